@@ -1,0 +1,91 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { clearCookie } from '../http/cookies.js';
+import { type HttpAnswer } from '../http/http-answer.js';
+import { OneIdLogoutError } from '../oneid-logout.errors.js';
+import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+import { OneIdClients } from '../provider/oneid-clients.js';
+import { LogoutRecorder } from '../sessions/logout-recorder.js';
+import { SessionLiveness } from '../sessions/liveness.js';
+import { type CarriedSession, type SessionRequest } from '../sessions/session-resolvers.js';
+
+const MAX_LENGTH = 255;
+
+/** From a front-channel request to its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
+@Injectable()
+export class FrontchannelLogout {
+  private readonly logger = new Logger('OneIdLogout');
+
+  constructor(
+    private readonly clients: OneIdClients,
+    private readonly recorder: LogoutRecorder,
+    private readonly liveness: SessionLiveness,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /** Unsigned and unauthenticated: it ends what is alive, stores nothing else, and tells known from unknown nobody. */
+  async answer(request: SessionRequest, query: URLSearchParams): Promise<HttpAnswer> {
+    const headers = await this.headers();
+    const [iss, otherIss] = query.getAll('iss');
+    const [sid, otherSid] = query.getAll('sid');
+    const both = isValue(iss) && isValue(sid);
+    const neither = iss === undefined && sid === undefined;
+    if (!(both || neither) || otherIss !== undefined || otherSid !== undefined) {
+      return page(400, 'iss and sid must be given once each, or not at all.', headers);
+    }
+    try {
+      const carried = await this.liveness.carriedBy(request);
+      if (both) await this.end(iss, sid);
+      else await this.endCarried(request, carried);
+      return { ...page(200, 'Logged out.', headers), cookies: await this.staleCookies(carried) };
+    } catch (error) {
+      const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
+      this.logger.error(`Could not take a front-channel logout: ${code}`);
+      return page(503, 'The logout could not be recorded.', { ...headers, 'Retry-After': '5' });
+    }
+  }
+
+  private async end(iss: string, sid: string): Promise<void> {
+    if (this.clients.at(iss).length > 0) await this.recorder.frontchannel(iss, sid);
+  }
+
+  /** A top-level visit brings cookies too, and any site can cause one: only an iframe's request counts. */
+  private async endCarried(request: SessionRequest, carried: CarriedSession | undefined): Promise<void> {
+    if (!this.options.frontchannelEndsCarriedSession || carried === undefined) return;
+    if (request.headers['sec-fetch-dest'] !== 'iframe') return;
+    const session = await this.liveness.findAlive(carried);
+    if (session?.sid !== undefined) await this.recorder.frontchannel(session.issuer, session.sid);
+  }
+
+  /** Cookies are removed from a browser whose session is over, never on somebody else's word alone. */
+  private async staleCookies(carried: CarriedSession | undefined): Promise<string[]> {
+    if (carried === undefined || (await this.liveness.findAlive(carried)) !== undefined) return [];
+    return this.options.clearCookies.map(clearCookie);
+  }
+
+  /** Only the pages of our providers may frame it, whatever the host's policy says. */
+  private async headers(): Promise<Record<string, string>> {
+    const origins = new Set<string>();
+    for (const { issuer, provider } of this.clients.all) {
+      origins.add(new URL(issuer).origin);
+      const metadata = await provider.metadata().catch(() => undefined);
+      if (metadata?.end_session_endpoint !== undefined) origins.add(new URL(metadata.end_session_endpoint).origin);
+    }
+    return {
+      'Content-Security-Policy': `default-src 'none'; frame-ancestors ${[...origins].join(' ')}`,
+      'Cross-Origin-Resource-Policy': 'cross-origin',
+    };
+  }
+}
+
+function isValue(value: string | undefined): value is string {
+  return value !== undefined && value !== '' && value.length <= MAX_LENGTH;
+}
+
+function page(status: number, text: string, headers: Record<string, string>): HttpAnswer {
+  return {
+    status,
+    headers: { 'Content-Type': 'text/html; charset=utf-8', ...headers },
+    without: ['X-Frame-Options'],
+    body: `<!doctype html><meta charset="utf-8"><title>Logout</title><p>${text}</p>`,
+  };
+}

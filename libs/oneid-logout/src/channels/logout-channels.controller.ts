@@ -1,0 +1,29 @@
+import { Controller, Get, Post, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type FormRequest } from '../http/form-body.js';
+import { sendAnswer } from '../http/http-answer.js';
+import { rawQuery } from '../http/raw-query.js';
+import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { BackchannelLogout } from './backchannel-logout.js';
+import { FrontchannelLogout } from './frontchannel-logout.js';
+
+/** OneID's two logout channels: HTTP in and out, and nothing else. */
+@Controller({ version: VERSION_NEUTRAL })
+export class LogoutChannelsController {
+  constructor(
+    private readonly backchannel: BackchannelLogout,
+    private readonly frontchannel: FrontchannelLogout,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  @Post('backchannel_logout')
+  async backchannelLogout(@Req() request: FormRequest, @Res() response: unknown): Promise<void> {
+    sendAnswer(this.adapterHost.httpAdapter, response, await this.backchannel.answer(request));
+  }
+
+  @Get('frontchannel_logout')
+  async frontchannelLogout(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
+    const answer = await this.frontchannel.answer(request, rawQuery(request));
+    sendAnswer(this.adapterHost.httpAdapter, response, answer);
+  }
+}

@@ -1,0 +1,119 @@
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
+import { type Clock } from '../clock.js';
+import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.errors.js';
+import { type OneIdClient, type OneIdClients } from '../provider/oneid-clients.js';
+import { type BackchannelLogout } from '../sessions/logout-recorder.js';
+
+const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+
+/** How old a logout token may be, seconds: OneID resends the same one when we could not take it. */
+const MAX_AGE = 600;
+
+/** Longest token that is looked at: characters. */
+const MAX_TOKEN_LENGTH = 16 * 1024;
+
+/** Longest `sid`, `sub` and `jti`: characters. */
+const MAX_NAME_LENGTH = 255;
+
+/** Validates logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6). */
+export class LogoutTokenVerifier {
+  constructor(
+    private readonly clients: OneIdClients,
+    private readonly clock: Clock,
+    /** Seconds. */
+    private readonly clockTolerance: number,
+  ) {}
+
+  /**
+   * Checks in a fixed order, the cheapest first: nothing is fetched for a token that any other check refuses.
+   *
+   * @throws {InvalidLogoutTokenError} 400
+   * @throws {ProviderUnavailableError} 503: the provider's configuration or keys can't be had, so nothing is decided
+   */
+  async verify(token: string): Promise<BackchannelLogout> {
+    const { header, claims } = decode(token);
+    const client = this.checkAddress(header, claims);
+    const logout = { ...this.checkClaims(claims, client), scope: client.logoutScope };
+
+    const { issuer } = await client.provider.metadata();
+    refuseUnless(claims.iss === issuer, 'logout_token_issuer_unknown', 'iss is not the issuer of a known provider');
+    const { keys } = client.provider;
+    const signature = await keys.verify(token, client.idTokenSignedResponseAlg, logout.iat * 1000);
+    refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the signing key is not known');
+    refuseUnless(signature === 'valid', 'logout_token_signature_invalid', 'the signature is not valid');
+    return { ...logout, issuer };
+  }
+
+  /** Whose token it is, and whether it is of the kind that client takes: BC-3, BC-4, BC-9. */
+  private checkAddress(header: ProtectedHeaderParameters, claims: JWTPayload): OneIdClient {
+    const { iss, aud } = claims;
+    refuseUnless(
+      typeof iss === 'string' && this.clients.at(iss).length > 0,
+      'logout_token_issuer_unknown',
+      'iss is not the issuer of a known provider',
+    );
+    const client = this.clients.inAudience(iss, aud);
+    refuseUnless(client !== undefined, 'logout_token_audience_mismatch', 'aud is not this client alone');
+    const { alg, typ, crit } = header;
+    const algAllowed = alg === client.idTokenSignedResponseAlg;
+    refuseUnless(algAllowed, 'logout_token_alg_not_allowed', 'alg is not the one agreed with this provider');
+    refuseUnless(typAllowed(typ, client), 'logout_token_typ_not_allowed', 'typ is not that of a logout token');
+    refuseUnless(crit === undefined, 'logout_token_crit_not_supported', 'crit names an unsupported extension');
+    return client;
+  }
+
+  private checkClaims(claims: JWTPayload, client: OneIdClient): Omit<BackchannelLogout, 'issuer' | 'scope'> {
+    const { iat, exp, jti, sid, sub, events } = claims as JWTPayload & Record<'sid' | 'events', unknown>;
+    const now = Math.floor(this.clock.now() / 1000);
+
+    const issued = isTime(iat) && iat <= now + this.clockTolerance;
+    refuseUnless(issued, 'logout_token_iat_invalid', 'iat is missing or in the future');
+    refuseUnless(now - iat <= MAX_AGE + this.clockTolerance, 'logout_token_too_old', 'iat is too long ago');
+    if (exp !== undefined || client.requireLogoutTokenExp) {
+      refuseUnless(exp !== undefined, 'logout_token_exp_missing', 'exp is missing');
+      const valid = isTime(exp) && now - this.clockTolerance < exp;
+      refuseUnless(valid, 'logout_token_expired', 'exp is past or not a time');
+    }
+    refuseUnless(isLogout(events), 'logout_token_events_invalid', 'events does not hold the logout event');
+    refuseUnless(!('nonce' in claims), 'logout_token_nonce_present', 'nonce is not allowed');
+    refuseUnless(isName(jti), 'logout_token_jti_missing', 'jti is missing');
+    const subjects = (sid !== undefined || sub !== undefined) && [sid, sub].every((s) => s === undefined || isName(s));
+    refuseUnless(subjects, 'logout_token_subject_missing', 'sid and sub must be non-empty strings, one at least');
+    return { clientId: client.clientId, jti, iat, sid: sid as string | undefined, sub };
+  }
+}
+
+function decode(token: string): { header: ProtectedHeaderParameters; claims: JWTPayload } {
+  try {
+    if (token.length > MAX_TOKEN_LENGTH || token.split('.').length !== 3) throw new Error('not a compact JWS');
+    return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
+  } catch (error) {
+    throw new InvalidLogoutTokenError('logout_token_malformed', 'the logout token is not a signed JWT', error);
+  }
+}
+
+function typAllowed(typ: string | undefined, client: OneIdClient): boolean {
+  const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
+  if (type === 'logout+jwt') return true;
+  return !client.strictLogoutTokenTyp && (type === undefined || type === 'jwt');
+}
+
+function isLogout(events: unknown): boolean {
+  return isPlainObject(events) && isPlainObject(events[LOGOUT_EVENT]);
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(Math.floor(value)) && value >= 0;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH;
+}
+
+function refuseUnless(condition: boolean, code: LogoutTokenFault, message: string): asserts condition {
+  if (!condition) throw new InvalidLogoutTokenError(code, message);
+}

@@ -1,0 +1,61 @@
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type MountedRoutes, watchMountedRoutes } from '../http/mounted-routes.js';
+import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+
+const CALLBACK = '/logout/callback';
+
+/** Says at boot, once, which URIs to register at OneID: exact, for where the routes really are. */
+@Injectable()
+export class RegistrationNotice implements OnModuleInit, OnApplicationBootstrap {
+  private readonly logger = new Logger('OneIdLogout');
+  private mounted: MountedRoutes = () => [];
+
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  onModuleInit(): void {
+    // there is none in an application context without HTTP
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    if (adapter !== undefined) this.mounted = watchMountedRoutes(adapter);
+  }
+
+  onApplicationBootstrap(): void {
+    const backchannel = this.pathOf('/backchannel_logout');
+    const frontchannel = this.pathOf('/frontchannel_logout');
+    const callback = this.pathOf(CALLBACK);
+    if (backchannel === undefined || frontchannel === undefined || callback === undefined) return;
+
+    const lines = this.options.clients.map(({ clientId, postLogoutRedirectUri }) => {
+      const base = publicBase(postLogoutRedirectUri, callback);
+      if (base === undefined) {
+        this.logger.warn(
+          `postLogoutRedirectUri of ${clientId} does not lead to ${callback}: the browser's return will not be seen`,
+        );
+      }
+      const origin = base ?? new URL(postLogoutRedirectUri).origin;
+      return [
+        `  client_id                 ${clientId}`,
+        `  backchannel_logout_uri    ${origin}${backchannel}`,
+        `  frontchannel_logout_uri   ${origin}${frontchannel}`,
+        `  post_logout_redirect_uris ${postLogoutRedirectUri}`,
+      ].join('\n');
+    });
+    this.logger.log(`Register these URIs at OneID, character for character:\n${lines.join('\n')}`);
+  }
+
+  private pathOf(suffix: string): string | undefined {
+    const paths = new Set(this.mounted().filter((path) => path.endsWith(suffix)));
+    if (paths.size <= 1) return [...paths][0];
+    // several registrations, or versions: the shortest is the one without
+    return [...paths].sort((a, b) => a.length - b.length)[0];
+  }
+}
+
+/** What stands before the callback's path in its public URL: the origin, and a proxy's prefix if there is one. */
+function publicBase(postLogoutRedirectUri: string, callback: string): string | undefined {
+  const { origin, pathname } = new URL(postLogoutRedirectUri);
+  return pathname.endsWith(callback) ? origin + pathname.slice(0, -callback.length) : undefined;
+}

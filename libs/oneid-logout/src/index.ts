@@ -1,0 +1,58 @@
+export { OneIdLogoutModule } from './oneid-logout.module.js';
+export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
+export { OneIdClientOptions, OneIdLogoutOptions, ProviderMetadataOptions } from './oneid-logout.options.js';
+export {
+  CrossSiteLogoutError,
+  InvalidIdTokenError,
+  InvalidLogoutRequestError,
+  InvalidLogoutTokenError,
+  InvalidOptionsError,
+  type LogoutTokenFault,
+  OneIdLogoutError,
+  ProviderUnavailableError,
+  type RejectionReason,
+  SessionEndedError,
+  SessionRejectedError,
+  StoreUnavailableError,
+} from './oneid-logout.errors.js';
+
+export {
+  LogoutService,
+  type RespondOptions,
+  type StartedLogout,
+  type StartLogoutOptions,
+} from './logout/logout.service.js';
+export { type EndSessionRequest } from './logout/end-session-request.js';
+
+export {
+  AllowAnonymous,
+  type AllowAnonymousOptions,
+  CurrentSession,
+  currentSession,
+} from './sessions/session.decorators.js';
+export { SessionAliveGuard } from './sessions/session-alive.guard.js';
+export { SessionLiveness } from './sessions/liveness.js';
+export { type LogoutEvent, SessionEvents } from './sessions/session-events.js';
+export {
+  type RefreshSessionOptions,
+  type RegisterSessionOptions,
+  SessionRegistry,
+} from './sessions/session-registry.js';
+export { type CheckedSession, SessionRepository } from './sessions/session.repository.js';
+export { type LogoutChannel } from './sessions/rule.js';
+export { type Session, type SessionFacts } from './sessions/session.js';
+export {
+  type CarriedSession,
+  sessionFromClaims,
+  sessionFromCookie,
+  sessionFromExpressSession,
+  sessionFromUser,
+  type SessionRequest,
+  type SessionResolver,
+  type TokenClaims,
+} from './sessions/session-resolvers.js';
+export { LogoutEntity } from './sessions/logout.entity.js';
+export { SessionEntity } from './sessions/session.entity.js';
+export { SessionTokensEntity } from './sessions/session-tokens.entity.js';
+export { type SessionDatabaseOptions, sessionDataSourceOptions } from './sessions/session-database.js';
+export { type CookieOptions } from './http/cookies.js';

@@ -1,0 +1,51 @@
+import { Controller, Get, Inject, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { sendAnswer } from '../http/http-answer.js';
+import { rawQuery } from '../http/raw-query.js';
+import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+import { OneIdClients } from '../provider/oneid-clients.js';
+import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { type LogoutReturn, LogoutStates } from './logout-state.js';
+
+/**
+ * Where OneID sends the browser after a logout. The session has ended long before, so nothing depends on this visit: a
+ * `state` that is missing, wrong or used lands on the default page, and so does a store that can't answer.
+ */
+@Controller({ version: VERSION_NEUTRAL })
+export class LogoutCallbackController {
+  private readonly logger = new Logger('OneIdLogout');
+
+  constructor(
+    private readonly states: LogoutStates,
+    private readonly clients: OneIdClients,
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  @Get('logout/callback')
+  async callback(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
+    const { returnTo, cookies } = await this.redeem(request);
+    const { defaultReturnUrl, allowedReturnUrls } = this.options;
+    const allowed = returnTo !== undefined && allowedReturnUrls.includes(returnTo);
+    sendAnswer(this.adapterHost.httpAdapter, response, {
+      status: 303,
+      headers: { Location: allowed ? returnTo : defaultReturnUrl },
+      cookies,
+    });
+  }
+
+  private async redeem(request: SessionRequest): Promise<LogoutReturn> {
+    const [state, ...others] = rawQuery(request).getAll('state');
+    if (others.length > 0) return { cookies: [] };
+    try {
+      const origins = new Set(this.clients.all.map((client) => new URL(client.postLogoutRedirectUri).origin));
+      for (const origin of origins) {
+        const redeemed = await this.states.redeem(state, request.headers['cookie'], origin);
+        if (redeemed.returnTo !== undefined || redeemed.cookies.length > 0) return redeemed;
+      }
+    } catch (error) {
+      this.logger.error(`Could not redeem a logout state: ${error instanceof Error ? error.message : 'unknown error'}`);
+    }
+    return { cookies: [] };
+  }
+}

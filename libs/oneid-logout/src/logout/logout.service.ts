@@ -1,0 +1,187 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { clearCookie } from '../http/cookies.js';
+import { type HttpAnswer, jsonAnswer, sendAnswer } from '../http/http-answer.js';
+import { rawQuery } from '../http/raw-query.js';
+import {
+  CrossSiteLogoutError,
+  InvalidLogoutRequestError,
+  ProviderUnavailableError,
+  StoreUnavailableError,
+} from '../oneid-logout.errors.js';
+import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
+import { LogoutRecorder } from '../sessions/logout-recorder.js';
+import { type SessionFacts } from '../sessions/session.js';
+import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { SessionRepository } from '../sessions/session.repository.js';
+import { TokenVault } from '../sessions/token-vault.js';
+import { type EndSessionRequest, endSessionRequest, isUsableHint } from './end-session-request.js';
+import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
+import { confirmPage, continuePage, failurePage } from './logout-pages.js';
+import { LogoutStates } from './logout-state.js';
+
+export interface StartLogoutOptions {
+  /** The session that logs out, as from `@CurrentSession()`; without one only the browser is sent to OneID. */
+  readonly session?: SessionFacts | undefined;
+  /** The ID token of the sign-in; by default the one that was kept (which takes the option `secrets`). */
+  readonly idTokenHint?: string | undefined;
+  /** Where the browser shall land in the end: `defaultReturnUrl`, or one of `allowedReturnUrls`. */
+  readonly returnTo?: string | undefined;
+  /** Which client logs out, where the session does not say it and there are several. */
+  readonly clientId?: string | undefined;
+  readonly logoutHint?: string | undefined;
+  readonly uiLocales?: string | undefined;
+  /** Further parameters for the provider. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface StartedLogout extends EndSessionRequest {
+  /** `Set-Cookie` values to answer with: they bind `state` to this browser, and remove the app's `clearCookies`. */
+  readonly cookies: readonly string[];
+}
+
+export interface RespondOptions extends StartLogoutOptions {
+  /** Let a GET start a logout without asking; any link on the app's own pages can then log a user out. */
+  readonly allowGet?: boolean;
+}
+
+/** Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0), and ends sessions on an administrator's word. */
+@Injectable()
+export class LogoutService {
+  constructor(
+    private readonly clients: OneIdClients,
+    private readonly states: LogoutStates,
+    private readonly vault: TokenVault,
+    private readonly recorder: LogoutRecorder,
+    private readonly repository: SessionRepository,
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * Ends the session here, on every replica, and returns the request that takes the browser to OneID.
+   *
+   * @throws {InvalidLogoutRequestError} 400: nothing has been ended
+   * @throws {StoreUnavailableError} 503: the session has not been ended; don't send the browser on
+   * @throws {ProviderUnavailableError} 503: the session has been ended here, but OneID can't be reached
+   */
+  async start(options: StartLogoutOptions): Promise<StartedLogout> {
+    const { session } = options;
+    const returnTo = this.requireAllowed(options.returnTo ?? this.options.defaultReturnUrl);
+    const client = this.clientOf(options);
+    const idTokenHint = await this.hint(options, client);
+    const origin = new URL(client.postLogoutRedirectUri).origin;
+    const state = session !== undefined && idTokenHint !== undefined ? this.states.create(returnTo, origin) : undefined;
+
+    if (session !== undefined) await this.recorder.byUser(session, state?.logoutId);
+
+    const { end_session_endpoint: endpoint } = await client.provider.metadata();
+    if (endpoint === undefined) throw new ProviderUnavailableError('The provider has no end_session_endpoint');
+    const request = endSessionRequest(endpoint, client, { ...options, idTokenHint, state: state?.state });
+    const cookies = this.options.clearCookies.map(clearCookie);
+    return { ...request, cookies: state === undefined ? cookies : [...cookies, state.cookie] };
+  }
+
+  /**
+   * Starts a logout and answers the request: with a page that goes on to OneID by itself, or `{ url }` for a caller
+   * that accepts JSON only. A POST must come from this site; where that can't be told, and for a GET without
+   * `allowGet`, a page asks first.
+   *
+   * @param response the framework's response, as from `@Res()`
+   * @throws {CrossSiteLogoutError} 403: another site's form
+   * @throws what {@link start} throws, to callers of JSON; browsers get a page with the same status
+   */
+  async respond(request: SessionRequest, response: unknown, options: RespondOptions): Promise<void> {
+    sendAnswer(this.adapterHost.httpAdapter, response, await this.answer(request, options));
+  }
+
+  /** Ends one session, on an administrator's word and for good; false when there is none of this id. */
+  async end(sessionId: string): Promise<boolean> {
+    const checked = await this.repository.check(sessionId);
+    if (checked === undefined) return false;
+    await this.recorder.bySession(checked.session, 'admin');
+    return true;
+  }
+
+  /**
+   * Ends every session that a user has now, on an administrator's word; a later sign-in lives. One statement, however
+   * many sessions.
+   *
+   * @param user.issuer may be left out where all clients have the same
+   */
+  async endAll(user: { readonly sub: string; readonly issuer?: string }): Promise<void> {
+    const issuers = new Set(this.clients.all.map((client) => client.provider));
+    const [provider] = issuers;
+    const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
+    if (issuer === undefined) throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers: name one');
+    if (user.sub === '') throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
+    await this.recorder.byAdmin(issuer, user.sub);
+  }
+
+  private async answer(request: SessionRequest, options: RespondOptions): Promise<HttpAnswer> {
+    const json = acceptsJsonOnly(request);
+    const { method } = request as { method?: unknown };
+    const { origin } = new URL(this.clientOf(options).postLogoutRedirectUri);
+    const confirmed = useConfirmation(request, rawQuery(request), origin);
+    if (confirmed === undefined) {
+      const from = originOf(request, origin);
+      if (from === 'elsewhere' && method === 'POST') throw new CrossSiteLogoutError();
+      if (from !== 'here' || (method !== 'POST' && options.allowGet !== true)) return askFirst(origin);
+    }
+    try {
+      const started = await this.start(options);
+      const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
+      return { ...(json ? jsonAnswer(200, jsonOf(started)) : continuePage(started)), cookies };
+    } catch (error) {
+      if (json) throw error;
+      if (error instanceof StoreUnavailableError) {
+        return failurePage(503, 'You could not be logged out just now. Please try again.');
+      }
+      if (error instanceof ProviderUnavailableError) {
+        const page = failurePage(503, 'You are logged out here, but OneID could not be reached to log you out there.');
+        return { ...page, cookies: this.options.clearCookies.map(clearCookie) };
+      }
+      throw error;
+    }
+  }
+
+  private requireAllowed(returnTo: string): string {
+    const { defaultReturnUrl, allowedReturnUrls } = this.options;
+    if (returnTo !== defaultReturnUrl && !allowedReturnUrls.includes(returnTo)) {
+      throw new InvalidLogoutRequestError('return_url_not_allowed', 'The return URL is not on the allow-list');
+    }
+    return returnTo;
+  }
+
+  private clientOf({ session, clientId }: StartLogoutOptions): OneIdClient {
+    const candidates = (session === undefined ? this.clients.all : this.clients.at(session.issuer)).filter(
+      (client) => (clientId ?? session?.clientId ?? client.clientId) === client.clientId,
+    );
+    const [client, other] = candidates;
+    if (client === undefined) throw new InvalidLogoutRequestError('client_unknown', 'No such client is configured');
+    if (other !== undefined) throw new InvalidLogoutRequestError('client_ambiguous', 'Several clients: name one');
+    return client;
+  }
+
+  /** Read before the session ends: its tokens are erased then. */
+  private async hint({ session, idTokenHint }: StartLogoutOptions, client: OneIdClient): Promise<string | undefined> {
+    const stored = session?.id === undefined ? undefined : await this.vault.load(session.id);
+    const hint = idTokenHint ?? stored?.idToken;
+    return hint !== undefined && isUsableHint(hint, client, session?.sid) ? hint : undefined;
+  }
+}
+
+function askFirst(origin: string): HttpAnswer {
+  const { value, cookie } = newConfirmation(origin);
+  return { ...confirmPage(`?confirm=${value}`), cookies: [cookie] };
+}
+
+function acceptsJsonOnly(request: SessionRequest): boolean {
+  const { accept } = request.headers;
+  return typeof accept === 'string' && accept.includes('application/json') && !accept.includes('text/html');
+}
+
+function jsonOf({ method, url, action, fields }: EndSessionRequest): object {
+  return method === 'GET' ? { url } : { url, method, action, fields };
+}

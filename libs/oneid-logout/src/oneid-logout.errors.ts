@@ -1,0 +1,136 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+
+/** Why the guard turned a request away; clients read it as `reason` in the 401 body. */
+export type RejectionReason = 'logged_out' | 'expired' | 'unknown' | 'missing';
+
+/**
+ * The root of every error the library throws on purpose.
+ *
+ * `code` is stable and meant for programs, `message` is for people and never carries a token, a `sid` or a secret.
+ * It is an `HttpException`, so an app that does not catch it answers with the right status by itself.
+ */
+export abstract class OneIdLogoutError extends HttpException {
+  protected constructor(
+    /** Stable, machine-readable name of what went wrong. */
+    readonly code: string,
+    message: string,
+    status: HttpStatus,
+    details: Record<string, string> = {},
+    cause?: unknown,
+  ) {
+    super(
+      { statusCode: status, error: code, message, ...details },
+      status,
+      cause === undefined ? undefined : { cause, description: code },
+    );
+    this.message = message;
+  }
+}
+
+/** 400: a logout token that fails a check (OpenID Connect Back-Channel Logout 1.0 §2.6). */
+export class InvalidLogoutTokenError extends OneIdLogoutError {
+  constructor(code: LogoutTokenFault, message: string, cause?: unknown) {
+    super(code, message, HttpStatus.BAD_REQUEST, {}, cause);
+  }
+}
+
+export type LogoutTokenFault =
+  | 'logout_request_malformed'
+  | 'logout_token_missing'
+  | 'logout_token_malformed'
+  | 'logout_token_alg_not_allowed'
+  | 'logout_token_typ_not_allowed'
+  | 'logout_token_crit_not_supported'
+  | 'logout_token_issuer_unknown'
+  | 'logout_token_audience_mismatch'
+  | 'logout_token_iat_invalid'
+  | 'logout_token_too_old'
+  | 'logout_token_expired'
+  | 'logout_token_exp_missing'
+  | 'logout_token_jti_missing'
+  | 'logout_token_subject_missing'
+  | 'logout_token_events_invalid'
+  | 'logout_token_nonce_present'
+  | 'logout_token_key_unknown'
+  | 'logout_token_signature_invalid';
+
+/** 401: an ID token that `SessionRegistry` does not accept (OpenID Connect Core 1.0 §3.1.3.7). */
+export class InvalidIdTokenError extends OneIdLogoutError {
+  constructor(message: string, cause?: unknown) {
+    super('id_token_invalid', message, HttpStatus.UNAUTHORIZED, {}, cause);
+  }
+}
+
+/**
+ * 401: the session that a sign-in or a refresh belongs to has been ended.
+ *
+ * At a sign-in, send the browser to OneID once more with `prompt=login`: that gives a new `sid` in every version.
+ */
+export class SessionEndedError extends OneIdLogoutError {
+  constructor() {
+    super('session_ended', 'The session has been ended by a logout', HttpStatus.UNAUTHORIZED, {
+      reason: 'logged_out' satisfies RejectionReason,
+    });
+  }
+}
+
+/** 401: the guard rejected a request; `reason` says why. */
+export class SessionRejectedError extends OneIdLogoutError {
+  constructor(readonly reason: RejectionReason) {
+    super(`session_${reason}`, REJECTIONS[reason], HttpStatus.UNAUTHORIZED, { reason });
+  }
+}
+
+const REJECTIONS: Record<RejectionReason, string> = {
+  logged_out: 'The session has been ended by a logout',
+  expired: 'The session has expired',
+  unknown: 'The session is not known',
+  missing: 'The request carries no session',
+};
+
+/** 400: a `returnTo` that is not on the allow-list, or other input of a logout start that can't be used. */
+export class InvalidLogoutRequestError extends OneIdLogoutError {
+  constructor(
+    code: 'return_url_not_allowed' | 'client_ambiguous' | 'client_unknown' | 'user_invalid' | 'parameter_reserved',
+    message: string,
+  ) {
+    super(code, message, HttpStatus.BAD_REQUEST);
+  }
+}
+
+/** 403: another site tried to start a logout. */
+export class CrossSiteLogoutError extends OneIdLogoutError {
+  constructor() {
+    super('cross_site_request', 'A logout can only be started from this site', HttpStatus.FORBIDDEN);
+  }
+}
+
+/** 503: the session store could not answer; nothing has been decided and the caller should try again. */
+export class StoreUnavailableError extends OneIdLogoutError {
+  constructor(cause: unknown) {
+    super(
+      'store_unavailable',
+      'The session store is not available, try again',
+      HttpStatus.SERVICE_UNAVAILABLE,
+      {},
+      cause,
+    );
+  }
+}
+
+/** 503: the provider's metadata or keys can't be had just now. */
+export class ProviderUnavailableError extends OneIdLogoutError {
+  constructor(message: string, cause?: unknown) {
+    super('provider_unavailable', message, HttpStatus.SERVICE_UNAVAILABLE, {}, cause);
+  }
+}
+
+/** Thrown at boot; lists every fault of the options in one message. */
+export class InvalidOptionsError extends Error {
+  readonly code = 'options_invalid';
+  override readonly name = 'InvalidOptionsError';
+
+  constructor(readonly faults: readonly string[]) {
+    super(`OneIdLogoutModule: invalid options\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+}

@@ -1,0 +1,171 @@
+import {
+  Inject,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { BackchannelLogout } from './channels/backchannel-logout.js';
+import { FrontchannelLogout } from './channels/frontchannel-logout.js';
+import { LogoutTokenVerifier } from './channels/logout-token.js';
+import { RegistrationNotice } from './channels/registration-notice.js';
+import { Clock } from './clock.js';
+import { LogoutService } from './logout/logout.service.js';
+import { LogoutStates } from './logout/logout-state.js';
+import { RefreshTokenRevoker } from './logout/refresh-token-revoker.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './oneid-logout.module-definition.js';
+import {
+  type OneIdLogoutOptions,
+  RESOLVED_OPTIONS,
+  type ResolvedOptions,
+  resolveOptions,
+} from './oneid-logout.options.js';
+import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
+import { OneIdClients } from './provider/oneid-clients.js';
+import { SessionLiveness } from './sessions/liveness.js';
+import { LogoutRecorder } from './sessions/logout-recorder.js';
+import { SessionAliveGuard } from './sessions/session-alive.guard.js';
+import { SessionDatabase } from './sessions/session-database.js';
+import { SessionEvents } from './sessions/session-events.js';
+import { SessionPurge } from './sessions/session-purge.js';
+import { SessionRegistry } from './sessions/session-registry.js';
+import { SessionRepository } from './sessions/session.repository.js';
+import { SessionSettings } from './sessions/session-settings.js';
+import { TokenRepository } from './sessions/token.repository.js';
+import { TokenVault } from './sessions/token-vault.js';
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/**
+ * OneID logout in one import: its controllers answer OneID's logout channels, its exports do the rest.
+ *
+ * @example
+ * ```ts
+ * OneIdLogoutModule.forRoot({
+ *   clients: [{ issuer: 'https://oauth.example/', clientId: 'app', postLogoutRedirectUri: 'https://app.example/logout/callback' }],
+ *   sessionFrom: sessionFromCookie('session'),
+ * })
+ * ```
+ */
+@Module({
+  providers: [
+    Clock,
+    {
+      provide: RESOLVED_OPTIONS,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: OneIdLogoutOptions) => resolveOptions(options),
+    },
+    {
+      provide: OneIdClients,
+      inject: [RESOLVED_OPTIONS, Clock],
+      useFactory: ({ clients }: ResolvedOptions, clock: Clock) => new OneIdClients(clients, clock),
+    },
+    {
+      provide: IdTokenVerifier,
+      inject: [OneIdClients, Clock, RESOLVED_OPTIONS],
+      useFactory: (clients: OneIdClients, clock: Clock, { clockTolerance }: ResolvedOptions) =>
+        new IdTokenVerifier(clients, clock, clockTolerance),
+    },
+    {
+      provide: LogoutTokenVerifier,
+      inject: [OneIdClients, Clock, RESOLVED_OPTIONS],
+      useFactory: (clients: OneIdClients, clock: Clock, { clockTolerance }: ResolvedOptions) =>
+        new LogoutTokenVerifier(clients, clock, clockTolerance),
+    },
+    {
+      provide: SessionSettings,
+      inject: [RESOLVED_OPTIONS, OneIdClients],
+      useFactory: ({ maxSessionLifetime, sessionFrom }: ResolvedOptions, clients: OneIdClients): SessionSettings => ({
+        maxSessionLifetime: maxSessionLifetime * 1000,
+        sessionFrom,
+        logoutScopeOf: (issuer) => {
+          const scopes = clients.at(issuer).map((client) => client.logoutScope);
+          return scopes.find((scope) => scope === 'session') ?? scopes[0];
+        },
+      }),
+    },
+    {
+      provide: SessionDatabase,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: ({ database, runMigrations }: ResolvedOptions) => SessionDatabase.open(database, runMigrations),
+    },
+    {
+      provide: SessionRepository,
+      inject: [SessionDatabase, RESOLVED_OPTIONS],
+      useFactory: (database: SessionDatabase, { maxSessionLifetime, secrets }: ResolvedOptions) =>
+        new SessionRepository(database, {
+          // as long as a session may live that was signed in just before the logout, and a day to be sure
+          logoutRetention: (maxSessionLifetime + ID_TOKEN_MAX_AGE) * 1000 + DAY,
+          storesTokens: secrets.length > 0,
+        }),
+    },
+    {
+      provide: TokenRepository,
+      inject: [SessionDatabase],
+      useFactory: (database: SessionDatabase) => new TokenRepository(database),
+    },
+    {
+      provide: TokenVault,
+      inject: [TokenRepository, RESOLVED_OPTIONS],
+      useFactory: (repository: TokenRepository, { secrets }: ResolvedOptions) => new TokenVault(repository, secrets),
+    },
+    BackchannelLogout,
+    FrontchannelLogout,
+    RegistrationNotice,
+    LogoutService,
+    LogoutStates,
+    RefreshTokenRevoker,
+    LogoutRecorder,
+    SessionAliveGuard,
+    SessionEvents,
+    SessionLiveness,
+    SessionPurge,
+    SessionRegistry,
+  ],
+  exports: [LogoutService, SessionAliveGuard, SessionEvents, SessionLiveness, SessionRegistry, SessionRepository],
+})
+export class OneIdLogoutModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
+{
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly database: SessionDatabase,
+    private readonly events: SessionEvents,
+    private readonly purge: SessionPurge,
+    private readonly revoker: RefreshTokenRevoker,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {
+    super();
+  }
+
+  /** Nest would take two registrations of one class for one, and leave the second without routes. */
+  onModuleInit(): void {
+    const same = [...this.modules.values()].filter((module) => module.metatype === this.constructor);
+    if (same.length > 1) {
+      const { name } = this.constructor;
+      throw new Error(
+        `${name} is registered ${same.length} times in this app. Name several clients in one registration, or give ` +
+          `each a class of its own (class Second extends ${name} {}) and its own path with RouterModule.`,
+      );
+    }
+  }
+
+  onApplicationBootstrap(): void {
+    this.purge.start();
+    if (this.options.secrets.length === 0) return;
+    this.revoker.start();
+    this.events.logouts.subscribe(() => void this.revoker.wake());
+    void this.revoker.wake();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all([this.purge.stop(), this.revoker.stop()]);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.database.close();
+  }
+}

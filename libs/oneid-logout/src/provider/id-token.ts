@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
+import { type Clock } from '../clock.js';
+import { InvalidIdTokenError } from '../oneid-logout.errors.js';
+import { type OneIdClients } from './oneid-clients.js';
+
+/** What an ID token that passed all checks says. */
+export interface VerifiedIdToken {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly sub: string;
+  readonly sid?: string;
+  /** `iat`, seconds. */
+  readonly issuedAt: number;
+  /** Hash of what was signed: the same token, the same hash. */
+  readonly idTokenHash: string;
+  readonly logoutScope: 'session' | 'user';
+}
+
+/** How old an ID token may be when it is registered: seconds. */
+export const ID_TOKEN_MAX_AGE = 300;
+
+/** Longest `sub` and `sid` that are stored; OpenID Connect Core 1.0 §2 limits `sub` to 255. */
+const MAX_LENGTH = 255;
+
+/** Verifies fresh ID tokens (OpenID Connect Core 1.0 §3.1.3.7). */
+export class IdTokenVerifier {
+  constructor(
+    private readonly clients: OneIdClients,
+    private readonly clock: Clock,
+    /** Seconds. */
+    private readonly clockTolerance: number,
+  ) {}
+
+  /**
+   * @throws {InvalidIdTokenError} 401
+   * @throws {ProviderUnavailableError} 503
+   */
+  async verify(idToken: string, expected: { readonly nonce?: string | undefined }): Promise<VerifiedIdToken> {
+    const { header, claims } = decode(idToken);
+    const { iss, sub, aud, iat, exp, sid, nonce } = claims;
+    refuseUnless(header.alg !== undefined && header.crit === undefined, 'has an unusable header');
+    refuseUnless(header.typ === undefined || /^(application\/)?jwt$/i.test(header.typ), 'is of another type');
+    refuseUnless(!('events' in claims), 'is a security event token');
+    refuseUnless(typeof iss === 'string', 'has no issuer');
+
+    const client = this.clients.inAudience(iss, aud);
+    refuseUnless(client !== undefined, 'is not for this client');
+    refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'is signed with another algorithm');
+    refuseUnless(claims['azp'] === undefined || claims['azp'] === client.clientId, 'is for another party');
+    refuseUnless(isName(sub), 'has no subject');
+    refuseUnless(sid === undefined || isName(sid), 'has an unusable sid');
+    refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'has another nonce');
+
+    const now = Math.floor(this.clock.now() / 1000);
+    refuseUnless(typeof exp === 'number' && now - this.clockTolerance < exp, 'has expired');
+    refuseUnless(typeof iat === 'number' && iat <= now + this.clockTolerance, 'is not issued yet');
+    refuseUnless(now - iat <= ID_TOKEN_MAX_AGE + this.clockTolerance, 'is too old for a sign-in');
+
+    const { issuer } = await client.provider.metadata();
+    refuseUnless(iss === issuer, 'is from another issuer');
+    const signature = await client.provider.keys.verify(idToken, client.idTokenSignedResponseAlg, iat * 1000);
+    refuseUnless(signature === 'valid', 'has no valid signature');
+    return {
+      issuer,
+      clientId: client.clientId,
+      sub,
+      ...(sid !== undefined && { sid }),
+      issuedAt: iat,
+      idTokenHash: hashOfSigned(idToken),
+      logoutScope: client.logoutScope,
+    };
+  }
+}
+
+/** As much of an ID token as tells whose it is, without any check of it. */
+export function decode(idToken: string) {
+  try {
+    return { header: decodeProtectedHeader(idToken), claims: decodeJwt<JWTPayload & { sid?: unknown }>(idToken) };
+  } catch (error) {
+    throw new InvalidIdTokenError('The ID token is not a JWT', error);
+  }
+}
+
+function refuseUnless(condition: boolean, fault: string): asserts condition {
+  if (!condition) throw new InvalidIdTokenError(`The ID token ${fault}`);
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_LENGTH;
+}
+
+/** Not the signature: some algorithms let anybody turn a valid one into another. */
+function hashOfSigned(jws: string): string {
+  return createHash('sha256')
+    .update(jws.slice(0, jws.lastIndexOf('.')))
+    .digest('hex');
+}

@@ -1,0 +1,45 @@
+import { type Clock } from '../clock.js';
+import { type ResolvedClientOptions } from '../oneid-logout.options.js';
+import { OneIdProvider, withoutSlash } from './oneid-provider.js';
+
+/** One of our registrations at a provider: its settings, all defaults filled in. */
+export type OneIdClient = Omit<ResolvedClientOptions, 'metadata'> & { readonly provider: OneIdProvider };
+
+/** The configured clients, and whom a token is for. */
+export class OneIdClients {
+  readonly all: readonly OneIdClient[];
+
+  constructor(options: readonly ResolvedClientOptions[], clock: Clock) {
+    const providers = new Map<string, OneIdProvider>();
+    this.all = options.map(({ metadata, ...client }) => {
+      const key = withoutSlash(client.issuer);
+      const provider =
+        providers.get(key) ??
+        new OneIdProvider(client.issuer, metadata && { issuer: client.issuer, ...metadata }, clock);
+      providers.set(key, provider);
+      return { ...client, provider };
+    });
+  }
+
+  /** Our clients at the issuer that an `iss` names, trailing slash or not; needs no fetch. */
+  at(iss: string): OneIdClient[] {
+    return this.all.filter((client) => client.provider.mayBe(iss));
+  }
+
+  /** The client that a stored session belongs to. */
+  find(issuer: string, clientId: string): OneIdClient | undefined {
+    return this.at(issuer).find((client) => client.clientId === clientId);
+  }
+
+  /**
+   * The client that a token's audience names.
+   *
+   * @returns undefined when none of ours is in it, or somebody else is
+   */
+  inAudience(iss: string, aud: unknown): OneIdClient | undefined {
+    const audience: unknown[] = Array.isArray(aud) ? aud : [aud];
+    const ours = this.at(iss);
+    if (!audience.every((member) => ours.some((client) => client.clientId === member))) return undefined;
+    return ours.find((client) => audience.includes(client.clientId));
+  }
+}

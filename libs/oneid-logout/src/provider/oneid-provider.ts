@@ -1,0 +1,77 @@
+import { allowInsecureRequests, customFetch, discoveryRequest, processDiscoveryResponse } from 'oauth4webapi';
+import { type Clock } from '../clock.js';
+import { ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { CachedResource } from './cached-resource.js';
+import { providerFetch } from './provider-fetch.js';
+import { ProviderKeys } from './provider-keys.js';
+
+/** What the library uses of OpenID Connect Discovery 1.0 §3, under its wire names. */
+export interface ProviderMetadata {
+  readonly issuer: string;
+  readonly jwks_uri: string;
+  readonly end_session_endpoint?: string | undefined;
+  readonly revocation_endpoint?: string | undefined;
+}
+
+const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 10 * 1000 };
+
+/** One OpenID provider: its metadata and its keys, shared by all its clients. */
+export class OneIdProvider {
+  readonly keys: ProviderKeys;
+  private readonly discovered: CachedResource<ProviderMetadata>;
+
+  /**
+   * @param issuer as configured, with or without the trailing slash
+   * @param given every endpoint by hand: then nothing is discovered
+   */
+  constructor(
+    readonly issuer: string,
+    private readonly given: ProviderMetadata | undefined,
+    clock: Clock,
+  ) {
+    this.discovered = new CachedResource(() => discover(issuer), clock, TIMES);
+    this.keys = new ProviderKeys(async () => (await this.metadata()).jwks_uri, clock);
+  }
+
+  /**
+   * The provider's metadata; its `issuer` is what `iss` must equal exactly.
+   *
+   * @throws {ProviderUnavailableError} 503
+   */
+  async metadata(): Promise<ProviderMetadata> {
+    if (this.given !== undefined) return this.given;
+    try {
+      return await this.discovered.get();
+    } catch (error) {
+      throw new ProviderUnavailableError("The provider's configuration can't be had just now", error);
+    }
+  }
+
+  /** Is this `iss` the configured issuer, but for a trailing slash? Needs no fetch, and decides nothing by itself. */
+  mayBe(iss: string): boolean {
+    return withoutSlash(iss) === withoutSlash(this.issuer);
+  }
+}
+
+export function withoutSlash(issuer: string): string {
+  return issuer.replace(/\/$/, '');
+}
+
+/** OpenID Connect Discovery 1.0 §4; an issuer with or without a trailing slash finds the same provider. */
+async function discover(issuer: string): Promise<ProviderMetadata> {
+  const bare = withoutSlash(issuer);
+  const response = await discoveryRequest(new URL(issuer), {
+    [allowInsecureRequests]: new URL(issuer).protocol === 'http:',
+    [customFetch]: (url: string, init) => providerFetch(url, { method: init.method, headers: init.headers }),
+  });
+  const metadata = await processDiscoveryResponse(new URL(bare), response.clone()).catch(() =>
+    processDiscoveryResponse(new URL(`${bare}/`), response),
+  );
+  const { jwks_uri } = metadata;
+  if (jwks_uri === undefined) throw new Error('The provider names no jwks_uri');
+  const endpoints = [jwks_uri, metadata.end_session_endpoint, metadata.revocation_endpoint];
+  if (new URL(issuer).protocol === 'https:' && endpoints.some((url) => url && new URL(url).protocol !== 'https:')) {
+    throw new Error('The provider names an endpoint without TLS');
+  }
+  return { ...metadata, jwks_uri };
+}

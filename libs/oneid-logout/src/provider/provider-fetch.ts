@@ -1,0 +1,26 @@
+/** Time and size a provider may take for one answer: milliseconds, bytes. */
+const TIMEOUT = 5_000;
+const MAX_SIZE = 512 * 1024;
+
+/**
+ * `fetch` towards the provider: no redirects, at most five seconds and 512 KiB, the body read before it returns.
+ *
+ * @throws when the provider does not answer in time, redirects, or says too much
+ */
+export async function providerFetch(url: string, init: RequestInit = {}): Promise<Response> {
+  const timeout = AbortSignal.timeout(TIMEOUT);
+  const response = await fetch(url, { ...init, redirect: 'manual', signal: timeout });
+  if (response.status >= 300 && response.status < 400) {
+    await response.body?.cancel();
+    throw new Error(`${new URL(url).pathname} answered with a redirect`);
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_SIZE) throw new Error(`${new URL(url).pathname} answered with more than ${MAX_SIZE} bytes`);
+    chunks.push(chunk);
+  }
+  const { status, headers } = response;
+  return new Response(size === 0 ? null : Buffer.concat(chunks), { status, headers });
+}

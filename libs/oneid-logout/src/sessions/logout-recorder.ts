@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import { type LogoutChannel } from './rule.js';
+import { type SessionFacts } from './session.js';
+import { SessionEvents } from './session-events.js';
+import { type NewLogout, SessionRepository } from './session.repository.js';
+import { digest, targetOf, type TargetKind } from './targets.js';
+
+/** What a verified logout token says. */
+export interface BackchannelLogout {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly jti: string;
+  /** Seconds, the provider's clock. */
+  readonly iat: number;
+  readonly sid?: string | undefined;
+  readonly sub?: string | undefined;
+  /** `user`: a logout of one login ends all sessions of its user. */
+  readonly scope: 'session' | 'user';
+}
+
+/** Writes logouts down, whoever says them, and tells this process of those that are new. */
+@Injectable()
+export class LogoutRecorder {
+  private readonly logger = new Logger('OneIdLogout');
+
+  constructor(
+    private readonly repository: SessionRepository,
+    private readonly events: SessionEvents,
+  ) {}
+
+  /** OneID said so over the back-channel, signed: it counts for good, and the same token again changes nothing. */
+  async backchannel(logout: BackchannelLogout): Promise<void> {
+    const { issuer, iat, sid, sub, scope } = logout;
+    const facts: NewLogout[] = [];
+    if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', sid, 'none'));
+    if (sub !== undefined && (sid === undefined || scope === 'user')) {
+      facts.push(this.fromToken(logout, 'sub', sub, iat));
+    }
+    await this.recordToken(logout, facts);
+    if (scope === 'user' && sid !== undefined && sub === undefined) {
+      // read after the sid is on record: a sign-in that this misses finds the sid ended and does the same itself
+      const subs = await this.repository.findSubs(targetOf('sid', issuer, sid));
+      if (subs.length > 0) {
+        await this.recordToken(
+          logout,
+          subs.map((known) => {
+            const fact = this.fromToken(logout, 'sub', known, iat);
+            return { ...fact, id: digest([fact.id, fact.target]) };
+          }),
+        );
+      }
+    }
+  }
+
+  /** The front-channel said so, unsigned: it ends what is alive now, and leaves no trace where nothing is. */
+  async frontchannel(issuer: string, sid: string): Promise<boolean> {
+    const target = targetOf('sid', issuer, sid);
+    if ((await this.repository.findAlive('sid', target, 1)).length === 0) return false;
+    await this.recordRegistered(randomId(), 'frontchannel', 'sid', target);
+    return true;
+  }
+
+  /** The session's user logs out here: the whole browser login ends, a later sign-in in it lives. */
+  async byUser(session: SessionFacts, logoutId: string = randomId()): Promise<void> {
+    const { issuer, sid, id, sub } = session;
+    const aim = { sid, session: id, sub };
+    const kind = (['sid', 'session', 'sub'] as const).find((candidate) => aim[candidate] !== undefined);
+    const value = kind && aim[kind];
+    if (kind === undefined || value === undefined)
+      throw new TypeError('A session needs an id, a sid or a sub to be ended');
+    await this.recordRegistered(logoutId, 'app', kind, targetOf(kind, issuer, value));
+  }
+
+  /** Ends one session for good. */
+  async bySession(
+    session: Pick<SessionFacts, 'issuer'> & { id: string },
+    channel: 'admin' | 'replaced',
+  ): Promise<void> {
+    const target = targetOf('session', session.issuer, session.id);
+    await this.record([{ id: digest([channel, target]), kind: 'session', target, channel, bound: 'none' }], channel);
+  }
+
+  /** Ends every session that a user has now. */
+  async byAdmin(issuer: string, sub: string): Promise<void> {
+    await this.recordRegistered(randomId(), 'admin', 'sub', targetOf('sub', issuer, sub));
+  }
+
+  /** A sign-in met its `sid` already ended for all of the user's sessions, before anybody knew the user. */
+  async onLateUser(issuer: string, sid: string, sub: string): Promise<void> {
+    const issuedAt = await this.repository.findLogoutIssuedAt(targetOf('sid', issuer, sid));
+    if (issuedAt === undefined) return;
+    const target = targetOf('sub', issuer, sub);
+    await this.record(
+      [{ id: digest(['late', target, issuedAt]), kind: 'sub', target, channel: 'backchannel', bound: issuedAt }],
+      'backchannel',
+    );
+  }
+
+  private fromToken(logout: BackchannelLogout, kind: TargetKind, value: string, bound: 'none' | number): NewLogout {
+    const { issuer, clientId, jti, iat } = logout;
+    return {
+      id: digest(['backchannel', issuer, clientId, jti, kind]),
+      kind,
+      target: targetOf(kind, issuer, value),
+      channel: 'backchannel',
+      bound,
+      issuedAt: iat,
+    };
+  }
+
+  private async recordToken(logout: BackchannelLogout, facts: readonly NewLogout[]): Promise<void> {
+    if (await this.record(facts, 'backchannel')) return;
+    const recorded = await this.repository.findLogoutTargets(facts.map((fact) => fact.id));
+    const reused = facts.filter((fact) => {
+      const known = recorded.get(fact.id);
+      return known !== undefined && (known.target !== fact.target || (known.issuedUntil ?? 'none') !== fact.bound);
+    });
+    if (reused.length === 0) return;
+    // refusing it would lose a logout: some providers put the sid into jti
+    this.logger.warn(`${logout.issuer} has reused the jti of a logout token for another logout; recorded all the same`);
+    await this.record(
+      reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, fact.bound]) })),
+      'backchannel',
+    );
+  }
+
+  /** @returns whether all of them were new */
+  private async record(facts: readonly NewLogout[], channel: LogoutChannel): Promise<boolean> {
+    const recorded = await this.repository.insertLogouts(facts);
+    if (recorded > 0) {
+      this.events.publish(
+        channel,
+        facts.map(({ target, bound }) => ({ target, ...(typeof bound === 'number' && { issuedUntil: bound }) })),
+      );
+    }
+    return recorded === facts.length;
+  }
+
+  private async recordRegistered(id: string, channel: LogoutChannel, kind: TargetKind, target: string): Promise<void> {
+    await this.repository.insertLogouts([{ id, kind, target, channel, bound: 'registered' }]);
+    // the logout is on record: if its bound can't be read just now, better close too much than too little
+    const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
+    this.events.publish(channel, [{ target, registeredUntil }]);
+  }
+}
+
+function randomId(): string {
+  return randomBytes(32).toString('hex');
+}

@@ -1,0 +1,66 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { HttpAdapterHost, Reflector } from '@nestjs/core';
+import { SessionRejectedError } from '../oneid-logout.errors.js';
+import { SessionLiveness } from './liveness.js';
+import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, rememberSession } from './session.decorators.js';
+import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
+
+/**
+ * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`),
+ * 503 when the store can't answer.
+ *
+ * @example
+ * ```ts
+ * @Get('me')
+ * @UseGuards(SessionAliveGuard)
+ * me(@CurrentSession() session: SessionFacts) {
+ *   return { sub: session.sub };
+ * }
+ * ```
+ */
+@Injectable()
+export class SessionAliveGuard implements CanActivate {
+  constructor(
+    private readonly liveness: SessionLiveness,
+    private readonly reflector: Reflector,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const anonymous = this.reflector.getAllAndOverride<Required<AllowAnonymousOptions> | undefined>(ALLOW_ANONYMOUS, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    const request = this.getRequest(context);
+    const carried = await this.liveness.carriedBy(request, context);
+    try {
+      rememberSession(request, await this.liveness.requireAlive(carried));
+      return true;
+    } catch (error) {
+      if (!(error instanceof SessionRejectedError)) throw error;
+      if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) return true;
+      this.challenge(context, request, carried);
+      throw error;
+    }
+  }
+
+  /** Where the request is in this kind of context; override it for other transports than HTTP. */
+  protected getRequest(context: ExecutionContext): SessionRequest {
+    if (context.getType() !== 'http') {
+      throw new TypeError(`SessionAliveGuard: override getRequest() to guard a context of type ${context.getType()}`);
+    }
+    return context.switchToHttp().getRequest<SessionRequest>();
+  }
+
+  /** RFC 6750 §3: a bearer client is told by header that its token is of no use any more. */
+  private challenge(context: ExecutionContext, request: SessionRequest, carried: CarriedSession | undefined): void {
+    const { authorization } = request.headers;
+    const bearer = typeof authorization === 'string' && /^bearer /i.test(authorization);
+    if (!bearer && !(carried && 'claims' in carried)) return;
+    this.adapterHost.httpAdapter.setHeader(
+      context.switchToHttp().getResponse(),
+      'WWW-Authenticate',
+      'Bearer error="invalid_token", error_description="The session of this token has ended"',
+    );
+  }
+}

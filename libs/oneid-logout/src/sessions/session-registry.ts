@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../clock.js';
+import { InvalidIdTokenError, SessionEndedError, SessionRejectedError } from '../oneid-logout.errors.js';
+import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
+import { LogoutRecorder } from './logout-recorder.js';
+import { type Session } from './session.js';
+import { SessionRepository } from './session.repository.js';
+import { SessionSettings } from './session-settings.js';
+import { TokenRepository } from './token.repository.js';
+import { TokenVault } from './token-vault.js';
+
+export interface RegisterSessionOptions {
+  /** The ID token of the sign-in that has just been completed, as OneID sent it. */
+  readonly idToken: string;
+  /** When given, the ID token must carry this `nonce`. */
+  readonly nonce?: string;
+  /** Kept encrypted when the module has `secrets`, and revoked at OneID when the session is ended. */
+  readonly refreshToken?: string;
+  /** Absolute end of the session; never later than the module's `maxSessionLifetime` from now, which is the default. */
+  readonly expiresAt?: Date;
+  /** Id of the session that this browser had before: it is ended. */
+  readonly replaces?: string | undefined;
+}
+
+export interface RefreshSessionOptions {
+  /** A refreshed ID token: of the same issuer, client, `sub` and `sid`. */
+  readonly idToken?: string;
+  /** The rotated refresh token. */
+  readonly refreshToken?: string;
+}
+
+/** Registers sign-ins, and takes new tokens for sessions that live. */
+@Injectable()
+export class SessionRegistry {
+  constructor(
+    private readonly verifier: IdTokenVerifier,
+    private readonly repository: SessionRepository,
+    private readonly tokens: TokenRepository,
+    private readonly vault: TokenVault,
+    private readonly recorder: LogoutRecorder,
+    private readonly clock: Clock,
+    private readonly settings: SessionSettings,
+  ) {}
+
+  /**
+   * Records a sign-in and returns our session; put its `id` where your session resolver finds it.
+   *
+   * For sign-ins only: the ID token must be fresh (five minutes). The same ID token again returns the same session.
+   *
+   * @throws {InvalidIdTokenError} 401 `id_token_invalid`, nothing stored
+   * @throws {SessionEndedError} 401 `session_ended`: OneID has ended this `sid` already, perhaps while the sign-in was
+   *   on its way. Send the browser to OneID again with `prompt=login`
+   * @throws {ProviderUnavailableError} 503, OneID's keys can't be had
+   * @throws {StoreUnavailableError} 503, nothing is signed in; the same call may be made again
+   */
+  async register(options: RegisterSessionOptions): Promise<Session> {
+    const { idToken, refreshToken } = options;
+    const verified = await this.verifier.verify(idToken, { nonce: options.nonce });
+    await this.refuseEnded(verified, refreshToken);
+
+    const id = await this.insert(verified, this.lifetime(options.expiresAt));
+    await this.vault.store(id, { idToken, refreshToken });
+    const session = await this.requireAlive(id);
+    if (options.replaces !== undefined && options.replaces !== id) await this.replace(options.replaces);
+    return session;
+  }
+
+  /**
+   * Takes refreshed tokens for a session that lives. Its facts stay what they were at the sign-in: a refresh neither
+   * renews a session nor brings an ended one back.
+   *
+   * @throws {InvalidIdTokenError} 401, the ID token is not of this session
+   * @throws {SessionEndedError} 401, the session has been ended; the new refresh token is revoked at OneID
+   * @throws {SessionRejectedError} 401 `unknown` or `expired`
+   * @throws {StoreUnavailableError} 503
+   */
+  async refresh(sessionId: string, options: RefreshSessionOptions): Promise<Session> {
+    const checked = await this.repository.check(sessionId);
+    if (checked === undefined) throw new SessionRejectedError('unknown');
+    if (options.idToken !== undefined) {
+      refuseOtherLogin(checked.session, await this.verifier.verify(options.idToken, {}));
+    }
+    await this.vault.replace(sessionId, options);
+    return this.requireAlive(sessionId);
+  }
+
+  /** A sign-in whose login is over is refused before anything is stored, but for a refresh token to be revoked. */
+  private async refuseEnded(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<void> {
+    const { issuer, sid, sub, issuedAt, logoutScope } = verified;
+    // registered later than any logout, so that only those count that end a new session too
+    const endedBy = await this.repository.findLogout({
+      issuer,
+      sub,
+      issuedAt,
+      registeredAt: Number.MAX_SAFE_INTEGER,
+      ...(sid !== undefined && { sid }),
+    });
+    if (endedBy === undefined) return;
+    if (logoutScope === 'user' && sid !== undefined) await this.recorder.onLateUser(issuer, sid, sub);
+    if (refreshToken !== undefined && this.vault.storesTokens) return;
+    throw new SessionEndedError();
+  }
+
+  private async insert(verified: VerifiedIdToken, lifetime: number): Promise<string> {
+    const id = randomBytes(32).toString('hex');
+    const { issuer, clientId, sid, sub, issuedAt, idTokenHash } = verified;
+    const isNew = await this.repository.insertSession({
+      ...{ id, issuer, clientId, sid, sub, issuedAt, idTokenHash, lifetime },
+    });
+    if (isNew) return id;
+    const known = await this.repository.checkByIdToken(idTokenHash);
+    if (known === undefined) throw new SessionRejectedError('expired');
+    return known.session.id;
+  }
+
+  /** The last look, after everything is written: whoever writes a logout later sees what has been written here. */
+  private async requireAlive(id: string): Promise<Session> {
+    const checked = await this.repository.check(id);
+    if (checked === undefined) throw new SessionRejectedError('unknown');
+    const { session, endedBy, expired } = checked;
+    if (endedBy !== undefined) {
+      if (this.vault.storesTokens) await this.tokens.makeDue(session);
+      throw new SessionEndedError();
+    }
+    if (expired) throw new SessionRejectedError('expired');
+    return session;
+  }
+
+  private async replace(sessionId: string): Promise<void> {
+    const replaced = await this.repository.check(sessionId);
+    if (replaced !== undefined) await this.recorder.bySession(replaced.session, 'replaced');
+  }
+
+  private lifetime(expiresAt: Date | undefined): number {
+    const { maxSessionLifetime } = this.settings;
+    if (expiresAt === undefined) return maxSessionLifetime;
+    return Math.max(0, Math.min(maxSessionLifetime, expiresAt.getTime() - this.clock.now()));
+  }
+}
+
+function refuseOtherLogin(session: Session, token: VerifiedIdToken): void {
+  const same =
+    token.issuer === session.issuer &&
+    token.clientId === session.clientId &&
+    token.sub === session.sub &&
+    (token.sid === undefined || token.sid === session.sid);
+  if (!same) throw new InvalidIdTokenError('The ID token belongs to another session');
+}

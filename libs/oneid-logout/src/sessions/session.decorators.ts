@@ -1,0 +1,34 @@
+import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { type SessionFacts } from './session.js';
+
+const CURRENT_SESSION = Symbol('oneid-logout current session');
+
+/** @internal */
+export const ALLOW_ANONYMOUS = 'oneid-logout:allow-anonymous';
+
+export interface AllowAnonymousOptions {
+  /**
+   * What becomes of a request whose session is ended, expired or unknown: `reject` it, or let it pass as `anonymous`.
+   * Choose `anonymous` only where nothing but `@CurrentSession()` tells who the user is.
+   */
+  readonly deadSession?: 'reject' | 'anonymous';
+}
+
+/** Opens a route behind {@link SessionAliveGuard} to requests that carry no session. */
+export const AllowAnonymous = (options: AllowAnonymousOptions = {}) =>
+  SetMetadata(ALLOW_ANONYMOUS, { deadSession: 'reject', ...options } satisfies Required<AllowAnonymousOptions>);
+
+/** The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. */
+export const CurrentSession = createParamDecorator((_data: unknown, context: ExecutionContext) =>
+  currentSession(context.switchToHttp().getRequest<object>()),
+);
+
+/** The session that {@link SessionAliveGuard} found alive on this request. */
+export function currentSession(request: object): SessionFacts | undefined {
+  return (request as { [CURRENT_SESSION]?: SessionFacts })[CURRENT_SESSION];
+}
+
+/** @internal */
+export function rememberSession(request: object, session: SessionFacts): void {
+  Object.defineProperty(request, CURRENT_SESSION, { value: session, configurable: true });
+}

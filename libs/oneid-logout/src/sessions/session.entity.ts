@@ -1,0 +1,50 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** A sign-in, as an immutable fact. */
+@Entity({ name: 'oneid_session' })
+@Index('oneid_session_target_session', ['targetSession'])
+@Index('oneid_session_target_sid', ['targetSid', 'registeredAt'])
+@Index('oneid_session_target_sub', ['targetSub', 'registeredAt'])
+@Index('oneid_session_expires_at', ['expiresAt'])
+@Index('oneid_session_id_token_hash', ['idTokenHash'], { unique: true })
+export class SessionEntity {
+  @PrimaryColumn({ type: 'varchar', length: 64 })
+  id!: string;
+
+  @Column({ type: 'varchar', length: 255 })
+  issuer!: string;
+
+  @Column({ name: 'client_id', type: 'varchar', length: 255 })
+  clientId!: string;
+
+  @Column({ type: 'varchar', length: 255, nullable: true })
+  sid!: string | null;
+
+  @Column({ type: 'varchar', length: 255 })
+  sub!: string;
+
+  /** The provider's clock, seconds. */
+  @Column({ name: 'issued_at', type: 'bigint' })
+  issuedAt!: string;
+
+  /** The database's clock, milliseconds. */
+  @Column({ name: 'registered_at', type: 'bigint' })
+  registeredAt!: string;
+
+  /** The database's clock, milliseconds. */
+  @Column({ name: 'expires_at', type: 'bigint' })
+  expiresAt!: string;
+
+  @Column({ name: 'target_session', type: 'varchar', length: 64 })
+  targetSession!: string;
+
+  @Column({ name: 'target_sid', type: 'varchar', length: 64, nullable: true })
+  targetSid!: string | null;
+
+  @Column({ name: 'target_sub', type: 'varchar', length: 64 })
+  targetSub!: string;
+
+  /** One ID token makes one session, however often it is registered. */
+  @Column({ name: 'id_token_hash', type: 'varchar', length: 64 })
+  idTokenHash!: string;
+}

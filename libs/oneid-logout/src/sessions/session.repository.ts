@@ -1,0 +1,286 @@
+import { boundSql, endedSql, type LogoutChannel } from './rule.js';
+import { type Session, type SessionFacts, targetsOf } from './session.js';
+import { type SessionDatabase, type SqlParameter, type SqlRow } from './session-database.js';
+import { targetOf, type TargetKind } from './targets.js';
+
+/** A session and what the store says of it at this moment. */
+export interface CheckedSession {
+  readonly session: Session;
+  /** The channel of a logout that ends it; absent while it lives. */
+  readonly endedBy?: LogoutChannel;
+  readonly expired: boolean;
+}
+
+export interface NewSession {
+  readonly id: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly sid?: string | undefined;
+  readonly sub: string;
+  /** Seconds, the provider's clock. */
+  readonly issuedAt: number;
+  /** Milliseconds from registration to the absolute end. */
+  readonly lifetime: number;
+  readonly idTokenHash: string;
+}
+
+export interface NewLogout {
+  /** Says what the fact is: recording the same id again changes nothing. */
+  readonly id: string;
+  readonly kind: TargetKind;
+  readonly target: string;
+  readonly channel: LogoutChannel;
+  /**
+   * `none`: over for good. `registered`: ends what was registered until now. A number: ends what the provider issued
+   * until then, seconds.
+   */
+  readonly bound: 'none' | 'registered' | number;
+  /** `iat` of the logout token, seconds. */
+  readonly issuedAt?: number | undefined;
+}
+
+export interface RetentionSettings {
+  /** How long a logout is remembered, milliseconds. */
+  readonly logoutRetention: number;
+  /** Whether tokens are stored, so that a logout may have some to revoke. */
+  readonly storesTokens: boolean;
+}
+
+/** Expired sessions stay for a day, so that their owners are told `expired` and not `unknown`. */
+const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
+
+const SESSION_COLUMNS = 's.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at';
+
+/** All that the library asks of the database: the only place that queries. Each method but the purge is one statement. */
+export class SessionRepository {
+  constructor(
+    private readonly database: SessionDatabase,
+    private readonly settings: RetentionSettings,
+  ) {}
+
+  /** The session with this id, and whether it is ended or expired; one indexed query. */
+  async check(id: string): Promise<CheckedSession | undefined> {
+    return this.findChecked('s.id = ?', id);
+  }
+
+  /** The session that was registered with this ID token. */
+  async checkByIdToken(idTokenHash: string): Promise<CheckedSession | undefined> {
+    return this.findChecked('s.id_token_hash = ?', idTokenHash);
+  }
+
+  /** Alive sessions of a target. */
+  async findAlive(kind: TargetKind, target: string, limit: number): Promise<Session[]> {
+    const { rows } = await this.database.run(
+      `SELECT ${SESSION_COLUMNS} FROM oneid_session s
+       WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
+         AND NOT EXISTS (SELECT 1 FROM oneid_logout l WHERE ${endedSql})
+       ORDER BY s.registered_at DESC LIMIT ${limit}`,
+      [target],
+    );
+    return rows.map(toSession);
+  }
+
+  /** The channel of a logout that ends a session with these facts, registered or not. */
+  async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
+    const targets = targetsOf(facts);
+    const { rows } = await this.database.run(
+      `SELECT l.channel FROM oneid_logout l
+       WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')} LIMIT 1`,
+      [...targets, facts.issuedAt, facts.registeredAt],
+    );
+    return rows[0] && (rows[0]['channel'] as LogoutChannel);
+  }
+
+  /** The latest `iat` of the logouts that ended this target for good; undefined when there is none. */
+  async findLogoutIssuedAt(target: string): Promise<number | undefined> {
+    const { rows } = await this.database.run(
+      `SELECT MAX(l.issued_at) AS issued_at FROM oneid_logout l
+       WHERE l.target = ? AND l.issued_until IS NULL AND l.registered_until IS NULL`,
+      [target],
+    );
+    const issuedAt = rows[0]?.['issued_at'];
+    return issuedAt === null || issuedAt === undefined ? undefined : Number(issuedAt);
+  }
+
+  /**
+   * Stores a sign-in. It is registered later than any logout already recorded for its targets, even when the
+   * database's clock has stepped back.
+   *
+   * @returns false when its ID token is registered already, and nothing has been changed
+   */
+  async insertSession(session: NewSession): Promise<boolean> {
+    const { issuer, sid } = session;
+    const targetSession = targetOf('session', issuer, session.id);
+    const targetSid = sid === undefined ? null : targetOf('sid', issuer, sid);
+    const targetSub = targetOf('sub', issuer, session.sub);
+    const registeredAt = this.database.dialect.greatest(
+      this.now,
+      `(SELECT COALESCE(MAX(l.registered_until), 0) + 1 FROM oneid_logout l WHERE l.target IN (?, ?))`,
+    );
+    const { affected } = await this.database.run(
+      this.database.dialect.insertOrIgnore(
+        `INSERT INTO oneid_session (id, issuer, client_id, sid, sub, issued_at, registered_at, expires_at,
+           target_session, target_sid, target_sub, id_token_hash)
+         VALUES (?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?)`,
+      ),
+      [
+        ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.issuedAt],
+        ...[targetSid, targetSub],
+        session.lifetime,
+        ...[targetSession, targetSid, targetSub, session.idTokenHash],
+      ],
+    );
+    return affected === 1;
+  }
+
+  /**
+   * Records logouts in one statement.
+   *
+   * @returns how many of them are new
+   */
+  async insertLogouts(logouts: readonly NewLogout[]): Promise<number> {
+    const rows: string[] = [];
+    const parameters: SqlParameter[] = [];
+    for (const logout of logouts) {
+      const dueAt = this.settings.storesTokens && logout.channel !== 'frontchannel' ? this.now : 'NULL';
+      rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${this.now}, ${this.now} + ?, ${dueAt})`);
+      parameters.push(logout.id, logout.target, logout.channel);
+      parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
+      if (logout.bound === 'registered') parameters.push(logout.target);
+      parameters.push(logout.issuedAt ?? null, this.settings.logoutRetention);
+    }
+    const { affected } = await this.database.run(
+      this.database.dialect.insertOrIgnore(
+        `INSERT INTO oneid_logout (id, target, channel, issued_until, registered_until, issued_at, recorded_at,
+           keep_until, tokens_due_at) VALUES ${rows.join(', ')}`,
+      ),
+      parameters,
+    );
+    return affected;
+  }
+
+  /** `registered_until` of a recorded logout, milliseconds. */
+  async findRegisteredUntil(logoutId: string): Promise<number> {
+    const { rows } = await this.database.run('SELECT registered_until FROM oneid_logout WHERE id = ?', [logoutId]);
+    return Number(rows[0]?.['registered_until']);
+  }
+
+  /** The targets of recorded logouts, by id. */
+  async findLogoutTargets(
+    ids: readonly string[],
+  ): Promise<Map<string, { target: string; issuedUntil: number | null }>> {
+    const { rows } = await this.database.run(
+      `SELECT id, target, issued_until FROM oneid_logout WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      ids,
+    );
+    return new Map(
+      rows.map((row) => [
+        String(row['id']),
+        {
+          target: String(row['target']),
+          issuedUntil: row['issued_until'] === null ? null : Number(row['issued_until']),
+        },
+      ]),
+    );
+  }
+
+  /** The users who signed in with this `sid`: one, unless the provider reuses it. */
+  async findSubs(targetSid: string): Promise<string[]> {
+    const { rows } = await this.database.run('SELECT DISTINCT s.sub FROM oneid_session s WHERE s.target_sid = ?', [
+      targetSid,
+    ]);
+    return rows.map((row) => String(row['sub']));
+  }
+
+  /** Notes that the browser came back from the provider for this logout; false when it had already, or none is known. */
+  async noteReturn(logoutId: string): Promise<boolean> {
+    const { affected } = await this.database.run(
+      `UPDATE oneid_logout SET returned_at = ${this.now} WHERE id = ? AND returned_at IS NULL`,
+      [logoutId],
+    );
+    return affected === 1;
+  }
+
+  /**
+   * Deletes what no answer depends on any more: sessions a day after they expired, logouts past their retention; not
+   * while refresh tokens wait to be revoked.
+   *
+   * @param limit at most so many rows of each
+   * @returns how many rows are gone
+   */
+  async purge(limit: number): Promise<number> {
+    const sessions = await this.selectIds(
+      `SELECT s.id FROM oneid_session s
+       WHERE s.expires_at < ${this.now} - ${EXPIRED_SESSION_RETENTION}
+         AND NOT EXISTS (SELECT 1 FROM oneid_logout l WHERE l.tokens_due_at IS NOT NULL AND ${endedSql})
+       LIMIT ${limit}`,
+    );
+    await this.deleteIds('oneid_session_tokens', 'session_id', sessions);
+    await this.deleteIds('oneid_session', 'id', sessions);
+    const logouts = await this.selectIds(
+      `SELECT l.id FROM oneid_logout l WHERE l.keep_until < ${this.now} AND l.tokens_due_at IS NULL LIMIT ${limit}`,
+    );
+    await this.deleteIds('oneid_logout', 'id', logouts);
+    return sessions.length + logouts.length;
+  }
+
+  private async selectIds(sql: string): Promise<string[]> {
+    const { rows } = await this.database.run(sql);
+    return rows.map((row) => String(row['id']));
+  }
+
+  private async deleteIds(table: string, column: string, ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.database.run(`DELETE FROM ${table} WHERE ${column} IN (${ids.map(() => '?').join(', ')})`, ids);
+  }
+
+  private async findChecked(condition: string, parameter: string): Promise<CheckedSession | undefined> {
+    const { rows } = await this.database.run(
+      `SELECT ${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
+         (SELECT l.channel FROM oneid_logout l WHERE ${endedSql} LIMIT 1) AS ended_by
+       FROM oneid_session s WHERE ${condition}`,
+      [parameter],
+    );
+    const row = rows[0];
+    if (row === undefined) return undefined;
+    const endedBy = row['ended_by'] as LogoutChannel | null;
+    return {
+      session: toSession(row),
+      expired: Number(row['expired']) === 1,
+      ...(endedBy !== null && { endedBy }),
+    };
+  }
+
+  /** Ends all that is registered by now, also what a clock that has stepped back put later than now. */
+  private registeredUntil(logout: NewLogout): string {
+    if (logout.bound !== 'registered') return 'NULL';
+    return this.database.dialect.greatest(
+      this.now,
+      `(SELECT COALESCE(MAX(s.registered_at), 0) FROM oneid_session s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`,
+    );
+  }
+
+  private get now(): string {
+    return this.database.dialect.now;
+  }
+}
+
+const TARGET_COLUMNS = {
+  session: 'target_session',
+  sid: 'target_sid',
+  sub: 'target_sub',
+} as const satisfies Record<TargetKind, string>;
+
+function toSession(row: SqlRow): Session {
+  const sid = row['sid'];
+  return {
+    id: String(row['id']),
+    issuer: String(row['issuer']),
+    clientId: String(row['client_id']),
+    ...(sid !== null && { sid: String(sid) }),
+    sub: String(row['sub']),
+    issuedAt: Number(row['issued_at']),
+    registeredAt: Number(row['registered_at']),
+    expiresAt: Number(row['expires_at']),
+  };
+}

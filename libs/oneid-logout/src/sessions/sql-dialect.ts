@@ -1,0 +1,53 @@
+/** The few expressions in which the supported databases differ. */
+export interface SqlDialect {
+  /**
+   * The database's own clock in milliseconds, as an expression evaluated inside the statement: replicas' clocks never
+   * matter then. Tests replace it to move the clock.
+   */
+  readonly now: string;
+  greatest(a: string, b: string): string;
+  /** The placeholder of the n-th parameter, from 1. */
+  placeholder(n: number): string;
+  /** Wraps `INSERT INTO table …` so that a row whose key exists is left out without an error. */
+  insertOrIgnore(insert: string): string;
+  /** Is this driver error a lock held by another connection that a later try may find gone? */
+  isBusy(driverError: { code?: unknown }): boolean;
+}
+
+const greatest = (a: string, b: string) => `GREATEST(${a}, ${b})`;
+const never = () => false;
+
+const postgres: SqlDialect = {
+  now: '(extract(epoch from clock_timestamp()) * 1000)::bigint',
+  greatest,
+  placeholder: (n) => `$${n}`,
+  insertOrIgnore: (insert) => `${insert} ON CONFLICT DO NOTHING`,
+  isBusy: never,
+};
+
+const mysql: SqlDialect = {
+  // UTC_TIMESTAMP stands still within a statement, which suits; local time would be ambiguous for an hour a year
+  now: `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000)`,
+  greatest,
+  placeholder: () => '?',
+  insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
+  isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
+};
+
+const sqlite: SqlDialect = {
+  now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+  greatest: (a, b) => `MAX(${a}, ${b})`,
+  placeholder: () => '?',
+  insertOrIgnore: (insert) => `${insert} ON CONFLICT DO NOTHING`,
+  isBusy: (error) => error.code === 'SQLITE_BUSY' || error.code === 'SQLITE_BUSY_SNAPSHOT',
+};
+
+/** The databases the library runs on, by TypeORM's name of the driver. */
+export const sqlDialects = {
+  postgres,
+  mysql,
+  mariadb: mysql,
+  'better-sqlite3': sqlite,
+} as const satisfies Record<string, SqlDialect>;
+
+export type SupportedDatabase = keyof typeof sqlDialects;

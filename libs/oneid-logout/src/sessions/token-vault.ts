@@ -1,0 +1,97 @@
+import { hkdfSync } from 'node:crypto';
+import { CompactEncrypt, compactDecrypt } from 'jose';
+import { type TokenRepository } from './token.repository.js';
+import { digest } from './targets.js';
+
+/** A session's tokens in clear. */
+export interface SessionTokens {
+  readonly idToken: string;
+  readonly refreshToken?: string | undefined;
+}
+
+interface VaultKey {
+  readonly id: string;
+  readonly key: Uint8Array;
+}
+
+/**
+ * Keeps tokens encrypted at rest (JWE, A256GCM), each bound to its session. Without secrets it keeps nothing.
+ *
+ * The first secret encrypts, all of them decrypt: put a new one in front, drop the old one when its sessions are gone.
+ */
+export class TokenVault {
+  private readonly keys: readonly VaultKey[];
+
+  constructor(
+    private readonly repository: TokenRepository,
+    secrets: readonly string[],
+  ) {
+    this.keys = secrets.map((secret) => {
+      const key = new Uint8Array(hkdfSync('sha256', secret, '', 'oneid-logout tokens at rest', 32));
+      return { key, id: digest(['oneid-logout key id', Buffer.from(key).toString('hex')]).slice(0, 16) };
+    });
+  }
+
+  get storesTokens(): boolean {
+    return this.keys.length > 0;
+  }
+
+  /** Stores the first tokens of a session; a repeated sign-in does not replace those of a refresh since. */
+  async store(sessionId: string, tokens: SessionTokens): Promise<void> {
+    const [encryptionKey] = this.keys;
+    if (encryptionKey === undefined) return;
+    const { idToken, refreshToken } = await this.seal(encryptionKey, sessionId, tokens);
+    await this.repository.insert(sessionId, idToken, refreshToken);
+  }
+
+  /** Puts refreshed tokens in place of those of the session; what is not given anew is kept. */
+  async replace(sessionId: string, tokens: Partial<SessionTokens>): Promise<void> {
+    const [encryptionKey] = this.keys;
+    if (encryptionKey === undefined) return;
+    const stored = await this.load(sessionId);
+    const idToken = tokens.idToken ?? stored?.idToken;
+    if (idToken === undefined) return;
+    const sealed = await this.seal(encryptionKey, sessionId, {
+      idToken,
+      refreshToken: tokens.refreshToken ?? stored?.refreshToken,
+    });
+    await this.repository.save(sessionId, sealed.idToken, sealed.refreshToken);
+  }
+
+  /** The tokens of a session; undefined when none are stored, or no secret of today opens them. */
+  async load(sessionId: string): Promise<SessionTokens | undefined> {
+    if (this.keys.length === 0) return undefined;
+    const stored = await this.repository.find(sessionId);
+    if (stored === undefined) return undefined;
+    const idToken = await this.open(sessionId, stored.idToken);
+    if (idToken === undefined) return undefined;
+    const refreshToken = stored.refreshToken === null ? undefined : await this.open(sessionId, stored.refreshToken);
+    return { idToken, refreshToken };
+  }
+
+  /** Decrypts one token; undefined when it was sealed by another secret or for another session. */
+  async open(sessionId: string, ciphertext: string): Promise<string | undefined> {
+    try {
+      const { plaintext } = await compactDecrypt(
+        ciphertext,
+        (header) => this.keys.find((key) => key.id === header.kid)?.key ?? new Uint8Array(32),
+        { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] },
+      );
+      const sealed = JSON.parse(new TextDecoder().decode(plaintext)) as { session: string; token: string };
+      return sealed.session === sessionId ? sealed.token : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private async seal(key: VaultKey, sessionId: string, tokens: SessionTokens) {
+    const encrypt = (token: string) =>
+      new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ session: sessionId, token })))
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: key.id })
+        .encrypt(key.key);
+    return {
+      idToken: await encrypt(tokens.idToken),
+      refreshToken: tokens.refreshToken === undefined ? null : await encrypt(tokens.refreshToken),
+    };
+  }
+}

@@ -1,0 +1,127 @@
+import { boundSql } from './rule.js';
+import { type SessionFacts, targetsOf } from './session.js';
+import { type SessionDatabase, type SqlRow } from './session-database.js';
+
+/** The tokens of a session as they lie in the database: ciphertext. */
+export interface StoredTokens {
+  readonly sessionId: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly idToken: string;
+  readonly refreshToken: string | null;
+}
+
+/** A recorded logout whose sessions may have refresh tokens to revoke. */
+export interface DueLogout {
+  readonly id: string;
+  /** The database's clock, milliseconds. */
+  readonly dueAt: number;
+  /** When this was read: the database's clock, milliseconds. */
+  readonly now: number;
+  /** Past its retention: no token of its sessions can be alive, so there is no use in trying on. */
+  readonly overdue: boolean;
+}
+
+const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, s.issuer, s.client_id';
+
+/** The token rows beside the sessions, and the logouts that still have refresh tokens to revoke. */
+export class TokenRepository {
+  constructor(private readonly database: SessionDatabase) {}
+
+  async find(sessionId: string): Promise<StoredTokens | undefined> {
+    const { rows } = await this.database.run(
+      `SELECT ${TOKEN_COLUMNS} FROM oneid_session_tokens t JOIN oneid_session s ON s.id = t.session_id
+       WHERE t.session_id = ?`,
+      [sessionId],
+    );
+    return rows[0] && toTokens(rows[0]);
+  }
+
+  /** Stores a session's tokens in place of those it had. */
+  async save(sessionId: string, idToken: string, refreshToken: string | null): Promise<void> {
+    const { affected } = await this.database.run(
+      'UPDATE oneid_session_tokens SET id_token = ?, refresh_token = ? WHERE session_id = ?',
+      [idToken, refreshToken, sessionId],
+    );
+    if (affected === 0) await this.insert(sessionId, idToken, refreshToken);
+  }
+
+  /** Stores a session's first tokens; when it has some already, those stay. */
+  async insert(sessionId: string, idToken: string, refreshToken: string | null): Promise<void> {
+    await this.database.run(
+      this.database.dialect.insertOrIgnore(
+        'INSERT INTO oneid_session_tokens (session_id, id_token, refresh_token) VALUES (?, ?, ?)',
+      ),
+      [sessionId, idToken, refreshToken],
+    );
+  }
+
+  /** Erases these tokens of a session, unless others have taken their place by now. */
+  async erase(tokens: StoredTokens): Promise<void> {
+    await this.database.run('DELETE FROM oneid_session_tokens WHERE session_id = ? AND id_token = ?', [
+      tokens.sessionId,
+      tokens.idToken,
+    ]);
+  }
+
+  /** Has the logouts that end this session look for refresh tokens once more. */
+  async makeDue(session: SessionFacts): Promise<void> {
+    const targets = targetsOf(session);
+    await this.database.run(
+      `UPDATE oneid_logout SET tokens_due_at = ${this.database.dialect.now}
+       WHERE id IN (SELECT id FROM (SELECT l.id FROM oneid_logout l
+         WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND l.channel <> 'frontchannel'
+           AND ${boundSql('?', '?')}) due)`,
+      [...targets, session.issuedAt, session.registeredAt],
+    );
+  }
+
+  /** Logouts whose sessions may have refresh tokens to revoke, the longest due first. */
+  async findDue(limit: number): Promise<DueLogout[]> {
+    const { now } = this.database.dialect;
+    const { rows } = await this.database.run(
+      `SELECT l.id, l.tokens_due_at, ${now} AS now_at, CASE WHEN l.keep_until < ${now} THEN 1 ELSE 0 END AS overdue
+       FROM oneid_logout l WHERE l.tokens_due_at <= ${now} ORDER BY l.tokens_due_at LIMIT ${limit}`,
+    );
+    return rows.map((row) => ({
+      id: String(row['id']),
+      dueAt: Number(row['tokens_due_at']),
+      now: Number(row['now_at']),
+      overdue: Number(row['overdue']) === 1,
+    }));
+  }
+
+  /** Moves a logout's due time, unless somebody else moved it first; null when nothing is left to do. */
+  async moveDue(logoutId: string, from: number, to: number | null): Promise<boolean> {
+    const { affected } = await this.database.run(
+      'UPDATE oneid_logout SET tokens_due_at = ? WHERE id = ? AND tokens_due_at = ?',
+      [to, logoutId, from],
+    );
+    return affected === 1;
+  }
+
+  /** Tokens of the sessions that this logout ends, in the order of their session ids. */
+  async findEndedBy(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
+    const { rows } = await this.database.run(
+      `SELECT ${TOKEN_COLUMNS} FROM oneid_logout l
+       JOIN oneid_session s ON (s.target_session = l.target OR s.target_sid = l.target OR s.target_sub = l.target)
+         AND ${boundSql('s.issued_at', 's.registered_at')}
+       JOIN oneid_session_tokens t ON t.session_id = s.id
+       WHERE l.id = ? AND t.session_id > ?
+       ORDER BY t.session_id LIMIT ${limit}`,
+      [logoutId, afterSessionId],
+    );
+    return rows.map(toTokens);
+  }
+}
+
+function toTokens(row: SqlRow): StoredTokens {
+  const refreshToken = row['refresh_token'];
+  return {
+    sessionId: String(row['session_id']),
+    issuer: String(row['issuer']),
+    clientId: String(row['client_id']),
+    idToken: String(row['id_token']),
+    refreshToken: refreshToken === null ? null : String(refreshToken),
+  };
+}

@@ -1,0 +1,65 @@
+import { type Answer, errorPage, redirect } from './answer.js';
+import { type BrowserLogin } from './browser-logins.js';
+import { withQuery } from './frontchannel-url.js';
+import { type ProviderState, secondsOf } from './provider-state.js';
+import { parametersOf, type ReceivedRequest } from './received-request.js';
+import { type OneIdTestClient } from './test-client.js';
+
+type Parameters = Readonly<Record<string, string>>;
+
+/** Hydra refuses a shorter `state` or `nonce`. */
+const leastEntropy = 8;
+
+/**
+ * Signs the browser's user in at once, without a page, and goes back to the client with a code.
+ *
+ * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint OpenID Connect Core 1.0 §3.1.2}
+ */
+export function authorize(state: ProviderState, request: ReceivedRequest): Answer {
+  const parameters = parametersOf(request);
+  const client = state.clients.get(parameters.client_id ?? '');
+  if (!client) return errorPage('invalid_client', 'The requested OAuth 2.0 Client does not exist.');
+  const { redirect_uri: redirectUri } = parameters;
+  if (redirectUri === undefined || !client.redirectUris?.includes(redirectUri)) {
+    return errorPage('invalid_request', "The 'redirect_uri' is not one of the client's redirectUris.");
+  }
+  const goBack = (answer: Parameters) =>
+    redirect(withQuery(redirectUri, { ...answer, ...(parameters.state && { state: parameters.state }) }));
+
+  const refusal = refusalOf(parameters, client);
+  if (refusal) return goBack({ error: refusal[0], error_description: refusal[1] });
+  const login = loginFor(state, parameters);
+  if (!login) return goBack({ error: 'login_required', error_description: 'Nobody is signed in.' });
+
+  const scope = (parameters.scope ?? '').split(' ').filter(Boolean);
+  const { code_challenge: codeChallenge, nonce } = parameters;
+  const code = state.grants.addCode({
+    grant: { clientId: client.clientId, login, scope, revoked: false },
+    redirectUri,
+    ...(codeChallenge && { codeChallenge }),
+    ...(nonce && { nonce }),
+  });
+  return goBack({ code, scope: scope.join(' ') });
+}
+
+function refusalOf(parameters: Parameters, client: OneIdTestClient): readonly [string, string] | undefined {
+  if (parameters.response_type !== 'code') return ['unsupported_response_type', "Only 'code' is supported."];
+  if ((parameters.state ?? '').length < leastEntropy) {
+    return ['invalid_state', `The state has to have at least ${leastEntropy} characters.`];
+  }
+  if (parameters.nonce && parameters.nonce.length < leastEntropy) {
+    return ['insufficient_entropy', `The nonce has to have at least ${leastEntropy} characters.`];
+  }
+  const challenge = parameters.code_challenge;
+  if (!challenge) return client.clientSecret ? undefined : ['invalid_request', 'A public client has to use PKCE.'];
+  return parameters.code_challenge_method === 'S256' ? undefined : ['invalid_request', 'PKCE has to use S256.'];
+}
+
+/** The browser's login; a new one where OneID would show its login page, which here is always filled in at once. */
+function loginFor({ logins, now }: ProviderState, { prompt = '', max_age }: Parameters): BrowserLogin | undefined {
+  const { current, latest } = logins;
+  const isTooOld = current && max_age ? secondsOf(now()) - current.authTime > Number(max_age) : false;
+  if (current && prompt !== 'login' && !isTooOld) return current;
+  if (prompt === 'none') return undefined;
+  return logins.signIn(latest ? { sub: latest.sub } : {});
+}

@@ -1,0 +1,24 @@
+export { OneIdTestProvider } from './oneid-test-provider.js';
+export { type OneIdTestProviderOptions } from './provider-options.js';
+export { type OneIdTestClient } from './test-client.js';
+export { type BrowserLogin, type SignIn } from './browser-logins.js';
+export { createSigningKey, type KeyRotation, type SigningKey } from './signing-keys.js';
+export { type Claims, type HeaderParameters, type HmacKey, signCompact, type TokenKey } from './sign-compact.js';
+export { type Encryption } from './encrypt-compact.js';
+export {
+  type AccessTokenRequest,
+  backchannelLogoutEvent,
+  type IdTokenRequest,
+  type LogoutTokenRequest,
+  type RefreshTokenRequest,
+  type TokenOverrides,
+  type TokenSubject,
+} from './tokens.js';
+export { deliver, type Delivery, type DeliveryAttempt, type DeliveryOptions, type Wait } from './deliver.js';
+export { frontchannelUrl } from './frontchannel-url.js';
+export { type BackchannelDelivery, type Logout } from './logout-notifications.js';
+export { type EndpointPath, endpointPaths } from './endpoint-paths.js';
+export { type ReceivedRequest } from './received-request.js';
+export { type RevocationRequest } from './revocation-endpoint.js';
+export { type MetadataOverrides } from './provider-metadata.js';
+export { type Trouble } from './troubles.js';

@@ -1,0 +1,89 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import { endpointPaths } from './endpoint-paths.js';
+import { OneIdTestProvider } from './oneid-test-provider.js';
+
+// Another provider plays the relying parties: its troubles are what they answer.
+describe('logout at OneID', () => {
+  let oneId: OneIdTestProvider;
+  let rp: OneIdTestProvider;
+  beforeAll(async () => {
+    [oneId, rp] = await Promise.all([
+      OneIdTestProvider.start({ wait: () => Promise.resolve() }),
+      OneIdTestProvider.start(),
+    ]);
+    oneId.registerClient({
+      clientId: 'both',
+      backchannelLogoutUri: rp.url('/both/bc'),
+      frontchannelLogoutUri: rp.url('/both/fc'),
+    });
+    oneId.registerClient({ clientId: 'back', backchannelLogoutUri: rp.url('/back/bc') });
+    oneId.registerClient({ clientId: 'never', backchannelLogoutUri: rp.url('/never/bc') });
+  });
+  afterEach(() => {
+    rp.clearRequests();
+    rp.heal();
+  });
+  afterAll(() => Promise.all([oneId.close(), rp.close()]));
+
+  it('tells the clients that had an ID token of the login, each with a token of its own', async () => {
+    rp.fail('*', { status: 200 });
+    const login = oneId.signIn();
+    await oneId.idToken({ clientId: 'both', login });
+    await oneId.idToken({ clientId: 'back', login });
+    const { backchannel, frontchannel } = await oneId.logout(login);
+
+    expect(backchannel.map(({ clientId, uri, delivered }) => [clientId, uri, delivered])).toEqual([
+      ['both', rp.url('/both/bc'), true],
+      ['back', rp.url('/back/bc'), true],
+    ]);
+    expect(backchannel.map(({ token }) => decodeJwt(token))).toMatchObject([
+      { aud: ['both'], sid: login.sid },
+      { aud: ['back'], sid: login.sid },
+    ]);
+    expect(frontchannel).toEqual([oneId.frontchannelUrl(rp.url('/both/fc'), { sid: login.sid })]);
+    expect([rp.count('/both/bc'), rp.count('/back/bc'), rp.count('/never/bc')]).toEqual([1, 1, 0]);
+    expect(oneId.login).toBeUndefined();
+  });
+
+  it('tries again where a client fails, and reports it', async () => {
+    rp.fail('/back/bc', { status: 503, times: 1 }, { status: 400 });
+    const login = oneId.signIn();
+    await oneId.idToken({ clientId: 'back', login });
+    const { backchannel } = await oneId.logout(login, { attempts: 3 });
+
+    expect(backchannel.map(({ delivered, attempts }) => [delivered, attempts.map(({ status }) => status)])).toEqual([
+      [false, [503, 400]],
+    ]);
+  });
+
+  it('tells nobody of a login that is not remembered, or that OneID forgets', async () => {
+    const login = oneId.signIn({ remembered: false });
+    await oneId.idToken({ clientId: 'both', login });
+    expect(await oneId.logout(login)).toEqual({ backchannel: [], frontchannel: [] });
+
+    const forgotten = oneId.signIn();
+    await oneId.idToken({ clientId: 'both', login: forgotten });
+    oneId.forget(forgotten);
+    expect([oneId.login, rp.requests]).toEqual([undefined, []]);
+  });
+
+  it('leaves the other logins alone', async () => {
+    const [first, second] = [oneId.signIn(), oneId.signIn()];
+    await oneId.logout(first);
+
+    expect(oneId.login).toEqual(second);
+  });
+
+  it('started at the end-session endpoint can be waited for', async () => {
+    rp.fail('*', { status: 200 });
+    const login = oneId.signIn();
+    const hint = await oneId.idToken({ clientId: 'back', login });
+    const before = (await oneId.deliveries()).length;
+    await fetch(`${oneId.url(endpointPaths.endSession)}?id_token_hint=${hint}`);
+    const deliveries = await oneId.deliveries();
+
+    expect(deliveries.slice(before)).toMatchObject([{ clientId: 'back', delivered: true }]);
+    expect(rp.count('/back/bc')).toBe(1);
+  });
+});

@@ -1,0 +1,55 @@
+import { type BrowserLogin } from './browser-logins.js';
+import { deliver, type Delivery, type DeliveryOptions } from './deliver.js';
+import { frontchannelUrl } from './frontchannel-url.js';
+import { type ProviderState, tokenIssuer } from './provider-state.js';
+import { type OneIdTestClient } from './test-client.js';
+import { makeLogoutToken } from './tokens.js';
+
+/** What became of the logout token for one client. */
+export interface BackchannelDelivery extends Delivery {
+  readonly clientId: string;
+  readonly uri: string;
+  readonly token: string;
+}
+
+/** Whom the end of a login was told to, and how. */
+export interface Logout {
+  readonly backchannel: readonly BackchannelDelivery[];
+  /** URLs that OneID's page puts into iframes. */
+  readonly frontchannel: readonly string[];
+}
+
+/** Ends a login; the clients that met it are told, both ways where they have both URIs, unless it is not remembered. */
+export function endLogin(
+  state: ProviderState,
+  { sid }: Pick<BrowserLogin, 'sid'>,
+  options: DeliveryOptions,
+): { backchannel: Promise<BackchannelDelivery[]>; frontchannel: string[] } {
+  const isRemembered = state.logins.find(sid)?.remembered ?? true;
+  const clients = isRemembered ? clientsOf(state, sid) : [];
+  state.logins.end(sid);
+  return {
+    backchannel: Promise.all(
+      clients.flatMap(({ clientId, backchannelLogoutUri: uri }) =>
+        uri === undefined ? [] : [notify(state, clientId, uri, sid, options)],
+      ),
+    ),
+    frontchannel: clients.flatMap(({ frontchannelLogoutUri: uri }) =>
+      uri === undefined ? [] : [frontchannelUrl(uri, { iss: state.issuer, sid })],
+    ),
+  };
+}
+
+const clientsOf = ({ clients, logins }: ProviderState, sid: string): OneIdTestClient[] =>
+  logins.clientIdsOf(sid).flatMap((clientId) => clients.get(clientId) ?? []);
+
+async function notify(
+  state: ProviderState,
+  clientId: string,
+  uri: string,
+  sid: string,
+  options: DeliveryOptions,
+): Promise<BackchannelDelivery> {
+  const token = await makeLogoutToken(tokenIssuer(state), { clientId, sid });
+  return { clientId, uri, token, ...(await deliver(uri, token, options)) };
+}

@@ -1,0 +1,255 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type JSONWebKeySet } from 'jose';
+import { send } from './answer.js';
+import { type BrowserLogin, BrowserLogins, type SignIn } from './browser-logins.js';
+import { deliver, type Delivery, type DeliveryOptions, type Wait, waitForReal } from './deliver.js';
+import { type EndpointPath } from './endpoint-paths.js';
+import { frontchannelUrl } from './frontchannel-url.js';
+import { Grants } from './grants.js';
+import { type BackchannelDelivery, endLogin, type Logout } from './logout-notifications.js';
+import { listen, type LoopbackServer } from './loopback-server.js';
+import { discoveryDocument, type MetadataOverrides } from './provider-metadata.js';
+import { type OneIdTestProviderOptions } from './provider-options.js';
+import { type ProviderState, secondsOf, tokenIssuer } from './provider-state.js';
+import { receive, type ReceivedRequest } from './received-request.js';
+import { type RevocationRequest } from './revocation-endpoint.js';
+import { routes } from './routes.js';
+import { type KeyRotation, type SigningKey, SigningKeys } from './signing-keys.js';
+import { type OneIdTestClient } from './test-client.js';
+import {
+  type AccessTokenRequest,
+  type IdTokenRequest,
+  type LogoutTokenRequest,
+  makeAccessToken,
+  makeIdToken,
+  makeLogoutToken,
+  type RefreshTokenRequest,
+} from './tokens.js';
+import { cause, type Trouble, Troubles } from './troubles.js';
+
+/**
+ * A OneID to test against: Ory Hydra's endpoints, tokens and habits on a loopback port of this process.
+ *
+ * @example
+ * ```ts
+ * const oneId = await OneIdTestProvider.start({ clients: [{ clientId: 'shop', clientSecret: 'secret' }] });
+ * const login = oneId.signIn();
+ * const token = await oneId.logoutToken({ clientId: 'shop', login });
+ * const { delivered } = await oneId.deliver('http://127.0.0.1:3000/backchannel_logout', token);
+ * await oneId.close();
+ * ```
+ */
+export class OneIdTestProvider {
+  readonly #state: ProviderState;
+  readonly #server: LoopbackServer;
+  readonly #wait: Wait;
+  readonly #requests: ReceivedRequest[] = [];
+  readonly #troubles = new Troubles();
+  readonly #closing = new AbortController();
+  readonly #deliveries: Promise<BackchannelDelivery[]>[] = [];
+
+  private constructor(server: LoopbackServer, state: ProviderState, wait: Wait) {
+    this.#server = server;
+    this.#state = state;
+    this.#wait = wait;
+    const answer = routes(state, (login) => this.#end(login).frontchannel);
+    server.serve((request, response) => this.#handle(request, response, answer));
+  }
+
+  static async start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestProvider> {
+    const { now = () => Date.now(), wait = waitForReal, clients = [], trailingSlash = true } = options;
+    const keys = await SigningKeys.create(options.alg ?? 'RS256');
+    const server = await listen(options.port ?? 0);
+    const path = options.issuerPath?.replaceAll(/^\/|\/$/g, '') ?? '';
+    const seconds = (): number => secondsOf(now());
+    const state: ProviderState = {
+      issuer: server.origin + (path && `/${path}`) + (trailingSlash ? '/' : ''),
+      clients: new Map(clients.map((client) => [client.clientId, client])),
+      keys,
+      logins: new BrowserLogins(seconds),
+      grants: new Grants(seconds),
+      revoked: [],
+      alwaysSetsState: options.alwaysSetsState ?? false,
+      now,
+      metadata: options.metadata ?? {},
+    };
+    return new OneIdTestProvider(server, state, wait);
+  }
+
+  /** The exact `iss`. */
+  get issuer(): string {
+    return this.#state.issuer;
+  }
+
+  /** The absolute URL of a path that is relative to the issuer. */
+  url(path: EndpointPath): string {
+    return this.issuer.replace(/\/$/, '') + path;
+  }
+
+  /** Adds a client, or replaces what is given of the client known by that id. */
+  registerClient(client: OneIdTestClient): void {
+    const { clients } = this.#state;
+    clients.set(client.clientId, { ...clients.get(client.clientId), ...client });
+  }
+
+  /** The discovery document as it is served. */
+  get metadata(): Readonly<Record<string, unknown>> {
+    return discoveryDocument(this.#state);
+  }
+
+  /** Replaces fields of the discovery document; `undefined` leaves one out. */
+  setMetadata(overrides: MetadataOverrides): void {
+    this.#state.metadata = { ...this.#state.metadata, ...overrides };
+  }
+
+  /** The key that signs. */
+  get signingKey(): SigningKey {
+    return this.#state.keys.current;
+  }
+
+  /** The JWKS as it is served. */
+  get jwks(): JSONWebKeySet {
+    return this.#state.keys.jwks;
+  }
+
+  /** Signs with a new key from now on; the JWKS serves it before the older ones, or without them. */
+  rotateKeys(rotation: KeyRotation = {}): Promise<SigningKey> {
+    return this.#state.keys.rotate(rotation);
+  }
+
+  /** Adds a key to the JWKS that signs only where a token names it as its `key`. */
+  addKey(alg = 'ES256'): Promise<SigningKey> {
+    return this.#state.keys.publish(alg);
+  }
+
+  /** Signs a user in: the browser has this login from now on; what isn't given is made up. */
+  signIn(signIn: SignIn = {}): BrowserLogin {
+    return this.#state.logins.signIn(signIn);
+  }
+
+  /** The browser's login while it lasts. */
+  get login(): BrowserLogin | undefined {
+    return this.#state.logins.current;
+  }
+
+  /**
+   * An ID token, valid for an hour; the client counts as one that knows the login.
+   *
+   * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#IDToken OpenID Connect Core 1.0 §2}
+   */
+  idToken(request: IdTokenRequest): Promise<string> {
+    const sid = request.sid ?? request.login?.sid;
+    if (sid !== undefined) this.#state.logins.meet(sid, request.clientId);
+    return makeIdToken(tokenIssuer(this.#state), request);
+  }
+
+  /** A JWT access token as Hydra's, valid for an hour; a login brings its `sub` only, never its `sid`. */
+  accessToken(request: AccessTokenRequest): Promise<string> {
+    return makeAccessToken(tokenIssuer(this.#state), request);
+  }
+
+  /** A live refresh token, without the way through the browser. */
+  refreshToken({ clientId, login, scope = ['openid', 'offline'] }: RefreshTokenRequest): string {
+    return this.#state.grants.addRefreshToken({ clientId, login, scope, revoked: false });
+  }
+
+  /**
+   * A logout token as Hydra makes them, or as the specification describes them.
+   *
+   * @see {@link https://openid.net/specs/openid-connect-backchannel-1_0.html#LogoutToken Back-Channel Logout 1.0 §2.4}
+   */
+  logoutToken(request: LogoutTokenRequest): Promise<string> {
+    return makeLogoutToken(tokenIssuer(this.#state), request);
+  }
+
+  /** Sends a logout token as Hydra does, see {@link deliver}. */
+  deliver(uri: string, logoutToken: string, options: DeliveryOptions = {}): Promise<Delivery> {
+    return deliver(uri, logoutToken, this.#deliveryOptions(options));
+  }
+
+  /** The URL that OneID puts into an iframe, see {@link frontchannelUrl}. */
+  frontchannelUrl(uri: string, { sid, iss = this.issuer }: { sid: string; iss?: string }): string {
+    return frontchannelUrl(uri, { iss, sid });
+  }
+
+  /** The user logs out at OneID: ends the login and tells each client that has had an ID token of it. */
+  async logout(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): Promise<Logout> {
+    const { backchannel, frontchannel } = this.#end(login, options);
+    return { backchannel: await backchannel, frontchannel };
+  }
+
+  /** OneID forgets the login and tells nobody: it expired, or an administrator ended all of the subject's. */
+  forget({ sid }: Pick<BrowserLogin, 'sid'>): void {
+    this.#state.logins.end(sid);
+  }
+
+  /** Waits until no logout token is under way, and gives all that `logout` and the end-session endpoint have sent. */
+  async deliveries(): Promise<BackchannelDelivery[]> {
+    return (await Promise.all(this.#deliveries)).flat();
+  }
+
+  /** The revocation requests answered with 200, oldest first. */
+  get revoked(): readonly RevocationRequest[] {
+    return this.#state.revoked;
+  }
+
+  /** The requests that arrived, oldest first. */
+  get requests(): readonly ReceivedRequest[] {
+    return this.#requests;
+  }
+
+  /** How many requests a path has had. */
+  count(path: EndpointPath): number {
+    return this.#requests.filter((request) => request.path === path).length;
+  }
+
+  /** Forgets the requests so far. */
+  clearRequests(): void {
+    this.#requests.length = 0;
+  }
+
+  /**
+   * Makes an endpoint fail, `'*'` all of them; several troubles come one after the other, each as often as its `times`.
+   *
+   * @example
+   * ```ts
+   * oneId.fail(endpointPaths.jwks, { status: 503, times: 2 }, { reset: true, times: 1 }); // then it works again
+   * ```
+   */
+  fail(path: EndpointPath, ...troubles: readonly Trouble[]): void {
+    this.#troubles.set(path, troubles);
+  }
+
+  /** Ends the trouble at one endpoint, or all of it. */
+  heal(path?: EndpointPath): void {
+    this.#troubles.clear(path);
+  }
+
+  /** Stops the server, cuts its connections and gives up deliveries under way. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#server.close();
+    await this.deliveries();
+  }
+
+  #end(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): ReturnType<typeof endLogin> {
+    const ended = endLogin(this.#state, login, this.#deliveryOptions(options));
+    this.#deliveries.push(ended.backchannel);
+    return ended;
+  }
+
+  #deliveryOptions(options: DeliveryOptions): DeliveryOptions {
+    const { signal: closing } = this.#closing;
+    const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
+    return { wait: this.#wait, ...options, signal };
+  }
+
+  async #handle(message: IncomingMessage, response: ServerResponse, answer: ReturnType<typeof routes>): Promise<void> {
+    const basePath = new URL(this.issuer).pathname.replace(/\/$/, '');
+    const request = await receive(message, basePath, this.#state.now());
+    this.#requests.push(request);
+    const trouble = this.#troubles.take(request.path);
+    if (trouble && (await cause(trouble, response, (ms) => this.#wait(ms, this.#closing.signal)))) return;
+    send(response, await answer(request));
+  }
+}

@@ -1,0 +1,23 @@
+import { type Wait } from './deliver.js';
+import { type MetadataOverrides } from './provider-metadata.js';
+import { type OneIdTestClient } from './test-client.js';
+
+export interface OneIdTestProviderOptions {
+  /** Path of the issuer, for example `/tenant`; none by default. */
+  issuerPath?: string;
+  /** Whether `iss` ends in a slash as OneID's; true by default. */
+  trailingSlash?: boolean;
+  clients?: readonly OneIdTestClient[];
+  /** Algorithm of the signing key, `RS256` by default. */
+  alg?: string;
+  /** The provider's clock, in milliseconds since 1970; `Date.now` by default. */
+  now?: () => number;
+  /** Does the waiting of `delayMs` and between delivery attempts; real timers by default. */
+  wait?: Wait;
+  /** Fields of the discovery document to replace; `undefined` leaves one out. */
+  metadata?: MetadataOverrides;
+  /** Hydra up to v1.8: the logout callback always has `state`, blank when none was sent; false by default. */
+  alwaysSetsState?: boolean;
+  /** Port on 127.0.0.1, any free one by default. */
+  port?: number;
+}

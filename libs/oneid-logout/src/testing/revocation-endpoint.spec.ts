@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { endpointPaths } from './endpoint-paths.js';
+import { OneIdTestProvider } from './oneid-test-provider.js';
+
+describe('revocation', () => {
+  let oneId: OneIdTestProvider;
+  const now = 1_700_000_000_000;
+  beforeAll(async () => {
+    oneId = await OneIdTestProvider.start({
+      clients: [
+        { clientId: 'a b', clientSecret: 's:1/+%' },
+        { clientId: 'post', clientSecret: 's2', tokenEndpointAuthMethod: 'client_secret_post' },
+        { clientId: 'public' },
+      ],
+      now: () => now,
+    });
+  });
+  afterAll(() => oneId.close());
+
+  const revoke = (form: Record<string, string>, authorization?: string) =>
+    fetch(oneId.url(endpointPaths.revocation), {
+      method: 'POST',
+      body: new URLSearchParams(form),
+      headers: authorization === undefined ? {} : { Authorization: authorization },
+    });
+  const basic = (clientId: string, secret: string) =>
+    `Basic ${Buffer.from([clientId, secret].map(encodeURIComponent).join(':')).toString('base64')}`;
+
+  it('takes Basic, form and public clients, and says 200 to an unknown token', async () => {
+    const responses = [
+      await revoke({ token: 't1', token_type_hint: 'refresh_token' }, basic('a b', 's:1/+%')),
+      await revoke({ token: 't2', client_id: 'post', client_secret: 's2' }),
+      await revoke({ token: 't3', client_id: 'public' }),
+    ];
+
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(oneId.revoked).toEqual([
+      { token: 't1', tokenTypeHint: 'refresh_token', clientId: 'a b', effective: false, at: now },
+      { token: 't2', clientId: 'post', effective: false, at: now },
+      { token: 't3', clientId: 'public', effective: false, at: now },
+    ]);
+  });
+
+  it.each([
+    ['no client', { token: 't' }, undefined],
+    ['an unknown client', { token: 't', client_id: 'nobody' }, undefined],
+    ['a wrong secret', { token: 't' }, basic('a b', 'wrong')],
+    ['a missing secret', { token: 't', client_id: 'a b' }, undefined],
+    ['another method than the registered one', { token: 't' }, basic('post', 's2')],
+  ])('refuses %s', async (_, form, authorization) => {
+    const before = oneId.revoked.length;
+    const response = await revoke(form, authorization);
+
+    expect(response.status).toBe(401);
+    expect(await response.json()).toEqual({
+      error: 'invalid_client',
+      error_description: 'Client authentication failed.',
+    });
+    expect(oneId.revoked).toHaveLength(before);
+  });
+
+  it('refuses a request without a token', async () => {
+    const response = await revoke({ client_id: 'public' });
+
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ error: 'invalid_request', error_description: 'The token is missing.' });
+  });
+
+  it("revokes a live refresh token once, and never another client's", async () => {
+    const token = oneId.refreshToken({ clientId: 'public', login: oneId.signIn() });
+    const before = oneId.revoked.length;
+    await revoke({ token, client_id: 'post', client_secret: 's2' });
+    await revoke({ token, client_id: 'public' });
+    await revoke({ token, client_id: 'public' });
+
+    expect(oneId.revoked.slice(before).map(({ effective }) => effective)).toEqual([false, true, false]);
+  });
+});

@@ -1,0 +1,28 @@
+import { type Answer, oauthError } from './answer.js';
+import { type ProviderState } from './provider-state.js';
+import { type ReceivedRequest } from './received-request.js';
+import { authenticateClient } from './test-client.js';
+
+/** A revocation request that was answered with 200. */
+export interface RevocationRequest {
+  readonly token: string;
+  /** `token_type_hint` of the request. */
+  readonly tokenTypeHint?: string;
+  readonly clientId: string;
+  /** Whether a live token was revoked by it: Hydra says 200 for unknown and rotated-out tokens, too. */
+  readonly effective: boolean;
+  /** Milliseconds since 1970, on the provider's clock. */
+  readonly at: number;
+}
+
+/** @see {@link https://www.rfc-editor.org/rfc/rfc7009#section-2 RFC 7009 §2} */
+export function revoke(state: ProviderState, { form, headers, at }: ReceivedRequest): Answer {
+  const client = authenticateClient(state.clients, headers.authorization, form);
+  if (!client) return oauthError('invalid_client', 'Client authentication failed.', 401);
+  const { token, token_type_hint: tokenTypeHint } = form;
+  if (token === undefined) return oauthError('invalid_request', 'The token is missing.');
+
+  const effective = state.grants.revoke(token, client.clientId);
+  state.revoked.push({ token, clientId: client.clientId, effective, at, ...(tokenTypeHint && { tokenTypeHint }) });
+  return { status: 200, headers: {}, body: '' };
+}

@@ -1,0 +1,221 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import * as client from 'openid-client';
+import { endpointPaths } from './endpoint-paths.js';
+import { OneIdTestProvider } from './oneid-test-provider.js';
+
+const redirectUri = 'https://rp.test/callback?from=oneid';
+// openid-client drops a query of the redirect URI when it exchanges the code.
+const plainRedirectUri = 'https://rp.test/callback';
+const verifier = 'a-code-verifier-of-at-least-43-characters-1234';
+const state = 'state-of-8-or-more';
+
+interface TokenAnswer {
+  id_token?: string;
+  refresh_token?: string;
+  error?: string;
+}
+
+describe('sign-in', () => {
+  let oneId: OneIdTestProvider;
+  let now = Date.now();
+  beforeAll(async () => {
+    oneId = await OneIdTestProvider.start({
+      clients: [
+        { clientId: 'shop', clientSecret: 'secret', redirectUris: [redirectUri, plainRedirectUri] },
+        { clientId: 'spa', redirectUris: [redirectUri, plainRedirectUri] },
+      ],
+      now: () => now,
+    });
+  });
+  beforeEach(() => void oneId.signIn({ sub: 'alice' }));
+  afterAll(() => oneId.close());
+
+  const discover = (clientId: string, secret?: string) =>
+    client.discovery(new URL(oneId.issuer), clientId, secret, secret === undefined ? client.None() : undefined, {
+      // Deprecated as a warning: the provider speaks plain HTTP on loopback.
+      // eslint-disable-next-line @typescript-eslint/no-deprecated
+      execute: [client.allowInsecureRequests],
+    });
+
+  const authorize = async (parameters: Record<string, string> = {}) => {
+    const query = new URLSearchParams({
+      client_id: 'spa',
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      scope: 'openid offline',
+      state,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      ...parameters,
+    });
+    const url = `${oneId.url(endpointPaths.authorization)}?${query.toString()}`;
+    const response = await fetch(url, { redirect: 'manual' });
+    return { status: response.status, back: new URL(response.headers.get('location') ?? 'about:blank') };
+  };
+
+  const token = async (form: Record<string, string>) => {
+    const body = new URLSearchParams({ client_id: 'spa', ...form });
+    const response = await fetch(oneId.url(endpointPaths.token), { method: 'POST', body });
+    const answer = (await response.json()) as TokenAnswer;
+    return { ...answer, status: response.status };
+  };
+
+  const exchange = async (form: Record<string, string> = {}, parameters: Record<string, string> = {}) => {
+    const code = (await authorize(parameters)).back.searchParams.get('code') ?? '';
+    const grant = { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier };
+    return token({ ...grant, ...form });
+  };
+  const refresh = (refresh_token = '') => token({ grant_type: 'refresh_token', refresh_token });
+
+  it.each([
+    ['confidential', 'shop', 'secret'],
+    ['public', 'spa', undefined],
+  ])('works with openid-client for a %s client, refresh and revocation included', async (_, clientId, secret) => {
+    const config = await discover(clientId, secret);
+    const nonce = 'nonce-of-8-or-more';
+    const authorizationUrl = client.buildAuthorizationUrl(config, {
+      redirect_uri: plainRedirectUri,
+      scope: 'openid offline',
+      state,
+      nonce,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    });
+    const callback = new URL(
+      (await fetch(authorizationUrl, { redirect: 'manual' })).headers.get('location') ?? 'about:blank',
+    );
+    const tokens = await client.authorizationCodeGrant(config, callback, {
+      pkceCodeVerifier: verifier,
+      expectedState: state,
+      expectedNonce: nonce,
+    });
+    const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token ?? '');
+
+    expect(callback.href.startsWith('https://rp.test/callback?code=')).toBe(true);
+    expect(tokens.claims()).toMatchObject({ sub: 'alice', sid: oneId.login?.sid, nonce, aud: [clientId] });
+    expect(refreshed.claims()).toMatchObject({ sub: 'alice', sid: oneId.login?.sid });
+    expect(refreshed.claims()).not.toHaveProperty('nonce');
+    expect(refreshed.refresh_token).not.toBe(tokens.refresh_token);
+    expect(decodeJwt(refreshed.access_token)).not.toHaveProperty('sid');
+    expect(await client.fetchUserInfo(config, refreshed.access_token, 'alice')).toEqual({ sub: 'alice' });
+
+    await client.tokenRevocation(config, refreshed.refresh_token ?? '');
+    expect(oneId.revoked.at(-1)).toMatchObject({ token: refreshed.refresh_token, clientId, effective: true });
+    await expect(client.refreshTokenGrant(config, refreshed.refresh_token ?? '')).rejects.toMatchObject({
+      error: 'invalid_grant',
+    });
+    await expect(client.fetchUserInfo(config, refreshed.access_token, 'alice')).rejects.toMatchObject({ status: 401 });
+  });
+
+  describe('the login', () => {
+    const sidNow = async (parameters?: Record<string, string>) =>
+      decodeJwt((await exchange({}, parameters)).id_token ?? '').sid;
+
+    it('stays for a silent re-login, and is new after prompt=login, a passed max_age, and logout', async () => {
+      const sids = [await sidNow(), await sidNow({ prompt: 'none' }), await sidNow({ max_age: '60' })];
+      sids.push(await sidNow({ prompt: 'login' }));
+      now += 61_000;
+      sids.push(await sidNow({ max_age: '60' }));
+      await oneId.logout({ sid: String(sids.at(-1)) });
+      sids.push(await sidNow());
+
+      expect(sids.map((sid) => sids.indexOf(sid))).toEqual([0, 0, 0, 3, 4, 5]);
+      expect(oneId.login?.sub).toBe('alice');
+    });
+
+    it('is required by prompt=none', async () => {
+      await oneId.logout(oneId.signIn());
+      const { back } = await authorize({ prompt: 'none' });
+
+      expect(Object.fromEntries(back.searchParams)).toEqual({
+        from: 'oneid',
+        error: 'login_required',
+        error_description: 'Nobody is signed in.',
+        state,
+      });
+    });
+  });
+
+  describe('authorization', () => {
+    it.each([{ client_id: 'nobody' }, { redirect_uri: 'https://rp.test/callback/' }])(
+      'does not go back for %j',
+      async (parameters: Record<string, string>) => {
+        expect((await authorize(parameters)).status).toBe(400);
+      },
+    );
+
+    it.each([
+      [{ response_type: 'token' }, 'unsupported_response_type'],
+      [{ state: 'short' }, 'invalid_state'],
+      [{ nonce: 'short' }, 'insufficient_entropy'],
+      [{ code_challenge: '' }, 'invalid_request'],
+      [{ code_challenge_method: 'plain' }, 'invalid_request'],
+    ])('refuses %j with %s', async (parameters: Record<string, string>, error) => {
+      const { status, back } = await authorize(parameters);
+
+      expect([status, back.searchParams.get('error')]).toEqual([302, error]);
+    });
+  });
+
+  describe('token', () => {
+    it('gives a refresh token for offline or offline_access alone', async () => {
+      const has = async (scope: string) => 'refresh_token' in (await exchange({}, { scope }));
+
+      expect([await has('openid'), await has('openid offline'), await has('openid offline_access')]).toEqual([
+        false,
+        true,
+        true,
+      ]);
+    });
+
+    it.each([
+      [{ client_id: 'nobody' }, 401, 'invalid_client'],
+      [{ client_id: 'shop', client_secret: 'secret' }, 400, 'invalid_grant'],
+      [{ redirect_uri: 'https://rp.test/' }, 400, 'invalid_grant'],
+      [{ code_verifier: `${verifier}5` }, 400, 'invalid_grant'],
+      [{ code: 'made-up' }, 400, 'invalid_grant'],
+      [{ grant_type: 'password' }, 400, 'unsupported_grant_type'],
+      [{ grant_type: 'refresh_token' }, 400, 'invalid_grant'],
+    ])('refuses %j', async (form: Record<string, string>, status, error) => {
+      expect(await exchange(form)).toMatchObject({ status, error });
+    });
+
+    it('takes a code once, and revokes all of its tokens on a second use', async () => {
+      const code = (await authorize()).back.searchParams.get('code') ?? '';
+      const first = await exchange({ code });
+
+      expect(await exchange({ code })).toMatchObject({ status: 400, error: 'invalid_grant' });
+      expect(await refresh(first.refresh_token)).toMatchObject({ status: 400, error: 'invalid_grant' });
+    });
+
+    it('refuses a code after ten minutes and a refresh token after 720 hours', async () => {
+      const code = (await authorize()).back.searchParams.get('code') ?? '';
+      const { refresh_token } = await exchange();
+      now += 600_000;
+      expect(await exchange({ code })).toMatchObject({ error: 'invalid_grant' });
+      now += 720 * 3_600_000;
+      expect(await refresh(refresh_token)).toMatchObject({ error: 'invalid_grant' });
+    });
+
+    it('rotates refresh tokens, also after logout, and revokes all when an old one comes back', async () => {
+      const { refresh_token: first } = await exchange();
+      await oneId.logout({ sid: oneId.login?.sid ?? '' });
+      const { status, refresh_token: second } = await refresh(first);
+
+      expect(status).toBe(200);
+      expect(await refresh(first)).toMatchObject({ status: 400 });
+      expect(await refresh(second)).toMatchObject({ status: 400 });
+    });
+
+    it('says 200 to the revocation of a rotated-out token, and does nothing', async () => {
+      const { refresh_token: first = '' } = await exchange();
+      const { refresh_token: second } = await refresh(first);
+      const body = new URLSearchParams({ client_id: 'spa', token: first });
+
+      expect((await fetch(oneId.url(endpointPaths.revocation), { method: 'POST', body })).status).toBe(200);
+      expect(oneId.revoked.at(-1)).toMatchObject({ token: first, effective: false });
+      expect((await refresh(second)).status).toBe(200);
+    });
+  });
+});

@@ -1,0 +1,65 @@
+import { errors } from 'oidc-provider';
+import type { JWTPayload } from 'jose';
+import type { EmbeddedClient } from './embedded-client.js';
+import type { SigningKey } from './signing-key.js';
+
+/** What a request to the logout endpoint asks for. */
+export interface LogoutRequest {
+  /** The browser login that the hint belongs to; absent without a hint: then the user is asked. */
+  sid?: string;
+  /** Where the browser goes afterwards; absent: to OneID's own page. */
+  next?: string;
+}
+
+export interface LogoutRules {
+  issuer: string;
+  clients: ReadonlyMap<string, EmbeddedClient>;
+  key: SigningKey;
+}
+
+/** Reads a logout request by Hydra's rules. @throws errors.InvalidRequest, and then the browser stays at OneID */
+export async function readLogoutRequest(parameters: URLSearchParams, rules: LogoutRules): Promise<LogoutRequest> {
+  const hint = parameters.get('id_token_hint');
+  const redirectUri = parameters.get('post_logout_redirect_uri');
+  const state = parameters.get('state');
+
+  if (!hint) {
+    if (redirectUri || state) {
+      throw new errors.InvalidRequest('post_logout_redirect_uri and state need an id_token_hint');
+    }
+    return {};
+  }
+  const { sid, client } = await readHint(hint, rules);
+  if (!redirectUri) {
+    return { sid };
+  }
+  if (!client.postLogoutRedirectUris.includes(redirectUri)) {
+    throw new errors.InvalidRequest('post_logout_redirect_uri is not registered for this client');
+  }
+  return { sid, next: state ? withState(redirectUri, state) : redirectUri };
+}
+
+async function readHint(hint: string, { issuer, clients, key }: LogoutRules) {
+  const { iss, aud, sid, sub, iat } = await key.verifyIdTokenHint(hint).catch((): JWTPayload => {
+    throw new errors.InvalidRequest('id_token_hint is not an ID token of this issuer');
+  });
+  if (iss !== issuer || !sub || typeof sid !== 'string' || typeof iat !== 'number') {
+    throw new errors.InvalidRequest('id_token_hint lacks iss, sub, sid or iat');
+  }
+  if (iat > Date.now() / 1000) {
+    throw new errors.InvalidRequest('id_token_hint was issued in the future');
+  }
+  const client = [aud].flat().map((id) => clients.get(id ?? ''))[0];
+  if (!client) {
+    throw new errors.InvalidRequest('id_token_hint is for no client of this issuer');
+  }
+  return { sid, client };
+}
+
+/** Merges as Hydra does: an existing `state` is overwritten and the keys are sorted. */
+function withState(uri: string, state: string): string {
+  const url = new URL(uri);
+  url.searchParams.set('state', state);
+  url.searchParams.sort();
+  return url.href;
+}

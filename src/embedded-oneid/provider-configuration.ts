@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import type { ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { EmbeddedAccount, EmbeddedClient } from './embedded-client.js';
+import { memoryAdapter } from './memory-adapter.js';
+import { errorPage } from './pages.js';
+import type { SigningKey } from './signing-key.js';
+
+const HOUR = 3600;
+const SCOPES = ['openid', 'offline', 'profile'];
+
+/** The `aud` of every access token of this OneID. */
+export function apiAudience(issuer: string): string {
+  return `${issuer}api`;
+}
+
+export interface ProviderSetup {
+  issuer: string;
+  clients: EmbeddedClient[];
+  account: EmbeddedAccount;
+  key: SigningKey;
+}
+
+/** oidc-provider set up to have Hydra's paths, scopes, lifetimes and tokens. */
+export function providerConfiguration({ issuer, clients, account, key }: ProviderSetup): Configuration {
+  const audience = apiAudience(issuer);
+  const sub = account.sub ?? account.username;
+
+  return {
+    adapter: memoryAdapter(),
+    clients: clients.map(clientMetadata),
+    jwks: { keys: [key.jwk] },
+    scopes: SCOPES,
+    claims: { openid: ['sub', 'auth_time'], profile: ['name'] },
+    conformIdTokenClaims: false,
+    responseTypes: ['code'],
+    pkce: { required: () => true },
+    routes: {
+      authorization: '/oauth2/auth',
+      token: '/oauth2/token',
+      revocation: '/oauth2/revoke',
+      end_session: '/oauth2/sessions/logout',
+      jwks: '/.well-known/jwks.json',
+      userinfo: '/userinfo',
+    },
+    discovery: { frontchannel_logout_supported: true, frontchannel_logout_session_supported: true },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: true },
+      backchannelLogout: { enabled: true },
+      userinfo: { enabled: true },
+      revocation: {
+        enabled: true,
+        // Hydra answers 200 and does nothing for a refresh token that was rotated out.
+        allowedPolicy: (_ctx, client, token) =>
+          token.clientId === client.clientId && !('consumed' in token && token.consumed),
+      },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => audience,
+        useGrantedResource: () => true,
+        getResourceServerInfo: () => ({ audience, scope: SCOPES.join(' '), accessTokenFormat: 'jwt' }),
+      },
+    },
+    interactions: { url: (_ctx, { uid }) => `/login/${uid}` },
+    findAccount: (_ctx, id) =>
+      id === sub ? { accountId: sub, claims: () => ({ sub, ...(account.name && { name: account.name }) }) } : undefined,
+    loadExistingGrant: (ctx) => grantEverything(ctx, audience),
+    issueRefreshToken: (_ctx, _client, code) => code.scopes.has('offline'),
+    rotateRefreshToken: true,
+    expiresWithSession: () => false,
+    extraTokenClaims: (_ctx, token) => ('sid' in token && token.sid ? { sid: token.sid } : undefined),
+    clientBasedCORS: () => false,
+    cookies: {
+      keys: [randomBytes(32).toString('base64url')],
+      names: { session: 'oneid_session', interaction: 'oneid_login', resume: 'oneid_resume' },
+    },
+    renderError: (ctx, { error, error_description }) => {
+      ctx.type = 'html';
+      ctx.body = errorPage(error, error_description);
+    },
+    ttl: {
+      AccessToken: HOUR,
+      AuthorizationCode: HOUR / 6,
+      Grant: 720 * HOUR,
+      IdToken: HOUR,
+      Interaction: HOUR,
+      RefreshToken: 720 * HOUR,
+      Session: 720 * HOUR,
+    },
+  };
+}
+
+function clientMetadata(client: EmbeddedClient): ClientMetadata {
+  return {
+    client_id: client.clientId,
+    ...(client.clientSecret && { client_secret: client.clientSecret }),
+    token_endpoint_auth_method: client.clientSecret ? 'client_secret_basic' : 'none',
+    redirect_uris: client.redirectUris,
+    response_types: ['code'],
+    grant_types: ['authorization_code', 'refresh_token'],
+  };
+}
+
+/** OneID's apps are its own: nobody is asked for consent. A grant for each sign-in, so that revoking ends just one. */
+async function grantEverything(ctx: KoaContextWithOIDC, audience: string) {
+  const { account, client, provider, session } = ctx.oidc;
+  if (!account || !client || !session) {
+    return undefined;
+  }
+  session.sidFor(client.clientId, session.uid);
+  const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+  grant.addOIDCScope(SCOPES.join(' '));
+  grant.addResourceScope(audience, SCOPES.join(' '));
+  await grant.save();
+  return grant;
+}

@@ -1,0 +1,581 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import * as client from 'openid-client';
+import { Browser, type Page } from '../src/demo/browser.js';
+import { elements } from '../src/demo/html.js';
+import { type EmbeddedOneId, startEmbeddedOneId } from '../src/embedded-oneid/embedded-oneid.js';
+import { freePort } from '../src/embedded-oneid/free-port.js';
+
+const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
+const BACKCHANNEL_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+
+/** In place of a status: the connection ends without an answer. */
+const HANG_UP = 0;
+
+interface Request {
+  method: string;
+  url: string;
+  headers: Record<string, unknown>;
+  body: string;
+}
+
+/** Both apps' web server: keeps what it is asked, and answers 200 unless told otherwise. */
+class Apps {
+  readonly requests: Request[] = [];
+  readonly answers: { status: number; headers?: Record<string, string> }[] = [];
+
+  private constructor(
+    readonly url: string,
+    private readonly server: Server,
+  ) {}
+
+  static async start(): Promise<Apps> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const apps = new Apps(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
+    server.on('request', (request, response) => {
+      let body = '';
+      request.on('data', (chunk) => (body += String(chunk)));
+      request.on('end', () => {
+        const { method = '', url = '', headers } = request;
+        apps.requests.push({ method, url, headers, body });
+        const { status, headers: answer = {} } = (method === 'POST' && apps.answers.shift()) || { status: 200 };
+        if (status === HANG_UP) {
+          request.socket.destroy();
+        } else {
+          response.writeHead(status, answer).end();
+        }
+      });
+    });
+    return apps;
+  }
+
+  to(path: string): Request[] {
+    return this.requests.filter(({ url }) => url.split('?')[0] === path);
+  }
+
+  logoutTokens(path: string): string[] {
+    return this.to(path).map(({ body }) => new URLSearchParams(body).get('logout_token') ?? '');
+  }
+
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+}
+
+let apps: Apps;
+let oneId: EmbeddedOneId;
+let webApp: client.Configuration;
+let otherApp: client.Configuration;
+let framedApp: client.Configuration;
+let browser: Browser;
+
+beforeAll(async () => {
+  apps = await Apps.start();
+  const urls = (id: string) => ({
+    redirectUris: [`${apps.url}/${id}/callback`],
+    postLogoutRedirectUris: [`${apps.url}/${id}/bye?lang=vi&app=${id}`],
+    backchannelLogoutUri: `${apps.url}/${id}/backchannel`,
+  });
+  oneId = await startEmbeddedOneId({
+    clients: [
+      { clientId: 'web-app', clientSecret: 'test-only', ...urls('web-app') },
+      { clientId: 'other-app', ...urls('other-app') },
+      { clientId: 'framed-app', ...urls('framed-app'), frontchannelLogoutUri: `${apps.url}/framed-app/front?a=1&b=2` },
+    ],
+    backchannel: { retryDelayMs: 1 },
+  });
+  webApp = await discover(oneId.issuer, 'web-app', client.ClientSecretBasic('test-only'));
+  otherApp = await discover(oneId.issuer, 'other-app');
+  framedApp = await discover(oneId.issuer, 'framed-app');
+});
+
+afterAll(async () => {
+  await oneId.close();
+  apps.close();
+});
+
+beforeEach(() => {
+  browser = new Browser();
+});
+
+afterEach(async () => {
+  await oneId.deliveries.idle();
+  apps.requests.length = 0;
+  apps.answers.length = 0;
+});
+
+function discover(issuer: string, clientId: string, authentication = client.None()) {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; this OneID has no TLS
+  return client.discovery(new URL(issuer), clientId, {}, authentication, { execute: [client.allowInsecureRequests] });
+}
+
+const idOf = (config: client.Configuration) => config.clientMetadata().client_id;
+const callbackOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/callback`;
+const byeOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye?lang=vi&app=${idOf(config)}`;
+const lastDelivery = () => oneId.deliveries.finished.at(-1);
+
+/** An authorization request; the sign-in form is filled in when it shows. */
+async function authorize(config: client.Configuration, parameters: Record<string, string> = {}) {
+  const verifier = client.randomPKCECodeVerifier();
+  const url = client.buildAuthorizationUrl(config, {
+    redirect_uri: callbackOf(config),
+    scope: 'openid offline',
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+    ...parameters,
+  });
+  const until = callbackOf(config);
+  const first = await browser.visit(url.href, { until });
+  const asked = first.body.includes('name="password"');
+  const last = asked ? await browser.follow(await browser.submit(first), { until }) : first;
+  return { asked, verifier, page: last };
+}
+
+async function signIn(config: client.Configuration, parameters: Record<string, string> = {}) {
+  const { asked, verifier, page } = await authorize(config, parameters);
+  const tokens = await client.authorizationCodeGrant(config, new URL(page.next ?? ''), { pkceCodeVerifier: verifier });
+  return { asked, ...parsed(tokens) };
+}
+
+function parsed(tokens: client.TokenEndpointResponse) {
+  const { id_token: idToken = '', refresh_token: refreshToken = '', access_token: accessToken } = tokens;
+  return { idToken, accessToken, refreshToken, tokens, sid: decodeJwt(idToken).sid as string };
+}
+
+const endSession = (parameters: Record<string, string>) =>
+  `${oneId.issuer}oauth2/sessions/logout?${new URLSearchParams(parameters).toString()}`;
+
+const logOut = (parameters: Record<string, string>) => browser.get(endSession(parameters));
+
+function errorCode({ status, body }: Page) {
+  return { status, code: /<code>(.*)<\/code>/.exec(body)?.[1] };
+}
+
+describe('discovery', () => {
+  test("has Hydra's paths and says which logouts are supported", () => {
+    expect(oneId.issuer).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    expect(webApp.serverMetadata()).toMatchObject({
+      issuer: oneId.issuer,
+      authorization_endpoint: `${oneId.issuer}oauth2/auth`,
+      token_endpoint: `${oneId.issuer}oauth2/token`,
+      revocation_endpoint: `${oneId.issuer}oauth2/revoke`,
+      end_session_endpoint: `${oneId.issuer}oauth2/sessions/logout`,
+      jwks_uri: `${oneId.issuer}.well-known/jwks.json`,
+      userinfo_endpoint: `${oneId.issuer}userinfo`,
+      backchannel_logout_supported: true,
+      backchannel_logout_session_supported: true,
+      frontchannel_logout_supported: true,
+      frontchannel_logout_session_supported: true,
+    });
+  });
+
+  test('listens on the port it is given', async () => {
+    const port = await freePort();
+    const other = await startEmbeddedOneId({ port, clients: [] });
+    expect(other.issuer).toBe(`http://127.0.0.1:${port}/`);
+    await other.close();
+  });
+});
+
+describe('signing in', () => {
+  test('gives an ID token with exactly these claims', async () => {
+    const { tokens, idToken } = await signIn(webApp);
+    const keys = createRemoteJWKSet(new URL(`${oneId.issuer}.well-known/jwks.json`));
+    const { payload, protectedHeader } = await jwtVerify(idToken, keys);
+
+    expect(protectedHeader).toEqual({ alg: 'RS256', kid: expect.any(String) });
+    expect(payload).toEqual({
+      iss: oneId.issuer,
+      aud: 'web-app',
+      sub: 'demo',
+      sid: expect.stringMatching(UUID),
+      iat: expect.any(Number),
+      exp: (payload.iat ?? 0) + 3600,
+      auth_time: expect.any(Number),
+    });
+    expect(tokens).toMatchObject({ token_type: 'bearer', scope: 'openid offline', expires_in: 3600 });
+  });
+
+  test('gives a JWT access token with the sid, good at /userinfo', async () => {
+    const { accessToken, sid } = await signIn(otherApp, { scope: 'openid profile' });
+    const claims = decodeJwt(accessToken);
+
+    expect(decodeProtectedHeader(accessToken)).toMatchObject({ alg: 'RS256', typ: 'at+jwt' });
+    expect(claims).toEqual({
+      iss: oneId.issuer,
+      aud: oneId.apiAudience,
+      client_id: 'other-app',
+      sub: 'demo',
+      sid,
+      scope: 'openid profile',
+      jti: expect.any(String),
+      iat: expect.any(Number),
+      exp: (claims.iat ?? 0) + 3600,
+    });
+    expect(await client.fetchUserInfo(otherApp, accessToken, 'demo')).toEqual({ sub: 'demo', name: 'Demo User' });
+  });
+
+  test('refuses a wrong password', async () => {
+    const page = await browser.visit(
+      client.buildAuthorizationUrl(webApp, {
+        redirect_uri: callbackOf(webApp),
+        scope: 'openid',
+        code_challenge: await client.calculatePKCECodeChallenge(client.randomPKCECodeVerifier()),
+        code_challenge_method: 'S256',
+      }).href,
+    );
+    const again = await browser.submit(page, { password: 'wrong' });
+    expect(again.status).toBe(401);
+    expect(again.body).toContain('Wrong username or password.');
+  });
+
+  test('needs PKCE', async () => {
+    const url = client.buildAuthorizationUrl(webApp, { redirect_uri: callbackOf(webApp), scope: 'openid' });
+    const page = await browser.visit(url.href, { until: callbackOf(webApp) });
+    expect(new URL(page.next ?? '').searchParams.get('error')).toBe('invalid_request');
+  });
+
+  test('shows an error page, without a stack trace, where it may not redirect', async () => {
+    const url = client.buildAuthorizationUrl(webApp, { redirect_uri: 'http://127.0.0.1:1/elsewhere' });
+    const page = await browser.visit(url.href);
+    expect(errorCode(page)).toEqual({ status: 400, code: 'invalid_redirect_uri' });
+    expect(page.body).not.toMatch(/\bat .*:\d+:\d+/);
+  });
+
+  test('takes the client secret in the body too', async () => {
+    const post = await discover(oneId.issuer, 'web-app', client.ClientSecretPost('test-only'));
+    expect((await signIn(post)).sid).toMatch(UUID);
+  });
+});
+
+describe('the sid', () => {
+  test('is the same for all clients of the browser, without a second sign-in', async () => {
+    const first = await signIn(webApp);
+    const second = await signIn(otherApp);
+    expect([first.asked, second.asked]).toEqual([true, false]);
+    expect(second.sid).toBe(first.sid);
+  });
+
+  test('is kept by silent re-login and by refresh', async () => {
+    const first = await signIn(webApp);
+    const silent = await signIn(webApp, { prompt: 'none' });
+    const refreshed = parsed(await client.refreshTokenGrant(webApp, first.refreshToken));
+    expect([silent.sid, refreshed.sid, decodeJwt(refreshed.accessToken).sid]).toEqual([
+      first.sid,
+      first.sid,
+      first.sid,
+    ]);
+  });
+
+  test('is new with prompt=login, and the old login can still be ended by itself', async () => {
+    const first = await signIn(webApp);
+    const second = await signIn(otherApp, { prompt: 'login' });
+    expect(second.asked).toBe(true);
+    expect(second.sid).toMatch(UUID);
+    expect(second.sid).not.toBe(first.sid);
+
+    await logOut({ id_token_hint: first.idToken });
+    await oneId.deliveries.idle();
+    expect(apps.logoutTokens('/web-app/backchannel').map((token) => decodeJwt(token).sid)).toEqual([first.sid]);
+    expect(apps.to('/other-app/backchannel')).toEqual([]);
+  });
+
+  test('is new after a logout, which also asks for the password again', async () => {
+    const first = await signIn(webApp);
+    await logOut({ id_token_hint: first.idToken });
+    const { page } = await authorize(webApp, { prompt: 'none' });
+    expect(new URL(page.next ?? '').searchParams.get('error')).toBe('login_required');
+
+    const second = await signIn(webApp);
+    expect(second.asked).toBe(true);
+    expect(second.sid).not.toBe(first.sid);
+  });
+
+  test('differs between browsers', async () => {
+    const first = await signIn(webApp);
+    browser = new Browser();
+    expect((await signIn(webApp)).sid).not.toBe(first.sid);
+  });
+});
+
+describe('the logout endpoint, with a hint', () => {
+  test('logs out without asking and merges the state into the redirect URI', async () => {
+    const { idToken } = await signIn(webApp);
+    const page = await logOut({
+      id_token_hint: idToken,
+      post_logout_redirect_uri: byeOf(webApp),
+      state: 'a b&c',
+    });
+    expect(page.status).toBe(302);
+    expect(page.next).toBe(`${apps.url}/web-app/bye?app=web-app&lang=vi&state=a+b%26c`);
+  });
+
+  test('leaves the redirect URI as it is without a state', async () => {
+    const { idToken } = await signIn(webApp);
+    const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) });
+    expect(page.next).toBe(byeOf(webApp));
+  });
+
+  test('takes an expired hint', async () => {
+    const { idToken, sid } = await signIn(webApp);
+    const later = Date.now() + 7_200_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => later);
+    const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) });
+    clock.mockRestore();
+
+    expect(page.next).toBe(byeOf(webApp));
+    await oneId.deliveries.idle();
+    expect(lastDelivery()).toMatchObject({ sid, delivered: true });
+  });
+
+  test('removes its cookie', async () => {
+    const { idToken } = await signIn(webApp);
+    expect(browser.cookies.header(new URL(oneId.issuer))).toMatch(/^oneid_session=\S+; oneid_session\.sig=\S+$/);
+    await logOut({ id_token_hint: idToken });
+    expect(browser.cookies.header(new URL(oneId.issuer))).toBe('');
+  });
+
+  test('takes a form POST', async () => {
+    const { idToken } = await signIn(webApp);
+    const page = await browser.post(`${oneId.issuer}oauth2/sessions/logout`, {
+      id_token_hint: idToken,
+      post_logout_redirect_uri: byeOf(webApp),
+    });
+    expect([page.status, page.next]).toEqual([302, byeOf(webApp)]);
+    expect((await authorize(webApp, { prompt: 'none' })).page.next).toContain('error=login_required');
+  });
+
+  test("ends on OneID's own page without a redirect URI", async () => {
+    const { idToken } = await signIn(webApp);
+    const page = await browser.visit(endSession({ id_token_hint: idToken }));
+    expect(page.status).toBe(200);
+    expect(page.body).toContain('You are logged out');
+  });
+
+  test('goes back all the same when that login is over, and notifies nobody twice', async () => {
+    const { idToken } = await signIn(webApp);
+    const parameters = { id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) };
+    await logOut(parameters);
+    expect((await logOut(parameters)).next).toBe(byeOf(webApp));
+    await oneId.deliveries.idle();
+    expect(apps.to('/web-app/backchannel')).toHaveLength(1);
+  });
+
+  test("ends the hint's login whichever browser asks", async () => {
+    const { idToken } = await signIn(webApp);
+    const page = await new Browser().get(endSession({ id_token_hint: idToken }));
+    expect(page.status).toBe(302);
+    expect((await authorize(webApp, { prompt: 'none' })).page.next).toContain('error=login_required');
+  });
+
+  test.each([
+    ['the one of another client', () => byeOf(otherApp)],
+    ['one without its query', () => `${apps.url}/web-app/bye`],
+    ['one with a state inside', () => `${byeOf(webApp)}&state=x`],
+  ])('refuses a redirect URI that is not registered: %s', async (_name, uri) => {
+    const { idToken } = await signIn(webApp);
+    const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: uri() });
+    expect(errorCode(page)).toEqual({ status: 400, code: 'invalid_request' });
+    expect((await signIn(webApp)).asked).toBe(false);
+  });
+
+  test('refuses a hint that is not an ID token of this issuer', async () => {
+    const { idToken, accessToken } = await signIn(webApp);
+    const tampered = `${idToken.slice(0, -8)}AAAAAAAA`;
+    for (const hint of ['x', tampered, accessToken]) {
+      expect(errorCode(await logOut({ id_token_hint: hint }))).toEqual({ status: 400, code: 'invalid_request' });
+    }
+  });
+});
+
+describe('the logout endpoint, without a hint', () => {
+  test.each([{ state: 'x' }, { post_logout_redirect_uri: 'http://127.0.0.1:1/' }])(
+    'answers an error page to %j, and the session stays',
+    async (parameters) => {
+      await signIn(webApp);
+      const page = await logOut(parameters);
+      expect(errorCode(page)).toEqual({ status: 400, code: 'invalid_request' });
+      expect(page.next).toBeUndefined();
+      expect((await signIn(webApp)).asked).toBe(false);
+    },
+  );
+
+  test('asks, and does nothing on no', async () => {
+    await signIn(webApp);
+    const page = await logOut({});
+    expect(page.body).toContain('Do you want to log out?');
+    const answer = await browser.submit(page, { answer: 'no' });
+    expect(answer.body).toContain('You are still signed in');
+    expect((await signIn(webApp)).asked).toBe(false);
+  });
+
+  test('asks, and logs out on yes', async () => {
+    const { sid } = await signIn(webApp);
+    const answer = await browser.follow(await browser.submit(await logOut({}), { answer: 'yes' }));
+    expect(answer.body).toContain('You are logged out');
+    await oneId.deliveries.idle();
+    expect(lastDelivery()).toMatchObject({ clientId: 'web-app', sid, delivered: true });
+  });
+
+  test("refuses an answer that isn't this session's", async () => {
+    await signIn(webApp);
+    const page = await logOut({});
+    browser = new Browser();
+    await signIn(webApp);
+    expect(errorCode(await browser.submit(page, { answer: 'yes' }))).toEqual({ status: 400, code: 'invalid_request' });
+  });
+
+  test('says so when nobody is signed in', async () => {
+    expect((await browser.visit(endSession({}))).body).toContain('You are logged out');
+  });
+});
+
+describe('the back-channel', () => {
+  test('sends every client of the login a token as Hydra does', async () => {
+    const { idToken, sid } = await signIn(webApp);
+    await signIn(otherApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+
+    for (const clientId of ['web-app', 'other-app']) {
+      const [token = '', ...more] = apps.logoutTokens(`/${clientId}/backchannel`);
+      const keys = createRemoteJWKSet(new URL(`${oneId.issuer}.well-known/jwks.json`));
+      const { payload, protectedHeader } = await jwtVerify(token, keys);
+      expect(more).toEqual([]);
+      expect(protectedHeader).toEqual({ alg: 'RS256', typ: 'JWT', kid: decodeProtectedHeader(idToken).kid });
+      expect(payload).toEqual({
+        iss: oneId.issuer,
+        aud: [clientId],
+        iat: expect.any(Number),
+        jti: expect.stringMatching(UUID),
+        sid,
+        events: { [BACKCHANNEL_EVENT]: {} },
+      });
+    }
+    expect(apps.to('/web-app/backchannel')[0]).toMatchObject({
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' },
+    });
+  });
+
+  test.each([503, 500, 429])('sends the same token again after %d', async (status) => {
+    apps.answers.push({ status, headers: { 'retry-after': '0' } }, { status });
+    const { idToken } = await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+
+    const sent = apps.logoutTokens('/web-app/backchannel');
+    expect(sent).toHaveLength(3);
+    expect(new Set(sent).size).toBe(1);
+    expect(lastDelivery()).toMatchObject({ clientId: 'web-app', status: 200, attempts: 3, delivered: true });
+  });
+
+  test('sends the same token again after a network error', async () => {
+    apps.answers.push({ status: HANG_UP });
+    const { idToken } = await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+    expect(new Set(apps.logoutTokens('/web-app/backchannel')).size).toBe(1);
+    expect(lastDelivery()).toMatchObject({ status: 200, attempts: 2, delivered: true });
+  });
+
+  test('gives up after five attempts', async () => {
+    apps.answers.push(...Array.from({ length: 6 }, () => ({ status: 503 })));
+    const { idToken } = await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+    expect(apps.to('/web-app/backchannel')).toHaveLength(5);
+    expect(lastDelivery()).toMatchObject({ status: 503, attempts: 5, delivered: false });
+  });
+
+  test.each([400, 501])('does not try again after %d', async (status) => {
+    apps.answers.push({ status });
+    const { idToken } = await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+    expect(apps.to('/web-app/backchannel')).toHaveLength(1);
+    expect(lastDelivery()).toMatchObject({ status, attempts: 1, delivered: false });
+  });
+
+  test('does not keep the browser waiting', async () => {
+    apps.answers.push({ status: 503, headers: { 'retry-after': '3600' } });
+    const local = await startEmbeddedOneId({
+      clients: [
+        {
+          clientId: 'web-app',
+          redirectUris: [callbackOf(webApp)],
+          postLogoutRedirectUris: [],
+          backchannelLogoutUri: `${apps.url}/web-app/backchannel`,
+        },
+      ],
+    });
+    const config = await discover(local.issuer, 'web-app');
+    const { idToken } = await signIn(config);
+    const page = await browser.get(`${local.issuer}oauth2/sessions/logout?id_token_hint=${idToken}`);
+    expect(page.status).toBe(302);
+    await local.close();
+    expect(local.deliveries.finished).toMatchObject([{ attempts: 1, delivered: false }]);
+  });
+});
+
+describe('the front-channel', () => {
+  test('loads an iframe for each client that has a URI, then goes on', async () => {
+    const { idToken, sid } = await signIn(framedApp);
+    await signIn(webApp);
+    const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(framedApp), state: 's' });
+
+    const issuer = encodeURIComponent(oneId.issuer);
+    const next = `${apps.url}/framed-app/bye?app=framed-app&lang=vi&state=s`;
+    expect(page.status).toBe(200);
+    expect(elements(page.body, 'iframe')).toEqual([
+      { src: `${apps.url}/framed-app/front?a=1&b=2&iss=${issuer}&sid=${sid}` },
+    ]);
+    expect(elements(page.body, 'a')).toEqual([{ id: 'next', href: next }]);
+    expect(page.next).toBe(next);
+
+    const last = await browser.follow(page);
+    expect([last.status, last.url]).toEqual([200, next]);
+    expect(apps.to('/framed-app/front')).toMatchObject([{ method: 'GET', headers: { 'sec-fetch-dest': 'iframe' } }]);
+  });
+
+  test('comes beside the back-channel', async () => {
+    const { idToken } = await signIn(framedApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+    expect(apps.to('/framed-app/backchannel')).toHaveLength(1);
+  });
+});
+
+describe('refresh tokens', () => {
+  test('come with the scope offline only', async () => {
+    expect((await signIn(webApp, { scope: 'openid' })).refreshToken).toBe('');
+  });
+
+  test('outlive a logout, as with Hydra', async () => {
+    const { idToken, refreshToken, sid } = await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
+    expect(parsed(await client.refreshTokenGrant(webApp, refreshToken)).sid).toBe(sid);
+  });
+
+  test('are revoked, and only theirs', async () => {
+    const first = await signIn(webApp);
+    const second = await signIn(webApp);
+    await client.tokenRevocation(webApp, first.refreshToken);
+    await expect(client.refreshTokenGrant(webApp, first.refreshToken)).rejects.toMatchObject({
+      error: 'invalid_grant',
+    });
+    expect(parsed(await client.refreshTokenGrant(webApp, second.refreshToken)).sid).toBe(first.sid);
+  });
+
+  test('that were rotated out revoke nothing', async () => {
+    const { refreshToken } = await signIn(webApp);
+    const rotated = parsed(await client.refreshTokenGrant(webApp, refreshToken));
+    await client.tokenRevocation(webApp, refreshToken);
+    expect(parsed(await client.refreshTokenGrant(webApp, rotated.refreshToken)).refreshToken).not.toBe('');
+  });
+});
