@@ -20,15 +20,15 @@ export interface OneIdLogoutOptionsFactory {
   createOneIdLogoutOptions(): OneIdLogoutOptions | Promise<OneIdLogoutOptions>;
 }
 
-const extras: Required<OneIdLogoutExtras> = { isGlobal: true, routeDecorators: [] };
+const extras: OneIdLogoutExtras = { isGlobal: true, routeDecorators: [] };
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<OneIdLogoutOptions>({ moduleName: 'OneIdLogout' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createOneIdLogoutOptions')
-    .setExtras(extras as OneIdLogoutExtras, (definition: DynamicModule, { isGlobal, routeDecorators }) => ({
+    .setExtras(extras, (definition: DynamicModule, { isGlobal, routeDecorators }) => ({
       ...definition,
-      global: isGlobal ?? extras.isGlobal,
+      global: isGlobal ?? true,
       controllers: [LogoutChannelsController, LogoutCallbackController].map((controller) =>
         withDecorators(controller, routeDecorators ?? []),
       ),

@@ -77,14 +77,8 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: SessionSettings,
       inject: [RESOLVED_OPTIONS, OneIdClients],
-      useFactory: ({ maxSessionLifetime, sessionFrom }: ResolvedOptions, clients: OneIdClients): SessionSettings => ({
-        maxSessionLifetime: maxSessionLifetime * 1000,
-        sessionFrom,
-        logoutScopeOf: (issuer) => {
-          const scopes = clients.at(issuer).map((client) => client.logoutScope);
-          return scopes.find((scope) => scope === 'session') ?? scopes[0];
-        },
-      }),
+      useFactory: ({ maxSessionLifetime, sessionFrom }: ResolvedOptions, clients: OneIdClients) =>
+        new SessionSettings(maxSessionLifetime * 1000, sessionFrom, (issuer) => clients.logoutScopeAt(issuer)),
     },
     {
       provide: SessionDatabase,

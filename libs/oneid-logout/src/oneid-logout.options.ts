@@ -237,8 +237,10 @@ export class OneIdLogoutOptions {
   readonly frontchannelEndsCarriedSession?: boolean = false;
 }
 
-export type ResolvedClientOptions = OneIdClientOptions &
-  Required<Omit<OneIdClientOptions, 'clientSecret' | 'metadata'>>;
+type Optional = 'clientSecret' | 'metadata';
+
+/** A client's options with all defaults filled in. */
+export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
 
 /** The options with all defaults filled in. */
 export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom'>> & {
@@ -270,21 +272,21 @@ export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
   );
   if (faults.length === 0) faults.push(...duplicateClients(options.clients));
   if (faults.length > 0) throw new InvalidOptionsError(faults);
-  return {
-    ...(options as Required<OneIdLogoutOptions>),
+  return Object.assign({}, options, {
     sessionFrom: [options.sessionFrom ?? []].flat(),
-    clients: options.clients.map((client) => ({
-      ...(client as ResolvedClientOptions),
-      tokenEndpointAuthMethod:
-        client.tokenEndpointAuthMethod ?? (client.clientSecret === undefined ? 'none' : 'client_secret_basic'),
-    })),
-  };
+    clients: options.clients.map((client) =>
+      Object.assign({}, client, {
+        tokenEndpointAuthMethod:
+          client.tokenEndpointAuthMethod ?? (client.clientSecret === undefined ? 'none' : 'client_secret_basic'),
+      }),
+    ),
+  }) as ResolvedOptions;
 }
 
 /** Lays what is given over the defaults; undefined means not given. */
 function fill<T extends object>(defaults: T, given: unknown, nested: Record<string, (value: unknown) => unknown>): T {
   if (typeof given !== 'object' || given === null) return given as T;
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(given) as [string, unknown][]) {
     if (value !== undefined) Object.assign(defaults, { [name]: nested[name]?.(value) ?? value });
   }
   return defaults;

@@ -35,12 +35,13 @@ export function jsonAnswer(status: number, body: object, headers: Record<string,
   };
 }
 
-/** The adapters have no common way to take a header back. */
+interface HeaderRemover {
+  removeHeader(name: string): void;
+}
+
+/** The adapters have no common way to take a header back; on Fastify a middleware may have put it on the raw response. */
 function removeHeader(response: unknown, name: string): void {
-  const { raw, removeHeader } = response as {
-    raw?: { removeHeader(name: string): void };
-    removeHeader(name: string): void;
-  };
-  removeHeader.call(response, name);
-  raw?.removeHeader(name);
+  const holder = response as HeaderRemover & { readonly raw?: HeaderRemover };
+  holder.removeHeader(name);
+  holder.raw?.removeHeader(name);
 }

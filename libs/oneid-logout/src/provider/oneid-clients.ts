@@ -3,7 +3,7 @@ import { type ResolvedClientOptions } from '../oneid-logout.options.js';
 import { OneIdProvider, withoutSlash } from './oneid-provider.js';
 
 /** One of our registrations at a provider: its settings, all defaults filled in. */
-export type OneIdClient = Omit<ResolvedClientOptions, 'metadata'> & { readonly provider: OneIdProvider };
+export type OneIdClient = ResolvedClientOptions & { readonly provider: OneIdProvider };
 
 /** The configured clients, and whom a token is for. */
 export class OneIdClients {
@@ -11,19 +11,26 @@ export class OneIdClients {
 
   constructor(options: readonly ResolvedClientOptions[], clock: Clock) {
     const providers = new Map<string, OneIdProvider>();
-    this.all = options.map(({ metadata, ...client }) => {
+    this.all = options.map((client) => {
+      const { metadata } = client;
       const key = withoutSlash(client.issuer);
       const provider =
         providers.get(key) ??
-        new OneIdProvider(client.issuer, metadata && { issuer: client.issuer, ...metadata }, clock);
+        new OneIdProvider(client.issuer, metadata && Object.assign({ issuer: client.issuer }, metadata), clock);
       providers.set(key, provider);
-      return { ...client, provider };
+      return Object.assign({}, client, { provider });
     });
   }
 
   /** Our clients at the issuer that an `iss` names, trailing slash or not; needs no fetch. */
   at(iss: string): OneIdClient[] {
     return this.all.filter((client) => client.provider.mayBe(iss));
+  }
+
+  /** How far a logout at this issuer reaches: `user` only when all our clients there say so. */
+  logoutScopeAt(iss: string): 'session' | 'user' | undefined {
+    const scopes = this.at(iss).map((client) => client.logoutScope);
+    return scopes.find((scope) => scope === 'session') ?? scopes[0];
   }
 
   /** The client that a stored session belongs to. */

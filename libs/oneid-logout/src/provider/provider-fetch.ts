@@ -16,7 +16,7 @@ export async function providerFetch(url: string, init: RequestInit = {}): Promis
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
     if (size > MAX_SIZE) throw new Error(`${new URL(url).pathname} answered with more than ${MAX_SIZE} bytes`);
     chunks.push(chunk);

@@ -86,7 +86,7 @@ export class SessionDatabase {
       try {
         return await this.execute(text, parameters);
       } catch (error) {
-        const busy = error instanceof QueryFailedError && this.dialect.isBusy(error.driverError);
+        const busy = error instanceof QueryFailedError && this.dialect.isBusy(error.driverError as { code?: unknown });
         if (!busy || signal.aborted) throw error;
         await delay(BUSY_RETRY_DELAY);
       }

@@ -277,7 +277,7 @@ function toSession(row: SqlRow): Session {
     id: String(row['id']),
     issuer: String(row['issuer']),
     clientId: String(row['client_id']),
-    ...(sid !== null && { sid: String(sid) }),
+    ...(typeof sid === 'string' && { sid }),
     sub: String(row['sub']),
     issuedAt: Number(row['issued_at']),
     registeredAt: Number(row['registered_at']),

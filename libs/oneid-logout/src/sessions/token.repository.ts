@@ -122,6 +122,6 @@ function toTokens(row: SqlRow): StoredTokens {
     issuer: String(row['issuer']),
     clientId: String(row['client_id']),
     idToken: String(row['id_token']),
-    refreshToken: refreshToken === null ? null : String(refreshToken),
+    refreshToken: typeof refreshToken === 'string' ? refreshToken : null,
   };
 }

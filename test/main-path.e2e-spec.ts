@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SessionRegistry } from 'nestjs-oneid-logout';
+import { databases } from './support/databases.js';
+import { clientId, Host } from './support/host.js';
+
+describe.each(databases)('a logout at OneID, on $name', (database) => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start({ database });
+  });
+  afterAll(() => host.stop());
+
+  it('signs in, logs out at OneID, stays out', async () => {
+    const registry = host.app.get(SessionRegistry);
+    const login = host.oneId.signIn({ sub: 'alice' });
+    const session = await registry.register({ idToken: await host.oneId.idToken({ clientId, login }) });
+    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+
+    const token = await host.oneId.logoutToken({ clientId, login });
+    const delivery = await host.oneId.deliver(`${host.url}/backchannel_logout`, token);
+    expect(delivery.attempts).toHaveLength(1);
+    expect(delivery.attempts[0]).toMatchObject({ status: 200, body: '' });
+
+    const rejected = await host.fetch('/me', { session: session.id });
+    expect(rejected.status).toBe(401);
+    expect(await rejected.json()).toEqual({
+      statusCode: 401,
+      error: 'session_logged_out',
+      message: 'The session has been ended by a logout',
+      reason: 'logged_out',
+    });
+  });
+});

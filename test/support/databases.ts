@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataSource } from 'typeorm';
+import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+
+export interface TestDatabase {
+  readonly options: SessionDatabaseOptions;
+  drop(): Promise<void>;
+}
+
+export interface DatabaseKind {
+  readonly name: string;
+  /** An empty database of this kind, for one test or suite alone. */
+  create(): Promise<TestDatabase>;
+}
+
+const sqlite: DatabaseKind = {
+  name: 'SQLite',
+  async create() {
+    const folder = await mkdtemp(join(tmpdir(), 'oneid-logout-test-'));
+    return {
+      options: { type: 'better-sqlite3', database: join(folder, 'sessions.sqlite') },
+      drop: () => rm(folder, { recursive: true, force: true }),
+    };
+  },
+};
+
+function server(name: string, type: 'postgres' | 'mariadb' | 'mysql', url: string): DatabaseKind {
+  return {
+    name,
+    async create() {
+      const database = `oneid_logout_${randomBytes(8).toString('hex')}`;
+      await administer(type, url, `CREATE DATABASE ${database}`);
+      const own = new URL(url);
+      own.pathname = `/${database}`;
+      return {
+        options: { type, url: own.href },
+        drop: () => administer(type, url, `DROP DATABASE ${database}${type === 'postgres' ? ' WITH (FORCE)' : ''}`),
+      };
+    },
+  };
+}
+
+async function administer(type: 'postgres' | 'mariadb' | 'mysql', url: string, statement: string): Promise<void> {
+  const dataSource = await new DataSource({ type, url }).initialize();
+  try {
+    await dataSource.query(statement);
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set`);
+  return value;
+}
+
+/** The PostgreSQL that came with npm. */
+const postgres = server('PostgreSQL', 'postgres', required('TEST_POSTGRES_URL'));
+
+/** Real services, by URL; whoever asks for them wants them tested, so a missing one fails. */
+function services(): DatabaseKind[] {
+  if (process.env['TEST_SERVICES'] === undefined) return [];
+  return [
+    server('MariaDB service', 'mariadb', process.env['TEST_MARIADB_URL'] ?? 'mysql://root@127.0.0.1:3306/test'),
+    server(
+      'PostgreSQL service',
+      'postgres',
+      process.env['TEST_POSTGRES_SERVICE_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test',
+    ),
+  ];
+}
+
+/** Every database the tests run on. */
+export const databases: readonly DatabaseKind[] = [sqlite, postgres, ...services()];
+
+export { postgres, sqlite };

@@ -1,0 +1,160 @@
+import { Controller, Get, type INestApplication, Module, Post, Req, Res, type Type, UseGuards } from '@nestjs/common';
+import { type NestExpressApplication } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import {
+  AllowAnonymous,
+  CurrentSession,
+  LogoutService,
+  type OneIdLogoutExtras,
+  OneIdLogoutModule,
+  type OneIdLogoutOptions,
+  SessionAliveGuard,
+  type SessionFacts,
+  sessionFromCookie,
+  type SessionRequest,
+} from 'nestjs-oneid-logout';
+import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { Clock } from '../../libs/oneid-logout/src/clock.js';
+import { RESOLVED_OPTIONS, type ResolvedOptions } from '../../libs/oneid-logout/src/oneid-logout.options.js';
+import { SessionDatabase, type SqlRow } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { type DatabaseKind, sqlite, type TestDatabase } from './databases.js';
+import { TestClock } from './test-clock.js';
+
+export const clientId = 'app';
+export const clientSecret = 'the-secret-of-app';
+export const secrets = ['a secret of the app that is long enough'];
+
+/** A page of the host's, guarded by the library. */
+@Controller()
+export class HostController {
+  constructor(private readonly logout: LogoutService) {}
+
+  @Get('me')
+  @UseGuards(SessionAliveGuard)
+  me(@CurrentSession() session: SessionFacts) {
+    return { sub: session.sub };
+  }
+
+  @Get('open')
+  @AllowAnonymous()
+  @UseGuards(SessionAliveGuard)
+  open(@CurrentSession() session: SessionFacts | undefined) {
+    return { sub: session?.sub ?? null };
+  }
+
+  @Get('home')
+  @AllowAnonymous({ deadSession: 'anonymous' })
+  @UseGuards(SessionAliveGuard)
+  home(@CurrentSession() session: SessionFacts | undefined) {
+    return { sub: session?.sub ?? null };
+  }
+
+  @Post('logout')
+  @AllowAnonymous({ deadSession: 'anonymous' })
+  @UseGuards(SessionAliveGuard)
+  async startLogout(
+    @Req() request: SessionRequest,
+    @Res() response: unknown,
+    @CurrentSession() session: SessionFacts | undefined,
+  ): Promise<void> {
+    await this.logout.respond(request, response, { session, returnTo: '/goodbye' });
+  }
+}
+
+export interface HostSettings {
+  readonly database?: DatabaseKind;
+  readonly adapter?: 'express' | 'fastify';
+  readonly options?: Partial<OneIdLogoutOptions>;
+  readonly client?: Partial<OneIdLogoutOptions['clients'][number]>;
+  readonly extras?: OneIdLogoutExtras;
+  readonly controllers?: Type[];
+  /** Sets the host up before it listens: global pipes, guards, middleware. */
+  readonly configure?: (app: INestApplication) => void | Promise<void>;
+}
+
+/** An app with the library in it, listening on loopback, and the OneID it belongs to. */
+export class Host {
+  private constructor(
+    readonly app: INestApplication,
+    readonly oneId: OneIdTestProvider,
+    readonly clock: TestClock,
+    readonly testDatabase: TestDatabase,
+    readonly url: string,
+  ) {}
+
+  static async start(settings: HostSettings = {}): Promise<Host> {
+    const clock = new TestClock();
+    const testDatabase = await (settings.database ?? sqlite).create();
+    const oneId = await OneIdTestProvider.start({
+      clients: [{ clientId, clientSecret }],
+      now: () => clock.now(),
+    });
+    const options: OneIdLogoutOptions = {
+      clients: [
+        {
+          issuer: oneId.issuer,
+          clientId,
+          clientSecret,
+          postLogoutRedirectUri: 'https://app.example/logout/callback',
+          ...settings.client,
+        },
+      ],
+      database: testDatabase.options,
+      sessionFrom: sessionFromCookie('session'),
+      secrets,
+      allowedReturnUrls: ['/goodbye'],
+      ...settings.options,
+    };
+
+    @Module({
+      imports: [OneIdLogoutModule.forRoot({ ...options, ...settings.extras })],
+      controllers: settings.controllers ?? [HostController],
+    })
+    class HostModule {}
+
+    const testing = await Test.createTestingModule({ imports: [HostModule] })
+      .overrideProvider(Clock)
+      .useValue(clock)
+      .overrideProvider(SessionDatabase)
+      .useFactory({
+        inject: [RESOLVED_OPTIONS],
+        factory: ({ database, runMigrations }: ResolvedOptions) =>
+          SessionDatabase.open(database, runMigrations, clock.dialect(database.type)),
+      })
+      .compile();
+    testing.useLogger(false);
+    const app =
+      settings.adapter === 'fastify'
+        ? testing.createNestApplication(new FastifyAdapter())
+        : testing.createNestApplication<NestExpressApplication>();
+    await settings.configure?.(app);
+    await app.listen(0, '127.0.0.1');
+    return new Host(app, oneId, clock, testDatabase, await app.getUrl());
+  }
+
+  async stop(): Promise<void> {
+    await this.app.close();
+    await this.oneId.close();
+    await this.testDatabase.drop();
+  }
+
+  /** A request of a client that follows nothing and keeps no cookies. */
+  async fetch(path: string, init: RequestInit & { session?: string } = {}): Promise<Response> {
+    const { session, ...rest } = init;
+    const headers = new Headers(rest.headers);
+    if (session !== undefined) headers.append('cookie', `session=${session}`);
+    return fetch(this.url + path, { redirect: 'manual', ...rest, headers });
+  }
+
+  /** Everything the library has stored, table by table. */
+  async stored(): Promise<Record<'sessions' | 'logouts' | 'tokens', readonly SqlRow[]>> {
+    const database = this.app.get(SessionDatabase, { strict: false });
+    const rows = async (table: string) => (await database.run(`SELECT * FROM ${table}`)).rows;
+    return {
+      sessions: await rows('oneid_session'),
+      logouts: await rows('oneid_logout'),
+      tokens: await rows('oneid_session_tokens'),
+    };
+  }
+}
