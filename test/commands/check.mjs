@@ -1,0 +1,87 @@
+// Runs the commands that people run: npm start, npm run migration:run. One line per check; exits 1 if one fails.
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import startPostgres from '../support/postgres.start.mjs';
+import stopPostgres from '../support/postgres.stop.mjs';
+
+const START_TIMEOUT = 120_000;
+let failed = 0;
+
+async function check(name, work) {
+  try {
+    await work();
+    console.log(`✓ ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`✗ ${name}\n${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function expectEqual(actual, expected, what) {
+  if (actual !== expected) throw new Error(`${what}: expected ${expected}, got ${actual}`);
+}
+
+function run(command, args, env) {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, detached: true });
+  const output = [];
+  child.stdout.on('data', (chunk) => output.push(chunk));
+  child.stderr.on('data', (chunk) => output.push(chunk));
+  const exit = new Promise((resolve) => child.on('close', resolve));
+  return { child, exit, output: () => Buffer.concat(output).toString() };
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function answers(url, process) {
+  const deadline = Date.now() + START_TIMEOUT;
+  for (;;) {
+    const response = await fetch(url).catch(() => undefined);
+    if (response !== undefined) return response;
+    if (process.child.exitCode !== null || Date.now() > deadline) throw new Error(`no answer:\n${process.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'oneid-logout-commands-'));
+await startPostgres();
+
+await check('npm start: the app answers at the URL it prints, and stops when told', async () => {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const app = run('npm', ['start'], { PORT: String(port), DATABASE_URL: `sqlite:${join(folder, 'start.sqlite')}` });
+  try {
+    expectEqual((await answers(`${url}/healthz`, app)).status, 200, 'GET /healthz');
+    expectEqual((await fetch(`${url}/`)).status, 200, 'GET /');
+    expectEqual((await fetch(`${url}/me`)).status, 401, 'GET /me');
+    if (!app.output().includes(url)) throw new Error(`the URL is not printed:\n${app.output()}`);
+  } finally {
+    process.kill(-app.child.pid, 'SIGTERM');
+    await app.exit;
+  }
+});
+
+for (const [name, url] of [
+  ['SQLite', `sqlite:${join(folder, 'migrated.sqlite')}`],
+  ['PostgreSQL', process.env.TEST_POSTGRES_URL],
+]) {
+  await check(`npm run migration:run on ${name}: creates the tables, and finds them the second time`, async () => {
+    for (const expected of ['has been executed successfully', 'No migrations are pending']) {
+      const migration = run('npm', ['run', 'migration:run'], { DATABASE_URL: url });
+      const code = await migration.exit;
+      if (code !== 0 || !migration.output().includes(expected)) throw new Error(migration.output());
+    }
+  });
+}
+
+await stopPostgres();
+await rm(folder, { recursive: true, force: true });
+process.exitCode = failed === 0 ? 0 : 1;
