@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { ProviderUnavailableError } from 'nestjs-oneid-logout';
+import { OneIdClient } from '../oneid/oneid-client.js';
+import { OneId } from '../oneid/oneid.js';
+
+/** Verifies OneID's access tokens, where they are JWTs (RFC 9068). */
+@Injectable()
+export class AccessTokens {
+  private keys: JWTVerifyGetKey | undefined;
+
+  constructor(
+    private readonly client: OneIdClient,
+    private readonly oneId: OneId,
+  ) {}
+
+  /**
+   * The claims of an access token for this API; undefined for any other token.
+   *
+   * @throws {ProviderUnavailableError} 503
+   */
+  async verify(token: string): Promise<JWTPayload | undefined> {
+    const { issuer, jwks_uri = '' } = (await this.client.configuration()).serverMetadata();
+    this.keys ??= createRemoteJWKSet(new URL(jwks_uri));
+    try {
+      const { payload } = await jwtVerify(token, this.keys, {
+        issuer,
+        audience: this.oneId.registration.apiAudience,
+        algorithms: ['RS256'],
+        requiredClaims: ['sub', 'iat', 'exp'],
+        clockTolerance: 30,
+      });
+      return payload;
+    } catch (error) {
+      if (keysFailed(error)) throw new ProviderUnavailableError("OneID's keys can't be had just now", error);
+      return undefined;
+    }
+  }
+}
+
+/** It is not the token's fault. */
+function keysFailed(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError)) return true;
+  return ['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(error.code);
+}

@@ -1,0 +1,27 @@
+import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+
+export const DEFAULT_DATABASE_URL = 'sqlite:oneid-logout.sqlite';
+
+/**
+ * TypeORM's options for a `DATABASE_URL`: `sqlite:FILE`, `postgres://…`, `mysql://…` or `mariadb://…`.
+ *
+ * @throws {Error} for any other; its message does not repeat the URL, which may hold a password
+ */
+export function databaseOf(url = DEFAULT_DATABASE_URL): SessionDatabaseOptions {
+  const [scheme = ''] = url.split(':', 1);
+  const rest = url.slice(scheme.length + 1);
+  switch (scheme) {
+    case 'sqlite':
+      if (rest === '' || rest.startsWith('//')) break;
+      return { type: 'better-sqlite3', database: rest };
+    case 'postgres':
+    case 'postgresql':
+      if (!URL.canParse(url)) break;
+      return { type: 'postgres', url };
+    case 'mysql':
+    case 'mariadb':
+      if (!URL.canParse(url)) break;
+      return { type: scheme, url };
+  }
+  throw new Error('must be sqlite:FILE, postgres://…, mysql://… or mariadb://…');
+}

@@ -1,0 +1,177 @@
+import { type EmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
+import { Browser } from './browser.js';
+import { forgedTokens } from './forged-tokens.js';
+import { OtherApp, type OtherAppTokens } from './other-app.js';
+import { inShort, ReferenceUser } from './reference-user.js';
+import { type Story } from './story.js';
+
+/** What the demo shows, chapter by chapter; each goes on where the one before has ended. */
+export class Chapters {
+  readonly #user: ReferenceUser;
+  readonly #programs = new Browser();
+  #deliveriesSeen = 0;
+
+  private constructor(
+    private readonly story: Story,
+    private readonly baseUrl: string,
+    private readonly oneId: EmbeddedOneId,
+    private readonly otherApp: OtherApp,
+  ) {
+    this.#user = new ReferenceUser(baseUrl);
+  }
+
+  static async tell(story: Story, baseUrl: string, oneId: EmbeddedOneId): Promise<void> {
+    const chapters = new Chapters(story, baseUrl, oneId, await OtherApp.at(oneId.issuer));
+    const tokens = await chapters.signIn();
+    const oldCookie = await chapters.logOutElsewhere(tokens);
+    await chapters.sendAgain();
+    await chapters.signInAgain(oldCookie);
+    await chapters.frontchannel();
+    await chapters.logOutHere();
+    await chapters.logoutOvertakesSignIn();
+    await chapters.forgeries();
+  }
+
+  private async signIn(): Promise<OtherAppTokens> {
+    const { story } = this;
+    const user = this.#user;
+    story.chapter('1. A user signs in, and another app of the same OneID gets an access token in the same login');
+    story.step('GET /me, nobody signed in', await user.meInShort(), '401 missing');
+    story.step('GET /login, to OneID, its form, and back', inShort(await user.signIn()), '200');
+    story.step('GET /me', await user.meInShort(), '200');
+    const tokens = await this.otherApp.signIn(user.browser);
+    story.step("GET /api/me with the other app's access token", await this.api(tokens), '200');
+    return tokens;
+  }
+
+  private async logOutElsewhere(tokens: OtherAppTokens): Promise<string> {
+    const { story } = this;
+    const { cookie } = this.#user;
+    story.chapter('2. The other app logs the user out at OneID, which tells this app over the back-channel');
+    story.step("OneID's answer to the browser", String(await this.otherApp.logOut(this.#user.browser, tokens)), '200');
+    story.step('OneID: POST /backchannel_logout, signed', await this.delivered(), '200');
+    story.step('GET /me with the cookie of before', await this.#user.meInShort(), '401 logged_out');
+    story.step('GET /api/me with the access token of before', await this.api(tokens), '401 logged_out');
+    return cookie;
+  }
+
+  private async sendAgain(): Promise<void> {
+    const { story } = this;
+    story.chapter('3. OneID missed the answer and sends the very same token again');
+    story.step('POST /backchannel_logout, the same token', inShort(await this.post(this.lastToken())), '200');
+    story.step('GET /me', await this.#user.meInShort(), '401 logged_out');
+  }
+
+  private async signInAgain(oldCookie: string): Promise<void> {
+    const { story } = this;
+    const user = this.#user;
+    story.chapter('4. The user signs in again: the new session lives, the old one stays ended');
+    story.step('GET /login, and back', inShort(await user.signIn()), '200');
+    story.step('GET /me', await user.meInShort(), '200');
+    story.step('GET /me with the old cookie', await user.meInShortWith(oldCookie), '401 logged_out');
+    story.step('POST /backchannel_logout, the old token once more', inShort(await this.post(this.lastToken())), '200');
+    story.step('GET /me', await user.meInShort(), '200');
+  }
+
+  private async frontchannel(): Promise<void> {
+    const { story } = this;
+    const user = this.#user;
+    const { issuer, sid } = await user.me();
+    const url = `${this.baseUrl}/frontchannel_logout?${new URLSearchParams({ iss: issuer, sid }).toString()}`;
+    story.chapter(
+      "5. The front-channel alone: what OneID's page asks for in an iframe, from a browser without cookies",
+    );
+    story.step('GET /frontchannel_logout?iss=…&sid=…', inShort(await new Browser().get(url)), '200');
+    story.step('GET /me', await user.meInShort(), '401 logged_out');
+    story.step('GET /login, and back: OneID still knows the browser', inShort(await user.signIn()), '200');
+    story.step('GET /me', await user.meInShort(), '200');
+  }
+
+  private async logOutHere(): Promise<void> {
+    const { story, baseUrl } = this;
+    const user = this.#user;
+    const { cookie } = user;
+    story.chapter('6. The user logs out here');
+    const started = await user.pressLogout();
+    story.step('POST /logout: a page that goes on to OneID', inShort(started), '200');
+    story.step('GET /me with the cookie of before', await user.meInShortWith(cookie), '401 logged_out');
+    const { next: callback = '' } = await user.browser.follow(started, { until: `${baseUrl}/logout/callback` });
+    story.step('OneID: POST /backchannel_logout, here too', await this.delivered(), '200');
+    const returned = await user.browser.get(callback);
+    story.step('and back: GET /logout/callback?state=…', whereTo(returned), '303 /goodbye');
+    story.step('GET /goodbye', inShort(await user.browser.follow(returned)), '200');
+    story.step('GET /logout/callback, the same state again', whereTo(await user.browser.get(callback)), '303 /');
+    story.step('GET /me with the cookie of before', await user.meInShortWith(cookie), '401 logged_out');
+    story.step('GET /me: the cookie is gone', await user.meInShort(), '401 missing');
+  }
+
+  private async logoutOvertakesSignIn(): Promise<void> {
+    const { story } = this;
+    const user = this.#user;
+    story.chapter('7. A logout overtakes a sign-in: it arrives before the browser is back');
+    const { next: callback = '' } = await user.signInUntilCallback();
+    story.step(
+      'GET /login, OneID has signed the user in, the browser stops there',
+      whereIs(callback),
+      '/login/callback',
+    );
+    const tokens = await this.otherApp.signIn(user.browser);
+    await this.otherApp.logOut(user.browser, tokens);
+    story.step('the other app logs out; OneID: POST /backchannel_logout', await this.delivered(), '200');
+    const refused = await user.browser.get(callback);
+    const prompt = new URL(refused.next ?? callback).searchParams.get('prompt') ?? 'no prompt';
+    story.step('GET /login/callback: back to OneID, for a new login', `${refused.status} ${prompt}`, '303 login');
+    story.step('GET /me: not signed in', await user.meInShort(), '401 missing');
+    story.step("OneID's form, and back", inShort(await user.goOn(await user.browser.follow(refused))), '200');
+    story.step('GET /me', await user.meInShort(), '200');
+    const ended = this.oneId.deliveries.finished.at(-1)?.sid;
+    story.step(
+      'the session is of a new login',
+      (await user.me()).sid === ended ? 'the ended sid' : 'a new sid',
+      'a new sid',
+    );
+  }
+
+  private async forgeries(): Promise<void> {
+    const { story } = this;
+    const user = this.#user;
+    const { issuer, sid } = await user.me();
+    const forged = await forgedTokens(this.lastToken(), { issuer, clientId: 'reference-app', sid });
+    story.chapter('8. A stranger sends logout tokens for the session that lives');
+    const unsigned = inShort(await this.post(forged.unsigned));
+    story.step('POST /backchannel_logout, not signed', unsigned, '400 logout_token_alg_not_allowed');
+    const strange = inShort(await this.post(forged.signedByAStranger));
+    story.step('POST /backchannel_logout, signed by the stranger', strange, '400 logout_token_signature_invalid');
+    story.step('GET /me', await user.meInShort(), '200');
+  }
+
+  private async api({ accessToken }: OtherAppTokens): Promise<string> {
+    const headers = { authorization: `Bearer ${accessToken}` };
+    return inShort(await this.#programs.get(`${this.baseUrl}/api/me`, headers));
+  }
+
+  private post(logoutToken: string) {
+    return this.#programs.post(`${this.baseUrl}/backchannel_logout`, { logout_token: logoutToken });
+  }
+
+  /** The last answers to what OneID has sent since this was asked before. */
+  private async delivered(): Promise<string> {
+    await this.oneId.deliveries.idle();
+    const { finished } = this.oneId.deliveries;
+    const statuses = finished.slice(this.#deliveriesSeen).map(({ status }) => status ?? 'no answer');
+    this.#deliveriesSeen = finished.length;
+    return statuses.join(', ') || 'nothing sent';
+  }
+
+  private lastToken(): string {
+    return this.oneId.deliveries.finished.at(-1)?.logoutToken ?? '';
+  }
+}
+
+function whereTo({ status, url, next }: { status: number; url: string; next?: string }): string {
+  return `${status} ${next === undefined ? 'nowhere' : new URL(next, url).pathname}`;
+}
+
+function whereIs(url: string): string {
+  return URL.canParse(url) ? new URL(url).pathname : 'nowhere';
+}

@@ -1,0 +1,43 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApp } from '../create-app.js';
+import { freePort } from '../embedded-oneid/free-port.js';
+import { OneId } from '../oneid/oneid.js';
+import { readSettings } from '../settings.js';
+import { Chapters } from './chapters.js';
+import { Story } from './story.js';
+
+/** The reference app and its embedded OneID in this process, over real HTTP, with a database of their own. */
+async function demo(): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), 'oneid-demo-'));
+  process.once('exit', () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  process.once('SIGINT', () => process.exit(130));
+
+  const settings = readSettings({
+    PORT: String(await freePort()),
+    DATABASE_URL: `sqlite:${join(folder, 'sessions.sqlite')}`,
+  });
+  const app = await createApp(settings, { logger: ['error', 'fatal'] });
+  try {
+    await app.listen(settings.port, '127.0.0.1');
+    const { embedded } = app.get(OneId);
+    if (embedded === undefined) throw new Error('The demo needs the embedded OneID');
+    console.log(`The app: ${settings.baseUrl}   OneID: ${embedded.issuer}`);
+    const story = new Story(console.log);
+    await Chapters.tell(story, settings.baseUrl, embedded);
+    return story.end();
+  } finally {
+    await app.close();
+  }
+}
+
+process.exitCode = await demo().then(
+  (asTold) => (asTold ? 0 : 1),
+  (error: unknown) => {
+    console.error('✗ The story broke off:', error);
+    return 1;
+  },
+);

@@ -1,0 +1,26 @@
+/** Tells the demo's story line by line, and whether each came out as told. */
+export class Story {
+  #steps = 0;
+  readonly #missed: string[] = [];
+
+  constructor(private readonly print: (line: string) => void) {}
+
+  chapter(title: string): void {
+    this.print(`\n${title}`);
+  }
+
+  /** @param told what `happened` has to be, such as an HTTP status and a reason */
+  step(text: string, happened: string, told: string): void {
+    this.#steps += 1;
+    const asTold = happened === told;
+    if (!asTold) this.#missed.push(text);
+    this.print(`  ${asTold ? '✓' : '✗'} ${text.padEnd(72)} ${happened}${asTold ? '' : `   (told: ${told})`}`);
+  }
+
+  /** The last line. @returns whether every step was as told */
+  end(): boolean {
+    this.print(`\n${this.#steps} steps, ${this.#steps - this.#missed.length} as told`);
+    for (const text of this.#missed) this.print(`  not as told: ${text}`);
+    return this.#missed.length === 0 && this.#steps > 0;
+  }
+}

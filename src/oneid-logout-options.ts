@@ -1,0 +1,22 @@
+import { type OneIdLogoutOptions, sessionFromClaims, sessionFromCookie } from 'nestjs-oneid-logout';
+import { type OneId } from './oneid/oneid.js';
+import { type Settings } from './settings.js';
+import { sessionCookie } from './sign-in/session-cookie.js';
+
+/** All that the library is told by this app. */
+export function oneIdLogoutOptions(
+  { baseUrl, database, secrets }: Settings,
+  { registration }: OneId,
+): OneIdLogoutOptions {
+  const { issuer, clientId, clientSecret } = registration;
+  const cookie = sessionCookie(baseUrl);
+  return {
+    clients: [{ issuer, clientId, clientSecret, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
+    database,
+    secrets,
+    // a bearer token, where a guard has verified one, counts before the cookie
+    sessionFrom: [sessionFromClaims(), sessionFromCookie(cookie.name)],
+    clearCookies: [cookie],
+    allowedReturnUrls: ['/goodbye'],
+  };
+}

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { ProviderUnavailableError } from 'nestjs-oneid-logout';
+import { allowInsecureRequests, ClientSecretBasic, type Configuration, discovery, None } from 'openid-client';
+import { type OneIdRegistration } from '../settings.js';
+import { OneId } from './oneid.js';
+
+/** How long one request to OneID may take: seconds. */
+const TIMEOUT = 5;
+
+/** openid-client for this app. OneID is asked for its endpoints at the first use, so the app boots without it. */
+@Injectable()
+export class OneIdClient {
+  private discovered: Promise<Configuration> | undefined;
+
+  constructor(private readonly oneId: OneId) {}
+
+  /** @throws {ProviderUnavailableError} 503; the next call tries again */
+  configuration(): Promise<Configuration> {
+    this.discovered ??= discover(this.oneId.registration).catch((error: unknown) => {
+      this.discovered = undefined;
+      throw new ProviderUnavailableError("OneID's configuration can't be had just now", error);
+    });
+    return this.discovered;
+  }
+}
+
+function discover({ issuer, clientId, clientSecret }: OneIdRegistration): Promise<Configuration> {
+  const authentication = clientSecret === undefined ? None() : ClientSecretBasic(clientSecret);
+  return discovery(new URL(issuer), clientId, undefined, authentication, {
+    timeout: TIMEOUT,
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; settings allow it on loopback
+    execute: issuer.startsWith('http:') ? [allowInsecureRequests] : [],
+  });
+}

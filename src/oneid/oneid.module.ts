@@ -1,0 +1,21 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Settings } from '../settings.js';
+import { OneIdClient } from './oneid-client.js';
+import { OneId } from './oneid.js';
+
+/** The settings, and the OneID they name. */
+@Module({})
+export class OneIdModule {
+  static with(settings: Settings): DynamicModule {
+    return {
+      module: OneIdModule,
+      global: true,
+      providers: [
+        { provide: Settings, useValue: settings },
+        { provide: OneId, inject: [Settings], useFactory: (given: Settings) => OneId.of(given) },
+        OneIdClient,
+      ],
+      exports: [Settings, OneId, OneIdClient],
+    };
+  }
+}

@@ -1,0 +1,23 @@
+import { type OnApplicationShutdown } from '@nestjs/common';
+import { type EmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
+import { type OneIdRegistration, type Settings } from '../settings.js';
+
+/** The OneID that this app signs in with: a real one, or the one that it runs itself. */
+export class OneId implements OnApplicationShutdown {
+  private constructor(
+    readonly registration: OneIdRegistration,
+    readonly embedded?: EmbeddedOneId,
+  ) {}
+
+  static async of(settings: Settings): Promise<OneId> {
+    if (settings.oneId !== undefined) return new OneId(settings.oneId);
+    // imported here, so that a deployment with a real OneID never loads one
+    const { startForThisApp } = await import('./embedded.js');
+    const { registration, embedded } = await startForThisApp(settings);
+    return new OneId(registration, embedded);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.embedded?.close();
+  }
+}

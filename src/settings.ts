@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+import { databaseOf } from './database.js';
+
+/** This app as it is registered at a OneID. */
+export interface OneIdRegistration {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Absent for a public client. */
+  readonly clientSecret?: string;
+  /** The `aud` that access tokens for this app's API carry. */
+  readonly apiAudience: string;
+}
+
+/** All that can be set, validated. */
+export class Settings {
+  constructor(
+    readonly port: number,
+    /** The public origin, without a slash at its end. */
+    readonly baseUrl: string,
+    /** Absent: the app runs a OneID of its own. */
+    readonly oneId: OneIdRegistration | undefined,
+    readonly database: SessionDatabaseOptions,
+    /** The first encrypts, all decrypt. */
+    readonly secrets: readonly string[],
+  ) {}
+}
+
+/** Every fault of the environment in one message, values left out. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+
+  constructor(readonly faults: readonly string[]) {
+    super(`The settings can't be used:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+}
+
+/** @throws {SettingsError} */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const variables = new Variables(env);
+  const port = variables.read('PORT', asPort) ?? 3000;
+  const baseUrl = variables.read('BASE_URL', asOrigin) ?? `http://127.0.0.1:${port}`;
+  const database = variables.read('DATABASE_URL', databaseOf) ?? databaseOf();
+  const oneId = readOneId(variables, baseUrl);
+  const secrets = variables.read('APP_SECRETS', asSecrets);
+
+  if (!variables.has('ONEID_ISSUER') && env['NODE_ENV'] === 'production') {
+    variables.fault('ONEID_ISSUER must be set in production: the embedded OneID has one account that everybody knows');
+  }
+  if (variables.has('ONEID_ISSUER') && !variables.has('APP_SECRETS')) {
+    // with random ones, refresh tokens of before a restart could not be revoked, nor replicas share sign-ins
+    variables.fault('APP_SECRETS must be set when ONEID_ISSUER is');
+  }
+  if (variables.faults.length > 0) throw new SettingsError(variables.faults);
+  return new Settings(port, baseUrl, oneId, database, secrets ?? [randomBytes(32).toString('base64url')]);
+}
+
+function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | undefined {
+  const issuer = variables.read('ONEID_ISSUER', asIssuer);
+  const clientId = variables.read('ONEID_CLIENT_ID', String);
+  const clientSecret = variables.read('ONEID_CLIENT_SECRET', String);
+  const apiAudience = variables.read('API_AUDIENCE', String) ?? `${baseUrl}/api`;
+
+  if (!variables.has('ONEID_ISSUER')) {
+    for (const name of ['ONEID_CLIENT_ID', 'ONEID_CLIENT_SECRET', 'API_AUDIENCE']) {
+      if (variables.has(name)) variables.fault(`${name} is set, but ONEID_ISSUER is not`);
+    }
+    return undefined;
+  }
+  if (clientId === undefined) variables.fault('ONEID_CLIENT_ID must be set when ONEID_ISSUER is');
+  if (clientId === apiAudience) {
+    // an ID token is for the client id, and must never pass for an access token
+    variables.fault('API_AUDIENCE must not be the client id');
+  }
+  if (issuer === undefined || clientId === undefined) return undefined;
+  return { issuer, clientId, apiAudience, ...(clientSecret !== undefined && { clientSecret }) };
+}
+
+/** Environment variables, where an empty one counts as not set. */
+class Variables {
+  readonly faults: string[] = [];
+
+  constructor(private readonly env: Readonly<Record<string, string | undefined>>) {}
+
+  has(name: string): boolean {
+    return (this.env[name] ?? '').trim() !== '';
+  }
+
+  /** @param parse throws an error that says how the value must be */
+  read<T>(name: string, parse: (value: string) => T): T | undefined {
+    if (!this.has(name)) return undefined;
+    try {
+      return parse((this.env[name] ?? '').trim());
+    } catch (error) {
+      this.fault(`${name} ${error instanceof Error ? error.message : 'is invalid'}`);
+      return undefined;
+    }
+  }
+
+  fault(text: string): void {
+    this.faults.push(text);
+  }
+}
+
+function asPort(value: string): number {
+  const port = Number(value);
+  if (!/^\d+$/.test(value) || port < 1 || port > 65_535) throw new Error('must be a port, 1 to 65535');
+  return port;
+}
+
+function asOrigin(value: string): string {
+  const url = asSecureUrl(value);
+  if (url.pathname !== '/') throw new Error('must have no path: the app is at the root of its origin');
+  return url.origin;
+}
+
+function asIssuer(value: string): string {
+  asSecureUrl(value);
+  return value;
+}
+
+function asSecureUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');
+  const secure = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback);
+  if (!url || !secure || url.username + url.password + url.search + url.hash !== '') {
+    throw new Error('must be an https URL without query, fragment or userinfo (http only on loopback)');
+  }
+  return url;
+}
+
+function asSecrets(value: string): string[] {
+  const secrets = value.split(',').map((secret) => secret.trim());
+  if (secrets.some((secret) => secret.length < 32)) {
+    throw new Error('must be secrets of 32 characters or more, separated by commas');
+  }
+  return secrets;
+}

@@ -1,0 +1,72 @@
+import { createHash, hkdfSync } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { parseCookie } from 'cookie';
+import { type CookieOptions, type Response } from 'express';
+import { EncryptJWT, jwtDecrypt } from 'jose';
+import { Settings } from '../settings.js';
+
+/** What this browser has to prove when it comes back from OneID. */
+export interface SignInTransaction {
+  readonly state: string;
+  readonly nonce: string;
+  readonly codeVerifier: string;
+  /** The first try met a logout, see {@link SignInController}. */
+  readonly isSecondTry: boolean;
+}
+
+/** How long a user may take at OneID: seconds. */
+const MAX_AGE = 10 * 60;
+
+/**
+ * Sign-ins under way, each in an encrypted cookie of its own, so that two tabs don't meet and no server remembers them.
+ */
+@Injectable()
+export class SignInTransactions {
+  private readonly keys: readonly Uint8Array[];
+  private readonly secure: boolean;
+
+  constructor({ secrets, baseUrl }: Settings) {
+    this.keys = secrets.map((secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'sign-in transaction', 32)));
+    this.secure = baseUrl.startsWith('https:');
+  }
+
+  async keep(response: Response, transaction: SignInTransaction): Promise<void> {
+    const [key] = this.keys;
+    if (key === undefined) throw new Error('There is no secret to encrypt with');
+    const value = await new EncryptJWT({ ...transaction })
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+      .setExpirationTime(`${MAX_AGE}s`)
+      .encrypt(key);
+    response.cookie(this.nameOf(transaction.state), value, { ...this.attributes(), maxAge: MAX_AGE * 1000 });
+  }
+
+  /** The transaction of this `state`, taken from the browser; undefined when it is not this browser's, or too old. */
+  async take(response: Response, state: string, cookies = ''): Promise<SignInTransaction | undefined> {
+    const name = this.nameOf(state);
+    const value = parseCookie(cookies)[name];
+    if (value === undefined) return undefined;
+    response.clearCookie(name, this.attributes());
+    const transaction = await this.decrypt(value);
+    return transaction?.state === state ? transaction : undefined;
+  }
+
+  private async decrypt(value: string): Promise<SignInTransaction | undefined> {
+    for (const key of this.keys) {
+      try {
+        return (await jwtDecrypt<SignInTransaction>(value, key)).payload;
+      } catch {
+        // sealed with an older secret, expired, or not ours
+      }
+    }
+    return undefined;
+  }
+
+  private nameOf(state: string): string {
+    const digest = createHash('sha256').update(state).digest('hex').slice(0, 16);
+    return `${this.secure ? '__Host-' : ''}app_sign_in_${digest}`;
+  }
+
+  private attributes(): CookieOptions {
+    return { path: '/', secure: this.secure, httpOnly: true, sameSite: 'lax' };
+  }
+}

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { type Session, SessionRegistry } from 'nestjs-oneid-logout';
+import {
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  calculatePKCECodeChallenge,
+  randomNonce,
+  randomPKCECodeVerifier,
+  randomState,
+} from 'openid-client';
+import { OneIdClient } from '../oneid/oneid-client.js';
+import { Settings } from '../settings.js';
+import { type SignInTransaction } from './sign-in-transactions.js';
+
+/** The authorization code flow with PKCE (OpenID Connect Core 1.0 §3.1, RFC 7636). */
+@Injectable()
+export class SignInService {
+  private readonly redirectUri: string;
+
+  constructor(
+    private readonly client: OneIdClient,
+    private readonly registry: SessionRegistry,
+    { baseUrl }: Settings,
+  ) {
+    this.redirectUri = `${baseUrl}/login/callback`;
+  }
+
+  /** Where to send the browser, and what to expect when it returns. */
+  async begin(isSecondTry: boolean): Promise<{ url: string; transaction: SignInTransaction }> {
+    const configuration = await this.client.configuration();
+    const transaction = {
+      state: randomState(),
+      nonce: randomNonce(),
+      codeVerifier: randomPKCECodeVerifier(),
+      isSecondTry,
+    };
+    const url = buildAuthorizationUrl(configuration, {
+      redirect_uri: this.redirectUri,
+      scope: 'openid offline',
+      state: transaction.state,
+      nonce: transaction.nonce,
+      code_challenge: await calculatePKCECodeChallenge(transaction.codeVerifier),
+      code_challenge_method: 'S256',
+      // a login of its own, whatever OneID makes of the one that has just been ended
+      ...(isSecondTry && { prompt: 'login' }),
+    });
+    return { url: url.href, transaction };
+  }
+
+  /**
+   * Redeems the code and registers the session.
+   *
+   * @param query of the callback, as it was sent
+   * @param replaces the session that this browser had before
+   */
+  async complete(query: URLSearchParams, transaction: SignInTransaction, replaces?: string): Promise<Session> {
+    const { state, nonce, codeVerifier } = transaction;
+    // our own address, not the one that the Host header says
+    const callback = new URL(`${this.redirectUri}?${query.toString()}`);
+    const tokens = await authorizationCodeGrant(await this.client.configuration(), callback, {
+      expectedState: state,
+      expectedNonce: nonce,
+      pkceCodeVerifier: codeVerifier,
+      idTokenExpected: true,
+    });
+    return this.registry.register({
+      idToken: tokens.id_token ?? '',
+      nonce,
+      replaces,
+      ...(tokens.refresh_token !== undefined && { refreshToken: tokens.refresh_token }),
+    });
+  }
+}

@@ -1,0 +1,52 @@
+import { describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApp } from '../src/create-app.js';
+import { Chapters } from '../src/demo/chapters.js';
+import { Story } from '../src/demo/story.js';
+import { freePort } from '../src/embedded-oneid/free-port.js';
+import { OneId } from '../src/oneid/oneid.js';
+import { readSettings } from '../src/settings.js';
+
+describe('the demo', () => {
+  test('comes out as told', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'demo-test-'));
+    const PORT = String(await freePort());
+    const settings = readSettings({ PORT, DATABASE_URL: `sqlite:${join(folder, 'sessions.sqlite')}` });
+    const app = await createApp(settings, { logger: false });
+    await app.listen(settings.port, '127.0.0.1');
+    const { embedded } = app.get(OneId);
+    if (embedded === undefined) throw new Error('no embedded OneID');
+
+    const lines: string[] = [];
+    const story = new Story((line) => lines.push(line));
+    await Chapters.tell(story, settings.baseUrl, embedded);
+    const asTold = story.end();
+    await app.close();
+    rmSync(folder, { recursive: true });
+
+    expect(lines.filter((line) => line.includes('✗'))).toEqual([]);
+    expect(lines.filter((line) => /^\n\d\. /.test(line))).toHaveLength(8);
+    expect(asTold).toBe(true);
+  });
+});
+
+describe('a story', () => {
+  test('that does not come out as told says where', () => {
+    const lines: string[] = [];
+    const story = new Story((line) => lines.push(line));
+    story.step('GET /me', '200', '200');
+    story.step('GET /me again', '200', '401 logged_out');
+    expect(story.end()).toBe(false);
+    expect(lines.slice(1)).toEqual([
+      `  ✗ ${'GET /me again'.padEnd(72)} 200   (told: 401 logged_out)`,
+      '\n2 steps, 1 as told',
+      '  not as told: GET /me again',
+    ]);
+  });
+
+  test('without steps has shown nothing', () => {
+    expect(new Story(() => undefined).end()).toBe(false);
+  });
+});

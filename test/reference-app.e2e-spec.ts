@@ -1,0 +1,587 @@
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { type INestApplication } from '@nestjs/common';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
+import {
+  InvalidIdTokenError,
+  SessionEndedError,
+  SessionRegistry,
+  sessionDataSourceOptions,
+  StoreUnavailableError,
+} from 'nestjs-oneid-logout';
+import { refreshTokenGrant } from 'openid-client';
+import { DataSource } from 'typeorm';
+import { createApp } from '../src/create-app.js';
+import { databaseOf } from '../src/database.js';
+import { Browser } from '../src/demo/browser.js';
+import { OtherApp } from '../src/demo/other-app.js';
+import { ReferenceUser } from '../src/demo/reference-user.js';
+import { type EmbeddedOneId, startEmbeddedOneId } from '../src/embedded-oneid/embedded-oneid.js';
+import { freePort } from '../src/embedded-oneid/free-port.js';
+import { OneIdClient } from '../src/oneid/oneid-client.js';
+import { OneId } from '../src/oneid/oneid.js';
+import { readSettings, SettingsError } from '../src/settings.js';
+import { welcome } from '../src/welcome.js';
+
+const SECRET = 'a secret of thirty-two characters';
+const folder = mkdtempSync(join(tmpdir(), 'reference-app-'));
+
+/** The app as `npm start` runs it, but for the port; `local` is where it really listens. */
+interface Running {
+  app: INestApplication;
+  local: string;
+  oneId: EmbeddedOneId;
+}
+
+const started: INestApplication[] = [];
+
+async function start(env: Record<string, string> = {}) {
+  const port = await freePort();
+  const settings = readSettings({
+    PORT: String(port),
+    DATABASE_URL: `sqlite:${join(folder, `${port}.sqlite`)}`,
+    ...env,
+  });
+  const app = await createApp(settings, { logger: false });
+  started.push(app);
+  await app.listen(port, '127.0.0.1');
+  return { app, local: `http://127.0.0.1:${port}`, settings };
+}
+
+async function startWithEmbedded(env: Record<string, string> = {}): Promise<Running> {
+  const { app, local } = await start(env);
+  const { embedded } = app.get(OneId);
+  if (embedded === undefined) throw new Error('no embedded OneID');
+  return { app, local, oneId: embedded };
+}
+
+let running: Running;
+let user: ReferenceUser;
+
+beforeAll(async () => {
+  running = await startWithEmbedded();
+});
+
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+afterAll(async () => {
+  for (const app of started) await app.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function newUser({ local } = running): ReferenceUser {
+  user = new ReferenceUser(local);
+  return user;
+}
+
+const setCookies = (page: { headers: Headers }) => page.headers.getSetCookie();
+const stateOf = (url: string | undefined) => new URL(url ?? '').searchParams.get('state') ?? '';
+
+describe('settings', () => {
+  test('all have a default, and OneID is embedded', () => {
+    const settings = readSettings({ ONEID_ISSUER: '', NODE_ENV: 'test' });
+    expect(settings).toMatchObject({
+      port: 3000,
+      baseUrl: 'http://127.0.0.1:3000',
+      oneId: undefined,
+      database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
+    });
+    expect(settings.secrets).toEqual([expect.stringMatching(/^[\w-]{43}$/)]);
+    expect(readSettings({}).secrets).not.toEqual(settings.secrets);
+  });
+
+  test('name a real OneID', () => {
+    const settings = readSettings({
+      NODE_ENV: 'production',
+      BASE_URL: 'https://app.example/',
+      ONEID_ISSUER: 'https://oauth.example/',
+      ONEID_CLIENT_ID: 'app',
+      ONEID_CLIENT_SECRET: 'client secret',
+      DATABASE_URL: 'postgres://app:secret@db.example/app',
+      APP_SECRETS: `${SECRET}, older ${SECRET}`,
+    });
+    expect(settings).toEqual({
+      port: 3000,
+      baseUrl: 'https://app.example',
+      oneId: {
+        issuer: 'https://oauth.example/',
+        clientId: 'app',
+        clientSecret: 'client secret',
+        apiAudience: 'https://app.example/api',
+      },
+      database: { type: 'postgres', url: 'postgres://app:secret@db.example/app' },
+      secrets: [SECRET, `older ${SECRET}`],
+    });
+  });
+
+  test('tell all their faults at once, and none of their values', () => {
+    const env = {
+      PORT: '70000',
+      BASE_URL: 'http://app.example',
+      DATABASE_URL: 'oracle://app:hunter2@db.example',
+      ONEID_ISSUER: 'https://user:hunter2@oauth.example',
+      ONEID_CLIENT_SECRET: 'hunter2',
+      APP_SECRETS: `${SECRET},hunter2`,
+    };
+    const read = () => readSettings(env);
+    expect(read).toThrow(SettingsError);
+    expect(read).toThrow(`The settings can't be used:
+  - PORT must be a port, 1 to 65535
+  - BASE_URL must be an https URL without query, fragment or userinfo (http only on loopback)
+  - DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://…
+  - ONEID_ISSUER must be an https URL without query, fragment or userinfo (http only on loopback)
+  - ONEID_CLIENT_ID must be set when ONEID_ISSUER is
+  - APP_SECRETS must be secrets of 32 characters or more, separated by commas`);
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [{ NODE_ENV: 'production' }, 'ONEID_ISSUER must be set in production'],
+    [{ ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app' }, 'APP_SECRETS must be set when ONEID_ISSUER is'],
+    [{ ONEID_CLIENT_ID: 'app' }, 'ONEID_CLIENT_ID is set, but ONEID_ISSUER is not'],
+    [
+      { ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app', API_AUDIENCE: 'app', APP_SECRETS: SECRET },
+      'API_AUDIENCE must not be the client id',
+    ],
+    [{ BASE_URL: 'https://app.example/here' }, 'BASE_URL must have no path'],
+    [{ DATABASE_URL: 'sqlite:' }, 'DATABASE_URL must be'],
+    [{ DATABASE_URL: 'sqlite://file' }, 'DATABASE_URL must be'],
+    [{ DATABASE_URL: 'postgres' }, 'DATABASE_URL must be'],
+  ])('refuse %j', (env, fault) => {
+    expect(() => readSettings(env)).toThrow(fault);
+  });
+
+  test.each(['postgres', 'mysql', 'mariadb'] as const)('take a %s database', (type) => {
+    const url = `${type}://app@db.example/app`;
+    expect(databaseOf(url)).toEqual({ type, url });
+  });
+
+  test('are told to whoever starts the app, without secrets', () => {
+    const settings = readSettings({});
+    const text = welcome(settings, running.app.get(OneId));
+    expect(text).toContain(settings.baseUrl);
+    expect(text).toContain(running.oneId.issuer);
+    expect(text).not.toContain(running.app.get(OneId).registration.clientSecret);
+  });
+});
+
+describe('the pages', () => {
+  test('GET / with nobody signed in', async () => {
+    const page = await newUser().browser.get(`${running.local}/`);
+    expect(page.status).toBe(200);
+    expect(page.body).toContain('You are signed out');
+    expect(page.headers.get('cache-control')).toBe('no-store');
+  });
+
+  test('GET / signed in', async () => {
+    const page = await newUser().signIn();
+    expect([page.status, page.url]).toEqual([200, `${running.local}/`]);
+    expect(page.body).toContain('<strong>demo</strong>');
+  });
+
+  test('GET / with the cookie of an ended session is a page for somebody signed out', async () => {
+    await newUser().signIn();
+    const { cookie } = user;
+    await user.pressLogout();
+    const page = await new Browser().get(`${running.local}/`, { cookie });
+    expect([page.status, page.body.includes('You are signed out')]).toEqual([200, true]);
+    expect(await user.meInShortWith(cookie)).toBe('401 logged_out');
+  });
+
+  test('GET /me tells whose login it is, and not the session id', async () => {
+    await newUser().signIn();
+    const me = await user.me();
+    expect(Object.keys(me)).toEqual(['sub', 'sid', 'issuer', 'registeredAt', 'expiresAt']);
+    expect(me).toMatchObject({ sub: 'demo', issuer: running.oneId.issuer });
+  });
+
+  test.each([
+    ['', 'missing'],
+    ['app_session=', 'missing'],
+    [`app_session=${'0'.repeat(64)}`, 'unknown'],
+    ['app_session=../../etc', 'unknown'],
+  ])('GET /me with the cookie %j: 401 %s', async (cookie, reason) => {
+    expect(await newUser().meInShortWith(cookie)).toBe(`401 ${reason}`);
+  });
+
+  test('GET /healthz', async () => {
+    const page = await newUser().browser.get(`${running.local}/healthz`);
+    expect([page.status, page.body]).toEqual([200, '{"status":"ok"}']);
+  });
+
+  test("carry helmet's headers, and no line that leads http to https", async () => {
+    const { headers } = await newUser().browser.get(`${running.local}/`);
+    expect(headers.get('content-security-policy')).toContain("form-action 'self'");
+    expect(headers.get('content-security-policy')).not.toContain('upgrade-insecure-requests');
+    expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
+    expect(headers.get('x-powered-by')).toBeNull();
+  });
+});
+
+describe('signing in', () => {
+  const arrive = async () => (await newUser().signInUntilCallback()).next ?? '';
+
+  test('sets a session cookie that only this app sees, and clears the transaction', async () => {
+    const callback = await arrive();
+    const page = await user.browser.get(callback);
+    expect([page.status, page.headers.get('location')]).toEqual([303, '/']);
+    expect(setCookies(page)).toEqual([
+      expect.stringMatching(
+        /^app_sign_in_[\da-f]{16}=; Path=\/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax$/,
+      ),
+      expect.stringMatching(/^app_session=[\da-f]{64}; Path=\/; HttpOnly; SameSite=Lax$/),
+    ]);
+  });
+
+  test('asks for a code, with PKCE, state and nonce, in an encrypted cookie', async () => {
+    const page = await newUser().browser.get(`${running.local}/login`);
+    expect(page.status).toBe(303);
+    expect(Object.fromEntries(new URL(page.next ?? '').searchParams)).toEqual({
+      client_id: 'reference-app',
+      redirect_uri: `${running.local}/login/callback`,
+      response_type: 'code',
+      scope: 'openid offline',
+      code_challenge: expect.stringMatching(/^[\w-]{43}$/),
+      code_challenge_method: 'S256',
+      state: expect.stringMatching(/^[\w-]{43}$/),
+      nonce: expect.stringMatching(/^[\w-]{43}$/),
+    });
+    const [cookie = ''] = setCookies(page);
+    expect(cookie).toMatch(/^app_sign_in_[\da-f]{16}=[\w.-]+; Max-Age=600; Path=\/; .*HttpOnly; SameSite=Lax$/);
+    expect(cookie).not.toContain(stateOf(page.next));
+  });
+
+  test('works in two tabs at once', async () => {
+    await newUser().signIn();
+    const until = `${running.local}/login/callback`;
+    const one = await user.browser.visit(`${running.local}/login`, { until });
+    const two = await user.browser.visit(`${running.local}/login`, { until });
+    expect((await user.browser.follow(one)).body).toContain('You are signed in');
+    expect((await user.browser.follow(two)).body).toContain('You are signed in');
+    expect(await user.meInShort()).toBe('200');
+  });
+
+  test('again ends the session that the browser had', async () => {
+    await newUser().signIn();
+    const { cookie } = user;
+    await user.signIn();
+    expect(user.cookie).not.toBe(cookie);
+    expect(await user.meInShortWith(cookie)).toBe('401 logged_out');
+    expect(await user.meInShort()).toBe('200');
+  });
+
+  test.each([
+    ['a state nobody has given out', (url: string) => url.replace(/state=[^&]+/, 'state=unknown')],
+    ['no state', (url: string) => url.replace(/state=[^&]+/, '')],
+    ['nothing at all', (url: string) => url.replace(/\?.*/, '')],
+  ])('refuses a callback with %s', async (_name, change) => {
+    const page = await user.browser.get(change(await arrive()));
+    expect(page.status).toBe(400);
+    expect(page.body).toContain('<a href="/login">Sign in again</a>');
+    expect(await user.meInShort()).toBe('401 missing');
+  });
+
+  test("refuses another browser's callback", async () => {
+    const page = await new Browser().get(await arrive());
+    expect([page.status, setCookies(page)]).toEqual([400, []]);
+  });
+
+  test('refuses a callback that was used before', async () => {
+    const callback = await arrive();
+    await user.browser.get(callback);
+    expect((await user.browser.get(callback)).status).toBe(400);
+    expect(await user.meInShort()).toBe('200');
+  });
+
+  test('refuses a used code even with the cookies of before', async () => {
+    const callback = await arrive();
+    const { cookie } = user;
+    await user.browser.get(callback);
+    const page = await new Browser().get(callback, { cookie });
+    expect(page.status).toBe(400);
+    expect(page.body).toContain('OneID does not accept this sign-in any more.');
+  });
+
+  test('refuses a transaction that is too old', async () => {
+    const callback = await arrive();
+    const { cookie } = user;
+    jest.useFakeTimers({ now: Date.now() + 601_000, doNotFake: ALL_BUT_DATE });
+    expect((await new Browser().get(callback, { cookie })).status).toBe(400);
+  });
+
+  test('refuses a transaction that was tampered with', async () => {
+    const callback = await arrive();
+    const cookie = user.cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')).replace(/\.\w/, '.A');
+    expect((await new Browser().get(callback, { cookie })).status).toBe(400);
+  });
+
+  test("shows OneID's error, as text", async () => {
+    const { next } = await newUser().browser.get(`${running.local}/login`);
+    const query = new URLSearchParams({
+      state: stateOf(next),
+      error: 'access_denied<script>',
+      iss: running.oneId.issuer,
+    });
+    const page = await user.browser.get(`${running.local}/login/callback?${query.toString()}`);
+    expect(page.status).toBe(400);
+    expect(page.body).toContain('OneID did not sign you in: access_denied&lt;script&gt;');
+    expect(setCookies(page)).toHaveLength(1);
+  });
+
+  test('says when OneID refuses the code', async () => {
+    const page = await user.browser.get((await arrive()).replace(/code=[^&]+/, 'code=other'));
+    expect(page.status).toBe(400);
+    expect(page.body).not.toMatch(/\bat .*:\d+:\d+/);
+  });
+
+  test.each([
+    [new StoreUnavailableError(new Error('no store')), 503, 'not possible just now'],
+    [new InvalidIdTokenError('The ID token has expired'), 401, 'The ID token has expired'],
+    [new RangeError('a fault of ours'), 500, 'Something went wrong here.'],
+  ])('fails with a page: %s', async (error, status, text) => {
+    const callback = await arrive();
+    jest.spyOn(running.app.get(SessionRegistry), 'register').mockRejectedValueOnce(error);
+    const page = await user.browser.get(callback);
+    expect(page.status).toBe(status);
+    expect(page.body).toContain(text);
+    expect(page.body).not.toContain('fault of ours');
+    expect(user.cookie).toBe('');
+  });
+
+  test('is sent to OneID once more, and only once, when a logout has overtaken it', async () => {
+    const callback = await arrive();
+    const register = jest.spyOn(running.app.get(SessionRegistry), 'register');
+    register.mockRejectedValueOnce(new SessionEndedError()).mockRejectedValueOnce(new SessionEndedError());
+    const again = await user.browser.get(callback);
+    expect([again.status, new URL(again.next ?? '').searchParams.get('prompt')]).toEqual([303, 'login']);
+    const last = await user.goOn(await user.browser.follow(again));
+    expect(last.status).toBe(401);
+    expect(last.body).toContain('You were logged out while you signed in.');
+    expect(await user.meInShort()).toBe('401 missing');
+    expect(register).toHaveBeenCalledTimes(2);
+  });
+});
+
+const ALL_BUT_DATE = [
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const satisfies string[];
+
+describe('the API', () => {
+  async function api(authorization?: string) {
+    const page = await new Browser().get(
+      `${running.local}/api/me`,
+      authorization === undefined ? {} : { authorization },
+    );
+    return { status: page.status, body: page.body, challenge: page.headers.get('www-authenticate') };
+  }
+
+  async function otherApp() {
+    await newUser().signIn();
+    return (await OtherApp.at(running.oneId.issuer)).signIn(user.browser);
+  }
+
+  test('takes an access token of the same login', async () => {
+    const { accessToken } = await otherApp();
+    const { status, body } = await api(`Bearer ${accessToken}`);
+    expect([status, JSON.parse(body)]).toEqual([200, { sub: 'demo', sid: (await user.me()).sid }]);
+  });
+
+  test('refuses it when that login is over', async () => {
+    const { accessToken } = await otherApp();
+    await user.browser.follow(await user.pressLogout());
+    expect(await api(`bearer ${accessToken}`)).toMatchObject({
+      status: 401,
+      challenge: expect.stringMatching(/^Bearer error="invalid_token"/),
+      body: expect.stringContaining('"reason":"logged_out"'),
+    });
+  });
+
+  test('wants a token, and takes no cookie for one', async () => {
+    await newUser().signIn();
+    const page = await user.browser.get(`${running.local}/api/me`);
+    expect([page.status, page.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    expect((await api('Basic YTpi')).challenge).toBe('Bearer');
+  });
+
+  test('refuses garbage, unsigned tokens, a stranger and ID tokens', async () => {
+    const { accessToken, idToken } = await otherApp();
+    const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as object;
+    const { privateKey } = await generateKeyPair('RS256');
+    const strange = await new SignJWT({ ...claims }).setProtectedHeader({ alg: 'RS256' }).sign(privateKey);
+    const tokens = ['garbage', 'a.b.c', new UnsecuredJWT({ ...claims }).encode(), strange, idToken];
+    for (const token of tokens) {
+      expect(await api(`Bearer ${token}`)).toMatchObject({ status: 401, challenge: 'Bearer error="invalid_token"' });
+    }
+  });
+});
+
+describe('logging out', () => {
+  test('clears the cookie with the attributes it was set with, and ends at /goodbye', async () => {
+    await newUser().signIn();
+    const page = await user.pressLogout();
+    expect(page.status).toBe(200);
+    expect(setCookies(page)).toContainEqual(
+      expect.stringMatching(/^app_session=; Max-Age=0; Path=\/; .*SameSite=Lax$/),
+    );
+    const last = await user.browser.follow(page);
+    expect([last.status, last.url]).toEqual([200, `${running.local}/goodbye`]);
+  });
+
+  test('redeems a state once, even with the cookies of before', async () => {
+    await newUser().signIn();
+    const page = await user.browser.follow(await user.pressLogout(), { until: `${running.local}/logout/callback` });
+    const callback = page.next ?? '';
+    const { cookie } = user;
+    const location = async (browser: Browser) => (await browser.get(callback, { cookie })).headers.get('location');
+    expect([await location(new Browser()), await location(new Browser())]).toEqual(['/goodbye', '/']);
+  });
+
+  test('asks OneID even when this app has no session', async () => {
+    const page = await newUser().browser.post(`${running.local}/logout`, {});
+    expect([page.status, page.next?.startsWith(`${running.oneId.issuer}oauth2/sessions/logout?`)]).toEqual([200, true]);
+  });
+
+  test('at OneID revokes the refresh token, which no logout there does', async () => {
+    const register = jest.spyOn(running.app.get(SessionRegistry), 'register');
+    await newUser().signIn();
+    const refreshToken = register.mock.calls[0]?.[0].refreshToken ?? '';
+    const configuration = await running.app.get(OneIdClient).configuration();
+    const otherApp = await OtherApp.at(running.oneId.issuer);
+    const revocation = nextRequestTo('/oauth2/revoke');
+    await otherApp.logOut(user.browser, await otherApp.signIn(user.browser));
+    // beside the 200 to OneID, so it may come after it
+    await revocation;
+    await expect(refreshTokenGrant(configuration, refreshToken)).rejects.toMatchObject({ error: 'invalid_grant' });
+  });
+
+  test('is refused to other sites', async () => {
+    await newUser().signIn();
+    const page = await user.browser.post(`${running.local}/logout`, {}, 'https://evil.example/');
+    expect(page.status).toBe(403);
+    expect(await user.meInShort()).toBe('200');
+  });
+});
+
+describe('on https', () => {
+  test('cookies are secure and bound to the host', async () => {
+    const baseUrl = 'https://app.example';
+    const { local } = await startWithEmbedded({ BASE_URL: baseUrl });
+    const { browser } = newUser();
+    const first = await new ReferenceUser(local).browser.get(`${local}/login`);
+    expect(setCookies(first)).toEqual([
+      expect.stringMatching(/^__Host-app_sign_in_[\da-f]{16}=.*; Path=\/; .*HttpOnly; Secure; SameSite=Lax$/),
+    ]);
+    expect(first.headers.get('content-security-policy')).toContain('upgrade-insecure-requests');
+
+    const page = await user.goOn(await browser.visit(`${local}/login`, { until: baseUrl }), baseUrl);
+    const last = await browser.get((page.next ?? '').replace(baseUrl, local));
+    expect(setCookies(last)[1]).toMatch(/^__Host-app_session=[\da-f]{64}; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
+
+    const loggedOut = await browser.post(`${local}/logout`, {});
+    expect(setCookies(loggedOut)).toContainEqual(
+      expect.stringMatching(/^__Host-app_session=; Max-Age=0; Path=\/; .*HttpOnly; Secure; SameSite=Lax$/),
+    );
+  });
+});
+
+describe('without OneID', () => {
+  test('the app boots, says that it has to wait, and signs in once OneID is there', async () => {
+    const oneIdPort = await freePort();
+    const { local } = await start({
+      ONEID_ISSUER: `http://127.0.0.1:${oneIdPort}`,
+      ONEID_CLIENT_ID: 'app',
+      APP_SECRETS: SECRET,
+    });
+    newUser({ ...running, local });
+    const refused = await user.browser.get(`${local}/login`);
+    expect([refused.status, refused.body.includes('Sign in again')]).toEqual([503, true]);
+    expect((await user.browser.get(`${local}/api/me`, { authorization: 'Bearer a.b.c' })).status).toBe(503);
+    expect((await user.browser.get(`${local}/`)).status).toBe(200);
+
+    const oneId = await startEmbeddedOneId({
+      port: oneIdPort,
+      clients: [
+        {
+          clientId: 'app',
+          redirectUris: [`${local}/login/callback`],
+          postLogoutRedirectUris: [`${local}/logout/callback`],
+        },
+      ],
+    });
+    expect((await user.signIn()).body).toContain('You are signed in');
+
+    const until = `${local}/login/callback`;
+    const { next = '' } = await user.browser.visit(`${local}/login`, { until });
+    await oneId.close();
+    const failed = await user.browser.get(next);
+    expect([failed.status, failed.body.includes('OneID could not be reached')]).toEqual([503, true]);
+  });
+});
+
+describe('on PostgreSQL', () => {
+  test('a logout at OneID reaches the session', async () => {
+    const url = await newPostgresDatabase();
+    const postgres = await startWithEmbedded({ DATABASE_URL: url });
+    await newUser(postgres).signIn();
+    const otherApp = await OtherApp.at(postgres.oneId.issuer);
+    await otherApp.logOut(user.browser, await otherApp.signIn(user.browser));
+    await postgres.oneId.deliveries.idle();
+    expect(postgres.oneId.deliveries.finished).toMatchObject([{ status: 200, attempts: 1 }]);
+    expect(await user.meInShort()).toBe('401 logged_out');
+    await user.signIn();
+    expect(await user.meInShort()).toBe('200');
+  });
+});
+
+describe('ormconfig', () => {
+  test.each([
+    ['SQLite', () => Promise.resolve(`sqlite:${join(folder, 'ormconfig.sqlite')}`)],
+    ['PostgreSQL', newPostgresDatabase],
+  ])('has all migrations, on %s', async (_name, url) => {
+    const dataSource = new DataSource(sessionDataSourceOptions(databaseOf(await url())));
+    await dataSource.initialize();
+    expect(await dataSource.runMigrations()).not.toEqual([]);
+    expect((await dataSource.driver.createSchemaBuilder().log()).upQueries).toEqual([]);
+    await dataSource.destroy();
+  });
+
+  test('is what the command line is given', async () => {
+    const { default: dataSource } = await import('../ormconfig.js');
+    expect(dataSource.options).toMatchObject({ type: 'better-sqlite3', database: 'oneid-logout.sqlite' });
+  });
+});
+
+/** Resolves when this process has had an answer from a URL that ends so. */
+function nextRequestTo(path: string): Promise<void> {
+  const real = globalThis.fetch;
+  return new Promise((resolve) => {
+    jest.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
+      const answer = await real(url, init);
+      if (typeof url === 'string' && url.endsWith(path)) resolve();
+      return answer;
+    });
+  });
+}
+
+async function newPostgresDatabase(): Promise<string> {
+  const url = new URL(process.env['TEST_POSTGRES_URL'] ?? '');
+  const server = await new DataSource({ type: 'postgres', url: url.href }).initialize();
+  const name = `reference_app_${Date.now()}_${Math.floor(Math.random() * 1e6)}`;
+  await server.query(`CREATE DATABASE ${name}`);
+  await server.destroy();
+  url.pathname = `/${name}`;
+  return url.href;
+}
