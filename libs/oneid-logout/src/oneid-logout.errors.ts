@@ -38,6 +38,8 @@ export type LogoutTokenFault =
   | 'logout_request_malformed'
   | 'logout_token_missing'
   | 'logout_token_malformed'
+  | 'logout_token_encryption_not_allowed'
+  | 'logout_token_decryption_failed'
   | 'logout_token_alg_not_allowed'
   | 'logout_token_typ_not_allowed'
   | 'logout_token_crit_not_supported'

@@ -6,7 +6,7 @@ import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionLiveness } from '../sessions/liveness.js';
-import { type CarriedSession, type SessionRequest } from '../sessions/session-resolvers.js';
+import { type SessionRequest } from '../sessions/session-resolvers.js';
 
 const MAX_LENGTH = 255;
 
@@ -24,24 +24,24 @@ export class FrontchannelLogout {
 
   /** Unsigned and unauthenticated: it ends what is alive, stores nothing else, and tells known from unknown nobody. */
   async answer(request: SessionRequest, query: URLSearchParams): Promise<HttpAnswer> {
-    const headers = await this.headers();
     const [iss, otherIss] = query.getAll('iss');
     const [sid, otherSid] = query.getAll('sid');
     const both = isValue(iss) && isValue(sid);
     const neither = iss === undefined && sid === undefined;
     if (!(both || neither) || otherIss !== undefined || otherSid !== undefined) {
-      return page(400, 'iss and sid must be given once each, or not at all.', headers);
+      return page(400, 'iss and sid must be given once each, or not at all.', await this.headers());
     }
     try {
-      const carried = await this.liveness.carriedBy(request);
       if (both) await this.end(iss, sid);
-      else await this.endCarried(request, carried);
-      return { ...page(200, 'Logged out.', headers), cookies: await this.staleCookies(carried) };
+      else await this.endCarried(request);
     } catch (error) {
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
       this.logger.error(`Could not take a front-channel logout: ${code}`);
-      return page(503, 'The logout could not be recorded.', { ...headers, 'Retry-After': '5' });
+      return page(503, 'The logout could not be recorded.', { ...(await this.headers()), 'Retry-After': '5' });
     }
+    // what comes now takes nothing back: the logout is on record
+    const cookies = await this.staleCookies(request).catch(() => []);
+    return { ...page(200, 'Logged out.', await this.headers()), cookies };
   }
 
   private async end(iss: string, sid: string): Promise<void> {
@@ -49,15 +49,17 @@ export class FrontchannelLogout {
   }
 
   /** A top-level visit brings cookies too, and any site can cause one: only an iframe's request counts. */
-  private async endCarried(request: SessionRequest, carried: CarriedSession | undefined): Promise<void> {
-    if (!this.options.frontchannelEndsCarriedSession || carried === undefined) return;
-    if (request.headers['sec-fetch-dest'] !== 'iframe') return;
-    const session = await this.liveness.findAlive(carried);
+  private async endCarried(request: SessionRequest): Promise<void> {
+    if (!this.options.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
+    const carried = await this.liveness.carriedBy(request);
+    const session = carried && (await this.liveness.findAlive(carried));
     if (session?.sid !== undefined) await this.recorder.frontchannel(session.issuer, session.sid);
   }
 
   /** Cookies are removed from a browser whose session is over, never on somebody else's word alone. */
-  private async staleCookies(carried: CarriedSession | undefined): Promise<string[]> {
+  private async staleCookies(request: SessionRequest): Promise<string[]> {
+    if (this.options.clearCookies.length === 0) return [];
+    const carried = await this.liveness.carriedBy(request);
     if (carried === undefined || (await this.liveness.findAlive(carried)) !== undefined) return [];
     return this.options.clearCookies.map(clearCookie);
   }

@@ -2,6 +2,7 @@ import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeader
 import { type Clock } from '../clock.js';
 import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.errors.js';
 import { type OneIdClient, type OneIdClients } from '../provider/oneid-clients.js';
+import { openToken } from '../provider/token-decryption.js';
 import { type BackchannelLogout } from '../sessions/logout-recorder.js';
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -14,6 +15,8 @@ const MAX_TOKEN_LENGTH = 16 * 1024;
 
 /** Longest `sid`, `sub` and `jti`: characters. */
 const MAX_NAME_LENGTH = 255;
+
+const MALFORMED = 'the logout token is not a signed JWT';
 
 /** Validates logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6). */
 export class LogoutTokenVerifier {
@@ -31,17 +34,42 @@ export class LogoutTokenVerifier {
    * @throws {ProviderUnavailableError} 503: the provider's configuration or keys can't be had, so nothing is decided
    */
   async verify(token: string): Promise<BackchannelLogout> {
-    const { header, claims } = decode(token);
+    const { jws, openedFor } = await this.open(token);
+    const { header, claims } = decode(jws);
     const client = this.checkAddress(header, claims);
+    const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
+    refuseUnless(
+      openedFor === undefined ? !encrypted : openedFor.includes(client),
+      'logout_token_encryption_not_allowed',
+      'the logout token is not encrypted as agreed with this provider',
+    );
     const logout = { ...this.checkClaims(claims, client), scope: client.logoutScope };
 
     const { issuer } = await client.provider.metadata();
     refuseUnless(claims.iss === issuer, 'logout_token_issuer_unknown', 'iss is not the issuer of a known provider');
-    const { keys } = client.provider;
-    const signature = await keys.verify(token, client.idTokenSignedResponseAlg, logout.iat * 1000);
+    // the provider's clock may be behind: keys fetched just before may be older than the token all the same
+    const issuedAt = (logout.iat + this.clockTolerance) * 1000;
+    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, issuedAt);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the signing key is not known');
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', 'the signature is not valid');
     return { ...logout, issuer };
+  }
+
+  /** Takes an encrypted token out of its envelope (BC-14); from then on it is checked like any other. */
+  private async open(token: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {
+    const parts = token.split('.', 6).length;
+    refuseUnless(token.length <= MAX_TOKEN_LENGTH && (parts === 3 || parts === 5), 'logout_token_malformed', MALFORMED);
+    if (parts === 3) return { jws: token };
+    const opened = await openToken(token, this.clients.all).catch((error: unknown) => {
+      throw new InvalidLogoutTokenError('logout_token_malformed', MALFORMED, error);
+    });
+    refuseUnless(
+      opened !== 'not_allowed',
+      'logout_token_encryption_not_allowed',
+      'the logout token is not encrypted as agreed with this provider',
+    );
+    refuseUnless(opened !== 'failed', 'logout_token_decryption_failed', 'the logout token can not be decrypted');
+    return { jws: opened.jws, openedFor: opened.clients };
   }
 
   /** Whose token it is, and whether it is of the kind that client takes: BC-3, BC-4, BC-9. */
@@ -79,16 +107,15 @@ export class LogoutTokenVerifier {
     refuseUnless(isName(jti), 'logout_token_jti_missing', 'jti is missing');
     const subjects = (sid !== undefined || sub !== undefined) && [sid, sub].every((s) => s === undefined || isName(s));
     refuseUnless(subjects, 'logout_token_subject_missing', 'sid and sub must be non-empty strings, one at least');
-    return { clientId: client.clientId, jti, iat, sid: sid as string | undefined, sub };
+    return { clientId: client.clientId, jti, iat: Math.floor(iat), sid: sid as string | undefined, sub };
   }
 }
 
 function decode(token: string): { header: ProtectedHeaderParameters; claims: JWTPayload } {
   try {
-    if (token.length > MAX_TOKEN_LENGTH || token.split('.').length !== 3) throw new Error('not a compact JWS');
     return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
   } catch (error) {
-    throw new InvalidLogoutTokenError('logout_token_malformed', 'the logout token is not a signed JWT', error);
+    throw new InvalidLogoutTokenError('logout_token_malformed', MALFORMED, error);
   }
 }
 

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type MountedRoutes, watchMountedRoutes } from '../http/mounted-routes.js';
 import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
@@ -7,7 +7,7 @@ const CALLBACK = '/logout/callback';
 
 /** Says at boot, once, which URIs to register at OneID: exact, for where the routes really are. */
 @Injectable()
-export class RegistrationNotice implements OnModuleInit, OnApplicationBootstrap {
+export class RegistrationNotice {
   private readonly logger = new Logger('OneIdLogout');
   private mounted: MountedRoutes = () => [];
 
@@ -16,16 +16,16 @@ export class RegistrationNotice implements OnModuleInit, OnApplicationBootstrap 
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
-  onModuleInit(): void {
-    // there is none in an application context without HTTP
-    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
-    if (adapter !== undefined) this.mounted = watchMountedRoutes(adapter);
+  /** To be called before Nest mounts the routes. */
+  beforeRoutes(): void {
+    this.mounted = watchMountedRoutes(this.adapterHost.httpAdapter);
   }
 
-  onApplicationBootstrap(): void {
-    const backchannel = this.pathOf('/backchannel_logout');
-    const frontchannel = this.pathOf('/frontchannel_logout');
-    const callback = this.pathOf(CALLBACK);
+  /** @param modulePath where `RouterModule` has put the registration that asks: there may be others */
+  announce(modulePath: string): void {
+    const backchannel = this.pathOf(modulePath, '/backchannel_logout');
+    const frontchannel = this.pathOf(modulePath, '/frontchannel_logout');
+    const callback = this.pathOf(modulePath, CALLBACK);
     if (backchannel === undefined || frontchannel === undefined || callback === undefined) return;
 
     const lines = this.options.clients.map(({ clientId, postLogoutRedirectUri }) => {
@@ -46,11 +46,10 @@ export class RegistrationNotice implements OnModuleInit, OnApplicationBootstrap 
     this.logger.log(`Register these URIs at OneID, character for character:\n${lines.join('\n')}`);
   }
 
-  private pathOf(suffix: string): string | undefined {
-    const paths = new Set(this.mounted().filter((path) => path.endsWith(suffix)));
-    if (paths.size <= 1) return [...paths][0];
-    // several registrations, or versions: the shortest is the one without
-    return [...paths].sort((a, b) => a.length - b.length)[0];
+  private pathOf(modulePath: string, suffix: string): string | undefined {
+    const paths = this.mounted().filter((path) => path.endsWith(modulePath + suffix));
+    // those of other registrations may end the same way, behind further segments
+    return paths.sort((a, b) => a.length - b.length)[0];
   }
 }
 

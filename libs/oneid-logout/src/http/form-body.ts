@@ -52,13 +52,25 @@ function fromParsed(body: unknown): URLSearchParams {
   return fields;
 }
 
-async function readStream(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_SIZE) throw new FormBodyError('The form is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/**
+ * Keeps no more than a form may have, and lets the rest run by before it says so: clients that are still sending may
+ * miss an answer.
+ */
+function readStream(stream: Readable): Promise<Buffer> {
+  if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));
+  if (stream.destroyed) return Promise.reject(new FormBodyError('The form broke off'));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    stream.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MAX_SIZE) chunks.push(chunk);
+    });
+    stream.once('end', () => {
+      if (size <= MAX_SIZE) resolve(Buffer.concat(chunks));
+      else reject(new FormBodyError('The form is too large'));
+    });
+    stream.once('error', () => reject(new FormBodyError('The form broke off')));
+    stream.once('close', () => reject(new FormBodyError('The form broke off')));
+  });
 }

@@ -9,6 +9,7 @@ export class CachedResource<T> {
   private failure: { readonly error: unknown } | undefined;
   private attemptedAt: number | undefined;
   private underWay: Promise<void> | undefined;
+  private attempts = 0;
 
   /** @param times milliseconds: `maxAge` until it is fetched again, `coolDown` between two attempts */
   constructor(
@@ -36,6 +37,12 @@ export class CachedResource<T> {
     await this.underWay;
   }
 
+  /** Starts to watch: tells, when asked later, whether what is kept by then was asked for after the watch began. */
+  watch(): () => boolean {
+    const before = this.attempts;
+    return () => this.failure === undefined && this.attempts > before;
+  }
+
   /** What is kept is the newest there is to know about this moment (milliseconds). */
   isNewerThan(moment: number): boolean {
     return this.failure === undefined && this.value !== undefined && this.value.fetchedAt >= moment;
@@ -43,6 +50,7 @@ export class CachedResource<T> {
 
   private async attempt(): Promise<void> {
     const fetchedAt = this.clock.now();
+    this.attempts += 1;
     try {
       this.value = { content: await this.load(), fetchedAt };
       this.failure = undefined;

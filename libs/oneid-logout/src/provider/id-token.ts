@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { type Clock } from '../clock.js';
 import { InvalidIdTokenError } from '../oneid-logout.errors.js';
-import { type OneIdClients } from './oneid-clients.js';
+import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
+import { openToken } from './token-decryption.js';
 
 /** What an ID token that passed all checks says. */
 export interface VerifiedIdToken {
@@ -37,7 +38,8 @@ export class IdTokenVerifier {
    * @throws {ProviderUnavailableError} 503
    */
   async verify(idToken: string, expected: { readonly nonce?: string | undefined }): Promise<VerifiedIdToken> {
-    const { header, claims } = decode(idToken);
+    const { jws, openedFor } = await this.open(idToken);
+    const { header, claims } = decode(jws);
     const { iss, sub, aud, iat, exp, sid, nonce } = claims;
     refuseUnless(header.alg !== undefined && header.crit === undefined, 'has an unusable header');
     refuseUnless(header.typ === undefined || /^(application\/)?jwt$/i.test(header.typ), 'is of another type');
@@ -46,6 +48,8 @@ export class IdTokenVerifier {
 
     const client = this.clients.inAudience(iss, aud);
     refuseUnless(client !== undefined, 'is not for this client');
+    const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
+    refuseUnless(openedFor === undefined ? !encrypted : openedFor.includes(client), 'is not encrypted as agreed');
     refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'is signed with another algorithm');
     refuseUnless(claims['azp'] === undefined || claims['azp'] === client.clientId, 'is for another party');
     refuseUnless(isName(sub), 'has no subject');
@@ -59,22 +63,32 @@ export class IdTokenVerifier {
 
     const { issuer } = await client.provider.metadata();
     refuseUnless(iss === issuer, 'is from another issuer');
-    const signature = await client.provider.keys.verify(idToken, client.idTokenSignedResponseAlg, iat * 1000);
+    const signature = await client.keys.verify(
+      jws,
+      client.idTokenSignedResponseAlg,
+      (iat + this.clockTolerance) * 1000,
+    );
     refuseUnless(signature === 'valid', 'has no valid signature');
     return {
       issuer,
       clientId: client.clientId,
       sub,
       ...(sid !== undefined && { sid }),
-      issuedAt: iat,
-      idTokenHash: hashOfSigned(idToken),
+      issuedAt: Math.floor(iat),
+      idTokenHash: hashOfSigned(jws),
       logoutScope: client.logoutScope,
     };
   }
+
+  private async open(idToken: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {
+    if (idToken.split('.').length !== 5) return { jws: idToken };
+    const opened = await openToken(idToken, this.clients.all).catch(() => 'failed' as const);
+    refuseUnless(typeof opened === 'object', 'can not be decrypted');
+    return { jws: opened.jws, openedFor: opened.clients };
+  }
 }
 
-/** As much of an ID token as tells whose it is, without any check of it. */
-export function decode(idToken: string) {
+function decode(idToken: string) {
   try {
     return { header: decodeProtectedHeader(idToken), claims: decodeJwt<JWTPayload & { sid?: unknown }>(idToken) };
   } catch (error) {
@@ -87,7 +101,8 @@ function refuseUnless(condition: boolean, fault: string): asserts condition {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_LENGTH;
+  // PostgreSQL can't store a NUL
+  return typeof value === 'string' && value !== '' && value.length <= MAX_LENGTH && !value.includes('\0');
 }
 
 /** Not the signature: some algorithms let anybody turn a valid one into another. */

@@ -1,9 +1,15 @@
 import { type Clock } from '../clock.js';
 import { type ResolvedClientOptions } from '../oneid-logout.options.js';
+import { ClientSecretKeys } from './client-secret-keys.js';
 import { OneIdProvider, withoutSlash } from './oneid-provider.js';
+import { type TokenKeys } from './token-keys.js';
 
 /** One of our registrations at a provider: its settings, all defaults filled in. */
-export type OneIdClient = ResolvedClientOptions & { readonly provider: OneIdProvider };
+export type OneIdClient = ResolvedClientOptions & {
+  readonly provider: OneIdProvider;
+  /** What its ID tokens and logout tokens are verified with. */
+  readonly keys: TokenKeys;
+};
 
 /** The configured clients, and whom a token is for. */
 export class OneIdClients {
@@ -18,7 +24,7 @@ export class OneIdClients {
         providers.get(key) ??
         new OneIdProvider(client.issuer, metadata && Object.assign({ issuer: client.issuer }, metadata), clock);
       providers.set(key, provider);
-      return Object.assign({}, client, { provider });
+      return Object.assign({}, client, { provider, keys: keysOf(client, provider) });
     });
   }
 
@@ -49,4 +55,10 @@ export class OneIdClients {
     if (!audience.every((member) => ours.some((client) => client.clientId === member))) return undefined;
     return ours.find((client) => audience.includes(client.clientId));
   }
+}
+
+function keysOf({ idTokenSignedResponseAlg: alg, clientSecret }: ResolvedClientOptions, provider: OneIdProvider) {
+  if (!alg.startsWith('HS')) return provider.keys;
+  if (clientSecret === undefined) throw new TypeError(`${alg} needs a clientSecret`);
+  return new ClientSecretKeys(clientSecret);
 }

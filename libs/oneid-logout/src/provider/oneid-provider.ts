@@ -2,7 +2,7 @@ import { allowInsecureRequests, customFetch, discoveryRequest, processDiscoveryR
 import { type Clock } from '../clock.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource } from './cached-resource.js';
-import { providerFetch } from './provider-fetch.js';
+import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
 
 /** What the library uses of OpenID Connect Discovery 1.0 §3, under its wire names. */
@@ -28,9 +28,10 @@ export class OneIdProvider {
     readonly issuer: string,
     private readonly given: ProviderMetadata | undefined,
     clock: Clock,
+    fetch: ProviderFetch = providerFetch,
   ) {
-    this.discovered = new CachedResource(() => discover(issuer), clock, TIMES);
-    this.keys = new ProviderKeys(async () => (await this.metadata()).jwks_uri, clock);
+    this.discovered = new CachedResource(() => discover(issuer, fetch), clock, TIMES);
+    this.keys = new ProviderKeys(async () => (await this.metadata()).jwks_uri, clock, fetch);
   }
 
   /**
@@ -58,11 +59,11 @@ export function withoutSlash(issuer: string): string {
 }
 
 /** OpenID Connect Discovery 1.0 §4; an issuer with or without a trailing slash finds the same provider. */
-async function discover(issuer: string): Promise<ProviderMetadata> {
+async function discover(issuer: string, fetch: ProviderFetch): Promise<ProviderMetadata> {
   const bare = withoutSlash(issuer);
   const response = await discoveryRequest(new URL(issuer), {
     [allowInsecureRequests]: new URL(issuer).protocol === 'http:',
-    [customFetch]: (url: string, init) => providerFetch(url, { method: init.method, headers: init.headers }),
+    [customFetch]: (url: string, init) => fetch(url, { method: init.method, headers: init.headers }),
   });
   const metadata = await processDiscoveryResponse(new URL(bare), response.clone()).catch(() =>
     processDiscoveryResponse(new URL(`${bare}/`), response),

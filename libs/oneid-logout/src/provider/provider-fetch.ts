@@ -2,14 +2,16 @@
 const TIMEOUT = 5_000;
 const MAX_SIZE = 512 * 1024;
 
+export type ProviderFetch = (url: string, init?: RequestInit) => Promise<Response>;
+
 /**
  * `fetch` towards the provider: no redirects, at most five seconds and 512 KiB, the body read before it returns.
  *
+ * @param timeout milliseconds
  * @throws when the provider does not answer in time, redirects, or says too much
  */
-export async function providerFetch(url: string, init: RequestInit = {}): Promise<Response> {
-  const timeout = AbortSignal.timeout(TIMEOUT);
-  const response = await fetch(url, { ...init, redirect: 'manual', signal: timeout });
+export async function providerFetch(url: string, init: RequestInit = {}, timeout = TIMEOUT): Promise<Response> {
+  const response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(timeout) });
   if (response.status >= 300 && response.status < 400) {
     await response.body?.cancel();
     throw new Error(`${new URL(url).pathname} answered with a redirect`);

@@ -1,39 +1,39 @@
-import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
+import { compactVerify, createLocalJWKSet, decodeProtectedHeader, errors, type JSONWebKeySet } from 'jose';
 import { type Clock } from '../clock.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource } from './cached-resource.js';
-import { providerFetch } from './provider-fetch.js';
+import { providerFetch, type ProviderFetch } from './provider-fetch.js';
+import { type SignatureResult, type TokenKeys } from './token-keys.js';
 
 const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 30 * 1000 };
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
 
-/** How the check of a signature ended. */
-export type SignatureResult = 'valid' | 'invalid' | 'key_unknown';
-
 /** The provider's signing keys (`jwks_uri`): the only place keys come from, whatever a token's header offers. */
-export class ProviderKeys {
+export class ProviderKeys implements TokenKeys {
   private readonly keys: CachedResource<KeySet>;
 
-  constructor(jwksUri: () => Promise<string>, clock: Clock) {
-    this.keys = new CachedResource(async () => createLocalJWKSet(await fetchKeys(await jwksUri())), clock, TIMES);
+  constructor(jwksUri: () => Promise<string>, clock: Clock, fetch: ProviderFetch = providerFetch) {
+    const load = async () => createLocalJWKSet(await fetchKeys(await jwksUri(), fetch));
+    this.keys = new CachedResource(load, clock, TIMES);
   }
 
   /**
    * Checks the signature of a compact JWS.
    *
    * @param algorithm the only one allowed
-   * @param issuedAt when the token says it was issued, milliseconds: only keys fetched since then can tell that its key
-   *   is unknown
-   * @throws {ProviderUnavailableError} the keys can't be had, or may be older than the token and can't be fetched again
-   *   just now
+   * @param issuedAt when the token may have been issued at the latest, milliseconds: only keys asked for since then, or
+   *   since the token came, can tell that its key is unknown
+   * @throws {ProviderUnavailableError} the keys can't be had or used, or may be older than the token and can't be
+   *   fetched again just now
    */
   async verify(jws: string, algorithm: string, issuedAt: number): Promise<SignatureResult> {
+    const fetchedSince = this.keys.watch();
     const first = await this.verifyWithKnown(jws, algorithm);
-    if (first !== 'key_unknown') return first;
+    if (!mayHaveNewKey(first, jws)) return first;
     await this.keys.refresh();
     const second = await this.verifyWithKnown(jws, algorithm);
-    if (second === 'key_unknown' && !this.keys.isNewerThan(issuedAt)) {
+    if (mayHaveNewKey(second, jws) && !fetchedSince() && !this.keys.isNewerThan(issuedAt)) {
       throw new ProviderUnavailableError("The provider's current keys can't be had just now");
     }
     return second;
@@ -50,9 +50,14 @@ export class ProviderKeys {
       if (error instanceof errors.JWKSNoMatchingKey) return 'key_unknown';
       if (error instanceof errors.JWKSMultipleMatchingKeys) return verifyWithAny(jws, algorithm, error);
       if (error instanceof errors.JOSEError) return 'invalid';
-      throw error;
+      throw new ProviderUnavailableError("The provider's key can't be used", error);
     }
   }
+}
+
+/** A token that names no key may have been signed by one we have not seen yet, too. */
+function mayHaveNewKey(result: SignatureResult, jws: string): boolean {
+  return result === 'key_unknown' || (result === 'invalid' && decodeProtectedHeader(jws).kid === undefined);
 }
 
 /** A token without `kid`, and several keys that could have signed it. */
@@ -66,14 +71,15 @@ async function verifyWithAny(
       await compactVerify(jws, key, { algorithms: [algorithm] });
       return 'valid';
     } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      // a key that can't be used is as good as none, as long as there are others
+      if (error instanceof errors.JOSEError && !(error instanceof errors.JWSSignatureVerificationFailed)) break;
     }
   }
   return 'invalid';
 }
 
-async function fetchKeys(jwksUri: string): Promise<JSONWebKeySet> {
-  const response = await providerFetch(jwksUri, { headers: { accept: 'application/json, application/jwk-set+json' } });
+async function fetchKeys(jwksUri: string, fetch: ProviderFetch): Promise<JSONWebKeySet> {
+  const response = await fetch(jwksUri, { headers: { accept: 'application/json, application/jwk-set+json' } });
   if (response.status !== 200) throw new Error(`The JWKS endpoint answered ${response.status}`);
   return (await response.json()) as JSONWebKeySet;
 }

@@ -1,0 +1,540 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { CompactEncrypt, exportJWK, generateKeyPair, type JWK } from 'jose';
+import { resolveOptions, type OneIdClientOptions } from '../oneid-logout.options.js';
+import { OneIdClients } from '../provider/oneid-clients.js';
+import {
+  type Claims,
+  createSigningKey,
+  endpointPaths,
+  type LogoutTokenRequest,
+  OneIdTestProvider,
+  signCompact,
+  type SigningKey,
+} from '../testing/index.js';
+import { LogoutTokenVerifier } from './logout-token.js';
+
+const clientId = 'app';
+const now = Date.UTC(2026, 0, 1);
+const seconds = now / 1000;
+const clock = { now: () => now };
+
+let oneId: OneIdTestProvider;
+let stranger: SigningKey;
+beforeAll(async () => {
+  oneId = await OneIdTestProvider.start({ now: () => now });
+  stranger = await createSigningKey();
+});
+afterEach(() => {
+  oneId.heal();
+  oneId.clearRequests();
+});
+afterAll(() => oneId.close());
+
+function verifierOf(...clients: Partial<OneIdClientOptions>[]): LogoutTokenVerifier {
+  const postLogoutRedirectUri = 'https://app.example/logout/callback';
+  const options = resolveOptions({
+    clients: clients.map((client) => ({ issuer: oneId.issuer, clientId, postLogoutRedirectUri, ...client })),
+  });
+  return new LogoutTokenVerifier(new OneIdClients(options.clients, clock), clock, 30);
+}
+
+const token = (request: Partial<LogoutTokenRequest> = {}) => oneId.logoutToken({ clientId, sid: 'sid', ...request });
+const claims = (changed: Claims) => token({ claims: changed });
+
+/** What is refused, and that it cost nobody a request. */
+async function refusalOf(logoutToken: string | Promise<string>, verifier = verifierOf({})) {
+  const error: unknown = await verifier.verify(await logoutToken).catch((refusal: unknown) => refusal);
+  const { code, message, constructor } = error as Error & { code?: unknown };
+  return { code, message, name: constructor.name, requests: oneId.requests.length };
+}
+const refused = (code: string, message: string, requests = 0) => ({
+  code,
+  message,
+  name: 'InvalidLogoutTokenError',
+  requests,
+});
+
+const malformed = refused('logout_token_malformed', 'the logout token is not a signed JWT');
+const encryption = (requests = 0) =>
+  refused(
+    'logout_token_encryption_not_allowed',
+    'the logout token is not encrypted as agreed with this provider',
+    requests,
+  );
+
+describe('LogoutTokenVerifier', () => {
+  it('says what a good token says', async () => {
+    const logoutToken = await token({ shape: 'spec', sub: 'alice', claims: { jti: 'jti' } });
+
+    expect(await verifierOf({}).verify(logoutToken)).toEqual({
+      issuer: oneId.issuer,
+      clientId,
+      jti: 'jti',
+      iat: seconds,
+      sid: 'sid',
+      sub: 'alice',
+      scope: 'session',
+    });
+  });
+
+  it('gives times in whole seconds, for the store keeps no others', async () => {
+    expect(await verifierOf({}).verify(await claims({ iat: seconds - 0.25 }))).toMatchObject({ iat: seconds - 1 });
+  });
+
+  it("brings the client's scope along", async () => {
+    expect(await verifierOf({ logoutScope: 'user' }).verify(await token())).toMatchObject({ scope: 'user' });
+  });
+
+  describe('refuses without a request to the provider', () => {
+    it.each<[string, () => string | Promise<string>]>([
+      ['', () => ''],
+      ['a word', () => 'token'],
+      ['two parts', () => 'a.b'],
+      ['four parts', () => 'a.b.c.d'],
+      ['six parts', () => 'a.b.c.d.e.f'],
+      ['a header that is no JSON', () => 'x.e30.x'],
+      ['a payload that is no object', () => signCompact('[]', oneId.signingKey)],
+      ['more than 16 KiB', () => claims({ padding: 'x'.repeat(13_000) })],
+    ])('%s', async (_name, logoutToken) => {
+      expect(await refusalOf(logoutToken())).toEqual(malformed);
+    });
+
+    const invalid: [string, () => string | Promise<string>, string, string][] = [
+      [
+        'an iss that is unknown',
+        () => claims({ iss: 'https://x.example' }),
+        'logout_token_issuer_unknown',
+        'iss is not the issuer of a known provider',
+      ],
+      [
+        'an iss of another type',
+        () => claims({ iss: 1 }),
+        'logout_token_issuer_unknown',
+        'iss is not the issuer of a known provider',
+      ],
+      ['another aud', () => claims({ aud: 'x' }), 'logout_token_audience_mismatch', 'aud is not this client alone'],
+      [
+        'an aud with others',
+        () => claims({ aud: [clientId, 'x'] }),
+        'logout_token_audience_mismatch',
+        'aud is not this client alone',
+      ],
+      [
+        'another alg',
+        () => token({ header: { alg: 'ES256' } }),
+        'logout_token_alg_not_allowed',
+        'alg is not the one agreed with this provider',
+      ],
+      [
+        'alg none',
+        () => token({ key: 'none' }),
+        'logout_token_alg_not_allowed',
+        'alg is not the one agreed with this provider',
+      ],
+      [
+        'another typ',
+        () => token({ header: { typ: 'at+jwt' } }),
+        'logout_token_typ_not_allowed',
+        'typ is not that of a logout token',
+      ],
+      [
+        'crit',
+        () => token({ header: { crit: ['x'] } }),
+        'logout_token_crit_not_supported',
+        'crit names an unsupported extension',
+      ],
+      ['no iat', () => claims({ iat: undefined }), 'logout_token_iat_invalid', 'iat is missing or in the future'],
+      [
+        'a future iat',
+        () => claims({ iat: seconds + 31 }),
+        'logout_token_iat_invalid',
+        'iat is missing or in the future',
+      ],
+      [
+        'an endless iat',
+        () =>
+          signCompact(
+            JSON.stringify({ iss: oneId.issuer, aud: clientId }).replace('}', ',"iat":1e999}'),
+            oneId.signingKey,
+          ),
+        'logout_token_iat_invalid',
+        'iat is missing or in the future',
+      ],
+      ['an old iat', () => claims({ iat: seconds - 631 }), 'logout_token_too_old', 'iat is too long ago'],
+      ['a past exp', () => claims({ exp: seconds - 30 }), 'logout_token_expired', 'exp is past or not a time'],
+      ['an exp of another type', () => claims({ exp: 'x' }), 'logout_token_expired', 'exp is past or not a time'],
+      [
+        'no event',
+        () => claims({ events: {} }),
+        'logout_token_events_invalid',
+        'events does not hold the logout event',
+      ],
+      ['a nonce', () => claims({ nonce: null }), 'logout_token_nonce_present', 'nonce is not allowed'],
+      ['no jti', () => claims({ jti: '' }), 'logout_token_jti_missing', 'jti is missing'],
+      [
+        'no subject',
+        () => claims({ sid: undefined }),
+        'logout_token_subject_missing',
+        'sid and sub must be non-empty strings, one at least',
+      ],
+      [
+        'a bad sub',
+        () => claims({ sub: '' }),
+        'logout_token_subject_missing',
+        'sid and sub must be non-empty strings, one at least',
+      ],
+    ];
+    it.each(invalid)('%s', async (_name, logoutToken, code, message) => {
+      expect(await refusalOf(logoutToken())).toEqual(refused(code, message));
+    });
+
+    it('no exp, where it is mandatory', async () => {
+      expect(await refusalOf(token(), verifierOf({ requireLogoutTokenExp: true }))).toEqual(
+        refused('logout_token_exp_missing', 'exp is missing'),
+      );
+    });
+
+    it('typ JWT, where the strict one is asked for', async () => {
+      expect(await refusalOf(token(), verifierOf({ strictLogoutTokenTyp: true }))).toEqual(
+        refused('logout_token_typ_not_allowed', 'typ is not that of a logout token'),
+      );
+    });
+
+    it('a client of another issuer', async () => {
+      const verifier = verifierOf({}, { issuer: 'https://other.example/', clientId: 'other' });
+
+      expect(await refusalOf(claims({ aud: 'other' }), verifier)).toMatchObject({
+        code: 'logout_token_audience_mismatch',
+        requests: 0,
+      });
+    });
+  });
+
+  it('takes what lies on the edges', async () => {
+    for (const changed of [{ iat: seconds + 30 }, { iat: seconds - 630 }, { exp: seconds - 29 }]) {
+      expect(await verifierOf({}).verify(await claims(changed))).toMatchObject({ clientId });
+    }
+  });
+
+  it('reports the cheaper of two faults, from the form of the token to its signature', async () => {
+    const faults: [string, Claims, Claims][] = [
+      ['logout_token_issuer_unknown', { iss: 'https://x.example' }, {}],
+      ['logout_token_audience_mismatch', { aud: 'x' }, {}],
+      ['logout_token_alg_not_allowed', {}, { alg: 'ES256' }],
+      ['logout_token_typ_not_allowed', {}, { typ: 'x' }],
+      ['logout_token_crit_not_supported', {}, { crit: ['x'] }],
+      ['logout_token_iat_invalid', { iat: undefined }, {}],
+      ['logout_token_expired', { exp: 1 }, {}],
+      ['logout_token_events_invalid', { events: 1 }, {}],
+      ['logout_token_nonce_present', { nonce: 1 }, {}],
+      ['logout_token_jti_missing', { jti: 1 }, {}],
+      ['logout_token_subject_missing', { sid: 1 }, {}],
+    ];
+    for (const [index, [code]] of faults.entries()) {
+      const rest = faults.slice(index);
+      const all = (part: 1 | 2) => Object.assign({}, ...rest.map((fault) => fault[part])) as Claims;
+      const logoutToken = await token({ key: stranger, claims: all(1), header: all(2) });
+
+      expect(await refusalOf(logoutToken)).toMatchObject({ code, requests: 0 });
+    }
+  });
+
+  describe('with the provider asked', () => {
+    const order = [endpointPaths.discovery, endpointPaths.jwks];
+
+    it('refuses an iss that differs from what the provider calls itself, before asking for its keys', async () => {
+      const iss = oneId.issuer.slice(0, -1);
+
+      expect(await refusalOf(claims({ iss }))).toEqual(
+        refused('logout_token_issuer_unknown', 'iss is not the issuer of a known provider', 1),
+      );
+      expect(oneId.requests.map(({ path }) => path)).toEqual(order.slice(0, 1));
+    });
+
+    it('refuses a bad signature, and a key it does not know', async () => {
+      const { kid } = oneId.signingKey;
+      expect(await refusalOf(token({ key: stranger, header: { kid } }))).toEqual(
+        refused('logout_token_signature_invalid', 'the signature is not valid', 2),
+      );
+      oneId.clearRequests();
+      const old = { iat: seconds - 31 };
+      expect(await refusalOf(token({ key: stranger, claims: old }))).toEqual(
+        refused('logout_token_key_unknown', 'the signing key is not known', 2),
+      );
+      expect(oneId.requests.map(({ path }) => path)).toEqual(order);
+    });
+
+    it('decides nothing about a key that may be newer than those it has', async () => {
+      const verifier = verifierOf({});
+      // keys were asked for after this one came: they tell
+      expect(await refusalOf(token({ key: stranger }), verifier)).toEqual(
+        refused('logout_token_key_unknown', 'the signing key is not known', 2),
+      );
+      // none will be asked for so soon again, and this one's may be newer
+      await expect(verifier.verify(await token({ key: stranger }))).rejects.toMatchObject({
+        code: 'provider_unavailable',
+        status: 503,
+      });
+    });
+  });
+
+  describe('with tokens signed by the client secret', () => {
+    const clientSecret = 's'.repeat(64);
+
+    it.each(['HS256', 'HS384', 'HS512'] as const)('BC-3: takes %s and never asks for keys', async (alg) => {
+      const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: alg });
+
+      expect(await verifier.verify(await token({ key: { secret: clientSecret, alg } }))).toMatchObject({ sid: 'sid' });
+      expect(await refusalOf(token({ key: { secret: 'other', alg } }), verifier)).toEqual(
+        refused('logout_token_signature_invalid', 'the signature is not valid', 1),
+      );
+      expect(oneId.count(endpointPaths.jwks)).toBe(0);
+    });
+
+    it('BC-3: takes no other alg then, nor HS256 elsewhere', async () => {
+      const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
+      const notAllowed = refused('logout_token_alg_not_allowed', 'alg is not the one agreed with this provider');
+
+      expect(await refusalOf(token(), verifier)).toEqual(notAllowed);
+      expect(await refusalOf(token({ key: { secret: clientSecret, alg: 'HS512' } }), verifier)).toEqual(notAllowed);
+      expect(await refusalOf(token({ key: { secret: clientSecret } }), verifierOf({ clientSecret }))).toEqual(
+        notAllowed,
+      );
+    });
+
+    it.each([
+      ['HS256', 32],
+      ['HS384', 48],
+      ['HS512', 64],
+    ])('BC-3: %s takes a secret of %d bytes, boot says so', (alg, least) => {
+      const fault = {
+        code: 'options_invalid',
+        faults: [`clients[0].clientSecret must have at least ${least} bytes, for idTokenSignedResponseAlg is ${alg}`],
+      };
+      const boot = (secret?: string) => () => {
+        verifierOf({ idTokenSignedResponseAlg: alg, ...(secret !== undefined && { clientSecret: secret }) });
+      };
+
+      expect(boot()).toThrow(expect.objectContaining(fault));
+      expect(boot('s'.repeat(least - 1))).toThrow(expect.objectContaining(fault));
+      expect(boot('s'.repeat(least))).not.toThrow();
+    });
+
+    it("BC-3: a public key is no secret, and another client's secret is none either", async () => {
+      const verifier = verifierOf(
+        { clientSecret, idTokenSignedResponseAlg: 'HS256' },
+        { clientId: 'other', clientSecret: 'o'.repeat(32), idTokenSignedResponseAlg: 'HS256' },
+      );
+      for (const secret of [oneId.signingKey.publicPem, 'o'.repeat(32), '']) {
+        expect(await refusalOf(token({ key: { secret } }), verifier)).toMatchObject({
+          code: 'logout_token_signature_invalid',
+        });
+      }
+    });
+
+    it('BC-3: each client has its own way at the same provider', async () => {
+      const verifier = verifierOf(
+        { clientSecret, idTokenSignedResponseAlg: 'HS256' },
+        { clientId: 'other', clientSecret: 'o'.repeat(32) },
+      );
+
+      expect(await verifier.verify(await token({ key: { secret: clientSecret } }))).toMatchObject({ clientId });
+      expect(await verifier.verify(await token({ clientId: 'other' }))).toMatchObject({ clientId: 'other' });
+      expect(await refusalOf(token({ clientId: 'other', key: { secret: clientSecret } }), verifier)).toMatchObject({
+        code: 'logout_token_alg_not_allowed',
+      });
+    });
+  });
+
+  describe('with encrypted tokens', () => {
+    const makeKeys = async (alg: string, options: object = {}): Promise<{ own: JWK; theirs: JWK }> => {
+      const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true, ...options });
+      return { own: await exportJWK(privateKey), theirs: await exportJWK(publicKey) };
+    };
+    let rsa: { own: JWK; theirs: JWK };
+    let other: { own: JWK; theirs: JWK };
+    beforeAll(async () => {
+      [rsa, other] = [await makeKeys('RSA-OAEP-256'), await makeKeys('RSA-OAEP-256')];
+    });
+    const client = (changed: Partial<OneIdClientOptions> = {}): Partial<OneIdClientOptions> => ({
+      idTokenEncryptedResponseAlg: 'RSA-OAEP-256',
+      idTokenEncryptedResponseEnc: 'A256GCM',
+      decryptionKeys: [rsa.own],
+      ...changed,
+    });
+    const failed = refused('logout_token_decryption_failed', 'the logout token can not be decrypted');
+
+    it.each([
+      ['RSA-OAEP', 'A128CBC-HS256', {}],
+      ['RSA-OAEP-256', 'A256GCM', {}],
+      ['RSA-OAEP-512', 'A256CBC-HS512', {}],
+      ['ECDH-ES', 'A128GCM', { crv: 'P-256' }],
+      ['ECDH-ES+A256KW', 'A256GCM', { crv: 'P-384' }],
+      ['ECDH-ES+A128KW', 'A192GCM', { crv: 'X25519' }],
+    ])('BC-14: takes %s with %s', async (alg, enc, options) => {
+      const { own, theirs } = await makeKeys(alg, options);
+      const verifier = verifierOf(
+        client({ idTokenEncryptedResponseAlg: alg, idTokenEncryptedResponseEnc: enc, decryptionKeys: [own] }),
+      );
+
+      expect(await verifier.verify(await token({ encryptTo: { key: theirs, alg, enc } }))).toMatchObject({
+        sid: 'sid',
+      });
+    });
+
+    it('BC-14: the token inside goes through all checks', async () => {
+      const encryptTo = { key: rsa.theirs };
+      const verifier = verifierOf(client());
+
+      expect(await refusalOf(token({ encryptTo, claims: { nonce: 'n' } }), verifier)).toMatchObject({
+        code: 'logout_token_nonce_present',
+        requests: 0,
+      });
+      expect(await refusalOf(token({ encryptTo, key: 'none' }), verifier)).toMatchObject({
+        code: 'logout_token_alg_not_allowed',
+        requests: 0,
+      });
+      const header = { kid: oneId.signingKey.kid };
+      expect(await refusalOf(token({ encryptTo, key: stranger, header }), verifier)).toMatchObject({
+        code: 'logout_token_signature_invalid',
+      });
+    });
+
+    it('BC-14: a plain token is refused then, before its claims are looked at', async () => {
+      expect(await refusalOf(claims({ nonce: 'n' }), verifierOf(client()))).toEqual(encryption());
+    });
+
+    it('BC-14: an encrypted one is refused where none was agreed', async () => {
+      expect(await refusalOf(token({ encryptTo: { key: rsa.theirs } }))).toEqual(encryption());
+    });
+
+    it('BC-14: another alg or enc is refused, whatever key it is for', async () => {
+      const verifier = verifierOf(client());
+      const secret = new TextEncoder().encode('the-secret-of-app-the-secret-of-');
+      for (const encryptTo of [
+        { key: rsa.theirs, alg: 'RSA-OAEP' },
+        { key: rsa.theirs, enc: 'A128GCM' },
+        { key: secret, alg: 'dir' },
+        { key: secret, alg: 'A256KW' },
+        { key: secret, alg: 'A256GCMKW' },
+        { key: secret, alg: 'PBES2-HS256+A128KW' },
+      ]) {
+        expect(await refusalOf(token({ encryptTo }), verifier)).toEqual(encryption());
+      }
+    });
+
+    it('BC-14: zip and crit are refused', async () => {
+      const [header, ...rest] = (await token({ encryptTo: { key: rsa.theirs } })).split('.');
+      const parsed = JSON.parse(Buffer.from(header ?? '', 'base64url').toString()) as object;
+      for (const added of [{ zip: 'DEF' }, { zip: 7 }, { crit: ['x'], x: 1 }]) {
+        const changed = Buffer.from(JSON.stringify({ ...parsed, ...added })).toString('base64url');
+        expect(await refusalOf([changed, ...rest].join('.'), verifierOf(client()))).toEqual(encryption());
+      }
+    });
+
+    it('BC-14: what its keys do not open is refused, and all that goes wrong looks alike', async () => {
+      const [header, key, iv, ciphertext, tag] = (await token({ encryptTo: { key: rsa.theirs } })).split('.');
+      const changed = (part: string | undefined) =>
+        `${part?.startsWith('A') === true ? 'B' : 'A'}${part?.slice(1) ?? ''}`;
+      const tokens = [
+        await token({ encryptTo: { key: other.theirs } }),
+        [header, changed(key), iv, ciphertext, tag].join('.'),
+        [header, key, changed(iv), ciphertext, tag].join('.'),
+        [header, key, iv, changed(ciphertext), tag].join('.'),
+        [header, key, iv, ciphertext, changed(tag)].join('.'),
+        [header, '', iv, ciphertext, tag].join('.'),
+      ];
+      for (const wrong of tokens) expect(await refusalOf(wrong, verifierOf(client()))).toEqual(failed);
+    });
+
+    it.each(['a.b.c.d.e', '....', 'e30.e30.e30.e30.', `${Buffer.from('[]').toString('base64url')}....`])(
+      'BC-14: %s is refused',
+      async (wrong) => {
+        expect(await refusalOf(wrong, verifierOf(client()))).toMatchObject({ name: 'InvalidLogoutTokenError' });
+      },
+    );
+
+    it('BC-14: keys and algorithms have to go together, boot says so', () => {
+      const faultsOf = (changed: object) => {
+        try {
+          verifierOf(changed);
+          return [];
+        } catch (error) {
+          return (error as { faults?: unknown }).faults;
+        }
+      };
+      const publicKey: JWK = { ...rsa.own };
+      delete publicKey.d;
+
+      expect(faultsOf({ idTokenEncryptedResponseAlg: 'RSA-OAEP-256' })).toEqual([
+        'clients[0].decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given',
+      ]);
+      expect(faultsOf({ decryptionKeys: [rsa.own] })).toEqual([
+        'clients[0].idTokenEncryptedResponseAlg must be given, for there are decryptionKeys',
+      ]);
+      for (const key of [publicKey, { kty: 'oct', k: 'c2VjcmV0', d: 'x' }, 'pem', null]) {
+        expect(faultsOf(client({ decryptionKeys: [key as JWK] }))).toEqual([
+          'each value in clients[0].decryptionKeys must be a private JWK (RSA, EC or OKP)',
+        ]);
+      }
+      for (const alg of ['dir', 'PBES2-HS256+A128KW', 'A256KW', 'A256GCMKW', 'RSA1_5']) {
+        expect(faultsOf(client({ idTokenEncryptedResponseAlg: alg }))).toEqual([
+          expect.stringMatching(
+            /^clients\[0\]\.idTokenEncryptedResponseAlg must be one of the following values: RSA-OAEP, /,
+          ),
+        ]);
+      }
+      expect(faultsOf(client({ idTokenEncryptedResponseEnc: 'none' }))).toEqual([
+        expect.stringMatching(/^clients\[0\]\.idTokenEncryptedResponseEnc must be one of /),
+      ]);
+    });
+
+    it('BC-14: an envelope in an envelope is refused', async () => {
+      const inner = await token({ encryptTo: { key: rsa.theirs } });
+      const outer = await new CompactEncrypt(new TextEncoder().encode(inner))
+        .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A256GCM' })
+        .encrypt(rsa.theirs);
+
+      expect(await refusalOf(outer, verifierOf(client()))).toEqual(malformed);
+    });
+
+    it('BC-14: takes the key that the token names, and an older one', async () => {
+      const decryptionKeys = [
+        { ...other.own, kid: 'new' },
+        { ...rsa.own, kid: 'old' },
+      ];
+      const verifier = verifierOf(client({ decryptionKeys }));
+      const encrypted = (kid: string | undefined, key: JWK) => token({ encryptTo: { key, header: { kid } } });
+
+      for (const good of [
+        encrypted('new', other.theirs),
+        encrypted('old', rsa.theirs),
+        encrypted(undefined, rsa.theirs),
+        encrypted('unheard-of', rsa.theirs),
+      ]) {
+        expect(await verifier.verify(await good)).toMatchObject({ sid: 'sid' });
+      }
+      expect(await refusalOf(encrypted('new', rsa.theirs), verifier)).toMatchObject({ code: failed.code });
+    });
+
+    it("BC-14: one client's token in another client's envelope is refused", async () => {
+      const verifier = verifierOf(client(), client({ clientId: 'other', decryptionKeys: [other.own] }), {
+        clientId: 'plain',
+      });
+
+      expect(await verifier.verify(await token({ clientId: 'other', encryptTo: { key: other.theirs } }))).toMatchObject(
+        {
+          clientId: 'other',
+        },
+      );
+      oneId.clearRequests();
+      expect(await refusalOf(token({ clientId: 'other', encryptTo: { key: rsa.theirs } }), verifier)).toEqual(
+        encryption(),
+      );
+      expect(await refusalOf(token({ clientId: 'plain', encryptTo: { key: rsa.theirs } }), verifier)).toEqual(
+        encryption(),
+      );
+      expect(await verifier.verify(await token({ clientId: 'plain' }))).toMatchObject({ clientId: 'plain' });
+    });
+  });
+});

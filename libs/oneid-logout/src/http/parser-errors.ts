@@ -1,0 +1,110 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { type AbstractHttpAdapter, HttpAdapterHost } from '@nestjs/core';
+import { type HttpAnswer, jsonAnswer, sendAnswer } from './http-answer.js';
+import { isLibraryRoute } from './library-routes.js';
+
+const FORM = 'application/x-www-form-urlencoded';
+
+type Next = (error: unknown) => void;
+
+interface ExpressLayer {
+  readonly route?: { readonly path?: unknown };
+  match(path: string): boolean;
+}
+
+type FastifyErrorHandler = (error: Error, request: unknown, reply: unknown) => unknown;
+
+interface FastifyRoute {
+  readonly url: string;
+  errorHandler?: FastifyErrorHandler | undefined;
+}
+
+interface FastifyFormRequest {
+  readonly routeOptions?: { readonly url?: unknown };
+}
+
+interface FastifyInstance {
+  addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): void;
+  hasContentTypeParser(type: string | RegExp): boolean;
+  addContentTypeParser(
+    type: string,
+    parser: (request: FastifyFormRequest, payload: unknown, done: (error: Error | null) => void) => void,
+  ): void;
+}
+
+/**
+ * The host's body parser runs before any controller. What it can't read on the library's routes is answered here, as
+ * Back-Channel Logout 1.0 §2.8 wants it, before the host's exception filter makes something else of it.
+ */
+@Injectable()
+export class ParserErrors implements OnModuleInit {
+  private readonly logger = new Logger('OneIdLogout');
+
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  /** To be called before Nest mounts the routes: Fastify takes a route's error handler only then. */
+  beforeRoutes(): void {
+    const adapter = this.adapterHost.httpAdapter;
+    if (adapter.getType() !== 'fastify') return;
+    adapter.getInstance<FastifyInstance>().addHook('onRoute', (route) => {
+      if (!isLibraryRoute(route.url)) return;
+      const hosts = route.errorHandler;
+      route.errorHandler = (error, request, reply) => {
+        if (isParserError(error)) {
+          sendAnswer(adapter, reply, this.refusal());
+          return;
+        }
+        // thrown on, it reaches the host's own handler
+        if (hosts === undefined) throw error;
+        return hosts(error, request, reply);
+      };
+    });
+  }
+
+  onModuleInit(): void {
+    // there is none in an application context without HTTP
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    if (adapter?.getType() === 'fastify') acceptForms(adapter.getInstance<FastifyInstance>());
+    if (adapter?.getType() === 'express') this.answerOnExpress(adapter);
+  }
+
+  private answerOnExpress(adapter: AbstractHttpAdapter): void {
+    const { router } = adapter.getInstance<{ router?: { stack?: readonly ExpressLayer[] } }>();
+    const isOurs = (path: string) =>
+      router?.stack?.some((layer) => isLibraryRoute(layer.route?.path) && layer.match(path)) === true;
+    // four parameters make it an error handler; mounted after the routes, and before the one that is the host's
+    adapter.use((error: unknown, request: { path: string }, response: unknown, next: Next) => {
+      if (isParserError(error) && isOurs(request.path)) sendAnswer(adapter, response, this.refusal());
+      else next(error);
+    });
+  }
+
+  private refusal(): HttpAnswer {
+    this.logger.warn("Refused a request that the app's body parser could not read: logout_request_malformed");
+    return jsonAnswer(400, {
+      error: 'invalid_request',
+      error_description: 'The request body can not be read',
+      code: 'logout_request_malformed',
+    });
+  }
+}
+
+/** Fastify answers 415 to a form nobody parses. Our routes read the stream themselves; other routes keep their 415. */
+function acceptForms(instance: FastifyInstance): void {
+  if (instance.hasContentTypeParser(FORM) || instance.hasContentTypeParser('*')) return;
+  instance.addContentTypeParser(FORM, (request, _payload, done) => {
+    const unsupported = { name: 'FastifyError', code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 };
+    const error = Object.assign(new Error('Unsupported Media Type'), unsupported);
+    done(isLibraryRoute(request.routeOptions?.url) ? null : error);
+  });
+}
+
+/** Not errors of the host's guards or middleware: those are its own affair. */
+function isParserError(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, type, name, status, statusCode } = error as Record<string, unknown>;
+  const answered = Number(status ?? statusCode);
+  if (!(answered >= 400 && answered < 500)) return false;
+  // body-parser names a type; Fastify's parsers a code, and its JSON parser neither
+  return typeof type === 'string' || String(code).startsWith('FST_ERR_CTP_') || name === 'SyntaxError';
+}

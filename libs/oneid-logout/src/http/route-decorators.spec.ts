@@ -1,0 +1,112 @@
+import { describe, expect, it } from '@jest/globals';
+import { Controller, Get, HttpCode, Injectable, Post, Req, SetMetadata, VERSION_NEUTRAL } from '@nestjs/common';
+import { withDecorators } from './route-decorators.js';
+
+@Injectable()
+class Dependency {
+  readonly name = 'dependency';
+}
+
+@Controller({ path: 'base', version: VERSION_NEUTRAL })
+class Original {
+  constructor(readonly dependency: Dependency) {}
+
+  @Get('one')
+  @HttpCode(202)
+  one(@Req() request: string): string {
+    return `${this.dependency.name} ${this.helper()} ${request}`;
+  }
+
+  @Post('two')
+  two(): string {
+    return 'two';
+  }
+
+  helper(): string {
+    return 'helped';
+  }
+}
+
+const Public = () => SetMetadata('public', true);
+const Skip = () => SetMetadata('skip', { default: true });
+
+/** All the metadata that lies on a class or a function itself. */
+function metadataOf(target: object): Record<string, unknown> {
+  const keys = Reflect.getOwnMetadataKeys(target) as string[];
+  return Object.fromEntries(keys.map((key) => [key, Reflect.getOwnMetadata(key, target) as unknown]));
+}
+
+function method(controller: typeof Original, name: 'one' | 'two' | 'helper'): object {
+  return Object.getOwnPropertyDescriptor(controller.prototype, name)?.value as object;
+}
+
+function decorate(...decorators: Parameters<typeof withDecorators>[1]): typeof Original {
+  return withDecorators(Original, decorators) as typeof Original;
+}
+
+describe('withDecorators', () => {
+  it('puts the decorators on the class and on each route', () => {
+    const decorated = decorate(Public(), Skip());
+    for (const target of [decorated, method(decorated, 'one'), method(decorated, 'two')]) {
+      expect(Reflect.getOwnMetadata('public', target)).toBe(true);
+      expect(Reflect.getOwnMetadata('skip', target)).toEqual({ default: true });
+    }
+  });
+
+  it('leaves the original, and other registrations, as they are', () => {
+    const before = [Original, method(Original, 'one'), method(Original, 'two')].map(metadataOf);
+    const plain = decorate();
+    decorate(Public());
+    expect([Original, method(Original, 'one'), method(Original, 'two')].map(metadataOf)).toEqual(before);
+    for (const target of [plain, method(plain, 'one')]) expect(Reflect.hasMetadata('public', target)).toBe(false);
+  });
+
+  it('keeps name, routes, parameters and dependencies', () => {
+    const decorated = decorate(Public());
+    expect(decorated.name).toBe('Original');
+    expect(metadataOf(decorated)).toMatchObject(metadataOf(Original));
+    expect(Reflect.getMetadata('design:paramtypes', decorated)).toEqual([Dependency]);
+    for (const name of ['one', 'two'] as const) {
+      const { public: isPublic, ...rest } = metadataOf(method(decorated, name));
+      expect(isPublic).toBe(true);
+      expect(rest).toEqual(metadataOf(method(Original, name)));
+    }
+    expect(Reflect.getMetadata('__routeArguments__', decorated, 'one')).toEqual(
+      Reflect.getMetadata('__routeArguments__', Original, 'one'),
+    );
+  });
+
+  it('routes still run on their instance', () => {
+    const decorated = decorate(Public());
+    const controller = new decorated(new Dependency());
+    expect(controller).toBeInstanceOf(Original);
+    expect(controller.one('asked')).toBe('dependency helped asked');
+    expect(controller.two()).toBe('two');
+  });
+
+  it('leaves methods that are no routes alone', () => {
+    const decorated = decorate(Public());
+    expect(Object.getOwnPropertyNames(decorated.prototype).sort()).toEqual(['constructor', 'one', 'two']);
+    expect(Reflect.hasMetadata('public', method(Original, 'helper'))).toBe(false);
+  });
+
+  it('applies them from the last to the first, as if they were written above each other', () => {
+    const decorated = decorate(SetMetadata('order', 'first'), SetMetadata('order', 'second'));
+    expect(Reflect.getOwnMetadata('order', decorated)).toBe('first');
+    expect(Reflect.getOwnMetadata('order', method(decorated, 'one'))).toBe('first');
+  });
+
+  it('takes a decorator that puts another function in the place of the route', () => {
+    const louder = ((_target: object, _name?: string | symbol, descriptor?: PropertyDescriptor) => {
+      if (descriptor === undefined) return undefined;
+      const original = descriptor.value as (this: unknown, ...args: unknown[]) => string;
+      descriptor.value = function (this: unknown, ...args: unknown[]) {
+        return `${original.apply(this, args)}!`;
+      };
+      return descriptor;
+    }) as never;
+    const decorated = decorate(louder, Public());
+    expect(new decorated(new Dependency()).two()).toBe('two!');
+    expect(metadataOf(method(decorated, 'two'))).toEqual({ ...metadataOf(method(Original, 'two')), public: true });
+  });
+});

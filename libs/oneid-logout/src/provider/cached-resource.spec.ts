@@ -1,0 +1,132 @@
+import { describe, expect, it } from '@jest/globals';
+import { CachedResource } from './cached-resource.js';
+
+const times = { maxAge: 1000, coolDown: 100 };
+
+/** A resource whose loads the test ends, and a clock it moves. */
+function setUp() {
+  const clock = { time: 1_000_000, now: () => clock.time };
+  const loads: { succeed: (content: string) => void; fail: (error: Error) => void }[] = [];
+  const resource = new CachedResource(
+    () => new Promise<string>((succeed, fail) => loads.push({ succeed, fail })),
+    clock,
+    times,
+  );
+  return { clock, loads, resource };
+}
+
+/** The same, with a first value in it. */
+async function filled(content = 'first') {
+  const all = setUp();
+  const got = all.resource.get();
+  all.loads[0]?.succeed(content);
+  await got;
+  return all;
+}
+
+describe('CachedResource', () => {
+  it('loads once for all who ask at the same time', async () => {
+    const { loads, resource } = setUp();
+    const asked = [resource.get(), resource.get(), resource.refresh()];
+    loads[0]?.succeed('content');
+
+    expect(await Promise.all(asked)).toEqual(['content', 'content', undefined]);
+    expect(loads).toHaveLength(1);
+  });
+
+  it('keeps it until it is too old', async () => {
+    const { clock, loads, resource } = await filled();
+    clock.time += 999;
+    expect(await resource.get()).toBe('first');
+    expect(loads).toHaveLength(1);
+
+    clock.time += 1;
+    const got = resource.get();
+    loads[1]?.succeed('second');
+    expect(await got).toBe('second');
+    expect(loads).toHaveLength(2);
+  });
+
+  it('counts age from the start of the load, and the cool-down from its end', async () => {
+    const { clock, loads, resource } = setUp();
+    const got = resource.get();
+    clock.time += 950;
+    loads[0]?.succeed('slow');
+    await got;
+
+    clock.time += 50;
+    expect(await resource.get()).toBe('slow');
+    expect(loads).toHaveLength(1);
+    clock.time += 50;
+    void resource.get();
+    expect(loads).toHaveLength(2);
+  });
+
+  it('throws when there is nothing, and does not load again before the cool-down is over', async () => {
+    const { clock, loads, resource } = setUp();
+    const got = resource.get();
+    loads[0]?.fail(new Error('down'));
+    await expect(got).rejects.toThrow('down');
+
+    clock.time += 99;
+    await expect(resource.get()).rejects.toThrow('down');
+    await resource.refresh();
+    expect(loads).toHaveLength(1);
+    clock.time += 1;
+    const again = resource.get();
+    loads[1]?.succeed('up');
+    expect(await again).toBe('up');
+  });
+
+  it('gives an old one rather than none', async () => {
+    const { clock, loads, resource } = await filled();
+    clock.time += 1000;
+    const got = resource.get();
+    loads[1]?.fail(new Error('down'));
+
+    expect(await got).toBe('first');
+    expect(await resource.get()).toBe('first');
+    expect(loads).toHaveLength(2);
+  });
+
+  it('refreshes on demand, once per cool-down', async () => {
+    const { clock, loads, resource } = await filled();
+    await resource.refresh();
+    expect(loads).toHaveLength(1);
+
+    clock.time += 100;
+    const refreshed = Promise.all([resource.refresh(), resource.refresh()]);
+    loads[1]?.succeed('second');
+    await refreshed;
+    await resource.refresh();
+    expect(loads).toHaveLength(2);
+    expect(await resource.get()).toBe('second');
+  });
+
+  it('is not stopped by a clock that steps back', async () => {
+    const { clock, loads, resource } = await filled();
+    clock.time -= 1_000_000;
+    const got = resource.get();
+    loads[1]?.succeed('second');
+
+    expect(await got).toBe('second');
+    expect(await resource.get()).toBe('second');
+    expect(loads).toHaveLength(2);
+  });
+
+  it('tells whether it is newer than a moment', async () => {
+    const { clock, loads, resource } = setUp();
+    expect(resource.isNewerThan(0)).toBe(false);
+    const got = resource.get();
+    clock.time += 10;
+    loads[0]?.succeed('first');
+    await got;
+    expect([1_000_000, 1_000_001].map((moment) => resource.isNewerThan(moment))).toEqual([true, false]);
+
+    clock.time += 100;
+    const refreshed = resource.refresh();
+    loads[1]?.fail(new Error('down'));
+    await refreshed;
+    expect(resource.isNewerThan(1_000_000)).toBe(false);
+  });
+});

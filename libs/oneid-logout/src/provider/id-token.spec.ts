@@ -1,0 +1,205 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { exportJWK, generateKeyPair } from 'jose';
+import { type OneIdClientOptions, resolveOptions } from '../oneid-logout.options.js';
+import {
+  type Claims,
+  createSigningKey,
+  endpointPaths,
+  type IdTokenRequest,
+  OneIdTestProvider,
+} from '../testing/index.js';
+import { IdTokenVerifier } from './id-token.js';
+import { OneIdClients } from './oneid-clients.js';
+
+const clientId = 'app';
+const now = Date.UTC(2026, 0, 1);
+const seconds = now / 1000;
+const clock = { now: () => now };
+
+let oneId: OneIdTestProvider;
+beforeAll(async () => {
+  oneId = await OneIdTestProvider.start({ now: () => now });
+});
+afterEach(() => {
+  oneId.heal();
+  oneId.clearRequests();
+});
+afterAll(() => oneId.close());
+
+function verifierOf(...clients: Partial<OneIdClientOptions>[]): IdTokenVerifier {
+  const postLogoutRedirectUri = 'https://app.example/logout/callback';
+  const options = resolveOptions({
+    clients: clients.map((client) => ({ issuer: oneId.issuer, clientId, postLogoutRedirectUri, ...client })),
+  });
+  return new IdTokenVerifier(new OneIdClients(options.clients, clock), clock, 30);
+}
+
+const token = (request: Partial<IdTokenRequest> = {}) =>
+  oneId.idToken({ clientId, sub: 'alice', sid: 'sid', ...request });
+const claims = (changed: Claims) => token({ claims: changed });
+
+describe('IdTokenVerifier', () => {
+  it('says what a good token says', async () => {
+    expect(await verifierOf({}).verify(await token(), {})).toEqual({
+      issuer: oneId.issuer,
+      clientId,
+      sub: 'alice',
+      sid: 'sid',
+      issuedAt: seconds,
+      idTokenHash: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+      logoutScope: 'session',
+    });
+  });
+
+  it('takes one without sid, and times with fractions', async () => {
+    const verified = await verifierOf({}).verify(await claims({ sid: undefined, iat: seconds - 0.5 }), {});
+
+    expect(verified).toMatchObject({ issuedAt: seconds - 1 });
+    expect(verified).not.toHaveProperty('sid');
+  });
+
+  it('knows the same token again, whatever its signature', async () => {
+    const key = await oneId.addKey('ES256');
+    const verifier = verifierOf({ idTokenSignedResponseAlg: 'ES256' });
+    const tokens = [await token({ key, claims: { jti: 'j' } }), await token({ key, claims: { jti: 'j' } })];
+    const hashes = await Promise.all(tokens.map(async (jwt) => (await verifier.verify(jwt, {})).idTokenHash));
+
+    expect(new Set(tokens).size).toBe(2);
+    expect(new Set(hashes).size).toBe(1);
+    const another = await verifier.verify(await token({ key }), {});
+    expect(hashes).not.toContain(another.idTokenHash);
+  });
+
+  const faults: [string, () => Promise<string>, string][] = [
+    ['no JWT', () => Promise.resolve('x'), 'The ID token is not a JWT'],
+    ['an empty text', () => Promise.resolve(''), 'The ID token is not a JWT'],
+    ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has an unusable header'],
+    ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has an unusable header'],
+    ['an access token', () => token({ header: { typ: 'at+jwt' } }), 'The ID token is of another type'],
+    ['a logout token', () => oneId.logoutToken({ clientId, sid: 'sid' }), 'The ID token is a security event token'],
+    [
+      'a logout token of its own type',
+      () => oneId.logoutToken({ clientId, sid: 'sid', shape: 'spec' }),
+      'The ID token is of another type',
+    ],
+    [
+      'a logout token dressed up',
+      () => oneId.logoutToken({ clientId, sid: 's', sub: 'x', claims: { exp: seconds + 9, nonce: 'n' } }),
+      'The ID token is a security event token',
+    ],
+    ['no iss', () => claims({ iss: undefined }), 'The ID token has no issuer'],
+    ['another iss', () => claims({ iss: 'https://x.example/' }), 'The ID token is not for this client'],
+    ['another aud', () => claims({ aud: 'other' }), 'The ID token is not for this client'],
+    ['an aud with others', () => claims({ aud: [clientId, 'other'] }), 'The ID token is not for this client'],
+    ['another alg', () => token({ header: { alg: 'ES256' } }), 'The ID token is signed with another algorithm'],
+    ['alg none', () => token({ key: 'none' }), 'The ID token is signed with another algorithm'],
+    ['another azp', () => claims({ azp: 'other' }), 'The ID token is for another party'],
+    ['no sub', () => claims({ sub: undefined }), 'The ID token has no subject'],
+    ['an empty sub', () => claims({ sub: '' }), 'The ID token has no subject'],
+    ['a sub that is too long', () => claims({ sub: 'x'.repeat(256) }), 'The ID token has no subject'],
+    ['a sid of another type', () => claims({ sid: 7 }), 'The ID token has an unusable sid'],
+    ['an empty sid', () => claims({ sid: '' }), 'The ID token has an unusable sid'],
+    ['no exp', () => claims({ exp: undefined }), 'The ID token has expired'],
+    ['a past exp', () => claims({ exp: seconds - 30 }), 'The ID token has expired'],
+    ['no iat', () => claims({ iat: undefined }), 'The ID token is not issued yet'],
+    ['a future iat', () => claims({ iat: seconds + 31 }), 'The ID token is not issued yet'],
+    ['an old iat', () => claims({ iat: seconds - 331 }), 'The ID token is too old for a sign-in'],
+  ];
+  it.each(faults)('refuses %s, and asks nobody', async (_name, idToken, message) => {
+    await expect(verifierOf({}).verify(await idToken(), {})).rejects.toMatchObject({
+      code: 'id_token_invalid',
+      status: 401,
+      message,
+    });
+    expect(oneId.requests).toEqual([]);
+  });
+
+  it('compares the nonce where one is expected', async () => {
+    const verifier = verifierOf({});
+    const refusal = { code: 'id_token_invalid', message: 'The ID token has another nonce' };
+
+    expect(await verifier.verify(await token({ nonce: 'n' }), { nonce: 'n' })).toMatchObject({ sub: 'alice' });
+    expect(await verifier.verify(await token({ nonce: 'n' }), {})).toMatchObject({ sub: 'alice' });
+    await expect(verifier.verify(await token({ nonce: 'm' }), { nonce: 'n' })).rejects.toMatchObject(refusal);
+    await expect(verifier.verify(await token(), { nonce: 'n' })).rejects.toMatchObject(refusal);
+  });
+
+  it('takes what lies on the edges', async () => {
+    for (const changed of [{ exp: seconds - 29 }, { iat: seconds + 30 }, { iat: seconds - 330 }, { azp: clientId }]) {
+      expect(await verifierOf({}).verify(await claims(changed), {})).toMatchObject({ sub: 'alice' });
+    }
+  });
+
+  it('refuses an iss that differs by its slash, before it asks for keys', async () => {
+    const idToken = await claims({ iss: oneId.issuer.slice(0, -1) });
+
+    await expect(verifierOf({}).verify(idToken, {})).rejects.toMatchObject({
+      message: 'The ID token is from another issuer',
+    });
+    expect(oneId.count(endpointPaths.jwks)).toBe(0);
+  });
+
+  it('refuses a bad signature', async () => {
+    const stranger = await createSigningKey();
+    const { kid } = oneId.signingKey;
+    for (const forged of [
+      token({ key: stranger, header: { kid } }),
+      token({ key: stranger, claims: { iat: seconds - 60 } }),
+      token({ key: { secret: oneId.signingKey.publicPem }, header: { alg: 'RS256', kid } }),
+    ]) {
+      await expect(verifierOf({}).verify(await forged, {})).rejects.toMatchObject({
+        code: 'id_token_invalid',
+        message: 'The ID token has no valid signature',
+      });
+    }
+  });
+
+  it("can decide nothing when the provider can't be reached", async () => {
+    oneId.fail('*', { reset: true });
+
+    await expect(verifierOf({}).verify(await token(), {})).rejects.toMatchObject({
+      code: 'provider_unavailable',
+      status: 503,
+    });
+  });
+
+  it('takes tokens signed by the client secret where that is agreed, and asks for no keys', async () => {
+    const clientSecret = 's'.repeat(32);
+    const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
+
+    expect(await verifier.verify(await token({ key: { secret: clientSecret } }), {})).toMatchObject({ sub: 'alice' });
+    await expect(verifier.verify(await token({ key: { secret: 'x' } }), {})).rejects.toMatchObject({
+      message: 'The ID token has no valid signature',
+    });
+    expect(oneId.count(endpointPaths.jwks)).toBe(0);
+  });
+
+  it('takes encrypted tokens where that is agreed, and then no others', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', { extractable: true });
+    const alg = 'ECDH-ES+A256KW';
+    const verifier = verifierOf({
+      idTokenEncryptedResponseAlg: alg,
+      idTokenEncryptedResponseEnc: 'A256GCM',
+      decryptionKeys: [await exportJWK(privateKey)],
+    });
+    const encryptTo = { key: publicKey, alg };
+    const plain = await token({ claims: { jti: 'j' } });
+    const encrypted = await token({ claims: { jti: 'j' }, encryptTo });
+
+    const verified = await verifier.verify(encrypted, {});
+    expect(verified).toMatchObject({ sub: 'alice' });
+    expect(verified.idTokenHash).toBe((await verifierOf({}).verify(plain, {})).idTokenHash);
+    await expect(verifier.verify(plain, {})).rejects.toMatchObject({
+      message: 'The ID token is not encrypted as agreed',
+    });
+    const another = await generateKeyPair(alg);
+    for (const wrong of [
+      await token({ encryptTo: { key: another.publicKey, alg } }),
+      await token({ encryptTo: { key: publicKey, alg, enc: 'A128GCM' } }),
+      'a.b.c.d.e',
+    ]) {
+      await expect(verifier.verify(wrong, {})).rejects.toMatchObject({ message: 'The ID token can not be decrypted' });
+    }
+    await expect(verifierOf({}).verify(encrypted, {})).rejects.toMatchObject({ code: 'id_token_invalid' });
+  });
+});

@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { endpointPaths, OneIdTestProvider, type OneIdTestProviderOptions, type Trouble } from '../testing/index.js';
+import { OneIdProvider } from './oneid-provider.js';
+import { providerFetch } from './provider-fetch.js';
+
+const clock = { time: 1_000_000_000, now: () => clock.time };
+let oneId: OneIdTestProvider;
+afterEach(() => oneId.close());
+
+async function start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestProvider> {
+  oneId = await OneIdTestProvider.start(options);
+  return oneId;
+}
+
+const providerAt = (issuer: string) =>
+  new OneIdProvider(issuer, undefined, clock, (url, init) => providerFetch(url, init, 200));
+
+describe('OneIdProvider', () => {
+  describe('finds the provider, and what it calls itself,', () => {
+    const cases: [string, OneIdTestProviderOptions][] = [
+      ['with a slash', {}],
+      ['without a slash', { trailingSlash: false }],
+      ['with a path', { issuerPath: '/tenant', trailingSlash: false }],
+      ['with a path and a slash', { issuerPath: '/tenant' }],
+      ['with a longer path', { issuerPath: '/tenants/7', trailingSlash: false }],
+    ];
+    it.each(cases)('%s', async (_name, options) => {
+      await start(options);
+      const bare = oneId.issuer.replace(/\/$/, '');
+
+      for (const configured of [bare, `${bare}/`]) {
+        const { issuer, jwks_uri, end_session_endpoint } = await providerAt(configured).metadata();
+        expect([issuer, jwks_uri, end_session_endpoint]).toEqual([
+          oneId.issuer,
+          oneId.url(endpointPaths.jwks),
+          oneId.url(endpointPaths.endSession),
+        ]);
+      }
+    });
+  });
+
+  it('asks once for all who want to know, and again after an hour', async () => {
+    await start();
+    const provider = providerAt(oneId.issuer);
+    await Promise.all([provider.metadata(), provider.metadata(), provider.metadata()]);
+    clock.time += 3_599_999;
+    await provider.metadata();
+    expect(oneId.count(endpointPaths.discovery)).toBe(1);
+    clock.time += 1;
+    await provider.metadata();
+    expect(oneId.count(endpointPaths.discovery)).toBe(2);
+  });
+
+  const troubles: [string, Trouble][] = [
+    ['an error', { status: 500 }],
+    ['not found', { status: 404, body: '{}' }],
+    ['a page', { body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
+    ['JSON under another type', { body: '{}', headers: { 'Content-Type': 'text/plain' } }],
+    ['half an answer', { body: '{"issuer":', headers: { 'Content-Type': 'application/json' } }],
+    ['a list', { body: '[]', headers: { 'Content-Type': 'application/json' } }],
+    ['nothing', { body: '' }],
+    ['a redirect', { redirectTo: 'http://127.0.0.1:1/' }],
+    ['a cut connection', { reset: true }],
+    ['an answer that never comes', { hang: true }],
+    ['an answer that never ends', { hang: 'body', headers: { 'Content-Type': 'application/json' } }],
+    ['far too much', { bodyBytes: 600 * 1024, headers: { 'Content-Type': 'application/json' } }],
+  ];
+  it.each(troubles)('can decide nothing when discovery answers with %s', async (_name, trouble) => {
+    await start();
+    const provider = providerAt(oneId.issuer);
+    oneId.fail(endpointPaths.discovery, trouble);
+
+    for (let n = 0; n < 3; n++) {
+      await expect(provider.metadata()).rejects.toMatchObject({
+        code: 'provider_unavailable',
+        status: 503,
+        message: "The provider's configuration can't be had just now",
+      });
+    }
+    expect(oneId.requests.map(({ path }) => path)).toEqual([endpointPaths.discovery]);
+    oneId.heal();
+    clock.time += 10_000;
+    expect((await provider.metadata()).issuer).toBe(oneId.issuer);
+  });
+
+  it.each([
+    ['another issuer', { issuer: 'https://evil.example/' }],
+    ['no issuer', { issuer: undefined }],
+    ['an issuer below', { issuer: 'http://127.0.0.1/below' }],
+    ['no jwks_uri', { jwks_uri: undefined }],
+  ])('refuses %s', async (_name, metadata) => {
+    await start({ metadata });
+
+    await expect(providerAt(oneId.issuer).metadata()).rejects.toBeInstanceOf(ProviderUnavailableError);
+  });
+
+  it('keeps what it knows while discovery fails', async () => {
+    await start();
+    const provider = providerAt(oneId.issuer);
+    await provider.metadata();
+    clock.time += 3_600_000;
+    oneId.fail(endpointPaths.discovery, { reset: true });
+
+    expect((await provider.metadata()).issuer).toBe(oneId.issuer);
+  });
+
+  it('learns where the keys are when that changes', async () => {
+    await start();
+    const provider = providerAt(oneId.issuer);
+    expect((await provider.metadata()).jwks_uri).toBe(oneId.url(endpointPaths.jwks));
+    oneId.setMetadata({ jwks_uri: oneId.url('/other.json') });
+    clock.time += 3_600_000;
+
+    expect((await provider.metadata()).jwks_uri).toBe(oneId.url('/other.json'));
+  });
+
+  describe('of an issuer with TLS', () => {
+    const issuer = 'https://oneid.example/';
+    const asked: string[] = [];
+    const secure = (changed: object) =>
+      new OneIdProvider(issuer, undefined, clock, (url) => {
+        asked.push(url);
+        const metadata = { issuer, jwks_uri: 'https://keys.example/jwks', ...changed };
+        return Promise.resolve(Response.json(metadata));
+      });
+
+    it('takes endpoints with TLS, on any host', async () => {
+      await start();
+      expect(await secure({}).metadata()).toMatchObject({ jwks_uri: 'https://keys.example/jwks' });
+      expect(asked).toEqual(['https://oneid.example/.well-known/openid-configuration']);
+    });
+
+    it.each([
+      { jwks_uri: 'http://oneid.example/jwks' },
+      { jwks_uri: 'file:///etc/passwd' },
+      { jwks_uri: 'not a URL' },
+      { end_session_endpoint: 'http://oneid.example/logout' },
+      { end_session_endpoint: 'javascript:alert(1)' },
+      { revocation_endpoint: 'http://oneid.example/revoke' },
+    ])('refuses %j', async (changed) => {
+      await start();
+      await expect(secure(changed).metadata()).rejects.toBeInstanceOf(ProviderUnavailableError);
+    });
+  });
+
+  it('asks nobody when the endpoints are given by hand', async () => {
+    await start();
+    const given = { issuer: oneId.issuer, jwks_uri: oneId.url(endpointPaths.jwks) };
+    const provider = new OneIdProvider(oneId.issuer, given, clock);
+
+    expect(await provider.metadata()).toBe(given);
+    expect(oneId.requests).toEqual([]);
+  });
+
+  it('is the one an iss may mean, but for one slash', async () => {
+    await start();
+    const provider = providerAt('https://oneid.example/tenant');
+    const means = (iss: string) => provider.mayBe(iss);
+
+    expect(['https://oneid.example/tenant', 'https://oneid.example/tenant/'].map(means)).toEqual([true, true]);
+    expect(
+      ['https://oneid.example/tenant//', 'https://oneid.example/', 'http://oneid.example/tenant', ''].map(means),
+    ).toEqual([false, false, false, false]);
+  });
+});

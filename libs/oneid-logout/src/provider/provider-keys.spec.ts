@@ -1,0 +1,213 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { ProviderUnavailableError } from '../oneid-logout.errors.js';
+import {
+  createSigningKey,
+  endpointPaths,
+  OneIdTestProvider,
+  signCompact,
+  type SigningKey,
+  type Trouble,
+} from '../testing/index.js';
+import { providerFetch } from './provider-fetch.js';
+import { ProviderKeys } from './provider-keys.js';
+
+const clock = { time: 1_000_000_000, now: () => clock.time };
+const jws = (key: SigningKey, header: object = {}) => signCompact({ a: 1 }, key, { ...header });
+
+let oneId: OneIdTestProvider;
+beforeAll(async () => {
+  oneId = await OneIdTestProvider.start();
+});
+afterEach(() => {
+  oneId.heal();
+  oneId.clearRequests();
+});
+afterAll(() => oneId.close());
+
+const makeKeys = () =>
+  new ProviderKeys(
+    () => Promise.resolve(oneId.url(endpointPaths.jwks)),
+    clock,
+    (url, init) => providerFetch(url, init, 200),
+  );
+const fetches = () => oneId.count(endpointPaths.jwks);
+const long = () => clock.now() - 3_600_000;
+
+describe('ProviderKeys', () => {
+  it('verifies with one fetch, asked as often as you like', async () => {
+    const keys = makeKeys();
+    const good = jws(oneId.signingKey);
+    const results = await Promise.all([1, 2, 3].map(() => keys.verify(good, 'RS256', long())));
+
+    expect([...results, await keys.verify(good, 'RS256', long()), fetches()]).toEqual([
+      'valid',
+      'valid',
+      'valid',
+      'valid',
+      1,
+    ]);
+  });
+
+  it('finds an invalid signature without fetching again', async () => {
+    const keys = makeKeys();
+    clock.time += 60_000;
+    await keys.verify(jws(oneId.signingKey), 'RS256', long());
+    clock.time += 60_000;
+    const forged = jws(await createSigningKey(), { kid: oneId.signingKey.kid });
+
+    expect(await keys.verify(forged, 'RS256', clock.now())).toBe('invalid');
+    expect(await keys.verify(jws(oneId.signingKey), 'PS256', clock.now())).toBe('invalid');
+    expect(fetches()).toBe(1);
+  });
+
+  it('fetches again, once, when the provider has new keys', async () => {
+    const keys = makeKeys();
+    await keys.verify(jws(oneId.signingKey), 'RS256', long());
+    const old = oneId.signingKey;
+    await oneId.rotateKeys();
+    clock.time += 30_000;
+    const results = await Promise.all([1, 2, 3].map(() => keys.verify(jws(oneId.signingKey), 'RS256', clock.now())));
+
+    expect([...results, fetches()]).toEqual(['valid', 'valid', 'valid', 2]);
+    expect(await keys.verify(jws(old), 'RS256', long())).toBe('valid');
+  });
+
+  it('a flood of unknown keys costs one fetch per cool-down', async () => {
+    const keys = makeKeys();
+    const stranger = await createSigningKey();
+    await keys.verify(jws(oneId.signingKey), 'RS256', long());
+    const flood = () =>
+      Promise.all(Array.from({ length: 50 }, (_, n) => keys.verify(jws(stranger, { kid: `k${n}` }), 'RS256', long())));
+
+    expect(new Set(await flood())).toEqual(new Set(['key_unknown']));
+    expect(fetches()).toBe(1);
+    clock.time += 30_000;
+    await flood();
+    await flood();
+    expect(fetches()).toBe(2);
+  });
+
+  it('does not call a key unknown that may be newer than what it has', async () => {
+    const keys = makeKeys();
+    await keys.verify(jws(oneId.signingKey), 'RS256', long());
+    clock.time += 1000;
+    await oneId.rotateKeys();
+    const token = jws(oneId.signingKey);
+
+    await expect(keys.verify(token, 'RS256', clock.now())).rejects.toBeInstanceOf(ProviderUnavailableError);
+    expect(fetches()).toBe(1);
+    clock.time += 29_000;
+    expect(await keys.verify(token, 'RS256', clock.now())).toBe('valid');
+  });
+
+  it('does not call a key unknown while the provider is down', async () => {
+    const keys = makeKeys();
+    const known = jws(oneId.signingKey);
+    await keys.verify(known, 'RS256', long());
+    clock.time += 30_000;
+    oneId.fail(endpointPaths.jwks, { status: 500 });
+    const unknown = jws(await createSigningKey());
+
+    await expect(keys.verify(unknown, 'RS256', long())).rejects.toMatchObject({
+      code: 'provider_unavailable',
+      status: 503,
+      message: "The provider's current keys can't be had just now",
+    });
+    expect(await keys.verify(known, 'RS256', long())).toBe('valid');
+  });
+
+  it('fetches again after an hour, and does with the old ones when it can not', async () => {
+    const keys = makeKeys();
+    const token = jws(oneId.signingKey);
+    await keys.verify(token, 'RS256', long());
+    clock.time += 3_600_000;
+    oneId.fail(endpointPaths.jwks, { reset: true });
+    expect(await keys.verify(token, 'RS256', long())).toBe('valid');
+    expect(fetches()).toBe(2);
+
+    oneId.heal();
+    await oneId.rotateKeys({ keepOld: false });
+    clock.time += 30_000;
+    expect(await keys.verify(token, 'RS256', long())).toBe('key_unknown');
+    expect(fetches()).toBe(3);
+  });
+
+  describe('a token that names no key', () => {
+    const nameless = (key: SigningKey) => jws(key, { kid: undefined });
+
+    it('is tried with every key of its algorithm', async () => {
+      const keys = makeKeys();
+      const others = [await oneId.addKey('RS256'), await oneId.addKey('RS256')];
+      await oneId.addKey('ES256');
+
+      for (const key of [oneId.signingKey, ...others])
+        expect(await keys.verify(nameless(key), 'RS256', long())).toBe('valid');
+      expect(await keys.verify(nameless(await createSigningKey()), 'RS256', long())).toBe('invalid');
+    });
+
+    it('may be signed by a key newer than those it has', async () => {
+      const keys = makeKeys();
+      await keys.verify(jws(oneId.signingKey), 'RS256', long());
+      clock.time += 10_000;
+      await oneId.rotateKeys({ keepOld: false });
+      const token = nameless(oneId.signingKey);
+
+      await expect(keys.verify(token, 'RS256', clock.now())).rejects.toBeInstanceOf(ProviderUnavailableError);
+      clock.time += 30_000;
+      expect(await keys.verify(token, 'RS256', clock.now())).toBe('valid');
+    });
+  });
+
+  it('does not use a key of another algorithm', async () => {
+    const keys = makeKeys();
+    const es256 = await oneId.addKey('ES256');
+
+    expect(await keys.verify(jws(es256), 'RS256', long())).toBe('invalid');
+    expect(await keys.verify(jws(es256, { alg: 'RS256' }), 'RS256', long())).toBe('key_unknown');
+    expect(await keys.verify(jws(es256), 'ES256', long())).toBe('valid');
+  });
+
+  const wrong: [string, Trouble][] = [
+    ['an error', { status: 500 }],
+    ['404', { status: 404, body: '{"keys":[]}' }],
+    ['204', { status: 204, body: '' }],
+    ['nothing', { body: '' }],
+    ['a page', { body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
+    ['half an answer', { body: '{"keys":[' }],
+    ['no key set', { body: '{}' }],
+    ['null', { body: 'null' }],
+    ['keys that are none', { body: '{"keys":["x"]}' }],
+    ['a redirect', { redirectTo: 'http://127.0.0.1:1/jwks.json' }],
+    ['a cut connection', { reset: true }],
+    ['an answer that never comes', { hang: true }],
+    ['an answer that never ends', { hang: 'body', body: '{"keys":[' }],
+    ['far too much', { bodyBytes: 600 * 1024 }],
+  ];
+  it.each(wrong)('can decide nothing when the provider answers with %s', async (_name, trouble) => {
+    const keys = makeKeys();
+    const token = jws(oneId.signingKey);
+    oneId.fail(endpointPaths.jwks, trouble);
+
+    for (let n = 0; n < 3; n++) {
+      await expect(keys.verify(token, 'RS256', long())).rejects.toMatchObject({
+        code: 'provider_unavailable',
+        message: "The provider's keys can't be had just now",
+      });
+    }
+    expect(fetches()).toBe(1);
+    oneId.heal();
+    clock.time += 30_000;
+    expect(await keys.verify(token, 'RS256', long())).toBe('valid');
+  });
+
+  it('can decide nothing with a key that is none', async () => {
+    const keys = makeKeys();
+    const { kid } = oneId.signingKey;
+    const body = JSON.stringify({ keys: [{ kty: 'RSA', kid, alg: 'RS256', n: 'AQAB', e: 'AQAB' }] });
+    oneId.fail(endpointPaths.jwks, { body });
+
+    await expect(keys.verify(jws(oneId.signingKey), 'RS256', long())).rejects.toMatchObject({
+      code: 'provider_unavailable',
+    });
+  });
+});

@@ -1,0 +1,391 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { type INestApplication } from '@nestjs/common';
+import { type NestExpressApplication } from '@nestjs/platform-express';
+import helmet from 'helmet';
+import { sessionFromCookie, SessionRegistry } from 'nestjs-oneid-logout';
+import { endpointPaths } from 'nestjs-oneid-logout/testing';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import {
+  answerOf,
+  Cleanup,
+  delivered,
+  logoutsOf,
+  post,
+  signIn,
+  stateOf,
+  storedIn,
+} from './support/channel-requests.js';
+import { databases } from './support/databases.js';
+import { clientId, Host } from './support/host.js';
+
+const html = (text: string) => `<!doctype html><meta charset="utf-8"><title>Logout</title><p>${text}</p>`;
+const answer = (status: number, text: string, retryAfter: string | null = null) => ({
+  status,
+  contentType: 'text/html; charset=utf-8',
+  cacheControl: 'no-store',
+  retryAfter,
+  body: html(text),
+});
+const loggedOut = answer(200, 'Logged out.');
+const refused = answer(400, 'iss and sid must be given once each, or not at all.');
+const notRecorded = answer(503, 'The logout could not be recorded.', '5');
+
+/** `SameSite=None`, so that browsers which allow it send it along in an iframe. */
+const clearCookies = [
+  { name: 'session', path: '/', secure: true, httpOnly: true, sameSite: 'none' as const, partitioned: true },
+  { name: 'remember', path: '/account', domain: 'app.example' },
+];
+const cleared = [
+  'session=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; Partitioned; SameSite=None',
+  'remember=; Max-Age=0; Domain=app.example; Path=/account; Expires=Thu, 01 Jan 1970 00:00:00 GMT',
+];
+
+const load = (host: Host, query: string, init: Parameters<Host['fetch']>[1] = {}) =>
+  host.fetch(`/frontchannel_logout${query}`, init);
+const get = async (host: Host, query: string, init: Parameters<Host['fetch']>[1] = {}) =>
+  answerOf(await load(host, query, init));
+const queryOf = (parameters: Record<string, string>) => `?${new URLSearchParams(parameters).toString()}`;
+
+const cleanup = new Cleanup();
+afterEach(() => cleanup.run());
+
+describe.each(databases)('front-channel logout, on $name', (database) => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start({ database, options: { clearCookies } });
+  });
+  afterEach(() => void jest.restoreAllMocks());
+  afterAll(() => host.stop());
+
+  const iss = () => host.oneId.issuer;
+
+  describe('FC-1: the request', () => {
+    it('FC-1: takes iss and sid', async () => {
+      const { login, session } = await signIn(host);
+      const url = host.oneId.frontchannelUrl(`${host.url}/frontchannel_logout`, { sid: login.sid });
+
+      expect(await answerOf(await fetch(url))).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+
+    it('FC-1: refuses one without the other, empty or repeated', async () => {
+      const { login, session } = await signIn(host);
+      const i = `iss=${encodeURIComponent(iss())}`;
+      const s = `sid=${login.sid}`;
+      const queries = [i, s, `${i}&sid=`, `iss=&${s}`, 'iss=&sid=', `${i}&${s}&${s}`, `${i}&${i}&${s}`, `${i}&${i}`];
+      queries.push(`${s}&${s}`, `${i}&${s}&sid=other`, `${i}&SID=${login.sid}`, `${i}&sid=${'x'.repeat(256)}`);
+      queries.push(`${i}&sid[]=${login.sid}`, `${i}&sid[a]=${login.sid}`);
+      const before = await storedIn(host);
+
+      for (const query of queries) expect([query, await get(host, `?${query}`)]).toEqual([query, refused]);
+      expect(await storedIn(host)).toEqual(before);
+      expect(await stateOf(host, session)).toBe('alive');
+    });
+
+    it('FC-1: ignores other parameters', async () => {
+      const { login, session } = await signIn(host);
+
+      expect(await get(host, queryOf({ iss: iss(), sid: login.sid, unknown: 'x' }))).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+
+    it('FC-1: is no POST', async () => {
+      const { login, session } = await signIn(host);
+      const query = queryOf({ iss: iss(), sid: login.sid });
+
+      expect((await load(host, query, { method: 'POST' })).status).toBe(404);
+      expect(await stateOf(host, session)).toBe('alive');
+    });
+  });
+
+  describe('FC-2: iss and sid', () => {
+    it('FC-2: end the login without a cookie, until now and not for good', async () => {
+      const login = host.oneId.signIn();
+      const first = await signIn(host, login);
+      const second = await signIn(host, login);
+      const before = await logoutsOf(host);
+
+      expect(await get(host, queryOf({ iss: iss(), sid: login.sid }))).toEqual(loggedOut);
+      expect([await stateOf(host, first.session), await stateOf(host, second.session)]).toEqual([
+        'logged_out',
+        'logged_out',
+      ]);
+      const recorded = (await logoutsOf(host)).filter(({ target }) => !before.some((known) => known.target === target));
+      expect(recorded).toEqual([
+        {
+          target: targetOf('sid', iss(), login.sid),
+          channel: 'frontchannel',
+          issuedUntil: null,
+          registeredUntil: expect.any(Number) as unknown,
+          issuedAt: null,
+        },
+      ]);
+
+      host.clock.advance(2_000);
+      const again = await signIn(host, login);
+      expect(await stateOf(host, again.session)).toBe('alive');
+      expect(await stateOf(host, first.session)).toBe('logged_out');
+    });
+
+    it('FC-2: store nothing for a login that is unknown, over or expired, or of another issuer', async () => {
+      const { login, session } = await signIn(host);
+      expect(await get(host, queryOf({ iss: iss(), sid: login.sid }))).toEqual(loggedOut);
+      const expired = host.oneId.signIn();
+      await host.app.get(SessionRegistry).register({
+        idToken: await host.oneId.idToken({ clientId, login: expired }),
+        expiresAt: new Date(host.clock.now() + 1000),
+      });
+      host.clock.advance(2000);
+      const before = await storedIn(host);
+
+      for (const query of [
+        { iss: iss(), sid: login.sid },
+        { iss: iss(), sid: 'unknown' },
+        { iss: iss(), sid: expired.sid },
+        { iss: iss(), sid: session.id },
+        { iss: 'https://other.example/', sid: login.sid },
+        { iss: 'x', sid: 'y' },
+      ]) {
+        expect(await get(host, queryOf(query))).toEqual(loggedOut);
+      }
+      expect(await storedIn(host)).toEqual(before);
+    });
+
+    it('FC-2: a back-channel logout of the same login still counts for good', async () => {
+      const { login, session } = await signIn(host);
+      await get(host, queryOf({ iss: iss(), sid: login.sid }));
+
+      expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(delivered);
+      expect(await stateOf(host, session)).toBe('logged_out');
+      await expect(signIn(host, login)).rejects.toMatchObject({ code: 'session_ended' });
+    });
+
+    it('FC-2: takes the issuer with or without its trailing slash', async () => {
+      const { login, session } = await signIn(host);
+
+      expect(await get(host, queryOf({ iss: iss().slice(0, -1), sid: login.sid }))).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+
+    it("FC-2: answers 503 when the store can't answer, and stores nothing", async () => {
+      const { login, session } = await signIn(host);
+      const { dataSource } = host.app.get(SessionDatabase, { strict: false });
+      jest.spyOn(dataSource, 'createQueryRunner').mockImplementationOnce(() => {
+        throw new Error('the database is gone');
+      });
+
+      expect(await get(host, queryOf({ iss: iss(), sid: login.sid }))).toEqual(notRecorded);
+      expect(await stateOf(host, session)).toBe('alive');
+      expect(await get(host, queryOf({ iss: iss(), sid: login.sid }))).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+  });
+
+  it('FC-3: neither iss nor sid does nothing, even with a cookie in an iframe', async () => {
+    const { session } = await signIn(host);
+    const before = await storedIn(host);
+
+    expect(await get(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } })).toEqual(loggedOut);
+    expect(await get(host, '?unknown=x', { session: session.id })).toEqual(loggedOut);
+    expect(await storedIn(host)).toEqual(before);
+    expect(await stateOf(host, session)).toBe('alive');
+  });
+
+  it('FC-4: never revokes tokens', async () => {
+    const login = host.oneId.signIn();
+    const refreshToken = host.oneId.refreshToken({ clientId, login });
+    const idToken = await host.oneId.idToken({ clientId, login });
+    const session = await host.app.get(SessionRegistry).register({ idToken, refreshToken });
+
+    expect(await get(host, queryOf({ iss: iss(), sid: login.sid }))).toEqual(loggedOut);
+    await host.app.get(RefreshTokenRevoker).wake();
+    expect(await stateOf(host, session)).toBe('logged_out');
+    expect(host.oneId.revoked).toEqual([]);
+    expect(host.oneId.count(endpointPaths.revocation)).toBe(0);
+  });
+
+  describe('FC-5: the answer', () => {
+    it('FC-5: is never cached and may be framed by OneID alone', async () => {
+      for (const query of ['', queryOf({ iss: iss(), sid: 'unknown' }), '?iss=only']) {
+        const { headers } = await load(host, query);
+        expect([
+          headers.get('cache-control'),
+          headers.get('content-security-policy'),
+          headers.get('x-frame-options'),
+          headers.get('cross-origin-resource-policy'),
+        ]).toEqual(['no-store', `default-src 'none'; frame-ancestors ${new URL(iss()).origin}`, null, 'cross-origin']);
+      }
+    });
+
+    it('FC-5: clears the cookies of a browser whose session is over, with their own attributes', async () => {
+      const { login, session } = await signIn(host);
+      const query = queryOf({ iss: iss(), sid: login.sid });
+
+      expect((await load(host, query, { session: session.id })).headers.getSetCookie()).toEqual(cleared);
+      expect((await load(host, '', { session: session.id })).headers.getSetCookie()).toEqual(cleared);
+    });
+
+    it("FC-5: leaves cookies alone on somebody else's word", async () => {
+      const [mine, theirs] = [await signIn(host), await signIn(host)];
+      const query = queryOf({ iss: iss(), sid: theirs.login.sid });
+
+      expect((await load(host, query, { session: mine.session.id })).headers.getSetCookie()).toEqual([]);
+      expect(await stateOf(host, mine.session)).toBe('alive');
+      expect((await load(host, query)).headers.getSetCookie()).toEqual([]);
+    });
+
+    it('FC-5: is not turned into 304 by a conditional request', async () => {
+      const response = await load(host, '', { headers: { 'If-None-Match': '*' } });
+
+      expect([response.status, response.headers.get('etag')]).toEqual([200, null]);
+    });
+  });
+
+  it('attack 7: answers do not tell known logins from unknown ones', async () => {
+    const { login } = await signIn(host);
+    const shown = async (sid: string) => {
+      const response = await load(host, queryOf({ iss: iss(), sid }));
+      const { date, ...headers } = Object.fromEntries(response.headers.entries());
+      return { status: response.status, headers, body: await response.text(), dated: date !== undefined };
+    };
+
+    expect(await shown(login.sid)).toEqual(await shown('unknown'));
+    expect(await shown(login.sid)).toEqual(await shown(login.sid));
+  });
+
+  it('attack 4: nothing of the request comes back in the page', async () => {
+    const response = await load(host, queryOf({ iss: '<script>alert(1)</script>', sid: '"><img src=x>' }));
+
+    expect(await response.text()).toBe(html('Logged out.'));
+  });
+
+  describe('the modules of the OpenID Foundation', () => {
+    it('rp-frontchannel-rpinitlogout', async () => {
+      const { login, session } = await signIn(host);
+      const started = await host.fetch('/logout', {
+        method: 'POST',
+        session: session.id,
+        headers: { 'Sec-Fetch-Site': 'same-origin', Accept: 'application/json' },
+      });
+      const { url } = (await started.json()) as { url: string };
+      host.oneId.registerClient({
+        clientId,
+        postLogoutRedirectUris: ['https://app.example/logout/callback'],
+        frontchannelLogoutUri: `${host.url}/frontchannel_logout`,
+      });
+      const page = await (await fetch(url, { redirect: 'manual' })).text();
+      const iframe = /<iframe[^>]* src="([^"]+)"/.exec(page)?.[1]?.replaceAll(/&(amp|#38);/g, '&') ?? '';
+
+      expect(new URL(iframe).searchParams.get('sid')).toBe(login.sid);
+      expect(await answerOf(await fetch(iframe))).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+
+    it('rp-frontchannel-opinitlogout', async () => {
+      const { login, session } = await signIn(host);
+      host.oneId.registerClient({ clientId, frontchannelLogoutUri: `${host.url}/frontchannel_logout` });
+      const { frontchannel } = await host.oneId.logout(login);
+
+      expect(frontchannel).toHaveLength(1);
+      for (const url of frontchannel) {
+        const response = await fetch(url);
+        expect(response.headers.get('cache-control')).toBe('no-store');
+        expect(await answerOf(response)).toEqual(loggedOut);
+      }
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+  });
+});
+
+describe('front-channel logout of the session that the request carries', () => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start({ options: { frontchannelEndsCarriedSession: true, clearCookies } });
+  });
+  afterAll(() => host.stop());
+
+  it('FC-3: ends it where that is switched on, in an iframe', async () => {
+    const { session } = await signIn(host);
+    const response = await load(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } });
+
+    expect(response.headers.getSetCookie()).toEqual(cleared);
+    expect(await answerOf(response)).toEqual(loggedOut);
+    expect(await stateOf(host, session)).toBe('logged_out');
+    expect((await logoutsOf(host)).map(({ channel }) => channel)).toEqual(['frontchannel']);
+  });
+
+  it.each([undefined, 'document', 'image', 'empty', 'IFRAME', 'embed'])(
+    'FC-3: not for Sec-Fetch-Dest %s',
+    async (dest) => {
+      const { session } = await signIn(host);
+      const headers = dest === undefined ? {} : { 'Sec-Fetch-Dest': dest };
+
+      expect(await get(host, '', { session: session.id, headers })).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('alive');
+    },
+  );
+
+  it('FC-3: nothing is stored for a request that carries no live session', async () => {
+    const before = await storedIn(host);
+    for (const session of [undefined, 'x', 'f'.repeat(64)]) {
+      const headers = { 'Sec-Fetch-Dest': 'iframe' };
+      expect(await get(host, '', { ...(session !== undefined && { session }), headers })).toEqual(loggedOut);
+    }
+    expect(await storedIn(host)).toEqual(before);
+  });
+});
+
+describe('front-channel logout in a host with policies of its own', () => {
+  it('FC-5: replaces what helmet sets by default', async () => {
+    const host = await cleanup.host({
+      configure: (app: INestApplication) => void (app as NestExpressApplication).use(helmet()),
+    });
+    const { headers } = await load(host, '');
+
+    expect(headers.get('content-security-policy')).toBe(
+      `default-src 'none'; frame-ancestors ${new URL(host.oneId.issuer).origin}`,
+    );
+    expect(headers.get('x-frame-options')).toBeNull();
+    expect(headers.get('cross-origin-resource-policy')).toBe('cross-origin');
+    expect((await host.fetch('/home')).headers.get('x-frame-options')).toBe('SAMEORIGIN');
+  });
+
+  it('FC-5: allows the origin of the end-session endpoint too', async () => {
+    const host = await cleanup.host();
+    host.oneId.setMetadata({ end_session_endpoint: 'https://login.example/oauth2/sessions/logout?x=1' });
+
+    expect((await load(host, '')).headers.get('content-security-policy')).toBe(
+      `default-src 'none'; frame-ancestors ${new URL(host.oneId.issuer).origin} https://login.example`,
+    );
+  });
+
+  it("FC-5: ends the login also when OneID's configuration can't be had", async () => {
+    const host = await cleanup.host();
+    const { login, session } = await signIn(host);
+    host.clock.advance(2 * 60 * 60 * 1000);
+    host.oneId.fail('*', { reset: true });
+
+    expect(await get(host, queryOf({ iss: host.oneId.issuer, sid: login.sid }))).toEqual(loggedOut);
+    expect(await stateOf(host, session)).toBe('logged_out');
+  });
+
+  it("FC-2: ends the login also when the host's resolver fails", async () => {
+    const byCookie = sessionFromCookie('session');
+    const host = await cleanup.host({
+      options: {
+        clearCookies,
+        sessionFrom: (request) => {
+          if (request.headers['x-broken'] !== undefined) throw new Error('the resolver is broken');
+          return byCookie(request);
+        },
+      },
+    });
+    const { login, session } = await signIn(host);
+
+    const query = queryOf({ iss: host.oneId.issuer, sid: login.sid });
+    expect(await get(host, query, { headers: { 'X-Broken': '1' } })).toEqual(loggedOut);
+    expect(await stateOf(host, session)).toBe('logged_out');
+  });
+});

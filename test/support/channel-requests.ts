@@ -1,0 +1,125 @@
+import { SessionRegistry } from 'nestjs-oneid-logout';
+import { type BrowserLogin, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { type SqlRow } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { clientId, Host, type HostSettings } from './host.js';
+
+export const form = 'application/x-www-form-urlencoded';
+
+/** All of an answer that OneID, or an attacker, can tell from another. */
+export interface ChannelAnswer {
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly cacheControl: string | null;
+  readonly retryAfter: string | null;
+  readonly body: unknown;
+}
+
+export async function answerOf(response: Response): Promise<ChannelAnswer> {
+  const text = await response.text();
+  const contentType = response.headers.get('content-type');
+  return {
+    status: response.status,
+    contentType,
+    cacheControl: response.headers.get('cache-control'),
+    retryAfter: response.headers.get('retry-after'),
+    body: contentType?.startsWith('application/json') === true ? (JSON.parse(text) as unknown) : text,
+  };
+}
+
+/** Posts a body to the back-channel as it is. */
+export async function postRaw(host: Host, body: string, contentType = form): Promise<ChannelAnswer> {
+  return answerOf(
+    await host.fetch('/backchannel_logout', { method: 'POST', body, headers: { 'Content-Type': contentType } }),
+  );
+}
+
+/** Posts a logout token as OneID does. */
+export function post(host: Host, logoutToken: string, parameters: Record<string, string> = {}): Promise<ChannelAnswer> {
+  return postRaw(host, new URLSearchParams({ ...parameters, logout_token: logoutToken }).toString());
+}
+
+/** OneID counts the logout as delivered. */
+export const delivered: ChannelAnswer = {
+  status: 200,
+  contentType: null,
+  cacheControl: 'no-store',
+  retryAfter: null,
+  body: '',
+};
+
+/** OneID must not send this again. */
+export const refused = (code: string, description: string): ChannelAnswer => ({
+  status: 400,
+  contentType: 'application/json; charset=utf-8',
+  cacheControl: 'no-store',
+  retryAfter: null,
+  body: { error: 'invalid_request', error_description: description, code },
+});
+
+/** OneID shall send this again. */
+export const notNow = (code: string): ChannelAnswer => ({
+  status: 503,
+  contentType: 'application/json; charset=utf-8',
+  cacheControl: 'no-store',
+  retryAfter: '5',
+  body: {
+    error: 'temporarily_unavailable',
+    error_description: 'The logout could not be recorded, send it again',
+    code,
+  },
+});
+
+/** Signs a user in at OneID and here. */
+export async function signIn(host: Host, login: BrowserLogin = host.oneId.signIn()) {
+  const idToken = await host.oneId.idToken({ clientId, login });
+  const session = await host.app.get(SessionRegistry).register({ idToken });
+  return { login, session, idToken };
+}
+
+/** Things to be stopped when a test is over, however it ends: one left running would keep the whole run from ending. */
+export class Cleanup {
+  private readonly started: (() => Promise<unknown>)[] = [];
+
+  async host(settings: HostSettings = {}): Promise<Host> {
+    const host = await Host.start(settings);
+    this.started.push(() => host.stop());
+    return host;
+  }
+
+  async oneId(): Promise<OneIdTestProvider> {
+    const oneId = await OneIdTestProvider.start();
+    this.started.push(() => oneId.close());
+    return oneId;
+  }
+
+  async run(): Promise<void> {
+    for (const stop of this.started.splice(0).reverse()) await stop();
+  }
+}
+
+/** Why a request of this session is rejected; `alive` when it is not. */
+export async function stateOf(host: Host, session: { readonly id: string }): Promise<unknown> {
+  const response = await host.fetch('/me', { session: session.id });
+  const body = (await response.json()) as { reason?: unknown };
+  return response.status === 200 ? 'alive' : body.reason;
+}
+
+/** Everything stored, but for what the revoker notes on its own account, whenever it comes to it. */
+export async function storedIn(host: Host) {
+  const { sessions, logouts, tokens } = await host.stored();
+  const sorted = logouts.toSorted((a, b) => String(a['id']).localeCompare(String(b['id'])));
+  return { sessions, tokens, logouts: sorted.map((row) => ({ ...row, tokens_due_at: undefined })) };
+}
+
+/** The recorded logouts, numbers as numbers on every database. */
+export async function logoutsOf(host: Host) {
+  const { logouts } = await host.stored();
+  const number = (value: unknown) => (value === null || value === undefined ? null : Number(value));
+  return logouts.map((row: SqlRow) => ({
+    target: row['target'],
+    channel: row['channel'],
+    issuedUntil: number(row['issued_until']),
+    registeredUntil: number(row['registered_until']),
+    issuedAt: number(row['issued_at']),
+  }));
+}

@@ -1,0 +1,112 @@
+import { expect } from '@jest/globals';
+import { All, Controller, Req, Res, UseGuards } from '@nestjs/common';
+import {
+  AllowAnonymous,
+  CurrentSession,
+  LogoutService,
+  type RespondOptions,
+  type Session,
+  SessionAliveGuard,
+  type SessionFacts,
+  SessionRegistry,
+  type SessionRequest,
+} from 'nestjs-oneid-logout';
+import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
+import { Browser, goOn, type Visit, wayOn } from './browser.js';
+import { type DatabaseKind } from './databases.js';
+import { clientId, Host, HostController, type HostSettings } from './host.js';
+import { allowedReturnUrls } from './hostile-urls.js';
+
+export const callbackUri = 'https://app.example/logout/callback';
+
+/** Starts logouts with the options that a test puts into a header. */
+@Controller()
+export class LogoutController {
+  constructor(private readonly logout: LogoutService) {}
+
+  @All('out')
+  @AllowAnonymous({ deadSession: 'anonymous' })
+  @UseGuards(SessionAliveGuard)
+  async out(
+    @Req() request: SessionRequest,
+    @Res() response: unknown,
+    @CurrentSession() session: SessionFacts | undefined,
+  ): Promise<void> {
+    const options = JSON.parse(String(request.headers['x-options'] ?? '{}')) as RespondOptions;
+    await this.logout.respond(request, response, { session, ...options });
+  }
+}
+
+export interface SignedIn {
+  readonly browser: Browser;
+  readonly session: Session;
+  readonly login: BrowserLogin;
+  readonly idToken: string;
+}
+
+export async function startHost(settings: HostSettings = {}): Promise<Host> {
+  const host = await Host.start({
+    ...settings,
+    controllers: [HostController, LogoutController],
+    options: { allowedReturnUrls, ...settings.options },
+  });
+  host.oneId.registerClient({ clientId, postLogoutRedirectUris: [callbackUri] });
+  return host;
+}
+
+export async function signIn(
+  host: Host,
+  changes: { sub?: string; claims?: Record<string, unknown> } = {},
+): Promise<SignedIn> {
+  const { sub = 'alice', claims = {} } = changes;
+  const login = host.oneId.signIn({ sub });
+  const idToken = await host.oneId.idToken({ clientId, login, claims });
+  const session = await host.app.get(SessionRegistry).register({ idToken });
+  const browser = new Browser(host);
+  browser.cookies.set('session', session.id);
+  return { browser, session, login, idToken };
+}
+
+/** The database of a host for a second one, which leaves it behind. */
+export function sharedWith({ testDatabase }: Host): DatabaseKind {
+  const { options } = testDatabase;
+  return { name: 'shared', create: () => Promise.resolve({ options, drop: () => Promise.resolve() }) };
+}
+
+/** Posts the form of our own page that logs out. */
+export function start(browser: Browser, options: RespondOptions = {}, visit: Visit = {}): Promise<Response> {
+  const headers = { accept: 'text/html', 'x-options': JSON.stringify(options), ...visit.headers };
+  return browser.visit('/out', { method: 'POST', ...visit, headers });
+}
+
+/** The whole way: starts here, logs out at OneID, and says where OneID sends the browser. */
+export async function logOut(browser: Browser, options: RespondOptions = {}): Promise<string> {
+  const page = await start(browser, options);
+  expect(page.status).toBe(200);
+  const answer = await goOn(wayOn(await page.text()));
+  expect(answer.status).toBe(302);
+  return answer.headers.get('location') ?? '';
+}
+
+/** What is left of the public URL where the tests' app is. */
+export function pathOf(location: string): string {
+  expect(location).toMatch(/^https:\/\/app\.example\//);
+  return location.slice('https://app.example'.length);
+}
+
+/** `/%67oodbye` is how a cookie may spell `/goodbye`. */
+export function isAllowedOnceDecoded(value: string): boolean {
+  try {
+    return allowedReturnUrls.includes(decodeURIComponent(value));
+  } catch {
+    return false;
+  }
+}
+
+export const stateCookies = (browser: Browser) =>
+  [...browser.cookies.keys()].filter((name) => /-[0-9a-f]{16}$/.test(name));
+
+export async function reasonAtMe(browser: Browser): Promise<unknown> {
+  const response = await browser.visit('/me');
+  return response.status === 200 ? 'alive' : ((await response.json()) as { reason?: string }).reason;
+}

@@ -1,0 +1,125 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { type TestDatabase } from './databases.js';
+import { TestClock } from './test-clock.js';
+import { IdTokenVerifier, type VerifiedIdToken } from '../../libs/oneid-logout/src/provider/id-token.js';
+import { OneIdClients } from '../../libs/oneid-logout/src/provider/oneid-clients.js';
+import { SessionLiveness } from '../../libs/oneid-logout/src/sessions/liveness.js';
+import { type BackchannelLogout, LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
+import {
+  SessionDatabase,
+  type SqlParameter,
+  type SqlRow,
+} from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';
+import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';
+import { SessionRepository } from '../../libs/oneid-logout/src/sessions/session.repository.js';
+import { SessionSettings } from '../../libs/oneid-logout/src/sessions/session-settings.js';
+import { TokenRepository } from '../../libs/oneid-logout/src/sessions/token.repository.js';
+import { TokenVault } from '../../libs/oneid-logout/src/sessions/token-vault.js';
+
+export const DAY = 24 * 60 * 60 * 1000;
+export const maxSessionLifetime = 30 * DAY;
+export const logoutRetention = maxSessionLifetime + 300_000 + DAY;
+export const issuer = 'https://oneid.example/';
+export const clientId = 'app';
+
+type IdTokenFacts = Pick<VerifiedIdToken, 'sub'> & Partial<VerifiedIdToken>;
+
+/** Takes the tokens of {@link idToken} at their word: what makes a token valid is tested elsewhere. */
+class TrustingVerifier extends IdTokenVerifier {
+  constructor(private readonly scope: 'session' | 'user') {
+    super(new OneIdClients([], new TestClock()), new TestClock(), 0);
+  }
+
+  override verify(idToken: string): Promise<VerifiedIdToken> {
+    const idTokenHash = createHash('sha256').update(idToken).digest('hex');
+    const claims = JSON.parse(idToken) as IdTokenFacts & { issuedAt: number };
+    return Promise.resolve({ issuer, clientId, logoutScope: this.scope, ...claims, idTokenHash });
+  }
+}
+
+export interface SessionStoreSettings {
+  readonly clock?: TestClock;
+  readonly secrets?: readonly string[];
+  readonly scope?: 'session' | 'user';
+}
+
+/** One replica's sessions room, without an app or a provider around it. */
+export class SessionStore {
+  readonly repository: SessionRepository;
+  readonly tokens: TokenRepository;
+  readonly vault: TokenVault;
+  readonly events = new SessionEvents();
+  readonly recorder: LogoutRecorder;
+  readonly registry: SessionRegistry;
+  readonly liveness: SessionLiveness;
+
+  private constructor(
+    readonly database: SessionDatabase,
+    readonly clock: TestClock,
+    secrets: readonly string[],
+    readonly scope: 'session' | 'user',
+  ) {
+    const settings = new SessionSettings(maxSessionLifetime, [], () => scope);
+    this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
+    this.tokens = new TokenRepository(database);
+    this.vault = new TokenVault(this.tokens, secrets);
+    this.recorder = new LogoutRecorder(this.repository, this.events);
+    this.liveness = new SessionLiveness(this.repository, settings, clock);
+    this.registry = new SessionRegistry(
+      new TrustingVerifier(scope),
+      this.repository,
+      this.tokens,
+      this.vault,
+      this.recorder,
+      clock,
+      settings,
+    );
+  }
+
+  static async open({ options }: TestDatabase, settings: SessionStoreSettings = {}): Promise<SessionStore> {
+    const {
+      clock = new TestClock(),
+      secrets = ['a secret that is long enough for a test'],
+      scope = 'session',
+    } = settings;
+    const database = await SessionDatabase.open(options, true, clock.dialect(options.type));
+    return new SessionStore(database, clock, secrets, scope);
+  }
+
+  close(): Promise<void> {
+    return this.database.close();
+  }
+
+  /** An ID token that this store's registry accepts; no two are the same. */
+  idToken(facts: IdTokenFacts): string {
+    return JSON.stringify({ issuedAt: this.clock.seconds, jti: randomUUID(), ...facts });
+  }
+
+  /** What a verified logout token says; no two are the same. */
+  logout(token: Partial<BackchannelLogout>): BackchannelLogout {
+    return { issuer, clientId, jti: randomUUID(), iat: this.clock.seconds, scope: this.scope, ...token };
+  }
+
+  async rows(table: 'session' | 'logout' | 'session_tokens', condition = '1 = 1', ...parameters: SqlParameter[]) {
+    return (await this.database.run(`SELECT * FROM oneid_${table} WHERE ${condition}`, parameters)).rows;
+  }
+
+  async row(table: 'session' | 'logout', id: string): Promise<SqlRow | undefined> {
+    return (await this.rows(table, 'id = ?', id))[0];
+  }
+
+  async clear(): Promise<void> {
+    for (const table of ['session_tokens', 'session', 'logout']) await this.database.run(`DELETE FROM oneid_${table}`);
+  }
+
+  async isAlive(id: string): Promise<boolean> {
+    return (await this.liveness.findAlive({ id })) !== undefined;
+  }
+}
+
+/** A bigint column, of which drivers make strings. */
+export const numberOf = (row: SqlRow | undefined, column: string): number | null => {
+  const value = row?.[column];
+  return value === null || value === undefined ? null : Number(value);
+};
