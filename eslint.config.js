@@ -14,6 +14,8 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-unsafe-type-assertion': 'off',
+      // Nest's own options are classes, written as object literals
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
     },
   },
   {

@@ -1,6 +1,6 @@
 export { OneIdLogoutModule } from './oneid-logout.module.js';
 export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
-export { OneIdClientOptions, OneIdLogoutOptions, ProviderMetadataOptions } from './oneid-logout.options.js';
+export type { OneIdClientOptions, OneIdLogoutOptions, ProviderMetadataOptions } from './oneid-logout.options.js';
 export {
   CrossSiteLogoutError,
   InvalidIdTokenError,

@@ -1,17 +1,21 @@
 import {
   Inject,
   Module,
+  type NestModule,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleDestroy,
   type OnModuleInit,
+  type Type,
 } from '@nestjs/common';
+import { MODULE_PATH } from '@nestjs/common/constants.js';
 import { ModulesContainer } from '@nestjs/core';
 import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { FrontchannelLogout } from './channels/frontchannel-logout.js';
 import { LogoutTokenVerifier } from './channels/logout-token.js';
 import { RegistrationNotice } from './channels/registration-notice.js';
 import { Clock } from './clock.js';
+import { ParserErrors } from './http/parser-errors.js';
 import { LogoutService } from './logout/logout.service.js';
 import { LogoutStates } from './logout/logout-state.js';
 import { RefreshTokenRevoker } from './logout/refresh-token-revoker.js';
@@ -107,6 +111,7 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     BackchannelLogout,
     FrontchannelLogout,
+    ParserErrors,
     RegistrationNotice,
     LogoutService,
     LogoutStates,
@@ -122,7 +127,7 @@ const DAY = 24 * 60 * 60 * 1000;
 })
 export class OneIdLogoutModule
   extends ConfigurableModuleClass
-  implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
+  implements NestModule, OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
 {
   constructor(
     private readonly modules: ModulesContainer,
@@ -130,24 +135,27 @@ export class OneIdLogoutModule
     private readonly events: SessionEvents,
     private readonly purge: SessionPurge,
     private readonly revoker: RefreshTokenRevoker,
+    private readonly parserErrors: ParserErrors,
+    private readonly notice: RegistrationNotice,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
   }
 
-  /** Nest would take two registrations of one class for one, and leave the second without routes. */
+  /** Not for middleware: it is the one moment when there is an HTTP adapter and no route yet. */
+  configure(): void {
+    this.refuseNamesake();
+    this.refuseSamePath();
+    this.parserErrors.beforeRoutes();
+    this.notice.beforeRoutes();
+  }
+
   onModuleInit(): void {
-    const same = [...this.modules.values()].filter((module) => module.metatype === this.constructor);
-    if (same.length > 1) {
-      const { name } = this.constructor;
-      throw new Error(
-        `${name} is registered ${same.length} times in this app. Name several clients in one registration, or give ` +
-          `each a class of its own (class Second extends ${name} {}) and its own path with RouterModule.`,
-      );
-    }
+    this.refuseNamesake();
   }
 
   onApplicationBootstrap(): void {
+    this.notice.announce(this.path);
     this.purge.start();
     if (this.options.secrets.length === 0) return;
     this.revoker.start();
@@ -162,4 +170,41 @@ export class OneIdLogoutModule
   async onApplicationShutdown(): Promise<void> {
     await this.database.close();
   }
+
+  /** Nest would take two registrations of one class for one, and leave the second without routes. */
+  private refuseNamesake(): void {
+    const same = [...this.modules.values()].filter(({ metatype }) => metatype === this.constructor);
+    if (same.length === 1) return;
+    const { name } = this.constructor;
+    throw new Error(
+      `${name} is registered ${same.length} times in this app. Name several clients in one registration, or give ` +
+        `each a class of its own (class Second extends ${name} {}) and its own path with RouterModule.`,
+    );
+  }
+
+  /** Of two registrations at one path the second's routes would never be reached. */
+  private refuseSamePath(): void {
+    const other = [...this.modules.values()].find(
+      ({ metatype }) =>
+        metatype !== this.constructor && isRegistration(metatype) && this.pathOf(metatype) === this.path,
+    );
+    if (other === undefined) return;
+    throw new Error(
+      `${this.constructor.name} and ${other.metatype.name} have the same path in this app. Give each its own with RouterModule.`,
+    );
+  }
+
+  private get path(): string {
+    return this.pathOf(this.constructor);
+  }
+
+  /** Where `RouterModule` has put a registration: empty, or with a leading slash. */
+  private pathOf(registration: object): string {
+    const path: unknown = Reflect.getMetadata(MODULE_PATH + this.modules.applicationId, registration);
+    return typeof path === 'string' ? path.replace(/\/$/, '') : '';
+  }
+}
+
+function isRegistration(metatype: Type): boolean {
+  return metatype === OneIdLogoutModule || metatype.prototype instanceof OneIdLogoutModule;
 }

@@ -5,21 +5,23 @@ import {
   IsIn,
   IsInt,
   IsNotEmpty,
-  IsObject,
-  IsOptional,
   IsString,
   Max,
   MaxLength,
   Min,
   MinLength,
   ValidateBy,
+  ValidateIf,
   type ValidationError,
   ValidateNested,
   validateSync,
 } from 'class-validator';
-import { type CookieOptions } from './http/cookies.js';
+import { type JWK } from 'jose';
+import { clearCookie, type CookieOptions } from './http/cookies.js';
 import { isReturnUrl } from './logout/return-url.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
+import { LEAST_SECRET_LENGTH } from './provider/client-secret-keys.js';
+import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS } from './provider/token-decryption.js';
 import { type SessionDatabaseOptions } from './sessions/session-database.js';
 import { type SessionResolver } from './sessions/session-resolvers.js';
 import { sqlDialects } from './sessions/sql-dialect.js';
@@ -43,50 +45,56 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const Predicate = (name: string, message: string, holds: (value: unknown) => boolean) =>
   ValidateBy({ name, validator: { validate: (value) => holds(value), defaultMessage: () => `$property ${message}` } });
 
+const EachOf = (name: string, message: string, holds: (value: unknown) => boolean) =>
+  ValidateBy(
+    {
+      name,
+      validator: { validate: (value) => holds(value), defaultMessage: () => `each value in $property ${message}` },
+    },
+    { each: true },
+  );
+
+/** May be left out or undefined. Not null: class-validator's own `IsOptional` would let it through to where it hurts. */
+const IsOptional = () => ValidateIf((_options, value) => value !== undefined);
+
 /** TLS everywhere but on the developer's own machine. */
 const IsProviderUrl = () =>
   Predicate(
     'isProviderUrl',
     'must be an https URL without query, fragment or userinfo (http only on loopback)',
-    (value) => isSecureUrl(value, (url) => url.search === ''),
+    (value) => isSecureUrl(value) && !value.includes('?'),
   );
 
 const IsEndpoint = () =>
-  Predicate('isEndpoint', 'must be an https URL without fragment or userinfo (http only on loopback)', (value) =>
-    isSecureUrl(value, () => true),
-  );
+  Predicate('isEndpoint', 'must be an https URL without fragment or userinfo (http only on loopback)', isSecureUrl);
 
-const IsReturnUrl = (options?: { each: boolean }) =>
-  ValidateBy(
-    {
-      name: 'isReturnUrl',
-      validator: {
-        validate: (value) => isReturnUrl(value),
-        defaultMessage: () => '$property must be an absolute path ("/goodbye") or an http(s) URL in its normal form',
-      },
-    },
-    options,
-  );
+const IsRedirectUri = () => Predicate('isRedirectUri', 'must be an http(s) URL without fragment or userinfo', isWebUrl);
 
-function isSecureUrl(value: unknown, further: (url: URL) => boolean): boolean {
-  if (typeof value !== 'string' || !URL.canParse(value)) return false;
-  const url = new URL(value);
-  const secure = url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
-  return secure && url.hash === '' && url.username === '' && url.password === '' && further(url);
+const RETURN_URL = 'must be an absolute path ("/goodbye") or an http(s) URL in its normal form';
+
+const IsReturnUrl = () => Predicate('isReturnUrl', RETURN_URL, isReturnUrl);
+
+const AreReturnUrls = () => EachOf('areReturnUrls', RETURN_URL, isReturnUrl);
+
+/** Written out in full: what a browser would have to trim or guess at can't be equal character for character. */
+function isWebUrl(value: unknown): value is string {
+  if (typeof value !== 'string' || !/^https?:\/\/[^\s\\/?#@][^\s\\#]*$/i.test(value) || !URL.canParse(value))
+    return false;
+  const { username, password } = new URL(value);
+  return username + password === '';
 }
 
-const IsRedirectUri = () =>
-  Predicate('isRedirectUri', 'must be an http(s) URL without fragment or userinfo', (value) => {
-    if (typeof value !== 'string' || !URL.canParse(value)) return false;
-    const { protocol, hash, username, password } = new URL(value);
-    return (protocol === 'https:' || protocol === 'http:') && hash + username + password === '';
-  });
+function isSecureUrl(value: unknown): value is string {
+  if (!isWebUrl(value)) return false;
+  const { protocol, hostname } = new URL(value);
+  return protocol === 'https:' || LOOPBACK.has(hostname);
+}
 
 const IsSessionDatabase = () =>
   Predicate(
     'isSessionDatabase',
     `must be TypeORM options whose type is one of ${Object.keys(sqlDialects).join(', ')}`,
-    (value) => typeof value === 'object' && value !== null && 'type' in value && String(value.type) in sqlDialects,
+    (value) => isRecord(value) && typeof value['type'] === 'string' && Object.hasOwn(sqlDialects, value['type']),
   );
 
 const IsSessionResolvers = () =>
@@ -94,8 +102,32 @@ const IsSessionResolvers = () =>
     [value].flat().every((resolver) => typeof resolver === 'function'),
   );
 
+const COOKIE_ATTRIBUTES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned'];
+
+const AreCookies = () => EachOf('areCookies', `must be a cookie: ${COOKIE_ATTRIBUTES.join(', ')}`, isCookie);
+
+function isCookie(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['name'] !== 'string') return false;
+  if (!Object.keys(value).every((attribute) => COOKIE_ATTRIBUTES.includes(attribute))) return false;
+  try {
+    clearCookie(value as unknown as CookieOptions);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const ArePrivateKeys = () =>
+  EachOf('arePrivateKeys', 'must be a private JWK (RSA, EC or OKP)', (value) => {
+    return isRecord(value) && ['RSA', 'EC', 'OKP'].includes(String(value['kty'])) && typeof value['d'] === 'string';
+  });
+
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
-export class ProviderMetadataOptions {
+class ProviderMetadataSchema {
   @IsEndpoint()
   readonly jwks_uri!: string;
 
@@ -109,7 +141,7 @@ export class ProviderMetadataOptions {
 }
 
 /** One registration of this app at a provider. */
-export class OneIdClientOptions {
+class ClientSchema {
   /** The provider, as in `https://oauth.example/`; the trailing slash does not matter, what discovery says does. */
   @IsProviderUrl()
   @MaxLength(255)
@@ -143,9 +175,29 @@ export class OneIdClientOptions {
   @ValidateNested()
   readonly metadata?: ProviderMetadataOptions | undefined;
 
-  /** The only `alg` that ID tokens and logout tokens may have. */
-  @IsIn(ASYMMETRIC_ALGORITHMS)
+  /**
+   * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 and HS512 they are verified with the
+   * client secret (32, 48, 64 bytes at least) and never with the provider's keys.
+   */
+  @IsIn([...ASYMMETRIC_ALGORITHMS, ...Object.keys(LEAST_SECRET_LENGTH)])
   readonly idTokenSignedResponseAlg?: string = 'RS256';
+
+  /**
+   * Take ID tokens and logout tokens encrypted with this `alg`, and no others; it takes `decryptionKeys`. An encrypted ID
+   * token is not sent to OneID as a hint: only this app could read it.
+   */
+  @IsOptional()
+  @IsIn(KEY_MANAGEMENT_ALGORITHMS)
+  readonly idTokenEncryptedResponseAlg?: string | undefined;
+
+  /** The only `enc` that encrypted tokens may have. */
+  @IsIn(CONTENT_ENCRYPTION_ALGORITHMS)
+  readonly idTokenEncryptedResponseEnc?: string = 'A128CBC-HS256';
+
+  /** Private keys that open encrypted tokens: the newest, and older ones for as long as they may be in use. */
+  @IsArray()
+  @ArePrivateKeys()
+  readonly decryptionKeys?: readonly JWK[] = [];
 
   /**
    * Where `state` travels: as the parameter of its own that RP-Initiated Logout 1.0 §2 describes, inside
@@ -172,7 +224,7 @@ export class OneIdClientOptions {
 }
 
 /** Options of {@link OneIdLogoutModule}. */
-export class OneIdLogoutOptions {
+class OptionsSchema {
   /** The app's registrations: one, or several. */
   @IsArray()
   @ArrayNotEmpty()
@@ -221,12 +273,12 @@ export class OneIdLogoutOptions {
 
   /** Every other place a logout may return to, compared exactly. */
   @IsArray()
-  @IsReturnUrl({ each: true })
+  @AreReturnUrls()
   readonly allowedReturnUrls?: readonly string[] = [];
 
   /** The app's cookies to remove at a logout, with the attributes they were set with. */
   @IsArray()
-  @IsObject({ each: true })
+  @AreCookies()
   readonly clearCookies?: readonly CookieOptions[] = [];
 
   /**
@@ -237,7 +289,19 @@ export class OneIdLogoutOptions {
   readonly frontchannelEndsCarriedSession?: boolean = false;
 }
 
-type Optional = 'clientSecret' | 'metadata';
+/** The options are checked as classes, and written as plain objects. */
+type Plain<T> = { [K in keyof T]: T[K] };
+
+/** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
+export type ProviderMetadataOptions = Plain<ProviderMetadataSchema>;
+
+/** One registration of this app at a provider. */
+export type OneIdClientOptions = Plain<ClientSchema>;
+
+/** Options of {@link OneIdLogoutModule}. */
+export type OneIdLogoutOptions = Plain<OptionsSchema>;
+
+type Optional = 'clientSecret' | 'metadata' | 'idTokenEncryptedResponseAlg';
 
 /** A client's options with all defaults filled in. */
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
@@ -257,12 +321,13 @@ export const RESOLVED_OPTIONS = Symbol('oneid-logout resolved options');
  * @throws {InvalidOptionsError} with every fault there is
  */
 export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
-  const options = fill(new OneIdLogoutOptions(), given, {
+  if (!isRecord(given)) throw new InvalidOptionsError(['the options must be an object']);
+  const options = fill(new OptionsSchema(), given, {
     clients: (clients) =>
       Array.isArray(clients)
         ? clients.map((client: unknown) =>
-            fill(new OneIdClientOptions(), client, {
-              metadata: (metadata) => fill(new ProviderMetadataOptions(), metadata, {}),
+            fill(new ClientSchema(), client, {
+              metadata: (metadata) => fill(new ProviderMetadataSchema(), metadata, {}),
             }),
           )
         : clients,
@@ -270,7 +335,7 @@ export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
   const faults = validateSync(options, { whitelist: true, forbidNonWhitelisted: true }).flatMap((fault) =>
     lines(fault),
   );
-  if (faults.length === 0) faults.push(...duplicateClients(options.clients));
+  if (faults.length === 0) faults.push(...contradictions(options.clients));
   if (faults.length > 0) throw new InvalidOptionsError(faults);
   return Object.assign({}, options, {
     sessionFrom: [options.sessionFrom ?? []].flat(),
@@ -285,26 +350,65 @@ export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
 
 /** Lays what is given over the defaults; undefined means not given. */
 function fill<T extends object>(defaults: T, given: unknown, nested: Record<string, (value: unknown) => unknown>): T {
-  if (typeof given !== 'object' || given === null) return given as T;
-  for (const [name, value] of Object.entries(given) as [string, unknown][]) {
+  if (!isRecord(given)) return given as T;
+  for (const [name, value] of Object.entries(given)) {
     if (value !== undefined) Object.assign(defaults, { [name]: nested[name]?.(value) ?? value });
   }
   return defaults;
 }
 
+/** class-validator's findings, each option under its full name. */
 function lines(fault: ValidationError, path = ''): string[] {
   const isIndex = /^\d+$/.test(fault.property);
   const name = isIndex ? `${path}[${fault.property}]` : path === '' ? fault.property : `${path}.${fault.property}`;
-  const own = Object.values(fault.constraints ?? {}).map((message) => message.replace(fault.property, name));
+  const own = Object.entries(fault.constraints ?? {}).map(([constraint, message]) => {
+    if (constraint === 'whitelistValidation') return `${name} is not an option`;
+    if (constraint === 'nestedValidation') return `${name} must be an object`;
+    return message.replace(fault.property, name);
+  });
   return [...own, ...(fault.children ?? []).flatMap((child) => lines(child, name))];
 }
 
-function duplicateClients(clients: readonly OneIdClientOptions[]): string[] {
-  const seen = new Set<string>();
-  return clients.flatMap(({ issuer, clientId }, index) => {
-    const key = JSON.stringify([issuer.replace(/\/$/, ''), clientId]);
-    if (seen.has(key)) return [`clients[${index}] is the same client as one before it`];
-    seen.add(key);
-    return [];
+/** What is fine option by option, but not together. */
+function contradictions(clients: readonly OneIdClientOptions[]): string[] {
+  const faults: string[] = [];
+  clients.forEach((client, index) => {
+    faults.push(...keyFaults(client).map((fault) => `clients[${index}].${fault}`));
+    const siblings = clients.slice(0, index).filter((earlier) => withoutSlash(earlier) === withoutSlash(client));
+    if (siblings.some((earlier) => earlier.clientId === client.clientId)) {
+      faults.push(`clients[${index}] is the same client as one before it`);
+    }
+    // one provider can't have two sets of endpoints, and endpoints by hand come with an exact issuer
+    if (siblings.some((earlier) => providerOf(earlier) !== providerOf(client))) {
+      faults.push(`clients[${index}] gives another issuer or metadata than one before it with the same provider`);
+    }
   });
+  return faults;
+}
+
+function keyFaults(client: OneIdClientOptions): string[] {
+  const { idTokenSignedResponseAlg: alg = '', clientSecret = '', decryptionKeys = [] } = client;
+  const faults: string[] = [];
+  const least = LEAST_SECRET_LENGTH[alg] ?? 0;
+  if (Buffer.byteLength(clientSecret) < least) {
+    faults.push(`clientSecret must have at least ${least} bytes, for idTokenSignedResponseAlg is ${alg}`);
+  }
+  const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
+  if (encrypted && decryptionKeys.length === 0) {
+    faults.push('decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given');
+  }
+  if (!encrypted && decryptionKeys.length > 0) {
+    faults.push('idTokenEncryptedResponseAlg must be given, for there are decryptionKeys');
+  }
+  return faults;
+}
+
+function withoutSlash({ issuer }: OneIdClientOptions): string {
+  return issuer.replace(/\/$/, '');
+}
+
+function providerOf({ issuer, metadata }: OneIdClientOptions): string {
+  if (metadata === undefined) return '';
+  const { jwks_uri, end_session_endpoint, revocation_endpoint } = metadata;
+  return JSON.stringify([issuer, jwks_uri, end_session_endpoint, revocation_endpoint]);
 }

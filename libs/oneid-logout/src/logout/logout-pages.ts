@@ -30,16 +30,21 @@ function formPage({ action, fields }: EndSessionRequest): HttpAnswer {
     200,
     // no form-action: it would also rule over where OneID redirects the browser afterwards
     `default-src 'none'; base-uri 'none'; script-src 'nonce-${nonce}'; frame-ancestors 'none'`,
+    // not forms[0].submit(): a field of that name would stand in its place
     `<title>Logging out</title>
 <form method="post" action="${escapeHtml(action)}">
 ${inputs.join('\n')}
 <p>You are being logged out. <button>Go on</button></p>
 </form>
-<script nonce="${nonce}">document.forms[0].submit()</script>`,
+<script nonce="${nonce}">HTMLFormElement.prototype.submit.call(document.forms[0])</script>`,
   );
 }
 
-/** Asks whoever came from nobody knows where. @param action where the answer is posted to */
+/**
+ * Asks whoever came from nobody knows where.
+ *
+ * @param action where the answer is posted to
+ */
 export function confirmPage(action: string): HttpAnswer {
   return page(
     200,

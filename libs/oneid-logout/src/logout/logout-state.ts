@@ -31,12 +31,18 @@ export interface LogoutReturn {
 export class LogoutStates {
   constructor(private readonly repository: SessionRepository) {}
 
+  /** @param origin the app's public origin: its scheme says whether the cookie is `Secure` */
   create(returnTo: string, origin: string): LogoutState {
     const state = randomBytes(32).toString('base64url');
     return { state, logoutId: logoutIdOf(state), cookie: setCookie(cookieOf(state, origin), returnTo, MAX_AGE) };
   }
 
-  /** @throws {StoreUnavailableError} 503 */
+  /**
+   * Uses a `state` up.
+   *
+   * @param cookieHeader the request's `Cookie`
+   * @throws {StoreUnavailableError} 503
+   */
   async redeem(
     state: string | undefined,
     cookieHeader: string | string[] | undefined,

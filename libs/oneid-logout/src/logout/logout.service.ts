@@ -16,7 +16,7 @@ import { type SessionFacts } from '../sessions/session.js';
 import { type SessionRequest } from '../sessions/session-resolvers.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { TokenVault } from '../sessions/token-vault.js';
-import { type EndSessionRequest, endSessionRequest, isUsableHint } from './end-session-request.js';
+import { type EndSessionRequest, endSessionRequest, isUsableHint, refuseReserved } from './end-session-request.js';
 import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
 import { confirmPage, continuePage, failurePage } from './logout-pages.js';
 import { LogoutStates } from './logout-state.js';
@@ -28,11 +28,13 @@ export interface StartLogoutOptions {
   readonly idTokenHint?: string | undefined;
   /** Where the browser shall land in the end: `defaultReturnUrl`, or one of `allowedReturnUrls`. */
   readonly returnTo?: string | undefined;
-  /** Which client logs out, where the session does not say it and there are several. */
+  /** Which client logs out; by default the session's, or the only one there is. */
   readonly clientId?: string | undefined;
+  /** `logout_hint`: who is to be logged out, as the provider knows them. */
   readonly logoutHint?: string | undefined;
+  /** `ui_locales`: languages for the provider's page, as in `vi en`. */
   readonly uiLocales?: string | undefined;
-  /** Further parameters for the provider. */
+  /** Further parameters for the provider, under names that have no option here. */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -60,43 +62,64 @@ export class LogoutService {
   ) {}
 
   /**
-   * Ends the session here, on every replica, and returns the request that takes the browser to OneID.
+   * Ends the session here, on every replica, and returns the request that takes the browser to OneID
+   * (RP-Initiated Logout 1.0 §2).
    *
-   * @throws {InvalidLogoutRequestError} 400: nothing has been ended
+   * @throws {InvalidLogoutRequestError} 400: nothing has been ended. `return_url_not_allowed`, `client_unknown`,
+   *   `client_ambiguous`, `parameter_reserved`
    * @throws {StoreUnavailableError} 503: the session has not been ended; don't send the browser on
    * @throws {ProviderUnavailableError} 503: the session has been ended here, but OneID can't be reached
    */
   async start(options: StartLogoutOptions): Promise<StartedLogout> {
     const { session } = options;
     const returnTo = this.requireAllowed(options.returnTo ?? this.options.defaultReturnUrl);
+    refuseReserved(options.parameters);
     const client = this.clientOf(options);
-    const idTokenHint = await this.hint(options, client);
-    const origin = new URL(client.postLogoutRedirectUri).origin;
-    const state = session !== undefined && idTokenHint !== undefined ? this.states.create(returnTo, origin) : undefined;
+    const idToken = await this.idTokenOf(options);
+    const state = this.states.create(returnTo, new URL(client.postLogoutRedirectUri).origin);
 
-    if (session !== undefined) await this.recorder.byUser(session, state?.logoutId);
+    if (session !== undefined) await this.recorder.byUser(session, state.logoutId);
 
-    const { end_session_endpoint: endpoint } = await client.provider.metadata();
+    const { issuer, end_session_endpoint: endpoint } = await client.provider.metadata();
     if (endpoint === undefined) throw new ProviderUnavailableError('The provider has no end_session_endpoint');
-    const request = endSessionRequest(endpoint, client, { ...options, idTokenHint, state: state?.state });
+    const idTokenHint =
+      idToken !== undefined && isUsableHint(idToken, issuer, client.clientId, session?.sid) ? idToken : undefined;
+    // without a session nothing is on record that could use the state up
+    const usesState = session !== undefined && idTokenHint !== undefined;
+    const request = endSessionRequest(endpoint, client, {
+      ...options,
+      idTokenHint,
+      state: usesState ? state.state : undefined,
+    });
     const cookies = this.options.clearCookies.map(clearCookie);
-    return { ...request, cookies: state === undefined ? cookies : [...cookies, state.cookie] };
+    return { ...request, cookies: usesState ? [...cookies, state.cookie] : cookies };
   }
 
   /**
    * Starts a logout and answers the request: with a page that goes on to OneID by itself, or `{ url }` for a caller
-   * that accepts JSON only. A POST must come from this site; where that can't be told, and for a GET without
-   * `allowGet`, a page asks first.
+   * that accepts JSON only (and `method`, `action`, `fields` beside it when the URL is too long). A POST must come from
+   * this site; where that can't be told, and for a GET without `allowGet`, a page asks first, whose form is posted to
+   * the same path.
    *
+   * What {@link start} can't do for want of the store or of OneID, a browser is told by a page with status 503.
+   *
+   * @param request the framework's request, as from `@Req()`
    * @param response the framework's response, as from `@Res()`
-   * @throws {CrossSiteLogoutError} 403: another site's form
-   * @throws what {@link start} throws, to callers of JSON; browsers get a page with the same status
+   * @throws {CrossSiteLogoutError} 403: another site's POST, or a caller of JSON who would have to be asked
+   * @throws {InvalidLogoutRequestError} 400, as {@link start}
+   * @throws {StoreUnavailableError} 503, to callers of JSON: the session has not been ended
+   * @throws {ProviderUnavailableError} 503, to callers of JSON: the session has been ended here, not at OneID
    */
   async respond(request: SessionRequest, response: unknown, options: RespondOptions): Promise<void> {
     sendAnswer(this.adapterHost.httpAdapter, response, await this.answer(request, options));
   }
 
-  /** Ends one session, on an administrator's word and for good; false when there is none of this id. */
+  /**
+   * Ends one session, on an administrator's word and for good; others of the same browser login live on.
+   *
+   * @returns false when there is none of this id
+   * @throws {StoreUnavailableError} 503: the session has not been ended
+   */
   async end(sessionId: string): Promise<boolean> {
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) return false;
@@ -109,12 +132,18 @@ export class LogoutService {
    * many sessions.
    *
    * @param user.issuer may be left out where all clients have the same
+   * @throws {InvalidLogoutRequestError} 400: nothing has been ended. `client_ambiguous`, `client_unknown`,
+   *   `user_invalid`
+   * @throws {StoreUnavailableError} 503: nothing has been ended
    */
   async endAll(user: { readonly sub: string; readonly issuer?: string }): Promise<void> {
     const issuers = new Set(this.clients.all.map((client) => client.provider));
     const [provider] = issuers;
     const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
     if (issuer === undefined) throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers: name one');
+    if (this.clients.at(issuer).length === 0) {
+      throw new InvalidLogoutRequestError('client_unknown', 'No client of this issuer is configured');
+    }
     if (user.sub === '') throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
     await this.recorder.byAdmin(issuer, user.sub);
   }
@@ -123,11 +152,12 @@ export class LogoutService {
     const json = acceptsJsonOnly(request);
     const { method } = request as { method?: unknown };
     const { origin } = new URL(this.clientOf(options).postLogoutRedirectUri);
-    const confirmed = useConfirmation(request, rawQuery(request), origin);
+    const confirmed = method === 'POST' ? useConfirmation(request, rawQuery(request), origin) : undefined;
     if (confirmed === undefined) {
       const from = originOf(request, origin);
-      if (from === 'elsewhere' && method === 'POST') throw new CrossSiteLogoutError();
-      if (from !== 'here' || (method !== 'POST' && options.allowGet !== true)) return askFirst(origin);
+      const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
+      if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
+      if (asks) return askFirst(origin);
     }
     try {
       const started = await this.start(options);
@@ -165,10 +195,9 @@ export class LogoutService {
   }
 
   /** Read before the session ends: its tokens are erased then. */
-  private async hint({ session, idTokenHint }: StartLogoutOptions, client: OneIdClient): Promise<string | undefined> {
-    const stored = session?.id === undefined ? undefined : await this.vault.load(session.id);
-    const hint = idTokenHint ?? stored?.idToken;
-    return hint !== undefined && isUsableHint(hint, client, session?.sid) ? hint : undefined;
+  private async idTokenOf({ session, idTokenHint }: StartLogoutOptions): Promise<string | undefined> {
+    if (idTokenHint !== undefined || session?.id === undefined) return idTokenHint;
+    return (await this.vault.load(session.id))?.idToken;
   }
 }
 

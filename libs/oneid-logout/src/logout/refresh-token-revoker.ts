@@ -17,8 +17,14 @@ import { TokenVault } from '../sessions/token-vault.js';
 
 const BATCH = 20;
 
-/** After a failure, and for how long one replica has a logout to itself: milliseconds. */
+/** When to try again after a failure, and for how long one replica has a logout to itself: milliseconds. */
 const RETRY_DELAY = 60_000;
+
+/** For how long to work on one logout before putting it back, well within that time: milliseconds. */
+const TURN = 30_000;
+
+/** Nothing is left to revoke; or some is, to go on with now, or after a while. */
+type Outcome = 'done' | 'more' | 'later';
 
 /**
  * Revokes at the provider, and then erases, the refresh tokens of sessions that a logout has ended (OpenID Connect
@@ -40,61 +46,77 @@ export class RefreshTokenRevoker extends BackgroundJob {
   protected async work(): Promise<void> {
     for (;;) {
       const due = await this.tokens.findDue(BATCH);
-      for (const logout of due) await this.settle(logout);
-      if (due.length < BATCH) return;
+      let more = due.length === BATCH;
+      for (const logout of due) {
+        if (this.stopping) return;
+        if ((await this.settle(logout)) === 'more') more = true;
+      }
+      if (!more) return;
     }
   }
 
-  private async settle(logout: DueLogout): Promise<void> {
+  private async settle(logout: DueLogout): Promise<Outcome> {
     const retryAt = logout.now + RETRY_DELAY;
-    if (!(await this.tokens.moveDue(logout.id, logout.dueAt, retryAt))) return;
-    const done = await this.revokeEndedBy(logout.id);
-    if (!done && logout.overdue) this.logger.error('Gave up revoking refresh tokens of a logout past its retention');
-    if (done || logout.overdue) await this.tokens.moveDue(logout.id, retryAt, null);
+    if (!(await this.tokens.moveDue(logout.id, logout.dueAt, retryAt))) return 'later';
+    const outcome = await this.revokeEndedBy(logout.id);
+    const gaveUp = outcome === 'later' && logout.overdue;
+    if (gaveUp) this.logger.error('Gave up revoking refresh tokens of a logout past its retention');
+    if (outcome === 'done' || gaveUp) await this.tokens.moveDue(logout.id, retryAt, null);
+    if (outcome === 'more') await this.tokens.moveDue(logout.id, retryAt, logout.dueAt);
+    return outcome;
   }
 
-  private async revokeEndedBy(logoutId: string): Promise<boolean> {
-    let done = true;
+  private async revokeEndedBy(logoutId: string): Promise<Outcome> {
+    const until = performance.now() + TURN;
+    let failed = false;
     let last = '';
     for (;;) {
       const batch = await this.tokens.findEndedBy(logoutId, last, BATCH);
       for (const tokens of batch) {
-        if (await this.revoke(tokens)) await this.tokens.erase(tokens);
-        else done = false;
+        if (this.stopping || performance.now() > until) return failed ? 'later' : 'more';
+        const result = await this.revoke(tokens);
+        if (result === 'provider_down') return 'later';
+        if (result === 'revoked') await this.tokens.erase(tokens);
+        else failed = true;
         last = tokens.sessionId;
       }
-      if (batch.length < BATCH) return done;
+      if (batch.length < BATCH) return failed ? 'later' : 'done';
     }
   }
 
-  /** @returns whether there is nothing left to revoke */
-  private async revoke(tokens: StoredTokens): Promise<boolean> {
-    if (tokens.refreshToken === null) return true;
+  /** @returns `revoked` also where there is nothing to revoke */
+  private async revoke(tokens: StoredTokens): Promise<'revoked' | 'refused' | 'provider_down'> {
+    if (tokens.refreshToken === null) return 'revoked';
     const client = this.clients.find(tokens.issuer, tokens.clientId);
     if (client === undefined) {
       this.logger.error(`Can't revoke a refresh token: no client ${tokens.clientId} of ${tokens.issuer} is configured`);
-      return false;
+      return 'refused';
     }
-    if (client.keepOfflineTokens) return true;
+    if (client.keepOfflineTokens) return 'revoked';
     const refreshToken = await this.vault.open(tokens.sessionId, tokens.refreshToken);
     if (refreshToken === undefined) {
       this.logger.error("Can't revoke a refresh token: none of today's secrets opens it");
-      return true;
+      return 'revoked';
     }
     try {
-      return await this.revokeAt(client, refreshToken);
+      await this.revokeAt(client, refreshToken);
+      return 'revoked';
     } catch (error) {
-      const reason = error instanceof ResponseBodyError ? error.error : String(error);
-      this.logger.warn(`A refresh token could not be revoked yet: ${reason}`);
-      return error instanceof ResponseBodyError && error.error === 'unsupported_token_type';
+      const refusal = error instanceof ResponseBodyError ? error : undefined;
+      if (refusal?.error === 'unsupported_token_type') {
+        this.logger.warn(`${client.issuer} does not revoke refresh tokens: one was erased, but not revoked`);
+        return 'revoked';
+      }
+      this.logger.warn(`A refresh token could not be revoked yet: ${refusal?.error ?? String(error)}`);
+      return refusal !== undefined && refusal.status < 500 && refusal.status !== 429 ? 'refused' : 'provider_down';
     }
   }
 
-  private async revokeAt(client: OneIdClient, refreshToken: string): Promise<boolean> {
+  private async revokeAt(client: OneIdClient, refreshToken: string): Promise<void> {
     const { issuer, revocation_endpoint } = await client.provider.metadata();
     if (revocation_endpoint === undefined) {
       this.logger.warn(`${issuer} has no revocation_endpoint: a refresh token was erased, but not revoked`);
-      return true;
+      return;
     }
     const response = await revocationRequest(
       { issuer, revocation_endpoint },
@@ -109,7 +131,6 @@ export class RefreshTokenRevoker extends BackgroundJob {
       },
     );
     await processRevocationResponse(response);
-    return true;
   }
 }
 

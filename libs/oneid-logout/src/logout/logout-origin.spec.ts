@@ -1,0 +1,74 @@
+import { describe, expect, it } from '@jest/globals';
+import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
+
+const origin = 'https://app.example';
+
+describe('originOf', () => {
+  it.each([
+    [{ 'sec-fetch-site': 'same-origin' }, 'here'],
+    [{ 'sec-fetch-site': 'none' }, 'here'],
+    [{ 'sec-fetch-site': 'same-site' }, 'elsewhere'],
+    [{ 'sec-fetch-site': 'cross-site' }, 'elsewhere'],
+    [{ 'sec-fetch-site': '' }, 'elsewhere'],
+    [{ 'sec-fetch-site': 'Same-Origin' }, 'elsewhere'],
+    [{ 'sec-fetch-site': 'same-origin, cross-site' }, 'elsewhere'],
+    [{ 'sec-fetch-site': ['same-origin'] }, 'elsewhere'],
+    // it decides, whatever Origin says
+    [{ 'sec-fetch-site': 'same-origin', origin: 'null' }, 'here'],
+    [{ 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }, 'here'],
+    [{ 'sec-fetch-site': 'cross-site', origin }, 'elsewhere'],
+    [{ origin }, 'here'],
+    [{ origin: 'https://evil.example' }, 'elsewhere'],
+    [{ origin: 'http://app.example' }, 'elsewhere'],
+    [{ origin: 'https://app.example:8443' }, 'elsewhere'],
+    [{ origin: 'https://app.example.evil.example' }, 'elsewhere'],
+    [{ origin: 'https://sub.app.example' }, 'elsewhere'],
+    [{ origin: '' }, 'elsewhere'],
+    [{ origin: 'null' }, 'unknown'],
+    [{}, 'unknown'],
+    [{ referer: `${origin}/me` }, 'unknown'],
+    [{ host: 'app.example', 'x-forwarded-host': 'app.example' }, 'unknown'],
+  ] as const)('RPI-6: %j is from %s', (headers, expected) => {
+    expect(originOf({ headers: { ...headers } as Record<string, string> }, origin)).toBe(expected);
+  });
+});
+
+describe('a confirmation', () => {
+  const request = (cookie?: string) => ({ headers: cookie === undefined ? {} : { cookie } });
+  const query = (value: string) => new URLSearchParams({ confirm: value });
+
+  it('is random, and bound to the browser by a cookie no other site can send or set', () => {
+    const { value, cookie } = newConfirmation(origin);
+    expect(value).toMatch(/^[\w-]{43}$/);
+    expect(newConfirmation(origin).value).not.toBe(value);
+    expect(cookie).toBe(`__Host-oneid-logout-confirm=${value}; Max-Age=300; Path=/; HttpOnly; Secure; SameSite=Strict`);
+    expect(newConfirmation('http://localhost:3000').cookie).toMatch(
+      /^oneid-logout-confirm=[\w-]{43}; Max-Age=300; Path=\/; HttpOnly; SameSite=Strict$/,
+    );
+  });
+
+  it('is used up by the browser that has it', () => {
+    const { value } = newConfirmation(origin);
+    const cookie = `other=1; __Host-oneid-logout-confirm=${value}`;
+    expect(useConfirmation(request(cookie), query(value), origin)).toBe(
+      '__Host-oneid-logout-confirm=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict',
+    );
+  });
+
+  it.each([
+    ['no cookie', undefined, 'abc'],
+    ['another value', '__Host-oneid-logout-confirm=abc', 'abd'],
+    ['a beginning', '__Host-oneid-logout-confirm=abc', 'ab'],
+    ['an empty value', '__Host-oneid-logout-confirm=', ''],
+    ['a cookie without the prefix', 'oneid-logout-confirm=abc', 'abc'],
+    ['another cookie', '__Host-oneid-logout-confirm2=abc', 'abc'],
+  ])('is refused with %s', (_what, cookie, value) => {
+    expect(useConfirmation(request(cookie), query(value), origin)).toBeUndefined();
+  });
+
+  it('is refused when the query has none, and looks at the first of several', () => {
+    const cookie = '__Host-oneid-logout-confirm=abc';
+    expect(useConfirmation(request(cookie), new URLSearchParams(), origin)).toBeUndefined();
+    expect(useConfirmation(request(cookie), new URLSearchParams('confirm=x&confirm=abc'), origin)).toBeUndefined();
+  });
+});

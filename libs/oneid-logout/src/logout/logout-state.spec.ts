@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LogoutRecorder } from '../sessions/logout-recorder.js';
+import { SessionDatabase } from '../sessions/session-database.js';
+import { SessionEvents } from '../sessions/session-events.js';
+import { SessionRepository } from '../sessions/session.repository.js';
+import { type LogoutState, LogoutStates } from './logout-state.js';
+
+const origin = 'https://app.example';
+
+describe('LogoutStates', () => {
+  let database: SessionDatabase;
+  let states: LogoutStates;
+  let recorder: LogoutRecorder;
+
+  beforeAll(async () => {
+    database = await SessionDatabase.open({ type: 'better-sqlite3', database: ':memory:' }, true);
+    const repository = new SessionRepository(database, { logoutRetention: 60_000, storesTokens: false });
+    states = new LogoutStates(repository);
+    recorder = new LogoutRecorder(repository, new SessionEvents());
+  });
+  afterAll(() => database.close());
+
+  /** A logout on record, and the browser's cookie for it. */
+  async function logout(returnTo = '/goodbye'): Promise<LogoutState & { header: string }> {
+    const state = states.create(returnTo, origin);
+    await recorder.byUser({ issuer: 'https://oneid.example/', sid: 's', issuedAt: 1, registeredAt: 1 }, state.logoutId);
+    return { ...state, header: state.cookie.split(';')[0] ?? '' };
+  }
+
+  const cleared = (header: string) =>
+    `${header.split('=')[0] ?? ''}=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax`;
+
+  it('RPI-4: is 256 random bits in a URL-safe form', () => {
+    const values = Array.from({ length: 100 }, () => states.create('/', origin).state);
+    expect(new Set(values).size).toBe(100);
+    for (const value of values) expect(value).toMatch(/^[\w-]{43}$/);
+  });
+
+  it('RPI-4: is bound to the browser by a cookie that tells neither state nor anything of it', () => {
+    const { state, logoutId, cookie } = states.create('/goodbye?a=b;c', origin);
+    expect(cookie).toMatch(
+      /^__Host-oneid-logout-[0-9a-f]{16}=%2Fgoodbye%3Fa%3Db%3Bc; Max-Age=900; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+    );
+    expect(cookie).not.toContain(state);
+    expect(logoutId).toMatch(/^[0-9a-f]{64}$/);
+    expect(cookie).not.toContain(logoutId.slice(0, 16));
+    expect(states.create('/', 'http://localhost:3000').cookie).toMatch(
+      /^oneid-logout-[0-9a-f]{16}=%2F; Max-Age=900; Path=\/; HttpOnly; SameSite=Lax$/,
+    );
+  });
+
+  it('RPI-4: is redeemed once', async () => {
+    const { state, header } = await logout();
+    expect(await states.redeem(state, header, origin)).toEqual({ returnTo: '/goodbye', cookies: [cleared(header)] });
+    expect(await states.redeem(state, header, origin)).toEqual({ cookies: [cleared(header)] });
+  });
+
+  it('RPI-4: is redeemed once, also when it comes back several times at once', async () => {
+    const { state, header } = await logout();
+    const returns = await Promise.all(Array.from({ length: 8 }, () => states.redeem(state, header, origin)));
+    expect(returns.filter(({ returnTo }) => returnTo !== undefined)).toHaveLength(1);
+  });
+
+  it('RPI-4: is nothing in another browser, and is not used up by it', async () => {
+    const { state, header } = await logout();
+    const other = await logout();
+    expect(await states.redeem(state, undefined, origin)).toEqual({ cookies: [] });
+    expect(await states.redeem(state, other.header, origin)).toEqual({ cookies: [] });
+    expect((await states.redeem(state, header, origin)).returnTo).toBe('/goodbye');
+  });
+
+  it('RPI-4: a browser keeps several logouts apart', async () => {
+    const [one, two] = [await logout('/one'), await logout('/two')];
+    const both = `${one.header}; ${two.header}`;
+    expect(await states.redeem(two.state, both, origin)).toEqual({ returnTo: '/two', cookies: [cleared(two.header)] });
+    expect(await states.redeem(one.state, both, origin)).toEqual({ returnTo: '/one', cookies: [cleared(one.header)] });
+  });
+
+  it('RPI-4: one that was never recorded is nothing', async () => {
+    const { state, cookie } = states.create('/goodbye', origin);
+    const header = cookie.split(';')[0] ?? '';
+    expect(await states.redeem(state, header, origin)).toEqual({ cookies: [cleared(header)] });
+  });
+
+  it.each([undefined, '', ' ', '\0', 'x'.repeat(10_000), '__proto__', '%', '../../', '"; DROP TABLE oneid_logout; --'])(
+    'RPI-4: %p is no state',
+    async (state) => {
+      const { header } = await logout();
+      expect(await states.redeem(state, header, origin)).toEqual({ cookies: [] });
+    },
+  );
+
+  it('a logout that is no start of a browser can not be redeemed by its id', async () => {
+    const { logoutId, header } = await logout();
+    expect(await states.redeem(logoutId, header, origin)).toEqual({ cookies: [] });
+  });
+});

@@ -1,0 +1,368 @@
+import { describe, expect, it } from '@jest/globals';
+import { foreignUrls, hostileUrls } from '../../../test/support/hostile-urls.js';
+import { InvalidOptionsError } from './oneid-logout.errors.js';
+import { type OneIdLogoutOptions, resolveOptions } from './oneid-logout.options.js';
+
+const client = {
+  issuer: 'https://oneid.example/',
+  clientId: 'app',
+  postLogoutRedirectUri: 'https://app.example/logout/callback',
+};
+const metadata = {
+  jwks_uri: 'https://oneid.example/jwks',
+  end_session_endpoint: 'https://oneid.example/logout',
+};
+
+function faultsOf(options: unknown): readonly string[] {
+  try {
+    resolveOptions(options as OneIdLogoutOptions);
+    return [];
+  } catch (error) {
+    if (error instanceof InvalidOptionsError) return error.faults;
+    throw error;
+  }
+}
+
+const faultsWith = (options: Record<string, unknown>) => faultsOf({ clients: [client], ...options });
+const clientFaultsWith = (options: Record<string, unknown>) => faultsOf({ clients: [{ ...client, ...options }] });
+
+const SECONDS = { minute: 60, year: 366 * 24 * 60 * 60 };
+
+describe('resolveOptions', () => {
+  it("fills in the defaults, which are OneID's", () => {
+    expect(resolveOptions({ clients: [client] })).toEqual({
+      clients: [
+        {
+          ...client,
+          tokenEndpointAuthMethod: 'none',
+          idTokenSignedResponseAlg: 'RS256',
+          idTokenEncryptedResponseEnc: 'A128CBC-HS256',
+          decryptionKeys: [],
+          statePlacement: 'parameter',
+          requireLogoutTokenExp: false,
+          strictLogoutTokenTyp: false,
+          logoutScope: 'session',
+          keepOfflineTokens: false,
+        },
+      ],
+      database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
+      runMigrations: true,
+      sessionFrom: [],
+      secrets: [],
+      maxSessionLifetime: 30 * 24 * 60 * 60,
+      clockTolerance: 30,
+      defaultReturnUrl: '/',
+      allowedReturnUrls: [],
+      clearCookies: [],
+      frontchannelEndsCarriedSession: false,
+    });
+  });
+
+  it('takes undefined for not given', () => {
+    const options = resolveOptions({ clients: [client] });
+    const names = Object.keys(options).filter((name) => name !== 'clients');
+    const clientNames = Object.keys(options.clients[0] ?? {}).filter((name) => !(name in client));
+    expect(names.length + clientNames.length).toBeGreaterThan(15);
+    const blank = (of: readonly string[]) => Object.fromEntries(of.map((name) => [name, undefined]));
+    expect(
+      resolveOptions({
+        ...blank(names),
+        clients: [{ ...blank([...clientNames, 'clientSecret', 'metadata']), ...client }],
+      }),
+    ).toEqual(options);
+  });
+
+  it('does not change what it was given, nor share defaults between registrations', () => {
+    const given = Object.freeze({ clients: Object.freeze([Object.freeze({ ...client })]) });
+    const one = resolveOptions(given);
+    const two = resolveOptions(given);
+    expect(one.database).not.toBe(two.database);
+    expect(one.allowedReturnUrls).not.toBe(two.allowedReturnUrls);
+    expect(given).toEqual({ clients: [client] });
+  });
+
+  it('authenticates as the secret allows, unless told otherwise', () => {
+    const methodWith = (options: Partial<OneIdLogoutOptions['clients'][number]>) =>
+      resolveOptions({ clients: [{ ...client, ...options }] }).clients[0]?.tokenEndpointAuthMethod;
+    expect(methodWith({})).toBe('none');
+    expect(methodWith({ clientSecret: 'secret' })).toBe('client_secret_basic');
+    expect(methodWith({ clientSecret: 'secret', tokenEndpointAuthMethod: 'client_secret_post' })).toBe(
+      'client_secret_post',
+    );
+  });
+
+  it('takes one session resolver or several', () => {
+    const resolver = () => undefined;
+    expect(resolveOptions({ clients: [client], sessionFrom: resolver }).sessionFrom).toEqual([resolver]);
+    expect(resolveOptions({ clients: [client], sessionFrom: [resolver, resolver] }).sessionFrom).toHaveLength(2);
+  });
+
+  it('takes every client setting there is', () => {
+    const full = {
+      ...client,
+      clientSecret: 'secret',
+      tokenEndpointAuthMethod: 'client_secret_post',
+      metadata: { ...metadata, revocation_endpoint: 'http://127.0.0.1:4444/revoke?x=1' },
+      idTokenSignedResponseAlg: 'EdDSA',
+      idTokenEncryptedResponseAlg: 'ECDH-ES',
+      idTokenEncryptedResponseEnc: 'A256GCM',
+      decryptionKeys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }],
+      statePlacement: 'both',
+      requireLogoutTokenExp: true,
+      strictLogoutTokenTyp: true,
+      logoutScope: 'user',
+      keepOfflineTokens: true,
+    } as const;
+    const [resolved] = resolveOptions({ clients: [full] }).clients;
+    expect(JSON.parse(JSON.stringify(resolved))).toEqual(full);
+    expect(Object.keys(full).sort()).toEqual(Object.keys(resolved ?? {}).sort());
+  });
+});
+
+describe('a fault', () => {
+  const providerUrl = 'must be an https URL without query, fragment or userinfo (http only on loopback)';
+  const endpoint = 'must be an https URL without fragment or userinfo (http only on loopback)';
+  const redirectUri = 'must be an http(s) URL without fragment or userinfo';
+  const returnUrl = 'must be an absolute path ("/goodbye") or an http(s) URL in its normal form';
+  const cookie = 'must be a cookie: name, path, domain, secure, httpOnly, sameSite, partitioned';
+  const database = 'must be TypeORM options whose type is one of postgres, mysql, mariadb, better-sqlite3';
+  const resolvers = 'must be a session resolver, or a list of them';
+
+  it.each([undefined, null, 'x', 1, [], () => undefined])('in options that are %p', (options) => {
+    expect(faultsOf(options)).toEqual(['the options must be an object']);
+  });
+
+  it.each<[Record<string, unknown>, string[]]>([
+    [{ runMigrations: 'yes' }, ['runMigrations must be a boolean value']],
+    [{ runMigrations: null }, ['runMigrations must be a boolean value']],
+    [{ database: null }, [`database ${database}`]],
+    [{ database: { type: 'sqlite' } }, [`database ${database}`]],
+    [{ database: { type: 'toString' } }, [`database ${database}`]],
+    [{ database: { type: ['postgres'] } }, [`database ${database}`]],
+    [{ sessionFrom: 'session' }, [`sessionFrom ${resolvers}`]],
+    [{ sessionFrom: [() => undefined, 'session'] }, [`sessionFrom ${resolvers}`]],
+    [{ sessionFrom: null }, [`sessionFrom ${resolvers}`]],
+    [{ secrets: ['short'] }, ['each value in secrets must be longer than or equal to 32 characters']],
+    [
+      { secrets: [7] },
+      ['each value in secrets must be longer than or equal to 32 characters', 'each value in secrets must be a string'],
+    ],
+    [{ maxSessionLifetime: 59 }, ['maxSessionLifetime must not be less than 60']],
+    [{ maxSessionLifetime: SECONDS.year + 1 }, [`maxSessionLifetime must not be greater than ${SECONDS.year}`]],
+    [{ maxSessionLifetime: 60.5 }, ['maxSessionLifetime must be an integer number']],
+    [{ clockTolerance: -1 }, ['clockTolerance must not be less than 0']],
+    [{ clockTolerance: 301 }, ['clockTolerance must not be greater than 300']],
+    [{ defaultReturnUrl: '//evil.example' }, [`defaultReturnUrl ${returnUrl}`]],
+    [{ defaultReturnUrl: null }, [`defaultReturnUrl ${returnUrl}`]],
+    [{ allowedReturnUrls: ['/ok', 'nok'] }, [`each value in allowedReturnUrls ${returnUrl}`]],
+    [{ clearCookies: [{}] }, [`each value in clearCookies ${cookie}`]],
+    [{ clearCookies: ['session'] }, [`each value in clearCookies ${cookie}`]],
+    [{ clearCookies: [{ name: 'a b' }] }, [`each value in clearCookies ${cookie}`]],
+    [{ clearCookies: [{ name: 'a', path: '/;x' }] }, [`each value in clearCookies ${cookie}`]],
+    [{ clearCookies: [{ name: 'a', sameSite: 'maybe' }] }, [`each value in clearCookies ${cookie}`]],
+    [{ clearCookies: [{ name: 'a', samesite: 'lax' }] }, [`each value in clearCookies ${cookie}`]],
+    [{ frontchannelEndsCarriedSession: 1 }, ['frontchannelEndsCarriedSession must be a boolean value']],
+    [{ client: [client] }, ['client is not an option']],
+    [{ p: 1 }, ['p is not an option']],
+    [{ clients: [] }, ['clients should not be empty']],
+    [{ clients: [null] }, ['clients[0] must be an object']],
+    [{ clients: ['app'] }, ['clients[0] must be an object']],
+  ])('in %j', (options, expected) => {
+    expect(faultsWith(options)).toEqual(expected);
+  });
+
+  it.each<[Record<string, unknown>, string[]]>([
+    [{ issuer: 'http://oneid.example/' }, [`clients[0].issuer ${providerUrl}`]],
+    [{ issuer: 'https://oneid.example/?x' }, [`clients[0].issuer ${providerUrl}`]],
+    [{ issuer: 'https://oneid.example/?' }, [`clients[0].issuer ${providerUrl}`]],
+    [{ issuer: 'https://oneid.example/#' }, [`clients[0].issuer ${providerUrl}`]],
+    [{ issuer: 'https://user@oneid.example/' }, [`clients[0].issuer ${providerUrl}`]],
+    [{ issuer: 'https:oneid.example' }, [`clients[0].issuer ${providerUrl}`]],
+    [{ issuer: ' https://oneid.example' }, [`clients[0].issuer ${providerUrl}`]],
+    [
+      { issuer: `https://${'a'.repeat(250)}.example/` },
+      ['clients[0].issuer must be shorter than or equal to 255 characters'],
+    ],
+    [{ clientId: '' }, ['clients[0].clientId should not be empty']],
+    [{ clientSecret: '' }, ['clients[0].clientSecret should not be empty']],
+    [
+      { clientSecret: null },
+      ['clients[0].clientSecret should not be empty', 'clients[0].clientSecret must be a string'],
+    ],
+    [
+      { tokenEndpointAuthMethod: 'private_key_jwt' },
+      [
+        'clients[0].tokenEndpointAuthMethod must be one of the following values: client_secret_basic, client_secret_post, none',
+      ],
+    ],
+    [{ postLogoutRedirectUri: '/logout/callback' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ postLogoutRedirectUri: 'https://app.example/cb#x' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ postLogoutRedirectUri: 'https://app.example/cb#' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ postLogoutRedirectUri: 'https://a@app.example/cb' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ postLogoutRedirectUri: 'https:/app.example/cb' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ postLogoutRedirectUri: 'https:///app.example/cb' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ postLogoutRedirectUri: 'https://app.example/c b' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ postLogoutRedirectUri: 'javascript:alert(1)' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
+    [{ metadata: null }, ['clients[0].metadata must be an object']],
+    [{ metadata: 'https://oneid.example' }, ['clients[0].metadata must be an object']],
+    [
+      { metadata: {} },
+      [`clients[0].metadata.jwks_uri ${endpoint}`, `clients[0].metadata.end_session_endpoint ${endpoint}`],
+    ],
+    [
+      { metadata: { ...metadata, revocation_endpoint: 'http://oneid.example' } },
+      [`clients[0].metadata.revocation_endpoint ${endpoint}`],
+    ],
+    [{ metadata: { ...metadata, issuer: 'x' } }, ['clients[0].metadata.issuer is not an option']],
+    [
+      { statePlacement: 'cookie' },
+      ['clients[0].statePlacement must be one of the following values: parameter, redirectUri, both'],
+    ],
+    [{ requireLogoutTokenExp: 1 }, ['clients[0].requireLogoutTokenExp must be a boolean value']],
+    [{ strictLogoutTokenTyp: 1 }, ['clients[0].strictLogoutTokenTyp must be a boolean value']],
+    [{ logoutScope: 'all' }, ['clients[0].logoutScope must be one of the following values: session, user']],
+    [{ keepOfflineTokens: 1 }, ['clients[0].keepOfflineTokens must be a boolean value']],
+    [{ redirectUri: 'x' }, ['clients[0].redirectUri is not an option']],
+  ])('in a client with %j', (options, expected) => {
+    expect(clientFaultsWith(options)).toEqual(expected);
+  });
+
+  it.each(['none', 'RS1', '', null])('in the algorithm %p', (idTokenSignedResponseAlg) => {
+    expect(clientFaultsWith({ idTokenSignedResponseAlg })).toHaveLength(1);
+  });
+
+  it.each([
+    ['HS256', 31, 32],
+    ['HS384', 47, 48],
+    ['HS512', 63, 64],
+  ])('is a secret too short for %s', (idTokenSignedResponseAlg, short, enough) => {
+    const faultsBySecret = (length: number) =>
+      clientFaultsWith({ idTokenSignedResponseAlg, clientSecret: 'x'.repeat(length) });
+    const fault = `clients[0].clientSecret must have at least ${enough} bytes, for idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
+    expect(faultsBySecret(short)).toEqual([fault]);
+    expect(faultsBySecret(enough)).toEqual([]);
+    expect(clientFaultsWith({ idTokenSignedResponseAlg })).toEqual([fault]);
+  });
+
+  it('is in decryption keys that are none, and where one of keys and algorithm is missing', () => {
+    const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' };
+    const noKey = 'each value in clients[0].decryptionKeys must be a private JWK (RSA, EC or OKP)';
+    for (const other of ['key', {}, { ...key, d: undefined }, { kty: 'oct', k: 'k', d: 'd' }]) {
+      expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES', decryptionKeys: [key, other] })).toEqual([
+        noKey,
+      ]);
+    }
+    expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES' })).toEqual([
+      'clients[0].decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given',
+    ]);
+    expect(clientFaultsWith({ decryptionKeys: [key] })).toEqual([
+      'clients[0].idTokenEncryptedResponseAlg must be given, for there are decryptionKeys',
+    ]);
+    for (const idTokenEncryptedResponseAlg of ['dir', 'PBES2-HS256+A128KW', 'RSA1_5', 'A128KW', null]) {
+      expect(clientFaultsWith({ idTokenEncryptedResponseAlg, decryptionKeys: [key] })).toHaveLength(1);
+    }
+  });
+
+  it.each([
+    'https://oneid.example',
+    'https://oneid.example/tenant/',
+    'http://127.0.0.1:4444/',
+    'http://localhost:4444',
+    'http://[::1]:4444/',
+  ])('is none in the issuer %s', (issuer) => {
+    expect(clientFaultsWith({ issuer })).toEqual([]);
+  });
+
+  it.each(['http://127.0.0.1.evil.example/', 'http://localhost.evil.example/', 'http://127.0.0.2/', 'http://0.0.0.0/'])(
+    'is in the issuer %s, which only looks like loopback',
+    (issuer) => {
+      expect(clientFaultsWith({ issuer })).toEqual([`clients[0].issuer ${providerUrl}`]);
+    },
+  );
+
+  it('RPI-5: is in every hostile return URL', () => {
+    const taken = hostileUrls.filter(
+      (url) =>
+        faultsWith({ defaultReturnUrl: url }).length === 0 || faultsWith({ allowedReturnUrls: [url] }).length === 0,
+    );
+    expect(taken).toEqual([]);
+    expect(faultsWith({ allowedReturnUrls: foreignUrls })).toEqual([]);
+  });
+
+  it('is told with all the others in one message, and without a secret', () => {
+    const secret = 'a secret that must never be seen';
+    const options = {
+      clients: [
+        { ...client, clientSecret: ['s3cret'], issuer: `http://${secret.replaceAll(' ', '-')}@oneid.example` },
+        { clientId: 7, surprise: secret },
+      ],
+      secrets: [secret.slice(1), 7],
+      surprise: secret,
+      allowedReturnUrls: [`//${secret}`],
+      database: `postgres://postgres:${secret}@db/app`,
+    };
+    const error = new InvalidOptionsError(faultsOf(options));
+    expect(() => resolveOptions(options as unknown as OneIdLogoutOptions)).toThrow(error.message);
+    expect(error.code).toBe('options_invalid');
+    expect(error.message).toBe(
+      `OneIdLogoutModule: invalid options
+  - surprise is not an option
+  - clients[0].issuer ${providerUrl}
+  - clients[0].clientSecret must be a string
+  - clients[1].surprise is not an option
+  - clients[1].issuer must be shorter than or equal to 255 characters
+  - clients[1].issuer ${providerUrl}
+  - clients[1].clientId must be shorter than or equal to 255 characters
+  - clients[1].clientId must be a string
+  - clients[1].postLogoutRedirectUri ${redirectUri}
+  - database ${database}
+  - each value in secrets must be longer than or equal to 32 characters
+  - each value in secrets must be a string
+  - each value in allowedReturnUrls ${returnUrl}`,
+    );
+    expect(error.message).not.toMatch(/secret that|secret-that|s3cret/);
+  });
+
+  it('is a client given twice, however its issuer ends', () => {
+    const again = { ...client, issuer: 'https://oneid.example' };
+    expect(faultsOf({ clients: [client, { ...client, clientId: 'other' }, again] })).toEqual([
+      'clients[2] is the same client as one before it',
+    ]);
+    expect(faultsOf({ clients: [client, { ...client, issuer: 'https://other.example/' }] })).toEqual([]);
+  });
+
+  it('is a provider with two sets of endpoints', () => {
+    const other = { ...client, clientId: 'other' };
+    const contradiction = ['clients[1] gives another issuer or metadata than one before it with the same provider'];
+    expect(
+      faultsOf({
+        clients: [
+          { ...client, metadata },
+          { ...other, metadata: { ...metadata } },
+        ],
+      }),
+    ).toEqual([]);
+    expect(faultsOf({ clients: [{ ...client, metadata }, other] })).toEqual(contradiction);
+    expect(faultsOf({ clients: [client, { ...other, metadata }] })).toEqual(contradiction);
+    const elsewhere = { ...metadata, jwks_uri: 'https://oneid.example/other' };
+    expect(
+      faultsOf({
+        clients: [
+          { ...client, metadata },
+          { ...other, metadata: elsewhere },
+        ],
+      }),
+    ).toEqual(contradiction);
+    // endpoints by hand come with an exact issuer, discovery finds either spelling
+    const slashless = { ...other, issuer: 'https://oneid.example' };
+    expect(
+      faultsOf({
+        clients: [
+          { ...client, metadata },
+          { ...slashless, metadata },
+        ],
+      }),
+    ).toEqual(contradiction);
+    expect(faultsOf({ clients: [client, slashless] })).toEqual([]);
+  });
+});

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type RespondOptions } from 'nestjs-oneid-logout';
+import { type Browser, type Visit, wayOn } from './support/browser.js';
+import { clientId, type Host } from './support/host.js';
+import { reasonAtMe, signIn, start, startHost } from './support/logout-host.js';
+
+describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adapter) => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await startHost({ adapter });
+  });
+  afterAll(() => host.stop());
+
+  describe('who may start', () => {
+    type Expected = 'started' | 'asked' | 'refused';
+    const evil = 'https://evil.example';
+    const own = 'https://app.example';
+
+    it.each<[string, Visit, Expected, Expected, Expected]>([
+      // from where                                                     POST       GET       GET, allowed
+      ['our page', { from: 'same-origin' }, 'started', 'asked', 'started'],
+      ['our page, no-referrer', { from: 'same-origin', headers: { origin: 'null' } }, 'started', 'asked', 'started'],
+      ['the address bar', { from: 'none' }, 'started', 'asked', 'started'],
+      ['a sister site', { from: 'same-site', headers: { origin: own } }, 'refused', 'asked', 'asked'],
+      ['another site', { from: 'cross-site', headers: { origin: evil } }, 'refused', 'asked', 'asked'],
+      ['another site that lies', { from: 'cross-site', headers: { origin: own } }, 'refused', 'asked', 'asked'],
+      ['our page, old browser', { from: 'old-browser', headers: { origin: own } }, 'started', 'asked', 'started'],
+      ['another site, old browser', { from: 'old-browser', headers: { origin: evil } }, 'refused', 'asked', 'asked'],
+      [
+        'another scheme',
+        { from: 'old-browser', headers: { origin: 'http://app.example' } },
+        'refused',
+        'asked',
+        'asked',
+      ],
+      ['another port', { from: 'old-browser', headers: { origin: `${own}:8443` } }, 'refused', 'asked', 'asked'],
+      ['a null origin', { from: 'old-browser', headers: { origin: 'null' } }, 'asked', 'asked', 'asked'],
+      ['nowhere known', { from: 'old-browser' }, 'asked', 'asked', 'asked'],
+    ])('RPI-6: from %s', async (_where, visit, post, get, allowedGet) => {
+      const cases: [Visit, RespondOptions, Expected][] = [
+        [{ ...visit, method: 'POST' }, {}, post],
+        [{ ...visit, method: 'POST' }, { allowGet: true }, post],
+        [{ ...visit, method: 'GET' }, {}, get],
+        [{ ...visit, method: 'GET' }, { allowGet: false }, get],
+        [{ ...visit, method: 'GET' }, { allowGet: true }, allowedGet],
+      ];
+      for (const [how, options, expected] of cases) {
+        const { browser } = await signIn(host);
+        const answer = await start(browser, options, how);
+        const body = await answer.text();
+        expect([expected, answer.status]).toEqual([expected, expected === 'refused' ? 403 : 200]);
+        expect(body.includes('<title>Log out?</title>')).toBe(expected === 'asked');
+        if (expected === 'refused') {
+          expect(JSON.parse(body)).toEqual({
+            statusCode: 403,
+            error: 'cross_site_request',
+            message: 'A logout can only be started from this site',
+          });
+        }
+        expect(await reasonAtMe(browser)).toBe(expected === 'started' ? 'logged_out' : 'alive');
+
+        // a caller of JSON can't be asked
+        const json = { accept: 'application/json', ...how.headers };
+        const caller = (await signIn(host)).browser;
+        const called = await start(caller, options, { ...how, headers: json });
+        expect(called.status).toBe(expected === 'started' ? 200 : 403);
+        expect(await reasonAtMe(caller)).toBe(expected === 'started' ? 'logged_out' : 'alive');
+      }
+    });
+
+    it('RPI-6: GET being allowed does not allow HEAD', async () => {
+      const { browser } = await signIn(host);
+      const answer = await start(browser, { allowGet: true }, { method: 'HEAD' });
+      expect(answer.status).toBe(200);
+      expect(await reasonAtMe(browser)).toBe('alive');
+    });
+
+    it('RPI-6: a confirmation counts in its own browser only, and by POST only', async () => {
+      const { browser } = await signIn(host);
+      const asked = await start(browser, {}, { from: 'old-browser' });
+      expect(asked.headers.get('content-security-policy')).toBe(
+        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+      );
+      expect(asked.headers.get('cache-control')).toBe('no-store');
+      expect(asked.headers.getSetCookie()).toEqual([
+        expect.stringMatching(
+          /^__Host-oneid-logout-confirm=[\w-]{43}; Max-Age=300; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
+        ),
+      ]);
+      const action = wayOn(await asked.text()).url;
+      expect(action).toMatch(/^\?confirm=[\w-]{43}$/);
+      expect(await reasonAtMe(browser)).toBe('alive');
+
+      const thief = (await signIn(host)).browser;
+      await start(thief, {}, { from: 'old-browser' });
+      const post = (who: Browser) =>
+        who.visit(`/out${action}`, {
+          method: 'POST',
+          from: 'old-browser',
+          headers: { accept: 'text/html', 'x-options': '{}' },
+        });
+      expect(await (await post(thief)).text()).toContain('<title>Log out?</title>');
+      expect(await reasonAtMe(thief)).toBe('alive');
+
+      const byGet = await browser.visit(`/out${action}`, { from: 'old-browser' });
+      expect(await byGet.text()).toContain('<title>Log out?</title>');
+    });
+
+    it('RPI-6: a confirmation works once', async () => {
+      const { browser } = await signIn(host);
+      const asked = await start(browser, {}, { from: 'old-browser' });
+      const action = wayOn(await asked.text()).url;
+      const visit: Visit = { method: 'POST', from: 'old-browser', headers: { accept: 'text/html' } };
+      const confirmed = await browser.visit(`/out${action}`, visit);
+      expect(wayOn(await confirmed.text()).fields['client_id']).toBe(clientId);
+      expect(confirmed.headers.getSetCookie()).toContain(
+        '__Host-oneid-logout-confirm=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict',
+      );
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+
+      browser.cookies.set('session', (await signIn(host)).session.id);
+      expect(await (await browser.visit(`/out${action}`, visit)).text()).toContain('<title>Log out?</title>');
+      expect(await reasonAtMe(browser)).toBe('alive');
+    });
+  });
+});

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LogoutService } from 'nestjs-oneid-logout';
+import { LogoutStates } from '../libs/oneid-logout/src/logout/logout-state.js';
+import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { type Host } from './support/host.js';
+import { allowedReturnUrls, foreignUrls, hostileUrls } from './support/hostile-urls.js';
+import {
+  isAllowedOnceDecoded,
+  logOut,
+  pathOf,
+  reasonAtMe,
+  signIn,
+  start,
+  startHost,
+  stateCookies,
+} from './support/logout-host.js';
+
+describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s', (adapter) => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await startHost({ adapter });
+  });
+  afterAll(() => host.stop());
+
+  describe('state', () => {
+    it('RPI-4: leads back to where the logout wanted to go, once', async () => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      const [cookie] = stateCookies(browser);
+      expect(cookie).toMatch(/^__Host-oneid-logout-[0-9a-f]{16}$/);
+      const { cookieHeader } = browser;
+
+      const first = await browser.visit(path, { from: 'cross-site' });
+      expect(first.status).toBe(303);
+      expect(first.headers.get('location')).toBe('/goodbye');
+      expect(first.headers.get('cache-control')).toBe('no-store');
+      expect(first.headers.getSetCookie()).toEqual([
+        `${cookie ?? ''}=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax`,
+      ]);
+      expect(stateCookies(browser)).toEqual([]);
+
+      // Hydra before v2.0.3 sends the browser twice; a thief may replay the cookies
+      for (const headers of [{}, { cookie: cookieHeader }]) {
+        const again = await browser.visit(path, { headers });
+        expect([again.status, again.headers.get('location')]).toEqual([303, '/']);
+      }
+    });
+
+    it('RPI-4: is nothing in another browser, which does not use it up either', async () => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      const other = (await signIn(host)).browser;
+      await start(other, { returnTo: '/goodbye' });
+      const stolen = await other.visit(path);
+      expect([stolen.status, stolen.headers.get('location')]).toEqual([303, '/']);
+      expect(stolen.headers.getSetCookie()).toEqual([]);
+      expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
+    });
+
+    it.each([
+      ['none', ''],
+      ['an empty one', '?state='],
+      ['another', '?state=another'],
+      ['one twice', '?state=STATE&state=STATE'],
+      ['one and another', '?state=STATE&state=x'],
+      ['an array', '?state[]=STATE'],
+      ['an indexed array', '?state[0]=STATE&state[1]=STATE'],
+      ['an object', '?state[a]=STATE'],
+      ['one of other case', '?STATE=STATE'],
+      ['10 kB of one', `?state=${'x'.repeat(10_000)}`],
+      ['broken escapes', '?state=%E0%A4%A'],
+      ['control characters', '?state=%00%0d%0aLocation:%20//evil.example'],
+      ['an error of OneID', '?error=server_error&error_description=%3Cscript%3E'],
+      ['a place to go to', '?returnTo=//evil.example&redirect=https://evil.example&RelayState=//evil.example'],
+    ])('RPI-4: a return with %s lands on the default page, never on an error', async (_what, query) => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      const state = new URLSearchParams(path.split('?')[1]).get('state') ?? '';
+      const answer = await browser.visit(`/logout/callback${query.replaceAll('=STATE', `=${state}`)}`);
+      expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
+      expect(await answer.text()).toBe('');
+      // and the right one still works
+      expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
+    });
+
+    it.each(['NAME', 'NAME=', 'NAME=%', 'NAME="', 'NAME=%2Fgoodbye%00', ';;;=;', '='])(
+      'RPI-4: a return with the cookie %s lands on the default page',
+      async (cookie) => {
+        const { browser } = await signIn(host);
+        const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+        const [name = ''] = stateCookies(browser);
+        const answer = await browser.visit(path, { headers: { cookie: cookie.replace('NAME', name) } });
+        expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
+      },
+    );
+
+    it('RPI-4: two logouts of one browser at once do not meet', async () => {
+      const { browser } = await signIn(host);
+      const one = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      browser.cookies.set('session', (await signIn(host)).session.id);
+      const two = pathOf(await logOut(browser, { returnTo: 'https://app.example/goodbye' }));
+      expect((await browser.visit(two)).headers.get('location')).toBe('https://app.example/goodbye');
+      expect((await browser.visit(one)).headers.get('location')).toBe('/goodbye');
+    });
+
+    it('RPI-4: a store that fails at the return lands on the default page', async () => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      const { dataSource } = host.app.get(SessionDatabase);
+      await dataSource.destroy();
+      const answer = await browser.visit(path);
+      await dataSource.initialize();
+      expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
+      expect(answer.headers.getSetCookie()).toEqual([]);
+      // nothing was used up
+      expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
+    });
+  });
+
+  describe('where to go afterwards', () => {
+    it.each(['/', ...allowedReturnUrls])('RPI-5: leads to %s, which is allowed', async (returnTo) => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo }));
+      expect((await browser.visit(path)).headers.get('location')).toBe(returnTo);
+    });
+
+    it('RPI-5: refuses to start with any other place, and ends nothing', async () => {
+      const { browser, session } = await signIn(host);
+      const before = (await host.stored()).logouts.length;
+      for (const returnTo of [...hostileUrls, ...foreignUrls]) {
+        await expect(host.app.get(LogoutService).start({ session, returnTo })).rejects.toMatchObject({
+          code: 'return_url_not_allowed',
+          message: 'The return URL is not on the allow-list',
+        });
+      }
+      const refusal = await start(browser, { returnTo: '//evil.example' });
+      expect(refusal.status).toBe(400);
+      expect(await refusal.json()).toEqual({
+        statusCode: 400,
+        error: 'return_url_not_allowed',
+        message: 'The return URL is not on the allow-list',
+      });
+      expect((await host.stored()).logouts).toHaveLength(before);
+      expect(await reasonAtMe(browser)).toBe('alive');
+    });
+
+    it('RPI-5: checks again at the return: a forged cookie leads nowhere else', async () => {
+      const states = host.app.get(LogoutStates);
+      const recorder = host.app.get(LogoutRecorder);
+      const { session } = await signIn(host);
+      const forged = [...hostileUrls, ...foreignUrls];
+      const landed = new Set<string | null>();
+      for (const url of forged) {
+        const encodings = [encodeURIComponent(Buffer.from(url).toString())];
+        if (/^[!#-+\--:<-[\]-~]*$/.test(url) && !isAllowedOnceDecoded(url)) encodings.push(url);
+        for (const value of encodings) {
+          const { state, logoutId, cookie } = states.create('/goodbye', 'https://app.example');
+          await recorder.byUser(session, logoutId);
+          const [name = ''] = cookie.split('=');
+          const answer = await host.fetch(`/logout/callback?state=${state}`, {
+            headers: { cookie: `${name}=${value}` },
+          });
+          expect(answer.status).toBe(303);
+          landed.add(answer.headers.get('location'));
+        }
+      }
+      expect([...landed]).toEqual(['/']);
+      expect(forged.length).toBeGreaterThan(800);
+    }, 60_000);
+
+    it('RPI-5: a forged cookie may choose among the allowed places only', async () => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      const [name = ''] = stateCookies(browser);
+      browser.cookies.set(name, encodeURIComponent('https://app.example/goodbye'));
+      expect((await browser.visit(path)).headers.get('location')).toBe('https://app.example/goodbye');
+    });
+  });
+});

@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import helmet from 'helmet';
+import { type INestApplication } from '@nestjs/common';
+import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
+import { type Claims, OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
+import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { goOn, wayOn } from './support/browser.js';
+import { clientId, clientSecret, type Host, type HostSettings } from './support/host.js';
+import { callbackUri, pathOf, signIn, start, startHost } from './support/logout-host.js';
+
+describe('where state travels', () => {
+  /** An app at a OneID of its own; `old` is Hydra up to v1.8. */
+  async function startAt(old: boolean, client: NonNullable<HostSettings['client']>) {
+    const oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], alwaysSetsState: old });
+    const host = await startHost({ client: { ...client, issuer: oneId.issuer } });
+    const stop = async () => {
+      await host.stop();
+      await oneId.close();
+    };
+    return { host: Object.assign(Object.create(host) as Host, { oneId }), oneId, stop };
+  }
+
+  const uri = 'https://app.example/logout/callback';
+
+  it.each<[string, 'parameter' | 'redirectUri' | 'both', boolean, string, string]>([
+    ['parameter', 'parameter', false, uri, '/goodbye'],
+    ['parameter, Hydra up to v1.8', 'parameter', true, uri, '/goodbye'],
+    ['redirectUri', 'redirectUri', false, `${uri}?state=STATE`, '/goodbye'],
+    // it blanks the state inside the URI: the user lands on the default page, not on an error
+    ['redirectUri, Hydra up to v1.8', 'redirectUri', true, `${uri}?state=STATE`, '/'],
+    ['both', 'both', false, `${uri}?state=STATE`, '/goodbye'],
+    ['both, Hydra up to v1.8', 'both', true, `${uri}?state=STATE`, '/goodbye'],
+  ])('RPI-1: as %s', async (_name, statePlacement, old, expectedUri, landsOn) => {
+    const { host, oneId, stop } = await startAt(old, { statePlacement });
+    try {
+      const { browser } = await signIn(host);
+      const way = wayOn(await (await start(browser, { returnTo: '/goodbye' })).text());
+      const sentUri = way.fields['post_logout_redirect_uri'] ?? '';
+      const state = new URL(sentUri).searchParams.get('state') ?? way.fields['state'] ?? '';
+      expect(state).toMatch(/^[\w-]{43}$/);
+      expect(sentUri).toBe(expectedUri.replace('STATE', state));
+      expect(way.fields['state']).toBe(statePlacement === 'redirectUri' ? undefined : state);
+
+      // a registration that allows it
+      oneId.registerClient({ clientId, postLogoutRedirectUris: [sentUri] });
+      const location = (await goOn(way)).headers.get('location') ?? '';
+      const landed = await browser.visit(pathOf(location));
+      expect([landed.status, landed.headers.get('location')]).toEqual([303, landsOn]);
+    } finally {
+      await stop();
+    }
+  });
+
+  it('RPI-1: an end_session_endpoint keeps the query it has, as URL and as form', async () => {
+    const { host, oneId, stop } = await startAt(false, {});
+    try {
+      const endpoint = `${oneId.url('/oauth2/sessions/logout')}?tenant=a%2fb`;
+      oneId.setMetadata({ end_session_endpoint: endpoint });
+      oneId.registerClient({ clientId, postLogoutRedirectUris: [uri] });
+      const short = await signIn(host);
+      const page = wayOn(await (await start(short.browser)).text());
+      expect(page.url.startsWith(`${endpoint}&`)).toBe(true);
+      expect((await goOn(page)).headers.get('location')).toBe(`${uri}?state=${page.fields['state'] ?? ''}`);
+      expect(oneId.requests.at(-1)?.query['tenant']).toBe('a/b');
+
+      const long = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
+      const form = wayOn(await (await start(long.browser)).text());
+      expect(form).toMatchObject({ method: 'POST', url: endpoint });
+      expect((await goOn(form)).headers.get('location')).toBe(`${uri}?state=${form.fields['state'] ?? ''}`);
+    } finally {
+      await stop();
+    }
+  });
+});
+
+describe('a host with other habits', () => {
+  it.each(['express', 'fastify'] as const)(
+    "RPI-2: helmet's defaults on %s give way to the page's own policy",
+    async (adapter) => {
+      const configure = (app: INestApplication) => void app.use(helmet());
+      const host = await startHost({ adapter, configure });
+      try {
+        const { browser } = await signIn(host);
+        const page = await start(browser);
+        expect(page.headers.get('content-security-policy')).toBe(
+          "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        );
+        const long = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
+        const form = await start(long.browser);
+        expect(form.headers.get('content-security-policy')).toMatch(
+          /^default-src 'none'; base-uri 'none'; script-src 'nonce-[\w+/]{22}=='; frame-ancestors 'none'$/,
+        );
+        expect(form.headers.get('x-content-type-options')).toBe('nosniff');
+        expect((await goOn(wayOn(await form.text()))).status).toBe(302);
+      } finally {
+        await host.stop();
+      }
+    },
+  );
+
+  it('without secrets nothing is kept that could be a hint, so it says neither state nor post_logout_redirect_uri', async () => {
+    const host = await startHost({ options: { secrets: [] } });
+    try {
+      const { browser, idToken } = await signIn(host);
+      expect((await host.stored()).tokens).toEqual([]);
+      expect(wayOn(await (await start(browser)).text()).fields).toEqual({ client_id: clientId });
+      const other = await signIn(host);
+      expect(wayOn(await (await start(other.browser, { idTokenHint: other.idToken })).text()).fields).toMatchObject({
+        id_token_hint: other.idToken,
+        post_logout_redirect_uri: callbackUri,
+      });
+      expect(idToken).not.toBe(other.idToken);
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it("removes the app's cookies with the attributes they were set with", async () => {
+    const clearCookies: OneIdLogoutOptions['clearCookies'] = [
+      { name: 'session' },
+      {
+        name: 'wide',
+        domain: 'app.example',
+        path: '/app',
+        secure: true,
+        httpOnly: true,
+        sameSite: 'none',
+        partitioned: true,
+      },
+      { name: '__Host-strict', secure: true, sameSite: 'strict' },
+    ];
+    const host = await startHost({ options: { clearCookies } });
+    const expires = 'Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT';
+    const cleared = [
+      `session=; ${expires}`,
+      'wide=; Max-Age=0; Domain=app.example; Path=/app; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; Partitioned; SameSite=None',
+      `__Host-strict=; ${expires}; Secure; SameSite=Strict`,
+    ];
+    try {
+      const { browser } = await signIn(host);
+      const page = await start(browser);
+      expect(page.headers.getSetCookie()).toEqual([...cleared, expect.stringMatching(/^__Host-oneid-logout-/)]);
+      const { cookies } = await host.app.get(LogoutService).start({});
+      expect(cookies).toEqual(cleared);
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it('RPI-6: on http, as in development, its own cookies do without Secure and the prefix that needs it', async () => {
+    const host = await startHost({ client: { postLogoutRedirectUri: 'http://localhost:3000/logout/callback' } });
+    host.oneId.registerClient({ clientId, postLogoutRedirectUris: ['http://localhost:3000/logout/callback'] });
+    try {
+      const { browser } = await signIn(host);
+      const page = await start(
+        browser,
+        { returnTo: '/goodbye' },
+        { from: 'old-browser', headers: { origin: 'http://localhost:3000' } },
+      );
+      expect(page.headers.getSetCookie()).toEqual([
+        expect.stringMatching(/^oneid-logout-[0-9a-f]{16}=%2Fgoodbye; Max-Age=900; Path=\/; HttpOnly; SameSite=Lax$/),
+      ]);
+      const location = (await goOn(wayOn(await page.text()))).headers.get('location') ?? '';
+      const landed = await browser.visit(location.slice('http://localhost:3000'.length));
+      expect(landed.headers.get('location')).toBe('/goodbye');
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
+describe('with several clients', () => {
+  const issuers = ['https://one.example/', 'https://two.example/'] as const;
+  const metadata = (issuer: string) => ({
+    jwks_uri: `${issuer}jwks`,
+    end_session_endpoint: `${issuer}logout`,
+  });
+  const client = (id: string, issuer: string) => ({
+    issuer,
+    clientId: id,
+    postLogoutRedirectUri: callbackUri,
+    metadata: metadata(issuer),
+  });
+  const facts = { sub: 'alice', sid: 'sid', issuedAt: 1, registeredAt: 1 };
+
+  let host: Host;
+  beforeAll(async () => {
+    const [one, two] = issuers;
+    const clients = [client('a', one), client('b', one), client('a', two)];
+    host = await startHost({ options: { clients } });
+  });
+  afterAll(() => host.stop());
+
+  const ambiguous = { code: 'client_ambiguous', message: 'Several clients: name one' };
+  const unknown = { code: 'client_unknown', message: 'No such client is configured' };
+
+  it('a logout without a session has to name one', async () => {
+    const logout = host.app.get(LogoutService);
+    await expect(logout.start({})).rejects.toMatchObject(ambiguous);
+    await expect(logout.start({ clientId: 'a' })).rejects.toMatchObject(ambiguous);
+    await expect(logout.start({ clientId: 'c' })).rejects.toMatchObject(unknown);
+    expect(await logout.start({ clientId: 'b' })).toMatchObject({ url: 'https://one.example/logout?client_id=b' });
+  });
+
+  it('a session says which it is of', async () => {
+    const logout = host.app.get(LogoutService);
+    const at = (issuer: string, clientId: string) => logout.start({ session: { ...facts, issuer, clientId } });
+    expect((await at('https://one.example/', 'a')).url).toBe('https://one.example/logout?client_id=a');
+    expect((await at('https://one.example', 'b')).url).toBe('https://one.example/logout?client_id=b');
+    expect((await at('https://two.example/', 'a')).url).toBe('https://two.example/logout?client_id=a');
+  });
+
+  it('a session by claims says it where its issuer has one client only', async () => {
+    const logout = host.app.get(LogoutService);
+    const session = { ...facts, issuer: 'https://two.example/' };
+    expect((await logout.start({ session })).url).toBe('https://two.example/logout?client_id=a');
+    const shared = { ...facts, issuer: 'https://one.example/' };
+    await expect(logout.start({ session: shared })).rejects.toMatchObject(ambiguous);
+    expect((await logout.start({ session: shared, clientId: 'b' })).url).toBe('https://one.example/logout?client_id=b');
+  });
+
+  it('RPI-4: a return is recognised whichever origin its client has', async () => {
+    const [one, two] = issuers;
+    const local = { ...client('a', one), postLogoutRedirectUri: 'http://localhost:3000/logout/callback' };
+    const mixed = await startHost({ options: { clients: [local, client('a', two)] } });
+    try {
+      for (const issuer of issuers) {
+        const session = { ...facts, issuer, sid: issuer };
+        const claims: Claims = { iss: issuer, aud: 'a', sub: 'alice', sid: issuer, iat: 1 };
+        const idTokenHint = signCompact(claims, 'none');
+        const started = await mixed.app.get(LogoutService).start({ session, idTokenHint, returnTo: '/goodbye' });
+        const cookie = started.cookies.at(-1)?.split(';')[0] ?? '';
+        expect(cookie.startsWith('__Host-')).toBe(issuer === two);
+        const answer = await mixed.fetch(`/logout/callback?state=${started.fields['state'] ?? ''}`, {
+          headers: { cookie },
+        });
+        expect([answer.status, answer.headers.get('location')]).toEqual([303, '/goodbye']);
+      }
+    } finally {
+      await mixed.stop();
+    }
+  });
+
+  it('a session of a client that is configured no more can be logged out by naming another', async () => {
+    const logout = host.app.get(LogoutService);
+    const session = { ...facts, issuer: 'https://one.example/', clientId: 'retired' };
+    const before = (await host.stored()).logouts.length;
+    await expect(logout.start({ session })).rejects.toMatchObject(unknown);
+    await expect(logout.start({ session: { ...session, issuer: 'https://three.example/' } })).rejects.toMatchObject(
+      unknown,
+    );
+    expect((await host.stored()).logouts).toHaveLength(before);
+    expect((await logout.start({ session, clientId: 'a' })).url).toBe('https://one.example/logout?client_id=a');
+  });
+
+  it('ending all sessions of a user has to name the issuer', async () => {
+    const logout = host.app.get(LogoutService);
+    const before = (await host.stored()).logouts.length;
+    await expect(logout.endAll({ sub: 'alice' })).rejects.toMatchObject({
+      code: 'client_ambiguous',
+      message: 'Several issuers: name one',
+    });
+    await expect(logout.endAll({ sub: 'alice', issuer: 'https://three.example/' })).rejects.toMatchObject({
+      code: 'client_unknown',
+      message: 'No client of this issuer is configured',
+    });
+    await expect(logout.endAll({ sub: '', issuer: 'https://one.example/' })).rejects.toMatchObject({
+      code: 'user_invalid',
+      message: 'The sub is empty',
+    });
+    expect((await host.stored()).logouts).toHaveLength(before);
+    await logout.endAll({ sub: 'alice', issuer: 'https://two.example' });
+    expect((await host.stored()).logouts.at(-1)).toMatchObject({
+      target: targetOf('sub', 'https://two.example/', 'alice'),
+      channel: 'admin',
+    });
+  });
+});

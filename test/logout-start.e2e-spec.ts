@@ -1,0 +1,367 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { SessionRegistry } from 'nestjs-oneid-logout';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { Browser, goOn, wayOn } from './support/browser.js';
+import { clientId, type Host } from './support/host.js';
+import {
+  callbackUri,
+  logOut,
+  pathOf,
+  reasonAtMe,
+  sharedWith,
+  signIn,
+  type SignedIn,
+  start,
+  startHost,
+  stateCookies,
+} from './support/logout-host.js';
+
+describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adapter) => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await startHost({ adapter });
+  });
+  afterAll(() => host.stop());
+
+  describe('the request', () => {
+    it('RPI-1: brings OneID every parameter', async () => {
+      const { browser, idToken, login } = await signIn(host);
+      const location = await logOut(browser, {
+        logoutHint: 'alice@example.com',
+        uiLocales: 'vi en',
+        parameters: { theme: 'dark & quiet' },
+      });
+      const request = host.oneId.requests.at(-1);
+      const state = request?.query['state'] ?? '';
+      expect(request).toMatchObject({ method: 'GET', path: '/oauth2/sessions/logout' });
+      expect(request?.query).toEqual({
+        id_token_hint: idToken,
+        client_id: clientId,
+        post_logout_redirect_uri: callbackUri,
+        state: expect.stringMatching(/^[\w-]{43}$/),
+        logout_hint: 'alice@example.com',
+        ui_locales: 'vi en',
+        theme: 'dark & quiet',
+      });
+      expect(location).toBe(`${callbackUri}?state=${state}`);
+      expect(host.oneId.login).toBeUndefined();
+      expect(login.sub).toBe('alice');
+    });
+
+    it('RPI-1: an expired ID token is still a hint', async () => {
+      const { browser } = await signIn(host);
+      host.clock.advance(3 * 60 * 60 * 1000);
+      expect(await logOut(browser)).toMatch(/^https:\/\/app\.example\/logout\/callback\?state=[\w-]{43}$/);
+    });
+
+    it('RPI-1: an ID token given by the app comes before the one kept', async () => {
+      const { browser, login } = await signIn(host);
+      const refreshed = await host.oneId.idToken({ clientId, login });
+      const { fields } = wayOn(await (await start(browser, { idTokenHint: refreshed })).text());
+      expect(fields['id_token_hint']).toBe(refreshed);
+    });
+
+    it.each<[string, (signedIn: SignedIn) => string | Promise<string>]>([
+      ['garbage', () => 'garbage'],
+      ['nothing', () => ''],
+      ['markup', () => '"><script>alert(1)</script>'],
+      ['an ID token of another client', ({ login }) => host.oneId.idToken({ clientId: 'other', login })],
+      ['an ID token of another login', () => host.oneId.idToken({ clientId, sub: 'alice' })],
+      [
+        'an ID token of another issuer',
+        ({ login }) => host.oneId.idToken({ clientId, login, claims: { iss: 'https://other.example/' } }),
+      ],
+      [
+        'an ID token from before OneID changed its slash',
+        ({ login }) => host.oneId.idToken({ clientId, login, claims: { iss: host.oneId.issuer.replace(/\/$/, '') } }),
+      ],
+      ['an ID token without iat', ({ login }) => host.oneId.idToken({ clientId, login, claims: { iat: undefined } })],
+      ['an access token', ({ login }) => host.oneId.accessToken({ clientId, login, audience: [clientId] })],
+    ])(
+      'RPI-1: %s is no hint, and without one there is neither state nor post_logout_redirect_uri',
+      async (_what, hint) => {
+        const signedIn = await signIn(host);
+        const { browser } = signedIn;
+        const page = await start(browser, { idTokenHint: await hint(signedIn) });
+        const way = wayOn(await page.text());
+        expect(way.fields).toEqual({ client_id: clientId });
+        expect(stateCookies(browser)).toEqual([]);
+        expect(await reasonAtMe(browser)).toBe('logged_out');
+        // OneID then logs out whom its own cookie names, and keeps the browser
+        expect((await goOn(way)).headers.get('location')).toBe(host.oneId.url('/oauth2/fallbacks/logout/callback'));
+      },
+    );
+
+    it('RPI-1: without a session the browser is sent to OneID all the same', async () => {
+      const before = (await host.stored()).logouts.length;
+      const { fields } = wayOn(await (await start(new Browser(host))).text());
+      expect(fields).toEqual({ client_id: clientId });
+      expect((await host.stored()).logouts).toHaveLength(before);
+    });
+
+    it('RPI-1: without a session but with a hint the browser comes back, to the default page', async () => {
+      const { idToken } = await signIn(host);
+      const browser = new Browser(host);
+      const location = await logOut(browser, { idTokenHint: idToken, returnTo: '/goodbye' });
+      expect(location).toBe(callbackUri);
+      expect((await browser.visit(pathOf(location))).headers.get('location')).toBe('/');
+    });
+
+    it.each(['id_token_hint', 'client_id', 'logout_hint', 'post_logout_redirect_uri', 'state', 'ui_locales'])(
+      'RPI-1: the further parameter %s is refused before anything is ended',
+      async (name) => {
+        const { browser } = await signIn(host);
+        const refusal = await start(browser, { parameters: { [name]: 'x' } });
+        expect(refusal.status).toBe(400);
+        expect(await refusal.json()).toEqual({
+          statusCode: 400,
+          error: 'parameter_reserved',
+          message: `The parameter ${name} has an option of its own`,
+        });
+        expect(await reasonAtMe(browser)).toBe('alive');
+      },
+    );
+  });
+
+  describe('the way to OneID', () => {
+    it('RPI-2: is a page that goes on by itself, and nothing is kept of it', async () => {
+      const { browser } = await signIn(host);
+      const page = await start(browser);
+      expect(page.status).toBe(200);
+      expect(Object.fromEntries(page.headers)).toMatchObject({
+        'content-type': 'text/html; charset=utf-8',
+        'cache-control': 'no-store',
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+        'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      });
+      expect(page.headers.get('location')).toBeNull();
+      expect(wayOn(await page.text()).method).toBe('GET');
+    });
+
+    it('RPI-2: is a form that submits itself for an ID token of 18 kB', async () => {
+      const { browser, idToken } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
+      expect(idToken.length).toBeGreaterThan(18_000);
+      const page = await start(browser);
+      const policy = page.headers.get('content-security-policy') ?? '';
+      const html = await page.text();
+      const nonce = /'nonce-([^']+)'/.exec(policy)?.[1] ?? 'none';
+      expect(policy).toBe(`default-src 'none'; base-uri 'none'; script-src 'nonce-${nonce}'; frame-ancestors 'none'`);
+      expect(html).toContain(`<script nonce="${nonce}">`);
+
+      const way = wayOn(html);
+      expect(way).toMatchObject({ method: 'POST', url: host.oneId.url('/oauth2/sessions/logout') });
+      const answer = await goOn(way);
+      expect(answer.headers.get('location')).toBe(`${callbackUri}?state=${way.fields['state'] ?? ''}`);
+      expect(host.oneId.requests.at(-1)?.form['id_token_hint']).toBe(idToken);
+    });
+
+    it('RPI-2: is { url } for a caller that takes JSON only', async () => {
+      const { browser, idToken } = await signIn(host);
+      const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      const body = (await answer.json()) as { url: string };
+      expect(Object.keys(body)).toEqual(['url']);
+      expect(new URL(body.url).searchParams.get('id_token_hint')).toBe(idToken);
+      expect(stateCookies(browser)).toHaveLength(1);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+    });
+
+    it('RPI-2: tells a caller of JSON the form, too, when the URL is too long', async () => {
+      const { browser, idToken } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
+      const answer = await start(browser, {}, { headers: { accept: 'application/json, text/plain' } });
+      const { url, ...form } = (await answer.json()) as Record<string, unknown> & { url: string };
+      expect(new URL(url).searchParams.get('id_token_hint')).toBe(idToken);
+      expect(form).toEqual({
+        method: 'POST',
+        action: host.oneId.url('/oauth2/sessions/logout'),
+        fields: Object.fromEntries(new URL(url).searchParams),
+      });
+    });
+
+    it.each(['text/html', 'text/html,application/json', '*/*', 'application/xhtml+xml'])(
+      'RPI-2: is the page for Accept: %s',
+      async (accept) => {
+        const { browser } = await signIn(host);
+        const answer = await start(browser, {}, { headers: { accept } });
+        expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+      },
+    );
+  });
+
+  describe('here first', () => {
+    it('RPI-3: the session has ended when the answer comes', async () => {
+      const { browser, login } = await signIn(host);
+      const neighbour = await signIn(host);
+      const before = (await host.stored()).logouts.map(({ id }) => id);
+      await start(browser);
+      const added = (await host.stored()).logouts.filter(({ id }) => !before.includes(id));
+      expect(added).toEqual([
+        expect.objectContaining({
+          target: targetOf('sid', host.oneId.issuer, login.sid),
+          channel: 'app',
+          issued_until: null,
+          registered_until: expect.anything(),
+          returned_at: null,
+        }),
+      ]);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+      expect(await reasonAtMe(neighbour.browser)).toBe('alive');
+    });
+
+    it('RPI-3: a sign-in afterwards lives, within the same login at OneID too', async () => {
+      const { browser, login } = await signIn(host);
+      await start(browser);
+      const idToken = await host.oneId.idToken({ clientId, login });
+      const again = await host.app.get(SessionRegistry).register({ idToken });
+      expect((await host.fetch('/me', { session: again.id })).status).toBe(200);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+    });
+
+    it('RPI-3: a second click finds no session and still leads to OneID', async () => {
+      const { browser } = await signIn(host);
+      await start(browser);
+      const { fields } = wayOn(await (await start(browser)).text());
+      expect(fields).toEqual({ client_id: clientId });
+    });
+
+    describe('when the logout can not be stored', () => {
+      const database = () => host.app.get(SessionDatabase);
+      beforeEach(async () => {
+        await database().run(
+          `CREATE TRIGGER full BEFORE INSERT ON oneid_logout BEGIN SELECT RAISE(FAIL, 'disk full'); END`,
+        );
+      });
+      afterEach(() => database().run('DROP TRIGGER full'));
+
+      it('RPI-3: a browser is told so and is not sent on', async () => {
+        const { browser } = await signIn(host);
+        const before = host.oneId.requests.length;
+        const page = await start(browser);
+        expect(page.status).toBe(503);
+        expect(page.headers.get('cache-control')).toBe('no-store');
+        expect(page.headers.getSetCookie()).toEqual([]);
+        const html = await page.text();
+        expect(html).toContain('<p>You could not be logged out just now. Please try again.</p>');
+        expect(html).not.toMatch(/refresh|href|<form|<script/);
+        expect(host.oneId.requests).toHaveLength(before);
+        expect(await reasonAtMe(browser)).toBe('alive');
+      });
+
+      it('RPI-3: a caller of JSON is told so by code', async () => {
+        const { browser } = await signIn(host);
+        const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
+        expect(answer.status).toBe(503);
+        expect(answer.headers.getSetCookie()).toEqual([]);
+        expect(await answer.json()).toEqual({
+          statusCode: 503,
+          error: 'store_unavailable',
+          message: 'The session store is not available, try again',
+        });
+        expect(await reasonAtMe(browser)).toBe('alive');
+      });
+    });
+
+    it('RPI-3: where OneID is out of reach the session ends here, and the user is told', async () => {
+      // a replica that has just booted knows nothing of OneID yet
+      const replica = await startHost({
+        adapter,
+        database: sharedWith(host),
+        client: { issuer: host.oneId.issuer },
+        options: { clearCookies: [{ name: 'session', httpOnly: true }] },
+      });
+      host.oneId.fail('*', { reset: true });
+      try {
+        const [one, two] = [await signIn(host), await signIn(host)];
+        const browser = new Browser(replica);
+        browser.cookies.set('session', one.session.id);
+        const page = await start(browser);
+        expect(page.status).toBe(503);
+        const html = await page.text();
+        expect(html).toContain('<p>You are logged out here, but OneID could not be reached to log you out there.</p>');
+        expect(html).not.toMatch(/refresh|href|<form|<script/);
+        expect(page.headers.getSetCookie()).toEqual([
+          'session=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly',
+        ]);
+        expect(await reasonAtMe(one.browser)).toBe('logged_out');
+
+        browser.cookies.set('session', two.session.id);
+        const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
+        expect(answer.status).toBe(503);
+        expect(await answer.json()).toEqual({
+          statusCode: 503,
+          error: 'provider_unavailable',
+          message: "The provider's configuration can't be had just now",
+        });
+        expect(await reasonAtMe(two.browser)).toBe('logged_out');
+      } finally {
+        host.oneId.heal();
+        await replica.stop();
+      }
+    });
+  });
+
+  describe('conformance', () => {
+    it('rp-init-logout: the state that comes back is the one that was sent', async () => {
+      const { browser, idToken } = await signIn(host);
+      const location = await logOut(browser, { returnTo: '/goodbye' });
+      const sent = host.oneId.requests.at(-1)?.query;
+      expect(sent).toMatchObject({ id_token_hint: idToken, post_logout_redirect_uri: callbackUri });
+      expect(new URL(location).searchParams.get('state')).toBe(sent?.['state']);
+      expect((await browser.visit(pathOf(location))).headers.get('location')).toBe('/goodbye');
+    });
+
+    it('rp-init-logout-other-state: another state is not taken', async () => {
+      const { browser } = await signIn(host);
+      await logOut(browser, { returnTo: '/goodbye' });
+      const answer = await browser.visit('/logout/callback?state=something-else');
+      expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+    });
+
+    it('rp-init-logout-no-state: a return without state is not taken', async () => {
+      const { browser } = await signIn(host);
+      await logOut(browser, { returnTo: '/goodbye' });
+      const answer = await browser.visit('/logout/callback');
+      expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+    });
+
+    it('rp-backchannel-rpinitlogout: the logout token that a logout started here brings gets 200', async () => {
+      host.oneId.registerClient({ clientId, backchannelLogoutUri: `${host.url}/backchannel_logout` });
+      const { browser, login } = await signIn(host);
+      const location = await logOut(browser, { returnTo: '/goodbye' });
+      const delivery = (await host.oneId.deliveries()).at(-1);
+      expect(delivery).toMatchObject({ delivered: true, attempts: [{ status: 200, body: '' }] });
+      const target = targetOf('sid', host.oneId.issuer, login.sid);
+      const channels = (await host.stored()).logouts
+        .filter((row) => row['target'] === target)
+        .map((row) => row['channel']);
+      expect(channels.sort()).toEqual(['app', 'backchannel']);
+      expect((await browser.visit(pathOf(location))).headers.get('location')).toBe('/goodbye');
+    });
+
+    it('rp-frontchannel-rpinitlogout: the iframe that a logout started here brings gets 200', async () => {
+      const framed = await startHost({ adapter });
+      try {
+        framed.oneId.registerClient({ clientId, frontchannelLogoutUri: `${framed.url}/frontchannel_logout` });
+        const { browser, login } = await signIn(framed);
+        const page = await goOn(wayOn(await (await start(browser)).text()));
+        const html = await page.text();
+        const iframe = /<iframe src="([^"]*)"/.exec(html)?.[1]?.replaceAll('&#38;', '&') ?? '';
+        expect(new URL(iframe).searchParams.get('sid')).toBe(login.sid);
+        const framedAnswer = await browser.visit(iframe.slice(framed.url.length), { from: 'cross-site' });
+        expect(framedAnswer.status).toBe(200);
+        const goTo = /location\.href = "([^"]*)"/.exec(html)?.[1] ?? '';
+        expect((await browser.visit(pathOf(goTo))).status).toBe(303);
+        // it had ended before: the front-channel leaves nothing behind
+        expect((await framed.stored()).logouts.map((row) => row['channel'])).toEqual(['app']);
+      } finally {
+        await framed.stop();
+      }
+    });
+  });
+});

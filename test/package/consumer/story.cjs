@@ -1,0 +1,36 @@
+// The same small story for both kinds of app: sign in, log out at OneID, stay out.
+const assert = require('node:assert/strict');
+const { Reflector } = require('@nestjs/core');
+
+exports.tell = async ({ NestFactory, library, testing }) => {
+  const oneId = await testing.OneIdTestProvider.start({ clients: [{ clientId: 'app' }] });
+  class AppModule {}
+  const module = library.OneIdLogoutModule.forRoot({
+    clients: [{ issuer: oneId.issuer, clientId: 'app', postLogoutRedirectUri: 'https://app.example/logout/callback' }],
+    database: { type: 'better-sqlite3', database: ':memory:' },
+    sessionFrom: library.sessionFromCookie('session'),
+  });
+  const app = await NestFactory.create({ module: AppModule, imports: [module] }, { logger: false });
+  await app.listen(0, '127.0.0.1');
+  try {
+    // one Nest for the app and the library, or nothing could be injected
+    assert.ok(app.get(Reflector));
+    const login = oneId.signIn();
+    const idToken = await oneId.idToken({ clientId: 'app', login });
+    const session = await app.get(library.SessionRegistry).register({ idToken });
+    const liveness = app.get(library.SessionLiveness);
+    assert.equal((await liveness.requireAlive(session)).sid, login.sid);
+
+    const uri = `${await app.getUrl()}/backchannel_logout`;
+    const delivery = await oneId.deliver(uri, await oneId.logoutToken({ clientId: 'app', login }), { attempts: 1 });
+    assert.equal(delivery.attempts[0].status, 200);
+    await assert.rejects(liveness.requireAlive(session), (error) => {
+      assert.ok(error instanceof library.SessionRejectedError);
+      assert.equal(error.reason, 'logged_out');
+      return true;
+    });
+  } finally {
+    await app.close();
+    await oneId.close();
+  }
+};

@@ -1,0 +1,89 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import ts from 'typescript';
+
+const root = join(import.meta.dirname, '..');
+
+interface Block {
+  /** Where it stands, from the repository's root. */
+  readonly document: string;
+  /** Of its first line of code, from 1. */
+  readonly line: number;
+  readonly code: string;
+}
+
+function documents(): string[] {
+  const docs = join(root, 'docs');
+  return [
+    join(root, 'README.md'),
+    join(root, 'libs/oneid-logout/README.md'),
+    ...readdirSync(docs)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(docs, name)),
+  ].filter((path) => existsSync(path));
+}
+
+/** The blocks marked `ts`, whatever else is written beside it: none is for the eye only. */
+function blocksOf(path: string): Block[] {
+  const document = relative(root, path);
+  const text = readFileSync(path, 'utf8');
+  return [...text.matchAll(/^( *)```(?:ts|typescript)\b.*\n([^]*?)^ *```$/gm)].map((match) => ({
+    document,
+    line: text.slice(0, match.index).split('\n').length + 1,
+    code: match[2] ?? '',
+  }));
+}
+
+/** Compiles the blocks in memory, each a module of its own, beside the tests: so imports are found as they are there. */
+function faultsOf(blocks: readonly Block[]): string[] {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
+    config: { compilerOptions: object };
+  };
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
+  const files = new Map(blocks.map((block, index) => [join(root, 'test', `readme-block-${index}.ts`), block] as const));
+  const base = ts.createCompilerHost(options, true);
+  const host: ts.CompilerHost = {
+    ...base,
+    fileExists: (path) => files.has(path) || base.fileExists(path),
+    readFile: (path) => files.get(path)?.code ?? base.readFile(path),
+    getSourceFile: (path, target, ...others) => {
+      const block = files.get(path);
+      if (block === undefined) return base.getSourceFile(path, target, ...others);
+      // a module even without an import, so that two blocks may declare the same name
+      return ts.createSourceFile(path, `${block.code}\nexport {};\n`, target, true);
+    },
+  };
+  const program = ts.createProgram([...files.keys()], options, host);
+  return [...files].flatMap(([path, { document, line }]) => {
+    const file = program.getSourceFile(path);
+    return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map((diagnostic) => {
+      const start = file?.getLineAndCharacterOfPosition(diagnostic.start ?? 0) ?? { line: 0, character: 0 };
+      const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n  ');
+      return `${document}:${line + start.line}:${start.character + 1} ${message}`;
+    });
+  });
+}
+
+describe('the examples in README and docs', () => {
+  let blocks: Block[];
+  beforeAll(() => {
+    blocks = documents().flatMap(blocksOf);
+  });
+
+  it('are there, in the README first of all', () => {
+    expect(blocks.filter(({ document }) => document === 'README.md').length).toBeGreaterThan(0);
+  });
+
+  it('compile in strict mode against the library', () => {
+    expect(faultsOf(blocks).join('\n')).toBe('');
+  }, 120_000);
+
+  it('a wrong one would be found, with its line', () => {
+    const code =
+      "import { LogoutService } from 'nestjs-oneid-logout';\n\nexport const n: number = LogoutService.nope;\n";
+    expect(faultsOf([{ document: 'README.md', line: 10, code }])).toEqual([
+      "README.md:12:40 Property 'nope' does not exist on type 'typeof LogoutService'.",
+    ]);
+  }, 120_000);
+});
