@@ -23,7 +23,7 @@ const shared = {
     '^nestjs-oneid-logout/testing$': '<rootDir>/libs/oneid-logout/src/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/', '<rootDir>/.stryker-tmp/'],
   setupFiles: ['reflect-metadata'],
 };
 
