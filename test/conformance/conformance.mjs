@@ -6,8 +6,8 @@ import { rows } from './rows.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const document = join(root, 'docs/conformance.md');
 
-/** A string that begins with ids and a colon, as test names do: 'BC-6: …', 'FC-1, FC-2: …', 'rp-init-logout: …'. */
-const NAME = /(['"`])((?:(?:(?:BC|FC|RPI)-\d+|rp-[a-z-]+)(?:, | and )?)+): (.*?)\1/g;
+/** A string that begins with ids, as test names do: 'BC-6: …', 'FC-1, FC-2: …', 'rp-init-logout: …', or one alone. */
+const NAME = /(['"`])((?:(?:(?:BC|FC|RPI)-\d+|rp-[a-z-]+)(?:, | and )?)+)(?:: (.*?))?\1/g;
 
 async function specs(folder) {
   const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
@@ -23,7 +23,7 @@ async function testsById() {
   for (const path of [...(await specs('test')), ...(await specs('libs'))]) {
     const source = await readFile(path, 'utf8');
     for (const [, , ids, name] of source.matchAll(NAME)) {
-      const test = { name: name.replaceAll('|', '\\|'), file: relative(root, path).replaceAll(sep, '/') };
+      const test = { name: name ?? ids, file: relative(root, path).replaceAll(sep, '/') };
       for (const id of ids.split(/, | and /)) found.set(id, [...(found.get(id) ?? []), test]);
     }
   }
@@ -45,6 +45,23 @@ export async function conformance() {
     }
   }
   return { missing, text: `${lines.join('\n')}\n`, written: await readFile(document, 'utf8').catch(() => '') };
+}
+
+/** The tests that SECURITY.md names, by "quotation" or `id`, and whether the file linked next has them. */
+export async function securityClaims() {
+  const guarantees = (await readFile(join(root, 'SECURITY.md'), 'utf8')).split('## Out of scope')[0] ?? '';
+  const claims = [];
+  let named = [];
+  for (const [, quoted, id, file] of guarantees.matchAll(/"([^"]{20,})"|`((?:BC|FC|RPI)-\d+)`|\]\(([^)]+\.ts)\)/g)) {
+    if (file === undefined) {
+      named.push((quoted ?? id).replace(/\s+/g, ' '));
+      continue;
+    }
+    const source = await readFile(join(root, file), 'utf8').catch(() => '');
+    for (const test of named) claims.push({ test, file, found: source.includes(test) });
+    named = [];
+  }
+  return claims;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -118,6 +118,25 @@ export class SessionStore {
   }
 }
 
+type Run = SessionDatabase['run'];
+
+/** Puts something between the library and its database, until the function that is returned is called. */
+export function intercept(
+  database: SessionDatabase,
+  around: (run: Run, sql: string, parameters: readonly SqlParameter[]) => ReturnType<Run>,
+): () => void {
+  const run: Run = database.run.bind(database);
+  database.run = (sql: string, parameters?: readonly SqlParameter[]) => around(run, sql, parameters ?? []);
+  return () => {
+    database.run = run;
+  };
+}
+
+/** The same facts without some of them. */
+export function without<T extends object, K extends keyof T>(facts: T, ...names: readonly K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(facts).filter(([name]) => !names.includes(name as K))) as Omit<T, K>;
+}
+
 /** A bigint column, of which drivers make strings. */
 export const numberOf = (row: SqlRow | undefined, column: string): number | null => {
   const value = row?.[column];

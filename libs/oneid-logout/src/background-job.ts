@@ -15,6 +15,11 @@ export abstract class BackgroundJob {
 
   protected abstract work(): Promise<void>;
 
+  /** Long work looks at this between its steps, and leaves the rest for another time. */
+  protected get stopping(): boolean {
+    return this.stopped;
+  }
+
   start(): void {
     // apart from each other, or all replicas that booted together would come together for ever
     const jitter = this.interval * (0.75 + Math.random() / 2);

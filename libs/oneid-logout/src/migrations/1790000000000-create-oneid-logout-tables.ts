@@ -62,11 +62,19 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         name: 'oneid_session_tokens',
         columns: [
           { ...key('session_id'), isPrimary: true },
-          { name: 'id_token', type: 'text' },
+          optional({ name: 'id_token', type: 'text' }),
           optional({ name: 'refresh_token', type: 'text' }),
         ],
       }),
     );
+    await this.storeEveryCharacter(queryRunner);
+  }
+
+  /** MySQL's default may be a character set that knows few characters, and a collation that takes different names for one. */
+  private async storeEveryCharacter(queryRunner: QueryRunner): Promise<void> {
+    const { type } = queryRunner.dataSource.options;
+    if (type !== 'mysql' && type !== 'mariadb') return;
+    await queryRunner.query('ALTER TABLE oneid_session CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin');
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {

@@ -6,8 +6,6 @@ import { SessionRepository } from './session.repository.js';
 import { SessionSettings } from './session-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
 
-const SESSION_ID = /^[0-9a-f]{64}$/;
-
 /** Says whether the session that a request carries is alive: one indexed query to the primary. */
 @Injectable()
 export class SessionLiveness {
@@ -53,7 +51,7 @@ export class SessionLiveness {
   }
 
   private async requireSession(id: string): Promise<SessionFacts> {
-    const checked = SESSION_ID.test(id) ? await this.repository.check(id) : undefined;
+    const checked = await this.repository.check(id);
     if (checked === undefined) throw new SessionRejectedError('unknown');
     if (checked.endedBy !== undefined) throw new SessionRejectedError('logged_out');
     if (checked.expired) throw new SessionRejectedError('expired');
@@ -62,8 +60,9 @@ export class SessionLiveness {
 
   /** For an API that never saw the sign-in: alive unless a logout matches, the token's `iat` standing for both times. */
   private async requireClaims(claims: TokenClaims): Promise<SessionFacts> {
-    const { iss, sid, sub, iat } = claims;
-    if (typeof iss !== 'string' || typeof iat !== 'number' || typeof sub !== 'string') {
+    const { iss, sid, sub } = claims;
+    const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : undefined;
+    if (typeof iss !== 'string' || typeof sub !== 'string' || iat === undefined || !Number.isSafeInteger(iat * 1000)) {
       throw new SessionRejectedError('unknown');
     }
     const scope = this.settings.logoutScopeOf(iss);

@@ -30,22 +30,24 @@ export class LogoutRecorder {
   ) {}
 
   /** OneID said so over the back-channel, signed: it counts for good, and the same token again changes nothing. */
-  async backchannel(logout: BackchannelLogout): Promise<void> {
+  async backchannel(token: BackchannelLogout): Promise<void> {
+    // sessions are known by whole seconds, too
+    const logout = { ...token, iat: Math.floor(token.iat) };
     const { issuer, iat, sid, sub, scope } = logout;
     const facts: NewLogout[] = [];
-    if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', sid, 'none'));
+    if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid), 'none'));
     if (sub !== undefined && (sid === undefined || scope === 'user')) {
-      facts.push(this.fromToken(logout, 'sub', sub, iat));
+      facts.push(this.fromToken(logout, 'sub', targetOf('sub', issuer, sub), iat));
     }
     await this.recordToken(logout, facts);
     if (scope === 'user' && sid !== undefined && sub === undefined) {
       // read after the sid is on record: a sign-in that this misses finds the sid ended and does the same itself
-      const subs = await this.repository.findSubs(targetOf('sid', issuer, sid));
-      if (subs.length > 0) {
+      const users = await this.repository.findSubTargets(targetOf('sid', issuer, sid));
+      if (users.length > 0) {
         await this.recordToken(
           logout,
-          subs.map((known) => {
-            const fact = this.fromToken(logout, 'sub', known, iat);
+          users.map((target) => {
+            const fact = this.fromToken(logout, 'sub', target, iat);
             return { ...fact, id: digest([fact.id, fact.target]) };
           }),
         );
@@ -56,8 +58,11 @@ export class LogoutRecorder {
   /** The front-channel said so, unsigned: it ends what is alive now, and leaves no trace where nothing is. */
   async frontchannel(issuer: string, sid: string): Promise<boolean> {
     const target = targetOf('sid', issuer, sid);
-    if ((await this.repository.findAlive('sid', target, 1)).length === 0) return false;
-    await this.recordRegistered(randomId(), 'frontchannel', 'sid', target);
+    const [newest] = await this.repository.findAlive('sid', target, 1);
+    if (newest === undefined) return false;
+    // of any number of requests that find the same sessions alive, one is stored
+    const id = digest(['frontchannel', target, newest.registeredAt]);
+    await this.recordRegistered({ id, channel: 'frontchannel', kind: 'sid', target });
     return true;
   }
 
@@ -69,7 +74,10 @@ export class LogoutRecorder {
     const value = kind && aim[kind];
     if (kind === undefined || value === undefined)
       throw new TypeError('A session needs an id, a sid or a sub to be ended');
-    await this.recordRegistered(logoutId, 'app', kind, targetOf(kind, issuer, value));
+    // a token's clock is the provider's, which may be ahead of ours
+    const { registeredAt: registeredUntil } = session;
+    const target = targetOf(kind, issuer, value);
+    await this.recordRegistered({ id: logoutId, channel: 'app', kind, target, registeredUntil });
   }
 
   /** Ends one session for good. */
@@ -83,7 +91,12 @@ export class LogoutRecorder {
 
   /** Ends every session that a user has now. */
   async byAdmin(issuer: string, sub: string): Promise<void> {
-    await this.recordRegistered(randomId(), 'admin', 'sub', targetOf('sub', issuer, sub));
+    await this.recordRegistered({
+      id: randomId(),
+      channel: 'admin',
+      kind: 'sub',
+      target: targetOf('sub', issuer, sub),
+    });
   }
 
   /** A sign-in met its `sid` already ended for all of the user's sessions, before anybody knew the user. */
@@ -97,12 +110,12 @@ export class LogoutRecorder {
     );
   }
 
-  private fromToken(logout: BackchannelLogout, kind: TargetKind, value: string, bound: 'none' | number): NewLogout {
+  private fromToken(logout: BackchannelLogout, kind: TargetKind, target: string, bound: 'none' | number): NewLogout {
     const { issuer, clientId, jti, iat } = logout;
     return {
       id: digest(['backchannel', issuer, clientId, jti, kind]),
       kind,
-      target: targetOf(kind, issuer, value),
+      target,
       channel: 'backchannel',
       bound,
       issuedAt: iat,
@@ -137,8 +150,9 @@ export class LogoutRecorder {
     return recorded === facts.length;
   }
 
-  private async recordRegistered(id: string, channel: LogoutChannel, kind: TargetKind, target: string): Promise<void> {
-    await this.repository.insertLogouts([{ id, kind, target, channel, bound: 'registered' }]);
+  private async recordRegistered(logout: Omit<NewLogout, 'bound'>): Promise<void> {
+    const { id, channel, target } = logout;
+    if ((await this.repository.insertLogouts([{ ...logout, bound: 'registered' }])) === 0) return;
     // the logout is on record: if its bound can't be read just now, better close too much than too little
     const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
     this.events.publish(channel, [{ target, registeredUntil }]);

@@ -34,6 +34,12 @@ export function boundSql(issuedAt: string, registeredAt: string): string {
   )`;
 }
 
-/** {@link ends} for SQL: does logout `l` end session `s`? Columns of the library's tables, no parameters. */
-export const endedSql = `l.target IN (s.target_session, s.target_sid, s.target_sub)
-  AND ${boundSql('s.issued_at', 's.registered_at')}`;
+/** The bound of {@link ends} for SQL: is the bound of logout `l` not passed by session `s`? */
+export const sessionBoundSql = boundSql('s.issued_at', 's.registered_at');
+
+/** {@link ends} for SQL: does logout `l` end session `s`? Finds logouts of a session by their index; no parameters. */
+export const endedSql = `l.target IN (s.target_session, s.target_sid, s.target_sub) AND ${sessionBoundSql}`;
+
+/** The same, finding sessions of a logout by their indexes. */
+export const endsSql = `(s.target_session = l.target OR s.target_sid = l.target OR s.target_sub = l.target)
+  AND ${sessionBoundSql}`;

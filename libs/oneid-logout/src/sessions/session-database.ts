@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataSource, type DataSourceOptions, QueryFailedError } from 'typeorm';
+import { DataSource, type DataSourceOptions, MigrationExecutor, QueryFailedError, type QueryRunner } from 'typeorm';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { CreateOneIdLogoutTables1790000000000 } from '../migrations/1790000000000-create-oneid-logout-tables.js';
 import { LogoutEntity } from './logout.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
+import { digest } from './targets.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
 
 /** TypeORM options of a database the library runs on, without what the library sets itself. */
@@ -20,6 +21,13 @@ export interface SqlResult {
 /** How long one statement may take, milliseconds: a store that hangs is a store that is down. */
 const STATEMENT_TIMEOUT = 5_000;
 const BUSY_RETRY_DELAY = 10;
+
+/** How often and how many milliseconds apart a boot tries on while another process has the database locked. */
+const BOOT_ATTEMPTS = 100;
+const BOOT_RETRY_DELAY = 100;
+
+/** How long a boot waits for another replica's migration, seconds. */
+const MIGRATION_PATIENCE = 60;
 const MIGRATION_LOCK = 7_153_269_401;
 
 /**
@@ -42,7 +50,9 @@ export class SessionDatabase {
     migrate: boolean,
     dialect: SqlDialect = sqlDialects[options.type],
   ): Promise<SessionDatabase> {
-    const dataSource = await new DataSource(sessionDataSourceOptions(options)).initialize();
+    const dataSource = await retryWhileLocked(dialect, () =>
+      new DataSource(sessionDataSourceOptions(options)).initialize(),
+    );
     const database = new SessionDatabase(dataSource, dialect);
     try {
       await database.checkPromises();
@@ -75,7 +85,7 @@ export class SessionDatabase {
         }),
       ]);
     } catch (error) {
-      throw new StoreUnavailableError(error);
+      throw new StoreUnavailableError(withoutParameters(error));
     } finally {
       deadline.abort();
     }
@@ -86,9 +96,8 @@ export class SessionDatabase {
       try {
         return await this.execute(text, parameters);
       } catch (error) {
-        const busy = error instanceof QueryFailedError && this.dialect.isBusy(error.driverError as { code?: unknown });
-        if (!busy || signal.aborted) throw error;
-        await delay(BUSY_RETRY_DELAY);
+        if (!isBusy(this.dialect, error)) throw error;
+        await delay(BUSY_RETRY_DELAY, undefined, { signal });
       }
     }
   }
@@ -104,50 +113,95 @@ export class SessionDatabase {
   }
 
   private async checkPromises(): Promise<void> {
-    if (this.dataSource.options.type !== 'postgres') return;
+    const { type } = this.dataSource.options;
+    if (type === 'postgres') await this.checkPostgres();
+    if (type === 'mysql' || type === 'mariadb') await this.checkMysql();
+  }
+
+  private async checkPostgres(): Promise<void> {
     const { rows } = await this.run(
       `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery() AS replica`,
     );
     const { isolation, replica } = rows[0] ?? {};
-    if (isolation !== 'read committed') {
-      throw new Error(
-        `OneIdLogoutModule: the database's default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
-      );
-    }
-    if (replica !== false) throw new Error('OneIdLogoutModule: the database is a read-only replica, use the primary');
+    refuseUnless(
+      isolation === 'read committed',
+      `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
+    );
+    refuseUnless(replica === false, 'it is a read-only replica, use the primary');
+  }
+
+  private async checkMysql(): Promise<void> {
+    const { rows } = await this.run('SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode');
+    const { autocommit, sql_mode: mode } = rows[0] ?? {};
+    refuseUnless(Number(autocommit) === 1, 'autocommit is off, it must be on');
+    const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
+    refuseUnless(safe, 'sql_mode has NO_BACKSLASH_ESCAPES, under which the driver does not quote safely');
   }
 
   /** Replicas that boot at once would run the same migration at once, so they take turns. */
   private async migrate(): Promise<void> {
-    const { type } = this.dataSource.options;
-    if (type === 'better-sqlite3') {
-      await this.migrateWithRetry();
-      return;
-    }
-    const lock = this.dataSource.createQueryRunner();
+    const runner = this.dataSource.createQueryRunner();
     try {
-      if (type === 'postgres') await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-      else await lock.query('SELECT GET_LOCK(?, 60)', [`oneid_logout_${MIGRATION_LOCK}`]);
-      await this.dataSource.runMigrations({ transaction: 'each' });
+      await runner.connect();
+      const unlock = await this.lockMigrations(runner);
+      // on the connection that holds the lock: a pool of one is enough
+      const executor = new MigrationExecutor(this.dataSource, runner);
+      executor.transaction = 'each';
+      await retryWhileLocked(this.dialect, () => executor.executePendingMigrations());
+      await unlock();
     } finally {
-      if (type === 'postgres') await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-      else await lock.query('SELECT RELEASE_LOCK(?)', [`oneid_logout_${MIGRATION_LOCK}`]);
-      await lock.release();
+      // the lock goes with the connection where it could not be given back
+      await runner.release();
     }
   }
 
-  /** SQLite has no advisory lock: the process that loses the race finds the work done at its next try. */
-  private async migrateWithRetry(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.dataSource.runMigrations({ transaction: 'each' });
-        return;
-      } catch (error) {
-        if (attempt === 50) throw error;
-        await delay(100);
+  /** SQLite has no such lock: who loses the race there finds the work done at the next try. */
+  private async lockMigrations(runner: QueryRunner): Promise<() => Promise<unknown>> {
+    switch (this.dataSource.options.type) {
+      case 'postgres':
+        await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+        return () => runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+      case 'mysql':
+      case 'mariadb': {
+        // the server has one name space for all databases
+        const [database] = (await runner.query('SELECT DATABASE() AS name')) as SqlRow[];
+        const lock = digest(['oneid_logout migrations', String(database?.['name'])]);
+        const [row] = (await runner.query('SELECT GET_LOCK(?, ?) AS locked', [lock, MIGRATION_PATIENCE])) as SqlRow[];
+        refuseUnless(Number(row?.['locked']) === 1, 'another process has been migrating it for a minute');
+        return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
       }
+      default:
+        return () => Promise.resolve();
     }
   }
+}
+
+function refuseUnless(condition: boolean, fault: string): asserts condition {
+  if (!condition) throw new Error(`OneIdLogoutModule: can't use this database: ${fault}`);
+}
+
+function isBusy(dialect: SqlDialect, error: unknown): boolean {
+  const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  return typeof driverError === 'object' && driverError !== null && dialect.isBusy(driverError);
+}
+
+/** For the work at boot: another process that boots at the same time has the database locked for a moment. */
+async function retryWhileLocked<T>(dialect: SqlDialect, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isBusy(dialect, error) || attempt === BOOT_ATTEMPTS) throw error;
+      await delay(BOOT_RETRY_DELAY);
+    }
+  }
+}
+
+/** What the driver says, without the statement and its parameters: those hold session ids and tokens. */
+function withoutParameters(error: unknown): unknown {
+  if (!(error instanceof QueryFailedError)) return error;
+  const { code } = error.driverError as { code?: unknown };
+  return Object.assign(new Error(error.message), { code });
 }
 
 /**
@@ -164,6 +218,9 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataS
     synchronize: false,
     dropSchema: false,
     subscribers: [],
+    // it would write parameters down: session ids, users, tokens
+    logging: false,
+    maxQueryExecutionTime: 0,
   };
   switch (options.type) {
     case 'better-sqlite3':

@@ -7,6 +7,7 @@ import { LogoutRecorder } from './logout-recorder.js';
 import { type Session } from './session.js';
 import { SessionRepository } from './session.repository.js';
 import { SessionSettings } from './session-settings.js';
+import { targetOf } from './targets.js';
 import { TokenRepository } from './token.repository.js';
 import { TokenVault } from './token-vault.js';
 
@@ -56,12 +57,14 @@ export class SessionRegistry {
    */
   async register(options: RegisterSessionOptions): Promise<Session> {
     const { idToken, refreshToken } = options;
-    const verified = await this.verifier.verify(idToken, { nonce: options.nonce });
+    const token = await this.verifier.verify(idToken, { nonce: options.nonce });
+    const verified = { ...token, issuedAt: Math.floor(token.issuedAt) };
+    const lifetime = this.lifetime(options.expiresAt);
     await this.refuseEnded(verified, refreshToken);
 
-    const id = await this.insert(verified, this.lifetime(options.expiresAt));
+    const id = await this.insert(verified, lifetime);
     await this.vault.store(id, { idToken, refreshToken });
-    const session = await this.requireAlive(id);
+    const session = await this.requireAlive(id, verified);
     if (options.replaces !== undefined && options.replaces !== id) await this.replace(options.replaces);
     return session;
   }
@@ -78,6 +81,7 @@ export class SessionRegistry {
   async refresh(sessionId: string, options: RefreshSessionOptions): Promise<Session> {
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) throw new SessionRejectedError('unknown');
+    if (checked.expired && checked.endedBy === undefined) throw new SessionRejectedError('expired');
     if (options.idToken !== undefined) {
       refuseOtherLogin(checked.session, await this.verifier.verify(options.idToken, {}));
     }
@@ -87,7 +91,7 @@ export class SessionRegistry {
 
   /** A sign-in whose login is over is refused before anything is stored, but for a refresh token to be revoked. */
   private async refuseEnded(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<void> {
-    const { issuer, sid, sub, issuedAt, logoutScope } = verified;
+    const { issuer, sid, sub, issuedAt } = verified;
     // registered later than any logout, so that only those count that end a new session too
     const endedBy = await this.repository.findLogout({
       issuer,
@@ -97,9 +101,14 @@ export class SessionRegistry {
       ...(sid !== undefined && { sid }),
     });
     if (endedBy === undefined) return;
-    if (logoutScope === 'user' && sid !== undefined) await this.recorder.onLateUser(issuer, sid, sub);
+    await this.endUser(verified);
     if (refreshToken !== undefined && this.vault.storesTokens) return;
     throw new SessionEndedError();
+  }
+
+  /** A logout of all of the user's sessions may have named the `sid` alone, before anybody knew whose it is. */
+  private async endUser({ issuer, sid, sub, logoutScope }: VerifiedIdToken): Promise<void> {
+    if (logoutScope === 'user' && sid !== undefined) await this.recorder.onLateUser(issuer, sid, sub);
   }
 
   private async insert(verified: VerifiedIdToken, lifetime: number): Promise<string> {
@@ -115,11 +124,12 @@ export class SessionRegistry {
   }
 
   /** The last look, after everything is written: whoever writes a logout later sees what has been written here. */
-  private async requireAlive(id: string): Promise<Session> {
+  private async requireAlive(id: string, signIn?: VerifiedIdToken): Promise<Session> {
     const checked = await this.repository.check(id);
     if (checked === undefined) throw new SessionRejectedError('unknown');
     const { session, endedBy, expired } = checked;
     if (endedBy !== undefined) {
+      if (signIn !== undefined) await this.endUser(signIn);
       if (this.vault.storesTokens) await this.tokens.makeDue(session);
       throw new SessionEndedError();
     }
@@ -135,15 +145,16 @@ export class SessionRegistry {
   private lifetime(expiresAt: Date | undefined): number {
     const { maxSessionLifetime } = this.settings;
     if (expiresAt === undefined) return maxSessionLifetime;
+    if (Number.isNaN(expiresAt.getTime())) throw new RangeError('expiresAt is not a valid date');
     return Math.max(0, Math.min(maxSessionLifetime, expiresAt.getTime() - this.clock.now()));
   }
 }
 
 function refuseOtherLogin(session: Session, token: VerifiedIdToken): void {
   const same =
-    token.issuer === session.issuer &&
+    // as one string, in which the issuer's trailing slash does not matter
+    targetOf('sub', token.issuer, token.sub) === targetOf('sub', session.issuer, session.sub) &&
     token.clientId === session.clientId &&
-    token.sub === session.sub &&
     (token.sid === undefined || token.sid === session.sid);
   if (!same) throw new InvalidIdTokenError('The ID token belongs to another session');
 }

@@ -6,8 +6,8 @@ export class SessionTokensEntity {
   @PrimaryColumn({ name: 'session_id', type: 'varchar', length: 64 })
   sessionId!: string;
 
-  @Column({ name: 'id_token', type: 'text' })
-  idToken!: string;
+  @Column({ name: 'id_token', type: 'text', nullable: true })
+  idToken!: string | null;
 
   @Column({ name: 'refresh_token', type: 'text', nullable: true })
   refreshToken!: string | null;

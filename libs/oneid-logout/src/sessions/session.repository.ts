@@ -1,6 +1,7 @@
-import { boundSql, endedSql, type LogoutChannel } from './rule.js';
+import { boundSql, endedSql, type LogoutChannel, sessionBoundSql } from './rule.js';
 import { type Session, type SessionFacts, targetsOf } from './session.js';
 import { type SessionDatabase, type SqlParameter, type SqlRow } from './session-database.js';
+import { nowOnce } from './sql-dialect.js';
 import { targetOf, type TargetKind } from './targets.js';
 
 /** A session and what the store says of it at this moment. */
@@ -35,6 +36,8 @@ export interface NewLogout {
    * until then, seconds.
    */
   readonly bound: 'none' | 'registered' | number;
+  /** With the bound `registered`: ends what was registered until then in any case, milliseconds. */
+  readonly registeredUntil?: number | undefined;
   /** `iat` of the logout token, seconds. */
   readonly issuedAt?: number | undefined;
 }
@@ -49,6 +52,9 @@ export interface RetentionSettings {
 /** Expired sessions stay for a day, so that their owners are told `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 
+/** Ids come from cookies: nothing else than what we gave out reaches the database. */
+const SESSION_ID = /^[0-9a-f]{64}$/;
+
 const SESSION_COLUMNS = 's.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at';
 
 /** All that the library asks of the database: the only place that queries. Each method but the purge is one statement. */
@@ -60,7 +66,7 @@ export class SessionRepository {
 
   /** The session with this id, and whether it is ended or expired; one indexed query. */
   async check(id: string): Promise<CheckedSession | undefined> {
-    return this.findChecked('s.id = ?', id);
+    return SESSION_ID.test(id) ? this.findChecked('s.id = ?', id) : undefined;
   }
 
   /** The session that was registered with this ID token. */
@@ -73,7 +79,7 @@ export class SessionRepository {
     const { rows } = await this.database.run(
       `SELECT ${SESSION_COLUMNS} FROM oneid_session s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
-         AND NOT EXISTS (SELECT 1 FROM oneid_logout l WHERE ${endedSql})
+         AND ${noneOf('oneid_logout l')}
        ORDER BY s.registered_at DESC LIMIT ${limit}`,
       [target],
     );
@@ -146,7 +152,7 @@ export class SessionRepository {
       rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${this.now}, ${this.now} + ?, ${dueAt})`);
       parameters.push(logout.id, logout.target, logout.channel);
       parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
-      if (logout.bound === 'registered') parameters.push(logout.target);
+      if (logout.bound === 'registered') parameters.push(logout.registeredUntil ?? 0, logout.target);
       parameters.push(logout.issuedAt ?? null, this.settings.logoutRetention);
     }
     const { affected } = await this.database.run(
@@ -184,12 +190,13 @@ export class SessionRepository {
     );
   }
 
-  /** The users who signed in with this `sid`: one, unless the provider reuses it. */
-  async findSubs(targetSid: string): Promise<string[]> {
-    const { rows } = await this.database.run('SELECT DISTINCT s.sub FROM oneid_session s WHERE s.target_sid = ?', [
-      targetSid,
-    ]);
-    return rows.map((row) => String(row['sub']));
+  /** The targets of the users who signed in with this `sid`: one, unless the provider reuses it. */
+  async findSubTargets(targetSid: string): Promise<string[]> {
+    const { rows } = await this.database.run(
+      'SELECT DISTINCT s.target_sub FROM oneid_session s WHERE s.target_sid = ? ORDER BY s.target_sub',
+      [targetSid],
+    );
+    return rows.map((row) => String(row['target_sub']));
   }
 
   /** Notes that the browser came back from the provider for this logout; false when it had already, or none is known. */
@@ -202,8 +209,8 @@ export class SessionRepository {
   }
 
   /**
-   * Deletes what no answer depends on any more: sessions a day after they expired, logouts past their retention; not
-   * while refresh tokens wait to be revoked.
+   * Deletes what no answer depends on any more: sessions a day after they expired, logouts past their retention that end
+   * no session still there, whatever the clock did in between; neither while refresh tokens wait to be revoked.
    *
    * @param limit at most so many rows of each
    * @returns how many rows are gone
@@ -211,14 +218,15 @@ export class SessionRepository {
   async purge(limit: number): Promise<number> {
     const sessions = await this.selectIds(
       `SELECT s.id FROM oneid_session s
-       WHERE s.expires_at < ${this.now} - ${EXPIRED_SESSION_RETENTION}
-         AND NOT EXISTS (SELECT 1 FROM oneid_logout l WHERE l.tokens_due_at IS NOT NULL AND ${endedSql})
+       WHERE s.expires_at < ${this.nowOnce} - ${EXPIRED_SESSION_RETENTION}
+         AND ${noneOf('oneid_logout l', 'AND l.tokens_due_at IS NOT NULL')}
        LIMIT ${limit}`,
     );
     await this.deleteIds('oneid_session_tokens', 'session_id', sessions);
     await this.deleteIds('oneid_session', 'id', sessions);
     const logouts = await this.selectIds(
-      `SELECT l.id FROM oneid_logout l WHERE l.keep_until < ${this.now} AND l.tokens_due_at IS NULL LIMIT ${limit}`,
+      `SELECT l.id FROM oneid_logout l WHERE l.keep_until < ${this.nowOnce} AND l.tokens_due_at IS NULL
+         AND ${noneOf('oneid_session s')} LIMIT ${limit}`,
     );
     await this.deleteIds('oneid_logout', 'id', logouts);
     return sessions.length + logouts.length;
@@ -254,14 +262,17 @@ export class SessionRepository {
   /** Ends all that is registered by now, also what a clock that has stepped back put later than now. */
   private registeredUntil(logout: NewLogout): string {
     if (logout.bound !== 'registered') return 'NULL';
-    return this.database.dialect.greatest(
-      this.now,
-      `(SELECT COALESCE(MAX(s.registered_at), 0) FROM oneid_session s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`,
-    );
+    const { dialect } = this.database;
+    const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM oneid_session s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
+    return dialect.greatest(dialect.greatest(this.now, '?'), newest);
   }
 
   private get now(): string {
     return this.database.dialect.now;
+  }
+
+  private get nowOnce(): string {
+    return nowOnce(this.database.dialect);
   }
 }
 
@@ -270,6 +281,15 @@ const TARGET_COLUMNS = {
   sid: 'target_sid',
   sub: 'target_sub',
 } as const satisfies Record<TargetKind, string>;
+
+/** No row of the other table meets; one target at a time, as MySQL has no use for its indexes where they are joined. */
+const noneOf = (others: 'oneid_session s' | 'oneid_logout l', condition = ''): string =>
+  Object.values(TARGET_COLUMNS)
+    .map(
+      (column) =>
+        `NOT EXISTS (SELECT 1 FROM ${others} WHERE l.target = s.${column} AND ${sessionBoundSql} ${condition})`,
+    )
+    .join(' AND ');
 
 function toSession(row: SqlRow): Session {
   const sid = row['sid'];

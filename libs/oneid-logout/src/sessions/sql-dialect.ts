@@ -10,19 +10,20 @@ export interface SqlDialect {
   placeholder(n: number): string;
   /** Wraps `INSERT INTO table …` so that a row whose key exists is left out without an error. */
   insertOrIgnore(insert: string): string;
-  /** Is this driver error a lock held by another connection that a later try may find gone? */
+  /** Is this driver error about another connection that got in the way, so that nothing was done and a later try may be? */
   isBusy(driverError: { code?: unknown }): boolean;
 }
 
 const greatest = (a: string, b: string) => `GREATEST(${a}, ${b})`;
-const never = () => false;
+
+const POSTGRES_CONFLICTS = new Set<unknown>(['40001', '40P01']);
 
 const postgres: SqlDialect = {
   now: '(extract(epoch from clock_timestamp()) * 1000)::bigint',
   greatest,
   placeholder: (n) => `$${n}`,
   insertOrIgnore: (insert) => `${insert} ON CONFLICT DO NOTHING`,
-  isBusy: never,
+  isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
 };
 
 const mysql: SqlDialect = {
@@ -39,8 +40,11 @@ const sqlite: SqlDialect = {
   greatest: (a, b) => `MAX(${a}, ${b})`,
   placeholder: () => '?',
   insertOrIgnore: (insert) => `${insert} ON CONFLICT DO NOTHING`,
-  isBusy: (error) => error.code === 'SQLITE_BUSY' || error.code === 'SQLITE_BUSY_SNAPSHOT',
+  isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
 };
+
+/** The database's clock to compare an indexed column with: read once, not row by row, which would rule the index out. */
+export const nowOnce = ({ now }: SqlDialect): string => `(SELECT ${now})`;
 
 /** The databases the library runs on, by TypeORM's name of the driver. */
 export const sqlDialects = {

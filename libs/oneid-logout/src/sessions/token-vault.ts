@@ -3,9 +3,9 @@ import { CompactEncrypt, compactDecrypt } from 'jose';
 import { type TokenRepository } from './token.repository.js';
 import { digest } from './targets.js';
 
-/** A session's tokens in clear. */
+/** A session's tokens in clear; after a logout has erased them, a refresh under way may bring a refresh token alone. */
 export interface SessionTokens {
-  readonly idToken: string;
+  readonly idToken?: string | undefined;
   readonly refreshToken?: string | undefined;
 }
 
@@ -45,32 +45,31 @@ export class TokenVault {
   }
 
   /** Puts refreshed tokens in place of those of the session; what is not given anew is kept. */
-  async replace(sessionId: string, tokens: Partial<SessionTokens>): Promise<void> {
+  async replace(sessionId: string, tokens: SessionTokens): Promise<void> {
     const [encryptionKey] = this.keys;
-    if (encryptionKey === undefined) return;
+    if (encryptionKey === undefined || (tokens.idToken ?? tokens.refreshToken) === undefined) return;
     const stored = await this.load(sessionId);
-    const idToken = tokens.idToken ?? stored?.idToken;
-    if (idToken === undefined) return;
     const sealed = await this.seal(encryptionKey, sessionId, {
-      idToken,
+      idToken: tokens.idToken ?? stored?.idToken,
       refreshToken: tokens.refreshToken ?? stored?.refreshToken,
     });
     await this.repository.save(sessionId, sealed.idToken, sealed.refreshToken);
   }
 
-  /** The tokens of a session; undefined when none are stored, or no secret of today opens them. */
+  /** The tokens of a session, those that a secret of today opens; undefined when none are stored. */
   async load(sessionId: string): Promise<SessionTokens | undefined> {
     if (this.keys.length === 0) return undefined;
     const stored = await this.repository.find(sessionId);
     if (stored === undefined) return undefined;
-    const idToken = await this.open(sessionId, stored.idToken);
-    if (idToken === undefined) return undefined;
-    const refreshToken = stored.refreshToken === null ? undefined : await this.open(sessionId, stored.refreshToken);
-    return { idToken, refreshToken };
+    return {
+      idToken: await this.open(sessionId, stored.idToken),
+      refreshToken: await this.open(sessionId, stored.refreshToken),
+    };
   }
 
-  /** Decrypts one token; undefined when it was sealed by another secret or for another session. */
-  async open(sessionId: string, ciphertext: string): Promise<string | undefined> {
+  /** Decrypts one token; undefined when there is none, or it was sealed by another secret or for another session. */
+  async open(sessionId: string, ciphertext: string | null): Promise<string | undefined> {
+    if (ciphertext === null) return undefined;
     try {
       const { plaintext } = await compactDecrypt(
         ciphertext,
@@ -85,13 +84,12 @@ export class TokenVault {
   }
 
   private async seal(key: VaultKey, sessionId: string, tokens: SessionTokens) {
-    const encrypt = (token: string) =>
-      new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ session: sessionId, token })))
+    const encrypt = async (token: string | undefined) => {
+      if (token === undefined) return null;
+      return new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ session: sessionId, token })))
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: key.id })
         .encrypt(key.key);
-    return {
-      idToken: await encrypt(tokens.idToken),
-      refreshToken: tokens.refreshToken === undefined ? null : await encrypt(tokens.refreshToken),
     };
+    return { idToken: await encrypt(tokens.idToken), refreshToken: await encrypt(tokens.refreshToken) };
   }
 }

@@ -1,5 +1,6 @@
-import { boundSql } from './rule.js';
+import { boundSql, endsSql } from './rule.js';
 import { type SessionFacts, targetsOf } from './session.js';
+import { nowOnce } from './sql-dialect.js';
 import { type SessionDatabase, type SqlRow } from './session-database.js';
 
 /** The tokens of a session as they lie in the database: ciphertext. */
@@ -7,7 +8,7 @@ export interface StoredTokens {
   readonly sessionId: string;
   readonly issuer: string;
   readonly clientId: string;
-  readonly idToken: string;
+  readonly idToken: string | null;
   readonly refreshToken: string | null;
 }
 
@@ -38,7 +39,7 @@ export class TokenRepository {
   }
 
   /** Stores a session's tokens in place of those it had. */
-  async save(sessionId: string, idToken: string, refreshToken: string | null): Promise<void> {
+  async save(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
     const { affected } = await this.database.run(
       'UPDATE oneid_session_tokens SET id_token = ?, refresh_token = ? WHERE session_id = ?',
       [idToken, refreshToken, sessionId],
@@ -46,22 +47,24 @@ export class TokenRepository {
     if (affected === 0) await this.insert(sessionId, idToken, refreshToken);
   }
 
-  /** Stores a session's first tokens; when it has some already, those stay. */
-  async insert(sessionId: string, idToken: string, refreshToken: string | null): Promise<void> {
+  /** Stores a session's first tokens; when it has some already, those stay. Without its session nobody would purge them. */
+  async insert(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
     await this.database.run(
       this.database.dialect.insertOrIgnore(
-        'INSERT INTO oneid_session_tokens (session_id, id_token, refresh_token) VALUES (?, ?, ?)',
+        `INSERT INTO oneid_session_tokens (session_id, id_token, refresh_token)
+         SELECT s.id, ?, ? FROM oneid_session s WHERE s.id = ?`,
       ),
-      [sessionId, idToken, refreshToken],
+      [idToken, refreshToken, sessionId],
     );
   }
 
   /** Erases these tokens of a session, unless others have taken their place by now. */
   async erase(tokens: StoredTokens): Promise<void> {
-    await this.database.run('DELETE FROM oneid_session_tokens WHERE session_id = ? AND id_token = ?', [
-      tokens.sessionId,
-      tokens.idToken,
-    ]);
+    // no two ciphertexts are equal, so one of them tells; and one of them is always there
+    await this.database.run(
+      'DELETE FROM oneid_session_tokens WHERE session_id = ? AND COALESCE(refresh_token, id_token) = ?',
+      [tokens.sessionId, tokens.refreshToken ?? tokens.idToken],
+    );
   }
 
   /** Has the logouts that end this session look for refresh tokens once more. */
@@ -81,7 +84,7 @@ export class TokenRepository {
     const { now } = this.database.dialect;
     const { rows } = await this.database.run(
       `SELECT l.id, l.tokens_due_at, ${now} AS now_at, CASE WHEN l.keep_until < ${now} THEN 1 ELSE 0 END AS overdue
-       FROM oneid_logout l WHERE l.tokens_due_at <= ${now} ORDER BY l.tokens_due_at LIMIT ${limit}`,
+       FROM oneid_logout l WHERE l.tokens_due_at <= ${nowOnce(this.database.dialect)} ORDER BY l.tokens_due_at LIMIT ${limit}`,
     );
     return rows.map((row) => ({
       id: String(row['id']),
@@ -104,8 +107,7 @@ export class TokenRepository {
   async findEndedBy(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
     const { rows } = await this.database.run(
       `SELECT ${TOKEN_COLUMNS} FROM oneid_logout l
-       JOIN oneid_session s ON (s.target_session = l.target OR s.target_sid = l.target OR s.target_sub = l.target)
-         AND ${boundSql('s.issued_at', 's.registered_at')}
+       JOIN oneid_session s ON ${endsSql}
        JOIN oneid_session_tokens t ON t.session_id = s.id
        WHERE l.id = ? AND t.session_id > ?
        ORDER BY t.session_id LIMIT ${limit}`,
@@ -116,12 +118,12 @@ export class TokenRepository {
 }
 
 function toTokens(row: SqlRow): StoredTokens {
-  const refreshToken = row['refresh_token'];
+  const { id_token: idToken, refresh_token: refreshToken } = row;
   return {
     sessionId: String(row['session_id']),
     issuer: String(row['issuer']),
     clientId: String(row['client_id']),
-    idToken: String(row['id_token']),
+    idToken: typeof idToken === 'string' ? idToken : null,
     refreshToken: typeof refreshToken === 'string' ? refreshToken : null,
   };
 }

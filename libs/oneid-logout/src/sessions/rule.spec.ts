@@ -1,0 +1,99 @@
+import { describe, expect, it } from '@jest/globals';
+import { ends, type LogoutFact } from './rule.js';
+import { type SessionFacts } from './session.js';
+import { targetOf } from './targets.js';
+
+const issuer = 'https://oneid.example/';
+const session: SessionFacts = {
+  id: 'session-1',
+  issuer,
+  clientId: 'app',
+  sid: 'sid-1',
+  sub: 'alice',
+  issuedAt: 1_000,
+  registeredAt: 1_000_500,
+};
+
+const sid = targetOf('sid', issuer, 'sid-1');
+const sub = targetOf('sub', issuer, 'alice');
+const own = targetOf('session', issuer, 'session-1');
+
+describe('targetOf', () => {
+  it('is the lower-case hex SHA-256 of [kind, issuer without slash, value]', () => {
+    expect(targetOf('sid', 'https://oneid.example', 'x')).toBe(
+      // printf '["sid","https://oneid.example","x"]' | sha256sum
+      '52ffb68e1d67a9c5e5c0e1d8650d3b2927694a2c8a0907db8196220f8a2677f8',
+    );
+  });
+
+  it('drops one trailing slash of the issuer, not two', () => {
+    expect(targetOf('sid', 'https://oneid.example/', 'x')).toBe(targetOf('sid', 'https://oneid.example', 'x'));
+    expect(targetOf('sid', 'https://oneid.example//', 'x')).not.toBe(targetOf('sid', 'https://oneid.example', 'x'));
+  });
+
+  it.each([
+    ['the kind', targetOf('sub', issuer, 'sid-1')],
+    ['the issuer', targetOf('sid', 'https://other.example/', 'sid-1')],
+    ["the issuer's path", targetOf('sid', 'https://oneid.example/tenant', 'sid-1')],
+    ["the issuer's case", targetOf('sid', 'https://ONEID.example/', 'sid-1')],
+    ['the value', targetOf('sid', issuer, 'sid-2')],
+    ["the value's case", targetOf('sid', issuer, 'SID-1')],
+    ['a space after the value', targetOf('sid', issuer, 'sid-1 ')],
+    ['a value that reaches into the issuer', targetOf('sid', 'https://oneid.example","sid-1', '')],
+  ])('attack 6: differs with %s', (_what, other) => {
+    expect(other).not.toBe(sid);
+  });
+
+  it('keeps lone surrogates apart, which UTF-8 would make one', () => {
+    expect(targetOf('sub', issuer, '\ud800')).not.toBe(targetOf('sub', issuer, '\ud801'));
+  });
+});
+
+describe('ends: who says it, what it ends', () => {
+  const cases: [string, LogoutFact, { [Name in keyof SessionFacts]?: SessionFacts[Name] | undefined }, boolean][] = [
+    ['OneID, sid given: the session of that sid', { target: sid }, {}, true],
+    [
+      'OneID, sid given: for good, however late the sign-in',
+      { target: sid },
+      { issuedAt: 9e9, registeredAt: 9e15 },
+      true,
+    ],
+    ['OneID, sid given: no session of another sid', { target: sid }, { sid: 'sid-2' }, false],
+    ['OneID, sid given: no session without sid', { target: sid }, { sid: undefined }, false],
+    ['OneID, only sub: issued before the logout', { target: sub, issuedUntil: 1_001 }, {}, true],
+    ['OneID, only sub: issued in the same second', { target: sub, issuedUntil: 1_000 }, {}, true],
+    ['OneID, only sub: issued after it', { target: sub, issuedUntil: 999 }, {}, false],
+    ['OneID, only sub: whatever our clock says', { target: sub, issuedUntil: 1_000 }, { registeredAt: 9e15 }, true],
+    ['OneID, only sub: no other user', { target: sub, issuedUntil: 1_001 }, { sub: 'bob' }, false],
+    ['front-channel, our user: registered before', { target: sid, registeredUntil: 1_000_501 }, {}, true],
+    [
+      'front-channel, our user: registered in the same millisecond',
+      { target: sid, registeredUntil: 1_000_500 },
+      {},
+      true,
+    ],
+    ['front-channel, our user: a later sign-in lives', { target: sid, registeredUntil: 1_000_499 }, {}, false],
+    [
+      "front-channel, our user: whatever OneID's clock says",
+      { target: sid, registeredUntil: 1_000_500 },
+      { issuedAt: 9e9 },
+      true,
+    ],
+    ['our user, without sid: that session', { target: own, registeredUntil: 1_000_500 }, { sid: undefined }, true],
+    ['our admin, one session: for good', { target: own }, { issuedAt: 9e9, registeredAt: 9e15 }, true],
+    ['our admin, one session: no other', { target: own }, { id: 'session-2' }, false],
+    ['our admin, one session: no token without our id', { target: own }, { id: undefined }, false],
+    ["our admin, a user's sessions: registered before", { target: sub, registeredUntil: 1_000_500 }, {}, true],
+    ["our admin, a user's sessions: a later sign-in lives", { target: sub, registeredUntil: 1_000_499 }, {}, false],
+    ["attack 6: another issuer's sid", { target: targetOf('sid', 'https://other.example', 'sid-1') }, {}, false],
+    ["attack 6: a sub that is a session's sid", { target: targetOf('sub', issuer, 'sid-1') }, {}, false],
+    ['a slash that OneID has dropped since', { target: targetOf('sid', 'https://oneid.example', 'sid-1') }, {}, true],
+  ];
+
+  it.each(cases)('%s', (_what, logout, changes, ended) => {
+    const facts = Object.fromEntries(
+      Object.entries({ ...session, ...changes }).filter(([, value]) => value !== undefined),
+    ) as unknown as SessionFacts;
+    expect(ends(logout, facts)).toBe(ended);
+  });
+});

@@ -1,0 +1,200 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { DataSource, type QueryRunner, Table } from 'typeorm';
+import { sessionDataSourceOptions, type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { databases, postgres, type TestDatabase } from './support/databases.js';
+import { clientId, issuer, SessionStore } from './support/session-store.js';
+
+const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_session', 'oneid_session_tokens'];
+
+/** A migration of the host's own, that is in nobody's way. */
+class CreateUsers1700000000000 {
+  readonly name = 'CreateUsers1700000000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.createTable(new Table({ name: 'users', columns: [{ name: 'name', type: 'varchar', length: '50' }] }));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.dropTable('users');
+  }
+}
+
+describe.each(databases)('the tables, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  const dataSources: DataSource[] = [];
+  const opened: SessionDatabase[] = [];
+  beforeEach(async () => {
+    testDatabase = await database.create();
+  });
+  afterEach(async () => {
+    for (const dataSource of dataSources.splice(0)) await dataSource.destroy();
+    for (const sessionDatabase of opened.splice(0)) await sessionDatabase.close();
+    await testDatabase.drop();
+  });
+
+  async function connect(options: object = sessionDataSourceOptions(testDatabase.options)): Promise<DataSource> {
+    const dataSource = await new DataSource({
+      ...testDatabase.options,
+      ...options,
+    }).initialize();
+    dataSources.push(dataSource);
+    return dataSource;
+  }
+
+  async function open(options = testDatabase.options, migrate = true): Promise<SessionDatabase> {
+    const sessionDatabase = await SessionDatabase.open(options, migrate);
+    opened.push(sessionDatabase);
+    return sessionDatabase;
+  }
+
+  async function tableNames(): Promise<string[]> {
+    const dataSource = await connect({});
+    const { type } = testDatabase.options;
+    const rows: { name: string }[] = await dataSource.query(
+      type === 'better-sqlite3'
+        ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        : `SELECT table_name AS name FROM information_schema.tables
+           WHERE table_schema = ${type === 'postgres' ? 'current_schema()' : 'DATABASE()'}`,
+    );
+    return rows.map(({ name }) => name).sort();
+  }
+
+  it('are what the entities say: no drift', async () => {
+    const { dataSource } = await open();
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+  });
+
+  it('go down and up again', async () => {
+    const dataSource = await connect();
+    await dataSource.runMigrations();
+    expect(await tableNames()).toEqual(tables);
+    await dataSource.undoLastMigration();
+    expect(await tableNames()).toEqual(['oneid_logout_migrations']);
+    await dataSource.runMigrations();
+    expect(await tableNames()).toEqual(tables);
+    expect(await dataSource.showMigrations()).toBe(false);
+  });
+
+  it('are made once when eight replicas boot at the same moment', async () => {
+    await Promise.all(Array.from({ length: 8 }, () => open()));
+    expect(await tableNames()).toEqual(tables);
+    const [first] = opened;
+    const applied = await first?.run('SELECT name FROM oneid_logout_migrations');
+    expect(applied?.rows).toEqual([{ name: 'CreateOneIdLogoutTables1790000000000' }]);
+  });
+
+  it('are left as they are by a boot that finds them', async () => {
+    const database = await open();
+    await database.run(`INSERT INTO oneid_session_tokens VALUES ('x', 'y', NULL)`);
+    await open();
+    expect((await database.run('SELECT session_id FROM oneid_session_tokens')).rows).toEqual([{ session_id: 'x' }]);
+  });
+
+  it('are not made where the host wants to run migrations itself', async () => {
+    await open(testDatabase.options, false);
+    expect(await tableNames()).toEqual([]);
+  });
+
+  it("leave the host's tables and migrations in the same database alone, whatever its options say", async () => {
+    const host = await connect({ migrations: [CreateUsers1700000000000] });
+    await host.runMigrations();
+    await host.query(`INSERT INTO users VALUES ('alice')`);
+
+    const options = { ...testDatabase.options, dropSchema: true, synchronize: true, migrationsRun: true };
+    const database = await open({ ...options, migrations: [CreateUsers1700000000000] });
+    expect(await tableNames()).toEqual([...tables, 'migrations', 'users'].sort());
+    expect(await host.query('SELECT name FROM users')).toEqual([{ name: 'alice' }]);
+    expect(await host.query('SELECT name FROM migrations')).toEqual([{ name: 'CreateUsers1700000000000' }]);
+
+    const executed = await database.run('SELECT name FROM oneid_logout_migrations');
+    expect(executed.rows).toEqual([{ name: 'CreateOneIdLogoutTables1790000000000' }]);
+    await host.undoLastMigration();
+    expect(await tableNames()).toEqual([...tables, 'migrations'].sort());
+  });
+
+  it('are made with a pool of one connection', async () => {
+    await open({ ...testDatabase.options, poolSize: 1 } as SessionDatabaseOptions);
+    expect(await tableNames()).toEqual(tables);
+  });
+
+  it('are made after a migration that was cut off half-way', async () => {
+    const failing = await connect({
+      ...sessionDataSourceOptions(testDatabase.options),
+      migrations: [
+        class Broken1790000000000 {
+          readonly name = 'Broken1790000000000';
+          async up(runner: QueryRunner): Promise<void> {
+            await runner.query('SELECT 1');
+            throw new Error('cut off');
+          }
+          down(): Promise<void> {
+            return Promise.resolve();
+          }
+        },
+      ],
+    });
+    const quiet = jest.spyOn(console, 'log').mockReturnValue();
+    await expect(failing.runMigrations({ transaction: 'each' })).rejects.toThrow('cut off');
+    quiet.mockRestore();
+    await open();
+    expect(await tableNames()).toEqual(tables);
+  });
+});
+
+describe('a PostgreSQL that can not keep the promises', () => {
+  let testDatabase: TestDatabase;
+  beforeEach(async () => {
+    testDatabase = await postgres.create();
+  });
+  afterEach(() => testDatabase.drop());
+
+  async function alter(setting: string): Promise<void> {
+    const dataSource = await new DataSource(testDatabase.options).initialize();
+    const [{ name }] = await dataSource.query<[{ name: string }]>('SELECT current_database() AS name');
+    await dataSource.query(`ALTER DATABASE ${name} SET ${setting}`);
+    await dataSource.destroy();
+  }
+
+  it.each(['repeatable read', 'serializable'])(
+    'is refused at boot: default_transaction_isolation %s',
+    async (level) => {
+      await alter(`default_transaction_isolation = '${level}'`);
+      await expect(SessionDatabase.open(testDatabase.options, true)).rejects.toThrow(
+        "OneIdLogoutModule: can't use this database: default_transaction_isolation is " +
+          `'${level}', it must be 'read committed'`,
+      );
+    },
+  );
+});
+
+// describe.each takes no empty list
+for (const database of databases.filter(({ name }) => name.startsWith('MariaDB'))) {
+  describe(`a ${database.name} set up for another language`, () => {
+    it.each(['latin1', 'utf8mb3'])('stores every character all the same: %s', async (characterSet) => {
+      const testDatabase = await database.create();
+      const dataSource = await new DataSource(testDatabase.options).initialize();
+      await dataSource.query(`ALTER DATABASE CHARACTER SET ${characterSet}`);
+      await dataSource.destroy();
+      const store = await SessionStore.open(testDatabase);
+      const sub = '日本 😀 ålice';
+      const session = {
+        id: 'a'.repeat(64),
+        issuer,
+        clientId,
+        sub,
+        sid: sub,
+        issuedAt: 1,
+        lifetime: 1,
+        idTokenHash: 'b',
+      };
+      await store.repository.insertSession(session);
+      expect((await store.repository.check(session.id))?.session).toMatchObject({ sub, sid: sub });
+      const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
+      expect(upQueries).toEqual([]);
+      await store.close();
+      await testDatabase.drop();
+    });
+  });
+}

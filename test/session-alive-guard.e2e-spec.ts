@@ -1,0 +1,351 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller, Get, type INestApplication, Req, UseGuards } from '@nestjs/common';
+import {
+  CurrentSession,
+  LogoutService,
+  SessionAliveGuard,
+  type SessionFacts,
+  sessionFromClaims,
+  sessionFromCookie,
+  sessionFromExpressSession,
+  sessionFromUser,
+  SessionLiveness,
+  SessionRegistry,
+} from 'nestjs-oneid-logout';
+import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { databases } from './support/databases.js';
+import { clientId, Host, type HostSettings } from './support/host.js';
+import { DAY, intercept, maxSessionLifetime } from './support/session-store.js';
+
+// express-session has no types of its own
+const untyped: string = 'express-session';
+const { default: expressSession } = (await import(untyped)) as {
+  default: (options: object) => (request: unknown, response: unknown, next: () => void) => void;
+};
+
+const rejections = {
+  logged_out: 'The session has been ended by a logout',
+  expired: 'The session has expired',
+  unknown: 'The session is not known',
+  missing: 'The request carries no session',
+};
+
+async function expectRejection(response: Response, reason: keyof typeof rejections): Promise<void> {
+  expect({ status: response.status, body: await response.json() }).toEqual({
+    status: 401,
+    body: { statusCode: 401, error: `session_${reason}`, message: rejections[reason], reason },
+  });
+}
+
+/** Puts the verified claims that a test sends into `request.user`, as another guard would. */
+function useClaims(app: INestApplication): void {
+  app.use((request: { headers: Record<string, string>; user?: unknown }, _response: unknown, next: () => void) => {
+    const { 'x-claims': claims } = request.headers;
+    if (claims !== undefined) request.user = JSON.parse(claims);
+    next();
+  });
+}
+
+const cases = databases.flatMap((database) =>
+  (['express', 'fastify'] as const)
+    .filter((adapter) => adapter === 'express' || database.name === 'SQLite')
+    .map((adapter) => ({ name: database.name, database, adapter })),
+);
+
+describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, adapter }) => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start({ database, adapter });
+  });
+  afterEach(() => {
+    host.clock.ahead = host.clock.databaseAhead = 0;
+  });
+  afterAll(() => host.stop());
+
+  const recorder = () => host.app.get(LogoutRecorder, { strict: false });
+  const signIn = async (login = host.oneId.signIn()) =>
+    host.app.get(SessionRegistry).register({ idToken: await host.oneId.idToken({ clientId, login }) });
+  const queries = async (work: () => Promise<unknown>) => {
+    const database = host.app.get(SessionDatabase, { strict: false });
+    let count = 0;
+    const restore = intercept(database, (run, sql, parameters) => {
+      // the background jobs have their own
+      if (sql.includes('FROM oneid_session s WHERE')) count++;
+      return run(sql, parameters);
+    });
+    await work().finally(restore);
+    return count;
+  };
+
+  it('lets a live session pass, with one query', async () => {
+    const session = await signIn();
+    let response = new Response();
+    const count = await queries(async () => (response = await host.fetch('/me', { session: session.id })));
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ sub: session.sub });
+    expect(count).toBe(1);
+  });
+
+  it('rejects: missing', async () => {
+    const response = await host.fetch('/me');
+    expect(response.headers.get('www-authenticate')).toBeNull();
+    await expectRejection(response, 'missing');
+  });
+
+  it('rejects: unknown', async () => {
+    await expectRejection(await host.fetch('/me', { session: 'a'.repeat(64) }), 'unknown');
+  });
+
+  it('rejects: expired, by the database clock', async () => {
+    const session = await signIn();
+    host.clock.databaseAhead = maxSessionLifetime - 60_000;
+    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+    host.clock.databaseAhead = maxSessionLifetime + 60_000;
+    await expectRejection(await host.fetch('/me', { session: session.id }), 'expired');
+  });
+
+  it('rejects: logged_out, whoever said it, and before expired', async () => {
+    const ways: ((session: Awaited<ReturnType<typeof signIn>>) => Promise<unknown>)[] = [
+      (session) => recorder().frontchannel(session.issuer, session.sid ?? ''),
+      (session) => recorder().byUser(session),
+      (session) => host.app.get(LogoutService).end(session.id),
+      ({ sub }) => host.app.get(LogoutService).endAll({ sub }),
+    ];
+    for (const end of ways) {
+      const session = await signIn();
+      await end(session);
+      await expectRejection(await host.fetch('/me', { session: session.id }), 'logged_out');
+      host.clock.databaseAhead = maxSessionLifetime + 60_000;
+      await expectRejection(await host.fetch('/me', { session: session.id }), 'logged_out');
+      host.clock.databaseAhead = 0;
+    }
+  });
+
+  it('answers 503 when the store fails, on every route that it guards, and says no more', async () => {
+    const session = await signIn();
+    const database = host.app.get(SessionDatabase, { strict: false });
+    await database.run('ALTER TABLE oneid_session RENAME TO oneid_gone');
+    for (const path of ['/me', '/open', '/home']) {
+      const response = await host.fetch(path, { session: session.id });
+      expect(response.status).toBe(503);
+      expect(await response.json()).toEqual({
+        statusCode: 503,
+        error: 'store_unavailable',
+        message: 'The session store is not available, try again',
+      });
+    }
+    await database.run('ALTER TABLE oneid_gone RENAME TO oneid_session');
+    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+  });
+
+  it.each([
+    ['Bearer x', true],
+    ['bearer x', true],
+    ['Basic x', false],
+    ['', false],
+  ])('tells a bearer client by header: %j', async (authorization, told) => {
+    const response = await host.fetch('/me', { headers: { authorization } });
+    expect(response.headers.get('www-authenticate')).toBe(
+      told ? 'Bearer error="invalid_token", error_description="The session of this token has ended"' : null,
+    );
+    await expectRejection(response, 'missing');
+  });
+
+  it('anonymous routes: no session passes; a dead one is rejected, or passes as nobody', async () => {
+    const [live, dead] = [await signIn(), await signIn()];
+    await host.app.get(LogoutService).end(dead.id);
+    const body = async (path: string, session?: string) =>
+      (await host.fetch(path, session === undefined ? {} : { session })).json();
+    for (const path of ['/open', '/home']) {
+      expect(await body(path)).toEqual({ sub: null });
+      expect(await body(path, live.id)).toEqual({ sub: live.sub });
+    }
+    await expectRejection(await host.fetch('/open', { session: dead.id }), 'logged_out');
+    await expectRejection(await host.fetch('/open', { session: 'x' }), 'unknown');
+    expect(await body('/home', dead.id)).toEqual({ sub: null });
+    expect(await body('/home', 'x')).toEqual({ sub: null });
+  });
+
+  it.each([
+    ['another form', 'x', 'unknown'],
+    ['too long', 'a'.repeat(5_000), 'unknown'],
+    ['upper case', 'A'.repeat(64), 'unknown'],
+    ['a NUL, encoded', `${'a'.repeat(63)}%00`, 'unknown'],
+    ['broken encoding', '%E0%A4%A', 'unknown'],
+    ['SQL', "'%20OR%201=1%20--", 'unknown'],
+    ['empty', '', 'missing'],
+  ] as const)('asks no database for a cookie of %s', async (_what, value, reason) => {
+    let response = new Response();
+    const count = await queries(async () => (response = await host.fetch('/me', { session: value })));
+    await expectRejection(response, reason);
+    expect(count).toBe(0);
+  });
+
+  it('takes the first of two cookies of the name, as the browser put the closest first', async () => {
+    const [live, dead] = [await signIn(), await signIn()];
+    await host.app.get(LogoutService).end(dead.id);
+    const status = async (cookie: string) => (await host.fetch('/me', { headers: { cookie } })).status;
+    expect(await status(`session=${live.id}; session=${dead.id}`)).toBe(200);
+    expect(await status(`session=${dead.id}; session=${live.id}`)).toBe(401);
+    expect(await status(`other=1;session=${live.id};xsession=${dead.id}`)).toBe(200);
+    expect(await status(`Session=${live.id}`)).toBe(401);
+  });
+});
+
+describe('session resolvers', () => {
+  let host: Host;
+  afterEach(() => host.stop());
+
+  const start = async (settings: HostSettings) => (host = await Host.start(settings));
+  const signIn = async () =>
+    host.app
+      .get(SessionRegistry)
+      .register({ idToken: await host.oneId.idToken({ clientId, login: host.oneId.signIn() }) });
+  const withClaims = (claims: object) => host.fetch('/me', { headers: { 'x-claims': JSON.stringify(claims) } });
+
+  it('sessionFromExpressSession: the id lies in the session', async () => {
+    @Controller()
+    class SignInController {
+      static id = '';
+
+      @Get('me')
+      @UseGuards(SessionAliveGuard)
+      me(@CurrentSession() session: SessionFacts) {
+        return { sub: session.sub };
+      }
+
+      @Get('sign-in')
+      signIn(@Req() request: { session: Record<string, unknown> }): string {
+        request.session['oneIdSession'] = SignInController.id;
+        return 'signed in';
+      }
+    }
+    await start({
+      options: { sessionFrom: sessionFromExpressSession() },
+      controllers: [SignInController],
+      configure: (app) => void app.use(expressSession({ secret: 'cats', resave: false, saveUninitialized: false })),
+    });
+    const session = await signIn();
+    SignInController.id = session.id;
+    await expectRejection(await host.fetch('/me'), 'missing');
+    const cookie = (await host.fetch('/sign-in')).headers.getSetCookie()[0]?.split(';')[0] ?? '';
+    expect(await (await host.fetch('/me', { headers: { cookie } })).json()).toEqual({ sub: session.sub });
+    await host.app.get(LogoutService).end(session.id);
+    await expectRejection(await host.fetch('/me', { headers: { cookie } }), 'logged_out');
+  });
+
+  it('sessionFromUser: the id is a property of request.user', async () => {
+    await start({ options: { sessionFrom: sessionFromUser() }, configure: useClaims });
+    const session = await signIn();
+    expect((await withClaims({ sessionId: session.id })).status).toBe(200);
+    for (const user of [{}, { sessionId: '' }, { sessionId: 5 }, { sessionId: [session.id] }]) {
+      await expectRejection(await withClaims(user), 'missing');
+    }
+    await host.app.get(LogoutService).end(session.id);
+    await expectRejection(await withClaims({ sessionId: session.id }), 'logged_out');
+  });
+
+  it('several are asked in turn, the first answer counts', async () => {
+    await start({ options: { sessionFrom: [sessionFromUser(), sessionFromCookie('session')] }, configure: useClaims });
+    const session = await signIn();
+    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+    const headers = { 'x-claims': JSON.stringify({ sessionId: 'f'.repeat(64) }) };
+    await expectRejection(await host.fetch('/me', { session: session.id, headers }), 'unknown');
+  });
+
+  describe('sessionFromClaims', () => {
+    const settings = { options: { sessionFrom: sessionFromClaims() }, configure: useClaims };
+    const claims = (changes = {}) => ({
+      iss: host.oneId.issuer,
+      sub: 'alice',
+      sid: 'sid-1',
+      iat: host.clock.seconds,
+      ...changes,
+    });
+    const recorder = () => host.app.get(LogoutRecorder, { strict: false });
+    const endBySid = (sid = 'sid-1') =>
+      recorder().backchannel({
+        ...{ issuer: host.oneId.issuer, clientId, jti: sid, iat: host.clock.seconds, sid, scope: 'session' },
+      });
+
+    it('is alive unless a logout matches', async () => {
+      await start(settings);
+      expect((await withClaims(claims())).status).toBe(200);
+      await endBySid('sid-2');
+      expect((await withClaims(claims())).status).toBe(200);
+      await endBySid();
+      const response = await withClaims(claims());
+      expect(response.headers.get('www-authenticate')).toBe(
+        'Bearer error="invalid_token", error_description="The session of this token has ended"',
+      );
+      await expectRejection(response, 'logged_out');
+    });
+
+    it('the same logout, whether the issuer ends in a slash or not', async () => {
+      await start(settings);
+      await endBySid();
+      await expectRejection(await withClaims(claims({ iss: host.oneId.issuer.replace(/\/$/, '') })), 'logged_out');
+    });
+
+    it.each([
+      ['an issuer that is not ours', { iss: 'https://other.example/' }],
+      ['no issuer', { iss: null }],
+      ['no sid: it could never be rejected', { sid: undefined }],
+      ['a sid that is none', { sid: 5 }],
+      ['no sub', { sub: undefined }],
+      ['no iat', { iat: undefined }],
+      ['an iat that is none', { iat: '1' }],
+      ['an iat that is no time', { iat: 1e300 }],
+    ])('refuses, and asks no database: %s', async (_what, changes) => {
+      await start(settings);
+      const database = host.app.get(SessionDatabase, { strict: false });
+      database.run = () => Promise.reject(new Error('asked'));
+      await expectRejection(await withClaims(claims(changes)), 'unknown');
+    });
+
+    it('refuses a token older than any logout is remembered', async () => {
+      await start(settings);
+      const limit = maxSessionLifetime / 1000;
+      expect((await withClaims(claims({ iat: host.clock.seconds - limit + 60 }))).status).toBe(200);
+      await expectRejection(await withClaims(claims({ iat: host.clock.seconds - limit })), 'expired');
+    });
+
+    it.each(databases)('takes an iat that is no whole number, on $name', async (database) => {
+      await start({ ...settings, database });
+      expect((await withClaims(claims({ iat: host.clock.seconds + 0.25 }))).status).toBe(200);
+      await recorder().byAdmin(host.oneId.issuer, 'alice');
+      await expectRejection(await withClaims(claims({ iat: host.clock.seconds - 0.75 })), 'logged_out');
+    });
+
+    it('scope "user": needs no sid, and every logout of the user counts', async () => {
+      await start({ ...settings, client: { logoutScope: 'user' } });
+      const token = claims({ sid: undefined });
+      expect((await withClaims(token)).status).toBe(200);
+      await recorder().backchannel({
+        ...{ issuer: host.oneId.issuer, clientId, jti: 'j', iat: host.clock.seconds, sid: 'any', sub: 'alice' },
+        scope: 'user',
+      });
+      await expectRejection(await withClaims(token), 'logged_out');
+      expect((await withClaims({ ...token, iat: host.clock.seconds + 2 })).status).toBe(200);
+    });
+
+    it("a user's own logout ends the token it came with, also when OneID's clock is ahead of ours", async () => {
+      await start(settings);
+      const token = claims({ iat: host.clock.seconds + 25 });
+      const session = await host.app.get(SessionLiveness).requireAlive({ claims: token });
+      await recorder().byUser(session);
+      await expectRejection(await withClaims(token), 'logged_out');
+    });
+
+    it('stays refused for as long as the token could live', async () => {
+      await start(settings);
+      const token = claims();
+      await endBySid();
+      host.clock.advance(maxSessionLifetime - DAY);
+      await expectRejection(await withClaims(token), 'logged_out');
+      host.clock.advance(2 * DAY);
+      await expectRejection(await withClaims(token), 'expired');
+    });
+  });
+});

@@ -1,0 +1,305 @@
+import { inspect } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import Sqlite from 'better-sqlite3';
+import { DataSource } from 'typeorm';
+import { StoreUnavailableError } from 'nestjs-oneid-logout';
+import { SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { databases, sqlite, type TestDatabase } from './support/databases.js';
+import { intercept, issuer, SessionStore } from './support/session-store.js';
+
+describe.each(databases)('SessionDatabase, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  beforeAll(async () => {
+    testDatabase = await database.create();
+    store = await SessionStore.open(testDatabase);
+  });
+  afterAll(async () => {
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  const failure = async (work: Promise<unknown>): Promise<Error> => {
+    const error: unknown = await work.catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(StoreUnavailableError);
+    return error as Error;
+  };
+
+  it('attack 7: an error names what failed, and neither the statement nor its parameters', async () => {
+    const error = await failure(store.database.run('SELECT * FROM no_such_table WHERE id = ?', ['a-session-id']));
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('a-session-id');
+    expect(JSON.stringify(error)).not.toContain('a-session-id');
+    expect((error.cause as Error).message).toContain('no_such_table');
+    expect(error.cause).not.toHaveProperty('query');
+    expect(error.cause).not.toHaveProperty('parameters');
+    expect((error.cause as { code?: unknown }).code).toEqual(expect.any(String));
+  });
+
+  it("attack 7: writes no statement to the log, also where the host's options want them logged", async () => {
+    const written: unknown[] = [];
+    const spies = (['log', 'info', 'warn', 'error'] as const).map((name) =>
+      jest.spyOn(console, name).mockImplementation((...args) => void written.push(...args)),
+    );
+    const noisy = await SessionDatabase.open(
+      { ...testDatabase.options, logging: 'all', maxQueryExecutionTime: 0.0001, logger: 'simple-console' },
+      true,
+    );
+    await noisy.run('SELECT id FROM oneid_session WHERE id = ?', ['a-session-id']);
+    await failure(noisy.run('SELECT * FROM no_such_table WHERE id = ?', ['a-session-id']));
+    await noisy.close();
+    for (const spy of spies) spy.mockRestore();
+    expect(inspect(written)).not.toContain('a-session-id');
+  });
+
+  it("is not touched by the rollback of a transaction of the host's", async () => {
+    const host = await new DataSource(testDatabase.options).initialize();
+    const runner = host.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query('SELECT COUNT(*) FROM oneid_logout');
+    const logout = store.logout({ sid: 'of-the-host' });
+    await store.recorder.backchannel(logout);
+    await runner.rollbackTransaction();
+    await host.destroy();
+    expect(await store.rows('logout', 'target = ?', targetOf('sid', issuer, 'of-the-host'))).toHaveLength(1);
+  });
+
+  it('commits each statement before it returns, seen by every other connection', async () => {
+    const other = await SessionStore.open(testDatabase);
+    for (let n = 0; n < 20; n++) {
+      const id = await signIn(store, `user-${n}`);
+      expect((await other.repository.check(id))?.endedBy).toBeUndefined();
+      await other.recorder.byAdmin(issuer, `user-${n}`);
+      expect((await store.repository.check(id))?.endedBy).toBe('admin');
+    }
+    await other.close();
+  });
+});
+
+interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly SqlParameter[];
+}
+
+async function signIn(store: SessionStore, sub: string): Promise<string> {
+  return (await store.registry.register({ idToken: store.idToken({ sub, sid: `sid of ${sub}` }) })).id;
+}
+
+describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection that is cut, on $name', (database) => {
+  it('costs at most a few 503s, then all works again', async () => {
+    const testDatabase = await database.create();
+    const store = await SessionStore.open(testDatabase);
+    const ids = await Promise.all(['alice', 'bob', 'carol'].map((sub) => signIn(store, sub)));
+    const administrator = await new DataSource(testDatabase.options).initialize();
+    if (testDatabase.options.type === 'postgres') {
+      await administrator.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+      );
+    } else {
+      const rows: { id: number }[] = await administrator.query(
+        'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
+      );
+      for (const { id } of rows) await administrator.query(`KILL ${id}`);
+    }
+    let failed = 0;
+    for (let alive = 0; alive < 3;) {
+      try {
+        expect(await store.isAlive(ids[alive] ?? '')).toBe(true);
+        alive++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(StoreUnavailableError);
+        failed++;
+      }
+    }
+    expect(failed).toBeLessThanOrEqual(10);
+    await store.recorder.byAdmin(issuer, 'alice');
+    expect(await store.isAlive(ids[0] ?? '')).toBe(false);
+    await administrator.destroy();
+    await store.close();
+    await testDatabase.drop();
+  });
+});
+
+describe('SQLite, locked by another connection', () => {
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  let other: Sqlite.Database;
+  beforeAll(async () => {
+    testDatabase = await sqlite.create();
+    store = await SessionStore.open(testDatabase);
+    other = new Sqlite((testDatabase.options as { database: string }).database);
+  });
+  afterAll(async () => {
+    other.close();
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  it('does not stop the process, and records the logout when the lock is gone', async () => {
+    const id = await signIn(store, 'alice');
+    other.exec('BEGIN IMMEDIATE');
+    let recorded = false;
+    const recording = store.recorder.backchannel(store.logout({ sid: 'sid of alice' })).then(() => (recorded = true));
+    let longestFreeze = 0;
+    let last = performance.now();
+    const until = last + 300;
+    // turns of the event loop while the lock is held
+    while (last < until) {
+      await new Promise((resolve) => setImmediate(resolve));
+      longestFreeze = Math.max(longestFreeze, performance.now() - last);
+      last = performance.now();
+    }
+    expect(longestFreeze).toBeLessThan(200);
+    expect(recorded).toBe(false);
+    expect(await store.isAlive(id)).toBe(true);
+    other.exec('COMMIT');
+    await recording;
+    expect(await store.isAlive(id)).toBe(false);
+  });
+
+  it('answers 503 when the lock stays, and writes nothing afterwards', async () => {
+    other.exec('BEGIN IMMEDIATE');
+    const started = performance.now();
+    await expect(store.recorder.byAdmin(issuer, 'bob')).rejects.toThrow(StoreUnavailableError);
+    expect(performance.now() - started).toBeGreaterThan(4_900);
+    expect(performance.now() - started).toBeLessThan(7_000);
+    other.exec('COMMIT');
+    await store.recorder.byAdmin(issuer, 'carol');
+    expect(await store.rows('logout', 'target = ?', targetOf('sub', issuer, 'bob'))).toEqual([]);
+    expect(await store.rows('logout', 'target = ?', targetOf('sub', issuer, 'carol'))).toHaveLength(1);
+  });
+
+  it('boots when the lock is gone', async () => {
+    const fresh = await sqlite.create();
+    const first = new Sqlite((fresh.options as { database: string }).database);
+    first.exec('BEGIN EXCLUSIVE');
+    const opening = SessionDatabase.open(fresh.options, true);
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    first.exec('COMMIT');
+    const opened = await opening;
+    expect((await opened.run('SELECT COUNT(*) AS n FROM oneid_session')).rows).toEqual([{ n: 0 }]);
+    await opened.close();
+    first.close();
+    await fresh.drop();
+  });
+});
+
+describe.each(databases)('no statement on the way of a request reads a whole table, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  beforeAll(async () => {
+    testDatabase = await database.create();
+    store = await SessionStore.open(testDatabase);
+    await fill(store);
+  });
+  afterAll(async () => {
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  /** Enough rows that an index pays. */
+  async function fill({ database }: SessionStore): Promise<void> {
+    for (let batch = 0; batch < 20; batch++) {
+      const sessions: SqlParameter[][] = [];
+      const logouts: SqlParameter[][] = [];
+      for (let n = batch * 250; n < (batch + 1) * 250; n++) {
+        const of = (kind: string) => digest([kind, n]);
+        sessions.push([
+          of('id'),
+          issuer,
+          'app',
+          `sid-${n}`,
+          `user-${n}`,
+          n,
+          n,
+          9e12,
+          ...['session', 'sid', 'sub', 'hash'].map(of),
+        ]);
+        logouts.push([
+          of('logout'),
+          of('sid'),
+          'backchannel',
+          null,
+          null,
+          null,
+          n,
+          9e12,
+          n % 100 === 0 ? n : null,
+          null,
+        ]);
+      }
+      const tokens = sessions.map(([id = null]) => [id, 'sealed', 'sealed']);
+      for (const [table, rows] of Object.entries({ session: sessions, logout: logouts, session_tokens: tokens })) {
+        const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
+        await database.run(`INSERT INTO oneid_${table} VALUES ${values}`, rows.flat());
+      }
+    }
+    await analyze();
+  }
+
+  async function analyze(): Promise<void> {
+    const type = testDatabase.options.type;
+    for (const table of ['oneid_session', 'oneid_logout', 'oneid_session_tokens']) {
+      await store.database.run(type === 'mariadb' || type === 'mysql' ? `ANALYZE TABLE ${table}` : `ANALYZE ${table}`);
+    }
+  }
+
+  /** The statements that a piece of work runs. */
+  async function statementsOf(work: () => Promise<unknown>): Promise<Statement[]> {
+    const seen: Statement[] = [];
+    const restore = intercept(store.database, (run, sql, parameters) => {
+      seen.push({ sql, parameters });
+      return run(sql, parameters);
+    });
+    await work().finally(restore);
+    return seen;
+  }
+
+  async function planOf({ sql, parameters }: Statement): Promise<string> {
+    const explain = testDatabase.options.type === 'better-sqlite3' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN';
+    const { rows } = await store.database.run(`${explain} ${sql}`, parameters);
+    return rows.map((row) => JSON.stringify(row)).join('\n');
+  }
+
+  const whole = {
+    'better-sqlite3': /SCAN (s|l|t|oneid_\w+)\b(?! USING)/,
+    postgres: /Seq Scan/,
+    mariadb: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
+    mysql: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
+  };
+
+  const work: [string, () => Promise<unknown>][] = [
+    ["the guard's check", () => store.isAlive('a'.repeat(64))],
+    [
+      "the guard's check of claims",
+      () => store.repository.findLogout({ issuer, sid: 'x', sub: 'y', issuedAt: 1, registeredAt: 1 }),
+    ],
+    ['a back-channel logout', () => store.recorder.backchannel(store.logout({ sid: 'sid-7', scope: 'user' }))],
+    ['a front-channel logout', async () => store.recorder.frontchannel(issuer, (await alive()).sid ?? '')],
+    ["a user's logout", async () => store.recorder.byUser(await alive())],
+    ["an administrator's logout of a user", () => store.recorder.byAdmin(issuer, 'user-9')],
+    [
+      'a sign-in',
+      () => store.registry.register({ idToken: store.idToken({ sub: 'zoe', sid: 'zoe' }), refreshToken: 'x' }),
+    ],
+    ['a refresh', async () => store.registry.refresh((await alive()).id, { refreshToken: 'another' })],
+    ['the look for tokens to revoke', () => store.tokens.findDue(20)],
+    ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
+    ['making tokens due', async () => store.tokens.makeDue(await alive())],
+  ];
+
+  async function alive() {
+    const sub = `late user ${Math.random()}`;
+    return store.registry.register({ idToken: store.idToken({ sub, sid: sub }), refreshToken: 'x' });
+  }
+
+  it.each(work)('%s', async (_what, run) => {
+    const seen = await statementsOf(run);
+    expect(seen).not.toEqual([]);
+    for (const statement of seen) {
+      const plan = await planOf(statement);
+      if (whole[testDatabase.options.type].test(plan)) throw new Error(`${statement.sql}\n${plan}`);
+    }
+  });
+});

@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type LogoutEvent, type Session } from 'nestjs-oneid-logout';
+import { databases, type TestDatabase } from './support/databases.js';
+import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+
+describe.each(databases)('SessionEvents, on $name', (database) => {
+  const clock = new TestClock();
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  let events: LogoutEvent[] = [];
+  beforeAll(async () => {
+    testDatabase = await database.create();
+    store = await SessionStore.open(testDatabase, { clock });
+    store.events.logouts.subscribe((event) => events.push(event));
+  });
+  beforeEach(async () => {
+    await store.clear();
+    clock.ahead = clock.databaseAhead = 0;
+    events = [];
+  });
+  afterAll(async () => {
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  const signIn = (sub: string, sid?: string) =>
+    store.registry.register({ idToken: store.idToken({ sub, ...(sid !== undefined && { sid }) }) });
+
+  type Sessions = Record<'phone' | 'laptop' | 'sidless' | 'other', Session>;
+  const cases: [string, LogoutEvent['channel'], (sessions: Sessions) => Promise<unknown>, (keyof Sessions)[]][] = [
+    ['OneID, sid', 'backchannel', () => store.recorder.backchannel(store.logout({ sid: 'phone' })), ['phone']],
+    [
+      'OneID, sub',
+      'backchannel',
+      () => store.recorder.backchannel(store.logout({ sub: 'alice' })),
+      ['phone', 'laptop', 'sidless'],
+    ],
+    [
+      'OneID, sid, scope user',
+      'backchannel',
+      () => store.recorder.backchannel(store.logout({ sid: 'phone', sub: 'alice', scope: 'user' })),
+      ['phone', 'laptop', 'sidless'],
+    ],
+    ['the front-channel', 'frontchannel', () => store.recorder.frontchannel(issuer, 'laptop'), ['laptop']],
+    ['our user', 'app', ({ phone }) => store.recorder.byUser(phone), ['phone']],
+    ['our user, without sid', 'app', ({ sidless }) => store.recorder.byUser(sidless), ['sidless']],
+    ['our admin, one session', 'admin', ({ laptop }) => store.recorder.bySession(laptop, 'admin'), ['laptop']],
+    ['our admin, a user', 'admin', () => store.recorder.byAdmin(issuer, 'alice'), ['phone', 'laptop', 'sidless']],
+    ['a new sign-in', 'replaced', ({ phone }) => store.recorder.bySession(phone, 'replaced'), ['phone']],
+  ];
+
+  it.each(cases)('%s: one event, that knows whom it ends', async (_who, channel, logOut, ended) => {
+    const sessions: Sessions = {
+      phone: await signIn('alice', 'phone'),
+      laptop: await signIn('alice', 'laptop'),
+      sidless: await signIn('alice'),
+      other: await signIn('bob', 'bobs'),
+    };
+    const closed: string[] = [];
+    const completed: string[] = [];
+    for (const [name, session] of Object.entries(sessions)) {
+      store.events.ended(session).subscribe({
+        next: (event) => closed.push(`${name} ${event.channel}`),
+        complete: () => completed.push(name),
+      });
+    }
+    await logOut(sessions);
+    expect(events.map((event) => event.channel)).toEqual([channel]);
+    const [event] = events;
+    for (const [name, session] of Object.entries(sessions)) {
+      expect(event?.ends(session)).toBe(ended.includes(name as keyof Sessions));
+      // as the guard has it
+      expect(await store.isAlive(session.id)).toBe(!ended.includes(name as keyof Sessions));
+    }
+    expect(closed).toEqual(ended.map((name) => `${name} ${channel}`));
+    expect(completed).toEqual(ended);
+
+    clock.advance(2_000);
+    const later = await signIn('alice', 'later');
+    expect(event?.ends(later)).toBe(false);
+  });
+
+  it("BC-8: OneID's retries are no further events", async () => {
+    const token = store.logout({ sid: 'phone', sub: 'alice', scope: 'user' });
+    for (let attempt = 0; attempt < 3; attempt++) await store.recorder.backchannel(token);
+    await Promise.all([1, 2, 3].map(() => store.recorder.backchannel(token)));
+    expect(events).toHaveLength(1);
+  });
+
+  it('BC-8: a jti that is used again for another logout is an event of its own', async () => {
+    await store.recorder.backchannel(store.logout({ jti: 'same', sid: 'phone' }));
+    await store.recorder.backchannel(store.logout({ jti: 'same', sid: 'laptop' }));
+    expect(events).toHaveLength(2);
+    expect(await store.rows('logout')).toHaveLength(2);
+  });
+
+  it('BC-11: a logout that matches nothing is an event that ends nobody', async () => {
+    const session = await signIn('alice', 'phone');
+    await store.recorder.backchannel(store.logout({ sid: 'nobody' }));
+    expect(events.map((event) => event.ends(session))).toEqual([false]);
+  });
+
+  it('FC-2: the front-channel is none where nothing is alive', async () => {
+    await signIn('alice', 'phone');
+    await store.recorder.frontchannel(issuer, 'nobody');
+    await store.recorder.frontchannel(issuer, 'phone');
+    await store.recorder.frontchannel(issuer, 'phone');
+    expect(events).toHaveLength(1);
+    expect(await store.rows('logout')).toHaveLength(1);
+  });
+
+  it('a logout that could not be recorded is no event', async () => {
+    const restore = intercept(store.database, () => Promise.reject(new Error('down')));
+    await expect(store.recorder.byAdmin(issuer, 'alice')).rejects.toThrow('down');
+    restore();
+    expect(events).toEqual([]);
+  });
+
+  it('a bound that can not be read after the logout is on record ends too much rather than too little', async () => {
+    const session = await signIn('alice', 'phone');
+    const restore = intercept(store.database, (run, sql, parameters) =>
+      sql.startsWith('SELECT') ? Promise.reject(new Error('down')) : run(sql, parameters),
+    );
+    await store.recorder.byAdmin(issuer, 'alice');
+    restore();
+    expect(events.map((event) => event.ends(session))).toEqual([true]);
+  });
+
+  it('reach nobody after shutdown, and complete', async () => {
+    const other = await SessionStore.open(testDatabase, { clock });
+    let completed = false;
+    other.events.logouts.subscribe({ complete: () => (completed = true) });
+    other.events.onModuleDestroy();
+    expect(completed).toBe(true);
+    await other.close();
+  });
+});

@@ -1,0 +1,492 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { SessionEndedError, SessionRejectedError } from 'nestjs-oneid-logout';
+import { type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
+import { DAY, issuer, maxSessionLifetime, SessionStore } from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** One sign-in as the model remembers it. */
+interface SignedIn {
+  readonly id: string;
+  readonly idToken: string;
+  readonly user: string;
+  readonly login: string;
+  /** The provider's seconds when it issued the ID token. */
+  readonly issued: number;
+  /** On a clock that only counts what happens: nothing of it can step back. */
+  readonly order: number;
+  /** When it ends by itself, milliseconds of the true time. */
+  readonly ends: number;
+}
+
+/** What the model believes: sets of facts, and nothing of how the library keeps them. */
+class Model {
+  readonly signIns: SignedIn[] = [];
+  /** And when that was said, milliseconds of the true time. */
+  readonly deadLogins = new Map<string, number>();
+  readonly deadSessions = new Set<string>();
+  /** Ended up to and including this order. */
+  readonly logins = new Map<string, number>();
+  readonly users = new Map<string, number>();
+  /** Ended when issued up to this second. */
+  readonly usersIssued = new Map<string, number>();
+  order = 0;
+  /** True time: only moves forward, and the provider's clock with it. */
+  time = Date.now();
+  /** Milliseconds that the database's clock is off. */
+  skew = 0;
+  /** The latest that the database's clock has ever shown. */
+  latest = 0;
+
+  get seconds(): number {
+    return Math.floor(this.time / 1000);
+  }
+
+  isLoggedOut({ id, login, user, order, issued }: Omit<SignedIn, 'idToken' | 'ends'>): boolean {
+    return (
+      this.deadSessions.has(id) ||
+      this.deadLogins.has(login) ||
+      order <= (this.logins.get(login) ?? -1) ||
+      order <= (this.users.get(user) ?? -1) ||
+      issued <= (this.usersIssued.get(user) ?? -1)
+    );
+  }
+
+  /** Has the session reached its end? `perhaps` around the end itself: real time goes on while a step runs. */
+  isOver({ ends }: SignedIn): boolean | 'perhaps' {
+    const left = ends - this.time - this.skew;
+    return Math.abs(left) < MINUTE ? 'perhaps' : left < 0;
+  }
+
+  /** May it have been purged, when the clock was ahead at some time? */
+  mayBeGone({ ends }: SignedIn): boolean {
+    return this.latest + MINUTE > ends;
+  }
+
+  /** A `sid` that is over may come into use again when its logout is forgotten: about then, anything goes. */
+  isForgotten(login: string): boolean {
+    const since = this.deadLogins.get(login);
+    return since !== undefined && this.time - since > maxSessionLifetime - 3 * DAY;
+  }
+
+  endIssued(user: string, seconds: number): void {
+    this.usersIssued.set(user, Math.max(seconds, this.usersIssued.get(user) ?? -1));
+  }
+
+  pick(nth: number): SignedIn | undefined {
+    return this.signIns[nth % (this.signIns.length || 1)];
+  }
+}
+
+/** The real thing: two replicas on one database; which of them does a step is part of the step. */
+class Real {
+  readonly clock = new TestClock();
+  replicas: SessionStore[] = [];
+
+  constructor(readonly database: TestDatabase) {}
+
+  async boot(): Promise<void> {
+    for (const replica of this.replicas) await replica.close();
+    this.replicas = [];
+    for (let n = 0; n < 2; n++) this.replicas.push(await SessionStore.open(this.database, { clock: this.clock }));
+  }
+
+  at(replica: number): SessionStore {
+    const store = this.replicas[replica % 2];
+    if (store === undefined) throw new Error('not booted');
+    return store;
+  }
+
+  /** Sets both clocks to the model's. */
+  async follow(model: Model): Promise<void> {
+    this.clock.ahead = model.time - Date.now();
+    this.clock.databaseAhead = this.clock.ahead + model.skew;
+    return Promise.resolve();
+  }
+}
+
+type Step = fc.AsyncCommand<Model, Real>;
+
+/** A step that is run on the model and the real thing, and followed by a look at every session there is. */
+abstract class Command implements Step {
+  constructor(readonly replica: number) {}
+
+  check(model: Readonly<Model>): boolean {
+    return model.time > 0;
+  }
+
+  abstract act(model: Model, real: Real, store: SessionStore): Promise<void>;
+
+  async run(model: Model, real: Real): Promise<void> {
+    await real.follow(model);
+    await this.act(model, real, real.at(this.replica));
+    model.latest = Math.max(model.latest, model.time + model.skew);
+    await real.follow(model);
+    for (const signIn of model.signIns) {
+      const verdict = await real
+        .at(this.replica + 1)
+        .liveness.requireAlive({ id: signIn.id })
+        .then(
+          () => 'alive',
+          (error: unknown) => (error instanceof SessionRejectedError ? error.reason : error),
+        );
+      const over = model.isOver(signIn);
+      const expected = model.isLoggedOut(signIn) ? ['logged_out'] : [];
+      if (expected.length === 0 && over !== true) expected.push('alive');
+      if (expected.length === 0 || over === 'perhaps') expected.push('expired');
+      if (model.mayBeGone(signIn)) expected.push('unknown');
+      if (!expected.includes(String(verdict)))
+        throw new Error(`${signIn.login} is ${String(verdict)}, not ${expected.join(' or ')}`);
+    }
+  }
+
+  toString(): string {
+    return `${this.constructor.name}(${Object.values(this).join(', ')})`;
+  }
+}
+
+class SignIn extends Command {
+  constructor(
+    replica: number,
+    readonly user: string,
+    readonly browser: string,
+    readonly age: number,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    return !model.isForgotten(`${this.user}@${this.browser}`);
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const login = `${this.user}@${this.browser}`;
+    const issued = model.seconds - this.age;
+    const order = ++model.order;
+    const idToken = store.idToken({ sub: this.user, sid: login, issuedAt: issued });
+    const fresh = { id: '', login, user: this.user, order, issued };
+    const result = await store.registry
+      .register({ idToken, refreshToken: `refresh ${order}` })
+      .catch((error: unknown) => error);
+    if (model.isLoggedOut(fresh)) {
+      expect(result).toBeInstanceOf(SessionEndedError);
+      return;
+    }
+    const { id } = result as { id: string };
+    expect(id).toMatch(/^[0-9a-f]{64}$/);
+    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetime });
+  }
+}
+
+class SignInAgain extends Command {
+  constructor(
+    replica: number,
+    readonly nth: number,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    const known = model.pick(this.nth);
+    return known !== undefined && model.seconds - known.issued < 300;
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const known = model.pick(this.nth);
+    if (known === undefined) return;
+    const again = await store.registry.register({ idToken: known.idToken }).then(
+      ({ id }) => id,
+      (error: unknown) => (error instanceof SessionEndedError ? 'ended' : error),
+    );
+    if (model.isLoggedOut(known)) expect(again).toBe('ended');
+    else expect(again).toBe(known.id);
+  }
+}
+
+class Replace extends Command {
+  constructor(
+    replica: number,
+    readonly nth: number,
+    readonly browser: string,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    const old = model.pick(this.nth);
+    return old !== undefined && !model.isForgotten(`${old.user}@${this.browser}`);
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const old = model.pick(this.nth);
+    if (old === undefined) return;
+    const login = `${old.user}@${this.browser}`;
+    const fresh = { id: '', login, user: old.user, order: ++model.order, issued: model.seconds };
+    const idToken = store.idToken({ sub: old.user, sid: login, issuedAt: fresh.issued });
+    const registered = store.registry.register({ idToken, replaces: old.id });
+    if (model.isLoggedOut(fresh)) {
+      await expect(registered).rejects.toThrow(SessionEndedError);
+      return;
+    }
+    const { id } = await registered;
+    model.deadSessions.add(old.id);
+    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetime });
+  }
+}
+
+class Refresh extends Command {
+  constructor(
+    replica: number,
+    readonly nth: number,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    return model.signIns.length > 0;
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const known = model.pick(this.nth);
+    if (known === undefined) return;
+    const idToken = store.idToken({ sub: known.user, sid: known.login, issuedAt: model.seconds });
+    const result = await store.registry
+      .refresh(known.id, { idToken, refreshToken: `refresh ${++model.order}` })
+      .catch((error: unknown) => error);
+    if (model.isLoggedOut(known)) expect(result).not.toHaveProperty('registeredAt');
+  }
+}
+
+class OneIdEndsLogin extends Command {
+  constructor(
+    replica: number,
+    readonly user: string,
+    readonly browser: string,
+    readonly times: number,
+  ) {
+    super(replica);
+  }
+
+  async act(model: Model, real: Real, store: SessionStore): Promise<void> {
+    const login = `${this.user}@${this.browser}`;
+    const token = store.logout({ sid: login, iat: model.seconds });
+    for (let n = 0; n < this.times; n++) await real.at(this.replica + n).recorder.backchannel(token);
+    model.deadLogins.set(login, model.deadLogins.get(login) ?? model.time);
+  }
+}
+
+class OneIdEndsUser extends Command {
+  constructor(
+    replica: number,
+    readonly user: string,
+    readonly delay: number,
+    readonly reusesJti: boolean,
+  ) {
+    super(replica);
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const iat = model.seconds - this.delay;
+    await store.recorder.backchannel(store.logout({ sub: this.user, iat, ...(this.reusesJti && { jti: 'always' }) }));
+    model.endIssued(this.user, iat);
+  }
+}
+
+class OneIdEndsLoginAndUser extends Command {
+  constructor(
+    replica: number,
+    readonly user: string,
+    readonly browser: string,
+    readonly namesUser: boolean,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    const login = `${this.user}@${this.browser}`;
+    // who it is, is only known from a sign-in: one that comes late has tests of its own
+    return this.namesUser || model.signIns.some((signIn) => signIn.login === login && !model.mayBeGone(signIn));
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const sid = `${this.user}@${this.browser}`;
+    const sub = this.namesUser ? this.user : undefined;
+    await store.recorder.backchannel(store.logout({ sid, sub, iat: model.seconds, scope: 'user' }));
+    model.deadLogins.set(sid, model.deadLogins.get(sid) ?? model.time);
+    model.endIssued(this.user, model.seconds);
+  }
+}
+
+class FrontChannel extends Command {
+  constructor(
+    replica: number,
+    readonly user: string,
+    readonly browser: string,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    return model.signIns.every(
+      (signIn) => model.isOver(signIn) !== 'perhaps' && (!model.mayBeGone(signIn) || model.isOver(signIn) === true),
+    );
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const login = `${this.user}@${this.browser}`;
+    const rows = (await store.rows('logout')).length;
+    const ended = await store.recorder.frontchannel(issuer, login);
+    const alive = model.signIns.filter(
+      (signIn) => signIn.login === login && !model.isLoggedOut(signIn) && model.isOver(signIn) === false,
+    );
+    expect(ended).toBe(alive.length > 0);
+    expect((await store.rows('logout')).length).toBe(rows + Number(ended));
+    if (ended) model.logins.set(login, model.order);
+  }
+}
+
+class UserLogsOut extends Command {
+  constructor(
+    replica: number,
+    readonly nth: number,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    return model.signIns.length > 0;
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const known = model.pick(this.nth);
+    const checked = known && (await store.repository.check(known.id));
+    if (known === undefined || checked === undefined) return;
+    await store.recorder.byUser(checked.session);
+    model.logins.set(known.login, model.order);
+  }
+}
+
+class AdminEndsSession extends UserLogsOut {
+  override async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const known = model.pick(this.nth);
+    const checked = known && (await store.repository.check(known.id));
+    if (known === undefined || checked === undefined) return;
+    await store.recorder.bySession(checked.session, 'admin');
+    model.deadSessions.add(known.id);
+  }
+}
+
+class AdminEndsUser extends Command {
+  constructor(
+    replica: number,
+    readonly user: string,
+  ) {
+    super(replica);
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    await store.recorder.byAdmin(issuer, this.user);
+    model.users.set(this.user, model.order);
+  }
+}
+
+class TimePasses extends Command {
+  constructor(
+    replica: number,
+    readonly milliseconds: number,
+  ) {
+    super(replica);
+  }
+
+  act(model: Model): Promise<void> {
+    model.time += this.milliseconds;
+    return Promise.resolve();
+  }
+}
+
+class DatabaseClockJumps extends Command {
+  constructor(
+    replica: number,
+    readonly skew: number,
+  ) {
+    super(replica);
+  }
+
+  act(model: Model): Promise<void> {
+    model.skew = this.skew;
+    return Promise.resolve();
+  }
+}
+
+/** What runs in the background, all of it. */
+class Housekeeping extends Command {
+  async act(_model: Model, _real: Real, store: SessionStore): Promise<void> {
+    for (const logout of await store.tokens.findDue(999)) {
+      for (const tokens of await store.tokens.findEndedBy(logout.id, '', 999)) await store.tokens.erase(tokens);
+      await store.tokens.moveDue(logout.id, logout.dueAt, null);
+    }
+    while ((await store.repository.purge(10)) > 0);
+  }
+}
+
+class Restart extends Command {
+  act(_model: Model, real: Real): Promise<void> {
+    return real.boot();
+  }
+}
+
+const replica = fc.nat(1);
+const user = fc.constantFrom('alice', 'bob');
+const browser = fc.constantFrom('phone', 'laptop');
+const nth = fc.nat(9);
+
+const steps: fc.Arbitrary<Step>[] = [
+  fc.tuple(replica, user, browser, fc.constantFrom(0, 0, 1, 60)).map((args) => new SignIn(...args)),
+  fc.tuple(replica, user, browser, fc.constantFrom(0, 0, 1, 60)).map((args) => new SignIn(...args)),
+  fc.tuple(replica, nth).map((args) => new SignInAgain(...args)),
+  fc.tuple(replica, nth, browser).map((args) => new Replace(...args)),
+  fc.tuple(replica, nth).map((args) => new Refresh(...args)),
+  fc.tuple(replica, user, browser, fc.integer({ min: 1, max: 3 })).map((args) => new OneIdEndsLogin(...args)),
+  fc.tuple(replica, user, fc.constantFrom(0, 1, 60), fc.boolean()).map((args) => new OneIdEndsUser(...args)),
+  fc.tuple(replica, user, browser, fc.boolean()).map((args) => new OneIdEndsLoginAndUser(...args)),
+  fc.tuple(replica, user, browser).map((args) => new FrontChannel(...args)),
+  fc.tuple(replica, nth).map((args) => new UserLogsOut(...args)),
+  fc.tuple(replica, nth).map((args) => new AdminEndsSession(...args)),
+  fc.tuple(replica, user).map((args) => new AdminEndsUser(...args)),
+  fc.tuple(replica, fc.constantFrom(1, SECOND, 61 * SECOND, DAY, 29 * DAY)).map((args) => new TimePasses(...args)),
+  fc.tuple(replica, fc.constantFrom(0, -10 * SECOND, -2 * DAY, 2 * DAY)).map((args) => new DatabaseClockJumps(...args)),
+  replica.map((n) => new Housekeeping(n)),
+  replica.map((n) => new Restart(n)),
+];
+
+const cases: [DatabaseKind, number][] = [
+  [sqlite, Number(process.env['MODEL_RUNS'] ?? 300)],
+  [postgres, Math.ceil(Number(process.env['MODEL_RUNS'] ?? 300) / 20)],
+];
+
+describe.each(cases)('attack 5: whatever happens, in whatever order, on $name', (database, numRuns) => {
+  let testDatabase: TestDatabase;
+  let real: Real;
+  beforeAll(async () => {
+    testDatabase = await database.create();
+    real = new Real(testDatabase);
+    await real.boot();
+  });
+  afterAll(async () => {
+    for (const replica of real.replicas) await replica.close();
+    await testDatabase.drop();
+  });
+
+  it(`who is logged out stays out, who is not stays in (${numRuns} runs)`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.commands(steps, { maxCommands: 25 }), async (commands) => {
+        await real.at(0).clear();
+        await fc.asyncModelRun(() => ({ model: new Model(), real }), commands);
+      }),
+      { numRuns },
+    );
+  }, 600_000);
+});

@@ -1,0 +1,367 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  InvalidIdTokenError,
+  OneIdLogoutError,
+  type Session,
+  SessionEndedError,
+  SessionEvents,
+  SessionRegistry,
+  SessionRejectedError,
+} from 'nestjs-oneid-logout';
+import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
+import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { TokenRepository } from '../libs/oneid-logout/src/sessions/token.repository.js';
+import { TokenVault } from '../libs/oneid-logout/src/sessions/token-vault.js';
+import { databases, sqlite } from './support/databases.js';
+import { clientId, Host, secrets } from './support/host.js';
+import { DAY, maxSessionLifetime, SessionStore } from './support/session-store.js';
+
+async function failure(work: Promise<unknown>): Promise<OneIdLogoutError> {
+  const error: unknown = await work.catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(OneIdLogoutError);
+  return error as OneIdLogoutError;
+}
+
+describe.each(databases)('SessionRegistry, on $name', (database) => {
+  let host: Host;
+  let registry: SessionRegistry;
+  beforeAll(async () => {
+    host = await Host.start({ database });
+    registry = host.app.get(SessionRegistry);
+  });
+  afterEach(() => {
+    host.clock.ahead = host.clock.databaseAhead = 0;
+  });
+  afterAll(() => host.stop());
+
+  const service = <T>(type: abstract new (...args: never[]) => T): T => host.app.get<T>(type, { strict: false });
+  const idToken = (login: BrowserLogin, claims = {}) => host.oneId.idToken({ clientId, login, claims });
+  const status = async (session: Session) => (await host.fetch('/me', { session: session.id })).status;
+  const logOut = async (login: BrowserLogin) => {
+    const token = await host.oneId.logoutToken({ clientId, login });
+    expect((await host.oneId.deliver(`${host.url}/backchannel_logout`, token)).delivered).toBe(true);
+  };
+  const sessionsOf = async ({ sub }: BrowserLogin) =>
+    (await host.stored()).sessions.filter((row) => row['sub'] === sub);
+
+  describe('register', () => {
+    it('takes a fresh ID token and gives a session with its facts', async () => {
+      const login = host.oneId.signIn();
+      const before = Date.now();
+      const session = await registry.register({ idToken: await idToken(login) });
+      expect(session).toEqual({
+        id: expect.stringMatching(/^[0-9a-f]{64}$/),
+        issuer: host.oneId.issuer,
+        clientId,
+        sid: login.sid,
+        sub: login.sub,
+        issuedAt: expect.any(Number),
+        registeredAt: expect.any(Number),
+        expiresAt: expect.any(Number),
+      });
+      expect(session.registeredAt).toBeGreaterThan(before - 2_000);
+      expect(Math.abs(session.expiresAt - session.registeredAt - maxSessionLifetime)).toBeLessThan(1_000);
+      expect(await status(session)).toBe(200);
+    });
+
+    it('refuses a stale ID token, and stores nothing', async () => {
+      const login = host.oneId.signIn();
+      const token = await idToken(login);
+      host.clock.advance(331_000);
+      const error = await failure(registry.register({ idToken: token }));
+      expect(error).toBeInstanceOf(InvalidIdTokenError);
+      expect([error.code, error.getStatus(), error.message]).toEqual([
+        ...['id_token_invalid', 401, 'The ID token is too old for a sign-in'],
+      ]);
+      expect(await sessionsOf(login)).toEqual([]);
+    });
+
+    it.each([
+      ['another client', { aud: ['other'] }, 'The ID token is not for this client'],
+      ['another party of the same audience', { azp: 'other' }, 'The ID token is for another party'],
+      ['another issuer', { iss: 'https://other.example/' }, 'The ID token is not for this client'],
+      ['nobody', { sub: undefined }, 'The ID token has no subject'],
+      ['a sid that is none', { sid: 5 }, 'The ID token has an unusable sid'],
+      ['a logout', { events: {} }, 'The ID token is a security event token'],
+    ])('refuses an ID token for %s', async (_what, claims, message) => {
+      const login = host.oneId.signIn();
+      const error = await failure(registry.register({ idToken: await idToken(login, claims) }));
+      expect([error.code, error.message]).toEqual(['id_token_invalid', message]);
+      expect(await sessionsOf(login)).toEqual([]);
+    });
+
+    it('takes an iat that is no whole number, on every database', async () => {
+      const login = host.oneId.signIn();
+      const iat = host.clock.seconds - 0.5;
+      const session = await registry.register({ idToken: await idToken(login, { iat }) });
+      expect(session.issuedAt).toBe(Math.floor(iat));
+      await service(LogoutRecorder).backchannel({
+        ...{ issuer: host.oneId.issuer, clientId, jti: login.sid, iat: iat + 0.2, sub: login.sub, scope: 'session' },
+      });
+      expect(await status(session)).toBe(401);
+    });
+
+    it('checks the nonce it is told to expect', async () => {
+      const login = host.oneId.signIn();
+      const token = await host.oneId.idToken({ clientId, login, nonce: 'n-1' });
+      expect((await failure(registry.register({ idToken: token, nonce: 'n-2' }))).message).toBe(
+        'The ID token has another nonce',
+      );
+      expect((await registry.register({ idToken: token, nonce: 'n-1' })).sub).toBe(login.sub);
+    });
+
+    it('gives the same session for the same ID token, also twice at once', async () => {
+      const login = host.oneId.signIn();
+      const token = await idToken(login);
+      const [first, second] = await Promise.all([1, 2].map(() => registry.register({ idToken: token })));
+      expect(second).toEqual(first);
+      host.clock.advance(60_000);
+      expect(await registry.register({ idToken: token })).toEqual(first);
+      expect(await sessionsOf(login)).toHaveLength(1);
+    });
+
+    it('does not sign in again with an ID token whose session was ended here', async () => {
+      const login = host.oneId.signIn();
+      const token = await idToken(login);
+      await service(LogoutRecorder).byUser(await registry.register({ idToken: token }));
+      expect(await failure(registry.register({ idToken: token }))).toBeInstanceOf(SessionEndedError);
+      const later = await registry.register({ idToken: await idToken(login) });
+      expect(await status(later)).toBe(200);
+    });
+
+    it('attack 5: refuses a sign-in whose sid is over, with the code that says to sign in anew', async () => {
+      const login = host.oneId.signIn();
+      await logOut(login);
+      const error = await failure(registry.register({ idToken: await idToken(login), refreshToken: 'r' }));
+      expect(error).toBeInstanceOf(SessionEndedError);
+      expect(error.getStatus()).toBe(401);
+      expect(error.getResponse()).toEqual({
+        statusCode: 401,
+        error: 'session_ended',
+        message: 'The session has been ended by a logout',
+        reason: 'logged_out',
+      });
+      const anew = await registry.register({ idToken: await idToken(host.oneId.signIn({ sub: login.sub })) });
+      expect(await status(anew)).toBe(200);
+    });
+
+    it('stores nothing of a sign-in whose sid is over, unless there is a token to revoke', async () => {
+      const login = host.oneId.signIn();
+      await logOut(login);
+      await failure(registry.register({ idToken: await idToken(login) }));
+      expect(await sessionsOf(login)).toEqual([]);
+      await failure(registry.register({ idToken: await idToken(login), refreshToken: 'r' }));
+      expect(await sessionsOf(login)).toHaveLength(1);
+    });
+
+    it('takes expiresAt, and never lets it be later than the limit', async () => {
+      const lifetimeFor = async (expiresAt: Date) => {
+        const { registeredAt, expiresAt: end } = await registry.register({
+          idToken: await idToken(host.oneId.signIn()),
+          expiresAt,
+        });
+        return end - registeredAt;
+      };
+      expect(Math.abs((await lifetimeFor(new Date(Date.now() + 60_000))) - 60_000)).toBeLessThan(2_000);
+      expect(Math.abs((await lifetimeFor(new Date(Date.now() + 400 * DAY))) - maxSessionLifetime)).toBeLessThan(2_000);
+      const past = registry.register({ idToken: await idToken(host.oneId.signIn()), expiresAt: new Date(0) });
+      expect((await failure(past)).code).toBe('session_expired');
+      const invalid = registry.register({ idToken: await idToken(host.oneId.signIn()), expiresAt: new Date(NaN) });
+      await expect(invalid).rejects.toThrow(new RangeError('expiresAt is not a valid date'));
+    });
+
+    describe('replaces', () => {
+      it('ends the session that the browser had before, and no other', async () => {
+        const sub = host.oneId.signIn().sub;
+        const signIn = async (replaces?: string) =>
+          registry.register({ idToken: await idToken(host.oneId.signIn({ sub })), replaces });
+        const [old, other] = [await signIn(), await signIn()];
+        const fresh = await signIn(old.id);
+        expect(await Promise.all([old, other, fresh].map(status))).toEqual([401, 200, 200]);
+      });
+
+      it('leaves the session alone when it is the same one', async () => {
+        const token = await idToken(host.oneId.signIn());
+        const session = await registry.register({ idToken: token });
+        await registry.register({ idToken: token, replaces: session.id });
+        expect(await status(session)).toBe(200);
+      });
+
+      it.each(['', 'x', 'a'.repeat(64), '\0', '😀', "' OR 1=1 --", 'A'.repeat(10_000)])(
+        'takes whatever an old cookie holds: %j',
+        async (replaces) => {
+          const session = await registry.register({ idToken: await idToken(host.oneId.signIn()), replaces });
+          expect(await status(session)).toBe(200);
+        },
+      );
+    });
+  });
+
+  describe('refresh', () => {
+    it('takes new tokens and leaves the facts as they are', async () => {
+      const login = host.oneId.signIn();
+      const session = await registry.register({ idToken: await idToken(login), refreshToken: 'first' });
+      const [row] = await sessionsOf(login);
+      host.clock.advance(3_600_000);
+      const refreshed = await idToken(login);
+      expect(await registry.refresh(session.id, { idToken: refreshed, refreshToken: 'second' })).toEqual(session);
+      expect(await sessionsOf(login)).toEqual([row]);
+      expect(await service(TokenVault).load(session.id)).toEqual({ idToken: refreshed, refreshToken: 'second' });
+      await registry.refresh(session.id, { refreshToken: 'third' });
+      expect(await service(TokenVault).load(session.id)).toEqual({ idToken: refreshed, refreshToken: 'third' });
+    });
+
+    it.each([
+      ['another user', { sub: 'somebody else' }],
+      ['another login', { sid: 'another' }],
+    ])('refuses an ID token of %s, and keeps the tokens it had', async (_what, claims) => {
+      const login = host.oneId.signIn();
+      const token = await idToken(login);
+      const session = await registry.register({ idToken: token, refreshToken: 'first' });
+      const other = await idToken(login, claims);
+      const error = await failure(registry.refresh(session.id, { idToken: other, refreshToken: 'second' }));
+      expect([error.code, error.message]).toEqual(['id_token_invalid', 'The ID token belongs to another session']);
+      expect(await service(TokenVault).load(session.id)).toEqual({ idToken: token, refreshToken: 'first' });
+      expect(await status(session)).toBe(200);
+    });
+
+    it('attack 5: does not bring an ended session back, and has the new refresh token revoked', async () => {
+      const login = host.oneId.signIn();
+      const session = await registry.register({ idToken: await idToken(login) });
+      await logOut(login);
+      host.oneId.fail('/oauth2/revoke', { status: 503 });
+      const refreshing = registry.refresh(session.id, { refreshToken: 'rotated' });
+      expect(await failure(refreshing)).toBeInstanceOf(SessionEndedError);
+      expect(await status(session)).toBe(401);
+      const tokens = service(TokenRepository);
+      host.clock.databaseAhead = 3_600_000;
+      const due = await tokens.findDue(99);
+      const reached = await Promise.all(due.map(({ id }) => tokens.findEndedBy(id, '', 99)));
+      expect(reached.flat().map(({ sessionId }) => sessionId)).toContain(session.id);
+      host.oneId.heal();
+    });
+
+    it('knows no session that it has not given out, and none that has expired', async () => {
+      expect((await failure(registry.refresh('f'.repeat(64), {}))).code).toBe('session_unknown');
+      expect((await failure(registry.refresh('no id', {}))).code).toBe('session_unknown');
+      const session = await registry.register({ idToken: await idToken(host.oneId.signIn()), refreshToken: 'first' });
+      host.clock.databaseAhead = maxSessionLifetime + 1_000;
+      const error = await failure(registry.refresh(session.id, { refreshToken: 'second' }));
+      expect(error).toBeInstanceOf(SessionRejectedError);
+      expect(error.code).toBe('session_expired');
+      expect((await service(TokenVault).load(session.id))?.refreshToken).toBe('first');
+    });
+  });
+
+  it('attack 7: no row holds a token in clear', async () => {
+    const token = await idToken(host.oneId.signIn());
+    await registry.register({ idToken: token, refreshToken: 'a-very-secret-refresh-token' });
+    const rows = JSON.stringify(await host.stored());
+    expect(rows).not.toContain('a-very-secret-refresh-token');
+    for (const part of token.split('.')) expect(rows).not.toContain(part);
+    for (const secret of secrets) expect(rows).not.toContain(secret);
+  });
+});
+
+describe('tokens at rest', () => {
+  const older = 'an older secret that is long enough';
+  const newer = 'a newer secret that is long enough too';
+
+  it('are opened by an older secret and sealed by the newest', async () => {
+    const testDatabase = await sqlite.create();
+    const [old, both, fresh] = await Promise.all(
+      [[older], [newer, older], [newer]].map((secrets) => SessionStore.open(testDatabase, { secrets })),
+    );
+    if (!old || !both || !fresh) throw new Error('not opened');
+    const idToken = old.idToken({ sub: 'alice', sid: 'sid-1' });
+    const { id } = await old.registry.register({ idToken, refreshToken: 'first' });
+    expect(await both.vault.load(id)).toEqual({ idToken, refreshToken: 'first' });
+    expect(await fresh.vault.load(id)).toEqual({ idToken: undefined, refreshToken: undefined });
+    await both.registry.refresh(id, { refreshToken: 'second' });
+    expect(await fresh.vault.load(id)).toEqual({ idToken, refreshToken: 'second' });
+    expect(await old.vault.load(id)).toEqual({ idToken: undefined, refreshToken: undefined });
+    for (const store of [old, both, fresh]) await store.close();
+    await testDatabase.drop();
+  });
+
+  it('open for their own session only', async () => {
+    const testDatabase = await sqlite.create();
+    const store = await SessionStore.open(testDatabase);
+    const [alice, bob] = await Promise.all(
+      ['alice', 'bob'].map((sub) => store.registry.register({ idToken: store.idToken({ sub }), refreshToken: sub })),
+    );
+    const stored = await store.tokens.find(alice?.id ?? '');
+    expect(await store.vault.open(alice?.id ?? '', stored?.refreshToken ?? null)).toBe('alice');
+    expect(await store.vault.open(bob?.id ?? '', stored?.refreshToken ?? null)).toBeUndefined();
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  it('are not written without secrets, and nothing is due', async () => {
+    const testDatabase = await sqlite.create();
+    const store = await SessionStore.open(testDatabase, { secrets: [] });
+    const { id } = await store.registry.register({
+      idToken: store.idToken({ sub: 'alice', sid: 's' }),
+      refreshToken: 'r',
+    });
+    await store.registry.refresh(id, { refreshToken: 'r2' });
+    await store.recorder.backchannel(store.logout({ sid: 's' }));
+    const refused = store.registry.refresh(id, { refreshToken: 'r3' });
+    await expect(refused).rejects.toThrow(SessionEndedError);
+    expect(await store.rows('session_tokens')).toEqual([]);
+    expect(await store.tokens.findDue(9)).toEqual([]);
+    await store.close();
+    await testDatabase.drop();
+  });
+});
+
+describe.each(databases)('BC-10: logout scope "user", late, on $name', (database) => {
+  it('a sign-in that meets its sid ended ends all of the user, up to that logout', async () => {
+    const testDatabase = await database.create();
+    const store = await SessionStore.open(testDatabase, { scope: 'user' });
+    const signIn = (sid: string) => store.registry.register({ idToken: store.idToken({ sub: 'alice', sid }) });
+    const elsewhere = await signIn('laptop');
+    store.clock.advance(5_000);
+    await store.recorder.backchannel(store.logout({ sid: 'phone' }));
+    expect(await store.isAlive(elsewhere.id)).toBe(true);
+    store.clock.advance(5_000);
+    const after = await signIn('tablet');
+    const ended: string[] = [];
+    store.events.ended(elsewhere).subscribe(({ channel }) => ended.push(channel));
+    await expect(signIn('phone')).rejects.toThrow(SessionEndedError);
+    expect(await store.isAlive(elsewhere.id)).toBe(false);
+    expect(await store.isAlive(after.id)).toBe(true);
+    expect(ended).toEqual(['backchannel']);
+    await expect(signIn('phone')).rejects.toThrow(SessionEndedError);
+    expect(await store.rows('logout')).toHaveLength(2);
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  it('takes all users of the sid that are known', async () => {
+    const testDatabase = await database.create();
+    const store = await SessionStore.open(testDatabase, { scope: 'user' });
+    const signIn = (sub: string, sid: string) => store.registry.register({ idToken: store.idToken({ sub, sid }) });
+    const sessions = [await signIn('a', '1'), await signIn('A', '1'), await signIn('a', '2'), await signIn('A', '3')];
+    const other = await signIn('b', '4');
+    const token = store.logout({ sid: '1' });
+    await store.recorder.backchannel(token);
+    await store.recorder.backchannel(token);
+    for (const { id } of sessions) expect(await store.isAlive(id)).toBe(false);
+    expect(await store.isAlive(other.id)).toBe(true);
+    expect(await store.rows('logout')).toHaveLength(3);
+    await store.close();
+    await testDatabase.drop();
+  });
+});
+
+describe('SessionEvents in an app', () => {
+  it('is the one that the recorder speaks to', async () => {
+    const host = await Host.start();
+    const seen: string[] = [];
+    host.app.get(SessionEvents).logouts.subscribe(({ channel }) => seen.push(channel));
+    await host.app.get(LogoutRecorder, { strict: false }).byAdmin(host.oneId.issuer, 'alice');
+    await host.stop();
+    expect(seen).toEqual(['admin']);
+  });
+});

@@ -1,0 +1,452 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import {
+  type NewLogout,
+  type NewSession,
+  type SessionRepository,
+} from '../libs/oneid-logout/src/sessions/session.repository.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import {
+  clientId,
+  DAY,
+  intercept,
+  issuer,
+  logoutRetention,
+  maxSessionLifetime,
+  numberOf,
+  SessionStore,
+  without,
+} from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+
+const HOUR = 60 * 60 * 1000;
+
+let made = 0;
+const newId = () => digest(['id', ++made]);
+
+const newSession = (changes: Partial<NewSession> = {}): NewSession => ({
+  id: newId(),
+  issuer,
+  clientId,
+  sid: 'sid-1',
+  sub: 'alice',
+  issuedAt: 1_790_000_000,
+  lifetime: HOUR,
+  idTokenHash: newId(),
+  ...changes,
+});
+
+const newLogout = (changes: Partial<NewLogout> = {}): NewLogout => ({
+  id: newId(),
+  kind: 'sid',
+  target: targetOf('sid', issuer, 'sid-1'),
+  channel: 'app',
+  bound: 'registered',
+  ...changes,
+});
+
+const ofUser = { kind: 'sub', target: targetOf('sub', issuer, 'alice') } as const;
+
+describe.each(databases)('SessionRepository, on $name', (database) => {
+  const clock = new TestClock();
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  let repository: SessionRepository;
+  beforeAll(async () => {
+    testDatabase = await database.create();
+    store = await SessionStore.open(testDatabase, { clock });
+    repository = store.repository;
+  });
+  beforeEach(async () => {
+    clock.ahead = clock.databaseAhead = 0;
+    await store.clear();
+  });
+  afterAll(async () => {
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  const registeredAt = async (id: string) => (await repository.check(id))?.session.registeredAt ?? NaN;
+
+  describe('insertSession', () => {
+    it('gives back what it was given, in the right types, times by the database clock', async () => {
+      const session = newSession({ lifetime: 40 * DAY });
+      clock.databaseAhead = 5 * DAY;
+      const before = Date.now() + 5 * DAY - 50;
+      expect(await repository.insertSession(session)).toBe(true);
+      const checked = await repository.check(session.id);
+      const { lifetime } = session;
+      const facts = without(session, 'idTokenHash', 'lifetime');
+      const { registeredAt, expiresAt } = checked?.session ?? { registeredAt: NaN, expiresAt: NaN };
+      expect(checked).toEqual({ session: { ...facts, registeredAt, expiresAt }, expired: false });
+      expect(registeredAt).toBeGreaterThan(before);
+      expect(registeredAt).toBeLessThan(before + 10_000);
+      expect(expiresAt - registeredAt).toBeGreaterThanOrEqual(lifetime);
+      expect(expiresAt - registeredAt).toBeLessThan(lifetime + 50);
+    });
+
+    it('keeps a session without sid free of one', async () => {
+      const session = newSession({ sid: undefined });
+      await repository.insertSession(session);
+      expect((await repository.check(session.id))?.session).not.toHaveProperty('sid');
+      expect(await store.row('session', session.id)).toMatchObject({ sid: null, target_sid: null });
+    });
+
+    it('takes the same ID token once, also when it comes twice at once', async () => {
+      const first = newSession();
+      const again = { ...newSession({ sub: 'mallory' }), idTokenHash: first.idTokenHash };
+      const results = await Promise.all([repository.insertSession(first), repository.insertSession(again)]);
+      expect(results.sort()).toEqual([false, true]);
+      expect(await repository.insertSession({ ...first, id: newId() })).toBe(false);
+      expect(await store.rows('session')).toHaveLength(1);
+      const known = await repository.checkByIdToken(first.idTokenHash);
+      expect([first.id, again.id]).toContain(known?.session.id);
+    });
+
+    it.each([
+      ['of its sid', {}],
+      ['of its user', ofUser],
+    ])('registers later than a logout recorded for it, also when the clock steps back: one %s', async (_what, kind) => {
+      const logout = newLogout({ ...kind, channel: 'admin' });
+      await repository.insertLogouts([logout]);
+      const registeredUntil = await repository.findRegisteredUntil(logout.id);
+      clock.databaseAhead = -10 * DAY;
+      const session = newSession();
+      await repository.insertSession(session);
+      expect(await registeredAt(session.id)).toBe(registeredUntil + 1);
+      expect((await repository.check(session.id))?.endedBy).toBeUndefined();
+    });
+
+    it("is not moved by logouts of others, nor by those on the provider's clock", async () => {
+      clock.databaseAhead = DAY;
+      await repository.insertLogouts([
+        newLogout({ target: targetOf('sid', issuer, 'sid-2') }),
+        newLogout({ ...ofUser, target: targetOf('sub', 'https://other.example', 'alice') }),
+        newLogout({ ...ofUser, bound: 1_780_000_000, channel: 'backchannel' }),
+      ]);
+      clock.databaseAhead = 0;
+      const session = newSession();
+      await repository.insertSession(session);
+      expect(await registeredAt(session.id)).toBeLessThan(Date.now() + HOUR);
+    });
+
+    it('stores unusual and long names as they are, and keeps those apart that differ by case or a space', async () => {
+      const names = [
+        'alice',
+        'Alice',
+        'alice ',
+        'ålice',
+        'a\u0301lice',
+        '\u00e1lice',
+        '日本',
+        '😀',
+        `"'\\%_?$1;--`,
+        'é'.repeat(255),
+      ];
+      const sessions = names.map((sub) => newSession({ sub, sid: sub, clientId: sub }));
+      for (const session of sessions) await repository.insertSession(session);
+      for (const { id, sub } of sessions) {
+        expect((await repository.check(id))?.session).toMatchObject({ sub, sid: sub, clientId: sub });
+        const alive = await repository.findAlive('sub', targetOf('sub', issuer, sub), 99);
+        expect(alive.map((session) => session.id)).toEqual([id]);
+      }
+      expect(await repository.findSubTargets(targetOf('sid', issuer, 'alice'))).toEqual([
+        targetOf('sub', issuer, 'alice'),
+      ]);
+    });
+
+    it('finds both users of one sid whose names differ by case alone', async () => {
+      for (const sub of ['alice', 'Alice', 'alice ']) await repository.insertSession(newSession({ sub }));
+      const expected = ['alice', 'Alice', 'alice '].map((sub) => targetOf('sub', issuer, sub)).sort();
+      expect(await repository.findSubTargets(targetOf('sid', issuer, 'sid-1'))).toEqual(expected);
+    });
+  });
+
+  describe('check', () => {
+    it.each(['', 'x', 'A'.repeat(64), 'a'.repeat(63), 'a'.repeat(65), `${'a'.repeat(63)}\0`, `${'a'.repeat(64)}\n`])(
+      'knows no session by an id of another form, and asks nobody: %j',
+      async (id) => {
+        const restore = intercept(store.database, () => Promise.reject(new Error('asked')));
+        expect(await repository.check(id)).toBeUndefined();
+        restore();
+      },
+    );
+
+    it('takes no upper-case form of an id for it', async () => {
+      const session = newSession();
+      await repository.insertSession(session);
+      expect(await repository.check(session.id.toUpperCase())).toBeUndefined();
+    });
+
+    it('expires by the database clock, at the millisecond', async () => {
+      const session = newSession({ lifetime: 0 });
+      await repository.insertSession(session);
+      expect((await repository.check(session.id))?.expired).toBe(true);
+      clock.databaseAhead = -1_000;
+      expect((await repository.check(session.id))?.expired).toBe(false);
+    });
+  });
+
+  describe('insertLogouts', () => {
+    it('ends what is registered by now, also what a clock has put later than now', async () => {
+      clock.databaseAhead = 3 * DAY;
+      const session = newSession();
+      await repository.insertSession(session);
+      clock.databaseAhead = 0;
+      for (const logout of [newLogout(), newLogout(ofUser)]) {
+        await repository.insertLogouts([logout]);
+        expect(await repository.findRegisteredUntil(logout.id)).toBe(await registeredAt(session.id));
+        expect((await repository.check(session.id))?.endedBy).toBe('app');
+        await store.database.run('DELETE FROM oneid_logout');
+      }
+    });
+
+    it('ends in any case what it is told to, for tokens whose clock is ahead', async () => {
+      const future = Date.now() + DAY;
+      const logout = newLogout({ registeredUntil: future });
+      await repository.insertLogouts([logout]);
+      expect(await repository.findRegisteredUntil(logout.id)).toBe(future);
+    });
+
+    it('records several in one statement, once, however often', async () => {
+      const facts = [
+        newLogout({ channel: 'backchannel', bound: 'none', issuedAt: 1_790_000_000 }),
+        newLogout({ channel: 'backchannel', ...ofUser, bound: 1_790_000_000, issuedAt: 1_790_000_000 }),
+      ];
+      expect(await repository.insertLogouts(facts)).toBe(2);
+      const stored = await store.rows('logout', '1 = 1 ORDER BY id');
+      clock.databaseAhead = HOUR;
+      expect(await repository.insertLogouts(facts)).toBe(0);
+      expect(await repository.insertLogouts([...facts, newLogout()])).toBe(1);
+      expect(await store.rows('logout', 'channel = ? ORDER BY id', 'backchannel')).toEqual(stored);
+    });
+
+    it('records one fact when it comes many times at once', async () => {
+      const fact = newLogout({ channel: 'backchannel', bound: 'none' });
+      const other = newLogout({ channel: 'backchannel', ...ofUser, bound: 5 });
+      // in both orders: a deadlock is nobody's loss
+      const recorded = await Promise.all(
+        Array.from({ length: 8 }, (_, n) => repository.insertLogouts(n % 2 === 0 ? [fact, other] : [other, fact])),
+      );
+      expect(recorded.reduce((sum, n) => sum + n)).toBe(2);
+      expect(await store.rows('logout')).toHaveLength(2);
+    });
+
+    it('stores what the fact is, until when it is kept, and whether tokens are due', async () => {
+      const facts = {
+        none: newLogout({ channel: 'backchannel', bound: 'none', issuedAt: 1_790_000_000 }),
+        issued: newLogout({ channel: 'backchannel', ...ofUser, bound: 1_790_000_000 }),
+        registered: newLogout({ channel: 'frontchannel' }),
+      };
+      await repository.insertLogouts(Object.values(facts));
+      const [none, issued, registered] = await Promise.all(
+        Object.values(facts).map((fact) => store.row('logout', fact.id)),
+      );
+      for (const row of [none, issued, registered]) {
+        const recordedAt = numberOf(row, 'recorded_at') ?? NaN;
+        expect(Math.abs(recordedAt - Date.now())).toBeLessThan(10_000);
+        expect(Math.abs((numberOf(row, 'keep_until') ?? NaN) - recordedAt - logoutRetention)).toBeLessThan(50);
+        expect(row?.['returned_at']).toBeNull();
+      }
+      expect([numberOf(none, 'issued_until'), numberOf(none, 'registered_until')]).toEqual([null, null]);
+      expect([numberOf(issued, 'issued_until'), numberOf(issued, 'registered_until')]).toEqual([1_790_000_000, null]);
+      expect(numberOf(registered, 'issued_until')).toBeNull();
+      expect(numberOf(none, 'issued_at')).toBe(1_790_000_000);
+      expect(numberOf(none, 'tokens_due_at')).not.toBeNull();
+      expect(numberOf(registered, 'tokens_due_at')).toBeNull();
+    });
+
+    it('has no tokens due where none are stored', async () => {
+      const tokenless = await SessionStore.open(testDatabase, { clock, secrets: [] });
+      const logout = newLogout();
+      await tokenless.repository.insertLogouts([logout]);
+      await tokenless.close();
+      expect((await store.row('logout', logout.id))?.['tokens_due_at']).toBeNull();
+    });
+  });
+
+  it('findLogout: by the facts alone, registered or not', async () => {
+    const facts = { issuer, sid: 'sid-1', sub: 'alice', issuedAt: 100, registeredAt: 100_000 };
+    expect(await repository.findLogout(facts)).toBeUndefined();
+    await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: 100 })]);
+    expect(await repository.findLogout(facts)).toBe('backchannel');
+    expect(await repository.findLogout({ ...facts, issuedAt: 101 })).toBeUndefined();
+    expect(await repository.findLogout({ ...facts, sub: 'Alice' })).toBeUndefined();
+    expect(await repository.findLogout(without(facts, 'sub'))).toBeUndefined();
+  });
+
+  it('findLogoutIssuedAt: the latest of the logouts for good', async () => {
+    const { target } = newLogout();
+    expect(await repository.findLogoutIssuedAt(target)).toBeUndefined();
+    await repository.insertLogouts([newLogout({ issuedAt: 300 }), newLogout({ bound: 400, issuedAt: 400 })]);
+    expect(await repository.findLogoutIssuedAt(target)).toBeUndefined();
+    await repository.insertLogouts([
+      newLogout({ bound: 'none', issuedAt: 100 }),
+      newLogout({ bound: 'none', issuedAt: 200 }),
+    ]);
+    expect(await repository.findLogoutIssuedAt(target)).toBe(200);
+  });
+
+  it('findLogoutTargets: target and bound by id', async () => {
+    const none = newLogout({ bound: 'none' });
+    const issued = newLogout({ ...ofUser, bound: 1_790_000_000 });
+    await repository.insertLogouts([none, issued]);
+    expect(await repository.findLogoutTargets([none.id, issued.id, newId()])).toEqual(
+      new Map([
+        [none.id, { target: none.target, issuedUntil: null }],
+        [issued.id, { target: issued.target, issuedUntil: 1_790_000_000 }],
+      ]),
+    );
+  });
+
+  it('findAlive: the newest first, no more than asked for', async () => {
+    const sessions = [newSession(), newSession(), newSession()];
+    for (const [index, session] of sessions.entries()) {
+      clock.databaseAhead = index * 1_000;
+      await repository.insertSession(session);
+    }
+    const found = await repository.findAlive('sub', ofUser.target, 2);
+    expect(found.map(({ id }) => id)).toEqual([sessions[2]?.id, sessions[1]?.id]);
+  });
+
+  it('noteReturn: once, also when the browser comes twice at once, and never for an unknown logout', async () => {
+    const logout = newLogout();
+    await repository.insertLogouts([logout]);
+    const noted = await Promise.all([1, 2, 3].map(() => repository.noteReturn(logout.id)));
+    expect(noted.filter(Boolean)).toHaveLength(1);
+    expect(await repository.noteReturn(newId())).toBe(false);
+    expect(await store.rows('logout')).toHaveLength(1);
+  });
+
+  describe('purge', () => {
+    it('deletes sessions with their tokens a day after they expired, no earlier', async () => {
+      const session = newSession({ lifetime: HOUR });
+      await repository.insertSession(session);
+      await store.tokens.insert(session.id, 'sealed', null);
+      clock.databaseAhead = HOUR + DAY - 5_000;
+      expect(await repository.purge(10)).toBe(0);
+      expect((await repository.check(session.id))?.expired).toBe(true);
+      clock.databaseAhead = HOUR + DAY + 5_000;
+      expect(await repository.purge(10)).toBe(1);
+      expect(await store.rows('session')).toEqual([]);
+      expect(await store.rows('session_tokens')).toEqual([]);
+    });
+
+    it('deletes logouts past their retention, no earlier', async () => {
+      await repository.insertLogouts([newLogout({ channel: 'frontchannel' })]);
+      clock.databaseAhead = logoutRetention - 5_000;
+      expect(await repository.purge(10)).toBe(0);
+      clock.databaseAhead = logoutRetention + 5_000;
+      expect(await repository.purge(10)).toBe(1);
+      expect(await store.rows('logout')).toEqual([]);
+    });
+
+    it('takes no more at a time than it is told to', async () => {
+      for (let n = 0; n < 5; n++) {
+        await repository.insertSession(newSession());
+        await repository.insertLogouts([newLogout({ channel: 'frontchannel', target: newId() })]);
+      }
+      clock.databaseAhead = 2 * logoutRetention;
+      const purged: number[] = [];
+      do purged.push(await repository.purge(2));
+      while (purged.at(-1) !== 0);
+      expect(purged).toEqual([4, 4, 2, 0]);
+    });
+
+    it('leaves sessions and logouts alone while tokens are due', async () => {
+      const session = newSession();
+      const logout = newLogout();
+      await repository.insertSession(session);
+      await store.tokens.insert(session.id, 'sealed', 'sealed');
+      await repository.insertLogouts([logout]);
+      clock.databaseAhead = 2 * logoutRetention;
+      expect(await repository.purge(10)).toBe(0);
+      expect(await store.rows('session_tokens')).toHaveLength(1);
+      const [due] = await store.tokens.findDue(10);
+      expect(due).toMatchObject({ id: logout.id, overdue: true });
+      expect(await store.tokens.moveDue(logout.id, due?.dueAt ?? NaN, null)).toBe(true);
+      expect(await repository.purge(10)).toBe(2);
+    });
+
+    it('never forgets a logout before the last session that it ends, whatever the clock did', async () => {
+      clock.databaseAhead = 100 * DAY;
+      const session = newSession({ lifetime: maxSessionLifetime });
+      await repository.insertSession(session);
+      clock.databaseAhead = 0;
+      await repository.insertLogouts([newLogout({ channel: 'frontchannel' })]);
+      // past the logout's retention, and long before the session's end
+      clock.databaseAhead = logoutRetention + DAY;
+      expect(await repository.purge(10)).toBe(0);
+      expect(await repository.check(session.id)).toMatchObject({ endedBy: 'frontchannel', expired: false });
+      clock.databaseAhead = 100 * DAY + maxSessionLifetime + 2 * DAY;
+      expect(await repository.purge(10)).toBe(2);
+    });
+
+    it('may run on several replicas at once', async () => {
+      for (let n = 0; n < 20; n++) await repository.insertSession(newSession());
+      clock.databaseAhead = 40 * DAY;
+      await Promise.all([1, 2, 3, 4].map(() => repository.purge(10)));
+      await repository.purge(10);
+      expect(await store.rows('session')).toEqual([]);
+    });
+  });
+
+  describe('TokenRepository', () => {
+    it('stores nothing for a session that is not there', async () => {
+      await store.tokens.insert(newId(), 'sealed', null);
+      await store.tokens.save(newId(), 'sealed', null);
+      expect(await store.rows('session_tokens')).toEqual([]);
+    });
+
+    it('inserts the first tokens only, saves the latest, erases those it was shown', async () => {
+      const { id, ...session } = newSession();
+      await repository.insertSession({ id, ...session });
+      const stored = async () => {
+        const tokens = await store.tokens.find(id);
+        return tokens && [tokens.idToken, tokens.refreshToken];
+      };
+      await store.tokens.insert(id, 'id 1', 'refresh 1');
+      await store.tokens.insert(id, 'id 0', 'refresh 0');
+      expect(await store.tokens.find(id)).toEqual({
+        ...{ sessionId: id, issuer, clientId, idToken: 'id 1', refreshToken: 'refresh 1' },
+      });
+      const seen = await store.tokens.find(id);
+      await store.tokens.save(id, null, 'refresh 2');
+      if (seen) await store.tokens.erase(seen);
+      expect(await stored()).toEqual([null, 'refresh 2']);
+      const latest = await store.tokens.find(id);
+      if (latest) await store.tokens.erase(latest);
+      expect(await stored()).toBeUndefined();
+      await store.tokens.save(id, 'id 3', null);
+      expect(await stored()).toEqual(['id 3', null]);
+    });
+
+    it('moves a due time for one replica only', async () => {
+      await repository.insertLogouts([newLogout()]);
+      const [due] = await store.tokens.findDue(10);
+      const { id, dueAt, now, overdue } = due ?? { id: '', dueAt: NaN, now: NaN, overdue: true };
+      expect(overdue).toBe(false);
+      expect(now).toBeGreaterThanOrEqual(dueAt);
+      const moved = await Promise.all([1, 2, 3].map((n) => store.tokens.moveDue(id, dueAt, now + n * HOUR)));
+      expect(moved.filter(Boolean)).toHaveLength(1);
+      expect(await store.tokens.findDue(10)).toEqual([]);
+    });
+
+    it('makeDue: every logout but the front-channel that ends the session, and no other', async () => {
+      const session = newSession();
+      await repository.insertSession(session);
+      const ending = [newLogout(), newLogout({ bound: 'none', channel: 'backchannel' })];
+      const others = [
+        newLogout({ channel: 'frontchannel' }),
+        newLogout({ ...ofUser, bound: 1, channel: 'backchannel' }),
+        newLogout({ target: targetOf('sid', issuer, 'sid-2') }),
+      ];
+      await repository.insertLogouts([...ending, ...others]);
+      await store.database.run('UPDATE oneid_logout SET tokens_due_at = NULL');
+      const checked = await repository.check(session.id);
+      if (checked) await store.tokens.makeDue(checked.session);
+      const due = await store.tokens.findDue(10);
+      expect(due.map(({ id }) => id).sort()).toEqual(ending.map(({ id }) => id).sort());
+    });
+  });
+});

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ends, type LogoutFact } from '../libs/oneid-logout/src/sessions/rule.js';
+import { type SessionFacts } from '../libs/oneid-logout/src/sessions/session.js';
+import { digest, targetOf, type TargetKind } from '../libs/oneid-logout/src/sessions/targets.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import { type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionStore, without } from './support/session-store.js';
+
+interface Sessions {
+  readonly facts: SessionFacts & { id: string; sub: string };
+  readonly expired: boolean;
+}
+
+interface Logouts {
+  readonly id: string;
+  readonly fact: LogoutFact;
+  readonly due: boolean;
+}
+
+const issuers = ['https://oneid.example', 'https://oneid.example/', 'https://other.example/'];
+const names = ['alice', 'Alice', 'alice ', 'ålice', '😀', "al'ice?\\"];
+
+/** Few values, so that they meet. */
+const issuer = fc.constantFrom(...issuers);
+const name = fc.constantFrom(...names);
+const moment = fc.integer({ min: 1, max: 4 });
+
+const session = fc.record({
+  expired: fc.boolean(),
+  issuer,
+  sid: fc.option(name, { nil: undefined }),
+  sub: name,
+  issuedAt: moment,
+  registeredAt: moment,
+});
+
+const bound = fc.oneof(
+  fc.constant({}),
+  fc.record({ issuedUntil: moment }),
+  fc.record({ registeredUntil: moment }),
+) as fc.Arbitrary<Omit<LogoutFact, 'target'>>;
+
+const logout = fc.record({
+  kind: fc.constantFrom<TargetKind>('session', 'sid', 'sub'),
+  issuer,
+  value: name,
+  nth: fc.nat(7),
+  bound,
+  due: fc.boolean(),
+});
+
+const world = fc.record({
+  sessions: fc.array(session, { minLength: 1, maxLength: 8 }),
+  logouts: fc.array(logout, { minLength: 1, maxLength: 8 }),
+});
+
+type World = typeof world extends fc.Arbitrary<infer T> ? T : never;
+
+function sessionsOf({ sessions }: World): Sessions[] {
+  return sessions.map(({ expired, sid, ...facts }, index) => ({
+    expired,
+    facts: { ...facts, id: digest(['session', index]), clientId: 'app', ...(sid !== undefined && { sid }) },
+  }));
+}
+
+function logoutsOf({ logouts }: World, sessions: readonly Sessions[]): Logouts[] {
+  return logouts.map(({ kind, issuer, value, nth, bound, due }, index) => {
+    const aimed = kind === 'session' ? sessions[nth % sessions.length]?.facts : undefined;
+    const target = targetOf(kind, aimed?.issuer ?? issuer, aimed?.id ?? value);
+    return { id: digest(['logout', index]), fact: { target, ...bound }, due };
+  });
+}
+
+describe.each(databases)('the rule in SQL says what the function says, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  beforeAll(async () => {
+    testDatabase = await database.create();
+    store = await SessionStore.open(testDatabase);
+  });
+  afterAll(async () => {
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  async function insert(table: string, rows: readonly (readonly SqlParameter[])[]): Promise<void> {
+    const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
+    await store.database.run(`INSERT INTO ${table} VALUES ${values}`, rows.flat());
+  }
+
+  async function write(sessions: readonly Sessions[], logouts: readonly Logouts[]): Promise<void> {
+    await store.clear();
+    await insert(
+      'oneid_session',
+      sessions.map(({ facts: { id, issuer, sid, sub, issuedAt, registeredAt }, expired }) => [
+        ...[id, issuer, 'app', sid ?? null, sub, issuedAt, registeredAt, expired ? 1 : 9_000_000_000_000],
+        targetOf('session', issuer, id),
+        sid === undefined ? null : targetOf('sid', issuer, sid),
+        targetOf('sub', issuer, sub),
+        digest(['id token', id]),
+      ]),
+    );
+    await insert(
+      'oneid_session_tokens',
+      sessions.map(({ facts }) => [facts.id, 'sealed', null]),
+    );
+    await insert(
+      'oneid_logout (id, target, issued_until, registered_until, tokens_due_at, channel, recorded_at, keep_until)',
+      logouts.map(({ id, fact: { target, issuedUntil, registeredUntil }, due }) => [
+        ...[id, target, issuedUntil ?? null, registeredUntil ?? null, due ? 1 : null],
+        ...['backchannel', 1, 1],
+      ]),
+    );
+  }
+
+  const runs = { numRuns: Number(process.env['RULE_RUNS'] ?? 50) };
+
+  it('check, checkByIdToken, findLogout and findAlive', async () => {
+    await fc.assert(
+      fc.asyncProperty(world, async (world) => {
+        const sessions = sessionsOf(world);
+        const logouts = logoutsOf(world, sessions);
+        await write(sessions, logouts);
+        const isEnded = (facts: SessionFacts) => logouts.some(({ fact }) => ends(fact, facts));
+
+        for (const { facts, expired } of sessions) {
+          const checked = await store.repository.check(facts.id);
+          expect(checked?.endedBy).toBe(isEnded(facts) ? 'backchannel' : undefined);
+          expect(checked?.expired).toBe(expired);
+          expect(checked?.session).toMatchObject(facts);
+          expect(await store.repository.checkByIdToken(digest(['id token', facts.id]))).toEqual(checked);
+          // as a token's claims: without an id of ours
+          const claims = without(facts, 'id');
+          expect(await store.repository.findLogout(claims)).toBe(isEnded(claims) ? 'backchannel' : undefined);
+        }
+        for (const kind of ['sid', 'sub'] as const) {
+          for (const issuer of issuers) {
+            const target = targetOf(kind, issuer, 'alice');
+            const alive = await store.repository.findAlive(kind, target, 99);
+            const expected = sessions.filter(
+              ({ facts, expired }) =>
+                facts[kind] !== undefined &&
+                targetOf(kind, facts.issuer, facts[kind]) === target &&
+                !expired &&
+                !isEnded(facts),
+            );
+            expect(alive.map(({ id }) => id).sort()).toEqual(expected.map(({ facts }) => facts.id).sort());
+          }
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('the tokens that a logout ends', async () => {
+    await fc.assert(
+      fc.asyncProperty(world, async (world) => {
+        const sessions = sessionsOf(world);
+        const logouts = logoutsOf(world, sessions);
+        await write(sessions, logouts);
+        for (const { id, fact } of logouts) {
+          const found = await store.tokens.findEndedBy(id, '', 99);
+          const expected = sessions.filter(({ facts }) => ends(fact, facts)).map(({ facts }) => facts.id);
+          expect(found.map(({ sessionId }) => sessionId)).toEqual(expected.sort());
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('purge: a logout goes after every session it ends, and neither while tokens are due', async () => {
+    await fc.assert(
+      fc.asyncProperty(world, async (world) => {
+        const sessions = sessionsOf(world);
+        const logouts = logoutsOf(world, sessions);
+        await write(sessions, logouts);
+        await store.repository.purge(99);
+        const kept = sessions.filter(
+          ({ facts, expired }) => !expired || logouts.some(({ fact, due }) => due && ends(fact, facts)),
+        );
+        const ids = (rows: readonly { readonly [name: string]: unknown }[]) =>
+          rows.map((row) => String(row['id'])).sort();
+        expect(ids(await store.rows('session'))).toEqual(kept.map(({ facts }) => facts.id).sort());
+        expect(ids(await store.rows('logout'))).toEqual(
+          logouts
+            .filter(({ fact, due }) => due || kept.some(({ facts }) => ends(fact, facts)))
+            .map(({ id }) => id)
+            .sort(),
+        );
+      }),
+      runs,
+    );
+  });
+});

@@ -1,0 +1,330 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication } from '@nestjs/common';
+import { LogoutService, type OneIdLogoutOptions, type Session, SessionRegistry } from 'nestjs-oneid-logout';
+import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { TokenVault } from '../libs/oneid-logout/src/sessions/token-vault.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import { clientId, clientSecret, secrets } from './support/host.js';
+import { numberOf } from './support/session-store.js';
+import { startReplica } from './support/replica.js';
+import { TestClock } from './support/test-clock.js';
+
+const MINUTE = 60_000;
+
+describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (database) => {
+  let clock: TestClock;
+  let testDatabase: TestDatabase;
+  let oneId: OneIdTestProvider;
+  let apps: INestApplication[];
+  beforeEach(async () => {
+    clock = new TestClock();
+    testDatabase = await database.create();
+    oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], now: () => clock.now() });
+    apps = [];
+  });
+  afterEach(async () => {
+    for (const app of apps) await app.close();
+    await oneId.close();
+    await testDatabase.drop();
+  });
+
+  async function start(
+    options: Partial<OneIdLogoutOptions> = {},
+    client: Partial<OneIdLogoutOptions['clients'][number]> = {},
+  ): Promise<INestApplication> {
+    const postLogoutRedirectUri = 'https://app.example/logout/callback';
+    const app = await startReplica(
+      {
+        clients: [{ issuer: oneId.issuer, clientId, clientSecret, postLogoutRedirectUri, ...client }],
+        database: testDatabase.options,
+        secrets,
+        ...options,
+      },
+      clock,
+    );
+    apps.push(app);
+    return app;
+  }
+
+  async function restart(app: INestApplication, ...settings: Parameters<typeof start>): Promise<INestApplication> {
+    await app.close();
+    apps.splice(apps.indexOf(app), 1);
+    return start(...settings);
+  }
+
+  const recorder = (app: INestApplication) => app.get(LogoutRecorder, { strict: false });
+  const revoke = (app: INestApplication) => app.get(RefreshTokenRevoker, { strict: false }).wake();
+
+  async function signIn(app: INestApplication, login: BrowserLogin = oneId.signIn(), replaces?: string) {
+    const refreshToken = oneId.refreshToken({ clientId, login });
+    const idToken = await oneId.idToken({ clientId, login });
+    const session = await app.get(SessionRegistry).register({ idToken, refreshToken, replaces });
+    return { app, login, session, refreshToken };
+  }
+
+  type SignedIn = Awaited<ReturnType<typeof signIn>>;
+
+  const backchannel = ({ app, login }: SignedIn) =>
+    recorder(app).backchannel({
+      ...{ issuer: oneId.issuer, clientId, jti: login.sid, iat: clock.seconds, sid: login.sid, scope: 'session' },
+    });
+
+  const stored = async (app: INestApplication) => {
+    const run = (sql: string) => app.get(SessionDatabase, { strict: false }).run(sql);
+    const tokens = (await run('SELECT * FROM oneid_session_tokens')).rows;
+    const due = (await run('SELECT * FROM oneid_logout WHERE tokens_due_at IS NOT NULL')).rows;
+    return { tokens, due };
+  };
+
+  const revoked = () => oneId.revoked.map(({ token }) => token);
+
+  const ways: [string, (signedIn: SignedIn) => Promise<unknown>][] = [
+    ['OneID over the back-channel', backchannel],
+    ['the user here', ({ app, session }) => app.get(LogoutService).start({ session })],
+    ['an administrator', ({ app, session }) => app.get(LogoutService).end(session.id)],
+    ['an administrator, all of the user', ({ app, session }) => app.get(LogoutService).endAll({ sub: session.sub })],
+    ['a sign-in that replaces it', ({ app, session }) => signIn(app, oneId.signIn(), session.id)],
+  ];
+
+  it.each(ways)('BC-15: ended by %s: revoked once, then erased', async (_who, end) => {
+    const app = await start();
+    const signedIn = await signIn(app);
+    const other = await signIn(app);
+    await end(signedIn);
+    await revoke(app);
+    await revoke(app);
+    expect(oneId.revoked).toEqual([
+      {
+        token: signedIn.refreshToken,
+        tokenTypeHint: 'refresh_token',
+        clientId,
+        effective: true,
+        at: expect.any(Number),
+      },
+    ]);
+    const { tokens, due } = await stored(app);
+    expect(tokens.map((row) => row['session_id'])).not.toContain(signedIn.session.id);
+    expect(tokens.map((row) => row['session_id'])).toContain(other.session.id);
+    expect(due).toEqual([]);
+  });
+
+  it('FC-4: ended by the front-channel: never revoked', async () => {
+    const app = await start();
+    const signedIn = await signIn(app);
+    expect(await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid)).toBe(true);
+    await revoke(app);
+    clock.advance(10 * MINUTE);
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(0);
+    expect((await stored(app)).due).toEqual([]);
+
+    // OneID's signed word for it comes later
+    await backchannel(signedIn);
+    await revoke(app);
+    expect(revoked()).toEqual([signedIn.refreshToken]);
+  });
+
+  it('BC-15: OneID is down: kept, tried again after a minute, also by an app that has restarted since', async () => {
+    let app = await start();
+    const signedIn = await signIn(app);
+    oneId.fail(endpointPaths.revocation, { status: 503 });
+    await backchannel(signedIn);
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(1);
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(1);
+    expect((await stored(app)).tokens).toHaveLength(1);
+
+    app = await restart(app);
+    clock.advance(MINUTE + 1_000);
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(2);
+    oneId.heal();
+    clock.advance(MINUTE + 1_000);
+    await revoke(app);
+    expect(revoked()).toEqual([signedIn.refreshToken]);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('BC-15: OneID is down: its other sessions wait, instead of each trying in vain', async () => {
+    const app = await start();
+    const sub = 'alice';
+    for (let n = 0; n < 5; n++) await signIn(app, oneId.signIn({ sub }));
+    oneId.fail(endpointPaths.revocation, { reset: true });
+    await app.get(LogoutService).endAll({ sub });
+    await revoke(app);
+    // oauth4webapi or the runtime may try a cut connection again
+    expect(oneId.count(endpointPaths.revocation)).toBeLessThan(5);
+    expect((await stored(app)).tokens).toHaveLength(5);
+    oneId.heal();
+    clock.advance(MINUTE + 1_000);
+    await revoke(app);
+    expect(new Set(revoked()).size).toBe(5);
+  });
+
+  it('BC-15: OneID refuses one token: the others are revoked all the same, and that one is kept', async () => {
+    const app = await start();
+    const sub = 'alice';
+    for (let n = 0; n < 3; n++) await signIn(app, oneId.signIn({ sub }));
+    const body = JSON.stringify({ error: 'invalid_request' });
+    const headers = { 'Content-Type': 'application/json' };
+    oneId.fail(endpointPaths.revocation, { status: 400, body, headers, times: 1 });
+    await app.get(LogoutService).endAll({ sub });
+    await revoke(app);
+    expect(revoked()).toHaveLength(2);
+    expect((await stored(app)).tokens).toHaveLength(1);
+    clock.advance(MINUTE + 1_000);
+    await revoke(app);
+    expect(new Set(revoked()).size).toBe(3);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('BC-15: two replicas, one revocation', async () => {
+    const [one, two] = [await start(), await start()];
+    const signedIn = await signIn(one);
+    await recorder(two).byAdmin(oneId.issuer, signedIn.login.sub);
+    await Promise.all([revoke(one), revoke(two), revoke(one), revoke(two)]);
+    expect(revoked()).toEqual([signedIn.refreshToken]);
+  });
+
+  it('BC-15: a user with many sessions: all of them, in batches', async () => {
+    const app = await start();
+    const sub = 'alice';
+    const sessions: SignedIn[] = [];
+    for (let n = 0; n < 50; n++) sessions.push(await signIn(app, oneId.signIn({ sub })));
+    await app.get(LogoutService).endAll({ sub });
+    await revoke(app);
+    expect(revoked().sort()).toEqual(sessions.map(({ refreshToken }) => refreshToken).sort());
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('BC-15: more logouts than one batch', async () => {
+    const app = await start();
+    const sessions: SignedIn[] = [];
+    for (let n = 0; n < 25; n++) sessions.push(await signIn(app));
+    oneId.fail(endpointPaths.revocation, { status: 503 });
+    for (const signedIn of sessions) await backchannel(signedIn);
+    await revoke(app);
+    oneId.heal();
+    clock.advance(MINUTE + 1_000);
+    await revoke(app);
+    expect(new Set(revoked())).toEqual(new Set(sessions.map(({ refreshToken }) => refreshToken)));
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('BC-15: a rotated token is revoked, not the one it took the place of', async () => {
+    const app = await start();
+    const signedIn = await signIn(app);
+    const rotated = oneId.refreshToken({ clientId, login: signedIn.login });
+    await app.get(SessionRegistry).refresh(signedIn.session.id, { refreshToken: rotated });
+    await backchannel(signedIn);
+    await revoke(app);
+    expect(revoked()).toEqual([rotated]);
+  });
+
+  it('BC-15: a token that a refresh brings after the logout is revoked, too', async () => {
+    const app = await start();
+    const signedIn = await signIn(app);
+    await backchannel(signedIn);
+    await revoke(app);
+    const rotated = oneId.refreshToken({ clientId, login: signedIn.login });
+    const refreshing = app.get(SessionRegistry).refresh(signedIn.session.id, { refreshToken: rotated });
+    await expect(refreshing).rejects.toMatchObject({ code: 'session_ended' });
+    await revoke(app);
+    expect(revoked()).toEqual([signedIn.refreshToken, rotated]);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('BC-15: a sign-in that comes after its logout has its refresh token revoked', async () => {
+    const app = await start();
+    const login = oneId.signIn();
+    await recorder(app).backchannel({
+      ...{ issuer: oneId.issuer, clientId, jti: 'j', iat: clock.seconds, sid: login.sid, scope: 'session' },
+    });
+    await revoke(app);
+    await expect(signIn(app, login)).rejects.toMatchObject({ code: 'session_ended' });
+    await revoke(app);
+    expect(oneId.revoked).toMatchObject([{ effective: true }]);
+  });
+
+  it('BC-15: keepOfflineTokens: erased here, not revoked', async () => {
+    const app = await start({}, { keepOfflineTokens: true });
+    await backchannel(await signIn(app));
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(0);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it("BC-15: a secret that is lost: erased, as it can't be revoked", async () => {
+    let app = await start();
+    const signedIn = await signIn(app);
+    app = await restart(app, { secrets: ['quite another secret, long enough'] });
+    await backchannel({ ...signedIn, app });
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(0);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('BC-15: a provider without revocation endpoint: erased', async () => {
+    oneId.setMetadata({ revocation_endpoint: undefined });
+    const app = await start();
+    await backchannel(await signIn(app));
+    await revoke(app);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('BC-15: a client that is no longer configured: kept until no token can be alive any more, then let go', async () => {
+    let app = await start();
+    const signedIn = await signIn(app);
+    oneId.registerClient({ clientId: 'other', clientSecret });
+    app = await restart(app, {}, { clientId: 'other' });
+    await backchannel({ ...signedIn, app });
+    await revoke(app);
+    expect((await stored(app)).tokens).toHaveLength(1);
+    clock.advance(40 * 24 * 60 * MINUTE);
+    await revoke(app);
+    expect((await stored(app)).due).toEqual([]);
+  });
+
+  it('BC-15: an app that stops leaves the rest for another, which need not wait', async () => {
+    const app = await start();
+    const sub = 'alice';
+    for (let n = 0; n < 10; n++) await signIn(app, oneId.signIn({ sub }));
+    let release: () => void = () => undefined;
+    const vault = app.get(TokenVault, { strict: false });
+    const open = vault.open.bind(vault);
+    const reached = new Promise<void>((resolve) => {
+      vault.open = async (...args) => {
+        resolve();
+        await new Promise<void>((go) => (release = go));
+        return open(...args);
+      };
+    });
+    await app.get(LogoutService).endAll({ sub });
+    await reached;
+    const closing = restart(app);
+    await new Promise((resolve) => setImmediate(resolve));
+    release();
+    const next = await closing;
+    expect(oneId.revoked.length).toBeGreaterThanOrEqual(1);
+    await revoke(next);
+    expect(new Set(revoked()).size).toBe(10);
+    expect(await stored(next)).toEqual({ tokens: [], due: [] });
+  });
+
+  it('the due time is on the database clock', async () => {
+    const app = await start();
+    clock.databaseAhead = 60 * MINUTE;
+    const signedIn: SignedIn & { session: Session } = await signIn(app);
+    oneId.fail(endpointPaths.revocation, { status: 503 });
+    await backchannel(signedIn);
+    await revoke(app);
+    const [row] = (await stored(app)).due;
+    const dueIn = (numberOf(row, 'tokens_due_at') ?? NaN) - Date.now();
+    expect(dueIn).toBeGreaterThan(60 * MINUTE);
+    expect(dueIn).toBeLessThan(62 * MINUTE);
+  });
+});
