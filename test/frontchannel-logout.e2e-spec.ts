@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
@@ -326,6 +327,21 @@ describe('front-channel logout of the session that the request carries', () => {
       expect(await stateOf(host, session)).toBe('alive');
     },
   );
+
+  it('FC-3: ends a session without sid, and that one alone', async () => {
+    const login = { sub: 'nobody-else', sid: 'left-out' };
+    const idToken = () => host.oneId.idToken({ clientId, ...login, claims: { sid: undefined, jti: randomUUID() } });
+    const registry = host.app.get(SessionRegistry);
+    const [session, other] = [
+      await registry.register({ idToken: await idToken() }),
+      await registry.register({ idToken: await idToken() }),
+    ];
+    expect(session.sid).toBeUndefined();
+    await load(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } });
+
+    expect(await stateOf(host, session)).toBe('logged_out');
+    expect(await stateOf(host, other)).toBe('alive');
+  });
 
   it('FC-3: nothing is stored for a request that carries no live session', async () => {
     const before = await storedIn(host);

@@ -97,6 +97,13 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     await expectRejection(await host.fetch('/me', { session: 'a'.repeat(64) }), 'unknown');
   });
 
+  it('rejects: unknown, where the client of the session is none of today', async () => {
+    const session = await signIn();
+    const database = host.app.get(SessionDatabase, { strict: false });
+    await database.run('UPDATE oneid_session SET client_id = ? WHERE id = ?', ['retired', session.id]);
+    await expectRejection(await host.fetch('/me', { session: session.id }), 'unknown');
+  });
+
   it('rejects: expired, by the database clock', async () => {
     const session = await signIn();
     host.clock.databaseAhead = maxSessionLifetime - 60_000;

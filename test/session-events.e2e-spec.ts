@@ -95,6 +95,18 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(await store.rows('logout')).toHaveLength(2);
   });
 
+  it('BC-15: a sign-in refused after its logout says that a refresh token waits to be revoked', async () => {
+    const dues: unknown[] = [];
+    await store.recorder.backchannel(store.logout({ sid: 'over' }));
+    const subscription = store.events.tokensDue.subscribe((due) => dues.push(due));
+    const idToken = store.idToken({ sid: 'over', sub: 'late' });
+    await expect(store.registry.register({ idToken, refreshToken: 'r' })).rejects.toMatchObject({
+      code: 'session_ended',
+    });
+    subscription.unsubscribe();
+    expect(dues).toEqual([undefined]);
+  });
+
   it('BC-11: a logout that matches nothing is an event that ends nobody', async () => {
     const session = await signIn('alice', 'phone');
     await store.recorder.backchannel(store.logout({ sid: 'nobody' }));

@@ -312,10 +312,19 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   it('noteReturn: once, also when the browser comes twice at once, and never for an unknown logout', async () => {
     const logout = newLogout();
     await repository.insertLogouts([logout]);
-    const noted = await Promise.all([1, 2, 3].map(() => repository.noteReturn(logout.id)));
+    const noted = await Promise.all([1, 2, 3].map(() => repository.noteReturn(logout.id, 60_000)));
     expect(noted.filter(Boolean)).toHaveLength(1);
-    expect(await repository.noteReturn(newId())).toBe(false);
+    expect(await repository.noteReturn(newId(), 60_000)).toBe(false);
     expect(await store.rows('logout')).toHaveLength(1);
+  });
+
+  it('noteReturn: not when the logout is too long ago', async () => {
+    const logout = newLogout();
+    await repository.insertLogouts([logout]);
+    store.clock.advance(60_001);
+    expect(await repository.noteReturn(logout.id, 60_000)).toBe(false);
+    store.clock.advance(-10_000);
+    expect(await repository.noteReturn(logout.id, 60_000)).toBe(true);
   });
 
   describe('purge', () => {

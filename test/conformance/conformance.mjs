@@ -49,7 +49,8 @@ export async function conformance() {
 
 /** The tests that SECURITY.md names, by "quotation" or `id`, and whether the file linked next has them. */
 export async function securityClaims() {
-  const guarantees = (await readFile(join(root, 'SECURITY.md'), 'utf8')).split('## Out of scope')[0] ?? '';
+  const guarantees =
+    (await readFile(join(root, 'SECURITY.md'), 'utf8')).split(/^## (?:Guarantees|Out of scope)$/m)[1] ?? '';
   const claims = [];
   let named = [];
   for (const [, quoted, id, file] of guarantees.matchAll(/"([^"]{20,})"|`((?:BC|FC|RPI)-\d+)`|\]\(([^)]+\.ts)\)/g)) {

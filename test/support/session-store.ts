@@ -60,7 +60,12 @@ export class SessionStore {
     secrets: readonly string[],
     readonly scope: 'session' | 'user',
   ) {
-    const settings = new SessionSettings(maxSessionLifetime, [], () => scope);
+    const settings = new SessionSettings(
+      maxSessionLifetime,
+      [],
+      () => scope,
+      () => true,
+    );
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
     this.tokens = new TokenRepository(database);
     this.vault = new TokenVault(this.tokens, secrets);
@@ -72,6 +77,7 @@ export class SessionStore {
       this.tokens,
       this.vault,
       this.recorder,
+      this.events,
       clock,
       settings,
     );

@@ -82,7 +82,12 @@ const DAY = 24 * 60 * 60 * 1000;
       provide: SessionSettings,
       inject: [RESOLVED_OPTIONS, OneIdClients],
       useFactory: ({ maxSessionLifetime, sessionFrom }: ResolvedOptions, clients: OneIdClients) =>
-        new SessionSettings(maxSessionLifetime * 1000, sessionFrom, (issuer) => clients.logoutScopeAt(issuer)),
+        new SessionSettings(
+          maxSessionLifetime * 1000,
+          sessionFrom,
+          (issuer) => clients.logoutScopeAt(issuer),
+          (issuer, clientId) => clients.find(issuer, clientId) !== undefined,
+        ),
     },
     {
       provide: SessionDatabase,
@@ -159,7 +164,7 @@ export class OneIdLogoutModule
     this.purge.start();
     if (this.options.secrets.length === 0) return;
     this.revoker.start();
-    this.events.logouts.subscribe(() => void this.revoker.wake());
+    this.events.tokensDue.subscribe(() => void this.revoker.wake());
     void this.revoker.wake();
   }
 

@@ -181,7 +181,7 @@ describe('a fault', () => {
     [{ issuer: ' https://oneid.example' }, [`clients[0].issuer ${providerUrl}`]],
     [
       { issuer: `https://${'a'.repeat(250)}.example/` },
-      ['clients[0].issuer must be shorter than or equal to 255 characters'],
+      ['clients[0].issuer must be shorter than or equal to 254 characters'],
     ],
     [{ clientId: '' }, ['clients[0].clientId should not be empty']],
     [{ clientSecret: '' }, ['clients[0].clientSecret should not be empty']],
@@ -310,7 +310,7 @@ describe('a fault', () => {
   - clients[0].issuer ${providerUrl}
   - clients[0].clientSecret must be a string
   - clients[1].surprise is not an option
-  - clients[1].issuer must be shorter than or equal to 255 characters
+  - clients[1].issuer must be shorter than or equal to 254 characters
   - clients[1].issuer ${providerUrl}
   - clients[1].clientId must be shorter than or equal to 255 characters
   - clients[1].clientId must be a string

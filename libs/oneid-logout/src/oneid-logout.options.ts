@@ -144,7 +144,8 @@ class ProviderMetadataSchema {
 class ClientSchema {
   /** The provider, as in `https://oauth.example/`; the trailing slash does not matter, what discovery says does. */
   @IsProviderUrl()
-  @MaxLength(255)
+  // stored with the slash that discovery may add
+  @MaxLength(254)
   readonly issuer!: string;
 
   @IsString()

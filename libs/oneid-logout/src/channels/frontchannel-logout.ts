@@ -54,6 +54,7 @@ export class FrontchannelLogout {
     const carried = await this.liveness.carriedBy(request);
     const session = carried && (await this.liveness.findAlive(carried));
     if (session?.sid !== undefined) await this.recorder.frontchannel(session.issuer, session.sid);
+    else if (session?.id !== undefined) await this.recorder.frontchannel(session.issuer, session.id, 'session');
   }
 
   /** Cookies are removed from a browser whose session is over, never on somebody else's word alone. */

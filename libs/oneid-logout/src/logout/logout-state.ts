@@ -53,7 +53,7 @@ export class LogoutStates {
     const returnTo = readCookie(cookieHeader, cookie.name);
     if (returnTo === undefined) return { cookies: [] };
     const cookies = [clearCookie(cookie)];
-    return (await this.repository.noteReturn(logoutIdOf(state))) ? { returnTo, cookies } : { cookies };
+    return (await this.repository.noteReturn(logoutIdOf(state), MAX_AGE * 1000)) ? { returnTo, cookies } : { cookies };
   }
 }
 

@@ -101,8 +101,9 @@ function refuseUnless(condition: boolean, fault: string): asserts condition {
 }
 
 function isName(value: unknown): value is string {
-  // PostgreSQL can't store a NUL
-  return typeof value === 'string' && value !== '' && value.length <= MAX_LENGTH && !value.includes('\0');
+  if (typeof value !== 'string' || value === '' || value.length > MAX_LENGTH) return false;
+  // not every database can store these as they are
+  return !value.includes('\0') && !/\p{Surrogate}/u.test(value);
 }
 
 /** Not the signature: some algorithms let anybody turn a valid one into another. */

@@ -52,7 +52,8 @@ export class SessionLiveness {
 
   private async requireSession(id: string): Promise<SessionFacts> {
     const checked = await this.repository.check(id);
-    if (checked === undefined) throw new SessionRejectedError('unknown');
+    const ours = checked && this.settings.isOurs(checked.session.issuer, checked.session.clientId);
+    if (checked === undefined || !ours) throw new SessionRejectedError('unknown');
     if (checked.endedBy !== undefined) throw new SessionRejectedError('logged_out');
     if (checked.expired) throw new SessionRejectedError('expired');
     return checked.session;

@@ -30,9 +30,7 @@ export class LogoutRecorder {
   ) {}
 
   /** OneID said so over the back-channel, signed: it counts for good, and the same token again changes nothing. */
-  async backchannel(token: BackchannelLogout): Promise<void> {
-    // sessions are known by whole seconds, too
-    const logout = { ...token, iat: Math.floor(token.iat) };
+  async backchannel(logout: BackchannelLogout): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
     const facts: NewLogout[] = [];
     if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid), 'none'));
@@ -56,13 +54,13 @@ export class LogoutRecorder {
   }
 
   /** The front-channel said so, unsigned: it ends what is alive now, and leaves no trace where nothing is. */
-  async frontchannel(issuer: string, sid: string): Promise<boolean> {
-    const target = targetOf('sid', issuer, sid);
-    const [newest] = await this.repository.findAlive('sid', target, 1);
+  async frontchannel(issuer: string, value: string, kind: 'sid' | 'session' = 'sid'): Promise<boolean> {
+    const target = targetOf(kind, issuer, value);
+    const [newest] = await this.repository.findAlive(kind, target, 1);
     if (newest === undefined) return false;
     // of any number of requests that find the same sessions alive, one is stored
     const id = digest(['frontchannel', target, newest.registeredAt]);
-    await this.recordRegistered({ id, channel: 'frontchannel', kind: 'sid', target });
+    await this.recordRegistered({ id, channel: 'frontchannel', kind, target });
     return true;
   }
 

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { filter, type Observable, Subject, take } from 'rxjs';
+import { filter, merge, type Observable, Subject, take } from 'rxjs';
 import { ends, type LogoutChannel, type LogoutFact } from './rule.js';
 import { type SessionFacts } from './session.js';
 
@@ -22,6 +22,10 @@ export interface LogoutEvent {
 @Injectable()
 export class SessionEvents implements OnModuleDestroy {
   private readonly subject = new Subject<LogoutEvent>();
+  private readonly due = new Subject<void>();
+
+  /** @internal Refresh tokens may wait to be revoked. */
+  readonly tokensDue: Observable<unknown> = merge(this.subject, this.due);
 
   /** Every recorded logout, once; OneID's retries of the same one are not repeated here. */
   readonly logouts: Observable<LogoutEvent> = this.subject.asObservable();
@@ -39,7 +43,13 @@ export class SessionEvents implements OnModuleDestroy {
     this.subject.next({ channel, ends: (session) => logouts.some((logout) => ends(logout, session)) });
   }
 
+  /** @internal */
+  publishTokensDue(): void {
+    this.due.next();
+  }
+
   onModuleDestroy(): void {
+    this.due.complete();
     this.subject.complete();
   }
 }

@@ -5,6 +5,7 @@ import { InvalidIdTokenError, SessionEndedError, SessionRejectedError } from '..
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { LogoutRecorder } from './logout-recorder.js';
 import { type Session } from './session.js';
+import { SessionEvents } from './session-events.js';
 import { SessionRepository } from './session.repository.js';
 import { SessionSettings } from './session-settings.js';
 import { targetOf } from './targets.js';
@@ -15,20 +16,20 @@ export interface RegisterSessionOptions {
   /** The ID token of the sign-in that has just been completed, as OneID sent it. */
   readonly idToken: string;
   /** When given, the ID token must carry this `nonce`. */
-  readonly nonce?: string;
+  readonly nonce?: string | undefined;
   /** Kept encrypted when the module has `secrets`, and revoked at OneID when the session is ended. */
-  readonly refreshToken?: string;
+  readonly refreshToken?: string | undefined;
   /** Absolute end of the session; never later than the module's `maxSessionLifetime` from now, which is the default. */
-  readonly expiresAt?: Date;
+  readonly expiresAt?: Date | undefined;
   /** Id of the session that this browser had before: it is ended. */
   readonly replaces?: string | undefined;
 }
 
 export interface RefreshSessionOptions {
   /** A refreshed ID token: of the same issuer, client, `sub` and `sid`. */
-  readonly idToken?: string;
+  readonly idToken?: string | undefined;
   /** The rotated refresh token. */
-  readonly refreshToken?: string;
+  readonly refreshToken?: string | undefined;
 }
 
 /** Registers sign-ins, and takes new tokens for sessions that live. */
@@ -40,6 +41,7 @@ export class SessionRegistry {
     private readonly tokens: TokenRepository,
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
+    private readonly events: SessionEvents,
     private readonly clock: Clock,
     private readonly settings: SessionSettings,
   ) {}
@@ -57,8 +59,7 @@ export class SessionRegistry {
    */
   async register(options: RegisterSessionOptions): Promise<Session> {
     const { idToken, refreshToken } = options;
-    const token = await this.verifier.verify(idToken, { nonce: options.nonce });
-    const verified = { ...token, issuedAt: Math.floor(token.issuedAt) };
+    const verified = await this.verifier.verify(idToken, { nonce: options.nonce });
     const lifetime = this.lifetime(options.expiresAt);
     await this.refuseEnded(verified, refreshToken);
 
@@ -130,7 +131,10 @@ export class SessionRegistry {
     const { session, endedBy, expired } = checked;
     if (endedBy !== undefined) {
       if (signIn !== undefined) await this.endUser(signIn);
-      if (this.vault.storesTokens) await this.tokens.makeDue(session);
+      if (this.vault.storesTokens) {
+        await this.tokens.makeDue(session);
+        this.events.publishTokensDue();
+      }
       throw new SessionEndedError();
     }
     if (expired) throw new SessionRejectedError('expired');

@@ -199,11 +199,17 @@ export class SessionRepository {
     return rows.map((row) => String(row['target_sub']));
   }
 
-  /** Notes that the browser came back from the provider for this logout; false when it had already, or none is known. */
-  async noteReturn(logoutId: string): Promise<boolean> {
+  /**
+   * Notes that the browser came back from the provider for this logout.
+   *
+   * @param maxAge of the logout, milliseconds
+   * @returns false when it had already, it is too late, or no such logout is known
+   */
+  async noteReturn(logoutId: string, maxAge: number): Promise<boolean> {
     const { affected } = await this.database.run(
-      `UPDATE oneid_logout SET returned_at = ${this.now} WHERE id = ? AND returned_at IS NULL`,
-      [logoutId],
+      `UPDATE oneid_logout SET returned_at = ${this.now} 
+       WHERE id = ? AND returned_at IS NULL AND recorded_at > ${this.now} - ?`,
+      [logoutId, maxAge],
     );
     return affected === 1;
   }
