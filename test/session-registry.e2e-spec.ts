@@ -96,7 +96,14 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       const session = await registry.register({ idToken: await idToken(login, { iat }) });
       expect(session.issuedAt).toBe(Math.floor(iat));
       await service(LogoutRecorder).backchannel({
-        ...{ issuer: host.oneId.issuer, clientId, jti: login.sid, iat: Math.floor(iat), sub: login.sub, scope: 'session' },
+        ...{
+          issuer: host.oneId.issuer,
+          clientId,
+          jti: login.sid,
+          iat: Math.floor(iat),
+          sub: login.sub,
+          scope: 'session',
+        },
       });
       expect(await status(session)).toBe(401);
     });
