@@ -9,6 +9,7 @@ import {
   type ExecutionContext,
   ForbiddenException,
   Get,
+  HttpException,
   type INestApplication,
   Module,
   type NestInterceptor,
@@ -17,6 +18,7 @@ import {
   Req,
   SetMetadata,
   type Type,
+  ValidationPipe,
   VersioningType,
 } from '@nestjs/common';
 import {
@@ -31,6 +33,7 @@ import {
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import compression from 'compression';
 import helmet from 'helmet';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
@@ -66,6 +69,20 @@ class StrictPipe implements PipeTransform {
       throw new BadRequestException(Object.keys(value).map((name) => `property ${name} should not exist`));
     }
     return value;
+  }
+}
+
+const UNTHROTTLED = 'host:unthrottled';
+const SkipThrottle = () => SetMetadata(UNTHROTTLED, true);
+
+/** Lets one request through, and any number where it is told to. */
+class Throttler implements CanActivate {
+  private left = 1;
+
+  canActivate(context: ExecutionContext): boolean {
+    if (new Reflector().getAllAndOverride(UNTHROTTLED, [context.getHandler(), context.getClass()])) return true;
+    if (this.left-- > 0) return true;
+    throw new HttpException('Too Many Requests', 429);
   }
 }
 
@@ -144,6 +161,8 @@ interface Settings {
   readonly nest?: { rawBody?: boolean; bodyParser?: boolean };
   readonly fastify?: { bodyLimit?: number };
   readonly policies?: boolean;
+  /** Nest's own ValidationPipe, and a throttler that lets one request through. */
+  readonly published?: boolean;
   readonly configure?: (app: INestApplication) => void;
 }
 
@@ -156,7 +175,7 @@ class WorstHost {
   ) {}
 
   static async start(settings: Settings): Promise<WorstHost> {
-    const { adapter, path, policies = true } = settings;
+    const { adapter, path, policies = true, published = false } = settings;
     const oneId = await OneIdTestProvider.start();
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
 
@@ -166,7 +185,7 @@ class WorstHost {
           clients: [{ issuer: oneId.issuer, clientId, postLogoutRedirectUri }],
           database: { type: 'better-sqlite3', database: ':memory:' },
           sessionFrom: sessionFromCookie('session'),
-          routeDecorators: [Public()],
+          routeDecorators: [Public(), SkipThrottle()],
         }),
         ...(path === undefined ? [] : [RouterModule.register([{ path, module: OneIdLogoutModule }])]),
       ],
@@ -174,7 +193,13 @@ class WorstHost {
       providers: policies
         ? [
             { provide: APP_GUARD, useClass: settings.guard ?? guardReading('handler', 'class') },
-            { provide: APP_PIPE, useClass: StrictPipe },
+            ...(published ? [{ provide: APP_GUARD, useClass: Throttler }] : []),
+            published
+              ? {
+                  provide: APP_PIPE,
+                  useValue: new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }),
+                }
+              : { provide: APP_PIPE, useClass: StrictPipe },
             { provide: APP_INTERCEPTOR, useClass: Wrapper },
             { provide: APP_FILTER, useClass: CatchAll },
           ]
@@ -295,6 +320,15 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
 
     await expectAllRoutes(adapter);
     expect((await fetch(`${host.url}/host/closed`)).status).toBe(403);
+  });
+
+  it('ValidationPipe and compression as they are published, and a throttler', async () => {
+    const configure = (app: INestApplication) => void app.use(compression({ threshold: 0 }));
+    host = await WorstHost.start({ adapter, published: true, configure });
+
+    await expectAllRoutes(adapter);
+    expect((await fetch(`${host.url}/host/page`)).status).toBe(200);
+    expect((await fetch(`${host.url}/host/page`)).status).toBe(429);
   });
 
   it('helmet, compression and CSRF protection', async () => {
