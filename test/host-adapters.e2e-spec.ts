@@ -323,7 +323,10 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
   });
 
   it('ValidationPipe and compression as they are published, and a throttler', async () => {
-    const configure = (app: INestApplication) => void app.use(compression({ threshold: 0 }));
+    // an Express middleware: Fastify has its own
+    const configure = (app: INestApplication) => {
+      if (adapter === 'express') app.use(compression({ threshold: 0 }));
+    };
     host = await WorstHost.start({ adapter, published: true, configure });
 
     await expectAllRoutes(adapter);
