@@ -3,6 +3,7 @@ import { CompactEncrypt, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { resolveOptions, type OneIdClientOptions } from '../oneid-logout.options.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import {
+  backchannelLogoutEvent,
   type Claims,
   createSigningKey,
   endpointPaths,
@@ -79,6 +80,46 @@ describe('LogoutTokenVerifier', () => {
 
   it('gives times in whole seconds, for the store keeps no others', async () => {
     expect(await verifierOf({}).verify(await claims({ iat: seconds - 0.25 }))).toMatchObject({ iat: seconds - 1 });
+  });
+
+  it('BC-5: takes names of 255 characters, and no longer ones', async () => {
+    const [fits, long] = ['x'.repeat(255), 'x'.repeat(256)];
+    const subjects = 'sid and sub must be non-empty strings, one at least';
+    for (const name of ['sid', 'sub']) {
+      await expect(verifierOf({}).verify(await claims({ [name]: fits }))).resolves.toMatchObject({ [name]: fits });
+      expect(await refusalOf(claims({ [name]: long }))).toMatchObject({ message: subjects });
+      expect(await refusalOf(claims({ [name]: 7 }))).toMatchObject({ message: subjects });
+    }
+    await expect(verifierOf({}).verify(await claims({ sid: undefined, sub: fits }))).resolves.toMatchObject({
+      sub: fits,
+    });
+    expect(await refusalOf(claims({ jti: long }))).toMatchObject({ code: 'logout_token_jti_missing' });
+    expect(await refusalOf(claims({ jti: 7 }))).toMatchObject({ code: 'logout_token_jti_missing' });
+  });
+
+  it('BC-2: takes times that are numbers only', async () => {
+    for (const time of [String(seconds), [seconds], true, null, {}]) {
+      expect(await refusalOf(claims({ iat: time }))).toMatchObject({ code: 'logout_token_iat_invalid' });
+      expect(await refusalOf(claims({ exp: time }))).toMatchObject({ code: 'logout_token_expired' });
+    }
+    expect(await refusalOf(claims({ iat: -1 }))).toMatchObject({ code: 'logout_token_iat_invalid' });
+    expect(await refusalOf(claims({ exp: 1e300 }))).toMatchObject({ code: 'logout_token_expired' });
+  });
+
+  it('BC-6: takes no event that is null', async () => {
+    for (const events of [null, { [backchannelLogoutEvent]: null }]) {
+      expect(await refusalOf(claims({ events }))).toMatchObject({ code: 'logout_token_events_invalid' });
+    }
+  });
+
+  it('BC-9: takes application/ in front of typ, once and nowhere else', async () => {
+    const strict = verifierOf({ strictLogoutTokenTyp: true });
+    for (const typ of ['application/logout+jwt', 'LOGOUT+JWT']) {
+      await expect(strict.verify(await token({ header: { typ } }))).resolves.toMatchObject({ sid: 'sid' });
+    }
+    for (const typ of ['x-application/jwt', 'application/application/jwt', 'application/jwt/x', 'application/']) {
+      expect(await refusalOf(token({ header: { typ } }))).toMatchObject({ code: 'logout_token_typ_not_allowed' });
+    }
   });
 
   it("brings the client's scope along", async () => {

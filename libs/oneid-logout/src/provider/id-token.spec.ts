@@ -101,6 +101,11 @@ describe('IdTokenVerifier', () => {
     ['an empty sid', () => claims({ sid: '' }), 'The ID token has an unusable sid'],
     ['no exp', () => claims({ exp: undefined }), 'The ID token has expired'],
     ['a past exp', () => claims({ exp: seconds - 30 }), 'The ID token has expired'],
+    ['an exp that is a text', () => claims({ exp: String(seconds + 60) }), 'The ID token has expired'],
+    ['an iat that is a text', () => claims({ iat: String(seconds) }), 'The ID token is not issued yet'],
+    ['a typ that only begins like one', () => token({ header: { typ: 'jwt+x' } }), 'The ID token is of another type'],
+    ['a NUL in sub', () => claims({ sub: 'a\0b' }), 'The ID token has no subject'],
+    ['half a character in sub', () => claims({ sub: 'a\ud800' }), 'The ID token has no subject'],
     ['no iat', () => claims({ iat: undefined }), 'The ID token is not issued yet'],
     ['a future iat', () => claims({ iat: seconds + 31 }), 'The ID token is not issued yet'],
     ['an old iat', () => claims({ iat: seconds - 331 }), 'The ID token is too old for a sign-in'],
@@ -125,9 +130,34 @@ describe('IdTokenVerifier', () => {
   });
 
   it('takes what lies on the edges', async () => {
-    for (const changed of [{ exp: seconds - 29 }, { iat: seconds + 30 }, { iat: seconds - 330 }, { azp: clientId }]) {
+    for (const changed of [
+      { sid: 's'.repeat(255) },
+      { exp: seconds - 29 },
+      { iat: seconds + 30 },
+      { iat: seconds - 330 },
+      { azp: clientId },
+    ]) {
       expect(await verifierOf({}).verify(await claims(changed), {})).toMatchObject({ sub: 'alice' });
     }
+  });
+
+  it('takes a token without typ', async () => {
+    expect(await verifierOf({}).verify(await token({ header: { typ: undefined } }), {})).toMatchObject({
+      sub: 'alice',
+    });
+  });
+
+  it('does not call the key of a token unknown that may be newer than the keys at hand', async () => {
+    const verifier = verifierOf({});
+    const unknown = await createSigningKey();
+    const tokenOf = (iat: number) => token({ key: unknown, claims: { iat } });
+    // asked for after this one came, the keys tell
+    await expect(verifier.verify(await tokenOf(seconds), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
+    // not asked for again so soon: they tell of those that were issued before, clocks apart and all
+    await expect(verifier.verify(await tokenOf(seconds - 30), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
+    await expect(verifier.verify(await tokenOf(seconds - 29), {})).rejects.toMatchObject({
+      code: 'provider_unavailable',
+    });
   });
 
   it('refuses an iss that differs by its slash, before it asks for keys', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { ends, type LogoutFact } from './rule.js';
-import { type SessionFacts } from './session.js';
+import Database from 'better-sqlite3';
+import { endedSql, ends, endsSql, type LogoutFact } from './rule.js';
+import { type SessionFacts, targetsOf } from './session.js';
 import { targetOf } from './targets.js';
 
 const issuer = 'https://oneid.example/';
@@ -95,5 +96,41 @@ describe('ends: who says it, what it ends', () => {
       Object.entries({ ...session, ...changes }).filter(([, value]) => value !== undefined),
     ) as unknown as SessionFacts;
     expect(ends(logout, facts)).toBe(ended);
+  });
+});
+
+describe('targetsOf', () => {
+  it('is what a session can be reached by, and nothing else', () => {
+    expect(targetsOf(session)).toEqual([own, sid, sub]);
+    expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0 })).toEqual([]);
+    expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0, sub: 'alice' })).toEqual([sub]);
+  });
+});
+
+describe('the rule in SQL', () => {
+  const columns = { session: 'target_session, target_sid, target_sub, issued_at, registered_at' };
+  const database = new Database(':memory:');
+  database.exec(`CREATE TABLE s (${columns.session}); CREATE TABLE l (target, issued_until, registered_until)`);
+
+  const inSql = (condition: string, { target, issuedUntil, registeredUntil }: LogoutFact) => {
+    database.exec('DELETE FROM s; DELETE FROM l');
+    database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.issuedAt, session.registeredAt);
+    database.prepare('INSERT INTO l VALUES (?, ?, ?)').run(target, issuedUntil ?? null, registeredUntil ?? null);
+    return database.prepare(`SELECT 1 FROM s, l WHERE ${condition}`).all().length === 1;
+  };
+
+  const bounds: Omit<LogoutFact, 'target'>[] = [
+    {},
+    ...[-1, 0, 1].map((offset) => ({ issuedUntil: session.issuedAt + offset })),
+    ...[-1, 0, 1].map((offset) => ({ registeredUntil: session.registeredAt + offset })),
+  ];
+  const targets = { own, sid, sub, other: targetOf('sid', issuer, 'another') };
+  const cases = Object.entries(targets).flatMap(([name, target]) =>
+    bounds.map((bound) => ({ name, logout: { target, ...bound }, bound: JSON.stringify(bound) })),
+  );
+
+  it.each(cases)('says the same of $name, $bound', ({ logout }) => {
+    expect(inSql(endedSql, logout)).toBe(ends(logout, session));
+    expect(inSql(endsSql, logout)).toBe(ends(logout, session));
   });
 });
