@@ -1,0 +1,29 @@
+// npm leaves out of package-lock.json what its registry does not serve, also packages for other platforms that are only
+// optional, and `npm ci` then refuses the file. This puts them back. Run it after `npm install`: npm run lock
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const PLATFORMS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32', 'wasm32'];
+const file = new URL('../../package-lock.json', import.meta.url);
+const lock = JSON.parse(readFileSync(file, 'utf8'));
+const added = [];
+
+for (const [path, { dev, optionalDependencies = {} }] of Object.entries(lock.packages)) {
+  if (!path.startsWith('node_modules/')) continue;
+  for (const [name, version] of Object.entries(optionalDependencies)) {
+    const entry = `node_modules/${name}`;
+    const [os, cpu] = (name.match(new RegExp(`(?:^|[-/])(${PLATFORMS.join('|')})-([a-z0-9]+)`)) ?? []).slice(1);
+    if (lock.packages[entry] !== undefined || lock.packages[`${path}/${entry}`] !== undefined || os === undefined) continue;
+    lock.packages[entry] = {
+      version,
+      ...(os === 'wasm32' ? { cpu: ['wasm32'] } : { os: [os], cpu: [cpu] }),
+      ...(dev && { dev }),
+      optional: true,
+    };
+    added.push(name);
+  }
+}
+
+const packages = Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1));
+lock.packages = Object.fromEntries(packages);
+writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
+console.log(added.length === 0 ? 'package-lock.json is complete' : `added ${added.join(', ')}`);
