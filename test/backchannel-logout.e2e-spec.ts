@@ -477,6 +477,23 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
+    it('BC-13: keys that can not be had once lose no logout: OneID comes back after their cool-down', async () => {
+      const { login, session } = await signIn(host);
+      host.clock.advance(2 * HOUR);
+      await host.oneId.rotateKeys({ keepOld: false });
+      host.oneId.fail(endpointPaths.jwks, { status: 503, times: 1 });
+
+      const delivery = await host.oneId.deliver(`${host.url}/backchannel_logout`, await token({ login }), {
+        wait: (milliseconds) => {
+          host.clock.advance(milliseconds);
+          return Promise.resolve();
+        },
+      });
+
+      expect(delivery.attempts.map(({ status }) => status)).toEqual([503, 200]);
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+
     it('BC-13: says so in full, and stores nothing', async () => {
       const answered = await storingNothing(async () => {
         const logoutToken = await token();

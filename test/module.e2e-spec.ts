@@ -83,6 +83,7 @@ class FeatureModule {}
 function options(changes: Partial<OneIdLogoutOptions> = {}) {
   return {
     clients: [{ issuer: oneId.issuer, clientId, postLogoutRedirectUri: 'https://app.example/logout/callback' }],
+    secrets: ['a secret of the app that is long enough'],
     database: database.options,
     sessionFrom: sessionFromCookie('session'),
     ...changes,
@@ -544,7 +545,7 @@ describe('the life of an app', () => {
       const login = oneId.signIn();
       const token = await oneId.logoutToken({ clientId, login });
       const { attempts } = await oneId.deliver(`${await app.getUrl()}/backchannel_logout`, token, { attempts: 1 });
-      expect(attempts[0]).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+      expect(attempts[0]).toMatchObject({ status: 503, headers: { 'retry-after': '31' } });
       await app.get(LogoutService).end(session);
       expect(await statusAt(app, '/me', session)).toBe(401);
     } finally {

@@ -328,6 +328,8 @@ describe('session resolvers', () => {
     it('scope "user": needs no sid, and every logout of the user counts', async () => {
       await start({ ...settings, client: { logoutScope: 'user' } });
       const token = claims({ sid: undefined });
+      const login = host.oneId.signIn({ sub: 'alice' });
+      await host.app.get(SessionRegistry).register({ idToken: await host.oneId.idToken({ clientId, login }) });
       expect((await withClaims(token)).status).toBe(200);
       await recorder().backchannel({
         ...{ issuer: host.oneId.issuer, clientId, jti: 'j', iat: host.clock.seconds, sid: 'any', sub: 'alice' },

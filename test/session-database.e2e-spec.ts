@@ -86,6 +86,19 @@ async function signIn(store: SessionStore, sub: string): Promise<string> {
 }
 
 describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection that is cut, on $name', (database) => {
+  it('is what becomes of one that does not answer in time: the pool is not filled with the dead', async () => {
+    const testDatabase = await database.create();
+    const store = await SessionStore.open(testDatabase);
+    const hang = testDatabase.options.type === 'postgres' ? 'SELECT pg_sleep(60)' : 'SELECT SLEEP(60)';
+    // as many as either pool has connections
+    const hanging = await Promise.allSettled(Array.from({ length: 10 }, () => store.database.run(hang)));
+    expect(hanging.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
+
+    expect(await store.isAlive(await signIn(store, 'alice'))).toBe(true);
+    await store.close();
+    await testDatabase.drop();
+  });
+
   it('costs at most a few 503s, then all works again', async () => {
     const testDatabase = await database.create();
     const store = await SessionStore.open(testDatabase);

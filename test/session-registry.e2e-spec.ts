@@ -11,6 +11,7 @@ import {
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { TokenRepository } from '../libs/oneid-logout/src/sessions/token.repository.js';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
 import { TokenVault } from '../libs/oneid-logout/src/sessions/token-vault.js';
 import { databases, sqlite } from './support/databases.js';
 import { clientId, Host, secrets } from './support/host.js';
@@ -241,6 +242,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await failure(refreshing)).toBeInstanceOf(SessionEndedError);
       expect(await status(session)).toBe(401);
       const tokens = service(TokenRepository);
+      await service(RefreshTokenRevoker).stop();
       host.clock.databaseAhead = 3_600_000;
       const due = await tokens.findDue(99);
       const reached = await Promise.all(due.map(({ id }) => tokens.findEndedBy(id, '', 99)));

@@ -165,6 +165,21 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(new Set(revoked()).size).toBe(5);
   });
 
+  it('BC-15: OneID is down: it is asked once in a pass, however many logouts wait', async () => {
+    const app = await start();
+    oneId.fail(endpointPaths.revocation, { status: 503 });
+    for (let n = 0; n < 5; n++) await backchannel(await signIn(app));
+    await revoke(app);
+    clock.advance(MINUTE + 1_000);
+    oneId.clearRequests();
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(1);
+    oneId.heal();
+    clock.advance(MINUTE + 1_000);
+    await revoke(app);
+    expect(new Set(revoked()).size).toBe(5);
+  });
+
   it('BC-15: OneID refuses one token: the others are revoked all the same, and that one is kept', async () => {
     const app = await start();
     const sub = 'alice';

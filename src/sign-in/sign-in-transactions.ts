@@ -17,6 +17,9 @@ export interface SignInTransaction {
 /** How long a user may take at OneID: seconds. */
 const MAX_AGE = 10 * 60;
 
+/** Any site can send a browser here again and again, and too many cookies make every request too large. */
+const MOST_AT_ONCE = 5;
+
 /**
  * Sign-ins under way, each in an encrypted cookie of its own, so that two tabs don't meet and no server remembers them.
  */
@@ -30,7 +33,10 @@ export class SignInTransactions {
     this.secure = baseUrl.startsWith('https:');
   }
 
-  async keep(response: Response, transaction: SignInTransaction): Promise<void> {
+  /** @param cookies the request's: of those for sign-ins that were never finished only the last few are kept */
+  async keep(response: Response, transaction: SignInTransaction, cookies = ''): Promise<void> {
+    const unfinished = Object.keys(parseCookie(cookies)).filter((name) => name.startsWith(this.prefix));
+    for (const name of unfinished.slice(0, 1 - MOST_AT_ONCE)) response.clearCookie(name, this.attributes());
     const [key] = this.keys;
     if (key === undefined) throw new Error('There is no secret to encrypt with');
     const value = await new EncryptJWT({ ...transaction })
@@ -63,7 +69,11 @@ export class SignInTransactions {
 
   private nameOf(state: string): string {
     const digest = createHash('sha256').update(state).digest('hex').slice(0, 16);
-    return `${this.secure ? '__Host-' : ''}app_sign_in_${digest}`;
+    return this.prefix + digest;
+  }
+
+  private get prefix(): string {
+    return `${this.secure ? '__Host-' : ''}app_sign_in_`;
   }
 
   private attributes(): CookieOptions {

@@ -19,8 +19,8 @@ export class SignInController {
   ) {}
 
   @Get()
-  async start(@Res() response: Response): Promise<void> {
-    await this.sendToOneId(response, false);
+  async start(@Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.sendToOneId(request, response, false);
   }
 
   @Get('callback')
@@ -39,13 +39,13 @@ export class SignInController {
     } catch (error) {
       // a logout has overtaken this sign-in: a fresh login, once, so that nothing can loop
       if (!(error instanceof SessionEndedError) || transaction.isSecondTry) throw error;
-      await this.sendToOneId(response, true);
+      await this.sendToOneId(request, response, true);
     }
   }
 
-  private async sendToOneId(response: Response, isSecondTry: boolean): Promise<void> {
+  private async sendToOneId(request: Request, response: Response, isSecondTry: boolean): Promise<void> {
     const { url, transaction } = await this.signIn.begin(isSecondTry);
-    await this.transactions.keep(response, transaction);
+    await this.transactions.keep(response, transaction, request.headers.cookie);
     response.setHeader('Cache-Control', 'no-store');
     response.redirect(303, url);
   }

@@ -12,7 +12,8 @@ for (const [path, { dev, optionalDependencies = {} }] of Object.entries(lock.pac
   for (const [name, version] of Object.entries(optionalDependencies)) {
     const entry = `node_modules/${name}`;
     const [os, cpu] = (name.match(new RegExp(`(?:^|[-/])(${PLATFORMS.join('|')})-([a-z0-9]+)`)) ?? []).slice(1);
-    if (lock.packages[entry] !== undefined || lock.packages[`${path}/${entry}`] !== undefined || os === undefined) continue;
+    if (lock.packages[entry] !== undefined || lock.packages[`${path}/${entry}`] !== undefined || os === undefined)
+      continue;
     lock.packages[entry] = {
       version,
       ...(os === 'wasm32' ? { cpu: ['wasm32'] } : { os: [os], cpu: [cpu] }),

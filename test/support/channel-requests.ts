@@ -62,7 +62,8 @@ export const notNow = (code: string): ChannelAnswer => ({
   status: 503,
   contentType: 'application/json; charset=utf-8',
   cacheControl: 'no-store',
-  retryAfter: '5',
+  // not before the keys may be asked for again
+  retryAfter: code === 'provider_unavailable' ? '31' : '5',
   body: {
     error: 'temporarily_unavailable',
     error_description: 'The logout could not be recorded, send it again',

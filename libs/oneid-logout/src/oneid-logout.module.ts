@@ -1,5 +1,6 @@
 import {
   Inject,
+  Logger,
   Module,
   type NestModule,
   type OnApplicationBootstrap,
@@ -162,10 +163,25 @@ export class OneIdLogoutModule
   onApplicationBootstrap(): void {
     this.notice.announce(this.path);
     this.purge.start();
+    this.warn();
     if (this.options.secrets.length === 0) return;
     this.revoker.start();
     this.events.tokensDue.subscribe(() => void this.revoker.wake());
     void this.revoker.wake();
+  }
+
+  /** Of what an app can be meant to do without, and more often has forgotten. */
+  private warn(): void {
+    const logger = new Logger('OneIdLogout');
+    if (this.options.secrets.length === 0) {
+      logger.warn(
+        'Without the option secrets no token is kept: users do not come back from OneID after a logout unless start() ' +
+          'is given their ID token, and refresh tokens are not revoked.',
+      );
+    }
+    if (this.options.database.type === 'better-sqlite3' && process.env['NODE_ENV'] === 'production') {
+      logger.warn('Logouts are kept in a SQLite file, which no other host sees: see the option database.');
+    }
   }
 
   async onModuleDestroy(): Promise<void> {

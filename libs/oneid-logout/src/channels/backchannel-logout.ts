@@ -1,12 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js';
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
-import { InvalidLogoutTokenError, OneIdLogoutError } from '../oneid-logout.errors.js';
+import { InvalidLogoutTokenError, OneIdLogoutError, ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { LogoutTokenVerifier } from './logout-token.js';
 
-/** When OneID should try again: seconds. It honours that, and gives up after three to five attempts. */
-const RETRY_AFTER = '5';
+/**
+ * When OneID should try again: seconds. It honours that, and gives up after three to five attempts, so the provider's
+ * keys must be asked for again before it comes back: that is after their cool-down.
+ */
+const RETRY_AFTER = { store: '5', provider: String(KEYS_COOL_DOWN / 1000 + 1) };
 
 /** From a back-channel request to its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
 @Injectable()
@@ -41,7 +45,7 @@ export class BackchannelLogout {
     return jsonAnswer(
       503,
       { error: 'temporarily_unavailable', error_description: 'The logout could not be recorded, send it again', code },
-      { 'Retry-After': RETRY_AFTER },
+      { 'Retry-After': error instanceof ProviderUnavailableError ? RETRY_AFTER.provider : RETRY_AFTER.store },
     );
   }
 }

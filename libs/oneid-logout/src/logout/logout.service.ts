@@ -11,6 +11,7 @@ import {
 } from '../oneid-logout.errors.js';
 import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
 import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
+import { SessionLiveness } from '../sessions/liveness.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { type SessionFacts } from '../sessions/session.js';
 import { type SessionRequest } from '../sessions/session-resolvers.js';
@@ -57,6 +58,7 @@ export class LogoutService {
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
     private readonly repository: SessionRepository,
+    private readonly liveness: SessionLiveness,
     private readonly adapterHost: HttpAdapterHost,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
@@ -101,6 +103,9 @@ export class LogoutService {
    * this site; where that can't be told, and for a GET without `allowGet`, a page asks first, whose form is posted to
    * the same path.
    *
+   * Without a `session` it is the live one that the request carries (`sessionFrom`), if any. With none, or a dead one,
+   * there is no hint either: OneID asks the user, and keeps the browser.
+   *
    * What {@link start} can't do for want of the store or of OneID, a browser is told by a page with status 503.
    *
    * @param request the framework's request, as from `@Req()`
@@ -144,22 +149,26 @@ export class LogoutService {
     if (this.clients.at(issuer).length === 0) {
       throw new InvalidLogoutRequestError('client_unknown', 'No client of this issuer is configured');
     }
-    if (user.sub === '') throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
+    // programs without types give undefined where a request had none
+    if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
+      throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
+    }
     await this.recorder.byAdmin(issuer, user.sub);
   }
 
-  private async answer(request: SessionRequest, options: RespondOptions): Promise<HttpAnswer> {
+  private async answer(request: SessionRequest, given: RespondOptions): Promise<HttpAnswer> {
     const json = acceptsJsonOnly(request);
     const { method } = request as { method?: unknown };
-    const { origin } = new URL(this.clientOf(options).postLogoutRedirectUri);
-    const confirmed = method === 'POST' ? useConfirmation(request, rawQuery(request), origin) : undefined;
-    if (confirmed === undefined) {
-      const from = originOf(request, origin);
-      const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
-      if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
-      if (asks) return askFirst(origin);
-    }
     try {
+      const options = { ...given, session: given.session ?? (await this.sessionOf(request)) };
+      const { origin } = new URL(this.clientOf(options).postLogoutRedirectUri);
+      const confirmed = method === 'POST' ? useConfirmation(request, rawQuery(request), origin) : undefined;
+      if (confirmed === undefined) {
+        const from = originOf(request, origin);
+        const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
+        if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
+        if (asks) return askFirst(origin);
+      }
       const started = await this.start(options);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
       return { ...(json ? jsonAnswer(200, jsonOf(started)) : continuePage(started)), cookies };
@@ -174,6 +183,12 @@ export class LogoutService {
       }
       throw error;
     }
+  }
+
+  /** For a route that is not guarded: without it, its user would be sent to OneID and stay signed in here. */
+  private async sessionOf(request: SessionRequest): Promise<SessionFacts | undefined> {
+    const carried = await this.liveness.carriedBy(request);
+    return carried && (await this.liveness.findAlive(carried));
   }
 
   private requireAllowed(returnTo: string): string {

@@ -44,21 +44,23 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
+    // one that hangs is asked once, and holds up nobody else's
+    const down = new Set<string>();
     for (;;) {
       const due = await this.tokens.findDue(BATCH);
       let more = due.length === BATCH;
       for (const logout of due) {
         if (this.stopping) return;
-        if ((await this.settle(logout)) === 'more') more = true;
+        if ((await this.settle(logout, down)) === 'more') more = true;
       }
       if (!more) return;
     }
   }
 
-  private async settle(logout: DueLogout): Promise<Outcome> {
+  private async settle(logout: DueLogout, down: Set<string>): Promise<Outcome> {
     const retryAt = logout.now + RETRY_DELAY;
     if (!(await this.tokens.moveDue(logout.id, logout.dueAt, retryAt))) return 'later';
-    const outcome = await this.revokeEndedBy(logout.id);
+    const outcome = await this.revokeEndedBy(logout.id, down);
     const gaveUp = outcome === 'later' && logout.overdue;
     if (gaveUp) this.logger.error('Gave up revoking refresh tokens of a logout past its retention');
     if (outcome === 'done' || gaveUp) await this.tokens.moveDue(logout.id, retryAt, null);
@@ -66,7 +68,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
     return outcome;
   }
 
-  private async revokeEndedBy(logoutId: string): Promise<Outcome> {
+  private async revokeEndedBy(logoutId: string, down: Set<string>): Promise<Outcome> {
     const until = performance.now() + TURN;
     let failed = false;
     let last = '';
@@ -74,8 +76,11 @@ export class RefreshTokenRevoker extends BackgroundJob {
       const batch = await this.tokens.findEndedBy(logoutId, last, BATCH);
       for (const tokens of batch) {
         if (this.stopping || performance.now() > until) return failed ? 'later' : 'more';
-        const result = await this.revoke(tokens);
-        if (result === 'provider_down') return 'later';
+        const result = down.has(tokens.issuer) ? 'provider_down' : await this.revoke(tokens);
+        if (result === 'provider_down') {
+          down.add(tokens.issuer);
+          return 'later';
+        }
         if (result === 'revoked') await this.tokens.erase(tokens);
         else failed = true;
         last = tokens.sessionId;

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { type Clock } from '../clock.js';
 
 /**
@@ -16,7 +17,13 @@ export class CachedResource<T> {
     private readonly load: () => Promise<T>,
     private readonly clock: Clock,
     private readonly times: { readonly maxAge: number; readonly coolDown: number },
+    private readonly description = 'what the provider has',
   ) {}
+
+  /** Did the last attempt fail? */
+  get failed(): boolean {
+    return this.failure !== undefined;
+  }
 
   /** What is kept, fetched anew when it is too old; an old one is better than none. */
   async get(): Promise<T> {
@@ -56,6 +63,7 @@ export class CachedResource<T> {
       this.failure = undefined;
     } catch (error) {
       this.failure = { error };
+      new Logger('OneIdLogout').warn(`Could not get ${this.description}: ${reasonOf(error)}`);
     }
   }
 
@@ -64,4 +72,9 @@ export class CachedResource<T> {
     const elapsed = this.clock.now() - since;
     return elapsed < 0 || elapsed >= duration;
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -52,6 +52,28 @@ describe('OneIdProvider', () => {
     expect(oneId.count(endpointPaths.discovery)).toBe(2);
   });
 
+  it('asks again before it refuses an iss that differs by its slash alone', async () => {
+    await start();
+    const { issuer } = oneId;
+    const bare = issuer.replace(/\/$/, '');
+    const provider = providerAt(issuer);
+    expect(await provider.isIssuer(issuer)).toBe(true);
+    expect(await provider.isIssuer('https://other.example/')).toBe(false);
+    expect(await provider.isIssuer(bare)).toBe(false);
+    expect(oneId.count(endpointPaths.discovery)).toBe(1);
+
+    oneId.setMetadata({ issuer: bare });
+    clock.time += 10_000;
+    expect(await provider.isIssuer(bare)).toBe(true);
+    expect(await provider.isIssuer(issuer)).toBe(false);
+    expect(oneId.count(endpointPaths.discovery)).toBe(2);
+
+    oneId.fail(endpointPaths.discovery, { status: 500 });
+    clock.time += 10_000;
+    await expect(provider.isIssuer(issuer)).rejects.toMatchObject({ code: 'provider_unavailable', status: 503 });
+    expect(await provider.isIssuer(bare)).toBe(true);
+  });
+
   const troubles: [string, Trouble][] = [
     ['an error', { status: 500 }],
     ['not found', { status: 404, body: '{}' }],

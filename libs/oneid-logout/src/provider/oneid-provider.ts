@@ -30,7 +30,8 @@ export class OneIdProvider {
     clock: Clock,
     fetch: ProviderFetch = providerFetch,
   ) {
-    this.discovered = new CachedResource(() => discover(issuer, fetch), clock, TIMES);
+    const what = `the configuration of ${issuer}`;
+    this.discovered = new CachedResource(() => discover(issuer, fetch), clock, TIMES, what);
     this.keys = new ProviderKeys(async () => (await this.metadata()).jwks_uri, clock, fetch);
   }
 
@@ -46,6 +47,21 @@ export class OneIdProvider {
     } catch (error) {
       throw new ProviderUnavailableError("The provider's configuration can't be had just now", error);
     }
+  }
+
+  /**
+   * Is this `iss` exactly what the provider calls itself? An upgrade may change its slash, so it is asked again before
+   * one that differs by no more is refused.
+   *
+   * @throws {ProviderUnavailableError} 503
+   */
+  async isIssuer(iss: string): Promise<boolean> {
+    if ((await this.metadata()).issuer === iss) return true;
+    if (this.given !== undefined || !this.mayBe(iss)) return false;
+    await this.discovered.refresh();
+    if ((await this.metadata()).issuer === iss) return true;
+    if (this.discovered.failed) throw new ProviderUnavailableError("The provider's name can't be had just now");
+    return false;
   }
 
   /** Is this `iss` the configured issuer, but for a trailing slash? Needs no fetch, and decides nothing by itself. */

@@ -5,7 +5,10 @@ import { CachedResource } from './cached-resource.js';
 import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { type SignatureResult, type TokenKeys } from './token-keys.js';
 
-const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 30 * 1000 };
+/** No keys are asked for within so many milliseconds after they were, had or not. */
+export const KEYS_COOL_DOWN = 30 * 1000;
+
+const TIMES = { maxAge: 60 * 60 * 1000, coolDown: KEYS_COOL_DOWN };
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
 
@@ -15,7 +18,7 @@ export class ProviderKeys implements TokenKeys {
 
   constructor(jwksUri: () => Promise<string>, clock: Clock, fetch: ProviderFetch = providerFetch) {
     const load = async () => createLocalJWKSet(await fetchKeys(await jwksUri(), fetch));
-    this.keys = new CachedResource(load, clock, TIMES);
+    this.keys = new CachedResource(load, clock, TIMES, "the provider's keys");
   }
 
   /**

@@ -21,10 +21,17 @@ export class SessionLiveness {
   /** The session that a request carries, alive or not. */
   async carriedBy(request: SessionRequest, context?: ExecutionContext): Promise<CarriedSession | undefined> {
     for (const resolver of this.settings.sessionFrom) {
-      const carried = await resolver(request, context);
-      if (carried !== undefined) return carried;
+      const carried: unknown = await resolver(request, context);
+      if (carried === undefined || carried === null) continue;
+      if (isCarried(carried)) return carried;
+      throw new TypeError('A session resolver must return { id }, { claims } or undefined');
     }
     return undefined;
+  }
+
+  /** Routes can only be guarded where the option `sessionFrom` says how to find a session. */
+  get findsSessions(): boolean {
+    return this.settings.sessionFrom.length > 0;
   }
 
   /**
@@ -61,25 +68,30 @@ export class SessionLiveness {
 
   /** For an API that never saw the sign-in: alive unless a logout matches, the token's `iat` standing for both times. */
   private async requireClaims(claims: TokenClaims): Promise<SessionFacts> {
-    const { iss, sid, sub } = claims;
+    const { iss, sub, auth_time: authTime } = claims;
+    const sid = isSid(claims.sid) ? claims.sid : undefined;
     const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : undefined;
     if (typeof iss !== 'string' || typeof sub !== 'string' || iat === undefined || !Number.isSafeInteger(iat * 1000)) {
       throw new SessionRejectedError('unknown');
     }
     const scope = this.settings.logoutScopeOf(iss);
-    if (scope === undefined) throw new SessionRejectedError('unknown');
-    if (typeof sid !== 'string' && scope === 'session') {
+    if (scope === undefined || (claims.sid !== undefined && sid === undefined))
+      throw new SessionRejectedError('unknown');
+    // a logout names the sid alone: who that is, only sign-ins that are registered in this database tell
+    const findable = sid !== undefined || (scope === 'user' && (await this.repository.knowsUser(iss, sub)));
+    if (!findable) {
       this.warnOfMissingSid();
       throw new SessionRejectedError('unknown');
     }
-    // older than any logout is remembered
-    if (iat * 1000 + this.settings.maxSessionLifetime <= this.clock.now()) throw new SessionRejectedError('expired');
+    // older than any logout is remembered; a refreshed token is as old as the login it came from
+    const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
+    if (since * 1000 + this.settings.maxSessionLifetime <= this.clock.now()) throw new SessionRejectedError('expired');
     const facts: SessionFacts = {
       issuer: iss,
       sub,
       issuedAt: iat,
       registeredAt: iat * 1000,
-      ...(typeof sid === 'string' && { sid }),
+      ...(sid !== undefined && { sid }),
     };
     if ((await this.repository.findLogout(facts)) !== undefined) throw new SessionRejectedError('logged_out');
     return facts;
@@ -90,7 +102,18 @@ export class SessionLiveness {
     this.warnedOfMissingSid = true;
     this.logger.error(
       'A request carried a token without sid. OneID names only the sid when a user logs out, so such a token could ' +
-        'never be rejected: have OneID put the sid into the token, or set logoutScope "user" for the client.',
+        'never be rejected: have OneID put the sid into the token; or set logoutScope "user" for the client, and ' +
+        'register the sign-ins of its users in this database.',
     );
   }
+}
+
+function isCarried(value: unknown): value is CarriedSession {
+  if (typeof value !== 'object' || value === null) return false;
+  if ('id' in value) return typeof value.id === 'string';
+  return 'claims' in value && typeof value.claims === 'object' && value.claims !== null;
+}
+
+function isSid(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= 255;
 }

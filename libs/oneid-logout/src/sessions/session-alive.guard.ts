@@ -31,6 +31,9 @@ export class SessionAliveGuard implements CanActivate {
       context.getHandler(),
       context.getClass(),
     ]);
+    if (!this.liveness.findsSessions) {
+      throw new Error('SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no session can be found');
+    }
     const request = this.getRequest(context);
     const carried = await this.liveness.carriedBy(request, context);
     try {
@@ -54,6 +57,7 @@ export class SessionAliveGuard implements CanActivate {
 
   /** RFC 6750 §3: a bearer client is told by header that its token is of no use any more. */
   private challenge(context: ExecutionContext, request: SessionRequest, carried: CarriedSession | undefined): void {
+    if (context.getType() !== 'http') return;
     const { authorization } = request.headers;
     const bearer = typeof authorization === 'string' && /^bearer /i.test(authorization);
     if (!bearer && !(carried && 'claims' in carried)) return;

@@ -52,7 +52,10 @@ export class SessionDatabase {
   ): Promise<SessionDatabase> {
     const dataSource = await retryWhileLocked(dialect, () =>
       new DataSource(sessionDataSourceOptions(options)).initialize(),
-    );
+    ).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`OneIdLogoutModule: can't open its database (${options.type}): ${reason}`, { cause: error });
+    });
     const database = new SessionDatabase(dataSource, dialect);
     try {
       await database.checkPromises();
@@ -94,7 +97,7 @@ export class SessionDatabase {
   private async retryWhileBusy(text: string, parameters: SqlParameter[], signal: AbortSignal): Promise<SqlResult> {
     for (;;) {
       try {
-        return await this.execute(text, parameters);
+        return await this.execute(text, parameters, signal);
       } catch (error) {
         if (!isBusy(this.dialect, error)) throw error;
         await delay(BUSY_RETRY_DELAY, undefined, { signal });
@@ -102,12 +105,19 @@ export class SessionDatabase {
     }
   }
 
-  private async execute(text: string, parameters: SqlParameter[]): Promise<SqlResult> {
+  private async execute(text: string, parameters: SqlParameter[], signal: AbortSignal): Promise<SqlResult> {
     const runner = this.dataSource.createQueryRunner();
+    let connection: unknown;
+    // one that has not answered in time may never answer: it must not go back to the pool
+    const cut = () => cutConnection(connection);
+    signal.addEventListener('abort', cut);
     try {
+      connection = await runner.connect();
+      signal.throwIfAborted();
       const result = await runner.query(text, parameters, true);
       return { rows: result.records as SqlRow[], affected: result.affected ?? 0 };
     } finally {
+      signal.removeEventListener('abort', cut);
       await runner.release();
     }
   }
@@ -195,6 +205,20 @@ async function retryWhileLocked<T>(dialect: SqlDialect, work: () => Promise<T>):
       await delay(BOOT_RETRY_DELAY);
     }
   }
+}
+
+interface Destroyable {
+  destroy(): void;
+}
+
+/** Of pg the socket below its client, of mysql2 the connection itself; SQLite has none, and answers before it returns. */
+function cutConnection(connection: unknown): void {
+  const { connection: inner, destroy } = (connection ?? {}) as {
+    readonly connection?: { readonly stream?: Destroyable };
+    readonly destroy?: () => void;
+  };
+  if (inner?.stream !== undefined) inner.stream.destroy();
+  else destroy?.call(connection);
 }
 
 /** What the driver says, without the statement and its parameters: those hold session ids and tokens. */

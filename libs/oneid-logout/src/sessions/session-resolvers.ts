@@ -7,6 +7,8 @@ export interface TokenClaims {
   readonly sub?: unknown;
   readonly sid?: unknown;
   readonly iat?: unknown;
+  /** When the user logged in, seconds; a token that has it can't outlive the memory of logouts by being refreshed. */
+  readonly auth_time?: unknown;
 }
 
 /** Which session a request carries: one of ours by its id, or the claims of a verified token. */

@@ -20,12 +20,12 @@ export const AllowAnonymous = (options: AllowAnonymousOptions = {}) =>
 
 /** The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. */
 export const CurrentSession = createParamDecorator((_data: unknown, context: ExecutionContext) =>
-  currentSession(context.switchToHttp().getRequest<object>()),
+  currentSession(context.switchToHttp().getRequest<object | undefined>()),
 );
 
 /** The session that {@link SessionAliveGuard} found alive on this request. */
-export function currentSession(request: object): SessionFacts | undefined {
-  return (request as { [CURRENT_SESSION]?: SessionFacts })[CURRENT_SESSION];
+export function currentSession(request: object | undefined): SessionFacts | undefined {
+  return (request as { [CURRENT_SESSION]?: SessionFacts } | undefined)?.[CURRENT_SESSION];
 }
 
 /** @internal */

@@ -190,6 +190,15 @@ export class SessionRepository {
     );
   }
 
+  /** Has this user signed in here, as far as that is remembered? */
+  async knowsUser(issuer: string, sub: string): Promise<boolean> {
+    const target = targetOf('sub', issuer, sub);
+    const { rows } = await this.database.run('SELECT 1 AS known FROM oneid_session s WHERE s.target_sub = ? LIMIT 1', [
+      target,
+    ]);
+    return rows.length > 0;
+  }
+
   /** The targets of the users who signed in with this `sid`: one, unless the provider reuses it. */
   async findSubTargets(targetSid: string): Promise<string[]> {
     const { rows } = await this.database.run(

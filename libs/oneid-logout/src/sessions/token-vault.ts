@@ -71,16 +71,21 @@ export class TokenVault {
   async open(sessionId: string, ciphertext: string | null): Promise<string | undefined> {
     if (ciphertext === null) return undefined;
     try {
-      const { plaintext } = await compactDecrypt(
-        ciphertext,
-        (header) => this.keys.find((key) => key.id === header.kid)?.key ?? new Uint8Array(32),
-        { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] },
-      );
+      const { plaintext } = await compactDecrypt(ciphertext, (header) => this.keyOf(header.kid), {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: ['A256GCM'],
+      });
       const sealed = JSON.parse(new TextDecoder().decode(plaintext)) as { session: string; token: string };
       return sealed.session === sessionId ? sealed.token : undefined;
     } catch {
       return undefined;
     }
+  }
+
+  private keyOf(id: unknown): Uint8Array {
+    const known = this.keys.find((key) => key.id === id);
+    if (known === undefined) throw new Error('Sealed by another secret');
+    return known.key;
   }
 
   private async seal(key: VaultKey, sessionId: string, tokens: SessionTokens) {
