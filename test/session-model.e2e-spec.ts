@@ -463,8 +463,8 @@ const steps: fc.Arbitrary<Step>[] = [
 ];
 
 const cases: [DatabaseKind, number][] = [
-  [sqlite, Number(process.env['MODEL_RUNS'] ?? 300)],
-  [postgres, Math.ceil(Number(process.env['MODEL_RUNS'] ?? 300) / 20)],
+  [sqlite, Number(process.env['MODEL_RUNS'] ?? 2000)],
+  [postgres, Math.ceil(Number(process.env['MODEL_RUNS'] ?? 2000) / 20)],
 ];
 
 describe.each(cases)('attack 5: whatever happens, in whatever order, on $name', (database, numRuns) => {
