@@ -81,9 +81,13 @@ describe('what an app may get wrong at first', () => {
 describe('an API that never saw the sign-in', () => {
   const claimsOf = (host: Host, claims: object) => ({ iss: host.oneId.issuer, iat: host.clock.seconds, ...claims });
   const start = (claims: (host: Host) => object) => {
-    let host: Host | undefined;
-    const sessionFrom = sessionFromClaims(() => host && claims(host));
-    return cleanup.host({ options: { sessionFrom }, client: { logoutScope: 'user' } }).then((it) => (host = it));
+    // one token, issued once: a later one would not be reached by an earlier logout of the user
+    let token: object | undefined;
+    const sessionFrom = sessionFromClaims(() => token);
+    return cleanup.host({ options: { sessionFrom }, client: { logoutScope: 'user' } }).then((host) => {
+      token = claims(host);
+      return host;
+    });
   };
 
   it('refuses a token without sid of a user whom no sign-in here tells: no logout could ever reach it', async () => {
