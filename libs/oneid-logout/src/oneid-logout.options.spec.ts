@@ -1,3 +1,4 @@
+import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { foreignUrls, hostileUrls } from '../../../test/support/hostile-urls.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
@@ -12,6 +13,14 @@ const metadata = {
   jwks_uri: 'https://oneid.example/jwks',
   end_session_endpoint: 'https://oneid.example/logout',
 };
+
+function privateKeyOf(type: 'ec' | 'rsa'): JsonWebKey {
+  const pair =
+    type === 'ec'
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return pair.privateKey.export({ format: 'jwk' });
+}
 
 function faultsOf(options: unknown): readonly string[] {
   try {
@@ -106,7 +115,7 @@ describe('resolveOptions', () => {
       idTokenSignedResponseAlg: 'EdDSA',
       idTokenEncryptedResponseAlg: 'ECDH-ES',
       idTokenEncryptedResponseEnc: 'A256GCM',
-      decryptionKeys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }],
+      decryptionKeys: [privateKeyOf('ec')],
       statePlacement: 'both',
       requireLogoutTokenExp: true,
       strictLogoutTokenTyp: true,
@@ -245,9 +254,11 @@ describe('a fault', () => {
   });
 
   it('is in decryption keys that are none, and where one of keys and algorithm is missing', () => {
-    const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' };
-    const noKey = 'each value in clients[0].decryptionKeys must be a private JWK (RSA, EC or OKP)';
-    for (const other of ['key', {}, { ...key, d: undefined }, { kty: 'oct', k: 'k', d: 'd' }]) {
+    const key = privateKeyOf('ec');
+    const { p: _prime, ...withoutPrime } = privateKeyOf('rsa');
+    const noKey = 'each value in clients[0].decryptionKeys must be a complete private JWK (RSA, EC or OKP)';
+    const offCurve = { ...key, x: key.y };
+    for (const other of ['key', {}, { ...key, d: undefined }, { kty: 'oct', k: 'k', d: 'd' }, withoutPrime, offCurve]) {
       expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES', decryptionKeys: [key, other] })).toEqual([
         noKey,
       ]);

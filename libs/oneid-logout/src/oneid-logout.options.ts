@@ -1,3 +1,4 @@
+import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import {
   ArrayNotEmpty,
   IsArray,
@@ -21,6 +22,7 @@ import { clearCookie, type CookieOptions } from './http/cookies.js';
 import { isReturnUrl } from './logout/return-url.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
 import { LEAST_SECRET_LENGTH } from './provider/client-secret-keys.js';
+import { withoutSlash } from './provider/issuer.js';
 import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS } from './provider/token-decryption.js';
 import { type SessionDatabaseOptions } from './sessions/session-database.js';
 import { type SessionResolver } from './sessions/session-resolvers.js';
@@ -121,10 +123,17 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const ArePrivateKeys = () =>
-  EachOf('arePrivateKeys', 'must be a private JWK (RSA, EC or OKP)', (value) => {
-    return isRecord(value) && ['RSA', 'EC', 'OKP'].includes(String(value['kty'])) && typeof value['d'] === 'string';
-  });
+const ArePrivateKeys = () => EachOf('arePrivateKeys', 'must be a complete private JWK (RSA, EC or OKP)', isPrivateKey);
+
+function isPrivateKey(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  try {
+    createPrivateKey({ key: value as JsonWebKey, format: 'jwk' });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
 class ProviderMetadataSchema {
@@ -375,7 +384,9 @@ function contradictions(clients: readonly OneIdClientOptions[]): string[] {
   const faults: string[] = [];
   clients.forEach((client, index) => {
     faults.push(...keyFaults(client).map((fault) => `clients[${index}].${fault}`));
-    const siblings = clients.slice(0, index).filter((earlier) => withoutSlash(earlier) === withoutSlash(client));
+    const siblings = clients
+      .slice(0, index)
+      .filter((earlier) => withoutSlash(earlier.issuer) === withoutSlash(client.issuer));
     if (siblings.some((earlier) => earlier.clientId === client.clientId)) {
       faults.push(`clients[${index}] is the same client as one before it`);
     }
@@ -402,10 +413,6 @@ function keyFaults(client: OneIdClientOptions): string[] {
     faults.push('idTokenEncryptedResponseAlg must be given, for there are decryptionKeys');
   }
   return faults;
-}
-
-function withoutSlash({ issuer }: OneIdClientOptions): string {
-  return issuer.replace(/\/$/, '');
 }
 
 function providerOf({ issuer, metadata }: OneIdClientOptions): string {

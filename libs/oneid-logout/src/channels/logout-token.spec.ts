@@ -515,7 +515,7 @@ describe('LogoutTokenVerifier', () => {
       ]);
       for (const key of [publicKey, { kty: 'oct', k: 'c2VjcmV0', d: 'x' }, 'pem', null]) {
         expect(faultsOf(client({ decryptionKeys: [key as JWK] }))).toEqual([
-          'each value in clients[0].decryptionKeys must be a private JWK (RSA, EC or OKP)',
+          'each value in clients[0].decryptionKeys must be a complete private JWK (RSA, EC or OKP)',
         ]);
       }
       for (const alg of ['dir', 'PBES2-HS256+A128KW', 'A256KW', 'A256GCMKW', 'RSA1_5']) {

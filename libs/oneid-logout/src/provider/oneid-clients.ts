@@ -1,7 +1,8 @@
 import { type Clock } from '../clock.js';
 import { type ResolvedClientOptions } from '../oneid-logout.options.js';
 import { ClientSecretKeys } from './client-secret-keys.js';
-import { OneIdProvider, withoutSlash } from './oneid-provider.js';
+import { withoutSlash } from './issuer.js';
+import { OneIdProvider } from './oneid-provider.js';
 import { type TokenKeys } from './token-keys.js';
 
 /** One of our registrations at a provider: its settings, all defaults filled in. */

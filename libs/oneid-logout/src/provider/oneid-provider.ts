@@ -2,6 +2,7 @@ import { allowInsecureRequests, customFetch, discoveryRequest, processDiscoveryR
 import { type Clock } from '../clock.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource } from './cached-resource.js';
+import { withoutSlash } from './issuer.js';
 import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
 
@@ -68,10 +69,6 @@ export class OneIdProvider {
   mayBe(iss: string): boolean {
     return withoutSlash(iss) === withoutSlash(this.issuer);
   }
-}
-
-export function withoutSlash(issuer: string): string {
-  return issuer.replace(/\/$/, '');
 }
 
 /** OpenID Connect Discovery 1.0 §4; an issuer with or without a trailing slash finds the same provider. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { withoutSlash } from '../provider/issuer.js';
 
 /** What a logout can be aimed at: one of our sessions, a login at the provider, or a user. */
 export type TargetKind = 'session' | 'sid' | 'sub';
@@ -6,11 +7,9 @@ export type TargetKind = 'session' | 'sid' | 'sub';
 /**
  * The key by which logouts and sessions find each other: lower-case hex SHA-256 of the JSON array
  * `[kind, issuer, value]`. The kind and the issuer keep equal values of different meaning or origin apart.
- *
- * The issuer's one trailing slash is dropped: OneID's has come and gone between versions.
  */
 export function targetOf(kind: TargetKind, issuer: string, value: string): string {
-  return digest([kind, issuer.replace(/\/$/, ''), value]);
+  return digest([kind, withoutSlash(issuer), value]);
 }
 
 /** Lower-case hex SHA-256 of a JSON array: unambiguous, of fixed length, and safe under any database collation. */
