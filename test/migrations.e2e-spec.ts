@@ -1,9 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { DataSource, type QueryRunner, Table } from 'typeorm';
-import { sessionDataSourceOptions, type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+import {
+  LogoutEntity,
+  oneIdLogoutMigrations,
+  sessionDataSourceOptions,
+  type SessionDatabaseOptions,
+  SessionEntity,
+  SessionTokensEntity,
+} from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
-import { clientId, issuer, SessionStore } from './support/session-store.js';
+import { startReplica } from './support/replica.js';
+import { clientId, DAY, issuer, SessionStore } from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
 
 const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_session', 'oneid_session_tokens'];
 
@@ -112,6 +121,90 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(executed.rows).toEqual([{ name: 'CreateOneIdLogoutTables1790000000000' }]);
     await host.undoLastMigration();
     expect(await tableNames()).toEqual([...tables, 'migrations'].sort());
+  });
+
+  describe('under names of the host', () => {
+    const named = (entityPrefix: string) =>
+      ({
+        ...testDatabase.options,
+        entityPrefix,
+        ...(testDatabase.options.type === 'postgres' && { schema: 'Single sign-on' }),
+      }) as SessionDatabaseOptions;
+
+    it('are apart from those under other names, and work', async () => {
+      const stores: SessionStore[] = [];
+      for (const entityPrefix of ['App_', 'other_']) {
+        stores.push(await SessionStore.open({ ...testDatabase, options: named(entityPrefix) }));
+      }
+      const [first, second] = stores as [SessionStore, SessionStore];
+      const { upQueries } = await first.database.dataSource.driver.createSchemaBuilder().log();
+      expect(upQueries.map(({ query }) => query)).toEqual([]);
+
+      const idToken = first.idToken({ sub: 'alice', sid: 'login' });
+      const sessions = [
+        await first.registry.register({ idToken, refreshToken: 'r' }),
+        await second.registry.register({ idToken, refreshToken: 'r' }),
+      ] as const;
+      await first.recorder.backchannel(first.logout({ sid: 'login' }));
+      expect(await first.isAlive(sessions[0].id)).toBe(false);
+      expect(await second.isAlive(sessions[1].id)).toBe(true);
+      const [due] = await first.tokens.findDue(5);
+      expect(await first.tokens.findEndedBy(due?.id ?? '', '', 5)).toHaveLength(1);
+      expect(await second.tokens.findDue(5)).toEqual([]);
+      first.clock.advance(40 * DAY);
+      await first.tokens.moveDue(due?.id ?? '', due?.dueAt ?? 0, null);
+      expect(await first.repository.purge(5)).toBe(2);
+      for (const store of stores) await store.close();
+    });
+
+    it('go down and up again', async () => {
+      await (await SessionDatabase.open(named('App_'), true)).close();
+      const dataSource = await connect(sessionDataSourceOptions(named('App_')));
+      await dataSource.undoLastMigration();
+      await expect(
+        dataSource.query(`SELECT * FROM ${dataSource.getMetadata(SessionEntity).tablePath}`),
+      ).rejects.toThrow();
+      await dataSource.runMigrations();
+      await (await open(named('App_'), false)).requireTables();
+    });
+  });
+
+  it("are made by the host's own data source, beside its own tables", async () => {
+    const host = await connect({
+      migrations: [CreateUsers1700000000000, ...oneIdLogoutMigrations],
+      migrationsRun: true,
+      entities: [SessionEntity, LogoutEntity, SessionTokensEntity],
+    });
+    expect(await tableNames()).toEqual([
+      'migrations',
+      'oneid_logout',
+      'oneid_session',
+      'oneid_session_tokens',
+      'users',
+    ]);
+    const { upQueries } = await host.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+    const database = await open(testDatabase.options, false);
+    await database.requireTables();
+    await host.undoLastMigration();
+    expect(await tableNames()).toEqual(['migrations', 'users']);
+    await expect(database.requireTables()).rejects.toThrow(
+      /^OneIdLogoutModule: can't use its table .oneid_session.; run its migrations first, or set runMigrations: /,
+    );
+  });
+
+  it('stop the boot when they are missing, and the host was to make them', async () => {
+    const booting = startReplica(
+      {
+        clients: [{ issuer, clientId, postLogoutRedirectUri: 'https://app.example/logout/callback' }],
+        database: testDatabase.options,
+        runMigrations: false,
+      },
+      new TestClock(),
+    );
+    await expect(booting).rejects.toThrow(
+      /^OneIdLogoutModule: can't use its table .oneid_session.; run its migrations first, or set runMigrations: /,
+    );
   });
 
   it('are made with a pool of one connection', async () => {

@@ -54,5 +54,9 @@ export {
 export { LogoutEntity } from './sessions/logout.entity.js';
 export { SessionEntity } from './sessions/session.entity.js';
 export { SessionTokensEntity } from './sessions/session-tokens.entity.js';
-export { type SessionDatabaseOptions, sessionDataSourceOptions } from './sessions/session-database.js';
+export {
+  oneIdLogoutMigrations,
+  type SessionDatabaseOptions,
+  sessionDataSourceOptions,
+} from './sessions/session-database.js';
 export { type CookieOptions } from './http/cookies.js';

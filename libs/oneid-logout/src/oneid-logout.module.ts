@@ -160,7 +160,9 @@ export class OneIdLogoutModule
     this.refuseNamesake();
   }
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    // the host's own migrations have had their turn by now
+    if (!this.options.runMigrations) await this.database.requireTables();
     this.notice.announce(this.path);
     this.purge.start();
     this.warn();

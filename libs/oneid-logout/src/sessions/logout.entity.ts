@@ -2,9 +2,9 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** A logout, as an append-only fact; the last two columns only note what has been done about it. */
 @Entity({ name: 'oneid_logout' })
-@Index('oneid_logout_target', ['target'])
-@Index('oneid_logout_keep_until', ['keepUntil'])
-@Index('oneid_logout_tokens_due_at', ['tokensDueAt'])
+@Index(['target'])
+@Index(['keepUntil'])
+@Index(['tokensDueAt'])
 export class LogoutEntity {
   /** Says what the fact is, so that recording it again is no second fact. */
   @PrimaryColumn({ type: 'varchar', length: 64 })

@@ -1,9 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataSource, type DataSourceOptions, MigrationExecutor, QueryFailedError, type QueryRunner } from 'typeorm';
+import {
+  DataSource,
+  type DataSourceOptions,
+  DefaultNamingStrategy,
+  MigrationExecutor,
+  type MigrationInterface,
+  QueryFailedError,
+  type QueryRunner,
+} from 'typeorm';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { CreateOneIdLogoutTables1790000000000 } from '../migrations/1790000000000-create-oneid-logout-tables.js';
 import { LogoutEntity } from './logout.entity.js';
 import { SessionEntity } from './session.entity.js';
+import { type SessionTables, sessionTablesOf } from './session-tables.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { digest } from './targets.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
@@ -35,10 +44,14 @@ const MIGRATION_LOCK = 7_153_269_401;
  * statement committed before it returns.
  */
 export class SessionDatabase {
+  readonly tables: SessionTables;
+
   private constructor(
     readonly dataSource: DataSource,
     readonly dialect: SqlDialect,
-  ) {}
+  ) {
+    this.tables = sessionTablesOf(dataSource);
+  }
 
   /**
    * Connects, checks that the connection can keep the library's promises, and brings the tables up to date.
@@ -65,6 +78,21 @@ export class SessionDatabase {
       throw error;
     }
     return database;
+  }
+
+  /** For hosts that run the migrations themselves: better no boot than a 503 for every request. */
+  async requireTables(): Promise<void> {
+    for (const table of Object.values(this.tables) as string[]) {
+      await this.run(`SELECT 1 FROM ${table} WHERE 1 = 0`).catch(async (error: unknown) => {
+        await this.close();
+        const { cause } = error as StoreUnavailableError;
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new Error(
+          `OneIdLogoutModule: can't use its table ${table}; run its migrations first, or set runMigrations: ${reason}`,
+          { cause },
+        );
+      });
+    }
   }
 
   async close(): Promise<void> {
@@ -154,6 +182,7 @@ export class SessionDatabase {
     try {
       await runner.connect();
       const unlock = await this.lockMigrations(runner);
+      await this.createSchema(runner);
       // on the connection that holds the lock: a pool of one is enough
       const executor = new MigrationExecutor(this.dataSource, runner);
       executor.transaction = 'each';
@@ -163,6 +192,13 @@ export class SessionDatabase {
       // the lock goes with the connection where it could not be given back
       await runner.release();
     }
+  }
+
+  private async createSchema(runner: QueryRunner): Promise<void> {
+    const { options } = this.dataSource;
+    if (options.type !== 'postgres' || options.schema === undefined) return;
+    // where it exists, the right to create one is not needed
+    if (!(await runner.hasSchema(options.schema))) await runner.createSchema(options.schema, true);
   }
 
   /** SQLite has no such lock: who loses the race there finds the work done at the next try. */
@@ -229,6 +265,12 @@ function withoutParameters(error: unknown): unknown {
 }
 
 /**
+ * The migrations that make the library's tables, for a host that runs them with its own (`runMigrations: false`). They
+ * follow the `schema` and `entityPrefix` of the data source that they are run on.
+ */
+export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [CreateOneIdLogoutTables1790000000000];
+
+/**
  * The full TypeORM options of the library's data source: the host's, with the library's entities and migrations.
  *
  * Use it in `ormconfig.ts` to run the migrations with TypeORM's command line.
@@ -236,8 +278,10 @@ function withoutParameters(error: unknown): unknown {
 export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataSourceOptions {
   const own = {
     entities: [SessionEntity, LogoutEntity, SessionTokensEntity],
-    migrations: [CreateOneIdLogoutTables1790000000000],
-    migrationsTableName: 'oneid_logout_migrations',
+    migrations: [...oneIdLogoutMigrations],
+    migrationsTableName: `${options.entityPrefix ?? ''}oneid_logout_migrations`,
+    // another would give the columns other names
+    namingStrategy: new DefaultNamingStrategy(),
     migrationsRun: false,
     synchronize: false,
     dropSchema: false,

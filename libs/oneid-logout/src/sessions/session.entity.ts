@@ -2,11 +2,11 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** A sign-in, as an immutable fact. */
 @Entity({ name: 'oneid_session' })
-@Index('oneid_session_target_session', ['targetSession'])
-@Index('oneid_session_target_sid', ['targetSid', 'registeredAt'])
-@Index('oneid_session_target_sub', ['targetSub', 'registeredAt'])
-@Index('oneid_session_expires_at', ['expiresAt'])
-@Index('oneid_session_id_token_hash', ['idTokenHash'], { unique: true })
+@Index(['targetSession'])
+@Index(['targetSid', 'registeredAt'])
+@Index(['targetSub', 'registeredAt'])
+@Index(['expiresAt'])
+@Index(['idTokenHash'], { unique: true })
 export class SessionEntity {
   @PrimaryColumn({ type: 'varchar', length: 64 })
   id!: string;

@@ -1,6 +1,7 @@
 import { boundSql, endedSql, type LogoutChannel, sessionBoundSql } from './rule.js';
 import { type Session, type SessionFacts, targetsOf } from './session.js';
 import { type SessionDatabase, type SqlParameter, type SqlRow } from './session-database.js';
+import { type SessionTables } from './session-tables.js';
 import { nowOnce } from './sql-dialect.js';
 import { targetOf, type TargetKind } from './targets.js';
 
@@ -77,9 +78,9 @@ export class SessionRepository {
   /** Alive sessions of a target. */
   async findAlive(kind: TargetKind, target: string, limit: number): Promise<Session[]> {
     const { rows } = await this.database.run(
-      `SELECT ${SESSION_COLUMNS} FROM oneid_session s
+      `SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
-         AND ${noneOf('oneid_logout l')}
+         AND ${noneOf(`${this.tables.logout} l`)}
        ORDER BY s.registered_at DESC LIMIT ${limit}`,
       [target],
     );
@@ -90,7 +91,7 @@ export class SessionRepository {
   async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
     const targets = targetsOf(facts);
     const { rows } = await this.database.run(
-      `SELECT l.channel FROM oneid_logout l
+      `SELECT l.channel FROM ${this.tables.logout} l
        WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')} LIMIT 1`,
       [...targets, facts.issuedAt, facts.registeredAt],
     );
@@ -100,7 +101,7 @@ export class SessionRepository {
   /** The latest `iat` of the logouts that ended this target for good; undefined when there is none. */
   async findLogoutIssuedAt(target: string): Promise<number | undefined> {
     const { rows } = await this.database.run(
-      `SELECT MAX(l.issued_at) AS issued_at FROM oneid_logout l
+      `SELECT MAX(l.issued_at) AS issued_at FROM ${this.tables.logout} l
        WHERE l.target = ? AND l.issued_until IS NULL AND l.registered_until IS NULL`,
       [target],
     );
@@ -121,11 +122,11 @@ export class SessionRepository {
     const targetSub = targetOf('sub', issuer, session.sub);
     const registeredAt = this.database.dialect.greatest(
       this.now,
-      `(SELECT COALESCE(MAX(l.registered_until), 0) + 1 FROM oneid_logout l WHERE l.target IN (?, ?))`,
+      `(SELECT COALESCE(MAX(l.registered_until), 0) + 1 FROM ${this.tables.logout} l WHERE l.target IN (?, ?))`,
     );
     const { affected } = await this.database.run(
       this.database.dialect.insertOrIgnore(
-        `INSERT INTO oneid_session (id, issuer, client_id, sid, sub, issued_at, registered_at, expires_at,
+        `INSERT INTO ${this.tables.session} (id, issuer, client_id, sid, sub, issued_at, registered_at, expires_at,
            target_session, target_sid, target_sub, id_token_hash)
          VALUES (?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?)`,
       ),
@@ -157,7 +158,7 @@ export class SessionRepository {
     }
     const { affected } = await this.database.run(
       this.database.dialect.insertOrIgnore(
-        `INSERT INTO oneid_logout (id, target, channel, issued_until, registered_until, issued_at, recorded_at,
+        `INSERT INTO ${this.tables.logout} (id, target, channel, issued_until, registered_until, issued_at, recorded_at,
            keep_until, tokens_due_at) VALUES ${rows.join(', ')}`,
       ),
       parameters,
@@ -167,7 +168,9 @@ export class SessionRepository {
 
   /** `registered_until` of a recorded logout, milliseconds. */
   async findRegisteredUntil(logoutId: string): Promise<number> {
-    const { rows } = await this.database.run('SELECT registered_until FROM oneid_logout WHERE id = ?', [logoutId]);
+    const { rows } = await this.database.run(`SELECT registered_until FROM ${this.tables.logout} WHERE id = ?`, [
+      logoutId,
+    ]);
     return Number(rows[0]?.['registered_until']);
   }
 
@@ -176,7 +179,7 @@ export class SessionRepository {
     ids: readonly string[],
   ): Promise<Map<string, { target: string; issuedUntil: number | null }>> {
     const { rows } = await this.database.run(
-      `SELECT id, target, issued_until FROM oneid_logout WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      `SELECT id, target, issued_until FROM ${this.tables.logout} WHERE id IN (${ids.map(() => '?').join(', ')})`,
       ids,
     );
     return new Map(
@@ -193,16 +196,17 @@ export class SessionRepository {
   /** Has this user signed in here, as far as that is remembered? */
   async knowsUser(issuer: string, sub: string): Promise<boolean> {
     const target = targetOf('sub', issuer, sub);
-    const { rows } = await this.database.run('SELECT 1 AS known FROM oneid_session s WHERE s.target_sub = ? LIMIT 1', [
-      target,
-    ]);
+    const { rows } = await this.database.run(
+      `SELECT 1 AS known FROM ${this.tables.session} s WHERE s.target_sub = ? LIMIT 1`,
+      [target],
+    );
     return rows.length > 0;
   }
 
   /** The targets of the users who signed in with this `sid`: one, unless the provider reuses it. */
   async findSubTargets(targetSid: string): Promise<string[]> {
     const { rows } = await this.database.run(
-      'SELECT DISTINCT s.target_sub FROM oneid_session s WHERE s.target_sid = ? ORDER BY s.target_sub',
+      `SELECT DISTINCT s.target_sub FROM ${this.tables.session} s WHERE s.target_sid = ? ORDER BY s.target_sub`,
       [targetSid],
     );
     return rows.map((row) => String(row['target_sub']));
@@ -216,7 +220,7 @@ export class SessionRepository {
    */
   async noteReturn(logoutId: string, maxAge: number): Promise<boolean> {
     const { affected } = await this.database.run(
-      `UPDATE oneid_logout SET returned_at = ${this.now} 
+      `UPDATE ${this.tables.logout} SET returned_at = ${this.now}
        WHERE id = ? AND returned_at IS NULL AND recorded_at > ${this.now} - ?`,
       [logoutId, maxAge],
     );
@@ -232,18 +236,18 @@ export class SessionRepository {
    */
   async purge(limit: number): Promise<number> {
     const sessions = await this.selectIds(
-      `SELECT s.id FROM oneid_session s
+      `SELECT s.id FROM ${this.tables.session} s
        WHERE s.expires_at < ${this.nowOnce} - ${EXPIRED_SESSION_RETENTION}
-         AND ${noneOf('oneid_logout l', 'AND l.tokens_due_at IS NOT NULL')}
+         AND ${noneOf(`${this.tables.logout} l`, 'AND l.tokens_due_at IS NOT NULL')}
        LIMIT ${limit}`,
     );
-    await this.deleteIds('oneid_session_tokens', 'session_id', sessions);
-    await this.deleteIds('oneid_session', 'id', sessions);
+    await this.deleteIds(this.tables.sessionTokens, 'session_id', sessions);
+    await this.deleteIds(this.tables.session, 'id', sessions);
     const logouts = await this.selectIds(
-      `SELECT l.id FROM oneid_logout l WHERE l.keep_until < ${this.nowOnce} AND l.tokens_due_at IS NULL
-         AND ${noneOf('oneid_session s')} LIMIT ${limit}`,
+      `SELECT l.id FROM ${this.tables.logout} l WHERE l.keep_until < ${this.nowOnce} AND l.tokens_due_at IS NULL
+         AND ${noneOf(`${this.tables.session} s`)} LIMIT ${limit}`,
     );
-    await this.deleteIds('oneid_logout', 'id', logouts);
+    await this.deleteIds(this.tables.logout, 'id', logouts);
     return sessions.length + logouts.length;
   }
 
@@ -260,8 +264,8 @@ export class SessionRepository {
   private async findChecked(condition: string, parameter: string): Promise<CheckedSession | undefined> {
     const { rows } = await this.database.run(
       `SELECT ${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
-         (SELECT l.channel FROM oneid_logout l WHERE ${endedSql} LIMIT 1) AS ended_by
-       FROM oneid_session s WHERE ${condition}`,
+         (SELECT l.channel FROM ${this.tables.logout} l WHERE ${endedSql} LIMIT 1) AS ended_by
+       FROM ${this.tables.session} s WHERE ${condition}`,
       [parameter],
     );
     const row = rows[0];
@@ -278,8 +282,12 @@ export class SessionRepository {
   private registeredUntil(logout: NewLogout): string {
     if (logout.bound !== 'registered') return 'NULL';
     const { dialect } = this.database;
-    const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM oneid_session s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
+    const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM ${this.tables.session} s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
     return dialect.greatest(dialect.greatest(this.now, '?'), newest);
+  }
+
+  private get tables(): SessionTables {
+    return this.database.tables;
   }
 
   private get now(): string {
@@ -298,7 +306,7 @@ const TARGET_COLUMNS = {
 } as const satisfies Record<TargetKind, string>;
 
 /** No row of the other table meets; one target at a time, as MySQL has no use for its indexes where they are joined. */
-const noneOf = (others: 'oneid_session s' | 'oneid_logout l', condition = ''): string =>
+const noneOf = (others: string, condition = ''): string =>
   Object.values(TARGET_COLUMNS)
     .map(
       (column) =>

@@ -2,6 +2,7 @@ import { boundSql, endsSql } from './rule.js';
 import { type SessionFacts, targetsOf } from './session.js';
 import { nowOnce } from './sql-dialect.js';
 import { type SessionDatabase, type SqlRow } from './session-database.js';
+import { type SessionTables } from './session-tables.js';
 
 /** The tokens of a session as they lie in the database: ciphertext. */
 export interface StoredTokens {
@@ -31,7 +32,7 @@ export class TokenRepository {
 
   async find(sessionId: string): Promise<StoredTokens | undefined> {
     const { rows } = await this.database.run(
-      `SELECT ${TOKEN_COLUMNS} FROM oneid_session_tokens t JOIN oneid_session s ON s.id = t.session_id
+      `SELECT ${TOKEN_COLUMNS} FROM ${this.tables.sessionTokens} t JOIN ${this.tables.session} s ON s.id = t.session_id
        WHERE t.session_id = ?`,
       [sessionId],
     );
@@ -41,7 +42,7 @@ export class TokenRepository {
   /** Stores a session's tokens in place of those it had. */
   async save(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
     const { affected } = await this.database.run(
-      'UPDATE oneid_session_tokens SET id_token = ?, refresh_token = ? WHERE session_id = ?',
+      `UPDATE ${this.tables.sessionTokens} SET id_token = ?, refresh_token = ? WHERE session_id = ?`,
       [idToken, refreshToken, sessionId],
     );
     if (affected === 0) await this.insert(sessionId, idToken, refreshToken);
@@ -51,8 +52,8 @@ export class TokenRepository {
   async insert(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
     await this.database.run(
       this.database.dialect.insertOrIgnore(
-        `INSERT INTO oneid_session_tokens (session_id, id_token, refresh_token)
-         SELECT s.id, ?, ? FROM oneid_session s WHERE s.id = ?`,
+        `INSERT INTO ${this.tables.sessionTokens} (session_id, id_token, refresh_token)
+         SELECT s.id, ?, ? FROM ${this.tables.session} s WHERE s.id = ?`,
       ),
       [idToken, refreshToken, sessionId],
     );
@@ -62,7 +63,7 @@ export class TokenRepository {
   async erase(tokens: StoredTokens): Promise<void> {
     // no two ciphertexts are equal, so one of them tells; and one of them is always there
     await this.database.run(
-      'DELETE FROM oneid_session_tokens WHERE session_id = ? AND COALESCE(refresh_token, id_token) = ?',
+      `DELETE FROM ${this.tables.sessionTokens} WHERE session_id = ? AND COALESCE(refresh_token, id_token) = ?`,
       [tokens.sessionId, tokens.refreshToken ?? tokens.idToken],
     );
   }
@@ -71,8 +72,8 @@ export class TokenRepository {
   async makeDue(session: SessionFacts): Promise<void> {
     const targets = targetsOf(session);
     await this.database.run(
-      `UPDATE oneid_logout SET tokens_due_at = ${this.database.dialect.now}
-       WHERE id IN (SELECT id FROM (SELECT l.id FROM oneid_logout l
+      `UPDATE ${this.tables.logout} SET tokens_due_at = ${this.database.dialect.now}
+       WHERE id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l
          WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND l.channel <> 'frontchannel'
            AND ${boundSql('?', '?')}) due)`,
       [...targets, session.issuedAt, session.registeredAt],
@@ -84,7 +85,7 @@ export class TokenRepository {
     const { now } = this.database.dialect;
     const { rows } = await this.database.run(
       `SELECT l.id, l.tokens_due_at, ${now} AS now_at, CASE WHEN l.keep_until < ${now} THEN 1 ELSE 0 END AS overdue
-       FROM oneid_logout l WHERE l.tokens_due_at <= ${nowOnce(this.database.dialect)} ORDER BY l.tokens_due_at LIMIT ${limit}`,
+       FROM ${this.tables.logout} l WHERE l.tokens_due_at <= ${nowOnce(this.database.dialect)} ORDER BY l.tokens_due_at LIMIT ${limit}`,
     );
     return rows.map((row) => ({
       id: String(row['id']),
@@ -97,7 +98,7 @@ export class TokenRepository {
   /** Moves a logout's due time, unless somebody else moved it first; null when nothing is left to do. */
   async moveDue(logoutId: string, from: number, to: number | null): Promise<boolean> {
     const { affected } = await this.database.run(
-      'UPDATE oneid_logout SET tokens_due_at = ? WHERE id = ? AND tokens_due_at = ?',
+      `UPDATE ${this.tables.logout} SET tokens_due_at = ? WHERE id = ? AND tokens_due_at = ?`,
       [to, logoutId, from],
     );
     return affected === 1;
@@ -106,14 +107,18 @@ export class TokenRepository {
   /** Tokens of the sessions that this logout ends, in the order of their session ids. */
   async findEndedBy(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
     const { rows } = await this.database.run(
-      `SELECT ${TOKEN_COLUMNS} FROM oneid_logout l
-       JOIN oneid_session s ON ${endsSql}
-       JOIN oneid_session_tokens t ON t.session_id = s.id
+      `SELECT ${TOKEN_COLUMNS} FROM ${this.tables.logout} l
+       JOIN ${this.tables.session} s ON ${endsSql}
+       JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id
        WHERE l.id = ? AND t.session_id > ?
        ORDER BY t.session_id LIMIT ${limit}`,
       [logoutId, afterSessionId],
     );
     return rows.map(toTokens);
+  }
+
+  private get tables(): SessionTables {
+    return this.database.tables;
   }
 }
 
