@@ -88,13 +88,17 @@ describe('LogoutTokenVerifier', () => {
     for (const name of ['sid', 'sub']) {
       await expect(verifierOf({}).verify(await claims({ [name]: fits }))).resolves.toMatchObject({ [name]: fits });
       expect(await refusalOf(claims({ [name]: long }))).toMatchObject({ message: subjects });
-      expect(await refusalOf(claims({ [name]: 7 }))).toMatchObject({ message: subjects });
+      for (const other of [7, ['x'], {}, true]) {
+        expect(await refusalOf(claims({ [name]: other }))).toMatchObject({ message: subjects });
+      }
     }
     await expect(verifierOf({}).verify(await claims({ sid: undefined, sub: fits }))).resolves.toMatchObject({
       sub: fits,
     });
     expect(await refusalOf(claims({ jti: long }))).toMatchObject({ code: 'logout_token_jti_missing' });
-    expect(await refusalOf(claims({ jti: 7 }))).toMatchObject({ code: 'logout_token_jti_missing' });
+    for (const other of [7, ['x'], {}, true]) {
+      expect(await refusalOf(claims({ jti: other }))).toMatchObject({ code: 'logout_token_jti_missing' });
+    }
   });
 
   it('BC-2: takes times that are numbers only', async () => {

@@ -72,6 +72,8 @@ describe('IdTokenVerifier', () => {
 
   const faults: [string, () => Promise<string>, string][] = [
     ['no JWT', () => Promise.resolve('x'), 'The ID token is not a JWT'],
+    // programs without types give undefined where the scope openid was not asked for
+    ['no text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
     ['an empty text', () => Promise.resolve(''), 'The ID token is not a JWT'],
     ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has an unusable header'],
     ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has an unusable header'],
