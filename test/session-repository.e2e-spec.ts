@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type SqlRow } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import {
   type NewLogout,
@@ -252,8 +253,10 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect([numberOf(issued, 'issued_until'), numberOf(issued, 'registered_until')]).toEqual([1_790_000_000, null]);
       expect(numberOf(registered, 'issued_until')).toBeNull();
       expect(numberOf(none, 'issued_at')).toBe(1_790_000_000);
-      expect(numberOf(none, 'tokens_due_at')).not.toBeNull();
-      expect(numberOf(registered, 'tokens_due_at')).toBeNull();
+      const dueIn = (row: SqlRow | undefined) =>
+        (numberOf(row, 'tokens_due_at') ?? NaN) - (numberOf(row, 'recorded_at') ?? NaN);
+      expect(dueIn(none)).toBeLessThan(50);
+      expect(Math.abs(dueIn(registered) - HOUR)).toBeLessThan(50);
     });
 
     it('has no tokens due where none are stored', async () => {
@@ -328,17 +331,21 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   });
 
   describe('purge', () => {
-    it('deletes sessions with their tokens a day after they expired, no earlier', async () => {
+    it('deletes the tokens of a session that has expired, and the session a day later, neither earlier', async () => {
       const session = newSession({ lifetime: HOUR });
       await repository.insertSession(session);
       await store.tokens.insert(session.id, 'sealed', null);
+      clock.databaseAhead = HOUR - 5_000;
+      expect(await repository.purge(10)).toBe(0);
+      clock.databaseAhead = HOUR + 5_000;
+      expect(await repository.purge(10)).toBe(1);
+      expect(await store.rows('session_tokens')).toEqual([]);
       clock.databaseAhead = HOUR + DAY - 5_000;
       expect(await repository.purge(10)).toBe(0);
       expect((await repository.check(session.id))?.expired).toBe(true);
       clock.databaseAhead = HOUR + DAY + 5_000;
       expect(await repository.purge(10)).toBe(1);
       expect(await store.rows('session')).toEqual([]);
-      expect(await store.rows('session_tokens')).toEqual([]);
     });
 
     it('deletes logouts past their retention, no earlier', async () => {
@@ -373,8 +380,12 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.rows('session_tokens')).toHaveLength(1);
       const [due] = await store.tokens.findDue(10);
       expect(due).toMatchObject({ id: logout.id, overdue: true });
+      expect(await store.tokens.countDue()).toBe(1);
       expect(await store.tokens.moveDue(logout.id, due?.dueAt ?? NaN, null)).toBe(true);
-      expect(await repository.purge(10)).toBe(2);
+      expect(await store.tokens.countDue()).toBe(0);
+      // the session, its tokens, the logout
+      expect(await repository.purge(10)).toBe(3);
+      expect(await store.rows('session_tokens')).toEqual([]);
     });
 
     it('never forgets a logout before the last session that it ends, whatever the clock did', async () => {
@@ -441,21 +452,24 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.tokens.findDue(10)).toEqual([]);
     });
 
-    it('makeDue: every logout but the front-channel that ends the session, and no other', async () => {
+    it('makeDue: every logout that ends the session, the front-channel an hour later, and no other', async () => {
       const session = newSession();
       await repository.insertSession(session);
       const ending = [newLogout(), newLogout({ bound: 'none', channel: 'backchannel' })];
+      const frontchannel = newLogout({ channel: 'frontchannel' });
       const others = [
-        newLogout({ channel: 'frontchannel' }),
         newLogout({ ...ofUser, bound: 1, channel: 'backchannel' }),
         newLogout({ target: targetOf('sid', issuer, 'sid-2') }),
       ];
-      await repository.insertLogouts([...ending, ...others]);
+      await repository.insertLogouts([...ending, frontchannel, ...others]);
       await store.database.run('UPDATE oneid_logout SET tokens_due_at = NULL');
       const checked = await repository.check(session.id);
       if (checked) await store.tokens.makeDue(checked.session);
-      const due = await store.tokens.findDue(10);
-      expect(due.map(({ id }) => id).sort()).toEqual(ending.map(({ id }) => id).sort());
+      const due = async () => (await store.tokens.findDue(10)).map(({ id }) => id).sort();
+      expect(await due()).toEqual(ending.map(({ id }) => id).sort());
+      expect(await store.tokens.countDue()).toBe(2);
+      clock.databaseAhead = HOUR;
+      expect(await due()).toEqual([...ending, frontchannel].map(({ id }) => id).sort());
     });
   });
 });

@@ -100,6 +100,33 @@ describe('resolveOptions', () => {
     );
   });
 
+  it('authenticates with a key of its own, where the method says so', () => {
+    const key = { ...privateKeyOf('ec'), alg: 'ES256' };
+    const faultsWith = (clientAssertionSigningKey: unknown, tokenEndpointAuthMethod: unknown) =>
+      clientFaultsWith({ clientAssertionSigningKey, tokenEndpointAuthMethod });
+    const together =
+      'clients[0].clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together';
+    expect(faultsWith(key, 'private_key_jwt')).toEqual([]);
+    expect(faultsWith(undefined, 'private_key_jwt')).toEqual([together]);
+    expect(faultsWith(key, undefined)).toEqual([together]);
+    for (const unfit of [
+      { ...key, alg: undefined },
+      { ...key, d: undefined },
+      { kty: 'oct', k: 'k', alg: 'HS256' },
+    ]) {
+      expect(faultsWith(unfit, 'private_key_jwt')).toEqual([
+        expect.stringMatching(
+          /^clients\[0\]\.clientAssertionSigningKey must be a complete private JWK whose alg is one of RS256, /,
+        ),
+      ]);
+    }
+    for (const method of ['client_secret_basic', 'client_secret_post']) {
+      expect(clientFaultsWith({ tokenEndpointAuthMethod: method })).toEqual([
+        `clients[0].clientSecret must be given, for tokenEndpointAuthMethod is ${method}`,
+      ]);
+    }
+  });
+
   it('takes one session resolver or several', () => {
     const resolver = () => undefined;
     expect(resolveOptions({ clients: [client], sessionFrom: resolver }).sessionFrom).toEqual([resolver]);
@@ -110,7 +137,8 @@ describe('resolveOptions', () => {
     const full = {
       ...client,
       clientSecret: 'secret',
-      tokenEndpointAuthMethod: 'client_secret_post',
+      tokenEndpointAuthMethod: 'private_key_jwt',
+      clientAssertionSigningKey: { ...privateKeyOf('ec'), alg: 'ES256' },
       metadata: { ...metadata, revocation_endpoint: 'http://127.0.0.1:4444/revoke?x=1' },
       idTokenSignedResponseAlg: 'EdDSA',
       idTokenEncryptedResponseAlg: 'ECDH-ES',
@@ -199,9 +227,9 @@ describe('a fault', () => {
       ['clients[0].clientSecret should not be empty', 'clients[0].clientSecret must be a string'],
     ],
     [
-      { tokenEndpointAuthMethod: 'private_key_jwt' },
+      { tokenEndpointAuthMethod: 'client_secret_jwt' },
       [
-        'clients[0].tokenEndpointAuthMethod must be one of the following values: client_secret_basic, client_secret_post, none',
+        'clients[0].tokenEndpointAuthMethod must be one of the following values: client_secret_basic, client_secret_post, private_key_jwt, none',
       ],
     ],
     [{ postLogoutRedirectUri: '/logout/callback' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],

@@ -125,6 +125,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 const ArePrivateKeys = () => EachOf('arePrivateKeys', 'must be a complete private JWK (RSA, EC or OKP)', isPrivateKey);
 
+const IsSigningKey = () =>
+  Predicate(
+    'isSigningKey',
+    `must be a complete private JWK whose alg is one of ${ASYMMETRIC_ALGORITHMS.join(', ')}`,
+    (value) => isPrivateKey(value) && ASYMMETRIC_ALGORITHMS.includes(String((value as JWK).alg)),
+  );
+
 function isPrivateKey(value: unknown): boolean {
   if (!isRecord(value)) return false;
   try {
@@ -170,8 +177,14 @@ class ClientSchema {
 
   /** How the client authenticates to revoke tokens; by default `client_secret_basic` with a secret, else `none`. */
   @IsOptional()
-  @IsIn(['client_secret_basic', 'client_secret_post', 'none'])
-  readonly tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post' | 'none' | undefined;
+  @IsIn(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
+  readonly tokenEndpointAuthMethod?:
+    'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none' | undefined;
+
+  /** The private key for `private_key_jwt`, with its `alg`. */
+  @IsOptional()
+  @IsSigningKey()
+  readonly clientAssertionSigningKey?: JWK | undefined;
 
   /**
    * Where OneID sends the browser after a logout: the public URL of this module's `/logout/callback`, character for
@@ -311,7 +324,7 @@ export type OneIdClientOptions = Plain<ClientSchema>;
 /** Options of {@link OneIdLogoutModule}. */
 export type OneIdLogoutOptions = Plain<OptionsSchema>;
 
-type Optional = 'clientSecret' | 'metadata' | 'idTokenEncryptedResponseAlg';
+type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'metadata' | 'idTokenEncryptedResponseAlg';
 
 /** A client's options with all defaults filled in. */
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
@@ -400,7 +413,14 @@ function contradictions(clients: readonly OneIdClientOptions[]): string[] {
 
 function keyFaults(client: OneIdClientOptions): string[] {
   const { idTokenSignedResponseAlg: alg = '', clientSecret = '', decryptionKeys = [] } = client;
+  const { tokenEndpointAuthMethod: method = 'none', clientAssertionSigningKey: signingKey } = client;
   const faults: string[] = [];
+  if (method.startsWith('client_secret') && clientSecret === '') {
+    faults.push(`clientSecret must be given, for tokenEndpointAuthMethod is ${method}`);
+  }
+  if ((method === 'private_key_jwt') !== (signingKey !== undefined)) {
+    faults.push('clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together');
+  }
   const least = LEAST_SECRET_LENGTH[alg] ?? 0;
   if (Buffer.byteLength(clientSecret) < least) {
     faults.push(`clientSecret must have at least ${least} bytes, for idTokenSignedResponseAlg is ${alg}`);

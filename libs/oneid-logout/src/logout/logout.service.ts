@@ -16,6 +16,7 @@ import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { type SessionFacts } from '../sessions/session.js';
 import { type SessionRequest } from '../sessions/session-resolvers.js';
 import { SessionRepository } from '../sessions/session.repository.js';
+import { TokenRepository } from '../sessions/token.repository.js';
 import { TokenVault } from '../sessions/token-vault.js';
 import { type EndSessionRequest, endSessionRequest, isUsableHint, refuseReserved } from './end-session-request.js';
 import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
@@ -59,6 +60,7 @@ export class LogoutService {
     private readonly recorder: LogoutRecorder,
     private readonly repository: SessionRepository,
     private readonly liveness: SessionLiveness,
+    private readonly tokens: TokenRepository,
     private readonly adapterHost: HttpAdapterHost,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
@@ -154,6 +156,16 @@ export class LogoutService {
       throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
     }
     await this.recorder.byAdmin(issuer, user.sub);
+  }
+
+  /**
+   * For a health page or a gauge: how many logouts still have refresh tokens to revoke at OneID, or to look for. Those
+   * that fail are tried again for as long as the tokens may live; the log says why.
+   *
+   * @throws {StoreUnavailableError} 503
+   */
+  async countPendingRevocations(): Promise<number> {
+    return this.tokens.countDue();
   }
 
   private async answer(request: SessionRequest, given: RespondOptions): Promise<HttpAnswer> {

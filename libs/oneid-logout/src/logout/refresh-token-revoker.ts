@@ -1,10 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { importJWK, type JWK } from 'jose';
 import {
   allowInsecureRequests,
+  type ClientAuth,
   ClientSecretBasic,
   ClientSecretPost,
   customFetch,
   None,
+  type PrivateKey,
+  PrivateKeyJwt,
   processRevocationResponse,
   ResponseBodyError,
   revocationRequest,
@@ -17,11 +21,17 @@ import { TokenVault } from '../sessions/token-vault.js';
 
 const BATCH = 20;
 
-/** When to try again after a failure, and for how long one replica has a logout to itself: milliseconds. */
-const RETRY_DELAY = 60_000;
+/** For how long one replica has a logout to itself: milliseconds. */
+const LEASE = 60_000;
+
+/** When to try again after a failure: after as long again as has passed since the logout, within these milliseconds. */
+const PAUSE = { least: 60_000, most: 6 * 60 * 60 * 1000 };
 
 /** For how long to work on one logout before putting it back, well within that time: milliseconds. */
 const TURN = 30_000;
+
+/** 4xx that say nothing about the token: too slow, too early, too many. */
+const RETRIED = new Set([408, 425, 429]);
 
 /** Nothing is left to revoke; or some is, to go on with now, or after a while. */
 type Outcome = 'done' | 'more' | 'later';
@@ -58,30 +68,31 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   private async settle(logout: DueLogout, down: Set<string>): Promise<Outcome> {
-    const retryAt = logout.now + RETRY_DELAY;
-    if (!(await this.tokens.moveDue(logout.id, logout.dueAt, retryAt))) return 'later';
-    const outcome = await this.revokeEndedBy(logout.id, down);
-    const gaveUp = outcome === 'later' && logout.overdue;
-    if (gaveUp) this.logger.error('Gave up revoking refresh tokens of a logout past its retention');
-    if (outcome === 'done' || gaveUp) await this.tokens.moveDue(logout.id, retryAt, null);
-    if (outcome === 'more') await this.tokens.moveDue(logout.id, retryAt, logout.dueAt);
+    const leasedUntil = logout.now + LEASE;
+    if (!(await this.tokens.moveDue(logout.id, logout.dueAt, leasedUntil))) return 'later';
+    const outcome = await this.revokeEndedBy(logout, down);
+    await this.tokens.moveDue(logout.id, leasedUntil, nextTurn(logout, outcome));
+    if (outcome === 'later' && logout.overdue) {
+      this.logger.error('Gave up revoking refresh tokens of a logout past its retention');
+    }
     return outcome;
   }
 
-  private async revokeEndedBy(logoutId: string, down: Set<string>): Promise<Outcome> {
+  private async revokeEndedBy(logout: DueLogout, down: Set<string>): Promise<Outcome> {
     const until = performance.now() + TURN;
     let failed = false;
     let last = '';
     for (;;) {
-      const batch = await this.tokens.findEndedBy(logoutId, last, BATCH);
+      const batch = await this.tokens.findEndedBy(logout.id, last, BATCH);
       for (const tokens of batch) {
         if (this.stopping || performance.now() > until) return failed ? 'later' : 'more';
-        const result = down.has(tokens.issuer) ? 'provider_down' : await this.revoke(tokens);
+        if (down.has(tokens.issuer)) return 'later';
+        const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens);
         if (result === 'provider_down') {
           down.add(tokens.issuer);
           return 'later';
         }
-        if (result === 'revoked') await this.tokens.erase(tokens);
+        if (result === 'settled') await this.tokens.erase(tokens);
         else failed = true;
         last = tokens.sessionId;
       }
@@ -89,44 +100,39 @@ export class RefreshTokenRevoker extends BackgroundJob {
     }
   }
 
-  /** @returns `revoked` also where there is nothing to revoke */
-  private async revoke(tokens: StoredTokens): Promise<'revoked' | 'refused' | 'provider_down'> {
-    if (tokens.refreshToken === null) return 'revoked';
+  /** @returns `settled` when nothing is left to do for this token, whatever became of it */
+  private async revoke(tokens: StoredTokens): Promise<'settled' | 'client_unknown' | 'provider_down'> {
+    if (tokens.refreshToken === null) return 'settled';
     const client = this.clients.find(tokens.issuer, tokens.clientId);
     if (client === undefined) {
       this.logger.error(`Can't revoke a refresh token: no client ${tokens.clientId} of ${tokens.issuer} is configured`);
-      return 'refused';
+      return 'client_unknown';
     }
-    if (client.keepOfflineTokens) return 'revoked';
+    if (client.keepOfflineTokens) return 'settled';
     const refreshToken = await this.vault.open(tokens.sessionId, tokens.refreshToken);
     if (refreshToken === undefined) {
       this.logger.error("Can't revoke a refresh token: none of today's secrets opens it");
-      return 'revoked';
+      return 'settled';
     }
     try {
-      await this.revokeAt(client, refreshToken);
-      return 'revoked';
+      return await this.revokeAt(client, refreshToken);
     } catch (error) {
-      const refusal = error instanceof ResponseBodyError ? error : undefined;
-      if (refusal?.error === 'unsupported_token_type') {
-        this.logger.warn(`${client.issuer} does not revoke refresh tokens: one was erased, but not revoked`);
-        return 'revoked';
-      }
-      this.logger.warn(`A refresh token could not be revoked yet: ${refusal?.error ?? String(error)}`);
-      return refusal !== undefined && refusal.status < 500 && refusal.status !== 429 ? 'refused' : 'provider_down';
+      this.logger.warn(`A refresh token could not be revoked yet: ${String(error)}`);
+      return 'provider_down';
     }
   }
 
-  private async revokeAt(client: OneIdClient, refreshToken: string): Promise<void> {
+  /** RFC 7009 §2.2: what the provider refuses for a reason of its own it would refuse again. */
+  private async revokeAt(client: OneIdClient, refreshToken: string): Promise<'settled' | 'provider_down'> {
     const { issuer, revocation_endpoint } = await client.provider.metadata();
     if (revocation_endpoint === undefined) {
       this.logger.warn(`${issuer} has no revocation_endpoint: a refresh token was erased, but not revoked`);
-      return;
+      return 'settled';
     }
     const response = await revocationRequest(
       { issuer, revocation_endpoint },
       { client_id: client.clientId },
-      authentication(client),
+      await authentication(client),
       refreshToken,
       {
         [allowInsecureRequests]: new URL(revocation_endpoint).protocol === 'http:',
@@ -135,13 +141,41 @@ export class RefreshTokenRevoker extends BackgroundJob {
         additionalParameters: { token_type_hint: 'refresh_token' },
       },
     );
-    await processRevocationResponse(response);
+    if (response.ok) return 'settled';
+    const { status } = response;
+    const reason = await processRevocationResponse(response).catch((error: unknown) => codeOf(error));
+    if (status >= 500 || RETRIED.has(status)) {
+      this.logger.warn(`A refresh token could not be revoked yet: ${status} ${reason}`);
+      return 'provider_down';
+    }
+    this.logger.error(`${issuer} refused to revoke a refresh token, which was erased here: ${status} ${reason}`);
+    return 'settled';
   }
 }
 
-function authentication({ tokenEndpointAuthMethod, clientSecret }: OneIdClient) {
-  if (tokenEndpointAuthMethod === 'none' || clientSecret === undefined) return None();
-  return tokenEndpointAuthMethod === 'client_secret_post'
-    ? ClientSecretPost(clientSecret)
-    : ClientSecretBasic(clientSecret);
+/** When to look at a logout again: the database's clock, milliseconds; null for never. */
+function nextTurn(logout: DueLogout, outcome: Outcome): number | null {
+  if (outcome === 'done' || (outcome === 'later' && logout.overdue)) return null;
+  if (outcome === 'more') return logout.dueAt;
+  const passed = logout.now - logout.recordedAt;
+  return logout.now + Math.min(Math.max(passed, PAUSE.least), PAUSE.most);
+}
+
+/** The `error` of the provider's answer (RFC 6749 §5.2), if it gave one. */
+function codeOf(error: unknown): string {
+  return error instanceof ResponseBodyError ? error.error : '';
+}
+
+/** OpenID Connect Core 1.0 §9. */
+async function authentication(client: OneIdClient): Promise<ClientAuth> {
+  const { tokenEndpointAuthMethod, clientSecret = '', clientAssertionSigningKey: key } = client;
+  if (tokenEndpointAuthMethod === 'client_secret_post') return ClientSecretPost(clientSecret);
+  if (tokenEndpointAuthMethod === 'client_secret_basic') return ClientSecretBasic(clientSecret);
+  return key === undefined ? None() : PrivateKeyJwt(await signingKey(key));
+}
+
+async function signingKey(jwk: JWK): Promise<PrivateKey> {
+  const key = await importJWK(jwk);
+  if (key instanceof Uint8Array) throw new TypeError('clientAssertionSigningKey is a secret, not a private key');
+  return { key, ...(jwk.kid !== undefined && { kid: jwk.kid }) };
 }

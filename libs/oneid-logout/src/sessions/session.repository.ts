@@ -53,6 +53,15 @@ export interface RetentionSettings {
 /** Expired sessions stay for a day, so that their owners are told `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 
+/**
+ * How long the tokens of a session stay that only the front-channel has ended, milliseconds: it says nothing that could
+ * justify revoking them, and OneID's signed word for it may still come.
+ */
+export const FRONTCHANNEL_TOKEN_RETENTION = 60 * 60 * 1000;
+
+/** Does logout `l` still have refresh tokens to revoke? */
+export const REVOKING = `l.tokens_due_at IS NOT NULL AND l.channel <> 'frontchannel'`;
+
 /** Ids come from cookies: nothing else than what we gave out reaches the database. */
 const SESSION_ID = /^[0-9a-f]{64}$/;
 
@@ -149,7 +158,8 @@ export class SessionRepository {
     const rows: string[] = [];
     const parameters: SqlParameter[] = [];
     for (const logout of logouts) {
-      const dueAt = this.settings.storesTokens && logout.channel !== 'frontchannel' ? this.now : 'NULL';
+      const dueIn = logout.channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
+      const dueAt = this.settings.storesTokens ? `${this.now} + ${dueIn}` : 'NULL';
       rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${this.now}, ${this.now} + ?, ${dueAt})`);
       parameters.push(logout.id, logout.target, logout.channel);
       parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
@@ -228,27 +238,32 @@ export class SessionRepository {
   }
 
   /**
-   * Deletes what no answer depends on any more: sessions a day after they expired, logouts past their retention that end
-   * no session still there, whatever the clock did in between; neither while refresh tokens wait to be revoked.
+   * Deletes what no answer depends on any more: tokens when their session has expired, sessions a day later, logouts
+   * past their retention that end no session still there, whatever the clock did in between; none of them while refresh
+   * tokens wait to be revoked.
    *
    * @param limit at most so many rows of each
    * @returns how many rows are gone
    */
   async purge(limit: number): Promise<number> {
+    const nothingDue = noneOf(`${this.tables.logout} l`, `AND ${REVOKING}`);
+    const expired = await this.selectIds(
+      `SELECT s.id FROM ${this.tables.session} s JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id
+       WHERE s.expires_at < ${this.nowOnce} AND ${nothingDue} LIMIT ${limit}`,
+    );
+    await this.deleteIds(this.tables.sessionTokens, 'session_id', expired);
     const sessions = await this.selectIds(
       `SELECT s.id FROM ${this.tables.session} s
-       WHERE s.expires_at < ${this.nowOnce} - ${EXPIRED_SESSION_RETENTION}
-         AND ${noneOf(`${this.tables.logout} l`, 'AND l.tokens_due_at IS NOT NULL')}
-       LIMIT ${limit}`,
+       WHERE s.expires_at < ${this.nowOnce} - ${EXPIRED_SESSION_RETENTION} AND ${nothingDue} LIMIT ${limit}`,
     );
     await this.deleteIds(this.tables.sessionTokens, 'session_id', sessions);
     await this.deleteIds(this.tables.session, 'id', sessions);
     const logouts = await this.selectIds(
-      `SELECT l.id FROM ${this.tables.logout} l WHERE l.keep_until < ${this.nowOnce} AND l.tokens_due_at IS NULL
+      `SELECT l.id FROM ${this.tables.logout} l WHERE l.keep_until < ${this.nowOnce} AND NOT (${REVOKING})
          AND ${noneOf(`${this.tables.session} s`)} LIMIT ${limit}`,
     );
     await this.deleteIds(this.tables.logout, 'id', logouts);
-    return sessions.length + logouts.length;
+    return expired.length + sessions.length + logouts.length;
   }
 
   private async selectIds(sql: string): Promise<string[]> {
@@ -306,7 +321,7 @@ const TARGET_COLUMNS = {
 } as const satisfies Record<TargetKind, string>;
 
 /** No row of the other table meets; one target at a time, as MySQL has no use for its indexes where they are joined. */
-const noneOf = (others: string, condition = ''): string =>
+export const noneOf = (others: string, condition = ''): string =>
   Object.values(TARGET_COLUMNS)
     .map(
       (column) =>

@@ -1,6 +1,7 @@
-import { boundSql, endsSql } from './rule.js';
+import { boundSql, endsSql, type LogoutChannel } from './rule.js';
 import { type SessionFacts, targetsOf } from './session.js';
 import { nowOnce } from './sql-dialect.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING } from './session.repository.js';
 import { type SessionDatabase, type SqlRow } from './session-database.js';
 import { type SessionTables } from './session-tables.js';
 
@@ -16,10 +17,13 @@ export interface StoredTokens {
 /** A recorded logout whose sessions may have refresh tokens to revoke. */
 export interface DueLogout {
   readonly id: string;
+  readonly channel: LogoutChannel;
   /** The database's clock, milliseconds. */
   readonly dueAt: number;
   /** When this was read: the database's clock, milliseconds. */
   readonly now: number;
+  /** The database's clock, milliseconds. */
+  readonly recordedAt: number;
   /** Past its retention: no token of its sessions can be alive, so there is no use in trying on. */
   readonly overdue: boolean;
 }
@@ -68,14 +72,14 @@ export class TokenRepository {
     );
   }
 
-  /** Has the logouts that end this session look for refresh tokens once more. */
+  /** Has the logouts that end this session look for tokens once more. */
   async makeDue(session: SessionFacts): Promise<void> {
     const targets = targetsOf(session);
     await this.database.run(
       `UPDATE ${this.tables.logout} SET tokens_due_at = ${this.database.dialect.now}
+         + CASE WHEN channel = 'frontchannel' THEN ${FRONTCHANNEL_TOKEN_RETENTION} ELSE 0 END
        WHERE id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l
-         WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND l.channel <> 'frontchannel'
-           AND ${boundSql('?', '?')}) due)`,
+         WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')}) due)`,
       [...targets, session.issuedAt, session.registeredAt],
     );
   }
@@ -84,15 +88,24 @@ export class TokenRepository {
   async findDue(limit: number): Promise<DueLogout[]> {
     const { now } = this.database.dialect;
     const { rows } = await this.database.run(
-      `SELECT l.id, l.tokens_due_at, ${now} AS now_at, CASE WHEN l.keep_until < ${now} THEN 1 ELSE 0 END AS overdue
+      `SELECT l.id, l.channel, l.tokens_due_at, l.recorded_at, ${now} AS now_at,
+         CASE WHEN l.keep_until < ${now} THEN 1 ELSE 0 END AS overdue
        FROM ${this.tables.logout} l WHERE l.tokens_due_at <= ${nowOnce(this.database.dialect)} ORDER BY l.tokens_due_at LIMIT ${limit}`,
     );
     return rows.map((row) => ({
       id: String(row['id']),
+      channel: row['channel'] as LogoutChannel,
       dueAt: Number(row['tokens_due_at']),
       now: Number(row['now_at']),
+      recordedAt: Number(row['recorded_at']),
       overdue: Number(row['overdue']) === 1,
     }));
+  }
+
+  /** How many logouts still have refresh tokens to revoke, or to look for. */
+  async countDue(): Promise<number> {
+    const { rows } = await this.database.run(`SELECT COUNT(*) AS due FROM ${this.tables.logout} l WHERE ${REVOKING}`);
+    return Number(rows[0]?.['due']);
   }
 
   /** Moves a logout's due time, unless somebody else moved it first; null when nothing is left to do. */
@@ -104,13 +117,17 @@ export class TokenRepository {
     return affected === 1;
   }
 
-  /** Tokens of the sessions that this logout ends, in the order of their session ids. */
+  /**
+   * Tokens of the sessions that this logout ends, in the order of their session ids. The front-channel's are only those
+   * that no other logout is about to revoke.
+   */
   async findEndedBy(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
+    const noneRevoking = noneOf(`${this.tables.logout} l`, `AND ${REVOKING}`);
     const { rows } = await this.database.run(
       `SELECT ${TOKEN_COLUMNS} FROM ${this.tables.logout} l
        JOIN ${this.tables.session} s ON ${endsSql}
        JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id
-       WHERE l.id = ? AND t.session_id > ?
+       WHERE l.id = ? AND t.session_id > ? AND (l.channel <> 'frontchannel' OR (${noneRevoking}))
        ORDER BY t.session_id LIMIT ${limit}`,
       [logoutId, afterSessionId],
     );

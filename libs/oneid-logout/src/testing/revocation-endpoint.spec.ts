@@ -1,16 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { exportJWK, generateKeyPair, type GenerateKeyPairResult, SignJWT } from 'jose';
 import { endpointPaths } from './endpoint-paths.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 
 describe('revocation', () => {
   let oneId: OneIdTestProvider;
+  let key: GenerateKeyPairResult;
   const now = 1_700_000_000_000;
   beforeAll(async () => {
+    key = await generateKeyPair('ES256');
     oneId = await OneIdTestProvider.start({
       clients: [
         { clientId: 'a b', clientSecret: 's:1/+%' },
         { clientId: 'post', clientSecret: 's2', tokenEndpointAuthMethod: 'client_secret_post' },
         { clientId: 'public' },
+        { clientId: 'signed', assertionKey: { ...(await exportJWK(key.publicKey)), alg: 'ES256' } },
       ],
       now: () => now,
     });
@@ -57,6 +61,28 @@ describe('revocation', () => {
       error_description: 'Client authentication failed.',
     });
     expect(oneId.revoked).toHaveLength(before);
+  });
+
+  it('takes a client that signs for itself (private_key_jwt), and no forgery', async () => {
+    const assertion = (claims: object = {}, signWith = key.privateKey) =>
+      new SignJWT({ iss: 'signed', sub: 'signed', aud: oneId.issuer, exp: now / 1000 + 60, jti: 'j', ...claims })
+        .setProtectedHeader({ alg: 'ES256' })
+        .sign(signWith);
+    const statusOf = async (client_assertion: string, form = {}) => {
+      const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+      return (await revoke({ token: 't', client_assertion_type, client_assertion, ...form })).status;
+    };
+
+    expect(await statusOf(await assertion())).toBe(200);
+    expect(oneId.revoked.at(-1)?.clientId).toBe('signed');
+    for (const claims of [{ aud: 'x' }, { iss: 'x' }, { sub: 'x' }, { exp: now / 1000 }, { exp: undefined }]) {
+      expect(await statusOf(await assertion(claims))).toBe(401);
+    }
+    expect(await statusOf(await assertion({}, (await generateKeyPair('ES256')).privateKey))).toBe(401);
+    expect(await statusOf(await assertion(), { client_assertion_type: 'x' })).toBe(401);
+    expect(await statusOf(await assertion(), { client_id: 'public' })).toBe(401);
+    expect(await statusOf('x')).toBe(401);
+    expect((await revoke({ token: 't', client_id: 'signed' })).status).toBe(401);
   });
 
   it('refuses a request without a token', async () => {

@@ -16,8 +16,9 @@ export interface RevocationRequest {
 }
 
 /** @see {@link https://www.rfc-editor.org/rfc/rfc7009#section-2 RFC 7009 §2} */
-export function revoke(state: ProviderState, { form, headers, at }: ReceivedRequest): Answer {
-  const client = authenticateClient(state.clients, headers.authorization, form);
+export async function revoke(state: ProviderState, request: ReceivedRequest): Promise<Answer> {
+  const { form, at } = request;
+  const client = await authenticateClient(state, request);
   if (!client) return oauthError('invalid_client', 'Client authentication failed.', 401);
   const { token, token_type_hint: tokenTypeHint } = form;
   if (token === undefined) return oauthError('invalid_request', 'The token is missing.');

@@ -1,3 +1,7 @@
+import { decodeJwt, importJWK, type JWK, jwtVerify } from 'jose';
+import { type ProviderState } from './provider-state.js';
+import { type ReceivedRequest } from './received-request.js';
+
 /**
  * A client registered with the provider.
  */
@@ -5,40 +9,72 @@ export interface OneIdTestClient {
   clientId: string;
   /** A client without one is public: it has to use PKCE. */
   clientSecret?: string;
-  /** The one way the client may authenticate; any that fits its secret by default. */
-  tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post' | 'none';
+  /** The public key, with its `alg`, of a client that authenticates by `private_key_jwt`. */
+  assertionKey?: JWK;
+  /** The one way the client may authenticate; any that fits its secret or key by default. */
+  tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none';
   redirectUris?: readonly string[];
   postLogoutRedirectUris?: readonly string[];
   backchannelLogoutUri?: string;
   frontchannelLogoutUri?: string;
 }
 
+type Form = Readonly<Record<string, string>>;
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
 /**
- * How a client authenticated, or undefined when it failed to.
+ * The client that sent a request, or undefined when it failed to authenticate.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1 RFC 6749 §2.3.1}
  */
-export function authenticateClient(
-  clients: ReadonlyMap<string, OneIdTestClient>,
-  authorization: string | undefined,
-  form: Readonly<Record<string, string>>,
-): OneIdTestClient | undefined {
+export async function authenticateClient(
+  state: Pick<ProviderState, 'clients' | 'issuer' | 'now'>,
+  { form, headers: { authorization } }: Pick<ReceivedRequest, 'form' | 'headers'>,
+): Promise<OneIdTestClient | undefined> {
   const { clientId, secret, method } = credentials(authorization, form);
-  const client = clients.get(clientId ?? '');
+  const client = state.clients.get(clientId ?? '');
   if (!client || client.clientSecret !== secret) return undefined;
   if (client.tokenEndpointAuthMethod !== undefined && client.tokenEndpointAuthMethod !== method) return undefined;
-  return client;
+  if (client.assertionKey === undefined) return method === 'private_key_jwt' ? undefined : client;
+  return (await isSignedBy(client.assertionKey, client.clientId, state, form)) ? client : undefined;
 }
 
-function credentials(authorization: string | undefined, form: Readonly<Record<string, string>>) {
+function credentials(authorization: string | undefined, form: Form) {
   if (authorization?.startsWith('Basic ')) {
     const pair = Buffer.from(authorization.slice(6), 'base64').toString();
     const colon = pair.indexOf(':');
     const [clientId, secret] = [pair.slice(0, colon), pair.slice(colon + 1)].map(formDecode);
     return { clientId, secret, method: 'client_secret_basic' };
   }
-  const { client_id: clientId, client_secret: secret } = form;
+  const { client_id: clientId, client_secret: secret, client_assertion: assertion } = form;
+  if (assertion !== undefined) return { clientId: clientId ?? subjectOf(assertion), method: 'private_key_jwt' };
   return { clientId, secret, method: secret === undefined ? 'none' : 'client_secret_post' };
+}
+
+/** @see {@link https://www.rfc-editor.org/rfc/rfc7523#section-3 RFC 7523 §3} */
+async function isSignedBy(
+  key: JWK,
+  clientId: string,
+  { issuer, now }: Pick<ProviderState, 'issuer' | 'now'>,
+  { client_assertion: assertion = '', client_assertion_type: type }: Form,
+): Promise<boolean> {
+  if (type !== ASSERTION_TYPE) return false;
+  return jwtVerify(assertion, await importJWK(key), {
+    ...{ issuer: clientId, subject: clientId, audience: issuer, requiredClaims: ['exp', 'jti'] },
+    currentDate: new Date(now()),
+  }).then(
+    () => true,
+    () => false,
+  );
+}
+
+function subjectOf(assertion: string): string | undefined {
+  try {
+    return decodeJwt(assertion).sub;
+  } catch {
+    return undefined;
+  }
 }
 
 const formDecode = (text: string): string => new URLSearchParams(`v=${text.replaceAll('&', '%26')}`).get('v') ?? '';

@@ -13,8 +13,9 @@ type Form = Readonly<Record<string, string>>;
  *
  * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#TokenEndpoint OpenID Connect Core 1.0 §3.1.3}
  */
-export async function exchangeToken(state: ProviderState, { form, headers }: ReceivedRequest): Promise<Answer> {
-  const client = authenticateClient(state.clients, headers.authorization, form);
+export async function exchangeToken(state: ProviderState, request: ReceivedRequest): Promise<Answer> {
+  const { form } = request;
+  const client = await authenticateClient(state, request);
   if (!client) return oauthError('invalid_client', 'Client authentication failed.', 401);
 
   if (form.grant_type === 'authorization_code') {
