@@ -124,7 +124,6 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
 
     // OneID's signed word for it comes later
     await backchannel(signedIn);
-    expect(await app.get(LogoutService).countPendingRevocations()).toBe(1);
     await revoke(app);
     expect(revoked()).toEqual([signedIn.refreshToken]);
     expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
@@ -208,14 +207,15 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     await backchannel(signedIn);
     const tries: number[] = [];
     let minutes = 0;
+    let asked = 0;
     for (const step of [
       ...Array<number>(130).fill(1),
       ...Array<number>(60).fill(60),
       ...Array<number>(28).fill(1440),
     ]) {
-      oneId.clearRequests();
       await revoke(app);
-      if (oneId.count(endpointPaths.revocation) > 0) tries.push(minutes);
+      if (oneId.count(endpointPaths.revocation) > asked) tries.push(minutes);
+      asked = oneId.count(endpointPaths.revocation);
       expect(await app.get(LogoutService).countPendingRevocations()).toBe(1);
       clock.advance(step * MINUTE);
       minutes += step;
