@@ -577,7 +577,7 @@ function nextRequestTo(path: string): Promise<void> {
 }
 
 async function newPostgresDatabase(): Promise<string> {
-  const url = new URL(process.env['TEST_POSTGRES_URL'] ?? '');
+  const url = new URL(process.env['EMBEDDED_POSTGRES_URL'] ?? '');
   const server = await new DataSource({ type: 'postgres', url: url.href }).initialize();
   const name = `reference_app_${Date.now()}_${Math.floor(Math.random() * 1e6)}`;
   await server.query(`CREATE DATABASE ${name}`);

@@ -71,7 +71,7 @@ await check('npm start: the app answers at the URL it prints, and stops when tol
 
 for (const [name, url] of [
   ['SQLite', `sqlite:${join(folder, 'migrated.sqlite')}`],
-  ['PostgreSQL', process.env.TEST_POSTGRES_URL],
+  ['PostgreSQL', process.env.EMBEDDED_POSTGRES_URL],
 ]) {
   await check(`npm run migration:run on ${name}: creates the tables, and finds them the second time`, async () => {
     for (const expected of ['has been executed successfully', 'No migrations are pending']) {

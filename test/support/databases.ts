@@ -59,18 +59,14 @@ function required(name: string): string {
 }
 
 /** The PostgreSQL that came with npm. */
-const postgres = server('PostgreSQL', 'postgres', required('TEST_POSTGRES_URL'));
+const postgres = server('PostgreSQL', 'postgres', required('EMBEDDED_POSTGRES_URL'));
 
 /** Real services, by URL; whoever asks for them wants them tested, so a missing one fails. */
 function services(): DatabaseKind[] {
   if (process.env['TEST_SERVICES'] === undefined) return [];
   return [
-    server('MariaDB service', 'mariadb', process.env['TEST_MARIADB_URL'] ?? 'mysql://root@127.0.0.1:3306/test'),
-    server(
-      'PostgreSQL service',
-      'postgres',
-      process.env['TEST_POSTGRES_SERVICE_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test',
-    ),
+    server('MariaDB service', 'mariadb', required('TEST_MARIADB_URL')),
+    server('PostgreSQL service', 'postgres', required('TEST_POSTGRES_URL')),
   ];
 }
 

