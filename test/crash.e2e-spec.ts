@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication } from '@nestjs/common';
+import { LogoutService, type OneIdLogoutOptions, SessionLiveness } from 'nestjs-oneid-logout';
+import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import { clientId, clientSecret, secrets } from './support/host.js';
+import { ReplicaProcess } from './support/replica-process.js';
+import { startReplica } from './support/replica.js';
+import { TestClock } from './support/test-clock.js';
+import { until } from './support/until.js';
+
+const MINUTE = 60_000;
+
+describe.each(databases)('BC-15: a replica killed between a logout and its revocation, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let oneId: OneIdTestProvider;
+  let options: OneIdLogoutOptions;
+  let killed: ReplicaProcess;
+  let survivor: INestApplication | undefined;
+  const clock = new TestClock();
+  beforeEach(async () => {
+    testDatabase = await database.create();
+    oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }] });
+    const postLogoutRedirectUri = 'https://app.example/logout/callback';
+    options = {
+      clients: [{ issuer: oneId.issuer, clientId, clientSecret, postLogoutRedirectUri }],
+      database: testDatabase.options,
+      secrets,
+    };
+    killed = await ReplicaProcess.start(options);
+    survivor = undefined;
+    clock.ahead = clock.databaseAhead = 0;
+  });
+  afterEach(async () => {
+    await killed.kill();
+    await survivor?.close();
+    await oneId.close();
+    await testDatabase.drop();
+  });
+
+  async function signIn(login: BrowserLogin) {
+    const refreshToken = oneId.refreshToken({ clientId, login });
+    const idToken = await oneId.idToken({ clientId, login });
+    return { refreshToken, id: await killed.signIn({ idToken, refreshToken }) };
+  }
+
+  async function logOut({ sid }: BrowserLogin): Promise<number> {
+    const body = new URLSearchParams({ logout_token: await oneId.logoutToken({ clientId, sid }) });
+    return (await fetch(`${killed.url}/backchannel_logout`, { method: 'POST', body })).status;
+  }
+
+  it('while it asks OneID: another one revokes the token when the first has had its time, once', async () => {
+    const login = oneId.signIn();
+    const { refreshToken } = await signIn(login);
+    oneId.fail(endpointPaths.revocation, { hang: true });
+
+    expect(await logOut(login)).toBe(200);
+    await until('a revocation is on its way', () => oneId.count(endpointPaths.revocation) === 1);
+    await killed.kill();
+    oneId.heal();
+    expect(oneId.revoked).toEqual([]);
+
+    survivor = await startReplica(options, clock);
+    const revoker = survivor.get(RefreshTokenRevoker, { strict: false });
+    expect(await survivor.get(LogoutService).countPendingRevocations()).toBe(1);
+    // the other may still be at it
+    await revoker.wake();
+    expect(oneId.revoked).toEqual([]);
+    clock.advance(MINUTE + 1_000);
+    await Promise.all([revoker.wake(), revoker.wake()]);
+    clock.advance(60 * MINUTE);
+    await revoker.wake();
+    expect(oneId.revoked).toMatchObject([{ token: refreshToken, effective: true }]);
+    expect(await survivor.get(LogoutService).countPendingRevocations()).toBe(0);
+  });
+
+  it('as soon as it has answered: another one finds what is left to do', async () => {
+    const login = oneId.signIn();
+    const { refreshToken, id } = await signIn(login);
+    expect(await killed.me(id)).toBe(200);
+    oneId.fail(endpointPaths.revocation, { hang: true });
+    expect(await logOut(login)).toBe(200);
+    await killed.kill();
+    oneId.heal();
+
+    survivor = await startReplica(options, clock);
+    clock.advance(MINUTE + 1_000);
+    await survivor.get(RefreshTokenRevoker, { strict: false }).wake();
+    expect(oneId.revoked).toMatchObject([{ token: refreshToken, effective: true }]);
+    expect(await survivor.get(SessionLiveness).findAlive({ id })).toBeUndefined();
+  });
+});

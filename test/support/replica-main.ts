@@ -1,0 +1,34 @@
+import 'reflect-metadata';
+import { Body, Controller, Module, Post } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  OneIdLogoutModule,
+  type OneIdLogoutOptions,
+  type RegisterSessionOptions,
+  sessionFromCookie,
+  SessionRegistry,
+} from 'nestjs-oneid-logout';
+import { HostController } from './host.js';
+
+/** What a process that is one replica is told by its environment. */
+const options = JSON.parse(process.env['REPLICA_OPTIONS'] ?? '') as OneIdLogoutOptions;
+
+@Controller()
+class SignInController {
+  constructor(private readonly registry: SessionRegistry) {}
+
+  @Post('sign-in')
+  signIn(@Body() tokens: RegisterSessionOptions) {
+    return this.registry.register(tokens);
+  }
+}
+
+@Module({
+  imports: [OneIdLogoutModule.forRoot({ ...options, sessionFrom: sessionFromCookie('session') })],
+  controllers: [HostController, SignInController],
+})
+class ReplicaModule {}
+
+const app = await NestFactory.create(ReplicaModule, { logger: ['error', 'warn'] });
+await app.listen(0, '127.0.0.1');
+process.send?.(await app.getUrl());
