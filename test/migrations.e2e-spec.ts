@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { DataSource, type QueryRunner, Table } from 'typeorm';
 import {
   LogoutEntity,
@@ -153,7 +154,8 @@ describe.each(databases)('the tables, on $name', (database) => {
       expect(await second.tokens.findDue(5)).toEqual([]);
       first.clock.advance(40 * DAY);
       await first.tokens.moveDue(due?.id ?? '', due?.dueAt ?? 0, null);
-      expect(await first.repository.purge(5)).toBe(2);
+      // the session, its tokens, the logout
+      expect(await first.repository.purge(5)).toBe(3);
       for (const store of stores) await store.close();
     });
 
@@ -236,7 +238,7 @@ describe.each(databases)('the tables, on $name', (database) => {
   });
 });
 
-describe('a PostgreSQL that can not keep the promises', () => {
+describe('a PostgreSQL that can not, or may not, keep the promises', () => {
   let testDatabase: TestDatabase;
   beforeEach(async () => {
     testDatabase = await postgres.create();
@@ -249,6 +251,19 @@ describe('a PostgreSQL that can not keep the promises', () => {
     await dataSource.query(`ALTER DATABASE ${name} SET ${setting}`);
     await dataSource.destroy();
   }
+
+  it.each([
+    ['off', [expect.stringContaining('synchronous_commit is off: a crash may lose logouts')]],
+    ['on', []],
+    ['local', []],
+  ])('is warned of at boot: synchronous_commit %s', async (value, warnings) => {
+    await alter(`synchronous_commit = ${value}`);
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    await (await SessionDatabase.open(testDatabase.options, true)).close();
+    const messages = warned.mock.calls.map(([message]) => message as unknown);
+    warned.mockRestore();
+    expect(messages).toEqual(warnings);
+  });
 
   it.each(['repeatable read', 'serializable'])(
     'is refused at boot: default_transaction_isolation %s',

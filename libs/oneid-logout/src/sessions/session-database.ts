@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import {
   DataSource,
   type DataSourceOptions,
@@ -158,22 +159,27 @@ export class SessionDatabase {
 
   private async checkPostgres(): Promise<void> {
     const { rows } = await this.run(
-      `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery() AS replica`,
+      `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery() AS replica,
+         current_setting('synchronous_commit') AS commit`,
     );
-    const { isolation, replica } = rows[0] ?? {};
+    const { isolation, replica, commit } = rows[0] ?? {};
     refuseUnless(
       isolation === 'read committed',
       `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
     );
     refuseUnless(replica === false, 'it is a read-only replica, use the primary');
+    if (commit === 'off') warnOfLoss('synchronous_commit is off');
   }
 
   private async checkMysql(): Promise<void> {
-    const { rows } = await this.run('SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode');
-    const { autocommit, sql_mode: mode } = rows[0] ?? {};
+    const { rows } = await this.run(
+      'SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush',
+    );
+    const { autocommit, sql_mode: mode, flush } = rows[0] ?? {};
     refuseUnless(Number(autocommit) === 1, 'autocommit is off, it must be on');
     const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
     refuseUnless(safe, 'sql_mode has NO_BACKSLASH_ESCAPES, under which the driver does not quote safely');
+    if (Number(flush) !== 1) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
   }
 
   /** Replicas that boot at once would run the same migration at once, so they take turns. */
@@ -224,6 +230,12 @@ export class SessionDatabase {
 
 function refuseUnless(condition: boolean, fault: string): asserts condition {
   if (!condition) throw new Error(`OneIdLogoutModule: can't use this database: ${fault}`);
+}
+
+function warnOfLoss(setting: string): void {
+  new Logger('OneIdLogout').warn(
+    `The database's ${setting}: a crash may lose logouts that OneID was told are recorded, and its sessions live on.`,
+  );
 }
 
 function isBusy(dialect: SqlDialect, error: unknown): boolean {
