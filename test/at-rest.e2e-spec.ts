@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from '@jest/globals';
+import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
+import { post } from './support/channel-requests.js';
+import { databases } from './support/databases.js';
+import { clientId, type Host } from './support/host.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { goOn, wayOn } from './support/browser.js';
+import { logOut, pathOf, signIn, start, startHost, stateCookies } from './support/logout-host.js';
+
+/** Every value of every table that the library has made. */
+async function dump(host: Host): Promise<{ column: string; value: string }[]> {
+  const database = host.app.get(SessionDatabase, { strict: false });
+  const tables = ['oneid_session', 'oneid_logout', 'oneid_session_tokens', 'oneid_logout_migrations'];
+  const values: { column: string; value: string }[] = [];
+  for (const table of tables) {
+    for (const row of (await database.run(`SELECT * FROM ${table}`)).rows) {
+      for (const [name, value] of Object.entries(row))
+        values.push({ column: `${table}.${name}`, value: String(value) });
+    }
+  }
+  return values;
+}
+
+/** The columns that the documentation says hold something of a person, or a secret, in clear. */
+async function documentedColumns(): Promise<string[]> {
+  const text = await readFile(new URL('../docs/operating.md', import.meta.url), 'utf8');
+  const section = /## What lies there in clear\n([^]*?)\n## /.exec(text)?.[1] ?? '';
+  return [...section.matchAll(/^\| `(\w+\.\w+)`/gm)].map(([, column]) => column ?? '').sort();
+}
+
+describe.each(databases)('attack 7: at rest, on $name', (database) => {
+  it('no token, sid, sub, e-mail address or state is in clear but where the documentation says so', async () => {
+    const host = await startHost({ database });
+    const secret = new Set<string>();
+    const tell = (...values: (string | undefined)[]) => {
+      for (const value of values) secret.add(value ?? '');
+    };
+    const signInAs = async (sub: string) => {
+      const email = `${sub}@example.com`;
+      const signedIn = await signIn(host, { sub, claims: { email } });
+      const { session, login, idToken } = signedIn;
+      const refreshToken = host.oneId.refreshToken({ clientId, login });
+      await host.app.get(SessionRegistry).refresh(session.id, { refreshToken });
+      tell(session.id, sub, email, login.sid, idToken, ...idToken.split('.'), refreshToken);
+      return signedIn;
+    };
+
+    // signed in, and no more
+    await signInAs('user-of-this-test-1');
+    // logged out by OneID, over the back-channel and the front-channel
+    const second = await signInAs('user-of-this-test-2');
+    const logoutToken = await host.oneId.logoutToken({ clientId, sid: second.login.sid, claims: { jti: 'the-jti' } });
+    tell(logoutToken, ...logoutToken.split('.'), 'the-jti');
+    expect((await post(host, logoutToken)).status).toBe(200);
+    const third = await signInAs('user-of-this-test-3');
+    const query = new URLSearchParams({ iss: host.oneId.issuer, sid: third.login.sid });
+    expect((await host.fetch(`/frontchannel_logout?${query}`)).status).toBe(200);
+    // by the user, who comes back
+    const fourth = await signInAs('user-of-this-test-4');
+    const way = wayOn(await (await start(fourth.browser)).text());
+    tell(way.fields['state'], ...stateCookies(fourth.browser).map((name) => fourth.browser.cookies.get(name)));
+    const back = pathOf((await goOn(way)).headers.get('location') ?? '');
+    expect((await fourth.browser.visit(back)).status).toBe(303);
+    // by the user, who does not
+    const fifth = await signInAs('user-of-this-test-5');
+    tell(new URL(await logOut(fifth.browser)).searchParams.get('state') ?? '');
+    // by an administrator
+    const sixth = await signInAs('user-of-this-test-6');
+    await host.app.get(LogoutService).end(sixth.session.id);
+    await signInAs('user-of-this-test-7');
+    await host.app.get(LogoutService).endAll({ sub: 'user-of-this-test-7' });
+
+    const values = await dump(host);
+    const tables = new Set(values.map(({ column }) => column.split('.')[0]));
+    expect(tables.size).toBe(4);
+    const found = values.filter(({ value }) => [...secret].some((part) => part.length > 3 && value.includes(part)));
+    const columns = [...new Set(found.map(({ column }) => column))].sort();
+    await host.stop();
+    expect(columns).toEqual(await documentedColumns());
+    expect(columns).toEqual([
+      'oneid_session.id',
+      'oneid_session.sid',
+      'oneid_session.sub',
+      'oneid_session_tokens.session_id',
+    ]);
+  });
+});
