@@ -4,9 +4,9 @@ import { type INestApplication } from '@nestjs/common';
 import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { type Claims, OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
-import { goOn, wayOn } from './support/browser.js';
+import { Browser, goOn, wayOn } from './support/browser.js';
 import { clientId, clientSecret, type Host, type HostSettings } from './support/host.js';
-import { callbackUri, pathOf, signIn, start, startHost } from './support/logout-host.js';
+import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
 
 describe('where state travels', () => {
   /** An app at a OneID of its own; `old` is Hydra up to v1.8. */
@@ -112,6 +112,27 @@ describe('a host with other habits', () => {
       expect(idToken).not.toBe(other.idToken);
     } finally {
       await host.stop();
+    }
+  });
+
+  it('a secret that is lost: no hint, and the user is logged out all the same', async () => {
+    const before = await startHost();
+    const after = await startHost({
+      database: sharedWith(before),
+      client: { issuer: before.oneId.issuer },
+      options: { secrets: ['quite another secret, long enough'] },
+    });
+    try {
+      const { browser, session } = await signIn(before);
+      const moved = new Browser(after);
+      moved.cookies.set('session', session.id);
+      const page = await start(moved);
+      expect(page.status).toBe(200);
+      expect(wayOn(await page.text()).fields).toEqual({ client_id: clientId });
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+    } finally {
+      await after.stop();
+      await before.stop();
     }
   });
 

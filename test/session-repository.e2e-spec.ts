@@ -143,6 +143,8 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         '😀',
         `"'\\%_?$1;--`,
         'é'.repeat(255),
+        // characters of two code units each
+        '😀'.repeat(255),
       ];
       const sessions = names.map((sub) => newSession({ sub, sid: sub, clientId: sub }));
       for (const session of sessions) await repository.insertSession(session);
@@ -154,6 +156,47 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await repository.findSubTargets(targetOf('sid', issuer, 'alice'))).toEqual([
         targetOf('sub', issuer, 'alice'),
       ]);
+    });
+
+    it.each([`https://oneid.example/${'t'.repeat(232)}/`, `https://oneid.example/${'é'.repeat(232)}/`])(
+      'takes an issuer of 255 characters',
+      async (long) => {
+        expect(long).toHaveLength(255);
+        const session = newSession({ issuer: long });
+        await repository.insertSession(session);
+        expect((await repository.check(session.id))?.session.issuer).toBe(long);
+        await repository.insertLogouts([newLogout({ target: targetOf('sid', long, 'sid-1'), bound: 'none' })]);
+        expect((await repository.check(session.id))?.endedBy).toBe('app');
+      },
+    );
+
+    it.each([
+      ['2038', Date.UTC(2038, 0, 19, 3, 14, 7)],
+      ['2106', Date.UTC(2106, 1, 7, 6, 28, 15)],
+    ])('keeps time beyond %s', async (_year, end) => {
+      clock.databaseAhead = end - Date.now() - HOUR;
+      const issuedAt = Math.floor(end / 1000);
+      const sessions = [-3600, 0, 1, 3600].map((seconds) =>
+        newSession({ issuedAt: issuedAt + seconds, lifetime: 2 * HOUR }),
+      );
+      for (const session of sessions) await repository.insertSession(session);
+      const endedBy = async () =>
+        Promise.all(sessions.map(async ({ id }) => (await repository.check(id))?.endedBy ?? 'alive'));
+      const [first] = await repository.findAlive('sub', ofUser.target, 1);
+      expect(Math.abs((first?.registeredAt ?? NaN) - (end - HOUR))).toBeLessThan(10_000);
+      await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: issuedAt })]);
+      expect(await endedBy()).toEqual(['backchannel', 'backchannel', 'alive', 'alive']);
+      clock.databaseAhead += 1.5 * HOUR;
+      await repository.insertLogouts([newLogout({ ...ofUser, channel: 'admin' })]);
+      expect(await endedBy()).not.toContain('alive');
+      clock.databaseAhead += HOUR;
+      expect((await repository.check(sessions[0]?.id ?? ''))?.expired).toBe(true);
+      clock.databaseAhead += 2 * logoutRetention;
+      await repository.insertLogouts([newLogout({ target: newId(), bound: 'none' })]);
+      const due = await store.tokens.findDue(9);
+      for (const { id, dueAt } of due) await store.tokens.moveDue(id, dueAt, null);
+      while ((await repository.purge(10)) > 0);
+      expect([await store.rows('session'), (await store.rows('logout')).length]).toEqual([[], 1]);
     });
 
     it('finds both users of one sid whose names differ by case alone', async () => {
@@ -328,6 +371,32 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     expect(await repository.noteReturn(logout.id, 60_000)).toBe(false);
     store.clock.advance(-10_000);
     expect(await repository.noteReturn(logout.id, 60_000)).toBe(true);
+  });
+
+  it('several writers on connections of their own lose nothing, and store nothing twice', async () => {
+    const others = await Promise.all([1, 2, 3].map(() => SessionStore.open(testDatabase, { clock })));
+    const stores = [store, ...others];
+    const sessions = Array.from({ length: 20 }, (_, n) => newSession({ sid: `sid-${n}` }));
+    const logouts = sessions.map(({ sid = '' }) => newLogout({ target: targetOf('sid', issuer, sid), bound: 'none' }));
+    const inserted = await Promise.all(
+      stores.map(async (writer) => {
+        let count = 0;
+        for (const [n, session] of sessions.entries()) {
+          if (await writer.repository.insertSession(session)) count += 1;
+          const logout = logouts[n];
+          if (logout) count += await writer.repository.insertLogouts([logout, newLogout({ target: newId() })]);
+        }
+        return count;
+      }),
+    );
+    // each session and each logout once, and every writer's own logouts
+    expect(inserted.reduce((sum, count) => sum + count)).toBe(20 + 20 + 4 * 20);
+    expect(await store.rows('session')).toHaveLength(20);
+    expect(await store.rows('logout')).toHaveLength(100);
+    for (const reader of stores) {
+      expect(await reader.isAlive(sessions[0]?.id ?? '')).toBe(false);
+      if (reader !== store) await reader.close();
+    }
   });
 
   describe('purge', () => {
