@@ -1,9 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
-import { SessionRepository } from './session.repository.js';
+import { type PurgeCounts, SessionRepository } from './session.repository.js';
 
-const BATCH = 500;
-const MAX_BATCHES = 20;
+/** Small, as SQLite works in the process itself and stops all requests meanwhile. */
+const BATCH = 100;
+const MAX_BATCHES = 100;
 
 /** Deletes, in bounded batches, sessions and logouts on which no answer depends any more. */
 @Injectable()
@@ -13,8 +16,12 @@ export class SessionPurge extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
-    for (let batch = 0; batch < MAX_BATCHES; batch++) {
-      if ((await this.repository.purge(BATCH)) === 0) return;
+    const kept: PurgeCounts = { tokens: 0, sessions: 0, logouts: 0 };
+    for (let batch = 0; batch < MAX_BATCHES && !this.stopping; batch++) {
+      await setImmediate();
+      const before = { ...kept };
+      const deleted = await this.repository.purge(BATCH, kept);
+      if (deleted === 0 && isDeepStrictEqual(kept, before)) return;
     }
   }
 }

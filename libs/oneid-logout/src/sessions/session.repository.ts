@@ -43,6 +43,9 @@ export interface NewLogout {
   readonly issuedAt?: number | undefined;
 }
 
+/** Rows by what they hold. */
+export type PurgeCounts = Record<'tokens' | 'sessions' | 'logouts', number>;
+
 export interface RetentionSettings {
   /** How long a logout is remembered, milliseconds. */
   readonly logoutRetention: number;
@@ -243,32 +246,36 @@ export class SessionRepository {
    * tokens wait to be revoked.
    *
    * @param limit at most so many rows of each
+   * @param kept how many rows of each the calls before this one have looked at and left; this one adds its own
    * @returns how many rows are gone
    */
-  async purge(limit: number): Promise<number> {
-    const nothingDue = noneOf(`${this.tables.logout} l`, `AND ${REVOKING}`);
-    const expired = await this.selectIds(
-      `SELECT s.id FROM ${this.tables.session} s JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id
-       WHERE s.expires_at < ${this.nowOnce} AND ${nothingDue} LIMIT ${limit}`,
-    );
-    await this.deleteIds(this.tables.sessionTokens, 'session_id', expired);
-    const sessions = await this.selectIds(
-      `SELECT s.id FROM ${this.tables.session} s
-       WHERE s.expires_at < ${this.nowOnce} - ${EXPIRED_SESSION_RETENTION} AND ${nothingDue} LIMIT ${limit}`,
-    );
-    await this.deleteIds(this.tables.sessionTokens, 'session_id', sessions);
-    await this.deleteIds(this.tables.session, 'id', sessions);
-    const logouts = await this.selectIds(
-      `SELECT l.id FROM ${this.tables.logout} l WHERE l.keep_until < ${this.nowOnce} AND NOT (${REVOKING})
-         AND ${noneOf(`${this.tables.session} s`)} LIMIT ${limit}`,
-    );
-    await this.deleteIds(this.tables.logout, 'id', logouts);
-    return expired.length + sessions.length + logouts.length;
-  }
+  async purge(limit: number, kept: PurgeCounts = { tokens: 0, sessions: 0, logouts: 0 }): Promise<number> {
+    const { session, logout, sessionTokens } = this.tables;
+    const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
+    const expired = `FROM ${session} s WHERE s.expires_at <`;
+    const withTokens = `FROM ${session} s JOIN ${sessionTokens} t ON t.session_id = s.id WHERE s.expires_at <`;
+    const page = (name: keyof PurgeCounts) => `LIMIT ${limit} OFFSET ${kept[name]}`;
 
-  private async selectIds(sql: string): Promise<string[]> {
-    const { rows } = await this.database.run(sql);
-    return rows.map((row) => String(row['id']));
+    // the oldest first and by their index: without the inner limit a database may choose to read a whole table
+    const candidates: Record<keyof PurgeCounts, string> = {
+      tokens: `SELECT s.id, ${noneRevoking} AS deletable FROM (
+          SELECT s.* ${withTokens} ${this.nowOnce} ORDER BY s.expires_at ${page('tokens')}) s`,
+      sessions: `SELECT s.id, ${noneRevoking} AS deletable FROM (
+          SELECT s.* ${expired} ${this.nowOnce} - ${EXPIRED_SESSION_RETENTION} ORDER BY s.expires_at ${page('sessions')}) s`,
+      logouts: `SELECT l.id, NOT (${REVOKING}) AND ${noneOf(`${session} s`)} AS deletable FROM (
+          SELECT l.* FROM ${logout} l WHERE l.keep_until < ${this.nowOnce} ORDER BY l.keep_until ${page('logouts')}) l`,
+    };
+    let deleted = 0;
+    for (const name of ['tokens', 'sessions', 'logouts'] as const) {
+      const { rows } = await this.database.run(candidates[name]);
+      const ids = rows.filter((row) => isTrue(row['deletable'])).map((row) => String(row['id']));
+      if (name !== 'logouts') await this.deleteIds(sessionTokens, 'session_id', ids);
+      if (name === 'sessions') await this.deleteIds(session, 'id', ids);
+      if (name === 'logouts') await this.deleteIds(logout, 'id', ids);
+      kept[name] += rows.length - ids.length;
+      deleted += ids.length;
+    }
+    return deleted;
   }
 
   private async deleteIds(table: string, column: string, ids: readonly string[]): Promise<void> {
@@ -328,6 +335,9 @@ export const noneOf = (others: string, condition = ''): string =>
         `NOT EXISTS (SELECT 1 FROM ${others} WHERE l.target = s.${column} AND ${sessionBoundSql} ${condition})`,
     )
     .join(' AND ');
+
+/** Drivers give a boolean, or a number. */
+const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;
 
 function toSession(row: SqlRow): Session {
   const sid = row['sid'];

@@ -1,0 +1,47 @@
+import { type SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+
+const issuer = 'https://oneid.example/';
+const BATCH = 1000;
+
+export const idOf = (n: number) => digest(['session', n]);
+export const sidOf = (n: number) => `5f0c4a52-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+/** Stores the sessions from one number to another; every tenth has been logged out, all have tokens. */
+export async function fill(
+  database: SessionDatabase,
+  from: number,
+  to: number,
+  { expired = false }: { readonly expired?: boolean },
+): Promise<void> {
+  const { tables } = database;
+  const now = Date.now();
+  const expiresAt = expired ? 1 : now + 30 * 24 * 60 * 60 * 1000;
+  for (let start = from; start < to; start += BATCH) {
+    const numbers = Array.from({ length: Math.min(BATCH, to - start) }, (_, n) => start + n);
+    const sessions = numbers.map((n) => {
+      const [id, sid, sub] = [idOf(n), sidOf(n), `user-${n}`];
+      return [
+        ...[id, issuer, 'app', sid, sub, Math.floor(now / 1000), now, expiresAt],
+        ...[targetOf('session', issuer, id), targetOf('sid', issuer, sid), targetOf('sub', issuer, sub)],
+        digest(['id token', n]),
+      ];
+    });
+    const logouts = numbers
+      .filter((n) => expired || n % 10 === 0)
+      .map((n) => {
+        const target = targetOf('sid', issuer, sidOf(n));
+        return [digest(['logout', n]), target, 'backchannel', null, null, null, now, expiresAt, null, null];
+      });
+    const tokens = numbers.map((n) => [idOf(n), 'x'.repeat(1200), 'x'.repeat(200)]);
+    await insert(database, tables.session, sessions);
+    await insert(database, tables.logout, logouts);
+    await insert(database, tables.sessionTokens, tokens);
+  }
+}
+
+async function insert(database: SessionDatabase, table: string, rows: readonly SqlParameter[][]): Promise<void> {
+  if (rows.length === 0) return;
+  const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
+  await database.run(`INSERT INTO ${table} VALUES ${values}`, rows.flat());
+}

@@ -1,0 +1,136 @@
+// npm run bench:scale [-- --full] [-- --sizes 1000,10000]: what a check, a logout and a purge cost beside ever more sessions.
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+import { DataSource } from 'typeorm';
+import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
+import { SessionRepository } from '../libs/oneid-logout/src/sessions/session.repository.js';
+import { TestPostgres } from '../test/support/postgres.mjs';
+import { fill, idOf, sidOf } from './fill.js';
+import { median, ratio } from './figures.js';
+
+const { values } = parseArgs({
+  options: {
+    full: { type: 'boolean', default: false },
+    sizes: { type: 'string' },
+    rounds: { type: 'string', default: '15' },
+    out: { type: 'string', default: 'docs/scale.md' },
+  },
+});
+const sizes = values.sizes?.split(',').map(Number) ?? [
+  10_000,
+  100_000,
+  1_000_000,
+  ...(values.full ? [10_000_000] : []),
+];
+const rounds = Number(values.rounds);
+const issuer = 'https://oneid.example/';
+const DAY = 24 * 60 * 60 * 1000;
+const PURGED = 100;
+
+const work = ['check', 'record', 'purge'] as const;
+type Work = (typeof work)[number];
+
+/** One database of one size, and how long each kind of work took on it, round by round: microseconds. */
+class Subject {
+  readonly times: Record<Work, number[]> = { check: [], record: [], purge: [] };
+  private readonly repository: SessionRepository;
+  private readonly recorder: LogoutRecorder;
+  private logouts = 0;
+
+  constructor(
+    readonly size: number,
+    readonly database: SessionDatabase,
+  ) {
+    this.repository = new SessionRepository(database, { logoutRetention: 32 * DAY, storesTokens: true });
+    this.recorder = new LogoutRecorder(this.repository, new SessionEvents());
+  }
+
+  async run(kind: Work): Promise<void> {
+    const count = { check: 500, record: 50, purge: 1 }[kind];
+    if (kind === 'purge') await fill(this.database, this.size, this.size + PURGED, { expired: true });
+    const start = performance.now();
+    for (let n = 0; n < count; n++) await this[kind]();
+    this.times[kind].push(((performance.now() - start) * 1000) / count);
+  }
+
+  private async check(): Promise<void> {
+    const checked = await this.repository.check(idOf(randomInt(this.size)));
+    if (checked === undefined) throw new Error('a session is missing');
+  }
+
+  private async record(): Promise<void> {
+    const sid = sidOf(randomInt(this.size));
+    const jti = String((this.logouts += 1));
+    await this.recorder.backchannel({ issuer, clientId: 'app', jti, iat: 1, sid, scope: 'session' });
+  }
+
+  private async purge(): Promise<void> {
+    const purged = await this.repository.purge(PURGED);
+    if (purged < PURGED) throw new Error(`only ${purged} rows were purged`);
+  }
+}
+
+async function measure(name: string, options: (size: number) => Promise<SessionDatabaseOptions>): Promise<string[]> {
+  const subjects: Subject[] = [];
+  for (const size of sizes) {
+    const database = await SessionDatabase.open(await options(size), true);
+    const start = performance.now();
+    await fill(database, 0, size, {});
+    // as the server does by itself, in its own time
+    if (database.dataSource.options.type === 'postgres') await database.dataSource.query('VACUUM ANALYZE');
+    console.log(`${name}: ${size} sessions in ${Math.round((performance.now() - start) / 1000)} s`);
+    subjects.push(new Subject(size, database));
+  }
+  // one after the other in each round, so that what else the machine does meets all sizes alike; the first one warms up
+  for (let round = 0; round <= rounds; round++) {
+    for (const kind of work) for (const subject of subjects) await subject.run(kind);
+    if (round === 0) for (const subject of subjects) for (const kind of work) subject.times[kind].length = 0;
+  }
+  for (const { database } of subjects) await database.close();
+  const [first] = subjects;
+  if (first === undefined) throw new Error('no sizes');
+  return subjects.map((subject) => {
+    const cells = work.map((kind) => ratio(subject.times[kind], first.times[kind]));
+    const cost = work.map((kind) => Math.round(median(subject.times[kind])));
+    console.log(`${name}: ${subject.size}: ${cells.join(', ')} (µs: ${cost.join(', ')})`);
+    return `| ${name} | ${subject.size.toLocaleString('en')} | ${cells.join(' | ')} |`;
+  });
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'oneid-logout-bench-'));
+const postgres = await TestPostgres.start({ durable: true });
+try {
+  const rows = [
+    ...(await measure('SQLite', (size) =>
+      Promise.resolve({ type: 'better-sqlite3', database: join(folder, `${size}.sqlite`) }),
+    )),
+    ...(await measure('PostgreSQL', async (size) => {
+      const administrator = await new DataSource({ type: 'postgres', url: postgres.url }).initialize();
+      await administrator.query(`CREATE DATABASE scale_${size}`);
+      await administrator.destroy();
+      return { type: 'postgres', url: postgres.url.replace(/\/postgres$/, `/scale_${size}`) };
+    })),
+  ];
+  const command = `npm run bench:scale${values.full ? ' -- --full' : ''}`;
+  const text = `# What size costs
+
+Written by \`${command}\`. Each cell is the cost at that size divided by the cost at the smallest, the median over
+${rounds} rounds in which all sizes take turns, and in brackets the middle half of the rounds. A tenth of the sessions has been
+logged out. A *check* is what the guard asks for a random session, a *record* is a back-channel logout of a random \`sid\`,
+committed to disk, a *purge* deletes ${PURGED} expired sessions, their tokens and their logouts in one batch.
+
+| database | sessions | check | record | purge |
+| --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+  await writeFile(values.out, text);
+} finally {
+  await postgres.stop();
+  await rm(folder, { recursive: true });
+}
