@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+import { format, resolveConfig } from 'prettier';
 import { DataSource } from 'typeorm';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
@@ -129,7 +130,7 @@ committed to disk, a *purge* deletes ${PURGED} expired sessions, their tokens an
 | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
-  await writeFile(values.out, text);
+  await writeFile(values.out, await format(text, { ...(await resolveConfig(values.out)), parser: 'markdown' }));
 } finally {
   await postgres.stop();
   await rm(folder, { recursive: true });

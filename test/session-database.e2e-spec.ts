@@ -6,7 +6,7 @@ import { StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases, sqlite, type TestDatabase } from './support/databases.js';
-import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { DAY, intercept, issuer, SessionStore } from './support/session-store.js';
 
 describe.each(databases)('SessionDatabase, on $name', (database) => {
   let testDatabase: TestDatabase;
@@ -300,6 +300,17 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
     ['making tokens due', async () => store.tokens.makeDue(await alive())],
+    [
+      'a purge',
+      async () => {
+        const session = await alive();
+        await store.recorder.frontchannel(issuer, session.sid ?? '');
+        store.clock.databaseAhead = 60 * DAY;
+        const purged = await store.repository.purge(100);
+        store.clock.databaseAhead = 0;
+        expect(purged).toBeGreaterThanOrEqual(3);
+      },
+    ],
   ];
 
   async function alive() {
@@ -311,7 +322,10 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     const seen = await statementsOf(run);
     expect(seen).not.toEqual([]);
     for (const statement of seen) {
-      const plan = await planOf(statement);
+      const plan = (await planOf(statement)).replace(/^.*"SCAN (\w)".*$/gm, (line, alias: string, _at, all: string) =>
+        // SQLite's word for going through the rows of a subquery
+        all.includes(`"CO-ROUTINE ${alias}"`) ? '' : line,
+      );
       if (whole[testDatabase.options.type].test(plan)) throw new Error(`${statement.sql}\n${plan}`);
     }
   });

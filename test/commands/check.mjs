@@ -80,6 +80,12 @@ for (const [name, url] of [
       if (code !== 0 || !migration.output().includes(expected)) throw new Error(migration.output());
     }
   });
+  await check(`npx typeorm migration:revert on ${name}: takes them down again`, async () => {
+    const migration = run('npx', ['typeorm', 'migration:revert', '-d', 'dist/ormconfig.js'], { DATABASE_URL: url });
+    const code = await migration.exit;
+    if (code !== 0 || !migration.output().includes('has been reverted successfully'))
+      throw new Error(migration.output());
+  });
 }
 
 await stopPostgres();
