@@ -33,7 +33,7 @@ export async function fill(
         const target = targetOf('sid', issuer, sidOf(n));
         return [digest(['logout', n]), target, 'backchannel', null, null, null, now, expiresAt, null, null];
       });
-    const tokens = numbers.map((n) => [idOf(n), 'x'.repeat(1200), 'x'.repeat(200)]);
+    const tokens = numbers.map((n) => [idOf(n), 'x'.repeat(100), 'x'.repeat(100)]);
     await insert(database, tables.session, sessions);
     await insert(database, tables.logout, logouts);
     await insert(database, tables.sessionTokens, tokens);

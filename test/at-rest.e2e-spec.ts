@@ -55,7 +55,7 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     expect((await post(host, logoutToken)).status).toBe(200);
     const third = await signInAs('user-of-this-test-3');
     const query = new URLSearchParams({ iss: host.oneId.issuer, sid: third.login.sid });
-    expect((await host.fetch(`/frontchannel_logout?${query}`)).status).toBe(200);
+    expect((await host.fetch(`/frontchannel_logout?${query.toString()}`)).status).toBe(200);
     // by the user, who comes back
     const fourth = await signInAs('user-of-this-test-4');
     const way = wayOn(await (await start(fourth.browser)).text());

@@ -283,7 +283,7 @@ describe('a fault', () => {
 
   it('is in decryption keys that are none, and where one of keys and algorithm is missing', () => {
     const key = privateKeyOf('ec');
-    const { p: _prime, ...withoutPrime } = privateKeyOf('rsa');
+    const withoutPrime = { ...privateKeyOf('rsa'), p: undefined };
     const noKey = 'each value in clients[0].decryptionKeys must be a complete private JWK (RSA, EC or OKP)';
     const offCurve = { ...key, x: key.y };
     for (const other of ['key', {}, { ...key, d: undefined }, { kty: 'oct', k: 'k', d: 'd' }, withoutPrime, offCurve]) {
