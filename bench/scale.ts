@@ -10,6 +10,7 @@ import { DataSource } from 'typeorm';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
+import { PURGE_BATCH } from '../libs/oneid-logout/src/sessions/session-purge.js';
 import { SessionRepository } from '../libs/oneid-logout/src/sessions/session.repository.js';
 import { TestPostgres } from '../test/support/postgres.mjs';
 import { fill, idOf, sidOf } from './fill.js';
@@ -32,7 +33,6 @@ const sizes = values.sizes?.split(',').map(Number) ?? [
 const rounds = Number(values.rounds);
 const issuer = 'https://oneid.example/';
 const DAY = 24 * 60 * 60 * 1000;
-const PURGED = 100;
 
 const work = ['check', 'record', 'purge'] as const;
 type Work = (typeof work)[number];
@@ -53,8 +53,8 @@ class Subject {
   }
 
   async run(kind: Work): Promise<void> {
-    const count = { check: 500, record: 50, purge: 1 }[kind];
-    if (kind === 'purge') await fill(this.database, this.size, this.size + PURGED, { expired: true });
+    const count = { check: 500, record: 50, purge: 5 }[kind];
+    if (kind === 'purge') await fill(this.database, this.size, this.size + count * PURGE_BATCH, { expired: true });
     const start = performance.now();
     for (let n = 0; n < count; n++) await this[kind]();
     this.times[kind].push(((performance.now() - start) * 1000) / count);
@@ -72,8 +72,8 @@ class Subject {
   }
 
   private async purge(): Promise<void> {
-    const purged = await this.repository.purge(PURGED);
-    if (purged < PURGED) throw new Error(`only ${purged} rows were purged`);
+    const purged = await this.repository.purge(PURGE_BATCH);
+    if (purged < PURGE_BATCH) throw new Error(`only ${purged} rows were purged`);
   }
 }
 
@@ -127,7 +127,7 @@ try {
 Written by \`${command}\`. Each cell is the cost at that size divided by the cost at the smallest, the median over
 ${rounds} rounds in which all sizes take turns, and in brackets the middle half of the rounds. A tenth of the sessions has been
 logged out. A *check* is what the guard asks for a random session, a *record* is a back-channel logout of a random \`sid\`,
-committed to disk, a *purge* deletes ${PURGED} expired sessions, their tokens and their logouts in one batch.
+committed to disk, a *purge* deletes ${PURGE_BATCH} expired sessions, their tokens and their logouts in one batch.
 
 | database | sessions | check | record | purge |
 | --- | --- | --- | --- | --- |

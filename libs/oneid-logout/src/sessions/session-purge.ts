@@ -5,8 +5,8 @@ import { BackgroundJob } from '../background-job.js';
 import { type PurgeCounts, SessionRepository } from './session.repository.js';
 
 /** Small, as SQLite works in the process itself and stops all requests meanwhile. */
-const BATCH = 100;
-const MAX_BATCHES = 100;
+export const PURGE_BATCH = 25;
+const MAX_BATCHES = 400;
 
 /** Deletes, in bounded batches, sessions and logouts on which no answer depends any more. */
 @Injectable()
@@ -20,7 +20,7 @@ export class SessionPurge extends BackgroundJob {
     for (let batch = 0; batch < MAX_BATCHES && !this.stopping; batch++) {
       await setImmediate();
       const before = { ...kept };
-      const deleted = await this.repository.purge(BATCH, kept);
+      const deleted = await this.repository.purge(PURGE_BATCH, kept);
       if (deleted === 0 && isDeepStrictEqual(kept, before)) return;
     }
   }
