@@ -100,5 +100,5 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffi
     const { logouts, sessions } = await host.stored();
     expect(logouts).toHaveLength(leaving.length);
     expect(sessions).toHaveLength(living.length + leaving.length);
-  });
+  }, 90_000);
 });

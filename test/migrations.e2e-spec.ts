@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { DataSource, type QueryRunner, Table } from 'typeorm';
@@ -154,8 +155,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       expect(await second.tokens.findDue(5)).toEqual([]);
       first.clock.advance(40 * DAY);
       await first.tokens.moveDue(due?.id ?? '', due?.dueAt ?? 0, null);
-      // the session, its tokens, the logout
-      expect(await first.repository.purge(5)).toBe(3);
+      expect(await first.repository.purge(5)).toBe(2);
       for (const store of stores) await store.close();
     });
 
@@ -191,7 +191,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     await host.undoLastMigration();
     expect(await tableNames()).toEqual(['migrations', 'users']);
     await expect(database.requireTables()).rejects.toThrow(
-      /^OneIdLogoutModule: can't use its table .oneid_session.; run its migrations first, or set runMigrations: /,
+      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false: run its migrations first, with the same schema and entityPrefix as here\./,
     );
   });
 
@@ -205,7 +205,15 @@ describe.each(databases)('the tables, on $name', (database) => {
       new TestClock(),
     );
     await expect(booting).rejects.toThrow(
-      /^OneIdLogoutModule: can't use its table .oneid_session.; run its migrations first, or set runMigrations: /,
+      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false: run its migrations first, with the same schema and entityPrefix as here\./,
+    );
+  });
+
+  it('stop the boot when others have made them, and the module is to make them, too', async () => {
+    await (await connect({ migrations: [...oneIdLogoutMigrations] })).runMigrations();
+    const quiet = jest.spyOn(console, 'log').mockReturnValue();
+    await expect(open().finally(() => quiet.mockRestore())).rejects.toThrow(
+      /^OneIdLogoutModule: can't make or upgrade its tables: .*oneid_session.* exists.*\. Give the role the right to, or, if they are made by other means \(your own data source, a deploy job\), set runMigrations: false$/s,
     );
   });
 
@@ -265,6 +273,34 @@ describe('a PostgreSQL that can not, or may not, keep the promises', () => {
     expect(messages).toEqual(warnings);
   });
 
+  it('names the rights that are missing', async () => {
+    const role = `role_${randomBytes(6).toString('hex')}`;
+    const owner = await SessionDatabase.open(testDatabase.options, true);
+    const query = (sql: string) => owner.dataSource.query(sql);
+    await query(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
+    await query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`);
+    const url = new URL((testDatabase.options as { url: string }).url);
+    Object.assign(url, { username: role, password: 'secret' });
+    const limited = { ...testDatabase.options, url: url.href } as SessionDatabaseOptions;
+
+    const reader = await SessionDatabase.open(limited, false);
+    await expect(reader.requireTables()).rejects.toThrow(
+      'OneIdLogoutModule: can\'t use its table "oneid_session" (permission denied for table oneid_session). ' +
+        'runMigrations is false: run its migrations first, with the same schema and entityPrefix as here. The role needs ' +
+        'SELECT, INSERT, UPDATE and DELETE on it',
+    );
+    await expect(SessionDatabase.open({ ...limited, schema: 'other' } as SessionDatabaseOptions, true)).rejects.toThrow(
+      /^OneIdLogoutModule: can't make or upgrade its tables: permission denied for database \w+\. Give the role the right to/,
+    );
+    await query(`GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`);
+    const writer = await SessionDatabase.open(limited, false);
+    await writer.requireTables();
+    await writer.close();
+    await query(`DROP OWNED BY ${role}`);
+    await query(`DROP ROLE ${role}`);
+    await owner.close();
+  });
+
   it.each(['repeatable read', 'serializable'])(
     'is refused at boot: default_transaction_isolation %s',
     async (level) => {
@@ -301,6 +337,12 @@ for (const database of databases.filter(({ name }) => name.startsWith('MariaDB')
       expect((await store.repository.check(session.id))?.session).toMatchObject({ sub, sid: sub });
       const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
       expect(upQueries).toEqual([]);
+      // all alike, or their columns would be compared without an index
+      const columns = await store.database.run(
+        `SELECT DISTINCT character_set_name, collation_name FROM information_schema.columns
+         WHERE table_schema = DATABASE() AND data_type = 'varchar' AND table_name <> 'oneid_logout_migrations'`,
+      );
+      expect(columns.rows.map((row) => Object.values(row))).toEqual([['utf8mb4', 'utf8mb4_bin']]);
       await store.close();
       await testDatabase.drop();
     });

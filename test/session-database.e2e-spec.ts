@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import Sqlite from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { StoreUnavailableError } from 'nestjs-oneid-logout';
@@ -34,6 +35,17 @@ describe.each(databases)('SessionDatabase, on $name', (database) => {
     expect(error.cause).not.toHaveProperty('query');
     expect(error.cause).not.toHaveProperty('parameters');
     expect((error.cause as { code?: unknown }).code).toEqual(expect.any(String));
+  });
+
+  it('says in the log why the store fails, once a minute', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const fresh = await SessionDatabase.open(testDatabase.options, false);
+    for (let n = 0; n < 3; n++) await failure(fresh.run('SELECT * FROM no_such_table WHERE id = ?', ['a-session-id']));
+    const messages = logged.mock.calls.map(([message]) => String(message));
+    logged.mockRestore();
+    await fresh.close();
+    expect(messages).toEqual([expect.stringMatching(/^The session store can't answer: .*no_such_table/)]);
+    expect(messages.join()).not.toContain('a-session-id');
   });
 
   it("attack 7: writes no statement to the log, also where the host's options want them logged", async () => {

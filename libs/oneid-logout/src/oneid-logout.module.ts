@@ -166,7 +166,7 @@ export class OneIdLogoutModule
     this.notice.announce(this.path);
     this.purge.start();
     this.warn();
-    if (this.options.secrets.length === 0) return;
+    // also without secrets: what was due while there were some must not stay due for ever
     this.revoker.start();
     this.events.tokensDue.subscribe(() => void this.revoker.wake());
     void this.revoker.wake();

@@ -109,6 +109,10 @@ describe('resolveOptions', () => {
     expect(faultsWith(key, 'private_key_jwt')).toEqual([]);
     expect(faultsWith(undefined, 'private_key_jwt')).toEqual([together]);
     expect(faultsWith(key, undefined)).toEqual([together]);
+    const byHand = { clientAssertionSigningKey: key, tokenEndpointAuthMethod: 'private_key_jwt', metadata };
+    expect(clientFaultsWith(byHand)).toEqual([
+      'clients[0].metadata.token_endpoint must be given, for tokenEndpointAuthMethod is private_key_jwt',
+    ]);
     for (const unfit of [
       { ...key, alg: undefined },
       { ...key, d: undefined },
@@ -139,7 +143,11 @@ describe('resolveOptions', () => {
       clientSecret: 'secret',
       tokenEndpointAuthMethod: 'private_key_jwt',
       clientAssertionSigningKey: { ...privateKeyOf('ec'), alg: 'ES256' },
-      metadata: { ...metadata, revocation_endpoint: 'http://127.0.0.1:4444/revoke?x=1' },
+      metadata: {
+        ...metadata,
+        revocation_endpoint: 'http://127.0.0.1:4444/revoke?x=1',
+        token_endpoint: 'http://127.0.0.1:4444/token',
+      },
       idTokenSignedResponseAlg: 'EdDSA',
       idTokenEncryptedResponseAlg: 'ECDH-ES',
       idTokenEncryptedResponseEnc: 'A256GCM',

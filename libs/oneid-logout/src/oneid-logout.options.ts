@@ -129,8 +129,16 @@ const IsSigningKey = () =>
   Predicate(
     'isSigningKey',
     `must be a complete private JWK whose alg is one of ${ASYMMETRIC_ALGORITHMS.join(', ')}`,
-    (value) => isPrivateKey(value) && ASYMMETRIC_ALGORITHMS.includes(String((value as JWK).alg)),
+    (value) => isPrivateKey(value) && signsWith(value as JWK),
   );
+
+/** Can this key sign with the `alg` that it names? */
+function signsWith({ kty, crv, alg = '' }: JWK): boolean {
+  if (!ASYMMETRIC_ALGORITHMS.includes(alg)) return false;
+  if (/^[RP]S/.test(alg)) return kty === 'RSA';
+  const curves: Record<string, string> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
+  return crv === (curves[alg] ?? 'Ed25519');
+}
 
 function isPrivateKey(value: unknown): boolean {
   if (!isRecord(value)) return false;
@@ -154,6 +162,11 @@ class ProviderMetadataSchema {
   @IsOptional()
   @IsEndpoint()
   readonly revocation_endpoint?: string | undefined;
+
+  /** For `private_key_jwt`: Hydra takes only assertions whose audience it is. */
+  @IsOptional()
+  @IsEndpoint()
+  readonly token_endpoint?: string | undefined;
 }
 
 /** One registration of this app at a provider. */
@@ -418,6 +431,9 @@ function keyFaults(client: OneIdClientOptions): string[] {
   if (method.startsWith('client_secret') && clientSecret === '') {
     faults.push(`clientSecret must be given, for tokenEndpointAuthMethod is ${method}`);
   }
+  if (method === 'private_key_jwt' && client.metadata !== undefined && client.metadata.token_endpoint === undefined) {
+    faults.push('metadata.token_endpoint must be given, for tokenEndpointAuthMethod is private_key_jwt');
+  }
   if ((method === 'private_key_jwt') !== (signingKey !== undefined)) {
     faults.push('clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together');
   }
@@ -437,6 +453,6 @@ function keyFaults(client: OneIdClientOptions): string[] {
 
 function providerOf({ issuer, metadata }: OneIdClientOptions): string {
   if (metadata === undefined) return '';
-  const { jwks_uri, end_session_endpoint, revocation_endpoint } = metadata;
-  return JSON.stringify([issuer, jwks_uri, end_session_endpoint, revocation_endpoint]);
+  const { jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } = metadata;
+  return JSON.stringify([issuer, jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint]);
 }

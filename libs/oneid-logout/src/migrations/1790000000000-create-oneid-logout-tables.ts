@@ -14,6 +14,8 @@ const optional = (column: TableColumnOptions): TableColumnOptions => ({ ...colum
 
 const index = (...columnNames: string[]): TableIndexOptions => ({ columnNames });
 
+const TABLES = ['oneid_session', 'oneid_logout', 'oneid_session_tokens'];
+
 /** In the schema, and with the prefix, that the data source's options `schema` and `entityPrefix` name. */
 export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface {
   readonly name = 'CreateOneIdLogoutTables1790000000000';
@@ -75,7 +77,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    for (const table of ['oneid_session_tokens', 'oneid_logout', 'oneid_session']) {
+    for (const table of TABLES.toReversed()) {
       await queryRunner.dropTable(pathOf(queryRunner, table));
     }
   }
@@ -92,12 +94,20 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
     await queryRunner.createTable(new Table({ name: path, columns, indices: named }));
   }
 
-  /** MySQL's default may be a character set that knows few characters, and a collation that takes different names for one. */
+  /**
+   * MySQL's default may be a character set that knows few characters, and a collation that takes different names for one.
+   * What is compared must have the same, or it is compared without an index.
+   */
   private async storeEveryCharacter(queryRunner: QueryRunner): Promise<void> {
     const { driver, options } = queryRunner.dataSource;
     if (options.type !== 'mysql' && options.type !== 'mariadb') return;
-    const session = driver.escape(pathOf(queryRunner, 'oneid_session'));
-    await queryRunner.query(`ALTER TABLE ${session} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`);
+    const to = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
+    const alter = (table: string, change: string) =>
+      queryRunner.query(`ALTER TABLE ${driver.escape(pathOf(queryRunner, table))} ${change}`);
+    await alter('oneid_session', `CONVERT TO ${to}`);
+    await alter('oneid_logout', `CONVERT TO ${to}`);
+    // not all of it: its texts are ASCII, and would become larger ones
+    await alter('oneid_session_tokens', `MODIFY session_id varchar(64) ${to} NOT NULL`);
   }
 }
 

@@ -12,6 +12,7 @@ export interface ProviderMetadata {
   readonly jwks_uri: string;
   readonly end_session_endpoint?: string | undefined;
   readonly revocation_endpoint?: string | undefined;
+  readonly token_endpoint?: string | undefined;
 }
 
 const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 10 * 1000 };

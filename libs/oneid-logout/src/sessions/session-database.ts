@@ -32,6 +32,9 @@ export interface SqlResult {
 const STATEMENT_TIMEOUT = 5_000;
 const BUSY_RETRY_DELAY = 10;
 
+/** How far apart failures are logged, milliseconds. */
+const LOG_PAUSE = 60_000;
+
 /** How often and how many milliseconds apart a boot tries on while another process has the database locked. */
 const BOOT_ATTEMPTS = 100;
 const BOOT_RETRY_DELAY = 100;
@@ -46,6 +49,8 @@ const MIGRATION_LOCK = 7_153_269_401;
  */
 export class SessionDatabase {
   readonly tables: SessionTables;
+  private readonly logger = new Logger('OneIdLogout');
+  private silentUntil = 0;
 
   private constructor(
     readonly dataSource: DataSource,
@@ -67,8 +72,9 @@ export class SessionDatabase {
     const dataSource = await retryWhileLocked(dialect, () =>
       new DataSource(sessionDataSourceOptions(options)).initialize(),
     ).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`OneIdLogoutModule: can't open its database (${options.type}): ${reason}`, { cause: error });
+      throw new Error(`OneIdLogoutModule: can't open its database (${options.type}): ${messageOf(error)}`, {
+        cause: error,
+      });
     });
     const database = new SessionDatabase(dataSource, dialect);
     try {
@@ -84,15 +90,19 @@ export class SessionDatabase {
   /** For hosts that run the migrations themselves: better no boot than a 503 for every request. */
   async requireTables(): Promise<void> {
     for (const table of Object.values(this.tables) as string[]) {
-      await this.run(`SELECT 1 FROM ${table} WHERE 1 = 0`).catch(async (error: unknown) => {
+      try {
+        // changes nothing, and needs all the rights that are needed later
+        await this.dataSource.query(`INSERT INTO ${table} SELECT * FROM ${table} WHERE 1 = 0`);
+        await this.dataSource.query(`DELETE FROM ${table} WHERE 1 = 0`);
+      } catch (error) {
         await this.close();
-        const { cause } = error as StoreUnavailableError;
-        const reason = cause instanceof Error ? cause.message : String(cause);
         throw new Error(
-          `OneIdLogoutModule: can't use its table ${table}; run its migrations first, or set runMigrations: ${reason}`,
-          { cause },
+          `OneIdLogoutModule: can't use its table ${table} (${messageOf(error)}). runMigrations is false: run its ` +
+            'migrations first, with the same schema and entityPrefix as here. The role needs SELECT, INSERT, UPDATE and ' +
+            'DELETE on it',
+          { cause: error },
         );
-      });
+      }
     }
   }
 
@@ -117,10 +127,20 @@ export class SessionDatabase {
         }),
       ]);
     } catch (error) {
-      throw new StoreUnavailableError(withoutParameters(error));
+      const reason = withoutParameters(error);
+      this.logFailure(reason);
+      throw new StoreUnavailableError(reason);
     } finally {
       deadline.abort();
     }
+  }
+
+  /** Callers answer 503 and say no more: once a minute, here is why. */
+  private logFailure(reason: unknown): void {
+    const now = performance.now();
+    if (now < this.silentUntil) return;
+    this.silentUntil = now + LOG_PAUSE;
+    this.logger.error(`The session store can't answer: ${messageOf(reason)}`);
   }
 
   private async retryWhileBusy(text: string, parameters: SqlParameter[], signal: AbortSignal): Promise<SqlResult> {
@@ -179,7 +199,8 @@ export class SessionDatabase {
     refuseUnless(Number(autocommit) === 1, 'autocommit is off, it must be on');
     const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
     refuseUnless(safe, 'sql_mode has NO_BACKSLASH_ESCAPES, under which the driver does not quote safely');
-    if (Number(flush) !== 1) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
+    // 3 is MariaDB's, and as durable as 1
+    if (Number(flush) === 0 || Number(flush) === 2) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
   }
 
   /** Replicas that boot at once would run the same migration at once, so they take turns. */
@@ -188,15 +209,27 @@ export class SessionDatabase {
     try {
       await runner.connect();
       const unlock = await this.lockMigrations(runner);
-      await this.createSchema(runner);
-      // on the connection that holds the lock: a pool of one is enough
-      const executor = new MigrationExecutor(this.dataSource, runner);
-      executor.transaction = 'each';
-      await retryWhileLocked(this.dialect, () => executor.executePendingMigrations());
+      await this.makeTables(runner);
       await unlock();
     } finally {
       // the lock goes with the connection where it could not be given back
       await runner.release();
+    }
+  }
+
+  private async makeTables(runner: QueryRunner): Promise<void> {
+    // on the connection that holds the lock: a pool of one is enough
+    const executor = new MigrationExecutor(this.dataSource, runner);
+    executor.transaction = 'each';
+    try {
+      await this.createSchema(runner);
+      await retryWhileLocked(this.dialect, () => executor.executePendingMigrations());
+    } catch (error) {
+      throw new Error(
+        `OneIdLogoutModule: can't make or upgrade its tables: ${messageOf(error)}. Give the role the right to, or, if they ` +
+          'are made by other means (your own data source, a deploy job), set runMigrations: false',
+        { cause: error },
+      );
     }
   }
 
@@ -230,6 +263,10 @@ export class SessionDatabase {
 
 function refuseUnless(condition: boolean, fault: string): asserts condition {
   if (!condition) throw new Error(`OneIdLogoutModule: can't use this database: ${fault}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function warnOfLoss(setting: string): void {

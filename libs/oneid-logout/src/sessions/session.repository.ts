@@ -43,8 +43,36 @@ export interface NewLogout {
   readonly issuedAt?: number | undefined;
 }
 
-/** Rows by what they hold. */
-export type PurgeCounts = Record<'tokens' | 'sessions' | 'logouts', number>;
+/** Up to where a purge has looked: what it has left behind is still needed, and looked at another time. */
+class PurgeCursor {
+  /** Milliseconds, the database's clock. */
+  endedAt = 0;
+  id = '';
+  /** Was there more to look at? */
+  more = false;
+
+  constructor(private readonly startsOver: boolean) {}
+
+  moveTo(rows: readonly SqlRow[], more: boolean): void {
+    this.more = more;
+    const last = rows.at(-1);
+    if (!more && this.startsOver) [this.endedAt, this.id] = [0, ''];
+    else if (last !== undefined) [this.endedAt, this.id] = [Number(last['ended_at']), String(last['id'])];
+  }
+}
+
+/** How far the purges of this process have come. */
+export class PurgeProgress {
+  readonly sessions = new PurgeCursor(true);
+  readonly logouts = new PurgeCursor(true);
+  /** Whose tokens had to stay a revocation erases, or the end of the session's own retention. */
+  readonly tokens = new PurgeCursor(false);
+
+  /** Was there more to look at than the last call has? */
+  get more(): boolean {
+    return this.sessions.more || this.logouts.more || this.tokens.more;
+  }
+}
 
 export interface RetentionSettings {
   /** How long a logout is remembered, milliseconds. */
@@ -246,36 +274,60 @@ export class SessionRepository {
    * tokens wait to be revoked.
    *
    * @param limit at most so many rows of each
-   * @param kept how many rows of each the calls before this one have looked at and left; this one adds its own
+   * @param progress how far the calls before this one have come; it is moved on
    * @returns how many rows are gone
    */
-  async purge(limit: number, kept: PurgeCounts = { tokens: 0, sessions: 0, logouts: 0 }): Promise<number> {
+  async purge(limit: number, progress = new PurgeProgress()): Promise<number> {
     const { session, logout, sessionTokens } = this.tables;
     const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
-    const expired = `FROM ${session} s WHERE s.expires_at <`;
-    const withTokens = `FROM ${session} s JOIN ${sessionTokens} t ON t.session_id = s.id WHERE s.expires_at <`;
-    const page = (name: keyof PurgeCounts) => `LIMIT ${limit} OFFSET ${kept[name]}`;
+    // no EXISTS, for which PostgreSQL may read all tokens
+    const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
+    const sessions = (expiredFor: number, size: number) => `(
+      SELECT s.* FROM ${session} s WHERE s.expires_at < ${this.nowOnce} - ${expiredFor} AND s.expires_at >= ?
+        AND (s.expires_at > ? OR s.id > ?) ORDER BY s.expires_at, s.id LIMIT ${size}) s`;
+    const logouts = `(
+      SELECT l.* FROM ${logout} l WHERE l.keep_until < ${this.nowOnce} AND l.keep_until >= ?
+        AND (l.keep_until > ? OR l.id > ?) ORDER BY l.keep_until, l.id LIMIT ${limit}) l`;
 
-    // the oldest first and by their index: without the inner limit a database may choose to read a whole table
-    const candidates: Record<keyof PurgeCounts, string> = {
-      tokens: `SELECT s.id, ${noneRevoking} AS deletable FROM (
-          SELECT s.* ${withTokens} ${this.nowOnce} ORDER BY s.expires_at ${page('tokens')}) s`,
-      sessions: `SELECT s.id, ${noneRevoking} AS deletable FROM (
-          SELECT s.* ${expired} ${this.nowOnce} - ${EXPIRED_SESSION_RETENTION} ORDER BY s.expires_at ${page('sessions')}) s`,
-      logouts: `SELECT l.id, NOT (${REVOKING}) AND ${noneOf(`${session} s`)} AS deletable FROM (
-          SELECT l.* FROM ${logout} l WHERE l.keep_until < ${this.nowOnce} ORDER BY l.keep_until ${page('logouts')}) l`,
-    };
-    let deleted = 0;
-    for (const name of ['tokens', 'sessions', 'logouts'] as const) {
-      const { rows } = await this.database.run(candidates[name]);
-      const ids = rows.filter((row) => isTrue(row['deletable'])).map((row) => String(row['id']));
-      if (name !== 'logouts') await this.deleteIds(sessionTokens, 'session_id', ids);
-      if (name === 'sessions') await this.deleteIds(session, 'id', ids);
-      if (name === 'logouts') await this.deleteIds(logout, 'id', ids);
-      kept[name] += rows.length - ids.length;
-      deleted += ids.length;
-    }
-    return deleted;
+    // pages by index, the oldest first: without a limit of their own a database may choose to read a whole table
+    const gone = [
+      await this.purgePage(
+        progress.sessions,
+        limit,
+        `SELECT s.id, s.expires_at AS ended_at, ${noneRevoking} AS deletable FROM ${sessions(EXPIRED_SESSION_RETENTION, limit)}`,
+        async (ids) => {
+          await this.deleteIds(sessionTokens, 'session_id', ids);
+          await this.deleteIds(session, 'id', ids);
+        },
+      ),
+      await this.purgePage(
+        progress.logouts,
+        limit,
+        `SELECT l.id, l.keep_until AS ended_at, NOT (${REVOKING}) AND ${noneOf(`${session} s`)} AS deletable FROM ${logouts}`,
+        (ids) => this.deleteIds(logout, 'id', ids),
+      ),
+      // most sessions that have expired have none any more, so more of them are looked at
+      await this.purgePage(
+        progress.tokens,
+        limit * 8,
+        `SELECT s.id, s.expires_at AS ended_at, ${hasTokens} AND ${noneRevoking} AS deletable FROM ${sessions(0, limit * 8)}`,
+        (ids) => this.deleteIds(sessionTokens, 'session_id', ids),
+      ),
+    ];
+    return gone.reduce((sum, count) => sum + count);
+  }
+
+  private async purgePage(
+    cursor: PurgeCursor,
+    size: number,
+    select: string,
+    deleteAll: (ids: readonly string[]) => Promise<void>,
+  ): Promise<number> {
+    const { rows } = await this.database.run(select, [cursor.endedAt, cursor.endedAt, cursor.id]);
+    const ids = rows.filter((row) => isTrue(row['deletable'])).map((row) => String(row['id']));
+    await deleteAll(ids);
+    cursor.moveTo(rows, rows.length === size);
+    return ids.length;
   }
 
   private async deleteIds(table: string, column: string, ids: readonly string[]): Promise<void> {

@@ -44,16 +44,12 @@ export class TokenVault {
     await this.repository.insert(sessionId, idToken, refreshToken);
   }
 
-  /** Puts refreshed tokens in place of those of the session; what is not given anew is kept. */
+  /** Puts refreshed tokens in place of those of the session; what is not given anew is kept as it is. */
   async replace(sessionId: string, tokens: SessionTokens): Promise<void> {
     const [encryptionKey] = this.keys;
     if (encryptionKey === undefined || (tokens.idToken ?? tokens.refreshToken) === undefined) return;
-    const stored = await this.load(sessionId);
-    const sealed = await this.seal(encryptionKey, sessionId, {
-      idToken: tokens.idToken ?? stored?.idToken,
-      refreshToken: tokens.refreshToken ?? stored?.refreshToken,
-    });
-    await this.repository.save(sessionId, sealed.idToken, sealed.refreshToken);
+    const { idToken, refreshToken } = await this.seal(encryptionKey, sessionId, tokens);
+    await this.repository.save(sessionId, idToken, refreshToken);
   }
 
   /** The tokens of a session, those that a secret of today opens; undefined when none are stored. */

@@ -28,6 +28,9 @@ export interface DueLogout {
   readonly overdue: boolean;
 }
 
+/** For how long one replica has a due logout to itself: milliseconds. */
+export const LEASE = 60_000;
+
 const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, s.issuer, s.client_id';
 
 /** The token rows beside the sessions, and the logouts that still have refresh tokens to revoke. */
@@ -43,13 +46,23 @@ export class TokenRepository {
     return rows[0] && toTokens(rows[0]);
   }
 
-  /** Stores a session's tokens in place of those it had. */
+  /**
+   * Stores tokens of a session in place of those it had; null leaves what there is. Nothing is read and written back: a
+   * refresh at the same time may have brought something newer.
+   */
   async save(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
+    if (await this.update(sessionId, idToken, refreshToken)) return;
+    await this.insert(sessionId, idToken, refreshToken);
+    await this.update(sessionId, idToken, refreshToken);
+  }
+
+  private async update(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<boolean> {
     const { affected } = await this.database.run(
-      `UPDATE ${this.tables.sessionTokens} SET id_token = ?, refresh_token = ? WHERE session_id = ?`,
+      `UPDATE ${this.tables.sessionTokens}
+       SET id_token = COALESCE(?, id_token), refresh_token = COALESCE(?, refresh_token) WHERE session_id = ?`,
       [idToken, refreshToken, sessionId],
     );
-    if (affected === 0) await this.insert(sessionId, idToken, refreshToken);
+    return affected > 0;
   }
 
   /** Stores a session's first tokens; when it has some already, those stay. Without its session nobody would purge them. */
@@ -63,21 +76,33 @@ export class TokenRepository {
     );
   }
 
-  /** Erases these tokens of a session, unless others have taken their place by now. */
-  async erase(tokens: StoredTokens): Promise<void> {
+  /**
+   * Erases these tokens of a session, unless others have taken their place by now.
+   *
+   * @param options.unlessRevoking or a logout has come that will have them revoked
+   */
+  async erase(tokens: StoredTokens, { unlessRevoking = false } = {}): Promise<void> {
+    const { session, sessionTokens } = this.tables;
+    const condition = unlessRevoking
+      ? `AND EXISTS (SELECT 1 FROM ${session} s WHERE s.id = ? AND ${this.noneRevoking})`
+      : '';
     // no two ciphertexts are equal, so one of them tells; and one of them is always there
     await this.database.run(
-      `DELETE FROM ${this.tables.sessionTokens} WHERE session_id = ? AND COALESCE(refresh_token, id_token) = ?`,
-      [tokens.sessionId, tokens.refreshToken ?? tokens.idToken],
+      `DELETE FROM ${sessionTokens} WHERE session_id = ? AND COALESCE(refresh_token, id_token) = ? ${condition}`,
+      [tokens.sessionId, tokens.refreshToken ?? tokens.idToken, ...(unlessRevoking ? [tokens.sessionId] : [])],
     );
   }
 
   /** Has the logouts that end this session look for tokens once more. */
   async makeDue(session: SessionFacts): Promise<void> {
     const targets = targetsOf(session);
+    const { now } = this.database.dialect;
+    // who holds the lease may be past this session: it shall find the time changed, and the logout come up again
     await this.database.run(
-      `UPDATE ${this.tables.logout} SET tokens_due_at = ${this.database.dialect.now}
-         + CASE WHEN channel = 'frontchannel' THEN ${FRONTCHANNEL_TOKEN_RETENTION} ELSE 0 END
+      `UPDATE ${this.tables.logout} SET tokens_due_at = CASE
+         WHEN channel = 'frontchannel' THEN ${now} + ${FRONTCHANNEL_TOKEN_RETENTION}
+         WHEN tokens_due_at > ${now} AND tokens_due_at <= ${now} + ${LEASE} THEN tokens_due_at + 1
+         ELSE ${now} END
        WHERE id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l
          WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')}) due)`,
       [...targets, session.issuedAt, session.registeredAt],
@@ -122,16 +147,20 @@ export class TokenRepository {
    * that no other logout is about to revoke.
    */
   async findEndedBy(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
-    const noneRevoking = noneOf(`${this.tables.logout} l`, `AND ${REVOKING}`);
     const { rows } = await this.database.run(
       `SELECT ${TOKEN_COLUMNS} FROM ${this.tables.logout} l
        JOIN ${this.tables.session} s ON ${endsSql}
        JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id
-       WHERE l.id = ? AND t.session_id > ? AND (l.channel <> 'frontchannel' OR (${noneRevoking}))
+       WHERE l.id = ? AND t.session_id > ? AND (l.channel <> 'frontchannel' OR (${this.noneRevoking}))
        ORDER BY t.session_id LIMIT ${limit}`,
       [logoutId, afterSessionId],
     );
     return rows.map(toTokens);
+  }
+
+  /** No logout is about to have the tokens of session `s` revoked. */
+  private get noneRevoking(): string {
+    return noneOf(`${this.tables.logout} l`, `AND ${REVOKING}`);
   }
 
   private get tables(): SessionTables {

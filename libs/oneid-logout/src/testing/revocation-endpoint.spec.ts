@@ -65,7 +65,14 @@ describe('revocation', () => {
 
   it('takes a client that signs for itself (private_key_jwt), and no forgery', async () => {
     const assertion = (claims: object = {}, signWith = key.privateKey) =>
-      new SignJWT({ iss: 'signed', sub: 'signed', aud: oneId.issuer, exp: now / 1000 + 60, jti: 'j', ...claims })
+      new SignJWT({
+        iss: 'signed',
+        sub: 'signed',
+        aud: oneId.url(endpointPaths.token),
+        exp: now / 1000 + 60,
+        jti: 'j',
+        ...claims,
+      })
         .setProtectedHeader({ alg: 'ES256' })
         .sign(signWith);
     const statusOf = async (client_assertion: string, form = {}) => {
@@ -75,7 +82,7 @@ describe('revocation', () => {
 
     expect(await statusOf(await assertion())).toBe(200);
     expect(oneId.revoked.at(-1)?.clientId).toBe('signed');
-    for (const claims of [{ aud: 'x' }, { iss: 'x' }, { sub: 'x' }, { exp: now / 1000 }, { exp: undefined }]) {
+    for (const claims of [{ aud: oneId.issuer }, { iss: 'x' }, { sub: 'x' }, { exp: now / 1000 }, { exp: undefined }]) {
       expect(await statusOf(await assertion(claims))).toBe(401);
     }
     expect(await statusOf(await assertion({}, (await generateKeyPair('ES256')).privateKey))).toBe(401);

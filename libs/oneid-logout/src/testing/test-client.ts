@@ -1,4 +1,5 @@
 import { decodeJwt, importJWK, type JWK, jwtVerify } from 'jose';
+import { endpointPaths } from './endpoint-paths.js';
 import { type ProviderState } from './provider-state.js';
 import { type ReceivedRequest } from './received-request.js';
 
@@ -61,7 +62,9 @@ async function isSignedBy(
 ): Promise<boolean> {
   if (type !== ASSERTION_TYPE) return false;
   return jwtVerify(assertion, await importJWK(key), {
-    ...{ issuer: clientId, subject: clientId, audience: issuer, requiredClaims: ['exp', 'jti'] },
+    // as Hydra: the issuer will not do
+    audience: issuer.replace(/\/$/, '') + endpointPaths.token,
+    ...{ issuer: clientId, subject: clientId, requiredClaims: ['exp', 'jti'] },
     currentDate: new Date(now()),
   }).then(
     () => true,

@@ -1,0 +1,79 @@
+import { importJWK, type JWK } from 'jose';
+import {
+  allowInsecureRequests,
+  type ClientAuth,
+  ClientSecretBasic,
+  ClientSecretPost,
+  customFetch,
+  modifyAssertion,
+  None,
+  type PrivateKey,
+  PrivateKeyJwt,
+  revocationRequest,
+} from 'oauth4webapi';
+import { type OneIdClient } from '../provider/oneid-clients.js';
+import { providerFetch } from '../provider/provider-fetch.js';
+
+/** 4xx that say nothing about the token: too slow, too early, too many. */
+const RETRIED = new Set([408, 425, 429]);
+
+/** `refused` for good, or `unavailable` for now; `reason` is for the log and holds no secret. */
+export type RevocationAnswer =
+  | { readonly result: 'revoked' | 'no_endpoint' }
+  | { readonly result: 'refused' | 'unavailable'; readonly reason: string };
+
+/** Asks the client's provider to revoke a refresh token (RFC 7009 §2). Never throws. */
+export async function requestRevocation(client: OneIdClient, refreshToken: string): Promise<RevocationAnswer> {
+  try {
+    const { issuer, revocation_endpoint, token_endpoint } = await client.provider.metadata();
+    if (revocation_endpoint === undefined) return { result: 'no_endpoint' };
+    const response = await revocationRequest(
+      { issuer, revocation_endpoint },
+      { client_id: client.clientId },
+      await authentication(client, [issuer, token_endpoint ?? issuer]),
+      refreshToken,
+      {
+        [allowInsecureRequests]: new URL(revocation_endpoint).protocol === 'http:',
+        [customFetch]: (url: string, init) =>
+          providerFetch(url, { method: init.method, headers: init.headers, body: init.body }),
+        additionalParameters: { token_type_hint: 'refresh_token' },
+      },
+    );
+    if (response.ok) return { result: 'revoked' };
+    const { status } = response;
+    const reason = `${status} ${codeOf(await response.text())}`.trim();
+    return { result: status >= 500 || RETRIED.has(status) ? 'unavailable' : 'refused', reason };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    return { result: 'unavailable', reason: String(error) + cause };
+  }
+}
+
+/** The `error` of an answer (RFC 6749 §5.2), if it gave one. */
+function codeOf(body: string): string {
+  try {
+    const { error } = JSON.parse(body) as { error?: unknown };
+    return typeof error === 'string' && /^[\w.-]{1,64}$/.test(error) ? error : '';
+  } catch {
+    return '';
+  }
+}
+
+/** OpenID Connect Core 1.0 §9. @param audience of an assertion: Hydra takes the token endpoint, others the issuer */
+async function authentication(client: OneIdClient, audience: string[]): Promise<ClientAuth> {
+  const { tokenEndpointAuthMethod, clientSecret = '', clientAssertionSigningKey: key } = client;
+  if (tokenEndpointAuthMethod === 'client_secret_post') return ClientSecretPost(clientSecret);
+  if (tokenEndpointAuthMethod === 'client_secret_basic') return ClientSecretBasic(clientSecret);
+  if (key === undefined) return None();
+  return PrivateKeyJwt(await signingKey(key), {
+    [modifyAssertion]: (_header, payload) => {
+      payload['aud'] = [...new Set(audience)];
+    },
+  });
+}
+
+async function signingKey(jwk: JWK): Promise<PrivateKey> {
+  const key = await importJWK(jwk);
+  if (key instanceof Uint8Array) throw new TypeError('clientAssertionSigningKey is a secret, not a private key');
+  return { key, ...(jwk.kid !== undefined && { kid: jwk.kid }) };
+}
