@@ -11,7 +11,7 @@ import { logOut, pathOf, signIn, start, startHost, stateCookies } from './suppor
 /** Every value of every table that the library has made. */
 async function dump(host: Host): Promise<{ column: string; value: string }[]> {
   const database = host.app.get(SessionDatabase, { strict: false });
-  const tables = ['oneid_session', 'oneid_logout', 'oneid_session_tokens', 'oneid_logout_migrations'];
+  const tables = ['session', 'logout', 'session_tokens', 'replica', 'logout_migrations'].map((name) => `oneid_${name}`);
   const values: { column: string; value: string }[] = [];
   for (const table of tables) {
     for (const row of (await database.run(`SELECT * FROM ${table}`)).rows) {

@@ -45,10 +45,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     return { refreshToken, id: await killed.signIn({ idToken, refreshToken }) };
   }
 
-  async function logOut({ sid }: BrowserLogin): Promise<number> {
-    const body = new URLSearchParams({ logout_token: await oneId.logoutToken({ clientId, sid }) });
-    return (await fetch(`${killed.url}/backchannel_logout`, { method: 'POST', body })).status;
-  }
+  const logOut = async ({ sid }: BrowserLogin) => killed.deliver(await oneId.logoutToken({ clientId, sid }));
 
   it('while it asks OneID: another one revokes the token when the first has had its time, once', async () => {
     const login = oneId.signIn();

@@ -3,12 +3,11 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import { DataSource, type QueryRunner, Table } from 'typeorm';
 import {
-  LogoutEntity,
+  oneIdLogoutEntities,
   oneIdLogoutMigrations,
   sessionDataSourceOptions,
   type SessionDatabaseOptions,
   SessionEntity,
-  SessionTokensEntity,
 } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
@@ -16,7 +15,7 @@ import { startReplica } from './support/replica.js';
 import { clientId, DAY, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
-const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_session', 'oneid_session_tokens'];
+const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
 
 /** A migration of the host's own, that is in nobody's way. */
 class CreateUsers1700000000000 {
@@ -175,7 +174,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     const host = await connect({
       migrations: [CreateUsers1700000000000, ...oneIdLogoutMigrations],
       migrationsRun: true,
-      entities: [SessionEntity, LogoutEntity, SessionTokensEntity],
+      entities: [...oneIdLogoutEntities],
     });
     expect(await tableNames()).toEqual([
       'migrations',

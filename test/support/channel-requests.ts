@@ -111,12 +111,16 @@ export async function quiet(host: Host): Promise<void> {
   await host.app.get(RefreshTokenRevoker, { strict: false }).wake();
 }
 
-/** Everything stored, but for what the revoker notes on its own account, whenever it comes to it. */
+/** Everything stored, but for what the revoker notes on its own account, and when it was said last. */
 export async function storedIn(host: Host) {
   await quiet(host);
   const { sessions, logouts, tokens } = await host.stored();
   const sorted = logouts.toSorted((a, b) => String(a['id']).localeCompare(String(b['id'])));
-  return { sessions, tokens, logouts: sorted.map((row) => ({ ...row, tokens_due_at: undefined })) };
+  return {
+    sessions,
+    tokens,
+    logouts: sorted.map((row) => ({ ...row, tokens_due_at: undefined, changed_at: undefined })),
+  };
 }
 
 /** The recorded logouts, numbers as numbers on every database. */

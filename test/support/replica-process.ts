@@ -47,6 +47,19 @@ export class ReplicaProcess {
     return response.status;
   }
 
+  /** Stops the process where it is, or has it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.child.kill(signal);
+  }
+
+  /** Posts a logout token as OneID does; the status. */
+  async deliver(logoutToken: string): Promise<number> {
+    const body = new URLSearchParams({ logout_token: logoutToken });
+    const response = await fetch(`${this.url}/backchannel_logout`, { method: 'POST', body });
+    await response.text();
+    return response.status;
+  }
+
   /** Ends the process without a chance to do anything more. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;

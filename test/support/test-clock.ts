@@ -1,4 +1,4 @@
-import { Clock } from '../../libs/oneid-logout/src/clock.js';
+import { Clock, type Stopwatch } from '../../libs/oneid-logout/src/clock.js';
 import {
   type SqlDialect,
   sqlDialects,
@@ -7,6 +7,9 @@ import {
 
 /** Clocks that a test can move: the process's, and the database's. */
 export class TestClock extends Clock {
+  /** Milliseconds that this process's stopwatch is ahead. */
+  stopwatchAhead = 0;
+
   /** Milliseconds that this process's clock is ahead. */
   ahead = 0;
   /** Milliseconds that the database's clock is ahead. */
@@ -21,10 +24,14 @@ export class TestClock extends Clock {
     return Math.floor(this.now() / 1000);
   }
 
-  /** Lets time pass on both clocks. @param milliseconds negative steps back */
+  /** The stopwatch that goes with this clock. */
+  readonly stopwatch: Stopwatch = { read: () => performance.now() + this.stopwatchAhead };
+
+  /** Lets time pass on all clocks. @param milliseconds negative steps the two back that can */
   advance(milliseconds: number): void {
     this.ahead += milliseconds;
     this.databaseAhead += milliseconds;
+    this.stopwatchAhead += Math.max(0, milliseconds);
   }
 
   /** The dialect of a database, its clock moved by this one. */

@@ -8,3 +8,12 @@ export class Clock {
     return Date.now();
   }
 }
+
+/** Measures time that passes: it never steps, but stands still while the machine is suspended. */
+@Injectable()
+export class Stopwatch {
+  /** Milliseconds since some moment that means nothing. */
+  read(): number {
+    return performance.now();
+  }
+}

@@ -1,6 +1,11 @@
 export { OneIdLogoutModule } from './oneid-logout.module.js';
 export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
-export type { OneIdClientOptions, OneIdLogoutOptions, ProviderMetadataOptions } from './oneid-logout.options.js';
+export type {
+  BoundedLivenessOptions,
+  OneIdClientOptions,
+  OneIdLogoutOptions,
+  ProviderMetadataOptions,
+} from './oneid-logout.options.js';
 export {
   CrossSiteLogoutError,
   InvalidIdTokenError,
@@ -55,6 +60,7 @@ export { LogoutEntity } from './sessions/logout.entity.js';
 export { SessionEntity } from './sessions/session.entity.js';
 export { SessionTokensEntity } from './sessions/session-tokens.entity.js';
 export {
+  oneIdLogoutEntities,
   oneIdLogoutMigrations,
   type SessionDatabaseOptions,
   sessionDataSourceOptions,

@@ -7,6 +7,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
   type OnModuleInit,
+  Optional,
   type Type,
 } from '@nestjs/common';
 import { MODULE_PATH } from '@nestjs/common/constants.js';
@@ -15,7 +16,7 @@ import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { FrontchannelLogout } from './channels/frontchannel-logout.js';
 import { LogoutTokenVerifier } from './channels/logout-token.js';
 import { RegistrationNotice } from './channels/registration-notice.js';
-import { Clock } from './clock.js';
+import { Clock, Stopwatch } from './clock.js';
 import { ParserErrors } from './http/parser-errors.js';
 import { LogoutService } from './logout/logout.service.js';
 import { LogoutStates } from './logout/logout-state.js';
@@ -29,8 +30,17 @@ import {
 } from './oneid-logout.options.js';
 import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
 import { OneIdClients } from './provider/oneid-clients.js';
+import { CommitWait } from './sessions/commit-wait.js';
+import {
+  FollowedSessions,
+  SESSION_CHECKS,
+  SESSION_RETENTION,
+  type SessionChecks,
+} from './sessions/followed-sessions.js';
 import { SessionLiveness } from './sessions/liveness.js';
+import { LogoutFollower } from './sessions/logout-follower.js';
 import { LogoutRecorder } from './sessions/logout-recorder.js';
+import { ReplicaRepository } from './sessions/replica.repository.js';
 import { SessionAliveGuard } from './sessions/session-alive.guard.js';
 import { SessionDatabase } from './sessions/session-database.js';
 import { SessionEvents } from './sessions/session-events.js';
@@ -57,6 +67,7 @@ const DAY = 24 * 60 * 60 * 1000;
 @Module({
   providers: [
     Clock,
+    Stopwatch,
     {
       provide: RESOLVED_OPTIONS,
       inject: [MODULE_OPTIONS_TOKEN],
@@ -115,6 +126,27 @@ const DAY = 24 * 60 * 60 * 1000;
       inject: [TokenRepository, RESOLVED_OPTIONS],
       useFactory: (repository: TokenRepository, { secrets }: ResolvedOptions) => new TokenVault(repository, secrets),
     },
+    {
+      provide: ReplicaRepository,
+      inject: [SessionDatabase],
+      useFactory: (database: SessionDatabase) => new ReplicaRepository(database),
+    },
+    {
+      provide: CommitWait,
+      inject: [ReplicaRepository, Stopwatch, RESOLVED_OPTIONS],
+      useFactory: (replicas: ReplicaRepository, stopwatch: Stopwatch, { liveness }: ResolvedOptions) =>
+        new CommitWait(replicas, stopwatch, liveness !== 'strict' && liveness.answerAtOnce),
+    },
+    {
+      provide: LogoutFollower,
+      inject: [SessionRepository, ReplicaRepository, SessionEvents, Clock, Stopwatch, RESOLVED_OPTIONS],
+      useFactory: followerOf,
+    },
+    {
+      provide: SESSION_CHECKS,
+      inject: [SessionRepository, { token: LogoutFollower, optional: true }, Stopwatch, RESOLVED_OPTIONS],
+      useFactory: checksOf,
+    },
     BackchannelLogout,
     FrontchannelLogout,
     ParserErrors,
@@ -143,6 +175,7 @@ export class OneIdLogoutModule
     private readonly revoker: RefreshTokenRevoker,
     private readonly parserErrors: ParserErrors,
     private readonly notice: RegistrationNotice,
+    @Optional() @Inject(LogoutFollower) private readonly follower: LogoutFollower | undefined,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
@@ -164,6 +197,7 @@ export class OneIdLogoutModule
     // the host's own migrations have had their turn by now
     if (!this.options.runMigrations) await this.database.requireTables();
     this.notice.announce(this.path);
+    await this.follower?.open();
     this.purge.start();
     this.warn();
     // also without secrets: what was due while there were some must not stay due for ever
@@ -187,7 +221,7 @@ export class OneIdLogoutModule
   }
 
   async onModuleDestroy(): Promise<void> {
-    await Promise.all([this.purge.stop(), this.revoker.stop()]);
+    await Promise.all([this.purge.stop(), this.revoker.stop(), this.follower?.close()]);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -226,6 +260,33 @@ export class OneIdLogoutModule
     const path: unknown = Reflect.getMetadata(MODULE_PATH + this.modules.applicationId, registration);
     return typeof path === 'string' ? path.replace(/\/$/, '') : '';
   }
+}
+
+/** None where the database is asked about every request. */
+function followerOf(
+  repository: SessionRepository,
+  replicas: ReplicaRepository,
+  events: SessionEvents,
+  clock: Clock,
+  stopwatch: Stopwatch,
+  { liveness }: ResolvedOptions,
+): LogoutFollower | undefined {
+  if (liveness === 'strict') return undefined;
+  const { maxStaleness, allowDuringOutage } = liveness;
+  const retention = SESSION_RETENTION + allowDuringOutage;
+  return new LogoutFollower(repository, replicas, events, clock, stopwatch, {
+    ...{ maxStaleness, allowDuringOutage, retention },
+  });
+}
+
+function checksOf(
+  repository: SessionRepository,
+  follower: LogoutFollower | undefined,
+  stopwatch: Stopwatch,
+  { liveness }: ResolvedOptions,
+): SessionChecks {
+  if (follower === undefined || liveness === 'strict') return repository;
+  return new FollowedSessions(repository, follower, stopwatch, liveness.maxStaleness, liveness.maxSessions);
 }
 
 function isRegistration(metatype: Type): boolean {

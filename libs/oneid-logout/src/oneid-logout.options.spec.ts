@@ -60,6 +60,7 @@ describe('resolveOptions', () => {
       secrets: [],
       maxSessionLifetime: 30 * 24 * 60 * 60,
       clockTolerance: 30,
+      liveness: 'strict',
       defaultReturnUrl: '/',
       allowedReturnUrls: [],
       clearCookies: [],
@@ -129,6 +130,36 @@ describe('resolveOptions', () => {
         `clients[0].clientSecret must be given, for tokenEndpointAuthMethod is ${method}`,
       ]);
     }
+  });
+
+  it('fills in what is left out of liveness', () => {
+    expect(resolveOptions({ clients: [client], liveness: { maxStaleness: 500 } }).liveness).toEqual({
+      maxStaleness: 500,
+      maxSessions: 100_000,
+      answerAtOnce: false,
+      allowDuringOutage: 0,
+    });
+  });
+
+  it.each([
+    ['lax', ['liveness must be an object']],
+    [null, ['liveness must be an object']],
+    [
+      {},
+      [
+        'liveness.maxStaleness must not be greater than 60000',
+        'liveness.maxStaleness must not be less than 50',
+        'liveness.maxStaleness must be an integer number',
+      ],
+    ],
+    [{ maxStaleness: 49 }, ['liveness.maxStaleness must not be less than 50']],
+    [{ maxStaleness: 60_001 }, ['liveness.maxStaleness must not be greater than 60000']],
+    [{ maxStaleness: 500, maxSessions: 0 }, ['liveness.maxSessions must not be less than 1']],
+    [{ maxStaleness: 500, answerAtOnce: 'yes' }, ['liveness.answerAtOnce must be a boolean value']],
+    [{ maxStaleness: 500, allowDuringOutage: -1 }, ['liveness.allowDuringOutage must not be less than 0']],
+    [{ maxStaleness: 500, nudge: 'redis' }, ['liveness.nudge is not an option']],
+  ])('refuses the liveness %j', (liveness, faults) => {
+    expect(faultsOf({ clients: [client], liveness })).toEqual(faults);
   });
 
   it('takes one session resolver or several', () => {

@@ -259,6 +259,33 @@ class ClientSchema {
   readonly keepOfflineTokens?: boolean = false;
 }
 
+/** Answer from memory, with every replica following the logouts of all. */
+class BoundedLivenessSchema {
+  /** How old what a replica knows may be, milliseconds. OneID waits for its 200 at least so long. */
+  @IsInt()
+  @Min(50)
+  @Max(60_000)
+  readonly maxStaleness!: number;
+
+  /** How many sessions a replica remembers; the others are asked of the database. */
+  @IsInt()
+  @Min(1)
+  readonly maxSessions?: number = 100_000;
+
+  /** Tell OneID 200 at once, for a version with little patience; a replica may then be behind it by `maxStaleness`. */
+  @IsBoolean()
+  readonly answerAtOnce?: boolean = false;
+
+  /**
+   * While the store does not answer, let in for so many milliseconds more what was alive when it last did. OneID waits for
+   * its 200 so much longer.
+   */
+  @IsInt()
+  @Min(0)
+  @Max(24 * 60 * 60 * 1000)
+  readonly allowDuringOutage?: number = 0;
+}
+
 /** Options of {@link OneIdLogoutModule}. */
 class OptionsSchema {
   /** The app's registrations: one, or several. */
@@ -303,6 +330,14 @@ class OptionsSchema {
   @Max(300)
   readonly clockTolerance?: number = 30;
 
+  /**
+   * `strict`: the database is asked about every request. Or from memory: `{ maxStaleness: 500 }`; a request that arrives
+   * after OneID has its 200 is refused by every replica all the same.
+   */
+  @ValidateIf(({ liveness }: { liveness: unknown }) => liveness !== 'strict')
+  @ValidateNested()
+  readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
+
   /** Where the browser lands after a logout, when the logout named no other place. */
   @IsReturnUrl()
   readonly defaultReturnUrl?: string = '/';
@@ -334,6 +369,9 @@ export type ProviderMetadataOptions = Plain<ProviderMetadataSchema>;
 /** One registration of this app at a provider. */
 export type OneIdClientOptions = Plain<ClientSchema>;
 
+/** Answer from memory, with every replica following the logouts of all. */
+export type BoundedLivenessOptions = Plain<BoundedLivenessSchema>;
+
 /** Options of {@link OneIdLogoutModule}. */
 export type OneIdLogoutOptions = Plain<OptionsSchema>;
 
@@ -343,8 +381,9 @@ type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'metadata' | 'idT
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
 
 /** The options with all defaults filled in. */
-export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom'>> & {
+export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness'>> & {
   readonly clients: readonly ResolvedClientOptions[];
+  readonly liveness: 'strict' | Required<BoundedLivenessOptions>;
   readonly sessionFrom: readonly SessionResolver[];
 };
 
@@ -367,6 +406,7 @@ export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
             }),
           )
         : clients,
+    liveness: (liveness) => (isRecord(liveness) ? fill(new BoundedLivenessSchema(), liveness, {}) : liveness),
   });
   const faults = validateSync(options, { whitelist: true, forbidNonWhitelisted: true }).flatMap((fault) =>
     lines(fault),

@@ -3,6 +3,7 @@ import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js'
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
 import { InvalidLogoutTokenError, OneIdLogoutError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
+import { CommitWait } from '../sessions/commit-wait.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { LogoutTokenVerifier } from './logout-token.js';
 
@@ -20,13 +21,15 @@ export class BackchannelLogout {
   constructor(
     private readonly verifier: LogoutTokenVerifier,
     private readonly recorder: LogoutRecorder,
+    private readonly commitWait: CommitWait,
   ) {}
 
-  /** 200 when the logout is on record, 400 when the request is bad, 503 when OneID should send it again. */
+  /** 200 when the logout is on record and every replica knows it, 400 when the request is bad, 503 when OneID should send it again. */
   async answer(request: FormRequest): Promise<HttpAnswer> {
     try {
       const token = onlyLogoutToken(await readForm(request));
       await this.recorder.backchannel(await this.verifier.verify(token));
+      await this.commitWait.wait();
       return { status: 200, body: '' };
     } catch (error) {
       return this.refusal(error);

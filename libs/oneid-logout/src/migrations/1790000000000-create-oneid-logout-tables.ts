@@ -14,7 +14,7 @@ const optional = (column: TableColumnOptions): TableColumnOptions => ({ ...colum
 
 const index = (...columnNames: string[]): TableIndexOptions => ({ columnNames });
 
-const TABLES = ['oneid_session', 'oneid_logout', 'oneid_session_tokens'];
+const TABLES = ['oneid_session', 'oneid_logout', 'oneid_session_tokens', 'oneid_replica'];
 
 /** In the schema, and with the prefix, that the data source's options `schema` and `entityPrefix` name. */
 export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface {
@@ -57,11 +57,12 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         optional(time('registered_until')),
         optional(time('issued_at')),
         time('recorded_at'),
+        time('changed_at'),
         time('keep_until'),
         optional(time('tokens_due_at')),
         optional(time('returned_at')),
       ],
-      [index('target'), index('keep_until'), index('tokens_due_at')],
+      [index('target'), index('keep_until'), index('tokens_due_at'), index('changed_at')],
     );
     await this.create(
       queryRunner,
@@ -71,6 +72,12 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         optional({ name: 'id_token', type: 'text' }),
         optional({ name: 'refresh_token', type: 'text' }),
       ],
+      [],
+    );
+    await this.create(
+      queryRunner,
+      'oneid_replica',
+      [primary(key('id')), { name: 'max_staleness', type: 'integer' }, time('seen_at')],
       [],
     );
     await this.storeEveryCharacter(queryRunner);
@@ -106,6 +113,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
       queryRunner.query(`ALTER TABLE ${driver.escape(pathOf(queryRunner, table))} ${change}`);
     await alter('oneid_session', `CONVERT TO ${to}`);
     await alter('oneid_logout', `CONVERT TO ${to}`);
+    await alter('oneid_replica', `CONVERT TO ${to}`);
     // not all of it: its texts are ASCII, and would become larger ones
     await alter('oneid_session_tokens', `MODIFY session_id varchar(64) ${to} NOT NULL`);
   }

@@ -1,19 +1,19 @@
-import { type ExecutionContext, Injectable, Logger } from '@nestjs/common';
+import { type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import { SessionRejectedError } from '../oneid-logout.errors.js';
 import { type SessionFacts } from './session.js';
-import { SessionRepository } from './session.repository.js';
+import { SESSION_CHECKS, type SessionChecks } from './followed-sessions.js';
 import { SessionSettings } from './session-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
 
-/** Says whether the session that a request carries is alive: one indexed query to the primary. */
+/** Says whether the session that a request carries is alive; who answers is a matter of the option `liveness`. */
 @Injectable()
 export class SessionLiveness {
   private readonly logger = new Logger('OneIdLogout');
   private warnedOfMissingSid = false;
 
   constructor(
-    private readonly repository: SessionRepository,
+    @Inject(SESSION_CHECKS) private readonly checks: SessionChecks,
     private readonly settings: SessionSettings,
     private readonly clock: Clock,
   ) {}
@@ -58,7 +58,7 @@ export class SessionLiveness {
   }
 
   private async requireSession(id: string): Promise<SessionFacts> {
-    const checked = await this.repository.check(id);
+    const checked = await this.checks.check(id);
     const ours = checked && this.settings.isOurs(checked.session.issuer, checked.session.clientId);
     if (checked === undefined || !ours) throw new SessionRejectedError('unknown');
     if (checked.endedBy !== undefined) throw new SessionRejectedError('logged_out');
@@ -78,7 +78,7 @@ export class SessionLiveness {
     if (scope === undefined || (claims.sid !== undefined && sid === undefined))
       throw new SessionRejectedError('unknown');
     // a logout names the sid alone: who that is, only sign-ins that are registered in this database tell
-    const findable = sid !== undefined || (scope === 'user' && (await this.repository.knowsUser(iss, sub)));
+    const findable = sid !== undefined || (scope === 'user' && (await this.checks.knowsUser(iss, sub)));
     if (!findable) {
       this.warnOfMissingSid();
       throw new SessionRejectedError('unknown');
@@ -93,7 +93,7 @@ export class SessionLiveness {
       registeredAt: iat * 1000,
       ...(sid !== undefined && { sid }),
     };
-    if ((await this.repository.findLogout(facts)) !== undefined) throw new SessionRejectedError('logged_out');
+    if ((await this.checks.findLogout(facts)) !== undefined) throw new SessionRejectedError('logged_out');
     return facts;
   }
 

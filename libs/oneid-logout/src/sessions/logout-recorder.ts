@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { type LogoutChannel } from './rule.js';
 import { type SessionFacts } from './session.js';
 import { SessionEvents } from './session-events.js';
 import { type NewLogout, SessionRepository } from './session.repository.js';
@@ -84,7 +83,7 @@ export class LogoutRecorder {
     channel: 'admin' | 'replaced',
   ): Promise<void> {
     const target = targetOf('session', session.issuer, session.id);
-    await this.record([{ id: digest([channel, target]), kind: 'session', target, channel, bound: 'none' }], channel);
+    await this.record([{ id: digest([channel, target]), kind: 'session', target, channel, bound: 'none' }]);
   }
 
   /** Ends every session that a user has now. */
@@ -102,10 +101,9 @@ export class LogoutRecorder {
     const issuedAt = await this.repository.findLogoutIssuedAt(targetOf('sid', issuer, sid));
     if (issuedAt === undefined) return;
     const target = targetOf('sub', issuer, sub);
-    await this.record(
-      [{ id: digest(['late', target, issuedAt]), kind: 'sub', target, channel: 'backchannel', bound: issuedAt }],
-      'backchannel',
-    );
+    await this.record([
+      { id: digest(['late', target, issuedAt]), kind: 'sub', target, channel: 'backchannel', bound: issuedAt },
+    ]);
   }
 
   private fromToken(logout: BackchannelLogout, kind: TargetKind, target: string, bound: 'none' | number): NewLogout {
@@ -121,7 +119,7 @@ export class LogoutRecorder {
   }
 
   private async recordToken(logout: BackchannelLogout, facts: readonly NewLogout[]): Promise<void> {
-    if (await this.record(facts, 'backchannel')) return;
+    if (await this.record(facts)) return;
     const recorded = await this.repository.findLogoutTargets(facts.map((fact) => fact.id));
     const reused = facts.filter((fact) => {
       const known = recorded.get(fact.id);
@@ -130,30 +128,35 @@ export class LogoutRecorder {
     if (reused.length === 0) return;
     // refusing it would lose a logout: some providers put the sid into jti
     this.logger.warn(`${logout.issuer} has reused the jti of a logout token for another logout; recorded all the same`);
-    await this.record(
-      reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, fact.bound]) })),
-      'backchannel',
-    );
+    await this.record(reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, fact.bound]) })));
   }
 
   /** @returns whether all of them were new */
-  private async record(facts: readonly NewLogout[], channel: LogoutChannel): Promise<boolean> {
+  private async record(facts: readonly NewLogout[]): Promise<boolean> {
     const recorded = await this.repository.insertLogouts(facts);
+    const allNew = recorded === facts.length;
+    // an insert that OneID was not told of may have been long on its way: replicas must not have missed it
+    if (!allNew) await this.repository.touchLogouts(facts.map(({ id }) => id));
     if (recorded > 0) {
       this.events.publish(
-        channel,
-        facts.map(({ target, bound }) => ({ target, ...(typeof bound === 'number' && { issuedUntil: bound }) })),
+        facts.map(({ id, channel, target, bound }) => ({
+          ...{ id, channel, target },
+          ...(typeof bound === 'number' && { issuedUntil: bound }),
+        })),
       );
     }
-    return recorded === facts.length;
+    return allNew;
   }
 
   private async recordRegistered(logout: Omit<NewLogout, 'bound'>): Promise<void> {
     const { id, channel, target } = logout;
-    if ((await this.repository.insertLogouts([{ ...logout, bound: 'registered' }])) === 0) return;
+    if ((await this.repository.insertLogouts([{ ...logout, bound: 'registered' }])) === 0) {
+      await this.repository.touchLogouts([id]);
+      return;
+    }
     // the logout is on record: if its bound can't be read just now, better close too much than too little
     const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
-    this.events.publish(channel, [{ target, registeredUntil }]);
+    this.events.publish([{ id, channel, target, registeredUntil }]);
   }
 }
 

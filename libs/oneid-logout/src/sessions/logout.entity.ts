@@ -1,10 +1,11 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** A logout, as an append-only fact; the last two columns only note what has been done about it. */
+/** A logout, as an append-only fact; `changedAt` and the last two columns only note what has been done about it. */
 @Entity({ name: 'oneid_logout' })
 @Index(['target'])
 @Index(['keepUntil'])
 @Index(['tokensDueAt'])
+@Index(['changedAt'])
 export class LogoutEntity {
   /** Says what the fact is, so that recording it again is no second fact. */
   @PrimaryColumn({ type: 'varchar', length: 64 })
@@ -31,6 +32,10 @@ export class LogoutEntity {
   /** The database's clock, milliseconds. */
   @Column({ name: 'recorded_at', type: 'bigint' })
   recordedAt!: string;
+
+  /** When it was recorded, or recorded once more, by which replicas find what is new: the database's clock, milliseconds. */
+  @Column({ name: 'changed_at', type: 'bigint' })
+  changedAt!: string;
 
   /** From then on no session this logout could end is alive any more: the database's clock, milliseconds. */
   @Column({ name: 'keep_until', type: 'bigint' })

@@ -18,8 +18,12 @@ export interface LogoutFact {
  *
  * {@link endedSql} says the same in SQL; a property test holds the two together.
  */
-export function ends(logout: LogoutFact, session: SessionFacts): boolean {
-  if (!targetsOf(session).includes(logout.target)) return false;
+export function ends(
+  logout: LogoutFact,
+  session: SessionFacts,
+  targets: readonly string[] = targetsOf(session),
+): boolean {
+  if (!targets.includes(logout.target)) return false;
   if (logout.issuedUntil !== undefined) return session.issuedAt <= logout.issuedUntil;
   if (logout.registeredUntil !== undefined) return session.registeredAt <= logout.registeredUntil;
   return true;

@@ -12,6 +12,7 @@ import {
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { CreateOneIdLogoutTables1790000000000 } from '../migrations/1790000000000-create-oneid-logout-tables.js';
 import { LogoutEntity } from './logout.entity.js';
+import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { type SessionTables, sessionTablesOf } from './session-tables.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
@@ -313,6 +314,14 @@ function withoutParameters(error: unknown): unknown {
   return Object.assign(new Error(error.message), { code });
 }
 
+/** The library's entities, for a host that has TypeORM compare them with the tables. */
+export const oneIdLogoutEntities: readonly (new () => object)[] = [
+  SessionEntity,
+  LogoutEntity,
+  SessionTokensEntity,
+  ReplicaEntity,
+];
+
 /**
  * The migrations that make the library's tables, for a host that runs them with its own (`runMigrations: false`). They
  * follow the `schema` and `entityPrefix` of the data source that they are run on.
@@ -326,7 +335,7 @@ export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = 
  */
 export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataSourceOptions {
   const own = {
-    entities: [SessionEntity, LogoutEntity, SessionTokensEntity],
+    entities: [...oneIdLogoutEntities],
     migrations: [...oneIdLogoutMigrations],
     migrationsTableName: `${options.entityPrefix ?? ''}oneid_logout_migrations`,
     // another would give the columns other names

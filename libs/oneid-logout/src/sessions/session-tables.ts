@@ -1,5 +1,6 @@
 import { type DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
 import { LogoutEntity } from './logout.entity.js';
+import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 
@@ -8,6 +9,7 @@ export interface SessionTables {
   readonly session: string;
   readonly logout: string;
   readonly sessionTokens: string;
+  readonly replica: string;
 }
 
 export function sessionTablesOf(dataSource: DataSource): SessionTables {
@@ -21,5 +23,6 @@ export function sessionTablesOf(dataSource: DataSource): SessionTables {
     session: nameOf(SessionEntity),
     logout: nameOf(LogoutEntity),
     sessionTokens: nameOf(SessionTokensEntity),
+    replica: nameOf(ReplicaEntity),
   };
 }

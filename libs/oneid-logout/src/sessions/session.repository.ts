@@ -1,4 +1,4 @@
-import { boundSql, endedSql, type LogoutChannel, sessionBoundSql } from './rule.js';
+import { boundSql, endedSql, type LogoutChannel, type LogoutFact, sessionBoundSql } from './rule.js';
 import { type Session, type SessionFacts, targetsOf } from './session.js';
 import { type SessionDatabase, type SqlParameter, type SqlRow } from './session-database.js';
 import { type SessionTables } from './session-tables.js';
@@ -41,6 +41,20 @@ export interface NewLogout {
   readonly registeredUntil?: number | undefined;
   /** `iat` of the logout token, seconds. */
   readonly issuedAt?: number | undefined;
+}
+
+/** A logout as it was found in the database. */
+export interface RecordedLogout extends LogoutFact {
+  readonly id: string;
+  readonly channel: LogoutChannel;
+  /** The database's clock, milliseconds. */
+  readonly changedAt: number;
+}
+
+export interface LogoutChanges {
+  /** The database's clock when they were read, milliseconds. */
+  readonly now: number;
+  readonly logouts: readonly RecordedLogout[];
 }
 
 /** Up to where a purge has looked: what it has left behind is still needed, and looked at another time. */
@@ -191,7 +205,8 @@ export class SessionRepository {
     for (const logout of logouts) {
       const dueIn = logout.channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
       const dueAt = this.settings.storesTokens ? `${this.now} + ${dueIn}` : 'NULL';
-      rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${this.now}, ${this.now} + ?, ${dueAt})`);
+      const { now } = this;
+      rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt})`);
       parameters.push(logout.id, logout.target, logout.channel);
       parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
       if (logout.bound === 'registered') parameters.push(logout.registeredUntil ?? 0, logout.target);
@@ -200,11 +215,34 @@ export class SessionRepository {
     const { affected } = await this.database.run(
       this.database.dialect.insertOrIgnore(
         `INSERT INTO ${this.tables.logout} (id, target, channel, issued_until, registered_until, issued_at, recorded_at,
-           keep_until, tokens_due_at) VALUES ${rows.join(', ')}`,
+           changed_at, keep_until, tokens_due_at) VALUES ${rows.join(', ')}`,
       ),
       parameters,
     );
     return affected;
+  }
+
+  /** Has every replica look at logouts once more that were recorded before: how long ago, nobody can tell. */
+  async touchLogouts(ids: readonly string[]): Promise<void> {
+    await this.database.run(
+      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      ids,
+    );
+  }
+
+  /**
+   * Logouts that were recorded, or touched, since.
+   *
+   * @param since the database's clock, milliseconds; without it none, and only the time
+   */
+  async findChanges(since?: number): Promise<LogoutChanges> {
+    const { rows } = await this.database.run(
+      `SELECT n.now_at, l.id, l.target, l.channel, l.issued_until, l.registered_until, l.changed_at
+       FROM (SELECT ${this.now} AS now_at) n LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?`,
+      [since ?? Number.MAX_SAFE_INTEGER],
+    );
+    const found = rows.filter((row) => row['id'] !== null);
+    return { now: Number(rows[0]?.['now_at']), logouts: found.map(toRecordedLogout) };
   }
 
   /** `registered_until` of a recorded logout, milliseconds. */
@@ -387,6 +425,18 @@ export const noneOf = (others: string, condition = ''): string =>
         `NOT EXISTS (SELECT 1 FROM ${others} WHERE l.target = s.${column} AND ${sessionBoundSql} ${condition})`,
     )
     .join(' AND ');
+
+function toRecordedLogout(row: SqlRow): RecordedLogout {
+  const { issued_until: issuedUntil, registered_until: registeredUntil } = row;
+  return {
+    id: String(row['id']),
+    target: String(row['target']),
+    channel: row['channel'] as LogoutChannel,
+    ...(issuedUntil !== null && { issuedUntil: Number(issuedUntil) }),
+    ...(registeredUntil !== null && { registeredUntil: Number(registeredUntil) }),
+    changedAt: Number(row['changed_at']),
+  };
+}
 
 /** Drivers give a boolean, or a number. */
 const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;

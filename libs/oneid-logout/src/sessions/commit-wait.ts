@@ -1,0 +1,27 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Stopwatch } from '../clock.js';
+import { type ReplicaRepository } from './replica.repository.js';
+
+/** Waits until no replica takes for alive any more what a logout has ended that is on record by now. */
+export class CommitWait {
+  constructor(
+    private readonly replicas: ReplicaRepository,
+    private readonly stopwatch: Stopwatch,
+    /** For providers with little patience: then a replica may be behind OneID's 200 for as long as it may be stale. */
+    private readonly answersAtOnce: boolean,
+  ) {}
+
+  /** @throws {StoreUnavailableError} how far the replicas may be behind can't be read: nobody may be told that they know */
+  async wait(): Promise<void> {
+    if (this.answersAtOnce) return;
+    const recorded = this.stopwatch.read();
+    // a replica that declares itself later has read nothing before the logout
+    const longest = await this.replicas.findMaxStaleness();
+    for (;;) {
+      const left = recorded + longest - this.stopwatch.read();
+      if (left <= 0) return;
+      // timers fire early, too
+      await delay(Math.ceil(left));
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { LRUCache } from 'lru-cache';
+import { type Stopwatch } from '../clock.js';
+import { type LogoutFollower } from './logout-follower.js';
+import { type LogoutChannel } from './rule.js';
+import { type Session, type SessionFacts, targetsOf } from './session.js';
+import { type CheckedSession, type SessionRepository } from './session.repository.js';
+
+/** What is asked of the store on the way of a request. */
+export type SessionChecks = Pick<SessionRepository, 'check' | 'findLogout' | 'knowsUser'>;
+
+/** @internal */
+export const SESSION_CHECKS = Symbol('oneid-logout session checks');
+
+/** How long a session is taken from memory without asking the database again: milliseconds. */
+export const SESSION_RETENTION = 10 * 60 * 1000;
+
+interface Remembered<T> {
+  readonly facts: T;
+  readonly targets: readonly string[];
+  /** The state of the follower's knowledge in which it was read. */
+  readonly generation: number;
+  /** When it was asked for, by the stopwatch. */
+  readonly asked: number;
+}
+
+interface Question<T> {
+  readonly asked: number;
+  readonly answer: Promise<T>;
+}
+
+/**
+ * Answers from memory while the follower is fresh: a session that was alive when it was read is ended by nothing but a
+ * logout since, and those the follower knows. What is not known to be alive is asked of the database.
+ */
+export class FollowedSessions implements SessionChecks {
+  private readonly sessions: LRUCache<string, Remembered<Session>>;
+  private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
+  private readonly questions = new Map<string, Question<unknown>>();
+
+  /**
+   * @param maxStaleness milliseconds
+   * @param max how many sessions to remember
+   */
+  constructor(
+    private readonly repository: SessionRepository,
+    private readonly follower: LogoutFollower,
+    private readonly stopwatch: Stopwatch,
+    private readonly maxStaleness: number,
+    max: number,
+  ) {
+    this.sessions = new LRUCache({ max });
+    this.claims = new LRUCache({ max });
+  }
+
+  check(id: string): Promise<CheckedSession | undefined> {
+    const known = this.sessions.get(id);
+    if (this.isUsable(known, this.follower.fresh)) return Promise.resolve(this.checked(known));
+    return this.ask(`id ${id}`, async (remember) => {
+      const checked = await this.repository.check(id).catch((error: unknown) => {
+        return this.checked(this.requireUsableInOutage(this.sessions.get(id), error));
+      });
+      if (checked !== undefined && checked.endedBy === undefined && !checked.expired) {
+        remember(this.sessions, id, checked.session);
+      }
+      return checked;
+    });
+  }
+
+  findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
+    const key = JSON.stringify([facts.issuer, facts.sid, facts.sub, facts.issuedAt, facts.registeredAt]);
+    const known = this.claims.get(key);
+    if (this.isUsable(known, this.follower.fresh)) return Promise.resolve(this.endedBy(known));
+    return this.ask(`claims ${key}`, async (remember) => {
+      const endedBy = await this.repository.findLogout(facts).catch((error: unknown) => {
+        return this.endedBy(this.requireUsableInOutage(this.claims.get(key), error));
+      });
+      if (endedBy === undefined) remember(this.claims, key, facts);
+      return endedBy;
+    });
+  }
+
+  knowsUser(issuer: string, sub: string): Promise<boolean> {
+    return this.repository.knowsUser(issuer, sub);
+  }
+
+  private checked(known: Remembered<Session>): CheckedSession {
+    const { facts: session } = known;
+    const endedBy = this.endedBy(known);
+    const expired = (this.follower.databaseNow() ?? Infinity) >= session.expiresAt;
+    return { session, expired, ...(endedBy !== undefined && { endedBy }) };
+  }
+
+  private endedBy({ facts, targets }: Remembered<SessionFacts>): LogoutChannel | undefined {
+    return this.follower.logouts.endedBy(facts, targets);
+  }
+
+  private isUsable<T>(known: Remembered<T> | undefined, generation: number | undefined): known is Remembered<T> {
+    if (known === undefined || known.generation !== generation) return false;
+    return this.stopwatch.read() - known.asked < SESSION_RETENTION;
+  }
+
+  /** While the store says nothing: what was known when it last did, as long as the settings allow. */
+  private requireUsableInOutage<T>(known: Remembered<T> | undefined, error: unknown): Remembered<T> {
+    if (this.isUsable(known, this.follower.freshEnoughInOutage)) return known;
+    throw error;
+  }
+
+  /**
+   * Of several who ask the same at once one asks the database. A question asked longer than `maxStaleness` ago may be
+   * older than a logout that OneID has been told is known everywhere.
+   */
+  private ask<T>(
+    what: string,
+    load: (
+      remember: <F extends SessionFacts>(cache: LRUCache<string, Remembered<F>>, key: string, facts: F) => void,
+    ) => Promise<T>,
+  ): Promise<T> {
+    const asked = this.stopwatch.read();
+    const under = this.questions.get(what);
+    if (under !== undefined && asked - under.asked <= this.maxStaleness) return under.answer as Promise<T>;
+    const generation = this.follower.fresh;
+    const answer = load((cache, key, facts) => {
+      if (generation === undefined) return;
+      cache.set(key, { facts, targets: targetsOf(facts), generation, asked });
+    });
+    const question = { asked, answer };
+    this.questions.set(what, question);
+    const done = () => {
+      if (this.questions.get(what) === question) this.questions.delete(what);
+    };
+    answer.then(done, done);
+    return answer;
+  }
+}

@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { BackgroundJob } from '../background-job.js';
+import { type Clock, type Stopwatch } from '../clock.js';
+import { type LogoutChanges, type SessionRepository } from './session.repository.js';
+import { RecentLogouts } from './recent-logouts.js';
+import { type ReplicaRepository } from './replica.repository.js';
+import { type SessionEvents } from './session-events.js';
+
+/**
+ * How far before its last look a follower looks again, milliseconds: a logout may be committed that long after its time.
+ * A statement that takes longer than a third of it counts as failed, whoever sent it (see {@link SessionDatabase.run}).
+ */
+const OVERLAP = 15_000;
+
+/** How far the database's clock may go apart from ours between two looks, milliseconds. */
+const CLOCK_STEP = 1_000;
+
+/** How often to say that this replica is there, and how long ago that may be: milliseconds. */
+const DECLARE_AGAIN = 10 * 60 * 1000;
+const DECLARED_LONG_AGO = 30 * 60 * 1000;
+
+/** A moment on both clocks of this process: the one stands still in a suspended machine, the other may be set. */
+interface Moment {
+  readonly stopwatch: number;
+  readonly clock: number;
+}
+
+export interface FollowerSettings {
+  /** How old what this replica knows may be, milliseconds. */
+  readonly maxStaleness: number;
+  /** How much older it may be while the store does not answer, milliseconds. */
+  readonly allowDuringOutage: number;
+  /** How long logouts are remembered, milliseconds: longer than anything that was read before them is used. */
+  readonly retention: number;
+}
+
+/** Knows the logouts that all replicas have recorded lately, and how old that knowledge is. */
+export class LogoutFollower extends BackgroundJob {
+  private readonly logger = new Logger('OneIdLogout');
+  private readonly recent = new RecentLogouts();
+  private readonly id = randomBytes(32).toString('hex');
+  /** When the last look that succeeded began, here and on the database's clock. */
+  private last: { readonly began: Moment; readonly now: number } | undefined;
+  private declared: Moment | undefined;
+  private failed = true;
+  private toldOfFailure = false;
+  /** Counts up when something may have been missed: what was read before is of no use any more. */
+  private generation = 0;
+
+  constructor(
+    private readonly repository: SessionRepository,
+    private readonly replicas: ReplicaRepository,
+    private readonly events: SessionEvents,
+    private readonly clock: Clock,
+    private readonly stopwatch: Stopwatch,
+    private readonly settings: FollowerSettings,
+  ) {
+    super('look at the logouts of other replicas', settings.maxStaleness / 4);
+  }
+
+  /** Says to all replicas how far this one may be behind, looks once, and from then on so often that it stays fresh. */
+  async open(): Promise<void> {
+    this.listen();
+    await this.wake();
+    this.start();
+  }
+
+  /** What this process records itself counts here at once. */
+  listen(): void {
+    this.events.recorded.subscribe((logouts) => {
+      const changedAt = this.databaseNow();
+      if (changedAt === undefined) return;
+      for (const logout of logouts) this.recent.add({ ...logout, changedAt });
+    });
+  }
+
+  /** Nobody has to wait for this replica any more; what it knows is of no use from then on. */
+  async close(): Promise<void> {
+    await this.stop();
+    this.last = undefined;
+    await this.replicas.withdraw(this.id).catch(() => undefined);
+  }
+
+  protected work(): Promise<void> {
+    return this.look();
+  }
+
+  /**
+   * Which state of knowledge there is, if it is fresh: what was read in one is of no use in another.
+   *
+   * @returns undefined when the last look that succeeded began too long ago
+   */
+  get fresh(): number | undefined {
+    const { last, declared } = this;
+    if (last === undefined || declared === undefined || this.failed) return undefined;
+    if (this.ageOf(last.began) > this.settings.maxStaleness) return undefined;
+    return this.ageOf(declared) > DECLARED_LONG_AGO ? undefined : this.generation;
+  }
+
+  /** The same while the store does not answer, as far as the settings allow it. */
+  get freshEnoughInOutage(): number | undefined {
+    const { maxStaleness, allowDuringOutage } = this.settings;
+    if (this.last === undefined || allowDuringOutage === 0) return undefined;
+    return this.ageOf(this.last.began) <= maxStaleness + allowDuringOutage ? this.generation : undefined;
+  }
+
+  /** The logouts of the last minutes, those of this process at once. */
+  get logouts(): Pick<RecentLogouts, 'endedBy' | 'size'> {
+    return this.recent;
+  }
+
+  /** The database's clock, as it is by our own since the last look, or a little later: milliseconds. */
+  databaseNow(): number | undefined {
+    return this.last && this.last.now + this.ageOf(this.last.began);
+  }
+
+  /** Looks for new logouts now; resolves when that is done, or has failed. */
+  async look(): Promise<void> {
+    const began = this.moment();
+    try {
+      if (this.declared === undefined || this.ageOf(this.declared) > DECLARE_AGAIN) {
+        await this.replicas.declare(this.id, this.settings.maxStaleness + this.settings.allowDuringOutage);
+        this.declared = began;
+      }
+      const since = this.last ?? (await this.repository.findChanges());
+      this.take(await this.repository.findChanges(since.now - OVERLAP), began);
+    } catch (error) {
+      if (!this.toldOfFailure)
+        this.logger.warn(`Logouts can't be followed, every request asks the database: ${String(error)}`);
+      this.toldOfFailure = true;
+      this.failed = true;
+    }
+  }
+
+  private take({ now, logouts }: LogoutChanges, began: Moment): void {
+    const expected = this.databaseNow();
+    const took = this.ageOf(began);
+    const stepped = expected === undefined || Math.abs(now - expected) > CLOCK_STEP + took;
+    // after a failure the database may be another one
+    if (stepped || this.failed) {
+      this.generation += 1;
+      this.recent.clear();
+    }
+    // on a clock that has stepped ahead we may seem to be gone
+    if (stepped && expected !== undefined) this.declared = undefined;
+    for (const logout of logouts) this.recent.add(logout);
+    this.recent.forget(now - this.settings.retention - OVERLAP);
+    this.failed = false;
+    this.toldOfFailure = false;
+    this.last = { began, now };
+    for (const logout of logouts) this.events.publishFound([logout]);
+  }
+
+  private moment(): Moment {
+    return { stopwatch: this.stopwatch.read(), clock: this.clock.now() };
+  }
+
+  /** The larger of what both clocks say, milliseconds. */
+  private ageOf(moment: Moment): number {
+    return Math.max(this.stopwatch.read() - moment.stopwatch, this.clock.now() - moment.clock);
+  }
+}

@@ -1,0 +1,49 @@
+import { ends, type LogoutChannel } from './rule.js';
+import { type SessionFacts, targetsOf } from './session.js';
+import { type RecordedLogout } from './session.repository.js';
+
+/** Logouts of the last minutes, in memory, by what they are aimed at. */
+export class RecentLogouts {
+  /** The longest unchanged first. */
+  private readonly byId = new Map<string, RecordedLogout>();
+  private readonly byTarget = new Map<string, Map<string, RecordedLogout>>();
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  /** @returns whether it was not known before */
+  add(logout: RecordedLogout): boolean {
+    const isNew = !this.byId.delete(logout.id);
+    this.byId.set(logout.id, logout);
+    const aimed = this.byTarget.get(logout.target) ?? new Map<string, RecordedLogout>();
+    this.byTarget.set(logout.target, aimed.set(logout.id, logout));
+    return isNew;
+  }
+
+  /** The channel of a logout that ends this session. */
+  endedBy(session: SessionFacts, targets: readonly string[] = targetsOf(session)): LogoutChannel | undefined {
+    for (const target of targets) {
+      for (const logout of this.byTarget.get(target)?.values() ?? []) {
+        if (ends(logout, session, targets)) return logout.channel;
+      }
+    }
+    return undefined;
+  }
+
+  /** Forgets those that have not changed since. @param before the database's clock, milliseconds */
+  forget(before: number): void {
+    for (const [id, { target, changedAt }] of this.byId) {
+      if (changedAt >= before) return;
+      this.byId.delete(id);
+      const aimed = this.byTarget.get(target);
+      aimed?.delete(id);
+      if (aimed?.size === 0) this.byTarget.delete(target);
+    }
+  }
+
+  clear(): void {
+    this.byId.clear();
+    this.byTarget.clear();
+  }
+}

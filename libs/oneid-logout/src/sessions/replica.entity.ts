@@ -1,0 +1,16 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** A replica that may answer from memory, and how old what it remembers may be. */
+@Entity({ name: 'oneid_replica' })
+export class ReplicaEntity {
+  @PrimaryColumn({ type: 'varchar', length: 64 })
+  id!: string;
+
+  /** Milliseconds. */
+  @Column({ name: 'max_staleness', type: 'integer' })
+  maxStaleness!: number;
+
+  /** When it last said so: the database's clock, milliseconds. */
+  @Column({ name: 'seen_at', type: 'bigint' })
+  seenAt!: string;
+}

@@ -1,0 +1,393 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type LogoutEvent, type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { CommitWait } from '../libs/oneid-logout/src/sessions/commit-wait.js';
+import { FollowedSessions } from '../libs/oneid-logout/src/sessions/followed-sessions.js';
+import { LogoutFollower } from '../libs/oneid-logout/src/sessions/logout-follower.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/sessions/replica.repository.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+
+const STALENESS = 500;
+const MINUTE = 60_000;
+
+/** A replica that answers from memory; its looks at the database are made when the test says so. */
+class Replica {
+  statements = 0;
+  readonly replicas: ReplicaRepository;
+  readonly follower: LogoutFollower;
+  readonly checks: FollowedSessions;
+  readonly commitWait: CommitWait;
+
+  constructor(
+    readonly store: SessionStore,
+    readonly clock: TestClock,
+    { maxStaleness = STALENESS, allowDuringOutage = 0, max = 1000 } = {},
+  ) {
+    this.replicas = new ReplicaRepository(store.database);
+    this.follower = new LogoutFollower(store.repository, this.replicas, store.events, clock, clock.stopwatch, {
+      ...{ maxStaleness, allowDuringOutage, retention: 10 * MINUTE + allowDuringOutage },
+    });
+    this.checks = new FollowedSessions(store.repository, this.follower, clock.stopwatch, maxStaleness, max);
+    this.commitWait = new CommitWait(this.replicas, clock.stopwatch, false);
+    intercept(store.database, (run, sql, parameters) => {
+      this.statements += 1;
+      return run(sql, parameters);
+    });
+  }
+
+  async start(): Promise<void> {
+    this.follower.listen();
+    await this.follower.look();
+  }
+
+  /** What the guard would say, and how many statements it took. */
+  async check(session: Pick<Session, 'id'>): Promise<[string, number]> {
+    const before = this.statements;
+    const checked = await this.checks.check(session.id);
+    const answer = checked === undefined ? 'unknown' : (checked.endedBy ?? (checked.expired ? 'expired' : 'alive'));
+    return [answer, this.statements - before];
+  }
+}
+
+describe.each(databases)('bounded liveness, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let clock: TestClock;
+  let stores: SessionStore[];
+  let writer: SessionStore;
+  let reader: Replica;
+  beforeEach(async () => {
+    testDatabase = await database.create();
+    clock = new TestClock();
+    stores = [];
+    writer = await open();
+    reader = await startReplica();
+  });
+  afterEach(async () => {
+    for (const store of stores) await store.close();
+    await testDatabase.drop();
+  });
+
+  async function open(): Promise<SessionStore> {
+    const store = await SessionStore.open(testDatabase, { clock });
+    stores.push(store);
+    return store;
+  }
+
+  async function startReplica(settings: ConstructorParameters<typeof Replica>[2] = {}): Promise<Replica> {
+    const replica = new Replica(await open(), clock, settings);
+    await replica.start();
+    return replica;
+  }
+
+  let made = 0;
+  const signIn = (facts: { sub?: string; sid?: string } = {}) => {
+    made += 1;
+    return writer.registry.register({ idToken: writer.idToken({ sub: `user-${made}`, sid: `sid-${made}`, ...facts }) });
+  };
+  const logOut = (session: Session) => writer.recorder.backchannel(writer.logout({ sid: session.sid }));
+
+  it('asks the database once, then nothing while it is fresh', async () => {
+    const session = await signIn();
+    expect(await reader.check(session)).toEqual(['alive', 1]);
+    for (let n = 0; n < 5; n++) expect(await reader.check(session)).toEqual(['alive', 0]);
+    clock.advance(STALENESS + 1);
+    expect(await reader.check(session)).toEqual(['alive', 1]);
+    await reader.follower.look();
+    expect(await reader.check(session)).toEqual(['alive', 0]);
+  });
+
+  it('refuses after the next look what another replica has ended, without asking', async () => {
+    const [session, other] = [await signIn(), await signIn()];
+    await reader.check(session);
+    await reader.check(other);
+    await logOut(session);
+    expect(await reader.check(session)).toEqual(['alive', 0]);
+    await reader.follower.look();
+    expect(await reader.check(session)).toEqual(['backchannel', 0]);
+    expect(await reader.check(other)).toEqual(['alive', 0]);
+  });
+
+  it('refuses when the bound is over, whether it has looked or not', async () => {
+    const session = await signIn();
+    await reader.check(session);
+    await logOut(session);
+    clock.advance(STALENESS + 1);
+    expect(await reader.check(session)).toEqual(['backchannel', 1]);
+  });
+
+  it.each([
+    ['its clock steps ahead', 'ahead', STALENESS + 1, 1],
+    ['its clock steps back: the stopwatch decides', 'ahead', -60 * MINUTE, 0],
+    ['the machine was suspended: the clock decides', 'ahead', 10 * MINUTE, 1],
+    ['its stopwatch says so', 'stopwatchAhead', STALENESS + 1, 1],
+  ] as const)('knows its own age when %s', async (_why, which, milliseconds, statements) => {
+    const session = await signIn();
+    await reader.check(session);
+    clock[which] += milliseconds;
+    expect(await reader.check(session)).toEqual(['alive', statements]);
+  });
+
+  it("this process's own logouts count at once", async () => {
+    const session = await signIn();
+    await reader.check(session);
+    await reader.store.recorder.byUser(session);
+    expect(await reader.check(session)).toEqual(['app', 0]);
+  });
+
+  it.each(['sub', 'sid and scope user'])('a logout by %s ends what it ends, and a later sign-in lives', async (by) => {
+    const [first, second] = [await signIn({ sub: 'alice' }), await signIn({ sub: 'alice' })];
+    await reader.check(first);
+    await reader.check(second);
+    const scope = by === 'sub' ? {} : { sid: first.sid, scope: 'user' as const };
+    await writer.recorder.backchannel(writer.logout({ sub: 'alice', ...scope }));
+    clock.advance(1000);
+    const later = await signIn({ sub: 'alice' });
+    await reader.follower.look();
+    expect(await reader.check(first)).toEqual(['backchannel', 0]);
+    expect(await reader.check(second)).toEqual(['backchannel', 0]);
+    expect((await reader.check(later))[0]).toBe('alive');
+    expect(await reader.check(later)).toEqual(['alive', 0]);
+  });
+
+  it('never remembers what is unknown, ended or expired', async () => {
+    const ended = await signIn();
+    await logOut(ended);
+    const unknown = { id: 'a'.repeat(64) };
+    for (let n = 0; n < 2; n++) {
+      expect(await reader.check(ended)).toEqual(['backchannel', 1]);
+      expect(await reader.check(unknown)).toEqual(['unknown', 1]);
+    }
+  });
+
+  it('expires what it remembers by the database clock', async () => {
+    const expiresAt = new Date(clock.now() + MINUTE);
+    const session = await writer.registry.register({ idToken: writer.idToken({ sub: 'x' }), expiresAt });
+    await reader.check(session);
+    clock.advance(MINUTE - 5_000);
+    await reader.follower.look();
+    expect((await reader.check(session))[0]).toBe('alive');
+    clock.advance(5_100);
+    await reader.follower.look();
+    expect(await reader.check(session)).toEqual(['expired', 0]);
+  });
+
+  it('asks again after ten minutes, however fresh it is', async () => {
+    const session = await signIn();
+    await reader.check(session);
+    for (let n = 0; n < 11; n++) {
+      clock.advance(MINUTE);
+      await reader.follower.look();
+    }
+    expect(await reader.check(session)).toEqual(['alive', 1]);
+    expect(reader.follower.logouts.size).toBe(0);
+  });
+
+  it('remembers no more sessions than it may', async () => {
+    const small = await startReplica({ max: 2 });
+    const sessions = [await signIn(), await signIn(), await signIn()];
+    for (const session of sessions) await small.check(session);
+    expect(await small.check(sessions[2] as Session)).toEqual(['alive', 0]);
+    expect(await small.check(sessions[0] as Session)).toEqual(['alive', 1]);
+  });
+
+  it('forgets logouts that are too old to matter', async () => {
+    for (let n = 0; n < 3; n++) await logOut(await signIn());
+    await reader.follower.look();
+    expect(reader.follower.logouts.size).toBe(3);
+    clock.advance(11 * MINUTE);
+    await logOut(await signIn());
+    await reader.follower.look();
+    expect(reader.follower.logouts.size).toBe(1);
+  });
+
+  it('many requests for one session ask the database once, but never join a question older than the bound', async () => {
+    const session = await signIn();
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let asked = 0;
+    intercept(reader.store.database, async (run, sql, parameters) => {
+      asked += 1;
+      // the answer is there, and stays on its way
+      const result = await run(sql, parameters);
+      if (asked === 1) await held;
+      return result;
+    });
+    const early = [reader.check(session), reader.check(session), reader.check(session)];
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(asked).toBe(1);
+    await logOut(session);
+    clock.advance(STALENESS + 1);
+    const late = reader.check(session);
+    expect((await late)[0]).toBe('backchannel');
+    expect(asked).toBe(2);
+    release();
+    expect((await Promise.all(early)).map(([answer]) => answer)).toEqual(['alive', 'alive', 'alive']);
+    // and what they have brought is not believed later
+    await reader.follower.look();
+    expect((await reader.check(session))[0]).toBe('backchannel');
+  });
+
+  describe('what it may have missed', () => {
+    it('a logout whose commit came long after its time is found by the overlap', async () => {
+      const session = await signIn();
+      await reader.check(session);
+      await reader.follower.look();
+      clock.databaseAhead -= 5_000;
+      await logOut(session);
+      clock.databaseAhead += 5_000;
+      await reader.follower.look();
+      expect(await reader.check(session)).toEqual(['backchannel', 0]);
+    });
+
+    it('one still later is found when OneID sends it again, as its first try was not answered', async () => {
+      const session = await signIn();
+      await reader.check(session);
+      await reader.follower.look();
+      const token = writer.logout({ sid: session.sid });
+      clock.databaseAhead -= 5 * MINUTE;
+      await writer.recorder.backchannel(token);
+      clock.databaseAhead += 5 * MINUTE;
+      await reader.follower.look();
+      expect(await reader.check(session)).toEqual(['alive', 0]);
+      await writer.recorder.backchannel(token);
+      await reader.follower.look();
+      expect(await reader.check(session)).toEqual(['backchannel', 0]);
+      expect(await writer.rows('logout')).toHaveLength(1);
+    });
+
+    it.each([-60 * MINUTE, 60 * MINUTE, 1_500, -1_500])(
+      'the database clock steps by %d ms: all is read anew',
+      async (step) => {
+        const session = await signIn();
+        await reader.check(session);
+        clock.databaseAhead += step;
+        await logOut(session);
+        await reader.follower.look();
+        // declares itself once more, as others may count it out on a clock that has stepped ahead
+        await reader.follower.look();
+        expect((await reader.check(session))[0]).toBe('backchannel');
+        const other = await signIn();
+        await reader.check(other);
+        await logOut(other);
+        await reader.follower.look();
+        expect(await reader.check(other)).toEqual(['backchannel', 0]);
+      },
+    );
+
+    it('while it could not look: all is read anew', async () => {
+      const session = await signIn();
+      await reader.check(session);
+      const restore = intercept(reader.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      await reader.follower.look();
+      await expect(reader.check(session)).rejects.toThrow(StoreUnavailableError);
+      restore();
+      expect(await reader.check(session)).toEqual(['alive', 1]);
+      await reader.follower.look();
+      expect(await reader.check(session)).toEqual(['alive', 1]);
+      expect(await reader.check(session)).toEqual(['alive', 0]);
+    });
+  });
+
+  describe('while the store does not answer', () => {
+    it('rejects, or lets in for the time it is told what was alive', async () => {
+      const lenient = await startReplica({ allowDuringOutage: 10_000 });
+      const [session, cold] = [await signIn(), await signIn()];
+      await lenient.check(session);
+      await reader.check(session);
+      for (const replica of [lenient, reader]) {
+        intercept(replica.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+        await replica.follower.look();
+      }
+      clock.advance(STALENESS + 9_000);
+      await lenient.follower.look();
+      expect((await lenient.check(session))[0]).toBe('alive');
+      await expect(lenient.check(cold)).rejects.toThrow(StoreUnavailableError);
+      await expect(reader.check(session)).rejects.toThrow(StoreUnavailableError);
+      clock.advance(1_100);
+      await expect(lenient.check(session)).rejects.toThrow(StoreUnavailableError);
+    });
+
+    it('OneID waits that much longer', async () => {
+      await startReplica({ allowDuringOutage: 10_000 });
+      expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS + 10_000);
+    });
+  });
+
+  describe('claims of an API', () => {
+    const claimsOf = (sid: string) => ({ issuer, sub: 'x', sid, issuedAt: clock.seconds, registeredAt: clock.now() });
+
+    it('are asked once, and refused after the next look', async () => {
+      const facts = claimsOf('sid-of-claims');
+      const check = async () => {
+        const before = reader.statements;
+        return [await reader.checks.findLogout(facts), reader.statements - before];
+      };
+      expect(await check()).toEqual([undefined, 1]);
+      expect(await check()).toEqual([undefined, 0]);
+      await writer.recorder.backchannel(writer.logout({ sid: 'sid-of-claims' }));
+      await reader.follower.look();
+      expect(await check()).toEqual(['backchannel', 0]);
+    });
+  });
+
+  describe('the wait before OneID has its 200', () => {
+    it('is as long as the laxest replica may be behind', async () => {
+      expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
+      const lax = await startReplica({ maxStaleness: 4_000 });
+      expect(await reader.replicas.findMaxStaleness()).toBe(4_000);
+      await lax.follower.close();
+      expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
+      await reader.follower.close();
+      expect(await reader.replicas.findMaxStaleness()).toBe(0);
+    });
+
+    it('counts a replica that does not say any more that it is there for an hour, and one that does for ever', async () => {
+      const gone = await startReplica({ maxStaleness: 4_000 });
+      for (let n = 0; n < 7; n++) {
+        clock.advance(9 * MINUTE);
+        await reader.follower.look();
+      }
+      expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
+      // which does not harm: it does not believe itself by then
+      expect(gone.follower.fresh).toBeUndefined();
+      await reader.follower.close();
+      expect(await writer.database.run('SELECT * FROM oneid_replica')).toMatchObject({ rows: [] });
+    });
+
+    it('ends when that time has passed on the stopwatch', async () => {
+      const wait = new CommitWait(reader.replicas, clock.stopwatch, false);
+      const started = performance.now();
+      let over = false;
+      const waiting = wait.wait().then(() => (over = true));
+      await reader.replicas.findMaxStaleness();
+      expect(over).toBe(false);
+      await waiting;
+      expect(performance.now() - started).toBeGreaterThanOrEqual(STALENESS);
+      await new CommitWait(reader.replicas, { read: () => NaN }, true).wait();
+    });
+
+    it('is not taken for over when nobody can say how long it is', async () => {
+      intercept(reader.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      await expect(reader.commitWait.wait()).rejects.toThrow(StoreUnavailableError);
+    });
+  });
+
+  it('SessionEvents tells of what other replicas have recorded, and of nothing twice', async () => {
+    const [session, other] = [await signIn(), await signIn()];
+    const seen: LogoutEvent[] = [];
+    const closed: string[] = [];
+    reader.store.events.logouts.subscribe((event) => seen.push(event));
+    reader.store.events.ended(session).subscribe(() => closed.push('session'));
+    reader.store.events.ended(other).subscribe(() => closed.push('other'));
+    await logOut(session);
+    await reader.follower.look();
+    await reader.follower.look();
+    expect(seen.map(({ channel }) => channel)).toEqual(['backchannel']);
+    expect(closed).toEqual(['session']);
+    await reader.store.recorder.byUser(other);
+    await reader.follower.look();
+    expect(seen.map(({ channel }) => channel)).toEqual(['backchannel', 'app']);
+    expect(closed).toEqual(['session', 'other']);
+  });
+});
