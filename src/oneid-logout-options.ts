@@ -5,7 +5,7 @@ import { sessionCookie } from './sign-in/session-cookie.js';
 
 /** All that the library is told by this app. */
 export function oneIdLogoutOptions(
-  { baseUrl, database, secrets }: Settings,
+  { baseUrl, database, secrets, maxStaleness }: Settings,
   { registration }: OneId,
 ): OneIdLogoutOptions {
   const { issuer, clientId, clientSecret } = registration;
@@ -14,6 +14,7 @@ export function oneIdLogoutOptions(
     clients: [{ issuer, clientId, clientSecret, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
     database,
     secrets,
+    liveness: maxStaleness === undefined ? 'strict' : { maxStaleness },
     // a bearer token, where a guard has verified one, counts before the cookie
     sessionFrom: [sessionFromClaims(), sessionFromCookie(cookie.name)],
     clearCookies: [cookie],

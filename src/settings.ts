@@ -23,6 +23,8 @@ export class Settings {
     readonly database: SessionDatabaseOptions,
     /** The first encrypts, all decrypt. */
     readonly secrets: readonly string[],
+    /** How old what the guard knows may be, milliseconds; absent: it asks the database about every request. */
+    readonly maxStaleness: number | undefined,
   ) {}
 }
 
@@ -43,6 +45,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const database = variables.read('DATABASE_URL', databaseOf) ?? databaseOf();
   const oneId = readOneId(variables, baseUrl);
   const secrets = variables.read('APP_SECRETS', asSecrets);
+  const maxStaleness = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
 
   if (!variables.has('ONEID_ISSUER') && env['NODE_ENV'] === 'production') {
     variables.fault('ONEID_ISSUER must be set in production: the embedded OneID has one account that everybody knows');
@@ -52,7 +55,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     variables.fault('APP_SECRETS must be set when ONEID_ISSUER is');
   }
   if (variables.faults.length > 0) throw new SettingsError(variables.faults);
-  return new Settings(port, baseUrl, oneId, database, secrets ?? [randomBytes(32).toString('base64url')]);
+  const anySecrets = secrets ?? [randomBytes(32).toString('base64url')];
+  return new Settings(port, baseUrl, oneId, database, anySecrets, maxStaleness);
 }
 
 function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | undefined {
@@ -106,6 +110,12 @@ function asPort(value: string): number {
   const port = Number(value);
   if (!/^\d+$/.test(value) || port < 1 || port > 65_535) throw new Error('must be a port, 1 to 65535');
   return port;
+}
+
+function asStaleness(value: string): number {
+  const staleness = Number(value);
+  if (!/^\d+$/.test(value) || staleness < 50 || staleness > 60_000) throw new Error('must be 50 to 60000');
+  return staleness;
 }
 
 function asOrigin(value: string): string {

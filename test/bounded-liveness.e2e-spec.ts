@@ -282,8 +282,11 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await reader.follower.look();
       await expect(reader.check(session)).rejects.toThrow(StoreUnavailableError);
       restore();
+      // what takes its place may not have heard of this replica
+      await writer.database.run('DELETE FROM oneid_replica');
       expect(await reader.check(session)).toEqual(['alive', 1]);
       await reader.follower.look();
+      expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
       expect(await reader.check(session)).toEqual(['alive', 1]);
       expect(await reader.check(session)).toEqual(['alive', 0]);
     });
@@ -329,6 +332,18 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await reader.follower.look();
       expect(await check()).toEqual(['backchannel', 0]);
     });
+  });
+
+  it('asks once whether a user has signed in here, until one has', async () => {
+    const session = await signIn();
+    const knows = async (sub: string) => {
+      const before = reader.statements;
+      return [await reader.checks.knowsUser(issuer, sub), reader.statements - before];
+    };
+    expect(await knows('nobody')).toEqual([false, 1]);
+    expect(await knows('nobody')).toEqual([false, 1]);
+    expect(await knows(session.sub)).toEqual([true, 1]);
+    expect(await knows(session.sub)).toEqual([true, 0]);
   });
 
   describe('the wait before OneID has its 200', () => {

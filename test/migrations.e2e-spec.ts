@@ -179,6 +179,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(await tableNames()).toEqual([
       'migrations',
       'oneid_logout',
+      'oneid_replica',
       'oneid_session',
       'oneid_session_tokens',
       'users',

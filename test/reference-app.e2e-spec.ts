@@ -104,6 +104,7 @@ describe('settings', () => {
       ONEID_CLIENT_SECRET: 'client secret',
       DATABASE_URL: 'postgres://app:secret@db.example/app',
       APP_SECRETS: `${SECRET}, older ${SECRET}`,
+      LIVENESS_MAX_STALENESS_MS: '500',
     });
     expect(settings).toEqual({
       port: 3000,
@@ -116,6 +117,7 @@ describe('settings', () => {
       },
       database: { type: 'postgres', url: 'postgres://app:secret@db.example/app' },
       secrets: [SECRET, `older ${SECRET}`],
+      maxStaleness: 500,
     });
   });
 
@@ -151,6 +153,8 @@ describe('settings', () => {
     [{ DATABASE_URL: 'sqlite:' }, 'DATABASE_URL must be'],
     [{ DATABASE_URL: 'sqlite://file' }, 'DATABASE_URL must be'],
     [{ DATABASE_URL: 'postgres' }, 'DATABASE_URL must be'],
+    [{ LIVENESS_MAX_STALENESS_MS: '49' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
+    [{ LIVENESS_MAX_STALENESS_MS: 'soon' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
   ])('refuse %j', (env, fault) => {
     expect(() => readSettings(env)).toThrow(fault);
   });

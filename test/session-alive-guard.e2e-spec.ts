@@ -71,7 +71,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     let count = 0;
     const restore = intercept(database, (run, sql, parameters) => {
       // the background jobs have their own
-      if (sql.includes('FROM oneid_session s WHERE')) count++;
+      if (/FROM \Soneid_session\S s WHERE/.test(sql)) count++;
       return run(sql, parameters);
     });
     await work().finally(restore);

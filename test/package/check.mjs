@@ -1,7 +1,17 @@
 // Packs the library, installs the tarball in a project of its own without any network, and uses it from there as an
 // app would. Run it after `nest build oneid-logout`: node test/package/check.mjs
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
@@ -39,7 +49,9 @@ function install(tarball) {
   for (const name of [...declared, '@nestjs/platform-express', '@types/node']) {
     const target = join(project, 'node_modules', name);
     mkdirSync(dirname(target), { recursive: true });
-    symlinkSync(join(root, 'node_modules', name), target);
+    // npm puts a dependency beside the library where another version of it is at the root
+    const own = join(root, 'libs/oneid-logout/node_modules', name);
+    symlinkSync(existsSync(own) ? own : join(root, 'node_modules', name), target);
   }
   cpSync(join(here, 'consumer'), project, { recursive: true });
   cpSync(join(project, 'consumer.mts'), join(project, 'consumer.cts'));

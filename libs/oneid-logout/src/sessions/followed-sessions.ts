@@ -35,6 +35,8 @@ interface Question<T> {
 export class FollowedSessions implements SessionChecks {
   private readonly sessions: LRUCache<string, Remembered<Session>>;
   private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
+  /** Users who have signed in here: they have for as long as that is remembered, which is far longer. */
+  private readonly users: LRUCache<string, true>;
   private readonly questions = new Map<string, Question<unknown>>();
 
   /**
@@ -50,6 +52,7 @@ export class FollowedSessions implements SessionChecks {
   ) {
     this.sessions = new LRUCache({ max });
     this.claims = new LRUCache({ max });
+    this.users = new LRUCache({ max, ttl: SESSION_RETENTION });
   }
 
   check(id: string): Promise<CheckedSession | undefined> {
@@ -79,8 +82,12 @@ export class FollowedSessions implements SessionChecks {
     });
   }
 
-  knowsUser(issuer: string, sub: string): Promise<boolean> {
-    return this.repository.knowsUser(issuer, sub);
+  async knowsUser(issuer: string, sub: string): Promise<boolean> {
+    const key = JSON.stringify([issuer, sub]);
+    if (this.users.has(key)) return true;
+    const known = await this.repository.knowsUser(issuer, sub);
+    if (known) this.users.set(key, true);
+    return known;
   }
 
   private checked(known: Remembered<Session>): CheckedSession {

@@ -9,9 +9,9 @@ import { type SessionEvents } from './session-events.js';
 
 /**
  * How far before its last look a follower looks again, milliseconds: a logout may be committed that long after its time.
- * A statement that takes longer than a third of it counts as failed, whoever sent it (see {@link SessionDatabase.run}).
+ * A statement that takes longer than a quarter of it counts as failed, whoever sent it (see {@link SessionDatabase.run}).
  */
-const OVERLAP = 15_000;
+const OVERLAP = 20_000;
 
 /** How far the database's clock may go apart from ours between two looks, milliseconds. */
 const CLOCK_STEP = 1_000;
@@ -130,6 +130,8 @@ export class LogoutFollower extends BackgroundJob {
         this.logger.warn(`Logouts can't be followed, every request asks the database: ${String(error)}`);
       this.toldOfFailure = true;
       this.failed = true;
+      // a database that takes the place of this one may not know of us
+      this.declared = undefined;
     }
   }
 
