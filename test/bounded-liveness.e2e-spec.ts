@@ -206,15 +206,19 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     let asked = 0;
+    let answered: () => void = () => undefined;
+    const answer = new Promise<void>((resolve) => (answered = resolve));
     intercept(reader.store.database, async (run, sql, parameters) => {
       asked += 1;
-      // the answer is there, and stays on its way
+      const first = asked === 1;
       const result = await run(sql, parameters);
-      if (asked === 1) await held;
+      // the answer is there, and stays on its way
+      answered();
+      if (first) await held;
       return result;
     });
     const early = [reader.check(session), reader.check(session), reader.check(session)];
-    await new Promise((resolve) => setImmediate(resolve));
+    await answer;
     expect(asked).toBe(1);
     await logOut(session);
     clock.advance(STALENESS + 1);

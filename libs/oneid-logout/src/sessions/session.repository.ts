@@ -231,14 +231,15 @@ export class SessionRepository {
   }
 
   /**
-   * Logouts that were recorded, or touched, since.
+   * Logouts that were recorded, or touched, since; the longest unchanged first.
    *
    * @param since the database's clock, milliseconds; without it none, and only the time
    */
   async findChanges(since?: number): Promise<LogoutChanges> {
     const { rows } = await this.database.run(
       `SELECT n.now_at, l.id, l.target, l.channel, l.issued_until, l.registered_until, l.changed_at
-       FROM (SELECT ${this.now} AS now_at) n LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?`,
+       FROM (SELECT ${this.now} AS now_at) n LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?
+       ORDER BY l.changed_at`,
       [since ?? Number.MAX_SAFE_INTEGER],
     );
     const found = rows.filter((row) => row['id'] !== null);
