@@ -11,7 +11,8 @@ import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorde
 import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
 import { PURGE_BATCH } from '../libs/oneid-logout/src/sessions/session-purge.js';
-import { PurgeProgress, SessionRepository } from '../libs/oneid-logout/src/sessions/session.repository.js';
+import { PurgeProgress } from '../libs/oneid-logout/src/sessions/purge-progress.js';
+import { SessionRepository } from '../libs/oneid-logout/src/sessions/session.repository.js';
 import { TestPostgres } from '../test/support/postgres.mjs';
 import { fill, idOf, sidOf } from './fill.js';
 import { median, ratio } from './figures.js';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { PurgeProgress } from '../libs/oneid-logout/src/sessions/purge-progress.js';
 import { type SqlRow } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import {
   type NewLogout,
   type NewSession,
-  PurgeProgress,
   type SessionRepository,
 } from '../libs/oneid-logout/src/sessions/session.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';

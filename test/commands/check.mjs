@@ -1,9 +1,9 @@
 // Runs the commands that people run: npm start, npm run migration:run. One line per check; exits 1 if one fails.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../support/postgres.mjs';
 import startPostgres from '../support/postgres.start.mjs';
 import stopPostgres from '../support/postgres.stop.mjs';
 
@@ -31,14 +31,6 @@ function run(command, args, env) {
   child.stderr.on('data', (chunk) => output.push(chunk));
   const exit = new Promise((resolve) => child.on('close', resolve));
   return { child, exit, output: () => Buffer.concat(output).toString() };
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function answers(url, process) {

@@ -92,7 +92,7 @@ export class SessionDatabase {
   async requireTables(): Promise<void> {
     for (const table of Object.values(this.tables) as string[]) {
       try {
-        // changes nothing, and needs all the rights that are needed later
+        // change nothing, and need the rights to read, insert and delete
         await this.dataSource.query(`INSERT INTO ${table} SELECT * FROM ${table} WHERE 1 = 0`);
         await this.dataSource.query(`DELETE FROM ${table} WHERE 1 = 0`);
       } catch (error) {

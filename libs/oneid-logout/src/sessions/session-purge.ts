@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
-import { PurgeProgress, SessionRepository } from './session.repository.js';
+import { PurgeProgress } from './purge-progress.js';
+import { SessionRepository } from './session.repository.js';
 
 /** Small, as SQLite works in the process itself and stops all requests meanwhile. */
 export const PURGE_BATCH = 25;

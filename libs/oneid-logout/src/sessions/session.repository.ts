@@ -1,6 +1,8 @@
-import { boundSql, endedSql, type LogoutChannel, type LogoutFact, sessionBoundSql } from './rule.js';
+import { boundSql, endedSql, type LogoutChannel, type LogoutFact } from './rule.js';
 import { type Session, type SessionFacts, targetsOf } from './session.js';
 import { type SessionDatabase, type SqlParameter, type SqlRow } from './session-database.js';
+import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING, TARGET_COLUMNS } from './sql-conditions.js';
 import { type SessionTables } from './session-tables.js';
 import { nowOnce } from './sql-dialect.js';
 import { targetOf, type TargetKind } from './targets.js';
@@ -57,37 +59,6 @@ export interface LogoutChanges {
   readonly logouts: readonly RecordedLogout[];
 }
 
-/** Up to where a purge has looked: what it has left behind is still needed, and looked at another time. */
-class PurgeCursor {
-  /** Milliseconds, the database's clock. */
-  endedAt = 0;
-  id = '';
-  /** Was there more to look at? */
-  more = false;
-
-  constructor(private readonly startsOver: boolean) {}
-
-  moveTo(rows: readonly SqlRow[], more: boolean): void {
-    this.more = more;
-    const last = rows.at(-1);
-    if (!more && this.startsOver) [this.endedAt, this.id] = [0, ''];
-    else if (last !== undefined) [this.endedAt, this.id] = [Number(last['ended_at']), String(last['id'])];
-  }
-}
-
-/** How far the purges of this process have come. */
-export class PurgeProgress {
-  readonly sessions = new PurgeCursor(true);
-  readonly logouts = new PurgeCursor(true);
-  /** Whose tokens had to stay a revocation erases, or the end of the session's own retention. */
-  readonly tokens = new PurgeCursor(false);
-
-  /** Was there more to look at than the last call has? */
-  get more(): boolean {
-    return this.sessions.more || this.logouts.more || this.tokens.more;
-  }
-}
-
 export interface RetentionSettings {
   /** How long a logout is remembered, milliseconds. */
   readonly logoutRetention: number;
@@ -97,15 +68,6 @@ export interface RetentionSettings {
 
 /** Expired sessions stay for a day, so that their owners are told `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
-
-/**
- * How long the tokens of a session stay that only the front-channel has ended, milliseconds: it says nothing that could
- * justify revoking them, and OneID's signed word for it may still come.
- */
-export const FRONTCHANNEL_TOKEN_RETENTION = 60 * 60 * 1000;
-
-/** Does logout `l` still have refresh tokens to revoke? Not by an index: it is asked of logouts that others find better. */
-export const REVOKING = `COALESCE(l.tokens_due_at, 0) > 0 AND l.channel <> 'frontchannel'`;
 
 /** Ids come from cookies: nothing else than what we gave out reaches the database. */
 const SESSION_ID = /^[0-9a-f]{64}$/;
@@ -411,21 +373,6 @@ export class SessionRepository {
     return nowOnce(this.database.dialect);
   }
 }
-
-const TARGET_COLUMNS = {
-  session: 'target_session',
-  sid: 'target_sid',
-  sub: 'target_sub',
-} as const satisfies Record<TargetKind, string>;
-
-/** No row of the other table meets; one target at a time, as MySQL has no use for its indexes where they are joined. */
-export const noneOf = (others: string, condition = ''): string =>
-  Object.values(TARGET_COLUMNS)
-    .map(
-      (column) =>
-        `NOT EXISTS (SELECT 1 FROM ${others} WHERE l.target = s.${column} AND ${sessionBoundSql} ${condition})`,
-    )
-    .join(' AND ');
 
 function toRecordedLogout(row: SqlRow): RecordedLogout {
   const { issued_until: issuedUntil, registered_until: registeredUntil } = row;

@@ -1,7 +1,7 @@
 import { boundSql, endsSql, type LogoutChannel } from './rule.js';
 import { type SessionFacts, targetsOf } from './session.js';
 import { nowOnce } from './sql-dialect.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING } from './session.repository.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING } from './sql-conditions.js';
 import { type SessionDatabase, type SqlRow } from './session-database.js';
 import { type SessionTables } from './session-tables.js';
 

@@ -33,8 +33,7 @@ describe('sign-in', () => {
 
   const discover = (clientId: string, secret?: string) =>
     client.discovery(new URL(oneId.issuer), clientId, secret, secret === undefined ? client.None() : undefined, {
-      // Deprecated as a warning: the provider speaks plain HTTP on loopback.
-      // eslint-disable-next-line @typescript-eslint/no-deprecated
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; this OneID has no TLS
       execute: [client.allowInsecureRequests],
     });
 
