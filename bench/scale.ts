@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { format, resolveConfig } from 'prettier';
 import { DataSource } from 'typeorm';
+import { Stopwatch } from '../libs/oneid-logout/src/clock.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
@@ -53,7 +54,7 @@ class Subject {
     readonly database: SessionDatabase,
   ) {
     this.repository = new SessionRepository(database, { logoutRetention: 32 * DAY, storesTokens: true });
-    this.recorder = new LogoutRecorder(this.repository, new SessionEvents());
+    this.recorder = new LogoutRecorder(this.repository, new SessionEvents(), new Stopwatch());
   }
 
   async run(kind: Work): Promise<void> {

@@ -5,7 +5,7 @@ import { FollowedSessions } from '../libs/oneid-logout/src/sessions/followed-ses
 import { LogoutFollower } from '../libs/oneid-logout/src/sessions/logout-follower.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/sessions/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
 const STALENESS = 500;
@@ -26,6 +26,7 @@ class Replica {
   ) {
     this.replicas = new ReplicaRepository(store.database);
     this.follower = new LogoutFollower(store.repository, this.replicas, store.events, clock, clock.stopwatch, {
+      answers: true,
       ...{ maxStaleness, allowDuringOutage, retention: 10 * MINUTE + allowDuringOutage },
     });
     this.checks = new FollowedSessions(store.repository, this.follower, clock.stopwatch, maxStaleness, max);
@@ -237,11 +238,65 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       const session = await signIn();
       await reader.check(session);
       await reader.follower.look();
-      clock.databaseAhead -= 5_000;
+      clock.databaseAhead -= 3_500;
       await logOut(session);
-      clock.databaseAhead += 5_000;
+      clock.databaseAhead += 3_500;
       await reader.follower.look();
       expect(await reader.check(session)).toEqual(['backchannel', 0]);
+    });
+
+    it('a logout whose commit took longer than that gets a new time before OneID is told', async () => {
+      const session = await signIn();
+      await reader.check(session);
+      const late = intercept(writer.database, async (run, sql, parameters) => {
+        const result = await run(sql, parameters);
+        // the statement took as long as that, after the time that the row bears
+        if (sql.includes('INSERT')) clock.advance(4_900);
+        return result;
+      });
+      await logOut(session);
+      late();
+      await reader.follower.look();
+      await reader.follower.look();
+      expect((await reader.check(session))[0]).toBe('backchannel');
+      const [row] = await writer.rows('logout');
+      expect(numberOf(row, 'changed_at')).toBeGreaterThanOrEqual((numberOf(row, 'recorded_at') ?? NaN) + 4_900);
+    });
+
+    it('OneID is not told while no commit comes in time, and is when one does', async () => {
+      const token = writer.logout({ sid: (await signIn()).sid });
+      let slow = 0;
+      const late = intercept(writer.database, async (run, sql, parameters) => {
+        const result = await run(sql, parameters);
+        clock.stopwatchAhead += 1_001;
+        slow += 1;
+        return result;
+      });
+      const told: string[] = [];
+      writer.events.logouts.subscribe(({ channel }) => told.push(channel));
+      await expect(writer.recorder.backchannel(token)).rejects.toThrow(StoreUnavailableError);
+      expect(slow).toBe(4);
+      // it is on record all the same, and counts here at once
+      expect(told).toEqual(['backchannel']);
+      late();
+      await writer.recorder.backchannel(token);
+      expect(told).toEqual(['backchannel']);
+      expect(await writer.rows('logout')).toHaveLength(1);
+    });
+
+    it('a look that took too long to tell whether the clock has stepped: all is read anew', async () => {
+      const session = await signIn();
+      await reader.check(session);
+      const slow = intercept(reader.store.database, async (run, sql, parameters) => {
+        const result = await run(sql, parameters);
+        clock.advance(1_001);
+        return result;
+      });
+      await reader.follower.look();
+      slow();
+      await reader.follower.look();
+      expect(await reader.check(session)).toEqual(['alive', 1]);
+      expect(await reader.check(session)).toEqual(['alive', 0]);
     });
 
     it('one still later is found when OneID sends it again, as its first try was not answered', async () => {

@@ -69,7 +69,7 @@ export class SessionStore {
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
     this.tokens = new TokenRepository(database);
     this.vault = new TokenVault(this.tokens, secrets);
-    this.recorder = new LogoutRecorder(this.repository, this.events);
+    this.recorder = new LogoutRecorder(this.repository, this.events, clock.stopwatch);
     this.liveness = new SessionLiveness(this.repository, settings, clock);
     this.registry = new SessionRegistry(
       new TrustingVerifier(scope),

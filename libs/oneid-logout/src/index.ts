@@ -5,6 +5,7 @@ export type {
   OneIdClientOptions,
   OneIdLogoutOptions,
   ProviderMetadataOptions,
+  RedisNudgeOptions,
 } from './oneid-logout.options.js';
 export {
   CrossSiteLogoutError,
@@ -35,6 +36,10 @@ export {
   CurrentSession,
   currentSession,
 } from './sessions/session.decorators.js';
+export { type SessionEnding } from './connections/open-connections.js';
+export { SessionConnections } from './connections/session-connections.js';
+export { type SocketClient } from './connections/sockets.js';
+
 export { SessionAliveGuard } from './sessions/session-alive.guard.js';
 export { SessionLiveness } from './sessions/liveness.js';
 export { type LogoutEvent, SessionEvents } from './sessions/session-events.js';

@@ -7,7 +7,6 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
   type OnModuleInit,
-  Optional,
   type Type,
 } from '@nestjs/common';
 import { MODULE_PATH } from '@nestjs/common/constants.js';
@@ -17,6 +16,8 @@ import { FrontchannelLogout } from './channels/frontchannel-logout.js';
 import { LogoutTokenVerifier } from './channels/logout-token.js';
 import { RegistrationNotice } from './channels/registration-notice.js';
 import { Clock, Stopwatch } from './clock.js';
+import { OpenConnections } from './connections/open-connections.js';
+import { SessionConnections } from './connections/session-connections.js';
 import { ParserErrors } from './http/parser-errors.js';
 import { LogoutService } from './logout/logout.service.js';
 import { LogoutStates } from './logout/logout-state.js';
@@ -39,7 +40,10 @@ import {
 } from './sessions/followed-sessions.js';
 import { SessionLiveness } from './sessions/liveness.js';
 import { LogoutFollower } from './sessions/logout-follower.js';
+import { type LogoutNudges } from './sessions/logout-nudges.js';
 import { LogoutRecorder } from './sessions/logout-recorder.js';
+import { PostgresNudges } from './sessions/postgres-nudges.js';
+import { RedisNudges } from './sessions/redis-nudges.js';
 import { ReplicaRepository } from './sessions/replica.repository.js';
 import { SessionAliveGuard } from './sessions/session-alive.guard.js';
 import { SessionDatabase } from './sessions/session-database.js';
@@ -50,6 +54,11 @@ import { SessionRepository } from './sessions/session.repository.js';
 import { SessionSettings } from './sessions/session-settings.js';
 import { TokenRepository } from './sessions/token.repository.js';
 import { TokenVault } from './sessions/token-vault.js';
+
+const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
+
+/** Where requests are answered by the database, other replicas' logouts are followed for open connections alone. */
+const FOLLOWED_BY_CONNECTIONS = { maxStaleness: 2_000, allowDuringOutage: 0 };
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -138,14 +147,27 @@ const DAY = 24 * 60 * 60 * 1000;
         new CommitWait(replicas, stopwatch, liveness !== 'strict' && liveness.answerAtOnce),
     },
     {
+      provide: LOGOUT_NUDGES,
+      inject: [SessionDatabase, RESOLVED_OPTIONS],
+      useFactory: nudgesOf,
+    },
+    {
       provide: LogoutFollower,
-      inject: [SessionRepository, ReplicaRepository, SessionEvents, Clock, Stopwatch, RESOLVED_OPTIONS],
+      inject: [
+        ...[SessionRepository, ReplicaRepository, SessionEvents, Clock, Stopwatch, RESOLVED_OPTIONS],
+        { token: LOGOUT_NUDGES, optional: true },
+      ],
       useFactory: followerOf,
     },
     {
       provide: SESSION_CHECKS,
-      inject: [SessionRepository, { token: LogoutFollower, optional: true }, Stopwatch, RESOLVED_OPTIONS],
+      inject: [SessionRepository, LogoutFollower, Stopwatch, RESOLVED_OPTIONS],
       useFactory: checksOf,
+    },
+    {
+      provide: OpenConnections,
+      inject: [SessionEvents, LogoutFollower, SessionLiveness, Clock, RESOLVED_OPTIONS],
+      useFactory: openConnectionsOf,
     },
     BackchannelLogout,
     FrontchannelLogout,
@@ -156,12 +178,16 @@ const DAY = 24 * 60 * 60 * 1000;
     RefreshTokenRevoker,
     LogoutRecorder,
     SessionAliveGuard,
+    SessionConnections,
     SessionEvents,
     SessionLiveness,
     SessionPurge,
     SessionRegistry,
   ],
-  exports: [LogoutService, SessionAliveGuard, SessionEvents, SessionLiveness, SessionRegistry, SessionRepository],
+  exports: [
+    ...[LogoutService, SessionAliveGuard, SessionConnections, SessionEvents, SessionLiveness, SessionRegistry],
+    SessionRepository,
+  ],
 })
 export class OneIdLogoutModule
   extends ConfigurableModuleClass
@@ -175,7 +201,7 @@ export class OneIdLogoutModule
     private readonly revoker: RefreshTokenRevoker,
     private readonly parserErrors: ParserErrors,
     private readonly notice: RegistrationNotice,
-    @Optional() @Inject(LogoutFollower) private readonly follower: LogoutFollower | undefined,
+    private readonly follower: LogoutFollower,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
@@ -197,7 +223,9 @@ export class OneIdLogoutModule
     // the host's own migrations have had their turn by now
     if (!this.options.runMigrations) await this.database.requireTables();
     this.notice.announce(this.path);
-    await this.follower?.open();
+    if (this.options.liveness !== 'strict') await this.follower.open();
+    // else only if anybody wants to know what other replicas record
+    else this.events.watched.subscribe(() => void this.follower.open());
     this.purge.start();
     this.warn();
     // also without secrets: what was due while there were some must not stay due for ever
@@ -221,7 +249,7 @@ export class OneIdLogoutModule
   }
 
   async onModuleDestroy(): Promise<void> {
-    await Promise.all([this.purge.stop(), this.revoker.stop(), this.follower?.close()]);
+    await Promise.all([this.purge.stop(), this.revoker.stop(), this.follower.close()]);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -262,7 +290,16 @@ export class OneIdLogoutModule
   }
 }
 
-/** None where the database is asked about every request. */
+function nudgesOf(
+  database: SessionDatabase,
+  { liveness }: ResolvedOptions,
+): Promise<LogoutNudges> | LogoutNudges | undefined {
+  if (liveness === 'strict' || liveness.nudge === undefined) return undefined;
+  if (liveness.nudge === 'postgres') return new PostgresNudges(database);
+  const { redis, channel = 'oneid-logout' } = liveness.nudge;
+  return RedisNudges.create(redis, channel);
+}
+
 function followerOf(
   repository: SessionRepository,
   replicas: ReplicaRepository,
@@ -270,23 +307,34 @@ function followerOf(
   clock: Clock,
   stopwatch: Stopwatch,
   { liveness }: ResolvedOptions,
-): LogoutFollower | undefined {
-  if (liveness === 'strict') return undefined;
-  const { maxStaleness, allowDuringOutage } = liveness;
+  nudges: LogoutNudges | undefined,
+): LogoutFollower {
+  const answers = liveness !== 'strict';
+  const { maxStaleness, allowDuringOutage } = answers ? liveness : FOLLOWED_BY_CONNECTIONS;
   const retention = SESSION_RETENTION + allowDuringOutage;
-  return new LogoutFollower(repository, replicas, events, clock, stopwatch, {
-    ...{ maxStaleness, allowDuringOutage, retention },
-  });
+  const settings = { answers, maxStaleness, allowDuringOutage, retention };
+  return new LogoutFollower(repository, replicas, events, clock, stopwatch, settings, nudges);
 }
 
 function checksOf(
   repository: SessionRepository,
-  follower: LogoutFollower | undefined,
+  follower: LogoutFollower,
   stopwatch: Stopwatch,
   { liveness }: ResolvedOptions,
 ): SessionChecks {
-  if (follower === undefined || liveness === 'strict') return repository;
+  if (liveness === 'strict') return repository;
   return new FollowedSessions(repository, follower, stopwatch, liveness.maxStaleness, liveness.maxSessions);
+}
+
+function openConnectionsOf(
+  events: SessionEvents,
+  follower: LogoutFollower,
+  liveness: SessionLiveness,
+  clock: Clock,
+  { liveness: mode, maxConnectionStaleness }: ResolvedOptions,
+): OpenConnections {
+  const allowed = mode === 'strict' ? 0 : mode.maxStaleness + mode.allowDuringOutage;
+  return new OpenConnections(events, follower, liveness, clock, Math.max(maxConnectionStaleness, allowed));
 }
 
 function isRegistration(metatype: Type): boolean {

@@ -55,6 +55,7 @@ describe('resolveOptions', () => {
         },
       ],
       database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
+      maxConnectionStaleness: 10_000,
       runMigrations: true,
       sessionFrom: [],
       secrets: [],
@@ -157,7 +158,7 @@ describe('resolveOptions', () => {
     [{ maxStaleness: 500, maxSessions: 0 }, ['liveness.maxSessions must not be less than 1']],
     [{ maxStaleness: 500, answerAtOnce: 'yes' }, ['liveness.answerAtOnce must be a boolean value']],
     [{ maxStaleness: 500, allowDuringOutage: -1 }, ['liveness.allowDuringOutage must not be less than 0']],
-    [{ maxStaleness: 500, nudge: 'redis' }, ['liveness.nudge is not an option']],
+    [{ maxStaleness: 500, nudges: 'redis' }, ['liveness.nudges is not an option']],
   ])('refuses the liveness %j', (liveness, faults) => {
     expect(faultsOf({ clients: [client], liveness })).toEqual(faults);
   });

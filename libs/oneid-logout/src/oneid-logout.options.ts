@@ -24,6 +24,7 @@ import { InvalidOptionsError } from './oneid-logout.errors.js';
 import { LEAST_SECRET_LENGTH } from './provider/client-secret-keys.js';
 import { withoutSlash } from './provider/issuer.js';
 import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS } from './provider/token-decryption.js';
+import { type RedisConnection } from './sessions/redis-nudges.js';
 import { type SessionDatabaseOptions } from './sessions/session-database.js';
 import { type SessionResolver } from './sessions/session-resolvers.js';
 import { sqlDialects } from './sessions/sql-dialect.js';
@@ -98,6 +99,20 @@ const IsSessionDatabase = () =>
     `must be TypeORM options whose type is one of ${Object.keys(sqlDialects).join(', ')}`,
     (value) => isRecord(value) && typeof value['type'] === 'string' && Object.hasOwn(sqlDialects, value['type']),
   );
+
+const IsNudge = () =>
+  Predicate(
+    'isNudge',
+    "must be 'postgres', or { redis } with a redis: or rediss: URL or options of ioredis, and perhaps a channel",
+    (value) => value === 'postgres' || isRedisNudge(value),
+  );
+
+function isRedisNudge(value: unknown): boolean {
+  if (!isRecord(value) || !Object.keys(value).every((name) => name === 'redis' || name === 'channel')) return false;
+  const { redis, channel = 'any' } = value;
+  if (typeof channel !== 'string' || channel === '') return false;
+  return isRecord(redis) || (typeof redis === 'string' && /^rediss?:\/\//.test(redis) && URL.canParse(redis));
+}
 
 const IsSessionResolvers = () =>
   Predicate('isSessionResolvers', 'must be a session resolver, or a list of them', (value) =>
@@ -259,6 +274,14 @@ class ClientSchema {
   readonly keepOfflineTokens?: boolean = false;
 }
 
+/** Redis as a messenger between replicas. */
+export interface RedisNudgeOptions {
+  /** A URL (`redis:` or `rediss:`), or options of `ioredis`. */
+  readonly redis: RedisConnection;
+  /** Of this database: apps that share one are nudged by each other to no purpose, and nothing else. */
+  readonly channel?: string;
+}
+
 /** Answer from memory, with every replica following the logouts of all. */
 class BoundedLivenessSchema {
   /** How old what a replica knows may be, milliseconds. OneID waits for its 200 at least so long. */
@@ -275,6 +298,14 @@ class BoundedLivenessSchema {
   /** Tell OneID 200 at once, for a version with little patience; a replica may then be behind it by `maxStaleness`. */
   @IsBoolean()
   readonly answerAtOnce?: boolean = false;
+
+  /**
+   * Has replicas tell each other of logouts, so that they look at once: over PostgreSQL's LISTEN and NOTIFY, or over Redis
+   * (with the package `ioredis`; a URL, or its options). A nudge that is lost costs time, at most `maxStaleness`.
+   */
+  @IsOptional()
+  @IsNudge()
+  readonly nudge?: 'postgres' | RedisNudgeOptions | undefined;
 
   /**
    * While the store does not answer, let in for so many milliseconds more what was alive when it last did. OneID waits for
@@ -338,6 +369,15 @@ class OptionsSchema {
   @ValidateNested()
   readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
 
+  /**
+   * How long a socket or stream may stay open while its replica can't see the logouts of the others, milliseconds; at
+   * least `liveness.maxStaleness`. As long as it sees them, it closes what they end within a second or so.
+   */
+  @IsInt()
+  @Min(1_000)
+  @Max(24 * 60 * 60 * 1000)
+  readonly maxConnectionStaleness?: number = 10_000;
+
   /** Where the browser lands after a logout, when the logout named no other place. */
   @IsReturnUrl()
   readonly defaultReturnUrl?: string = '/';
@@ -380,10 +420,12 @@ type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'metadata' | 'idT
 /** A client's options with all defaults filled in. */
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
 
+export type ResolvedLiveness = Required<Omit<BoundedLivenessOptions, 'nudge'>> & Pick<BoundedLivenessOptions, 'nudge'>;
+
 /** The options with all defaults filled in. */
 export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness'>> & {
   readonly clients: readonly ResolvedClientOptions[];
-  readonly liveness: 'strict' | Required<BoundedLivenessOptions>;
+  readonly liveness: 'strict' | ResolvedLiveness;
   readonly sessionFrom: readonly SessionResolver[];
 };
 
@@ -411,7 +453,7 @@ export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
   const faults = validateSync(options, { whitelist: true, forbidNonWhitelisted: true }).flatMap((fault) =>
     lines(fault),
   );
-  if (faults.length === 0) faults.push(...contradictions(options.clients));
+  if (faults.length === 0) faults.push(...contradictions(options.clients), ...livenessFaults(options));
   if (faults.length > 0) throw new InvalidOptionsError(faults);
   return Object.assign({}, options, {
     sessionFrom: [options.sessionFrom ?? []].flat(),
@@ -462,6 +504,11 @@ function contradictions(clients: readonly OneIdClientOptions[]): string[] {
     }
   });
   return faults;
+}
+
+function livenessFaults({ liveness = 'strict', database }: OneIdLogoutOptions): string[] {
+  if (liveness === 'strict' || liveness.nudge !== 'postgres' || database?.type === 'postgres') return [];
+  return ["liveness.nudge is 'postgres', and database.type is not: give { redis }"];
 }
 
 function keyFaults(client: OneIdClientOptions): string[] {

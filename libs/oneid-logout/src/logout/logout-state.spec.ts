@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Stopwatch } from '../clock.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionDatabase } from '../sessions/session-database.js';
 import { SessionEvents } from '../sessions/session-events.js';
@@ -16,7 +17,7 @@ describe('LogoutStates', () => {
     database = await SessionDatabase.open({ type: 'better-sqlite3', database: ':memory:' }, true);
     const repository = new SessionRepository(database, { logoutRetention: 60_000, storesTokens: false });
     states = new LogoutStates(repository);
-    recorder = new LogoutRecorder(repository, new SessionEvents());
+    recorder = new LogoutRecorder(repository, new SessionEvents(), new Stopwatch());
   });
   afterAll(() => database.close());
 

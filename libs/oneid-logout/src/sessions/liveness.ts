@@ -57,6 +57,26 @@ export class SessionLiveness {
     return 'id' in carried ? this.requireSession(carried.id) : this.requireClaims(carried.claims);
   }
 
+  /**
+   * Why a session is over that a guard has found alive before; undefined while it lives.
+   *
+   * @throws {StoreUnavailableError} 503
+   */
+  async findEnding(session: SessionFacts): Promise<'logged_out' | 'expired' | 'unknown' | undefined> {
+    const { id, expiresAt = Infinity } = session;
+    if (id === undefined) {
+      if ((await this.checks.findLogout(session)) !== undefined) return 'logged_out';
+      return this.clock.now() >= expiresAt ? 'expired' : undefined;
+    }
+    try {
+      await this.requireSession(id);
+      return undefined;
+    } catch (error) {
+      if (error instanceof SessionRejectedError && error.reason !== 'missing') return error.reason;
+      throw error;
+    }
+  }
+
   private async requireSession(id: string): Promise<SessionFacts> {
     const checked = await this.checks.check(id);
     const ours = checked && this.settings.isOurs(checked.session.issuer, checked.session.clientId);
@@ -68,7 +88,7 @@ export class SessionLiveness {
 
   /** For an API that never saw the sign-in: alive unless a logout matches, the token's `iat` standing for both times. */
   private async requireClaims(claims: TokenClaims): Promise<SessionFacts> {
-    const { iss, sub, auth_time: authTime } = claims;
+    const { iss, sub, exp, auth_time: authTime } = claims;
     const sid = isSid(claims.sid) ? claims.sid : undefined;
     const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : undefined;
     if (typeof iss !== 'string' || typeof sub !== 'string' || iat === undefined || !Number.isSafeInteger(iat * 1000)) {
@@ -85,12 +105,15 @@ export class SessionLiveness {
     }
     // older than any logout is remembered; a refreshed token is as old as the login it came from
     const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
-    if (since * 1000 + this.settings.maxSessionLifetime <= this.clock.now()) throw new SessionRejectedError('expired');
+    const lastMoment = since * 1000 + this.settings.maxSessionLifetime;
+    if (lastMoment <= this.clock.now()) throw new SessionRejectedError('expired');
     const facts: SessionFacts = {
       issuer: iss,
       sub,
       issuedAt: iat,
       registeredAt: iat * 1000,
+      // the token has been verified: this is for what stays open under it
+      expiresAt: typeof exp === 'number' ? Math.min(exp * 1000, lastMoment) : lastMoment,
       ...(sid !== undefined && { sid }),
     };
     if ((await this.checks.findLogout(facts)) !== undefined) throw new SessionRejectedError('logged_out');

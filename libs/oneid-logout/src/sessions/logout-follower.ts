@@ -1,20 +1,28 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Stopwatch } from '../clock.js';
+import { oneAtATime } from '../one-at-a-time.js';
+import { type LogoutNudges } from './logout-nudges.js';
+import { MAX_LATENESS } from './logout-recorder.js';
 import { type LogoutChanges, type SessionRepository } from './session.repository.js';
 import { RecentLogouts } from './recent-logouts.js';
 import { type ReplicaRepository } from './replica.repository.js';
 import { type SessionEvents } from './session-events.js';
 
-/**
- * How far before its last look a follower looks again, milliseconds: a logout may be committed that long after its time.
- * A statement that takes longer than a quarter of it counts as failed, whoever sent it (see {@link SessionDatabase.run}).
- */
-const OVERLAP = 20_000;
-
-/** How far the database's clock may go apart from ours between two looks, milliseconds. */
+/** How far the database's clock may go apart from ours between two looks, and how long a look may take: milliseconds. */
 const CLOCK_STEP = 1_000;
+
+/**
+ * How far before its last look a follower looks again, milliseconds: a logout may be committed that long after the time it
+ * bears. It adds up how late its writer lets it be, how long before its end the last look may have seen the table, and
+ * how far the clock may have been set back in between without being noticed.
+ */
+const OVERLAP = MAX_LATENESS + CLOCK_STEP + 2 * CLOCK_STEP;
+
+/** How far apart looks are at least that others have asked for, milliseconds: many logouts a second need no more. */
+const NUDGE_PAUSE = 20;
 
 /** How often to say that this replica is there, and how long ago that may be: milliseconds. */
 const DECLARE_AGAIN = 10 * 60 * 1000;
@@ -27,6 +35,8 @@ interface Moment {
 }
 
 export interface FollowerSettings {
+  /** Are requests answered by what it knows? Then OneID has to wait for it. */
+  readonly answers: boolean;
   /** How old what this replica knows may be, milliseconds. */
   readonly maxStaleness: number;
   /** How much older it may be while the store does not answer, milliseconds. */
@@ -43,6 +53,8 @@ export class LogoutFollower extends BackgroundJob {
   /** When the last look that succeeded began, here and on the database's clock. */
   private last: { readonly began: Moment; readonly now: number } | undefined;
   private declared: Moment | undefined;
+  private opening: Promise<void> | undefined;
+  private opened: Moment | undefined;
   private failed = true;
   private toldOfFailure = false;
   /** Counts up when something may have been missed: what was read before is of no use any more. */
@@ -55,15 +67,31 @@ export class LogoutFollower extends BackgroundJob {
     private readonly clock: Clock,
     private readonly stopwatch: Stopwatch,
     private readonly settings: FollowerSettings,
+    private readonly nudges?: LogoutNudges,
   ) {
     super('look at the logouts of other replicas', settings.maxStaleness / 4);
   }
 
-  /** Says to all replicas how far this one may be behind, looks once, and from then on so often that it stays fresh. */
-  async open(): Promise<void> {
+  /**
+   * Says to all replicas how far this one may be behind, looks once, and from then on so often that it stays fresh. Asked
+   * again, it resolves when that has begun.
+   */
+  open(): Promise<void> {
+    this.opening ??= this.begin();
+    return this.opening;
+  }
+
+  private async begin(): Promise<void> {
+    this.opened = this.moment();
     this.listen();
     await this.wake();
     this.start();
+    this.nudges?.open(
+      oneAtATime(async () => {
+        await this.wake();
+        await delay(NUDGE_PAUSE, undefined, { ref: false });
+      }),
+    );
   }
 
   /** What this process records itself counts here at once. */
@@ -73,13 +101,15 @@ export class LogoutFollower extends BackgroundJob {
       if (changedAt === undefined) return;
       for (const logout of logouts) this.recent.add({ ...logout, changedAt });
     });
+    const { nudges } = this;
+    if (nudges !== undefined) this.events.recorded.subscribe(oneAtATime(() => nudges.send()));
   }
 
   /** Nobody has to wait for this replica any more; what it knows is of no use from then on. */
   async close(): Promise<void> {
-    await this.stop();
+    await Promise.all([this.stop(), this.nudges?.close()]);
     this.last = undefined;
-    await this.replicas.withdraw(this.id).catch(() => undefined);
+    if (this.settings.answers) await this.replicas.withdraw(this.id).catch(() => undefined);
   }
 
   protected work(): Promise<void> {
@@ -105,6 +135,12 @@ export class LogoutFollower extends BackgroundJob {
     return this.ageOf(this.last.began) <= maxStaleness + allowDuringOutage ? this.generation : undefined;
   }
 
+  /** For how long the logouts of other replicas have been out of sight, milliseconds; 0 before anybody wanted to know. */
+  get lag(): number {
+    const seen = this.last?.began ?? this.opened;
+    return seen === undefined ? 0 : this.ageOf(seen);
+  }
+
   /** The logouts of the last minutes, those of this process at once. */
   get logouts(): Pick<RecentLogouts, 'endedBy' | 'size'> {
     return this.recent;
@@ -119,10 +155,7 @@ export class LogoutFollower extends BackgroundJob {
   async look(): Promise<void> {
     const began = this.moment();
     try {
-      if (this.declared === undefined || this.ageOf(this.declared) > DECLARE_AGAIN) {
-        await this.replicas.declare(this.id, this.settings.maxStaleness + this.settings.allowDuringOutage);
-        this.declared = began;
-      }
+      await this.declare(began);
       const since = this.last ?? (await this.repository.findChanges());
       this.take(await this.repository.findChanges(since.now - OVERLAP), began);
     } catch (error) {
@@ -135,10 +168,18 @@ export class LogoutFollower extends BackgroundJob {
     }
   }
 
+  private async declare(now: Moment): Promise<void> {
+    const { answers, maxStaleness, allowDuringOutage } = this.settings;
+    if (!answers) return;
+    if (this.declared !== undefined && this.ageOf(this.declared) <= DECLARE_AGAIN) return;
+    await this.replicas.declare(this.id, maxStaleness + allowDuringOutage);
+    this.declared = now;
+  }
+
   private take({ now, logouts }: LogoutChanges, began: Moment): void {
     const expected = this.databaseNow();
     const took = this.ageOf(began);
-    const stepped = expected === undefined || Math.abs(now - expected) > CLOCK_STEP + took;
+    const stepped = expected === undefined || took > CLOCK_STEP || Math.abs(now - expected) > CLOCK_STEP + took;
     // after a failure the database may be another one
     if (stepped || this.failed) {
       this.generation += 1;

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
+import { Stopwatch } from '../clock.js';
+import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { type SessionFacts } from './session.js';
 import { SessionEvents } from './session-events.js';
 import { type NewLogout, SessionRepository } from './session.repository.js';
@@ -18,6 +20,15 @@ export interface BackchannelLogout {
   readonly scope: 'session' | 'user';
 }
 
+/**
+ * How long after the time it bears a logout may be committed, milliseconds: replicas that follow the logouts look no
+ * further back than they must.
+ */
+export const MAX_LATENESS = 1_000;
+
+/** How often to try to write a logout down in that time. */
+const ATTEMPTS = 3;
+
 /** Writes logouts down, whoever says them, and tells this process of those that are new. */
 @Injectable()
 export class LogoutRecorder {
@@ -26,6 +37,7 @@ export class LogoutRecorder {
   constructor(
     private readonly repository: SessionRepository,
     private readonly events: SessionEvents,
+    private readonly stopwatch: Stopwatch,
   ) {}
 
   /** OneID said so over the back-channel, signed: it counts for good, and the same token again changes nothing. */
@@ -133,10 +145,8 @@ export class LogoutRecorder {
 
   /** @returns whether all of them were new */
   private async record(facts: readonly NewLogout[]): Promise<boolean> {
+    const sent = this.stopwatch.read();
     const recorded = await this.repository.insertLogouts(facts);
-    const allNew = recorded === facts.length;
-    // an insert that OneID was not told of may have been long on its way: replicas must not have missed it
-    if (!allNew) await this.repository.touchLogouts(facts.map(({ id }) => id));
     if (recorded > 0) {
       this.events.publish(
         facts.map(({ id, channel, target, bound }) => ({
@@ -145,18 +155,44 @@ export class LogoutRecorder {
         })),
       );
     }
+    const allNew = recorded === facts.length;
+    await this.requireFound(
+      facts.map(({ id }) => id),
+      allNew && this.isInTime(sent),
+    );
     return allNew;
   }
 
   private async recordRegistered(logout: Omit<NewLogout, 'bound'>): Promise<void> {
     const { id, channel, target } = logout;
-    if ((await this.repository.insertLogouts([{ ...logout, bound: 'registered' }])) === 0) {
-      await this.repository.touchLogouts([id]);
-      return;
+    const sent = this.stopwatch.read();
+    const isNew = (await this.repository.insertLogouts([{ ...logout, bound: 'registered' }])) === 1;
+    const inTime = isNew && this.isInTime(sent);
+    if (isNew) {
+      // the logout is on record: if its bound can't be read just now, better close too much than too little
+      const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
+      this.events.publish([{ id, channel, target, registeredUntil }]);
     }
-    // the logout is on record: if its bound can't be read just now, better close too much than too little
-    const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
-    this.events.publish([{ id, channel, target, registeredUntil }]);
+    await this.requireFound([id], inTime);
+  }
+
+  /**
+   * A logout whose commit took long, or was not waited for when it was first recorded, may bear a time that followers are
+   * past already: it gets a new one.
+   *
+   * @throws {StoreUnavailableError} nothing is lost, but replicas may learn of it late
+   */
+  private async requireFound(ids: readonly string[], inTime: boolean): Promise<void> {
+    for (let attempt = 1; !inTime; attempt++) {
+      if (attempt > ATTEMPTS) throw new StoreUnavailableError(new Error(`No commit came within ${MAX_LATENESS} ms`));
+      const sent = this.stopwatch.read();
+      await this.repository.touchLogouts(ids);
+      inTime = this.isInTime(sent);
+    }
+  }
+
+  private isInTime(sent: number): boolean {
+    return this.stopwatch.read() - sent <= MAX_LATENESS;
   }
 }
 

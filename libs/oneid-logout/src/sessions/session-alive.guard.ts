@@ -1,13 +1,16 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
-import { SessionRejectedError } from '../oneid-logout.errors.js';
+import { OneIdLogoutError, SessionRejectedError } from '../oneid-logout.errors.js';
+import { errorFor } from './context-error.js';
+import { requestOf } from './context-request.js';
 import { SessionLiveness } from './liveness.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, rememberSession } from './session.decorators.js';
 import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
 
 /**
  * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`),
- * 503 when the store can't answer.
+ * 503 when the store can't answer. For HTTP, gateways (see {@link SessionConnections.accept}) and GraphQL; clients of the
+ * latter two find the same `error` and `reason` in an exception event, or in the error's `extensions`.
  *
  * @example
  * ```ts
@@ -34,6 +37,22 @@ export class SessionAliveGuard implements CanActivate {
     if (!this.liveness.findsSessions) {
       throw new Error('SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no session can be found');
     }
+    try {
+      return await this.admit(context, anonymous);
+    } catch (error) {
+      throw error instanceof OneIdLogoutError ? await errorFor(context, error) : error;
+    }
+  }
+
+  /** What carries the session in this kind of context; override it for RPC, and for what else has no request of HTTP. */
+  protected getRequest(context: ExecutionContext): SessionRequest {
+    return requestOf(context);
+  }
+
+  private async admit(
+    context: ExecutionContext,
+    anonymous: Required<AllowAnonymousOptions> | undefined,
+  ): Promise<boolean> {
     const request = this.getRequest(context);
     const carried = await this.liveness.carriedBy(request, context);
     try {
@@ -41,18 +60,14 @@ export class SessionAliveGuard implements CanActivate {
       return true;
     } catch (error) {
       if (!(error instanceof SessionRejectedError)) throw error;
-      if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) return true;
+      if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) {
+        // the request that opened a socket may bear the session of an earlier message
+        rememberSession(request, undefined);
+        return true;
+      }
       this.challenge(context, request, carried);
       throw error;
     }
-  }
-
-  /** Where the request is in this kind of context; override it for other transports than HTTP. */
-  protected getRequest(context: ExecutionContext): SessionRequest {
-    if (context.getType() !== 'http') {
-      throw new TypeError(`SessionAliveGuard: override getRequest() to guard a context of type ${context.getType()}`);
-    }
-    return context.switchToHttp().getRequest<SessionRequest>();
   }
 
   /** RFC 6750 §3: a bearer client is told by header that its token is of no use any more. */

@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { filter, merge, type Observable, Subject, take } from 'rxjs';
+import { defer, filter, map, merge, type Observable, ReplaySubject, Subject, take } from 'rxjs';
 import { ends, type LogoutChannel, type LogoutFact } from './rule.js';
-import { type SessionFacts } from './session.js';
+import { type SessionFacts, targetsOf } from './session.js';
 
 /** Logouts that have been recorded. One event may end many sessions, or none that this process knows. */
 export interface LogoutEvent {
@@ -17,12 +17,16 @@ export interface PublishedLogout extends LogoutFact {
   readonly channel: LogoutChannel;
 }
 
+/** What one event tells of. */
+type PublishedLogouts = readonly [PublishedLogout, ...PublishedLogout[]];
+
 /** How many logouts to know again that come twice: from here, and from the database. */
 const REMEMBERED = 10_000;
 
 /**
- * Logouts as they are recorded, for whoever holds something open for a session: a socket, a stream, a cache. Those of
- * this process at once; with the option `liveness` those of all replicas, as soon as they are found.
+ * Logouts as they are recorded, for whoever holds something for a session: a cache, a job. Those of this process at once,
+ * those of other replicas as soon as they are found. For sockets and streams there is {@link SessionConnections}, which
+ * knows also what was missed.
  *
  * @example
  * ```ts
@@ -32,7 +36,8 @@ const REMEMBERED = 10_000;
 @Injectable()
 export class SessionEvents implements OnModuleDestroy {
   private readonly own = new Subject<readonly PublishedLogout[]>();
-  private readonly all = new Subject<LogoutEvent>();
+  private readonly news = new Subject<PublishedLogouts>();
+  private readonly watching = new ReplaySubject<void>(1);
   private readonly due = new Subject<void>();
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
 
@@ -42,8 +47,17 @@ export class SessionEvents implements OnModuleDestroy {
   /** @internal What this process has recorded. */
   readonly recorded: Observable<readonly PublishedLogout[]> = this.own.asObservable();
 
+  /** @internal The same, and what other replicas have recorded; nothing twice. */
+  readonly published: Observable<PublishedLogouts> = this.news.asObservable();
+
+  /** @internal Somebody wants to be told. */
+  readonly watched: Observable<void> = this.watching.asObservable();
+
   /** Every recorded logout, once; OneID's retries of the same one are not repeated here. */
-  readonly logouts: Observable<LogoutEvent> = this.all.asObservable();
+  readonly logouts: Observable<LogoutEvent> = defer(() => {
+    this.watching.next();
+    return this.news.pipe(map(toEvent));
+  });
 
   /** Emits once, when a logout ends this session, and completes. */
   ended(session: SessionFacts): Observable<LogoutEvent> {
@@ -63,9 +77,8 @@ export class SessionEvents implements OnModuleDestroy {
   publishFound(logouts: readonly PublishedLogout[]): void {
     const news = logouts.filter(({ id }) => !this.known.has(id));
     for (const { id } of news) this.known.set(id, true);
-    const [first] = news;
-    if (first === undefined) return;
-    this.all.next({ channel: first.channel, ends: (session) => news.some((logout) => ends(logout, session)) });
+    const [first, ...others] = news;
+    if (first !== undefined) this.news.next([first, ...others]);
   }
 
   /** @internal */
@@ -76,6 +89,16 @@ export class SessionEvents implements OnModuleDestroy {
   onModuleDestroy(): void {
     this.due.complete();
     this.own.complete();
-    this.all.complete();
+    this.news.complete();
   }
+}
+
+function toEvent(logouts: PublishedLogouts): LogoutEvent {
+  return {
+    channel: logouts[0].channel,
+    ends: (session) => {
+      const targets = targetsOf(session);
+      return logouts.some((logout) => ends(logout, session, targets));
+    },
+  };
 }

@@ -7,6 +7,8 @@ export interface TokenClaims {
   readonly sub?: unknown;
   readonly sid?: unknown;
   readonly iat?: unknown;
+  /** Seconds; closes what is open under the token, and rejects no request: whoever verified the token has done that. */
+  readonly exp?: unknown;
   /** When the user logged in, seconds; a token that has it can't outlive the memory of logouts by being refreshed. */
   readonly auth_time?: unknown;
 }

@@ -1,4 +1,5 @@
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { requestOf } from './context-request.js';
 import { type SessionFacts } from './session.js';
 
 const CURRENT_SESSION = Symbol('oneid-logout current session');
@@ -18,9 +19,12 @@ export interface AllowAnonymousOptions {
 export const AllowAnonymous = (options: AllowAnonymousOptions = {}) =>
   SetMetadata(ALLOW_ANONYMOUS, { deadSession: 'reject', ...options } satisfies Required<AllowAnonymousOptions>);
 
-/** The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. */
+/**
+ * The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. For handlers
+ * of HTTP, gateways and GraphQL.
+ */
 export const CurrentSession = createParamDecorator((_data: unknown, context: ExecutionContext) =>
-  currentSession(context.switchToHttp().getRequest<object | undefined>()),
+  currentSession(requestOf(context)),
 );
 
 /** The session that {@link SessionAliveGuard} found alive on this request. */
@@ -29,6 +33,6 @@ export function currentSession(request: object | undefined): SessionFacts | unde
 }
 
 /** @internal */
-export function rememberSession(request: object, session: SessionFacts): void {
+export function rememberSession(request: object, session: SessionFacts | undefined): void {
   Object.defineProperty(request, CURRENT_SESSION, { value: session, configurable: true });
 }

@@ -1,0 +1,79 @@
+/** As much as is used here of a socket of the library `ws`. */
+interface WebSocketClient {
+  close(code: number, reason: string): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+  removeAllListeners(event: 'message'): unknown;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** As much as is used here of a socket of socket.io, on the server. */
+interface SocketIoClient {
+  disconnect(close: boolean): unknown;
+  emit(event: string, data: unknown): unknown;
+  use(middleware: (packet: unknown, next: () => void) => void): unknown;
+  once(event: 'disconnect', listener: () => void): unknown;
+}
+
+/** A socket on the server, of the library `ws` or of socket.io. */
+export type SocketClient = WebSocketClient | SocketIoClient;
+
+/** How long a client may take to agree that its connection is closed, milliseconds. */
+const CLOSE_PATIENCE = 1_000;
+
+/** What is done to a socket, of whichever library it is. */
+export interface Socket {
+  /** No message comes through before this resolves to true. */
+  hold(until: Promise<boolean>): void;
+  /** @param code of RFC 6455 §7.4, for those that have one */
+  close(code: number, reason: string): void;
+  onClosed(listener: () => void): void;
+}
+
+/** @throws {TypeError} it is neither */
+export function socketOf(client: SocketClient): Socket {
+  if ('terminate' in client && typeof client.terminate === 'function') return webSocket(client);
+  if ('disconnect' in client && typeof client.disconnect === 'function') return socketIo(client);
+  throw new TypeError('SessionConnections.accept() takes a socket of ws or of socket.io, on the server');
+}
+
+function webSocket(client: WebSocketClient): Socket {
+  return {
+    hold(until) {
+      client.pause();
+      void until.finally(() => {
+        client.resume();
+      });
+    },
+    close(code, reason) {
+      // what it still sends must not be heard, even if it never agrees to the end
+      client.removeAllListeners('message');
+      client.close(code, reason);
+      const patience = setTimeout(() => {
+        client.terminate();
+      }, CLOSE_PATIENCE).unref();
+      client.once('close', () => {
+        clearTimeout(patience);
+      });
+    },
+    onClosed: (listener) => client.once('close', listener),
+  };
+}
+
+function socketIo(client: SocketIoClient): Socket {
+  return {
+    hold(until) {
+      client.use((_packet, next) => {
+        void until.then((accepted) => {
+          if (accepted) next();
+        });
+      });
+    },
+    close(_code, reason) {
+      client.emit('session_over', { reason });
+      client.disconnect(true);
+    },
+    onClosed: (listener) => client.once('disconnect', listener),
+  };
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { type Redis } from 'ioredis';
+import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
+
+/** How long to wait at most before connecting again, milliseconds. */
+const RECONNECT_PAUSE = 2_000;
+
+/** Where Redis is: a URL (`redis:` or `rediss:`), or options of `ioredis`. */
+export type RedisConnection = string | Readonly<Record<string, unknown>>;
+
+/** Nudges by Redis pub/sub: for MySQL and MariaDB, or where PostgreSQL is behind a pooler. */
+export class RedisNudges implements LogoutNudges {
+  private readonly logger = new Logger('OneIdLogout');
+  private readonly id = randomBytes(8).toString('hex');
+  private readonly pings: NodeJS.Timeout[] = [];
+  private told = false;
+
+  private constructor(
+    private readonly publisher: Redis,
+    private readonly subscriber: Redis,
+    private readonly channel: string,
+  ) {}
+
+  /** Does not connect yet. @throws {Error} the optional peer `ioredis` is not installed */
+  static async create(connection: RedisConnection, channel: string): Promise<RedisNudges> {
+    const { Redis } = await import('ioredis').catch((error: unknown) => {
+      throw new Error('OneIdLogoutModule: the option liveness.nudge names Redis, which takes the package ioredis', {
+        cause: error,
+      });
+    });
+    const own = {
+      lazyConnect: true,
+      // what can't be sent now is of no use later
+      enableOfflineQueue: false,
+      autoResubscribe: false,
+      connectTimeout: PING_TIMEOUT,
+      commandTimeout: PING_TIMEOUT,
+      retryStrategy: (attempt: number) => Math.min(attempt * 100, RECONNECT_PAUSE) * (0.5 + Math.random()),
+    };
+    // one that listens can't speak
+    const connect = () =>
+      typeof connection === 'string' ? new Redis(connection, own) : new Redis({ ...connection, ...own });
+    return new RedisNudges(connect(), connect(), channel);
+  }
+
+  open(onNudge: () => void): void {
+    this.subscriber.on('message', (_channel, from) => {
+      if (from !== this.id) onNudge();
+    });
+    this.subscriber.on('ready', () => {
+      this.told = false;
+      // what was sent meanwhile is gone
+      this.subscriber.subscribe(this.channel).then(onNudge, () => {
+        this.subscriber.disconnect(true);
+      });
+    });
+    for (const connection of [this.publisher, this.subscriber]) {
+      connection.on('error', (error: Error) => {
+        this.warn(error);
+      });
+      connection.connect().catch(() => undefined);
+      this.pings.push(setInterval(() => void this.ping(connection), PING_INTERVAL).unref());
+    }
+  }
+
+  send(): Promise<unknown> {
+    return this.publisher.publish(this.channel, this.id);
+  }
+
+  close(): Promise<void> {
+    this.pings.forEach(clearInterval);
+    this.publisher.disconnect();
+    this.subscriber.disconnect();
+    return Promise.resolve();
+  }
+
+  /** A connection that nothing comes from may be one that nothing can come from. */
+  private async ping(connection: Redis): Promise<void> {
+    if (connection.status !== 'ready') return;
+    await connection.ping().catch(() => {
+      connection.disconnect(true);
+    });
+  }
+
+  private warn(error: Error): void {
+    if (this.told) return;
+    this.told = true;
+    this.logger.warn(`Nudges by Redis are lost, logouts are looked for all the same: ${error.message}`);
+  }
+}

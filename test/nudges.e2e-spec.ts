@@ -1,0 +1,171 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { InvalidOptionsError, OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
+import { Test } from '@nestjs/testing';
+import { FollowedSessions } from '../libs/oneid-logout/src/sessions/followed-sessions.js';
+import { LogoutFollower } from '../libs/oneid-logout/src/sessions/logout-follower.js';
+import { type LogoutNudges } from '../libs/oneid-logout/src/sessions/logout-nudges.js';
+import { PostgresNudges } from '../libs/oneid-logout/src/sessions/postgres-nudges.js';
+import { RedisNudges } from '../libs/oneid-logout/src/sessions/redis-nudges.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/sessions/replica.repository.js';
+import { databases, type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
+import { SessionStore } from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+import { until } from './support/until.js';
+
+// a lost connection is what some of this is about
+beforeAll(() => {
+  Logger.overrideLogger(false);
+});
+afterAll(() => {
+  Logger.overrideLogger(['log', 'error', 'warn']);
+});
+
+/** So long that in a test only nudges make a replica look. */
+const STALENESS = 60_000;
+
+interface Way {
+  readonly database: DatabaseKind;
+  readonly nudges: (store: SessionStore) => LogoutNudges | Promise<LogoutNudges>;
+  /** Ends the connections of everybody who listens; how many that were. */
+  readonly cut: (store: SessionStore) => Promise<number>;
+}
+
+const ways: Record<string, Way> = {
+  'LISTEN and NOTIFY': {
+    database: postgres,
+    nudges: (store) => new PostgresNudges(store.database),
+    async cut(store) {
+      const { rows } = await store.database.run(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND query LIKE 'LISTEN oneid_logout%'`,
+      );
+      return rows.length;
+    },
+  },
+};
+const redisUrl = process.env['TEST_REDIS_URL'];
+const mariadb = databases.find(({ name }) => name.startsWith('MariaDB'));
+if (mariadb !== undefined) {
+  if (redisUrl === undefined) throw new Error('TEST_REDIS_URL is not set');
+  const channel = `oneid-logout-test-${String(process.pid)}`;
+  ways['Redis'] = {
+    database: mariadb,
+    nudges: () => RedisNudges.create(redisUrl, channel),
+    async cut() {
+      const { Redis } = await import('ioredis');
+      const redis = new Redis(redisUrl);
+      const killed = await redis.client('KILL', 'TYPE', 'pubsub');
+      redis.disconnect();
+      return Number(killed);
+    },
+  };
+}
+
+describe.each(Object.entries(ways))('nudges by %s', (_name, { database, nudges, cut }) => {
+  let testDatabase: TestDatabase;
+  let stores: SessionStore[];
+  let followers: LogoutFollower[];
+  let clock: TestClock;
+  beforeEach(async () => {
+    testDatabase = await database.create();
+    [clock, stores, followers] = [new TestClock(), [], []];
+  });
+  afterEach(async () => {
+    for (const follower of followers) await follower.close();
+    for (const store of stores) await store.close();
+    await testDatabase.drop();
+  });
+
+  async function start(): Promise<{ store: SessionStore; checks: FollowedSessions; looks: () => number }> {
+    const store = await SessionStore.open(testDatabase, { clock });
+    stores.push(store);
+    const settings = { answers: true, maxStaleness: STALENESS, allowDuringOutage: 0, retention: 600_000 };
+    const follower = new LogoutFollower(
+      ...([store.repository, new ReplicaRepository(store.database), store.events, clock, clock.stopwatch] as const),
+      ...([settings, await nudges(store)] as const),
+    );
+    followers.push(follower);
+    let looked = 0;
+    const look = follower.look.bind(follower);
+    follower.look = () => {
+      looked += 1;
+      return look();
+    };
+    await follower.open();
+    const checks = new FollowedSessions(store.repository, follower, clock.stopwatch, STALENESS, 10);
+    return { store, checks, looks: () => looked };
+  }
+
+  it('another replica looks at once', async () => {
+    const [writer, reader] = [await start(), await start()];
+    // the first is for what was missed before it listened
+    await until('both listen', () => writer.looks() >= 2 && reader.looks() >= 2);
+    const session = await writer.store.registry.register({ idToken: writer.store.idToken({ sub: 'x', sid: 'y' }) });
+    expect(await reader.checks.check(session.id)).toMatchObject({ expired: false });
+    const before = [writer.looks(), reader.looks()];
+    await writer.store.recorder.byUser(session);
+    await until('the reader knows', async () => (await reader.checks.check(session.id))?.endedBy === 'app');
+    expect([writer.looks(), reader.looks()]).toEqual([before[0], (before[1] ?? NaN) + 1]);
+  });
+
+  it('a hundred logouts at once are few looks', async () => {
+    const [writer, reader] = [await start(), await start()];
+    await until('the reader listens', () => reader.looks() >= 2);
+    const before = reader.looks();
+    const sids = Array.from({ length: 100 }, (_, n) => `sid-${n}`);
+    await Promise.all(sids.map((sid) => writer.store.recorder.backchannel(writer.store.logout({ sid }))));
+    await until('the reader knows', () => followers[1]?.logouts.size === 100);
+    expect(reader.looks() - before).toBeLessThan(50);
+  });
+
+  it('comes back by itself after its connection was lost, and looks for what it missed', async () => {
+    const reader = await start();
+    await until('the reader listens', () => reader.looks() >= 2);
+    const before = reader.looks();
+    expect(await cut(reader.store)).toBeGreaterThan(0);
+    await until('it looks again', () => reader.looks() > before);
+    const session = await reader.store.registry.register({ idToken: reader.store.idToken({ sub: 'x', sid: 'y' }) });
+    const writer = await start();
+    await reader.checks.check(session.id);
+    await writer.store.recorder.byUser(session);
+    await until('the reader knows', async () => (await reader.checks.check(session.id))?.endedBy === 'app');
+  });
+});
+
+describe('the option nudge', () => {
+  const clients = [
+    {
+      issuer: 'https://oneid.example/',
+      clientId: 'app',
+      postLogoutRedirectUri: 'https://app.example/logout/callback',
+      metadata: { jwks_uri: 'https://oneid.example/keys', end_session_endpoint: 'https://oneid.example/logout' },
+    },
+  ];
+  const boot = (options: Partial<OneIdLogoutOptions>) =>
+    Test.createTestingModule({ imports: [OneIdLogoutModule.forRoot({ clients, ...options })] }).compile();
+
+  it.each([
+    ['mysql', "liveness.nudge must be 'postgres', or { redis }"],
+    [{ redis: 'http://127.0.0.1' }, "liveness.nudge must be 'postgres', or { redis }"],
+    [{ redis: 'redis://127.0.0.1', port: 1 }, "liveness.nudge must be 'postgres', or { redis }"],
+    [{ redis: 'redis://127.0.0.1', channel: '' }, "liveness.nudge must be 'postgres', or { redis }"],
+    ['postgres', "liveness.nudge is 'postgres', and database.type is not: give { redis }"],
+  ])('%j on SQLite stops the boot', async (nudge, fault) => {
+    const liveness = { maxStaleness: 500, nudge } as NonNullable<OneIdLogoutOptions['liveness']>;
+    const database = { type: 'better-sqlite3', database: ':memory:' } as const;
+    const booting = boot({ liveness, database });
+    await expect(booting).rejects.toThrow(InvalidOptionsError);
+    await expect(booting).rejects.toThrow(fault);
+  });
+
+  it('a Redis that is not there stops nothing', async () => {
+    const testDatabase = await sqlite.create();
+    const liveness = { maxStaleness: 500, nudge: { redis: 'redis://127.0.0.1:1' } };
+    const testing = await boot({ liveness, database: testDatabase.options });
+    testing.useLogger(false);
+    const app = await testing.createNestApplication().init();
+    await app.close();
+    await testDatabase.drop();
+  });
+});
