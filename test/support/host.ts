@@ -1,4 +1,16 @@
-import { Controller, Get, type INestApplication, Module, Post, Req, Res, type Type, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  type DynamicModule,
+  Get,
+  type INestApplication,
+  Module,
+  Post,
+  type Provider,
+  Req,
+  Res,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -12,6 +24,7 @@ import {
   SessionAliveGuard,
   type SessionFacts,
   sessionFromCookie,
+  SessionRegistry,
   type SessionRequest,
 } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
@@ -69,6 +82,8 @@ export interface HostSettings {
   readonly client?: Partial<OneIdLogoutOptions['clients'][number]>;
   readonly extras?: OneIdLogoutExtras;
   readonly controllers?: Type[];
+  readonly imports?: (Type | DynamicModule)[];
+  readonly providers?: Provider[];
   /** Sets the host up before it listens: global pipes, guards, middleware. */
   readonly configure?: (app: INestApplication) => void | Promise<void>;
 }
@@ -108,8 +123,9 @@ export class Host {
     };
 
     @Module({
-      imports: [OneIdLogoutModule.forRoot({ ...options, ...settings.extras })],
+      imports: [OneIdLogoutModule.forRoot({ ...options, ...settings.extras }), ...(settings.imports ?? [])],
       controllers: settings.controllers ?? [HostController],
+      providers: settings.providers ?? [],
     })
     class HostModule {}
 
@@ -131,6 +147,13 @@ export class Host {
     await settings.configure?.(app);
     await app.listen(0, '127.0.0.1');
     return new Host(app, oneId, clock, testDatabase, await app.getUrl());
+  }
+
+  /** Somebody who has signed in at OneID and here: the id of the session. */
+  async signIn(login = this.oneId.signIn()): Promise<{ readonly session: string; readonly sid: string }> {
+    const idToken = await this.oneId.idToken({ clientId, login });
+    const { id } = await this.app.get(SessionRegistry, { strict: false }).register({ idToken });
+    return { session: id, sid: login.sid };
   }
 
   async stop(): Promise<void> {

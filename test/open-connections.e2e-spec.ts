@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type Session, SessionConnections, type SessionFacts, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { Subject } from 'rxjs';
+import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
+import { LogoutFollower } from '../libs/oneid-logout/src/sessions/logout-follower.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/sessions/replica.repository.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+import { until } from './support/until.js';
+
+const MINUTE = 60_000;
+const MAX_STALENESS = 10_000;
+
+/** A replica with open connections; it looks at the others' logouts when the test says so. */
+class Replica {
+  readonly follower: LogoutFollower;
+  readonly open: OpenConnections;
+  readonly connections: SessionConnections;
+
+  constructor(
+    readonly store: SessionStore,
+    clock: TestClock,
+  ) {
+    const { repository, database, events, liveness } = store;
+    const settings = { answers: false, maxStaleness: 10 * MINUTE, allowDuringOutage: 0, retention: MINUTE };
+    this.follower = new LogoutFollower(
+      ...([repository, new ReplicaRepository(database), events, clock, clock.stopwatch, settings] as const),
+    );
+    this.open = new OpenConnections(events, this.follower, liveness, clock, MAX_STALENESS);
+    this.connections = new SessionConnections(liveness, this.open);
+  }
+
+  /** What becomes of something opened under a session. */
+  watch(session: SessionFacts): string[] {
+    const endings: string[] = [];
+    this.connections.over(session).subscribe({
+      next: (ending) => endings.push(ending),
+      complete: () => endings.push('complete'),
+    });
+    return endings;
+  }
+
+  /** Everything that is opened has been looked at once more. */
+  async settled(): Promise<void> {
+    await this.follower.open();
+    await this.store.repository.findChanges();
+  }
+
+  async close(): Promise<void> {
+    await this.open.stop();
+    await this.follower.close();
+  }
+}
+
+describe.each(databases)('what is open under a session, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let clock: TestClock;
+  let stores: SessionStore[];
+  let replicas: Replica[];
+  let here: Replica;
+  let elsewhere: SessionStore;
+  beforeEach(async () => {
+    testDatabase = await database.create();
+    [clock, stores, replicas] = [new TestClock(), [], []];
+    elsewhere = await open();
+    here = await startReplica();
+  });
+  afterEach(async () => {
+    for (const replica of replicas) await replica.close();
+    for (const store of stores) await store.close();
+    await testDatabase.drop();
+  });
+
+  async function open(): Promise<SessionStore> {
+    const store = await SessionStore.open(testDatabase, { clock });
+    stores.push(store);
+    return store;
+  }
+
+  async function startReplica(): Promise<Replica> {
+    const replica = new Replica(await open(), clock);
+    replicas.push(replica);
+    return replica;
+  }
+
+  let made = 0;
+  const signIn = (expiresAt?: Date): Promise<Session> => {
+    made += 1;
+    const idToken = elsewhere.idToken({ sub: `user-${made}`, sid: `sid-${made}` });
+    return elsewhere.registry.register({ idToken, ...(expiresAt && { expiresAt }) });
+  };
+
+  it('ends at once when the session is ended here, and nothing else ends', async () => {
+    const [session, other] = [await signIn(), await signIn()];
+    const [endings, others] = [here.watch(session), here.watch(other)];
+    await here.settled();
+    expect(here.open.size).toBe(2);
+    await here.store.recorder.byUser(session);
+    expect(endings).toEqual(['logged_out', 'complete']);
+    expect(others).toEqual([]);
+    expect(here.open.size).toBe(1);
+  });
+
+  it('ends at the next look when it is ended elsewhere', async () => {
+    const session = await signIn();
+    const endings = here.watch(session);
+    await here.settled();
+    await elsewhere.recorder.backchannel(elsewhere.logout({ sid: session.sid }));
+    expect(endings).toEqual([]);
+    await here.follower.look();
+    expect(endings).toEqual(['logged_out', 'complete']);
+  });
+
+  it.each(['sub', 'session'] as const)('ends by a logout of the %s', async (kind) => {
+    const session = await signIn();
+    const endings = here.watch(session);
+    await here.settled();
+    if (kind === 'sub') await elsewhere.recorder.byAdmin(issuer, session.sub);
+    else await elsewhere.recorder.bySession(session, 'admin');
+    await here.follower.look();
+    expect(endings).toEqual(['logged_out', 'complete']);
+  });
+
+  it('lives through a logout that its sign-in came after', async () => {
+    const before = await signIn();
+    await elsewhere.recorder.byUser(before);
+    const idToken = elsewhere.idToken({ sub: before.sub, ...(before.sid !== undefined && { sid: before.sid }) });
+    const session = await elsewhere.registry.register({ idToken });
+    const endings = here.watch(session);
+    await here.settled();
+    await here.follower.look();
+    expect(endings).toEqual([]);
+  });
+
+  it('ends when the session was ended between the guard and the opening, and nobody tells of it any more', async () => {
+    const session = await signIn();
+    await elsewhere.recorder.byUser(session);
+    await here.follower.open();
+    clock.advance(MINUTE);
+    await here.follower.look();
+    const endings = here.watch(session);
+    await until('it ends', () => endings.length > 0);
+    expect(endings).toEqual(['logged_out', 'complete']);
+  });
+
+  it('ends when the session was ended here while that was being looked at', async () => {
+    const session = await signIn();
+    const endings = here.watch(session);
+    await here.store.recorder.byUser(session);
+    expect(endings).toEqual(['logged_out', 'complete']);
+    await here.settled();
+    expect(endings).toEqual(['logged_out', 'complete']);
+  });
+
+  it('ends when the session expires', async () => {
+    const session = await signIn(new Date(clock.now() + MINUTE));
+    const endings = here.watch(session);
+    await here.settled();
+    await here.open.wake();
+    expect(endings).toEqual([]);
+    clock.advance(MINUTE);
+    await here.follower.look();
+    await here.open.wake();
+    expect(endings).toEqual(['expired', 'complete']);
+  });
+
+  it('ends when the claims of an API expire', async () => {
+    const { seconds } = clock;
+    const session = await here.store.liveness.requireAlive({
+      claims: { iss: issuer, sub: 'x', sid: 'y', iat: seconds, exp: seconds + 60 },
+    });
+    const endings = here.watch(session);
+    await here.settled();
+    clock.advance(MINUTE);
+    await here.follower.look();
+    await here.open.wake();
+    expect(endings).toEqual(['expired', 'complete']);
+  });
+
+  it('ends when the logouts of the others have been out of sight for too long, and not before', async () => {
+    const endings = here.watch(await signIn());
+    await here.settled();
+    const down = intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+    clock.advance(MAX_STALENESS - 1_000);
+    await here.follower.look();
+    await here.open.wake();
+    expect(endings).toEqual([]);
+    clock.advance(1_100);
+    await here.follower.look();
+    await here.open.wake();
+    expect(endings).toEqual(['out_of_sync', 'complete']);
+    down();
+    await here.follower.look();
+    const next = here.watch(await signIn());
+    await here.settled();
+    await here.open.wake();
+    expect(next).toEqual([]);
+  });
+
+  it('is not opened while nobody can say whether the session lives', async () => {
+    const session = await signIn();
+    intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+    const endings = here.watch(session);
+    await until('it ends', () => endings.length > 0);
+    expect(endings).toEqual(['out_of_sync', 'complete']);
+  });
+
+  it('is forgotten when it is closed by whoever opened it', async () => {
+    const session = await signIn();
+    const stream = new Subject<number>();
+    const seen: number[] = [];
+    const subscription = stream.pipe(here.connections.whileAlive(session)).subscribe((value) => seen.push(value));
+    stream.next(1);
+    expect(here.open.size).toBe(1);
+    subscription.unsubscribe();
+    expect(here.open.size).toBe(0);
+    expect(seen).toEqual([1]);
+  });
+
+  it('a stream completes when its session is over', async () => {
+    const session = await signIn();
+    const stream = new Subject<number>();
+    const seen: (number | string)[] = [];
+    stream.pipe(here.connections.whileAlive(session)).subscribe({
+      next: (value) => seen.push(value),
+      complete: () => seen.push('complete'),
+    });
+    stream.next(1);
+    await here.store.recorder.byUser(session);
+    stream.next(2);
+    expect(seen).toEqual([1, 'complete']);
+    expect(stream.observed).toBe(false);
+    stream.complete();
+    expect(here.open.size).toBe(0);
+  });
+
+  it('makes nobody wait: it does not declare itself', async () => {
+    here.watch(await signIn());
+    await here.settled();
+    expect(await new ReplicaRepository(elsewhere.database).findMaxStaleness()).toBe(0);
+  });
+});

@@ -1,0 +1,310 @@
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication, UseGuards } from '@nestjs/common';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import {
+  MessageBody,
+  type OnGatewayConnection,
+  SubscribeMessage,
+  WebSocketGateway,
+  type WsResponse,
+} from '@nestjs/websockets';
+import {
+  AllowAnonymous,
+  CurrentSession,
+  SessionAliveGuard,
+  SessionConnections,
+  type SessionFacts,
+  type SessionRequest,
+  type SocketClient,
+  StoreUnavailableError,
+} from 'nestjs-oneid-logout';
+import { io, type Socket as IoClient } from 'socket.io-client';
+import { WebSocket } from 'ws';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
+import { Host } from './support/host.js';
+import { intercept } from './support/session-store.js';
+import { until } from './support/until.js';
+
+/** Messages that reached a handler without a guard. */
+let heard: string[] = [];
+
+@WebSocketGateway({ path: '/socket' })
+class Gateway implements OnGatewayConnection {
+  constructor(private readonly connections: SessionConnections) {}
+
+  async handleConnection(client: SocketClient, request?: SessionRequest): Promise<void> {
+    await this.connections.accept(client, request);
+  }
+
+  @SubscribeMessage('who')
+  @UseGuards(SessionAliveGuard)
+  who(@CurrentSession() session: SessionFacts): WsResponse<unknown> {
+    return { event: 'you', data: session.sub };
+  }
+
+  @SubscribeMessage('maybe')
+  @AllowAnonymous({ deadSession: 'anonymous' })
+  @UseGuards(SessionAliveGuard)
+  maybe(@CurrentSession() session: SessionFacts | undefined): WsResponse<unknown> {
+    return { event: 'you', data: session?.sub ?? 'nobody' };
+  }
+
+  @SubscribeMessage('say')
+  say(@MessageBody() text: string): void {
+    heard.push(text);
+  }
+}
+
+/** A gateway that has forgotten to hand over the request. */
+@WebSocketGateway({ path: '/socket' })
+class ForgetfulGateway {
+  @SubscribeMessage('who')
+  @UseGuards(SessionAliveGuard)
+  who(@CurrentSession() session: SessionFacts): WsResponse<unknown> {
+    return { event: 'you', data: session.sub };
+  }
+}
+
+interface TestSocket {
+  send(event: string, data?: unknown): void;
+  /** What came, and how it ended. */
+  readonly log: unknown[];
+  readonly ended: () => boolean;
+  close(): void;
+}
+
+type Connect = (url: string, session: string | undefined) => TestSocket;
+
+const withWs: Connect = (url, session) => {
+  const client = new WebSocket(`${url.replace('http', 'ws')}/socket`, {
+    headers: session === undefined ? {} : { cookie: `session=${session}` },
+  });
+  const log: unknown[] = [];
+  client.on('message', (data: Buffer) => log.push(JSON.parse(data.toString())));
+  client.on('close', (code, reason) => log.push({ code, reason: reason.toString() }));
+  client.on('error', (error) => log.push(error.message));
+  const send = (event: string, data?: unknown) => {
+    const text = JSON.stringify({ event, data });
+    if (client.readyState === WebSocket.CONNECTING) client.once('open', () => client.send(text));
+    else client.send(text);
+  };
+  return { send, log, ended: () => client.readyState === WebSocket.CLOSED, close: () => client.terminate() };
+};
+
+const withSocketIo: Connect = (url, session) => {
+  const client: IoClient = io(url, {
+    path: '/socket',
+    transports: ['websocket'],
+    reconnection: false,
+    extraHeaders: session === undefined ? {} : { cookie: `session=${session}` },
+  });
+  const log: unknown[] = [];
+  let ended = false;
+  client.onAny((event: string, data: unknown) => log.push({ event, data }));
+  client.on('disconnect', () => (ended = true));
+  return { send: (event, data) => client.emit(event, data), log, ended: () => ended, close: () => client.close() };
+};
+
+const libraries = [
+  {
+    library: 'ws',
+    connect: withWs,
+    adapter: (app: INestApplication) => new WsAdapter(app),
+    over: (reason: string) => ({ code: reason === 'out_of_sync' ? 1013 : 4401, reason }),
+  },
+  {
+    library: 'socket.io',
+    connect: withSocketIo,
+    adapter: (app: INestApplication) => new IoAdapter(app),
+    over: (reason: string) => ({ event: 'session_over', data: { reason } }),
+  },
+] as const;
+
+describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => {
+  let host: Host;
+  let sockets: TestSocket[] = [];
+  afterEach(async () => {
+    for (const socket of sockets) socket.close();
+    [sockets, heard] = [[], []];
+    await host.stop();
+  });
+
+  async function start(gateway: new (...parameters: never[]) => object = Gateway): Promise<void> {
+    host = await Host.start({ providers: [gateway], configure: (app) => void app.useWebSocketAdapter(adapter(app)) });
+  }
+
+  function open(session: string | undefined): TestSocket {
+    const socket = connect(host.url, session);
+    sockets.push(socket);
+    return socket;
+  }
+
+  const logOut = async (sid: string) =>
+    host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
+  const connections = () => host.app.get(OpenConnections, { strict: false });
+
+  it("the guard finds the session of a gateway's message, and turns it away when it is ended", async () => {
+    await start();
+    const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+    const socket = open(session);
+    socket.send('who');
+    await until('an answer comes', () => socket.log.length > 0);
+    expect(socket.log).toEqual([{ event: 'you', data: 'alice' }]);
+    // a message that is under way when the logout comes; the socket itself is not told
+    connections().add = () => () => undefined;
+    const second = open(session);
+    second.send('who');
+    await until('an answer comes', () => second.log.length > 0);
+    const database = host.app.get(SessionDatabase, { strict: false });
+    await database.run('DELETE FROM oneid_session');
+    second.send('who');
+    await until('an answer comes', () => second.log.length > 1);
+    expect(second.log[1]).toEqual({
+      event: 'exception',
+      data: {
+        status: 'error',
+        statusCode: 401,
+        error: 'session_unknown',
+        message: 'The session is not known',
+        reason: 'unknown',
+      },
+    });
+    second.send('maybe');
+    await until('an answer comes', () => second.log.length > 2);
+    expect(second.log[2]).toEqual({ event: 'you', data: 'nobody' });
+  });
+
+  it('are closed when OneID ends their session, and nobody else', async () => {
+    await start();
+    const [alice, bob] = [await host.signIn(), await host.signIn(host.oneId.signIn({ sub: 'bob' }))];
+    const [socket, other] = [open(alice.session), open(bob.session)];
+    for (const each of [socket, other]) each.send('who');
+    await until('both are open', () => socket.log.length > 0 && other.log.length > 0);
+    await logOut(alice.sid);
+    await until('it is closed', socket.ended);
+    expect(socket.log.slice(1)).toEqual([over('logged_out')]);
+    other.send('who');
+    await until('the other is answered', () => other.log.length > 1);
+    expect(other.log[1]).toEqual({ event: 'you', data: 'bob' });
+    expect(connections().size).toBe(1);
+  });
+
+  it('are closed when their session expires', async () => {
+    await start();
+    const { session } = await host.signIn();
+    const socket = open(session);
+    socket.send('who');
+    await until('it is open', () => socket.log.length > 0);
+    host.clock.advance(31 * 24 * 60 * 60 * 1000);
+    await until('it is closed', socket.ended);
+    // whichever sees it first: the clock has gone ahead of the follower, too
+    expect(['expired', 'out_of_sync'].map((reason) => over(reason))).toContainEqual(socket.log[1]);
+    expect(connections().size).toBe(0);
+  });
+
+  it.each([
+    ['missing', undefined],
+    ['unknown', 'f'.repeat(64)],
+  ])('are not opened without a session that lives: %s', async (reason, session) => {
+    await start();
+    const socket = open(session);
+    for (let n = 0; n < 20; n++) socket.send('say', 'hello');
+    await until('it is closed', socket.ended);
+    expect(socket.log).toEqual([over(reason)]);
+    expect(heard).toEqual([]);
+    expect(connections().size).toBe(0);
+  });
+
+  it('let no message through before the session is known to live', async () => {
+    await start();
+    const { session } = await host.signIn();
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let asked = false;
+    intercept(host.app.get(SessionDatabase, { strict: false }), async (run, sql, parameters) => {
+      asked = true;
+      await held;
+      return run(sql, parameters);
+    });
+    const socket = open(session);
+    socket.send('say', 'early');
+    await until('the store is asked', () => asked);
+    // time enough to be heard, were it let through
+    for (let n = 0; n < 5; n++) expect((await host.fetch('/open')).status).toBe(200);
+    expect(heard).toEqual([]);
+    release();
+    await until('it is heard', () => heard.length > 0);
+    expect(heard).toEqual(['early']);
+  });
+
+  it('are told to come again when the store does not answer', async () => {
+    await start();
+    const { session } = await host.signIn();
+    intercept(host.app.get(SessionDatabase, { strict: false }), () =>
+      Promise.reject(new StoreUnavailableError('gone')),
+    );
+    const socket = open(session);
+    socket.send('say', 'hello');
+    await until('it is closed', socket.ended);
+    expect(socket.log).toEqual([over('out_of_sync')]);
+    expect(heard).toEqual([]);
+  });
+
+  it('are forgotten when the client goes', async () => {
+    await start();
+    const { session } = await host.signIn();
+    const socket = open(session);
+    socket.send('who');
+    await until('it is open', () => connections().size === 1);
+    socket.close();
+    await until('it is forgotten', () => connections().size === 0);
+  });
+
+  it('a gateway that has forgotten accept() answers with an error, never with a user', async () => {
+    await start(ForgetfulGateway);
+    const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+    const socket = open(session);
+    socket.send('who');
+    await until('an answer comes', () => socket.log.length > 0);
+    // socket.io keeps the request by itself
+    const expected =
+      connect === withSocketIo
+        ? { event: 'you', data: 'alice' }
+        : {
+            event: 'exception',
+            data: expect.objectContaining({ status: 'error', message: 'Internal server error' }),
+          };
+    expect(socket.log).toEqual([expected]);
+  });
+});
+
+describe('a client that does not agree to the end', () => {
+  it('is not heard any more, and cut off', async () => {
+    const host = await Host.start({
+      providers: [Gateway],
+      configure: (app) => void app.useWebSocketAdapter(new WsAdapter(app)),
+    });
+    const { session, sid } = await host.signIn();
+    const client = new WebSocket(`${host.url.replace('http', 'ws')}/socket`, {
+      headers: { cookie: `session=${session}` },
+    });
+    await once(client, 'open');
+    client.send(JSON.stringify({ event: 'say', data: 'before' }));
+    await until('it is heard', () => heard.length === 1);
+    // it does not read, so it never sees the end
+    client.pause();
+    await host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
+    client.send(JSON.stringify({ event: 'say', data: 'after' }));
+    const closed = once(client, 'close');
+    // long enough for its patience to end, if it did not read at all
+    await until('it is forgotten', () => host.app.get(OpenConnections, { strict: false }).size === 0);
+    client.resume();
+    await closed;
+    expect(heard).toEqual(['before']);
+    heard = [];
+    await host.stop();
+  });
+});
