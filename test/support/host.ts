@@ -96,6 +96,8 @@ export class Host {
     readonly clock: TestClock,
     readonly testDatabase: TestDatabase,
     readonly url: string,
+    /** What the module was given, but for the extras. */
+    readonly options: OneIdLogoutOptions,
   ) {}
 
   static async start(settings: HostSettings = {}): Promise<Host> {
@@ -146,7 +148,7 @@ export class Host {
         : testing.createNestApplication<NestExpressApplication>();
     await settings.configure?.(app);
     await app.listen(0, '127.0.0.1');
-    return new Host(app, oneId, clock, testDatabase, await app.getUrl());
+    return new Host(app, oneId, clock, testDatabase, await app.getUrl(), options);
   }
 
   /** Somebody who has signed in at OneID and here: the id of the session. */

@@ -17,6 +17,7 @@ export async function errorFor(context: ExecutionContext, error: OneIdLogoutErro
       return new RpcException({ status: 'error', ...body });
     }
     case 'graphql':
+      // Apollo puts a code of its own in its place, such as UNAUTHENTICATED
       return Object.assign(error, { extensions: { ...body, code: error.code } });
     default:
       return error;

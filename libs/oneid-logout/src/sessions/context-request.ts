@@ -48,6 +48,15 @@ function graphQlRequestOf(graphQlContext: unknown): unknown {
   return [opening, req, request].find(isRequest);
 }
 
+/** What stands for an operation of GraphQL that came with a request of its own; a socket's live on. */
+export function operationOf(context: ExecutionContext): object | undefined {
+  if (context.getType<string>() !== 'graphql') return undefined;
+  const graphQlContext: unknown = context.getArgByIndex(2);
+  const { req } = propertiesOf(graphQlContext);
+  const ofItsOwn = isRequest(req) && propertiesOf(req)['extra'] === undefined;
+  return ofItsOwn && typeof graphQlContext === 'object' && graphQlContext !== null ? graphQlContext : undefined;
+}
+
 function propertiesOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

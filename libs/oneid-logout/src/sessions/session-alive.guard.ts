@@ -2,10 +2,17 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { OneIdLogoutError, SessionRejectedError } from '../oneid-logout.errors.js';
 import { errorFor } from './context-error.js';
-import { requestOf } from './context-request.js';
+import { operationOf, requestOf } from './context-request.js';
 import { SessionLiveness } from './liveness.js';
+import { type SessionFacts } from './session.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, rememberSession } from './session.decorators.js';
 import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
+
+/** What a request carries, and whether it lives. */
+interface Check {
+  readonly carried: CarriedSession | undefined;
+  readonly alive: SessionFacts | SessionRejectedError;
+}
 
 /**
  * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`),
@@ -23,6 +30,8 @@ import { type CarriedSession, type SessionRequest } from './session-resolvers.js
  */
 @Injectable()
 export class SessionAliveGuard implements CanActivate {
+  private readonly operations = new WeakMap<object, Promise<Check>>();
+
   constructor(
     private readonly liveness: SessionLiveness,
     private readonly reflector: Reflector,
@@ -54,18 +63,35 @@ export class SessionAliveGuard implements CanActivate {
     anonymous: Required<AllowAnonymousOptions> | undefined,
   ): Promise<boolean> {
     const request = this.getRequest(context);
+    const { carried, alive } = await this.checkOnce(context, request);
+    if (!(alive instanceof SessionRejectedError)) {
+      rememberSession(request, alive);
+      return true;
+    }
+    if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) {
+      // the request that opened a socket may bear the session of an earlier message
+      rememberSession(request, undefined);
+      return true;
+    }
+    this.challenge(context, request, carried);
+    throw alive;
+  }
+
+  /** GraphQL asks for every field of an operation. */
+  private checkOnce(context: ExecutionContext, request: SessionRequest): Promise<Check> {
+    const operation = operationOf(context);
+    if (operation === undefined) return this.check(context, request);
+    const check = this.operations.get(operation) ?? this.check(context, request);
+    this.operations.set(operation, check);
+    return check;
+  }
+
+  private async check(context: ExecutionContext, request: SessionRequest): Promise<Check> {
     const carried = await this.liveness.carriedBy(request, context);
     try {
-      rememberSession(request, await this.liveness.requireAlive(carried));
-      return true;
+      return { carried, alive: await this.liveness.requireAlive(carried) };
     } catch (error) {
-      if (!(error instanceof SessionRejectedError)) throw error;
-      if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) {
-        // the request that opened a socket may bear the session of an earlier message
-        rememberSession(request, undefined);
-        return true;
-      }
-      this.challenge(context, request, carried);
+      if (error instanceof SessionRejectedError) return { carried, alive: error };
       throw error;
     }
   }

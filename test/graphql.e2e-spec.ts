@@ -1,0 +1,215 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { type DynamicModule, UseGuards } from '@nestjs/common';
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { Field, GraphQLModule, ObjectType, Query, Resolver, Subscription } from '@nestjs/graphql';
+import { type MercuriusDriverConfig } from '@nestjs/mercurius';
+import { createClient } from 'graphql-ws';
+import {
+  AllowAnonymous,
+  CurrentSession,
+  SessionAliveGuard,
+  SessionConnections,
+  type SessionFacts,
+  type SessionRequest,
+  type SocketClient,
+  StoreUnavailableError,
+} from 'nestjs-oneid-logout';
+import { WebSocket } from 'ws';
+import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { Host } from './support/host.js';
+import { intercept } from './support/session-store.js';
+import { until } from './support/until.js';
+
+// it serves the pages of a user interface that is off here, and Jest can't load it: a require() of an ES module
+jest.mock('@fastify/static', () => undefined);
+const { MercuriusDriver } = await import('@nestjs/mercurius');
+
+@ObjectType()
+class User {
+  @Field(() => String, { nullable: true })
+  sub: string | undefined;
+}
+
+const userOf = (session: SessionFacts | undefined): User => ({ sub: session?.sub });
+
+@Resolver(() => User)
+class UserResolver {
+  @Query(() => User)
+  @UseGuards(SessionAliveGuard)
+  me(@CurrentSession() session: SessionFacts): User {
+    return userOf(session);
+  }
+
+  @Query(() => User)
+  @AllowAnonymous({ deadSession: 'anonymous' })
+  @UseGuards(SessionAliveGuard)
+  visitor(@CurrentSession() session: SessionFacts | undefined): User {
+    return userOf(session);
+  }
+
+  @Subscription(() => User, { resolve: (user: User) => user })
+  @UseGuards(SessionAliveGuard)
+  async *news(@CurrentSession() session: SessionFacts): AsyncGenerator<User> {
+    yield await Promise.resolve(userOf(session));
+    await new Promise(() => undefined);
+  }
+}
+
+const drivers = [
+  {
+    driver: 'Apollo',
+    adapter: 'express' as const,
+    module: (): DynamicModule =>
+      GraphQLModule.forRootAsync<ApolloDriverConfig>({
+        driver: ApolloDriver,
+        inject: [SessionConnections],
+        useFactory: (connections: SessionConnections) => ({
+          autoSchemaFile: true,
+          subscriptions: {
+            'graphql-ws': {
+              onConnect: async ({ extra }: { extra: unknown }) => {
+                const { socket, request } = extra as { socket: SocketClient; request: SessionRequest };
+                return (await connections.accept(socket, request)) !== undefined;
+              },
+            },
+          },
+        }),
+      }),
+  },
+  {
+    driver: 'mercurius',
+    adapter: 'fastify' as const,
+    module: (): DynamicModule =>
+      GraphQLModule.forRoot<MercuriusDriverConfig>({
+        driver: MercuriusDriver,
+        autoSchemaFile: true,
+        subscription: true,
+      }),
+  },
+];
+
+interface Answer {
+  readonly data?: unknown;
+  readonly errors?: readonly { readonly message: string; readonly extensions: Record<string, unknown> }[];
+}
+
+describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
+  let host: Host;
+  afterEach(() => host.stop());
+
+  const start = async () => {
+    host = await Host.start({ adapter, imports: [module()], providers: [UserResolver] });
+  };
+
+  async function query(text: string, session?: string): Promise<Answer> {
+    const response = await host.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: text }),
+      ...(session !== undefined && { session }),
+    });
+    return (await response.json()) as Answer;
+  }
+
+  const logOut = async (sid: string) =>
+    host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
+
+  it('the guard finds the session, and refuses an ended one with a code and a reason', async () => {
+    await start();
+    const { session, sid } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+    expect(await query('{ me { sub } }', session)).toEqual({ data: { me: { sub: 'alice' } } });
+    await logOut(sid);
+    const { errors } = await query('{ me { sub } }', session);
+    expect(errors).toHaveLength(1);
+    expect(errors?.[0]?.message).toBe('The session has been ended by a logout');
+    expect(errors?.[0]?.extensions).toMatchObject({ error: 'session_logged_out', reason: 'logged_out' });
+    expect(await query('{ visitor { sub } }', session)).toEqual({ data: { visitor: { sub: null } } });
+  });
+
+  it.each([
+    ['missing', undefined],
+    ['unknown', 'f'.repeat(64)],
+  ])('tells why: %s', async (reason, session) => {
+    await start();
+    const { errors } = await query('{ me { sub } }', session);
+    expect(errors?.[0]?.extensions).toMatchObject({ error: `session_${reason}`, reason });
+  });
+
+  it('tells when the store does not answer', async () => {
+    await start();
+    const { session } = await host.signIn();
+    intercept(host.app.get(SessionDatabase, { strict: false }), () =>
+      Promise.reject(new StoreUnavailableError('gone')),
+    );
+    const { errors } = await query('{ me { sub } }', session);
+    expect(errors?.[0]?.extensions).toMatchObject({ error: 'store_unavailable' });
+  });
+
+  it('asks the database once for an operation, however many of its fields are guarded', async () => {
+    await start();
+    const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+    let asked = 0;
+    intercept(host.app.get(SessionDatabase, { strict: false }), (run, sql, parameters) => {
+      asked += 1;
+      return run(sql, parameters);
+    });
+    const user = { sub: 'alice' };
+    expect(await query('{ a: me { sub } b: me { sub } c: visitor { sub } }', session)).toEqual({
+      data: { a: user, b: user, c: user },
+    });
+    expect(asked).toBe(1);
+    await query('{ me { sub } }', session);
+    expect(asked).toBe(2);
+  });
+
+  function subscribe(session: string | undefined) {
+    const log: unknown[] = [];
+    const client = createClient({
+      url: `${host.url.replace('http', 'ws')}/graphql`,
+      retryAttempts: 0,
+      webSocketImpl: class extends WebSocket {
+        constructor(url: string, protocols: string[]) {
+          super(url, protocols, { headers: session === undefined ? {} : { cookie: `session=${session}` } });
+        }
+      },
+      on: { closed: (event) => log.push({ code: (event as { code: number }).code }) },
+    });
+    const stop = client.subscribe(
+      { query: 'subscription { news { sub } }' },
+      { next: (value) => log.push(value), error: (error) => log.push(error), complete: () => log.push('complete') },
+    );
+    return { log, stop, client };
+  }
+
+  it('a subscription finds the session of the request that opened its socket', async () => {
+    await start();
+    const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+    const { log, client } = subscribe(session);
+    await until('an answer comes', () => log.length > 0);
+    expect(log[0]).toEqual({ data: { news: { sub: 'alice' } } });
+    await client.dispose();
+  });
+
+  if (adapter === 'express') {
+    it('a subscription ends with its session', async () => {
+      await start();
+      const { session, sid } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+      const { log } = subscribe(session);
+      await until('an answer comes', () => log.length > 0);
+      expect(host.app.get(OpenConnections, { strict: false }).size).toBe(1);
+      await logOut(sid);
+      await until('it is closed', () => log.length > 1);
+      expect(log).toContainEqual({ code: 4401 });
+      expect(host.app.get(OpenConnections, { strict: false }).size).toBe(0);
+    });
+
+    it('no subscription without a session', async () => {
+      await start();
+      const { log } = subscribe(undefined);
+      await until('it is closed', () => log.length > 0);
+      expect(log).toContainEqual({ code: 4401 });
+      expect(log).not.toContainEqual(expect.objectContaining({ data: expect.anything() }));
+    });
+  }
+});
