@@ -5,16 +5,17 @@ import { sessionCookie } from './sign-in/session-cookie.js';
 
 /** All that the library is told by this app. */
 export function oneIdLogoutOptions(
-  { baseUrl, database, secrets, maxStaleness }: Settings,
+  { baseUrl, database, secrets, maxStaleness, redisUrl }: Settings,
   { registration }: OneId,
 ): OneIdLogoutOptions {
   const { issuer, clientId, clientSecret } = registration;
+  const nudge = redisUrl !== undefined ? { redis: redisUrl } : database.type === 'postgres' ? 'postgres' : undefined;
   const cookie = sessionCookie(baseUrl);
   return {
     clients: [{ issuer, clientId, clientSecret, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
     database,
     secrets,
-    liveness: maxStaleness === undefined ? 'strict' : { maxStaleness },
+    liveness: maxStaleness === undefined ? 'strict' : { maxStaleness, nudge },
     // a bearer token, where a guard has verified one, counts before the cookie
     sessionFrom: [sessionFromClaims(), sessionFromCookie(cookie.name)],
     clearCookies: [cookie],

