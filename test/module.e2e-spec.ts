@@ -412,6 +412,33 @@ describe('two registrations', () => {
   });
 });
 
+describe('at boot the module warns', () => {
+  const warnings = async (changes: Partial<OneIdLogoutOptions>) => {
+    await boot({ imports: [OneIdLogoutModule.forRoot(options(changes))] });
+    return log.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  };
+
+  it('of nothing when nothing was forgotten', async () => {
+    expect(await warnings({})).toEqual([]);
+    expect(await warnings({ liveness: { maxStaleness: 4_000 } })).toEqual([]);
+    expect(await warnings({ liveness: { maxStaleness: 60_000, answerAtOnce: true } })).toEqual([]);
+  });
+
+  it('when there are no secrets', async () => {
+    expect(await warnings({ secrets: [] })).toEqual([
+      'Without the option secrets no token is kept: users do not come back from OneID after a logout unless start() is ' +
+        'given their ID token, and refresh tokens are not revoked.',
+    ]);
+  });
+
+  it('when OneID would have to be more patient than it is', async () => {
+    expect(await warnings({ liveness: { maxStaleness: 500, allowDuringOutage: 60_000 } })).toEqual([
+      'OneID has to wait 60500 ms for every 200 (liveness.maxStaleness and allowDuringOutage), which may be longer ' +
+        'than it does: then it sends each logout again and again. Lower them, or set answerAtOnce.',
+    ]);
+  });
+});
+
 /** The log entry of one client whose routes are under this public URL. */
 function registration(base: string, path = ''): string {
   return [

@@ -60,6 +60,9 @@ const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
 /** Where requests are answered by the database, other replicas' logouts are followed for open connections alone. */
 const FOLLOWED_BY_CONNECTIONS = { maxStaleness: 2_000, allowDuringOutage: 0 };
 
+/** How long Hydra waits for an answer in any version, milliseconds. */
+const PROVIDER_PATIENCE = 4_000;
+
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
@@ -241,6 +244,15 @@ export class OneIdLogoutModule
       logger.warn(
         'Without the option secrets no token is kept: users do not come back from OneID after a logout unless start() ' +
           'is given their ID token, and refresh tokens are not revoked.',
+      );
+    }
+    const { liveness } = this.options;
+    const wait =
+      liveness === 'strict' || liveness.answerAtOnce ? 0 : liveness.maxStaleness + liveness.allowDuringOutage;
+    if (wait > PROVIDER_PATIENCE) {
+      logger.warn(
+        `OneID has to wait ${wait} ms for every 200 (liveness.maxStaleness and allowDuringOutage), which may be longer ` +
+          'than it does: then it sends each logout again and again. Lower them, or set answerAtOnce.',
       );
     }
     if (this.options.database.type === 'better-sqlite3' && process.env['NODE_ENV'] === 'production') {
