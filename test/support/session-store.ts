@@ -6,6 +6,7 @@ import { OneIdClients } from '../../libs/oneid-logout/src/provider/oneid-clients
 import { SessionLiveness } from '../../libs/oneid-logout/src/sessions/liveness.js';
 import { type BackchannelLogout, LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import {
+  type RunOptions,
   SessionDatabase,
   type SqlParameter,
   type SqlRow,
@@ -132,7 +133,8 @@ export function intercept(
   around: (run: Run, sql: string, parameters: readonly SqlParameter[]) => ReturnType<Run>,
 ): () => void {
   const run: Run = database.run.bind(database);
-  database.run = (sql: string, parameters?: readonly SqlParameter[]) => around(run, sql, parameters ?? []);
+  database.run = (sql: string, parameters?: readonly SqlParameter[], options?: RunOptions) =>
+    around((sql, parameters) => run(sql, parameters, options), sql, parameters ?? []);
   return () => {
     database.run = run;
   };

@@ -38,6 +38,8 @@ export class ReplicaRepository {
     const { rows } = await this.database.run(
       `SELECT MAX(max_staleness) AS max_staleness FROM ${tables.replica}
        WHERE seen_at >= ${dialect.now} - ${REPLICA_RETENTION}`,
+      [],
+      { prepared: true },
     );
     return Number(rows[0]?.['max_staleness'] ?? 0);
   }

@@ -18,6 +18,8 @@ import { type SessionTables, sessionTablesOf } from './session-tables.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { digest } from './targets.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
+import { type Statements, statementsOf } from './statements.js';
+import { TimeLimit } from './time-limit.js';
 
 /** TypeORM options of a database the library runs on, without what the library sets itself. */
 export type SessionDatabaseOptions = Extract<DataSourceOptions, { type: SupportedDatabase }>;
@@ -29,9 +31,16 @@ export interface SqlResult {
   readonly affected: number;
 }
 
+export interface RunOptions {
+  readonly prepared?: boolean;
+}
+
 /** How long one statement may take, milliseconds: a store that hangs is a store that is down. */
 const STATEMENT_TIMEOUT = 5_000;
 const BUSY_RETRY_DELAY = 10;
+
+/** How long PostgreSQL may go on with the plan that it once made for a prepared statement, seconds. */
+const CONNECTION_LIFETIME = 300;
 
 /** How far apart failures are logged, milliseconds. */
 const LOG_PAUSE = 60_000;
@@ -51,6 +60,7 @@ const MIGRATION_LOCK = 7_153_269_401;
 export class SessionDatabase {
   readonly tables: SessionTables;
   private readonly logger = new Logger('OneIdLogout');
+  private readonly statements: Statements;
   private silentUntil = 0;
 
   private constructor(
@@ -58,6 +68,7 @@ export class SessionDatabase {
     readonly dialect: SqlDialect,
   ) {
     this.tables = sessionTablesOf(dataSource);
+    this.statements = statementsOf(dataSource, dialect);
   }
 
   /**
@@ -114,25 +125,23 @@ export class SessionDatabase {
   /**
    * Runs one statement, committed when it returns. `?` stands for a parameter on every database.
    *
+   * @param options.prepared for the few statements that are run at every request, and have one good plan whatever their
+   * parameters and the size of the tables: a server that can keeps them parsed and planned
    * @throws {StoreUnavailableError} when the database fails, or takes longer than five seconds
    */
-  async run(sql: string, parameters: readonly SqlParameter[] = []): Promise<SqlResult> {
-    let n = 0;
-    const text = sql.replace(/\?/g, () => this.dialect.placeholder(++n));
-    const deadline = new AbortController();
+  async run(
+    sql: string,
+    parameters: readonly SqlParameter[] = [],
+    { prepared = false }: RunOptions = {},
+  ): Promise<SqlResult> {
     try {
-      return await Promise.race([
-        this.retryWhileBusy(text, [...parameters], deadline.signal),
-        delay(STATEMENT_TIMEOUT, undefined, { signal: deadline.signal, ref: false }).then(() => {
-          throw new Error(`The statement took longer than ${STATEMENT_TIMEOUT} ms`);
-        }),
-      ]);
+      return await TimeLimit.enforce(STATEMENT_TIMEOUT, (limit) =>
+        this.retryWhileBusy(sql, parameters, prepared, limit),
+      );
     } catch (error) {
       const reason = withoutParameters(error);
       this.logFailure(reason);
       throw new StoreUnavailableError(reason);
-    } finally {
-      deadline.abort();
     }
   }
 
@@ -144,31 +153,20 @@ export class SessionDatabase {
     this.logger.error(`The session store can't answer: ${messageOf(reason)}`);
   }
 
-  private async retryWhileBusy(text: string, parameters: SqlParameter[], signal: AbortSignal): Promise<SqlResult> {
+  private async retryWhileBusy(
+    sql: string,
+    parameters: readonly SqlParameter[],
+    prepared: boolean,
+    limit: TimeLimit,
+  ): Promise<SqlResult> {
     for (;;) {
       try {
-        return await this.execute(text, parameters, signal);
+        return await this.statements.run(sql, parameters, prepared, limit);
       } catch (error) {
         if (!isBusy(this.dialect, error)) throw error;
-        await delay(BUSY_RETRY_DELAY, undefined, { signal });
+        await delay(BUSY_RETRY_DELAY);
+        limit.check();
       }
-    }
-  }
-
-  private async execute(text: string, parameters: SqlParameter[], signal: AbortSignal): Promise<SqlResult> {
-    const runner = this.dataSource.createQueryRunner();
-    let connection: unknown;
-    // one that has not answered in time may never answer: it must not go back to the pool
-    const cut = () => cutConnection(connection);
-    signal.addEventListener('abort', cut);
-    try {
-      connection = await runner.connect();
-      signal.throwIfAborted();
-      const result = await runner.query(text, parameters, true);
-      return { rows: result.records as SqlRow[], affected: result.affected ?? 0 };
-    } finally {
-      signal.removeEventListener('abort', cut);
-      await runner.release();
     }
   }
 
@@ -277,8 +275,12 @@ function warnOfLoss(setting: string): void {
 }
 
 function isBusy(dialect: SqlDialect, error: unknown): boolean {
+  return dialect.isBusy(driverErrorOf(error));
+}
+
+function driverErrorOf(error: unknown): object {
   const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  return typeof driverError === 'object' && driverError !== null && dialect.isBusy(driverError);
+  return typeof driverError === 'object' && driverError !== null ? driverError : {};
 }
 
 /** For the work at boot: another process that boots at the same time has the database locked for a moment. */
@@ -293,25 +295,11 @@ async function retryWhileLocked<T>(dialect: SqlDialect, work: () => Promise<T>):
   }
 }
 
-interface Destroyable {
-  destroy(): void;
-}
-
-/** Of pg the socket below its client, of mysql2 the connection itself; SQLite has none, and answers before it returns. */
-function cutConnection(connection: unknown): void {
-  const { connection: inner, destroy } = (connection ?? {}) as {
-    readonly connection?: { readonly stream?: Destroyable };
-    readonly destroy?: () => void;
-  };
-  if (inner?.stream !== undefined) inner.stream.destroy();
-  else destroy?.call(connection);
-}
-
 /** What the driver says, without the statement and its parameters: those hold session ids and tokens. */
 function withoutParameters(error: unknown): unknown {
-  if (!(error instanceof QueryFailedError)) return error;
-  const { code } = error.driverError as { code?: unknown };
-  return Object.assign(new Error(error.message), { code });
+  const { message, code } = driverErrorOf(error) as { readonly message?: unknown; readonly code?: unknown };
+  if (typeof message !== 'string' || message === '' || code === undefined) return error;
+  return Object.assign(new Error(message), { code });
 }
 
 /** The library's entities, for a host that has TypeORM compare them with the tables. */
@@ -362,7 +350,12 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataS
         },
       };
     case 'postgres':
-      return { connectTimeoutMS: STATEMENT_TIMEOUT, ...options, ...own };
+      return {
+        connectTimeoutMS: STATEMENT_TIMEOUT,
+        ...options,
+        ...own,
+        extra: { maxLifetimeSeconds: CONNECTION_LIFETIME, ...(options.extra as object | undefined) },
+      };
     case 'mysql':
     case 'mariadb':
       return { connectTimeout: STATEMENT_TIMEOUT, ...options, ...own };

@@ -107,11 +107,13 @@ export class SessionRepository {
   async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
     const targets = targetsOf(facts);
     const { rows } = await this.database.run(
-      `SELECT l.channel FROM ${this.tables.logout} l
-       WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')} LIMIT 1`,
+      // no LIMIT 1, for which PostgreSQL prefers to read a table from its beginning that was empty when it looked
+      `SELECT MIN(l.channel) AS channel FROM ${this.tables.logout} l
+       WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')}`,
       [...targets, facts.issuedAt, facts.registeredAt],
+      { prepared: true },
     );
-    return rows[0] && (rows[0]['channel'] as LogoutChannel);
+    return (rows[0]?.['channel'] as LogoutChannel | null | undefined) ?? undefined;
   }
 
   /** The latest `iat` of the logouts that ended this target for good; undefined when there is none. */
@@ -339,9 +341,10 @@ export class SessionRepository {
   private async findChecked(condition: string, parameter: string): Promise<CheckedSession | undefined> {
     const { rows } = await this.database.run(
       `SELECT ${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
-         (SELECT l.channel FROM ${this.tables.logout} l WHERE ${endedSql} LIMIT 1) AS ended_by
+         (SELECT MIN(l.channel) FROM ${this.tables.logout} l WHERE ${endedSql}) AS ended_by
        FROM ${this.tables.session} s WHERE ${condition}`,
       [parameter],
+      { prepared: true },
     );
     const row = rows[0];
     if (row === undefined) return undefined;

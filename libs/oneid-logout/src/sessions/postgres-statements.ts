@@ -1,0 +1,98 @@
+import { Logger } from '@nestjs/common';
+import { type DataSource } from 'typeorm';
+import { type SqlParameter, type SqlResult, type SqlRow } from './session-database.js';
+import { type SqlDialect } from './sql-dialect.js';
+import { StatementTexts } from './statement-texts.js';
+import { type Statements } from './statements.js';
+import { digest } from './targets.js';
+import { type TimeLimit } from './time-limit.js';
+
+interface PostgresClient {
+  /** Absent with the native driver. */
+  readonly connection?: { readonly stream?: { destroy(): void } };
+  query(statement: { readonly name?: string; readonly text: string; readonly values: unknown[] }): Promise<{
+    readonly rows: readonly SqlRow[];
+    readonly rowCount: number | null;
+  }>;
+  on(event: 'error', listener: (error: unknown) => void): void;
+  removeListener(event: 'error', listener: (error: unknown) => void): void;
+}
+
+interface PostgresDriver {
+  obtainMasterConnection(): Promise<[PostgresClient, (broken?: unknown) => void]>;
+}
+
+/**
+ * The server does not have the statement that this connection gave it, has it from somebody else, or would answer in
+ * other columns than before; nothing has been done then.
+ */
+const LOST_STATEMENT = new Set<unknown>(['26000', '42P05', '0A000']);
+
+/** On a connection of pg's pool, without what TypeORM does around it. */
+export class PostgresStatements implements Statements {
+  private readonly logger = new Logger('OneIdLogout');
+  private readonly texts: StatementTexts;
+  private readonly names = new Map<string, string>();
+  private readonly driver: PostgresDriver;
+  private prepares = true;
+
+  constructor(dataSource: DataSource, dialect: SqlDialect) {
+    this.texts = new StatementTexts(dialect);
+    this.driver = dataSource.driver;
+  }
+
+  async run(sql: string, parameters: readonly SqlParameter[], prepared: boolean, limit: TimeLimit): Promise<SqlResult> {
+    const text = this.texts.textOf(sql);
+    if (!prepared || !this.prepares) return this.query({ text }, parameters, limit);
+    try {
+      return await this.query({ text, name: this.nameOf(text) }, parameters, limit);
+    } catch (error) {
+      if (!LOST_STATEMENT.has((error as { code?: unknown }).code)) throw error;
+      this.giveUpPreparing();
+      return this.query({ text }, parameters, limit);
+    }
+  }
+
+  /** A pooler in between gives each transaction another connection, and does not know of prepared statements. */
+  private giveUpPreparing(): void {
+    if (this.prepares) {
+      this.logger.log('The database does not keep prepared statements, as behind some poolers: goes on without them.');
+    }
+    this.prepares = false;
+  }
+
+  /** The same text has the same name wherever it is prepared, and no other text has it. */
+  private nameOf(text: string): string {
+    let name = this.names.get(text);
+    if (name === undefined) {
+      name = `oneid_${digest([text]).slice(0, 40)}`;
+      this.names.set(text, name);
+    }
+    return name;
+  }
+
+  private async query(
+    statement: { readonly text: string; readonly name?: string },
+    parameters: readonly SqlParameter[],
+    limit: TimeLimit,
+  ): Promise<SqlResult> {
+    const [client, release] = await this.driver.obtainMasterConnection();
+    let broken: unknown;
+    // what breaks a connection is told twice, once without anybody who waits for it
+    const onError = (error: unknown) => {
+      broken = error;
+    };
+    client.on('error', onError);
+    try {
+      limit.check();
+      // one that has not answered in time may never answer: it must not go back to the pool
+      limit.onExpiry(() => client.connection?.stream?.destroy());
+      const { rows, rowCount } = await client.query({ ...statement, values: [...parameters] });
+      return { rows, affected: rowCount ?? 0 };
+    } finally {
+      limit.onExpiry(undefined);
+      client.removeListener('error', onError);
+      release(broken);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { LRUCache } from 'lru-cache';
+import { type DataSource } from 'typeorm';
+import { type SqlParameter, type SqlResult, type SqlRow } from './session-database.js';
+import { type Statements } from './statements.js';
+
+/** How many statements SQLite keeps compiled. */
+const MAX_STATEMENTS = 100;
+
+interface SqliteStatement {
+  readonly reader: boolean;
+  all(...parameters: readonly SqlParameter[]): SqlRow[];
+  run(...parameters: readonly SqlParameter[]): { readonly changes: number };
+}
+
+interface SqliteConnection {
+  prepare(sql: string): SqliteStatement;
+}
+
+/** On SQLite's one connection, which answers before it returns: there is nothing to cut when time is over. */
+export class SqliteStatements implements Statements {
+  private readonly statements = new LRUCache<string, SqliteStatement>({ max: MAX_STATEMENTS });
+  private readonly connection: SqliteConnection;
+
+  constructor(dataSource: DataSource) {
+    const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
+    this.connection = databaseConnection;
+  }
+
+  // asynchronous for what is thrown
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async run(sql: string, parameters: readonly SqlParameter[]): Promise<SqlResult> {
+    let statement = this.statements.get(sql);
+    if (statement === undefined) {
+      statement = this.connection.prepare(sql);
+      this.statements.set(sql, statement);
+    }
+    if (!statement.reader) return { rows: [], affected: statement.run(...parameters).changes };
+    const rows = statement.all(...parameters);
+    return { rows, affected: 0 };
+  }
+}

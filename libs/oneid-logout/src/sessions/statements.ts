@@ -1,0 +1,57 @@
+import { type DataSource } from 'typeorm';
+import { PostgresStatements } from './postgres-statements.js';
+import { type SqlParameter, type SqlResult, type SqlRow } from './session-database.js';
+import { type SqlDialect } from './sql-dialect.js';
+import { SqliteStatements } from './sqlite-statements.js';
+import { StatementTexts } from './statement-texts.js';
+import { type TimeLimit } from './time-limit.js';
+
+/** How single statements are run on a database, each on any connection of the pool. */
+export interface Statements {
+  /** @param prepared has the server keep the statement: for the few that are run at every request */
+  run(sql: string, parameters: readonly SqlParameter[], prepared: boolean, limit: TimeLimit): Promise<SqlResult>;
+}
+
+/** The shortest way to the drivers that have one: what TypeORM does around a statement costs more than SQLite's answer. */
+export function statementsOf(dataSource: DataSource, dialect: SqlDialect): Statements {
+  switch (dataSource.options.type) {
+    case 'postgres':
+      return new PostgresStatements(dataSource, dialect);
+    case 'better-sqlite3':
+      return new SqliteStatements(dataSource);
+    default:
+      return new RunnerStatements(dataSource, dialect);
+  }
+}
+
+/** By TypeORM's query runner. */
+class RunnerStatements implements Statements {
+  private readonly texts: StatementTexts;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    dialect: SqlDialect,
+  ) {
+    this.texts = new StatementTexts(dialect);
+  }
+
+  async run(
+    sql: string,
+    parameters: readonly SqlParameter[],
+    _prepared: boolean,
+    limit: TimeLimit,
+  ): Promise<SqlResult> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      const connection = (await runner.connect()) as { destroy(): void };
+      limit.check();
+      // one that has not answered in time may never answer: it must not go back to the pool
+      limit.onExpiry(() => connection.destroy());
+      const result = await runner.query(this.texts.textOf(sql), [...parameters], true);
+      return { rows: result.records as SqlRow[], affected: result.affected ?? 0 };
+    } finally {
+      limit.onExpiry(undefined);
+      await runner.release();
+    }
+  }
+}
