@@ -28,6 +28,7 @@ import {
 } from './support/channel-requests.js';
 import { databases } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
+import { failNext } from './support/session-store.js';
 
 const HOUR = 60 * 60 * 1000;
 
@@ -454,13 +455,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
   describe('BC-13: not now', () => {
     const storeIsGone = async (times: number) => {
       await quiet(host);
-      const { dataSource } = host.app.get(SessionDatabase, { strict: false });
-      const spy = jest.spyOn(dataSource, 'createQueryRunner');
-      for (let i = 0; i < times; i++) {
-        spy.mockImplementationOnce(() => {
-          throw new Error('the database is gone');
-        });
-      }
+      failNext(host.app.get(SessionDatabase, { strict: false }), times);
     };
 
     it("BC-13: a store that fails makes it 503, and OneID's retry succeeds later", async () => {
@@ -989,11 +984,8 @@ describe('back-channel logout and the log', () => {
       host.oneId.logoutToken({ clientId, login, key: await createSigningKey(), header: { typ: 'the-secret-typ' } }),
     ]);
     const bodies = [...tokens, idToken].map(async (token) => JSON.stringify(await post(host, token)));
-    const { dataSource } = host.app.get(SessionDatabase, { strict: false });
     const answers = await Promise.all(bodies);
-    jest.spyOn(dataSource, 'createQueryRunner').mockImplementationOnce(() => {
-      throw new Error('the database is gone');
-    });
+    failNext(host.app.get(SessionDatabase, { strict: false }));
     answers.push(JSON.stringify(await post(host, await host.oneId.logoutToken({ clientId, login }))));
     jest.restoreAllMocks();
 

@@ -20,6 +20,7 @@ import {
 } from './support/channel-requests.js';
 import { databases } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
+import { failNext } from './support/session-store.js';
 
 const html = (text: string) => `<!doctype html><meta charset="utf-8"><title>Logout</title><p>${text}</p>`;
 const answer = (status: number, text: string, retryAfter: string | null = null) => ({
@@ -172,10 +173,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
 
     it("FC-2: answers 503 when the store can't answer, and stores nothing", async () => {
       const { login, session } = await signIn(host);
-      const { dataSource } = host.app.get(SessionDatabase, { strict: false });
-      jest.spyOn(dataSource, 'createQueryRunner').mockImplementationOnce(() => {
-        throw new Error('the database is gone');
-      });
+      failNext(host.app.get(SessionDatabase, { strict: false }));
 
       expect(await get(host, queryOf({ iss: iss(), sid: login.sid }))).toEqual(notRecorded);
       expect(await stateOf(host, session)).toBe('alive');

@@ -11,6 +11,7 @@ import {
   type SqlParameter,
   type SqlRow,
 } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { StoreUnavailableError } from '../../libs/oneid-logout/src/oneid-logout.errors.js';
 import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';
 import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';
 import { SessionRepository } from '../../libs/oneid-logout/src/sessions/session.repository.js';
@@ -138,6 +139,16 @@ export function intercept(
   return () => {
     database.run = run;
   };
+}
+
+/** The next statements fail, as they do when the database is gone. */
+export function failNext(database: SessionDatabase, statements = 1): void {
+  let left = statements;
+  const restore = intercept(database, () => {
+    left -= 1;
+    if (left === 0) restore();
+    return Promise.reject(new StoreUnavailableError(new Error('the database is gone')));
+  });
 }
 
 /** The same facts without some of them. */

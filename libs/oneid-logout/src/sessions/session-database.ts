@@ -140,7 +140,8 @@ export class SessionDatabase {
       );
     } catch (error) {
       const reason = withoutParameters(error);
-      this.logFailure(reason);
+      // by whoever can do without: the store is not what failed
+      if (!this.dialect.isDuplicate(driverErrorOf(error))) this.logFailure(reason);
       throw new StoreUnavailableError(reason);
     }
   }

@@ -1,8 +1,11 @@
+import { GroupCommit } from './group-commit.js';
+import { LogoutInserts } from './logout-inserts.js';
+import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
 import { boundSql, endedSql, type LogoutChannel, type LogoutFact } from './rule.js';
 import { type Session, type SessionFacts, targetsOf } from './session.js';
-import { type SessionDatabase, type SqlParameter, type SqlRow } from './session-database.js';
+import { type SessionDatabase, type SqlRow } from './session-database.js';
 import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING, TARGET_COLUMNS } from './sql-conditions.js';
+import { noneOf, REVOKING, TARGET_COLUMNS } from './sql-conditions.js';
 import { type SessionTables } from './session-tables.js';
 import { nowOnce } from './sql-dialect.js';
 import { targetOf, type TargetKind } from './targets.js';
@@ -74,12 +77,20 @@ const SESSION_ID = /^[0-9a-f]{64}$/;
 
 const SESSION_COLUMNS = 's.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at';
 
-/** All that the library asks of the database: the only place that queries. Each method but the purge is one statement. */
+/** All that the library asks of the database. Each method but the purge is one statement. */
 export class SessionRepository {
+  private readonly logoutGroups: GroupCommit<NewLogout>;
+
   constructor(
     private readonly database: SessionDatabase,
-    private readonly settings: RetentionSettings,
-  ) {}
+    settings: RetentionSettings,
+  ) {
+    const inserts =
+      database.dataSource.options.type === 'postgres'
+        ? new PostgresLogoutInserts(database, settings)
+        : new LogoutInserts(database, settings);
+    this.logoutGroups = new GroupCommit(inserts);
+  }
 
   /** The session with this id, and whether it is ended or expired; one indexed query. */
   async check(id: string): Promise<CheckedSession | undefined> {
@@ -159,31 +170,12 @@ export class SessionRepository {
   }
 
   /**
-   * Records logouts in one statement.
+   * Records logouts, all or none of them, in one statement with those that others record at the same time.
    *
-   * @returns how many of them are new
+   * @returns how many of these are new
    */
-  async insertLogouts(logouts: readonly NewLogout[]): Promise<number> {
-    const rows: string[] = [];
-    const parameters: SqlParameter[] = [];
-    for (const logout of logouts) {
-      const dueIn = logout.channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
-      const dueAt = this.settings.storesTokens ? `${this.now} + ${dueIn}` : 'NULL';
-      const { now } = this;
-      rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt})`);
-      parameters.push(logout.id, logout.target, logout.channel);
-      parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
-      if (logout.bound === 'registered') parameters.push(logout.registeredUntil ?? 0, logout.target);
-      parameters.push(logout.issuedAt ?? null, this.settings.logoutRetention);
-    }
-    const { affected } = await this.database.run(
-      this.database.dialect.insertOrIgnore(
-        `INSERT INTO ${this.tables.logout} (id, target, channel, issued_until, registered_until, issued_at, recorded_at,
-           changed_at, keep_until, tokens_due_at) VALUES ${rows.join(', ')}`,
-      ),
-      parameters,
-    );
-    return affected;
+  insertLogouts(logouts: readonly NewLogout[]): Promise<number> {
+    return this.logoutGroups.insert(logouts);
   }
 
   /** Has every replica look at logouts once more that were recorded before: how long ago, nobody can tell. */
@@ -354,14 +346,6 @@ export class SessionRepository {
       expired: Number(row['expired']) === 1,
       ...(endedBy !== null && { endedBy }),
     };
-  }
-
-  /** Ends all that is registered by now, also what a clock that has stepped back put later than now. */
-  private registeredUntil(logout: NewLogout): string {
-    if (logout.bound !== 'registered') return 'NULL';
-    const { dialect } = this.database;
-    const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM ${this.tables.session} s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
-    return dialect.greatest(dialect.greatest(this.now, '?'), newest);
   }
 
   private get tables(): SessionTables {

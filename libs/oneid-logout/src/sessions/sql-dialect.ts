@@ -10,11 +10,22 @@ export interface SqlDialect {
   placeholder(n: number): string;
   /** Wraps `INSERT INTO table …` so that a row whose key exists is left out without an error. */
   insertOrIgnore(insert: string): string;
+  /**
+   * Wraps `INSERT INTO table …` of many rows: its result are the ids of those that were not there, or, without
+   * {@link groupReturnsNew}, it inserts all of them or fails.
+   */
+  insertGroup(insert: string): string;
+  readonly groupReturnsNew: boolean;
+  /** Is this driver error about a row whose key exists? */
+  isDuplicate(driverError: { code?: unknown }): boolean;
   /** Is this driver error about another connection that got in the way, so that nothing was done and a later try may be? */
   isBusy(driverError: { code?: unknown }): boolean;
 }
 
 const greatest = (a: string, b: string) => `GREATEST(${a}, ${b})`;
+
+const insertOrIgnore = (insert: string) => `${insert} ON CONFLICT DO NOTHING`;
+const insertGroup = (insert: string) => `${insertOrIgnore(insert)} RETURNING id`;
 
 const POSTGRES_CONFLICTS = new Set<unknown>(['40001', '40P01']);
 
@@ -22,7 +33,10 @@ const postgres: SqlDialect = {
   now: '(extract(epoch from clock_timestamp()) * 1000)::bigint',
   greatest,
   placeholder: (n) => `$${n}`,
-  insertOrIgnore: (insert) => `${insert} ON CONFLICT DO NOTHING`,
+  insertOrIgnore,
+  insertGroup,
+  groupReturnsNew: true,
+  isDuplicate: (error) => error.code === '23505',
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
 };
 
@@ -32,6 +46,10 @@ const mysql: SqlDialect = {
   greatest,
   placeholder: () => '?',
   insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
+  // a comment to MySQL: there a group that waits for a lock, and nobody for the group, gives up after 50 seconds
+  insertGroup: (insert) => `/*M! SET STATEMENT innodb_lock_wait_timeout = 2 FOR */ ${insert}`,
+  groupReturnsNew: false,
+  isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
 };
 
@@ -39,7 +57,10 @@ const sqlite: SqlDialect = {
   now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
   greatest: (a, b) => `MAX(${a}, ${b})`,
   placeholder: () => '?',
-  insertOrIgnore: (insert) => `${insert} ON CONFLICT DO NOTHING`,
+  insertOrIgnore,
+  insertGroup,
+  groupReturnsNew: true,
+  isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
 };
 

@@ -1,0 +1,132 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { GroupCommit, MAX_GROUP_ROWS, PATIENCE } from './group-commit.js';
+
+interface Row {
+  readonly id: string;
+}
+
+const row = (id: number | string): Row => ({ id: String(id) });
+const idsOf = (rows: readonly Row[]) => rows.map(({ id }) => id).join(' ');
+
+describe('GroupCommit', () => {
+  /** Each statement, in the order in which they were sent. */
+  let statements: string[];
+  let stored: Set<string>;
+  /** What happens to a statement before it is done. */
+  let before: (ids: string) => Promise<void>;
+  let commit: GroupCommit<Row>;
+
+  async function execute(kind: string, rows: readonly Row[]): Promise<Set<string>> {
+    const ids = idsOf(rows);
+    statements.push(`${kind} ${ids}`);
+    await before(ids);
+    const created = new Set(rows.filter(({ id }) => !stored.has(id)).map(({ id }) => id));
+    for (const id of created) stored.add(id);
+    return created;
+  }
+
+  beforeEach(() => {
+    statements = [];
+    stored = new Set();
+    before = () => Promise.resolve();
+    commit = new GroupCommit({
+      insertGroup: (rows) => execute('group', rows),
+      insertOwn: async (rows) => (await execute('own', rows)).size,
+    });
+  });
+
+  /** Holds the statements that are sent until they are let go, one by one. */
+  function hold(): (() => void)[] {
+    const held: (() => void)[] = [];
+    before = () => new Promise((resolve) => held.push(resolve));
+    return held;
+  }
+
+  it('sends a lone insert at once', async () => {
+    const timer = jest.spyOn(globalThis, 'setTimeout');
+    const inserted = commit.insert([row(1)]);
+    await turn();
+    expect(statements).toEqual(['own 1']);
+    expect(await inserted).toBe(1);
+    expect(timer.mock.calls.map(([, time]) => time)).toEqual([PATIENCE]);
+    timer.mockRestore();
+  });
+
+  it('sends together what arrives at once, in one order, and tells each how many of its own were new', async () => {
+    stored.add('2');
+    const inserted = await Promise.all([[3], [2, 1], [5, 4], [2]].map((ids) => commit.insert(ids.map(row))));
+    expect(inserted).toEqual([1, 1, 2, 0]);
+    expect(statements).toEqual(['group 1 2 3 4 5']);
+  });
+
+  it('sends together what arrives while a group is on its way', async () => {
+    const held = hold();
+    const first = commit.insert([row(1)]);
+    await turn();
+    const later = [2, 3, 4].map((id) => commit.insert([row(id)]));
+    await turn();
+    expect(statements).toEqual(['own 1']);
+    held.shift()?.();
+    expect(await first).toBe(1);
+    await turn();
+    expect(statements).toEqual(['own 1', 'group 2 3 4']);
+    let answered = false;
+    void later[0]?.then(() => (answered = true));
+    await turn();
+    expect(answered).toBe(false);
+    held.shift()?.();
+    expect(await Promise.all(later)).toEqual([1, 1, 1]);
+  });
+
+  it('BC-8: what two bring at once was new for the first, and known to the second', async () => {
+    const inserted = await Promise.all([[1], [1], [1, 2], [2]].map((ids) => commit.insert(ids.map(row))));
+    expect(inserted).toEqual([1, 0, 1, 0]);
+    expect(statements).toEqual(['group 1 2']);
+  });
+
+  it('waits for a group that hangs no longer than its patience', async () => {
+    const held = hold();
+    const first = commit.insert([row(1)]);
+    await turn();
+    before = () => Promise.resolve();
+    expect(await commit.insert([row(2)])).toBe(1);
+    held.shift()?.();
+    expect(await first).toBe(1);
+    expect(await commit.insert([row(3)])).toBe(1);
+    expect(statements).toEqual(['own 1', 'own 2', 'own 3']);
+  });
+
+  it('sends the members of a group that fails one by one: only what can not be stored fails', async () => {
+    const poison = new Error('poison');
+    before = (ids) => (ids.split(' ').includes('2') ? Promise.reject(poison) : Promise.resolve());
+    const inserted = await Promise.allSettled([[1, 3], [2], [4], [1]].map((ids) => commit.insert(ids.map(row))));
+    expect(statements).toEqual(['group 1 2 3 4', 'own 1 3', 'own 2', 'own 4', 'own 1']);
+    expect(inserted).toEqual([
+      { status: 'fulfilled', value: 2 },
+      { status: 'rejected', reason: poison },
+      { status: 'fulfilled', value: 1 },
+      { status: 'fulfilled', value: 0 },
+    ]);
+    expect(await commit.insert([row(5)])).toBe(1);
+  });
+
+  it('fails for everybody when nothing can be stored, and goes on when it can', async () => {
+    before = () => Promise.reject(new Error('down'));
+    const inserted = await Promise.allSettled([1, 2, 3].map((id) => commit.insert([row(id)])));
+    expect(inserted.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    before = () => Promise.resolve();
+    expect(await Promise.all([1, 2].map((id) => commit.insert([row(id)])))).toEqual([1, 1]);
+  });
+
+  it('takes no more rows at once than any database takes, and every caller in its turn', async () => {
+    const callers = Array.from({ length: 3 * MAX_GROUP_ROWS }, (_, n) => [row(n)]);
+    const many = Array.from({ length: MAX_GROUP_ROWS + 1 }, (_, n) => row(`many ${n}`));
+    callers.splice(1, 0, many);
+    const inserted = await Promise.all(callers.map((rows) => commit.insert(rows)));
+    expect(inserted).toEqual(callers.map((rows) => rows.length));
+    const sizes = statements.map((statement) => statement.split(/ (?=\d|many)/).length - 1);
+    expect(statements[1]).toMatch(/^own many 0 /);
+    expect([...sizes.slice(0, 1), ...sizes.slice(2)].every((size) => size <= MAX_GROUP_ROWS)).toBe(true);
+  });
+});

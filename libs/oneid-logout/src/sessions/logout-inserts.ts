@@ -1,0 +1,58 @@
+import { type GroupedInserts } from './group-commit.js';
+import { type SessionDatabase, type SqlParameter } from './session-database.js';
+import { type NewLogout, type RetentionSettings } from './session.repository.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS } from './sql-conditions.js';
+
+/** The statements that record logouts, one or many. */
+export class LogoutInserts implements GroupedInserts<NewLogout> {
+  constructor(
+    protected readonly database: SessionDatabase,
+    protected readonly settings: RetentionSettings,
+  ) {}
+
+  async insertOwn(logouts: readonly NewLogout[]): Promise<number> {
+    const { sql, parameters } = this.insert(logouts);
+    const [first] = logouts;
+    // what nearly every logout of OneID is; the bound of others is read from a table, for which no plan suits for ever
+    const prepared = logouts.length === 1 && first?.bound !== 'registered';
+    const { affected } = await this.database.run(this.database.dialect.insertOrIgnore(sql), parameters, { prepared });
+    return affected;
+  }
+
+  async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlySet<string>> {
+    const { sql, parameters } = this.insert(logouts);
+    const { dialect } = this.database;
+    const { rows } = await this.database.run(dialect.insertGroup(sql), parameters);
+    return new Set(dialect.groupReturnsNew ? rows.map((row) => String(row['id'])) : logouts.map(({ id }) => id));
+  }
+
+  private insert(logouts: readonly NewLogout[]): { sql: string; parameters: SqlParameter[] } {
+    const { now } = this.database.dialect;
+    const rows: string[] = [];
+    const parameters: SqlParameter[] = [];
+    for (const logout of logouts) {
+      const dueAt = this.settings.storesTokens ? `${now} + ${this.tokensDueIn(logout)}` : 'NULL';
+      rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt})`);
+      parameters.push(logout.id, logout.target, logout.channel);
+      parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
+      if (logout.bound === 'registered') parameters.push(logout.registeredUntil ?? 0, logout.target);
+      parameters.push(logout.issuedAt ?? null, this.settings.logoutRetention);
+    }
+    const sql = `INSERT INTO ${this.database.tables.logout} (id, target, channel, issued_until, registered_until,
+      issued_at, recorded_at, changed_at, keep_until, tokens_due_at) VALUES ${rows.join(', ')}`;
+    return { sql, parameters };
+  }
+
+  /** Milliseconds. */
+  protected tokensDueIn({ channel }: NewLogout): number {
+    return channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
+  }
+
+  /** Ends all that is registered by now, also what a clock that has stepped back put later than now. */
+  private registeredUntil(logout: NewLogout): string {
+    if (logout.bound !== 'registered') return 'NULL';
+    const { dialect, tables } = this.database;
+    const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM ${tables.session} s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
+    return dialect.greatest(dialect.greatest(dialect.now, '?'), newest);
+  }
+}
