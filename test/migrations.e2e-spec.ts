@@ -278,21 +278,26 @@ describe('a PostgreSQL that can not, or may not, keep the promises', () => {
     const owner = await SessionDatabase.open(testDatabase.options, true);
     const query = (sql: string) => owner.dataSource.query(sql);
     await query(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
-    await query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`);
     const url = new URL((testDatabase.options as { url: string }).url);
     Object.assign(url, { username: role, password: 'secret' });
     const limited = { ...testDatabase.options, url: url.href } as SessionDatabaseOptions;
 
-    const reader = await SessionDatabase.open(limited, false);
-    await expect(reader.requireTables()).rejects.toThrow(
-      'OneIdLogoutModule: can\'t use its table "oneid_session" (permission denied for table oneid_session). ' +
-        'runMigrations is false: run its migrations first, with the same schema and entityPrefix as here. The role needs ' +
-        'SELECT, INSERT, UPDATE and DELETE on it',
-    );
+    const rights = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
+    for (const missing of rights) {
+      await query(`REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${role}`);
+      const others = rights.filter((right) => right !== missing);
+      await query(`GRANT ${others.join(', ')} ON ALL TABLES IN SCHEMA public TO ${role}`);
+      const database = await SessionDatabase.open(limited, false);
+      await expect(database.requireTables()).rejects.toThrow(
+        'OneIdLogoutModule: can\'t use its table "oneid_session" (permission denied for table oneid_session). ' +
+          'runMigrations is false: run its migrations first, with the same schema and entityPrefix as here. The role needs ' +
+          'SELECT, INSERT, UPDATE and DELETE on it',
+      );
+    }
     await expect(SessionDatabase.open({ ...limited, schema: 'other' } as SessionDatabaseOptions, true)).rejects.toThrow(
       /^OneIdLogoutModule: can't make or upgrade its tables: permission denied for database \w+\. Give the role the right to/,
     );
-    await query(`GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`);
+    await query(`GRANT ${rights.join(', ')} ON ALL TABLES IN SCHEMA public TO ${role}`);
     const writer = await SessionDatabase.open(limited, false);
     await writer.requireTables();
     await writer.close();

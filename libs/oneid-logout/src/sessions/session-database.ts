@@ -103,8 +103,10 @@ export class SessionDatabase {
   async requireTables(): Promise<void> {
     for (const table of Object.values(this.tables) as string[]) {
       try {
-        // change nothing, and need the rights to read, insert and delete
+        // change nothing, and need the rights to
+        const key = table === this.tables.sessionTokens ? 'session_id' : 'id';
         await this.dataSource.query(`INSERT INTO ${table} SELECT * FROM ${table} WHERE 1 = 0`);
+        await this.dataSource.query(`UPDATE ${table} SET ${key} = ${key} WHERE 1 = 0`);
         await this.dataSource.query(`DELETE FROM ${table} WHERE 1 = 0`);
       } catch (error) {
         await this.close();
