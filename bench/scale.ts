@@ -7,12 +7,13 @@ import { parseArgs } from 'node:util';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { format, resolveConfig } from 'prettier';
 import { DataSource } from 'typeorm';
-import { Stopwatch } from '../libs/oneid-logout/src/clock.js';
+import { Ages, Clock, Stopwatch } from '../libs/oneid-logout/src/clock.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
 import { PURGE_BATCH } from '../libs/oneid-logout/src/sessions/session-purge.js';
 import { PurgeProgress } from '../libs/oneid-logout/src/sessions/purge-progress.js';
+import { UncertainLogouts } from '../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { SessionRepository } from '../libs/oneid-logout/src/sessions/session.repository.js';
 import { TestPostgres } from '../test/support/postgres.mjs';
 import { fill, idOf, sidOf } from './fill.js';
@@ -54,7 +55,13 @@ class Subject {
     readonly database: SessionDatabase,
   ) {
     this.repository = new SessionRepository(database, { logoutRetention: 32 * DAY, storesTokens: true });
-    this.recorder = new LogoutRecorder(this.repository, new SessionEvents(), new Stopwatch());
+    const ages = new Ages(new Clock(), new Stopwatch());
+    this.recorder = new LogoutRecorder(
+      this.repository,
+      new SessionEvents(),
+      ages,
+      new UncertainLogouts(this.repository, ages),
+    );
   }
 
   async run(kind: Work): Promise<void> {

@@ -25,12 +25,14 @@ class Replica {
     { maxStaleness = STALENESS, allowDuringOutage = 0, max = 1000 } = {},
   ) {
     this.replicas = new ReplicaRepository(store.database);
-    this.follower = new LogoutFollower(store.repository, this.replicas, store.events, clock, clock.stopwatch, {
+    this.follower = new LogoutFollower(store.repository, this.replicas, store.events, clock.ages, {
       answers: true,
       ...{ maxStaleness, allowDuringOutage, retention: 10 * MINUTE + allowDuringOutage },
     });
-    this.checks = new FollowedSessions(store.repository, this.follower, clock.stopwatch, maxStaleness, max);
-    this.commitWait = new CommitWait(this.replicas, clock.stopwatch, false);
+    this.checks = new FollowedSessions(store.repository, this.follower, clock.ages, {
+      ...{ maxStaleness, allowDuringOutage, maxSessions: max },
+    });
+    this.commitWait = new CommitWait(this.replicas, clock.stopwatch, 0, false);
     intercept(store.database, (run, sql, parameters) => {
       this.statements += 1;
       return run(sql, parameters);
@@ -430,7 +432,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
 
     it('ends when that time has passed on the stopwatch', async () => {
-      const wait = new CommitWait(reader.replicas, clock.stopwatch, false);
+      const wait = new CommitWait(reader.replicas, clock.stopwatch, 0, false);
       const started = performance.now();
       let over = false;
       const waiting = wait.wait().then(() => (over = true));
@@ -438,7 +440,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(over).toBe(false);
       await waiting;
       expect(performance.now() - started).toBeGreaterThanOrEqual(STALENESS);
-      await new CommitWait(reader.replicas, { read: () => NaN }, true).wait();
+      await new CommitWait(reader.replicas, { read: () => NaN }, STALENESS, true).wait();
     });
 
     it('is not taken for over when nobody can say how long it is', async () => {

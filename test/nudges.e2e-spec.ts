@@ -82,7 +82,7 @@ describe.each(Object.entries(ways))('nudges by %s', (_name, { database, nudges, 
     stores.push(store);
     const settings = { answers: true, maxStaleness: STALENESS, allowDuringOutage: 0, retention: 600_000 };
     const follower = new LogoutFollower(
-      ...([store.repository, new ReplicaRepository(store.database), store.events, clock, clock.stopwatch] as const),
+      ...([store.repository, new ReplicaRepository(store.database), store.events, clock.ages] as const),
       ...([settings, await nudges(store)] as const),
     );
     followers.push(follower);
@@ -93,7 +93,9 @@ describe.each(Object.entries(ways))('nudges by %s', (_name, { database, nudges, 
       return look();
     };
     await follower.open();
-    const checks = new FollowedSessions(store.repository, follower, clock.stopwatch, STALENESS, 10);
+    const checks = new FollowedSessions(store.repository, follower, clock.ages, {
+      ...{ maxStaleness: STALENESS, allowDuringOutage: 0, maxSessions: 10 },
+    });
     return { store, checks, looks: () => looked };
   }
 

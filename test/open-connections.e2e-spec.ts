@@ -25,7 +25,7 @@ class Replica {
     const { repository, database, events, liveness } = store;
     const settings = { answers: false, maxStaleness: 10 * MINUTE, allowDuringOutage: 0, retention: MINUTE };
     this.follower = new LogoutFollower(
-      ...([repository, new ReplicaRepository(database), events, clock, clock.stopwatch, settings] as const),
+      ...([repository, new ReplicaRepository(database), events, clock.ages, settings] as const),
     );
     this.open = new OpenConnections(events, this.follower, liveness, clock, MAX_STALENESS);
     this.connections = new SessionConnections(liveness, this.open);
@@ -44,7 +44,7 @@ class Replica {
   /** Everything that is opened has been looked at once more. */
   async settled(): Promise<void> {
     await this.follower.open();
-    await this.store.repository.findChanges();
+    await this.store.repository.findChanges('nobody');
   }
 
   async close(): Promise<void> {

@@ -39,7 +39,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
 
     it('are not made for what is not told to be prepared: purges, for one', async () => {
       await store.repository.purge(10);
-      await store.repository.findChanges(1);
+      await store.repository.findChanges('nobody', 1);
       expect(await prepared()).toEqual([]);
     });
 

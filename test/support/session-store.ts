@@ -17,6 +17,7 @@ import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-re
 import { SessionRepository } from '../../libs/oneid-logout/src/sessions/session.repository.js';
 import { SessionSettings } from '../../libs/oneid-logout/src/sessions/session-settings.js';
 import { TokenRepository } from '../../libs/oneid-logout/src/sessions/token.repository.js';
+import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { TokenVault } from '../../libs/oneid-logout/src/sessions/token-vault.js';
 
 export const DAY = 24 * 60 * 60 * 1000;
@@ -52,6 +53,7 @@ export class SessionStore {
   readonly tokens: TokenRepository;
   readonly vault: TokenVault;
   readonly events = new SessionEvents();
+  readonly uncertain: UncertainLogouts;
   readonly recorder: LogoutRecorder;
   readonly registry: SessionRegistry;
   readonly liveness: SessionLiveness;
@@ -71,7 +73,8 @@ export class SessionStore {
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
     this.tokens = new TokenRepository(database);
     this.vault = new TokenVault(this.tokens, secrets);
-    this.recorder = new LogoutRecorder(this.repository, this.events, clock.stopwatch);
+    this.uncertain = new UncertainLogouts(this.repository, clock.ages);
+    this.recorder = new LogoutRecorder(this.repository, this.events, clock.ages, this.uncertain);
     this.liveness = new SessionLiveness(this.repository, settings, clock);
     this.registry = new SessionRegistry(
       new TrustingVerifier(scope),

@@ -1,4 +1,4 @@
-import { Clock, type Stopwatch } from '../../libs/oneid-logout/src/clock.js';
+import { Ages, Clock, type Stopwatch } from '../../libs/oneid-logout/src/clock.js';
 import {
   type SqlDialect,
   sqlDialects,
@@ -26,6 +26,9 @@ export class TestClock extends Clock {
 
   /** The stopwatch that goes with this clock. */
   readonly stopwatch: Stopwatch = { read: () => performance.now() + this.stopwatchAhead };
+
+  /** By this clock and its stopwatch. */
+  readonly ages = new Ages(this, this.stopwatch);
 
   /** Lets time pass on all clocks. @param milliseconds negative steps the two back that can */
   advance(milliseconds: number): void {

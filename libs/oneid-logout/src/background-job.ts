@@ -30,9 +30,7 @@ export abstract class BackgroundJob {
   async wake(): Promise<void> {
     if (this.stopped) return;
     this.wokenMeanwhile = true;
-    this.running ??= this.runUntilQuiet().finally(() => {
-      this.running = undefined;
-    });
+    this.running ??= this.runUntilQuiet();
     await this.running;
   }
 
@@ -53,5 +51,7 @@ export abstract class BackgroundJob {
         new Logger('OneIdLogout').error(`The ${this.description} failed, it will be tried again: ${reason}`);
       }
     }
+    // not a moment later, or who wakes it then is not heard
+    this.running = undefined;
   }
 }

@@ -15,7 +15,7 @@ import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { FrontchannelLogout } from './channels/frontchannel-logout.js';
 import { LogoutTokenVerifier } from './channels/logout-token.js';
 import { RegistrationNotice } from './channels/registration-notice.js';
-import { Clock, Stopwatch } from './clock.js';
+import { Ages, Clock, Stopwatch } from './clock.js';
 import { OpenConnections } from './connections/open-connections.js';
 import { SessionConnections } from './connections/session-connections.js';
 import { ParserErrors } from './http/parser-errors.js';
@@ -53,6 +53,7 @@ import { SessionRegistry } from './sessions/session-registry.js';
 import { SessionRepository } from './sessions/session.repository.js';
 import { SessionSettings } from './sessions/session-settings.js';
 import { TokenRepository } from './sessions/token.repository.js';
+import { UncertainLogouts } from './sessions/uncertain-logouts.js';
 import { TokenVault } from './sessions/token-vault.js';
 
 const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
@@ -78,6 +79,7 @@ const DAY = 24 * 60 * 60 * 1000;
  */
 @Module({
   providers: [
+    Ages,
     Clock,
     Stopwatch,
     {
@@ -147,7 +149,19 @@ const DAY = 24 * 60 * 60 * 1000;
       provide: CommitWait,
       inject: [ReplicaRepository, Stopwatch, RESOLVED_OPTIONS],
       useFactory: (replicas: ReplicaRepository, stopwatch: Stopwatch, { liveness }: ResolvedOptions) =>
-        new CommitWait(replicas, stopwatch, liveness !== 'strict' && liveness.answerAtOnce),
+        liveness === 'strict'
+          ? new CommitWait(replicas, stopwatch, 0, false)
+          : new CommitWait(
+              replicas,
+              stopwatch,
+              liveness.maxStaleness + liveness.allowDuringOutage,
+              liveness.answerAtOnce,
+            ),
+    },
+    {
+      provide: UncertainLogouts,
+      inject: [SessionRepository, Ages],
+      useFactory: (repository: SessionRepository, ages: Ages) => new UncertainLogouts(repository, ages),
     },
     {
       provide: LOGOUT_NUDGES,
@@ -157,14 +171,14 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: LogoutFollower,
       inject: [
-        ...[SessionRepository, ReplicaRepository, SessionEvents, Clock, Stopwatch, RESOLVED_OPTIONS],
+        ...[SessionRepository, ReplicaRepository, SessionEvents, Ages, RESOLVED_OPTIONS],
         { token: LOGOUT_NUDGES, optional: true },
       ],
       useFactory: followerOf,
     },
     {
       provide: SESSION_CHECKS,
-      inject: [SessionRepository, LogoutFollower, Stopwatch, RESOLVED_OPTIONS],
+      inject: [SessionRepository, LogoutFollower, Ages, RESOLVED_OPTIONS],
       useFactory: checksOf,
     },
     {
@@ -205,6 +219,7 @@ export class OneIdLogoutModule
     private readonly parserErrors: ParserErrors,
     private readonly notice: RegistrationNotice,
     private readonly follower: LogoutFollower,
+    private readonly uncertain: UncertainLogouts,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
@@ -230,6 +245,7 @@ export class OneIdLogoutModule
     // else only if anybody wants to know what other replicas record
     else this.events.watched.subscribe(() => void this.follower.open());
     this.purge.start();
+    this.uncertain.start();
     this.warn();
     // also without secrets: what was due while there were some must not stay due for ever
     this.revoker.start();
@@ -261,7 +277,7 @@ export class OneIdLogoutModule
   }
 
   async onModuleDestroy(): Promise<void> {
-    await Promise.all([this.purge.stop(), this.revoker.stop(), this.follower.close()]);
+    await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.follower.close()]);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -316,8 +332,7 @@ function followerOf(
   repository: SessionRepository,
   replicas: ReplicaRepository,
   events: SessionEvents,
-  clock: Clock,
-  stopwatch: Stopwatch,
+  ages: Ages,
   { liveness }: ResolvedOptions,
   nudges: LogoutNudges | undefined,
 ): LogoutFollower {
@@ -325,17 +340,17 @@ function followerOf(
   const { maxStaleness, allowDuringOutage } = answers ? liveness : FOLLOWED_BY_CONNECTIONS;
   const retention = SESSION_RETENTION + allowDuringOutage;
   const settings = { answers, maxStaleness, allowDuringOutage, retention };
-  return new LogoutFollower(repository, replicas, events, clock, stopwatch, settings, nudges);
+  return new LogoutFollower(repository, replicas, events, ages, settings, nudges);
 }
 
 function checksOf(
   repository: SessionRepository,
   follower: LogoutFollower,
-  stopwatch: Stopwatch,
+  ages: Ages,
   { liveness }: ResolvedOptions,
 ): SessionChecks {
   if (liveness === 'strict') return repository;
-  return new FollowedSessions(repository, follower, stopwatch, liveness.maxStaleness, liveness.maxSessions);
+  return new FollowedSessions(repository, follower, ages, liveness);
 }
 
 function openConnectionsOf(

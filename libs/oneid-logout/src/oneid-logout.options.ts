@@ -313,7 +313,8 @@ class BoundedLivenessSchema {
    */
   @IsInt()
   @Min(0)
-  @Max(24 * 60 * 60 * 1000)
+  // a replica that can't say that it is there is waited for no longer than an hour
+  @Max(30 * 60 * 1000)
   readonly allowDuringOutage?: number = 0;
 }
 

@@ -7,7 +7,7 @@ import { type SessionFacts, targetsOf } from '../sessions/session.js';
 import { type SessionEvents } from '../sessions/session-events.js';
 
 /** Why a session is over for what is open under it. */
-export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync';
+export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync' | 'shutting_down';
 
 /** How often to look for sessions that have expired, milliseconds. */
 const SWEEP_INTERVAL = 1_000;
@@ -23,6 +23,10 @@ export class OpenConnections extends BackgroundJob {
   private readonly connections = new Set<Connection>();
   private readonly byTarget = new Map<string, Set<Connection>>();
   private started = false;
+  private closed = false;
+  /** Up to which reading of the logouts all that is open has been checked. */
+  private checked = 0;
+  private checking = false;
 
   constructor(
     private readonly events: SessionEvents,
@@ -44,8 +48,12 @@ export class OpenConnections extends BackgroundJob {
    * @returns forgets it: it is closed already
    */
   add(session: SessionFacts, close: (ending: SessionEnding) => void): () => void {
-    this.begin();
     const connection: Connection = { session, targets: targetsOf(session), close };
+    if (this.closed) {
+      close('shutting_down');
+      return () => undefined;
+    }
+    this.begin();
     this.connections.add(connection);
     for (const target of connection.targets) {
       this.byTarget.set(target, (this.byTarget.get(target) ?? new Set()).add(connection));
@@ -56,14 +64,43 @@ export class OpenConnections extends BackgroundJob {
     };
   }
 
-  protected work(): Promise<void> {
+  /** A server waits for what is open before it stops, and nobody would tell it any more when a session is over. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const connection of this.connections) this.end(connection, 'shutting_down');
+    await this.stop();
+  }
+
+  protected async work(): Promise<void> {
+    // our clock may have gone ahead, and nothing else be wrong
+    if (this.follower.lag > this.maxStaleness) await this.follower.wake();
     const outOfSync = this.follower.lag > this.maxStaleness;
     const now = this.follower.databaseNow() ?? this.clock.now();
     for (const connection of this.connections) {
       if (outOfSync) this.end(connection, 'out_of_sync');
       else if (now >= (connection.session.expiresAt ?? Infinity)) this.end(connection, 'expired');
     }
-    return Promise.resolve();
+    void this.checkAll(this.follower.reading);
+  }
+
+  /** Where the follower may have missed something, the store is asked once more, one after the other. */
+  private async checkAll(reading: number): Promise<void> {
+    if (this.checked === reading || this.checking) return;
+    this.checking = true;
+    try {
+      for (const connection of [...this.connections]) await this.check(connection);
+      this.checked = reading;
+    } catch {
+      // the store has failed again: the next sweep does it, or closes them all
+    } finally {
+      this.checking = false;
+    }
+  }
+
+  private async check(connection: Connection): Promise<void> {
+    if (this.closed || !this.connections.has(connection)) return;
+    const ending = await this.liveness.findEnding(connection.session);
+    if (ending !== undefined) this.end(connection, ending);
   }
 
   private begin(): void {
@@ -79,8 +116,7 @@ export class OpenConnections extends BackgroundJob {
   private async checkOnce(connection: Connection): Promise<void> {
     try {
       await this.follower.open();
-      const ending = await this.liveness.findEnding(connection.session);
-      if (ending !== undefined) this.end(connection, ending);
+      await this.check(connection);
     } catch {
       this.end(connection, 'out_of_sync');
     }

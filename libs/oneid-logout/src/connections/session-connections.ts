@@ -8,13 +8,14 @@ import { type SessionRequest } from '../sessions/session-resolvers.js';
 import { OpenConnections, type SessionEnding } from './open-connections.js';
 import { type SocketClient, socketOf } from './sockets.js';
 
-/** Codes of RFC 6455 §7.4: 4401 is what GraphQL over WebSocket uses for it, 1013 says to try again later. */
+/** Codes of RFC 6455 §7.4: 4401 is what GraphQL over WebSocket uses for it, 1012 and 1013 say to try again. */
 const CLOSE_CODES: Readonly<Record<RejectionReason | SessionEnding | 'server_error', number>> = {
   logged_out: 4401,
   expired: 4401,
   unknown: 4401,
   missing: 4401,
   out_of_sync: 1013,
+  shutting_down: 1012,
   server_error: 1011,
 };
 
@@ -77,6 +78,7 @@ export class SessionConnections implements OnModuleDestroy {
     const opening = request ?? openingOf(client);
     if (opening !== undefined) rememberOpening(client, opening);
     const gone = new AbortController();
+    if (socket.isClosed()) gone.abort();
     socket.onClosed(() => {
       gone.abort();
     });
@@ -108,6 +110,6 @@ export class SessionConnections implements OnModuleDestroy {
   }
 
   onModuleDestroy(): Promise<void> {
-    return this.connections.stop();
+    return this.connections.close();
   }
 }

@@ -1,5 +1,6 @@
 /** As much as is used here of a socket of the library `ws`. */
 interface WebSocketClient {
+  readonly readyState: number;
   close(code: number, reason: string): void;
   terminate(): void;
   pause(): void;
@@ -10,6 +11,7 @@ interface WebSocketClient {
 
 /** As much as is used here of a socket of socket.io, on the server. */
 interface SocketIoClient {
+  readonly connected: boolean;
   disconnect(close: boolean): unknown;
   emit(event: string, data: unknown): unknown;
   use(middleware: (packet: unknown, next: () => void) => void): unknown;
@@ -22,12 +24,19 @@ export type SocketClient = WebSocketClient | SocketIoClient;
 /** How long a client may take to agree that its connection is closed, milliseconds. */
 const CLOSE_PATIENCE = 1_000;
 
+/** `readyState` of a WebSocket. */
+const CLOSING = 2;
+
+/** How many packets a socket of socket.io may send before it is accepted. */
+const MOST_HELD = 20;
+
 /** What is done to a socket, of whichever library it is. */
 export interface Socket {
   /** No message comes through before this resolves to true. */
   hold(until: Promise<boolean>): void;
   /** @param code of RFC 6455 §7.4, for those that have one */
   close(code: number, reason: string): void;
+  isClosed(): boolean;
   onClosed(listener: () => void): void;
 }
 
@@ -57,6 +66,7 @@ function webSocket(client: WebSocketClient): Socket {
         clearTimeout(patience);
       });
     },
+    isClosed: () => client.readyState >= CLOSING,
     onClosed: (listener) => client.once('close', listener),
   };
 }
@@ -64,7 +74,12 @@ function webSocket(client: WebSocketClient): Socket {
 function socketIo(client: SocketIoClient): Socket {
   return {
     hold(until) {
+      let held = 0;
+      void until.then(() => (held = -Infinity));
       client.use((_packet, next) => {
+        // each is kept in memory meanwhile
+        held += 1;
+        if (held > MOST_HELD) client.disconnect(true);
         void until.then((accepted) => {
           if (accepted) next();
         });
@@ -74,6 +89,7 @@ function socketIo(client: SocketIoClient): Socket {
       client.emit('session_over', { reason });
       client.disconnect(true);
     },
+    isClosed: () => !client.connected,
     onClosed: (listener) => client.once('disconnect', listener),
   };
 }

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Stopwatch } from '../clock.js';
+import { Ages, Clock, Stopwatch } from '../clock.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionDatabase } from '../sessions/session-database.js';
 import { SessionEvents } from '../sessions/session-events.js';
+import { UncertainLogouts } from '../sessions/uncertain-logouts.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { type LogoutState, LogoutStates } from './logout-state.js';
 
@@ -17,7 +18,8 @@ describe('LogoutStates', () => {
     database = await SessionDatabase.open({ type: 'better-sqlite3', database: ':memory:' }, true);
     const repository = new SessionRepository(database, { logoutRetention: 60_000, storesTokens: false });
     states = new LogoutStates(repository);
-    recorder = new LogoutRecorder(repository, new SessionEvents(), new Stopwatch());
+    const ages = new Ages(new Clock(), new Stopwatch());
+    recorder = new LogoutRecorder(repository, new SessionEvents(), ages, new UncertainLogouts(repository, ages));
   });
   afterAll(() => database.close());
 

@@ -7,6 +7,8 @@ export class CommitWait {
   constructor(
     private readonly replicas: ReplicaRepository,
     private readonly stopwatch: Stopwatch,
+    /** How far this replica may be behind, milliseconds: whatever the others have declared, or a database has lost. */
+    private readonly least: number,
     /** For providers with little patience: then a replica may be behind OneID's 200 for as long as it may be stale. */
     private readonly answersAtOnce: boolean,
   ) {}
@@ -16,7 +18,7 @@ export class CommitWait {
     if (this.answersAtOnce) return;
     const recorded = this.stopwatch.read();
     // a replica that declares itself later has read nothing before the logout
-    const longest = await this.replicas.findMaxStaleness();
+    const longest = Math.max(this.least, await this.replicas.findMaxStaleness());
     for (;;) {
       const left = recorded + longest - this.stopwatch.read();
       if (left <= 0) return;

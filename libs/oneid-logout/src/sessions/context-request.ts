@@ -37,24 +37,33 @@ function candidateOf(context: ExecutionContext, type: string): unknown {
 
 const HINTS: { readonly [type: string]: string; readonly other: string } = {
   ws: "hand it over in the gateway's handleConnection(client, request), by SessionConnections.accept(client, request)",
-  graphql: 'the GraphQL module must put it into the context as req, as it does by default',
+  graphql: 'the GraphQL module must put it into the context as req, as it does by default, a context for each request',
   other: 'extend the guard and override getRequest() to say what carries the session',
 };
 
 /** Apollo and mercurius put it in the same place; of a subscription it is the one that opened the socket. */
 function graphQlRequestOf(graphQlContext: unknown): unknown {
-  const { req, request } = propertiesOf(graphQlContext);
+  const { req, request, reply } = propertiesOf(graphQlContext);
+  const { request: answered } = propertiesOf(reply);
+  // mercurius lays one request's over another's where the app gives it one object for all
+  if (isRequest(answered) && isRequest(req) && raw(answered) !== raw(req)) return undefined;
   const { request: opening } = propertiesOf(propertiesOf(req)['extra']);
   return [opening, req, request].find(isRequest);
 }
 
-/** What stands for an operation of GraphQL that came with a request of its own; a socket's live on. */
+/** What stands for a query or mutation of GraphQL that came with a request of its own; what comes by a socket lives on. */
 export function operationOf(context: ExecutionContext): object | undefined {
   if (context.getType<string>() !== 'graphql') return undefined;
   const graphQlContext: unknown = context.getArgByIndex(2);
   const { req } = propertiesOf(graphQlContext);
-  const ofItsOwn = isRequest(req) && propertiesOf(req)['extra'] === undefined;
+  const { operation } = propertiesOf(propertiesOf(context.getArgByIndex(3))['operation']);
+  const ofItsOwn = isRequest(req) && propertiesOf(req)['extra'] === undefined && operation !== 'subscription';
   return ofItsOwn && typeof graphQlContext === 'object' && graphQlContext !== null ? graphQlContext : undefined;
+}
+
+/** Fastify's request has Node's in it. */
+function raw(request: SessionRequest): unknown {
+  return propertiesOf(request)['raw'] ?? request;
 }
 
 function propertiesOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { type Stopwatch } from '../clock.js';
+import { type Ages, type Moment } from '../clock.js';
 import { type LogoutFollower } from './logout-follower.js';
 import { type LogoutChannel } from './rule.js';
 import { type Session, type SessionFacts, targetsOf } from './session.js';
@@ -14,17 +14,25 @@ export const SESSION_CHECKS = Symbol('oneid-logout session checks');
 /** How long a session is taken from memory without asking the database again: milliseconds. */
 export const SESSION_RETENTION = 10 * 60 * 1000;
 
+export interface FollowedSessionsSettings {
+  /** Milliseconds. */
+  readonly maxStaleness: number;
+  /** Milliseconds. */
+  readonly allowDuringOutage: number;
+  /** How many to remember. */
+  readonly maxSessions: number;
+}
+
 interface Remembered<T> {
   readonly facts: T;
   readonly targets: readonly string[];
   /** The state of the follower's knowledge in which it was read. */
   readonly generation: number;
-  /** When it was asked for, by the stopwatch. */
-  readonly asked: number;
+  readonly asked: Moment;
 }
 
 interface Question<T> {
-  readonly asked: number;
+  readonly asked: Moment;
   readonly answer: Promise<T>;
 }
 
@@ -39,17 +47,13 @@ export class FollowedSessions implements SessionChecks {
   private readonly users: LRUCache<string, true>;
   private readonly questions = new Map<string, Question<unknown>>();
 
-  /**
-   * @param maxStaleness milliseconds
-   * @param max how many sessions to remember
-   */
   constructor(
     private readonly repository: SessionRepository,
     private readonly follower: LogoutFollower,
-    private readonly stopwatch: Stopwatch,
-    private readonly maxStaleness: number,
-    max: number,
+    private readonly ages: Ages,
+    private readonly settings: FollowedSessionsSettings,
   ) {
+    const { maxSessions: max } = settings;
     this.sessions = new LRUCache({ max });
     this.claims = new LRUCache({ max });
     this.users = new LRUCache({ max, ttl: SESSION_RETENTION });
@@ -101,20 +105,24 @@ export class FollowedSessions implements SessionChecks {
     return this.follower.logouts.endedBy(facts, targets);
   }
 
-  private isUsable<T>(known: Remembered<T> | undefined, generation: number | undefined): known is Remembered<T> {
-    if (known === undefined || known.generation !== generation) return false;
-    return this.stopwatch.read() - known.asked < SESSION_RETENTION;
+  private isUsable<T>(
+    known: Remembered<T> | undefined,
+    generation: number | undefined,
+    retention = SESSION_RETENTION,
+  ): known is Remembered<T> {
+    return known?.generation === generation && known !== undefined && this.ages.of(known.asked) < retention;
   }
 
   /** While the store says nothing: what was known when it last did, as long as the settings allow. */
   private requireUsableInOutage<T>(known: Remembered<T> | undefined, error: unknown): Remembered<T> {
-    if (this.isUsable(known, this.follower.freshEnoughInOutage)) return known;
+    const retention = SESSION_RETENTION + this.settings.allowDuringOutage;
+    if (this.isUsable(known, this.follower.freshEnoughInOutage, retention)) return known;
     throw error;
   }
 
   /**
-   * Of several who ask the same at once one asks the database. A question asked longer than `maxStaleness` ago may be
-   * older than a logout that OneID has been told is known everywhere.
+   * Of several who ask the same at once one asks the database. A question asked longer than `maxStaleness` ago, or while
+   * OneID waits for nobody here, may be older than a logout that OneID has been told is known everywhere.
    */
   private ask<T>(
     what: string,
@@ -122,9 +130,10 @@ export class FollowedSessions implements SessionChecks {
       remember: <F extends SessionFacts>(cache: LRUCache<string, Remembered<F>>, key: string, facts: F) => void,
     ) => Promise<T>,
   ): Promise<T> {
-    const asked = this.stopwatch.read();
+    const asked = this.ages.now();
     const under = this.questions.get(what);
-    if (under !== undefined && asked - under.asked <= this.maxStaleness) return under.answer as Promise<T>;
+    const isYoung = under !== undefined && this.ages.of(under.asked) <= this.settings.maxStaleness;
+    if (isYoung && this.follower.isWaitedFor) return under.answer as Promise<T>;
     const generation = this.follower.fresh;
     const answer = load((cache, key, facts) => {
       if (generation === undefined) return;

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
-import { type Clock, type Stopwatch } from '../clock.js';
+import { type Ages, type Moment } from '../clock.js';
 import { oneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
-import { MAX_LATENESS } from './logout-recorder.js';
+import { MAX_LATENESS } from './uncertain-logouts.js';
 import { type LogoutChanges, type SessionRepository } from './session.repository.js';
 import { RecentLogouts } from './recent-logouts.js';
 import { type ReplicaRepository } from './replica.repository.js';
@@ -27,12 +27,6 @@ const NUDGE_PAUSE = 20;
 /** How often to say that this replica is there, and how long ago that may be: milliseconds. */
 const DECLARE_AGAIN = 10 * 60 * 1000;
 const DECLARED_LONG_AGO = 30 * 60 * 1000;
-
-/** A moment on both clocks of this process: the one stands still in a suspended machine, the other may be set. */
-interface Moment {
-  readonly stopwatch: number;
-  readonly clock: number;
-}
 
 export interface FollowerSettings {
   /** Are requests answered by what it knows? Then OneID has to wait for it. */
@@ -64,8 +58,7 @@ export class LogoutFollower extends BackgroundJob {
     private readonly repository: SessionRepository,
     private readonly replicas: ReplicaRepository,
     private readonly events: SessionEvents,
-    private readonly clock: Clock,
-    private readonly stopwatch: Stopwatch,
+    private readonly ages: Ages,
     private readonly settings: FollowerSettings,
     private readonly nudges?: LogoutNudges,
   ) {
@@ -82,9 +75,10 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   private async begin(): Promise<void> {
-    this.opened = this.moment();
+    this.opened = this.ages.now();
     this.listen();
     await this.wake();
+    if (this.stopping) return;
     this.start();
     this.nudges?.open(
       oneAtATime(async () => {
@@ -107,9 +101,14 @@ export class LogoutFollower extends BackgroundJob {
 
   /** Nobody has to wait for this replica any more; what it knows is of no use from then on. */
   async close(): Promise<void> {
-    await Promise.all([this.stop(), this.nudges?.close()]);
     this.last = undefined;
+    this.declared = undefined;
+    const silent = this.nudges?.close();
+    await this.stop();
+    this.last = undefined;
+    this.declared = undefined;
     if (this.settings.answers) await this.replicas.withdraw(this.id).catch(() => undefined);
+    await silent;
   }
 
   protected work(): Promise<void> {
@@ -122,23 +121,31 @@ export class LogoutFollower extends BackgroundJob {
    * @returns undefined when the last look that succeeded began too long ago
    */
   get fresh(): number | undefined {
-    const { last, declared } = this;
-    if (last === undefined || declared === undefined || this.failed) return undefined;
-    if (this.ageOf(last.began) > this.settings.maxStaleness) return undefined;
-    return this.ageOf(declared) > DECLARED_LONG_AGO ? undefined : this.generation;
+    if (this.last === undefined || this.failed || !this.isWaitedFor) return undefined;
+    return this.ages.of(this.last.began) > this.settings.maxStaleness ? undefined : this.generation;
   }
 
   /** The same while the store does not answer, as far as the settings allow it. */
   get freshEnoughInOutage(): number | undefined {
     const { maxStaleness, allowDuringOutage } = this.settings;
     if (this.last === undefined || allowDuringOutage === 0) return undefined;
-    return this.ageOf(this.last.began) <= maxStaleness + allowDuringOutage ? this.generation : undefined;
+    return this.ages.of(this.last.began) <= maxStaleness + allowDuringOutage ? this.generation : undefined;
+  }
+
+  /** Does OneID wait for this replica, before its 200, for as long as it may be behind? */
+  get isWaitedFor(): boolean {
+    return this.declared !== undefined && this.ages.of(this.declared) <= DECLARED_LONG_AGO;
+  }
+
+  /** Another number when something may have been missed. */
+  get reading(): number {
+    return this.generation;
   }
 
   /** For how long the logouts of other replicas have been out of sight, milliseconds; 0 before anybody wanted to know. */
   get lag(): number {
     const seen = this.last?.began ?? this.opened;
-    return seen === undefined ? 0 : this.ageOf(seen);
+    return seen === undefined ? 0 : this.ages.of(seen);
   }
 
   /** The logouts of the last minutes, those of this process at once. */
@@ -148,16 +155,16 @@ export class LogoutFollower extends BackgroundJob {
 
   /** The database's clock, as it is by our own since the last look, or a little later: milliseconds. */
   databaseNow(): number | undefined {
-    return this.last && this.last.now + this.ageOf(this.last.began);
+    return this.last && this.last.now + this.ages.of(this.last.began);
   }
 
   /** Looks for new logouts now; resolves when that is done, or has failed. */
   async look(): Promise<void> {
-    const began = this.moment();
+    const began = this.ages.now();
     try {
       await this.declare(began);
-      const since = this.last ?? (await this.repository.findChanges());
-      this.take(await this.repository.findChanges(since.now - OVERLAP), began);
+      const since = this.last ?? (await this.repository.findChanges(this.id));
+      this.take(await this.repository.findChanges(this.id, since.now - OVERLAP), began);
     } catch (error) {
       if (!this.toldOfFailure)
         this.logger.warn(`Logouts can't be followed, every request asks the database: ${String(error)}`);
@@ -171,36 +178,28 @@ export class LogoutFollower extends BackgroundJob {
   private async declare(now: Moment): Promise<void> {
     const { answers, maxStaleness, allowDuringOutage } = this.settings;
     if (!answers) return;
-    if (this.declared !== undefined && this.ageOf(this.declared) <= DECLARE_AGAIN) return;
+    if (this.declared !== undefined && this.ages.of(this.declared) <= DECLARE_AGAIN) return;
     await this.replicas.declare(this.id, maxStaleness + allowDuringOutage);
     this.declared = now;
   }
 
-  private take({ now, logouts }: LogoutChanges, began: Moment): void {
+  private take({ now, declared, logouts }: LogoutChanges, began: Moment): void {
     const expected = this.databaseNow();
-    const took = this.ageOf(began);
+    const took = this.ages.of(began);
     const stepped = expected === undefined || took > CLOCK_STEP || Math.abs(now - expected) > CLOCK_STEP + took;
-    // after a failure the database may be another one
-    if (stepped || this.failed) {
+    // a database that does not know of us may be another one, as after a failure
+    const unknown = this.settings.answers && !declared;
+    if (stepped || unknown || this.failed) {
       this.generation += 1;
       this.recent.clear();
     }
     // on a clock that has stepped ahead we may seem to be gone
-    if (stepped && expected !== undefined) this.declared = undefined;
-    for (const logout of logouts) this.recent.add(logout);
+    if ((stepped && expected !== undefined) || unknown) this.declared = undefined;
+    const news = logouts.filter((logout) => this.recent.add(logout));
     this.recent.forget(now - this.settings.retention - OVERLAP);
     this.failed = false;
     this.toldOfFailure = false;
     this.last = { began, now };
-    for (const logout of logouts) this.events.publishFound([logout]);
-  }
-
-  private moment(): Moment {
-    return { stopwatch: this.stopwatch.read(), clock: this.clock.now() };
-  }
-
-  /** The larger of what both clocks say, milliseconds. */
-  private ageOf(moment: Moment): number {
-    return Math.max(this.stopwatch.read() - moment.stopwatch, this.clock.now() - moment.clock);
+    for (const logout of news) this.events.publishFound([logout]);
   }
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { Stopwatch } from '../clock.js';
+import { Ages, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { type SessionFacts } from './session.js';
 import { SessionEvents } from './session-events.js';
+import { MAX_LATENESS, UncertainLogouts } from './uncertain-logouts.js';
 import { type NewLogout, SessionRepository } from './session.repository.js';
 import { digest, targetOf, type TargetKind } from './targets.js';
 
@@ -20,12 +21,6 @@ export interface BackchannelLogout {
   readonly scope: 'session' | 'user';
 }
 
-/**
- * How long after the time it bears a logout may be committed, milliseconds: replicas that follow the logouts look no
- * further back than they must.
- */
-export const MAX_LATENESS = 1_000;
-
 /** How often to try to write a logout down in that time. */
 const ATTEMPTS = 3;
 
@@ -37,7 +32,8 @@ export class LogoutRecorder {
   constructor(
     private readonly repository: SessionRepository,
     private readonly events: SessionEvents,
-    private readonly stopwatch: Stopwatch,
+    private readonly ages: Ages,
+    private readonly uncertain: UncertainLogouts,
   ) {}
 
   /** OneID said so over the back-channel, signed: it counts for good, and the same token again changes nothing. */
@@ -145,8 +141,7 @@ export class LogoutRecorder {
 
   /** @returns whether all of them were new */
   private async record(facts: readonly NewLogout[]): Promise<boolean> {
-    const sent = this.stopwatch.read();
-    const recorded = await this.repository.insertLogouts(facts);
+    const { sent, recorded } = await this.insert(facts);
     if (recorded > 0) {
       this.events.publish(
         facts.map(({ id, channel, target, bound }) => ({
@@ -165,8 +160,8 @@ export class LogoutRecorder {
 
   private async recordRegistered(logout: Omit<NewLogout, 'bound'>): Promise<void> {
     const { id, channel, target } = logout;
-    const sent = this.stopwatch.read();
-    const isNew = (await this.repository.insertLogouts([{ ...logout, bound: 'registered' }])) === 1;
+    const { sent, recorded } = await this.insert([{ ...logout, bound: 'registered' }]);
+    const isNew = recorded === 1;
     const inTime = isNew && this.isInTime(sent);
     if (isNew) {
       // the logout is on record: if its bound can't be read just now, better close too much than too little
@@ -183,16 +178,31 @@ export class LogoutRecorder {
    * @throws {StoreUnavailableError} nothing is lost, but replicas may learn of it late
    */
   private async requireFound(ids: readonly string[], inTime: boolean): Promise<void> {
-    for (let attempt = 1; !inTime; attempt++) {
-      if (attempt > ATTEMPTS) throw new StoreUnavailableError(new Error(`No commit came within ${MAX_LATENESS} ms`));
-      const sent = this.stopwatch.read();
-      await this.repository.touchLogouts(ids);
-      inTime = this.isInTime(sent);
+    try {
+      for (let attempt = 1; !inTime; attempt++) {
+        if (attempt > ATTEMPTS) throw new StoreUnavailableError(new Error(`No commit came within ${MAX_LATENESS} ms`));
+        const sent = this.ages.now();
+        await this.repository.touchLogouts(ids);
+        inTime = this.isInTime(sent);
+      }
+    } catch (error) {
+      this.uncertain.add(ids);
+      throw error;
     }
   }
 
-  private isInTime(sent: number): boolean {
-    return this.stopwatch.read() - sent <= MAX_LATENESS;
+  private async insert(logouts: readonly NewLogout[]): Promise<{ readonly sent: Moment; readonly recorded: number }> {
+    const sent = this.ages.now();
+    try {
+      return { sent, recorded: await this.repository.insertLogouts(logouts) };
+    } catch (error) {
+      this.uncertain.add(logouts.map(({ id }) => id));
+      throw error;
+    }
+  }
+
+  private isInTime(sent: Moment): boolean {
+    return this.ages.of(sent) <= MAX_LATENESS;
   }
 }
 

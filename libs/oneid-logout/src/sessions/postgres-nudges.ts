@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
 import { type SessionDatabase } from './session-database.js';
 import { digest } from './targets.js';
@@ -11,9 +10,19 @@ const RECONNECT_PAUSE = 1_000;
 
 /** As much of a client of `pg` as is used here. */
 interface PostgresClient {
+  /** Absent with the native driver. */
+  readonly connection?: { readonly stream: { destroy(): void } };
+  end(): Promise<void>;
+  connect(): Promise<unknown>;
   query(text: string): Promise<unknown>;
   on(event: 'notification', listener: (message: { readonly payload?: string }) => void): void;
   on(event: 'error' | 'end', listener: () => void): void;
+}
+
+/** As much of TypeORM's driver as is used here: the package `pg`, and its pool. */
+interface PostgresDriver {
+  readonly postgres: { readonly Client: new (options: object) => PostgresClient };
+  readonly master: { readonly options: { readonly password?: unknown } };
 }
 
 /**
@@ -66,33 +75,44 @@ export class PostgresNudges implements LogoutNudges {
 
   /** Resolves when it is closed, rejects when the connection is lost. */
   private async listenOnce(onNudge: () => void, onListening: () => void): Promise<void> {
-    // apart from the pool of the statements, so that it takes none of their connections
-    const dataSource = new DataSource({
-      ...this.database.dataSource.options,
-      ...{ entities: [], migrations: [], subscribers: [], poolSize: 1 },
-    } as DataSource['options']);
+    const client = this.createClient();
+    const lost = new Promise<never>((_resolve, reject) => {
+      for (const event of ['error', 'end'] as const) {
+        client.on(event, () => {
+          reject(new Error('the connection was lost'));
+        });
+      }
+    });
+    client.on('notification', ({ payload }) => {
+      if (payload !== this.id) onNudge();
+    });
     try {
-      await dataSource.initialize();
-      const client = (await dataSource.createQueryRunner().connect()) as PostgresClient;
-      const lost = new Promise<never>((_resolve, reject) => {
-        for (const event of ['error', 'end'] as const) {
-          client.on(event, () => {
-            reject(new Error('the connection was lost'));
-          });
-        }
-      });
-      lost.catch(() => undefined);
-      client.on('notification', ({ payload }) => {
-        if (payload !== this.id) onNudge();
-      });
-      await Promise.race([lost, inTime(client.query(`LISTEN ${this.channel}`))]);
+      await Promise.race([lost, client.connect()]);
+      await Promise.race([lost, client.query(`LISTEN ${this.channel}`)]);
       onListening();
       // what was sent meanwhile is gone
       onNudge();
       await Promise.race([lost, this.keepAlive(client)]);
     } finally {
-      if (dataSource.isInitialized) await inTime(dataSource.destroy()).catch(() => undefined);
+      lost.catch(() => undefined);
+      // there is nothing to say to the other side, which may not hear it
+      if (client.connection !== undefined) client.connection.stream.destroy();
+      else void client.end().catch(() => undefined);
     }
+  }
+
+  /** Apart from the pool of the statements, so that it takes none of their connections. */
+  private createClient(): PostgresClient {
+    const { postgres, master } = this.database.dataSource.driver as unknown as PostgresDriver;
+    const { options } = master;
+    return new postgres.Client({
+      ...options,
+      // which the pool hides
+      password: options.password,
+      connectionTimeoutMillis: PING_TIMEOUT,
+      query_timeout: PING_TIMEOUT,
+      keepAlive: true,
+    });
   }
 
   /** A connection that nothing comes from may be one that nothing can come from. */
@@ -101,20 +121,7 @@ export class PostgresNudges implements LogoutNudges {
     for (;;) {
       await delay(PING_INTERVAL, undefined, { ref: false, signal }).catch(() => undefined);
       if (signal.aborted) return;
-      await inTime(client.query('SELECT 1'));
+      await client.query('SELECT 1');
     }
-  }
-}
-
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  const over = new AbortController();
-  const late = delay(PING_TIMEOUT, undefined, { ref: false, signal: over.signal }).then(() => {
-    throw new Error(`it did not answer within ${PING_TIMEOUT} ms`);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    over.abort();
-    late.catch(() => undefined);
   }
 }

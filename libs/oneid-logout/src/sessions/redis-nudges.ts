@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type Redis } from 'ioredis';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
 
-/** How long to wait at most before connecting again, milliseconds. */
+/** How long to wait at most before connecting, or subscribing, again: milliseconds. */
 const RECONNECT_PAUSE = 2_000;
 
 /** Where Redis is: a URL (`redis:` or `rediss:`), or options of `ioredis`. */
@@ -15,6 +16,7 @@ export class RedisNudges implements LogoutNudges {
   private readonly id = randomBytes(8).toString('hex');
   private readonly pings: NodeJS.Timeout[] = [];
   private told = false;
+  private closed = false;
 
   private constructor(
     private readonly publisher: Redis,
@@ -45,16 +47,11 @@ export class RedisNudges implements LogoutNudges {
   }
 
   open(onNudge: () => void): void {
+    if (this.closed) return;
     this.subscriber.on('message', (_channel, from) => {
       if (from !== this.id) onNudge();
     });
-    this.subscriber.on('ready', () => {
-      this.told = false;
-      // what was sent meanwhile is gone
-      this.subscriber.subscribe(this.channel).then(onNudge, () => {
-        this.subscriber.disconnect(true);
-      });
-    });
+    this.subscriber.on('ready', () => void this.subscribe(onNudge));
     for (const connection of [this.publisher, this.subscriber]) {
       connection.on('error', (error: Error) => {
         this.warn(error);
@@ -68,7 +65,24 @@ export class RedisNudges implements LogoutNudges {
     return this.publisher.publish(this.channel, this.id);
   }
 
+  private async subscribe(onNudge: () => void): Promise<void> {
+    while (this.subscriber.status === 'ready') {
+      try {
+        await this.subscriber.subscribe(this.channel);
+        this.told = false;
+        // what was sent meanwhile is gone
+        onNudge();
+        return;
+      } catch (error) {
+        // most likely it may not: Redis 7 gives users no channels unless told to
+        this.warn(error instanceof Error ? error : new Error(String(error)));
+        await delay(RECONNECT_PAUSE, undefined, { ref: false });
+      }
+    }
+  }
+
   close(): Promise<void> {
+    this.closed = true;
     this.pings.forEach(clearInterval);
     this.publisher.disconnect();
     this.subscriber.disconnect();

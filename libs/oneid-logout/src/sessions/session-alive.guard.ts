@@ -30,7 +30,7 @@ interface Check {
  */
 @Injectable()
 export class SessionAliveGuard implements CanActivate {
-  private readonly operations = new WeakMap<object, Promise<Check>>();
+  private readonly operations = new WeakMap<object, { request: SessionRequest; check: Promise<Check> }>();
 
   constructor(
     private readonly liveness: SessionLiveness,
@@ -81,8 +81,10 @@ export class SessionAliveGuard implements CanActivate {
   private checkOnce(context: ExecutionContext, request: SessionRequest): Promise<Check> {
     const operation = operationOf(context);
     if (operation === undefined) return this.check(context, request);
-    const check = this.operations.get(operation) ?? this.check(context, request);
-    this.operations.set(operation, check);
+    const known = this.operations.get(operation);
+    if (known?.request === request) return known.check;
+    const check = this.check(context, request);
+    this.operations.set(operation, { request, check });
     return check;
   }
 

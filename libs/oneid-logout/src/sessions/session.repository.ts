@@ -59,6 +59,8 @@ export interface RecordedLogout extends LogoutFact {
 export interface LogoutChanges {
   /** The database's clock when they were read, milliseconds. */
   readonly now: number;
+  /** Has whoever asks declared itself in this database? */
+  readonly declared: boolean;
   readonly logouts: readonly RecordedLogout[];
 }
 
@@ -178,28 +180,40 @@ export class SessionRepository {
     return this.logoutGroups.insert(logouts);
   }
 
-  /** Has every replica look at logouts once more that were recorded before: how long ago, nobody can tell. */
-  async touchLogouts(ids: readonly string[]): Promise<void> {
-    await this.database.run(
+  /**
+   * Has every replica look at logouts once more that were recorded before: how long ago, nobody can tell.
+   *
+   * @returns how many of them there are
+   */
+  async touchLogouts(ids: readonly string[]): Promise<number> {
+    const { affected } = await this.database.run(
       `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${ids.map(() => '?').join(', ')})`,
       ids,
     );
+    return affected;
   }
 
   /**
    * Logouts that were recorded, or touched, since; the longest unchanged first.
    *
-   * @param since the database's clock, milliseconds; without it none, and only the time
+   * @param replica who asks
+   * @param since the database's clock, milliseconds; without it none
    */
-  async findChanges(since?: number): Promise<LogoutChanges> {
+  async findChanges(replica: string, since?: number): Promise<LogoutChanges> {
+    const declared = `(SELECT COUNT(*) FROM ${this.tables.replica} r WHERE r.id = ?)`;
     const { rows } = await this.database.run(
-      `SELECT n.now_at, l.id, l.target, l.channel, l.issued_until, l.registered_until, l.changed_at
-       FROM (SELECT ${this.now} AS now_at) n LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?
+      `SELECT n.now_at, n.declared, l.id, l.target, l.channel, l.issued_until, l.registered_until, l.changed_at
+       FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
+       LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?
        ORDER BY l.changed_at`,
-      [since ?? Number.MAX_SAFE_INTEGER],
+      [replica, since ?? Number.MAX_SAFE_INTEGER],
     );
     const found = rows.filter((row) => row['id'] !== null);
-    return { now: Number(rows[0]?.['now_at']), logouts: found.map(toRecordedLogout) };
+    return {
+      now: Number(rows[0]?.['now_at']),
+      declared: isTrue(rows[0]?.['declared']),
+      logouts: found.map(toRecordedLogout),
+    };
   }
 
   /** `registered_until` of a recorded logout, milliseconds. */
