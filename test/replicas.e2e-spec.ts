@@ -1,150 +1,91 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type OneIdLogoutOptions } from 'nestjs-oneid-logout';
-import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
-import { postgres, type TestDatabase } from './support/databases.js';
-import { clientId, clientSecret } from './support/host.js';
-import { ReplicaProcess } from './support/replica-process.js';
-import { until } from './support/until.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { fleetDatabases, type TestDatabase } from './support/databases.js';
+import { noViolations } from './support/history.js';
+import { ReplicaFleet } from './support/replica-fleet.js';
+import { Traffic } from './support/traffic.js';
 
-interface Request {
-  readonly replica: number;
-  readonly session: string;
-  readonly arrived: number;
-  readonly status: number;
-}
+const HOUR = 60 * 60 * 1000;
 
-interface Logout {
-  readonly session: string;
-  readonly acknowledged: number;
-}
+const bounded = { maxStaleness: 400 };
 
-/** Requests that were let in although they arrived after OneID had its 200. */
-function violations(requests: readonly Request[], logouts: readonly Logout[]): Request[] {
-  const acknowledged = new Map(logouts.map((logout) => [logout.session, logout.acknowledged]));
-  return requests.filter(
-    ({ session, arrived, status }) => status === 200 && arrived > (acknowledged.get(session) ?? Infinity),
-  );
-}
+describe.each(fleetDatabases)('replicas that answer from memory, on $name', (kind) => {
+  let database: TestDatabase;
+  let fleet: ReplicaFleet;
+  beforeAll(async () => {
+    database = await kind.create();
+    fleet = await ReplicaFleet.start({ database, liveness: [bounded, bounded, bounded, bounded] });
+  });
+  afterAll(async () => {
+    await fleet.stop();
+    await database.drop();
+  });
 
-describe('replicas that answer from memory', () => {
-  let testDatabase: TestDatabase;
-  let oneId: OneIdTestProvider;
-  let replicas: ReplicaProcess[];
-  let requests: Request[];
-  let logouts: Logout[];
+  let traffic: Traffic;
   beforeEach(async () => {
-    testDatabase = await postgres.create();
-    oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }] });
-    [replicas, requests, logouts] = [[], [], []];
+    traffic = await Traffic.start(fleet);
   });
-  afterEach(async () => {
-    for (const replica of replicas) await replica.kill();
-    await oneId.close();
-    await testDatabase.drop();
+  afterEach(() => traffic.stop());
+
+  it('whoever is told, none lets a request in that arrives after the 200', async () => {
+    await traffic.logouts(12);
+    expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  const at = (n: number): ReplicaProcess => {
-    const replica = replicas[n % replicas.length];
-    if (replica === undefined) throw new Error('no replica');
-    return replica;
-  };
+  it('one that is stopped while users leave knows that it does not know', async () => {
+    await traffic.trouble({ what: 'stopped', replicas: [1], undeliverable: true, within: 5_000 }, async (guests) => {
+      fleet.replica(1).process.signal('SIGSTOP');
+      await traffic.logOut(...guests);
+      const asked = Promise.all(guests.map((guest) => traffic.ask(1, guest)));
+      fleet.replica(1).process.signal('SIGCONT');
+      expect(await asked).toEqual([401, 401, 401, 401]);
+    });
+    expect(await traffic.violations()).toEqual(noViolations);
+  });
 
-  async function start(...liveness: NonNullable<OneIdLogoutOptions['liveness']>[]): Promise<void> {
-    const postLogoutRedirectUri = 'https://app.example/logout/callback';
-    const clients = [{ issuer: oneId.issuer, clientId, clientSecret, postLogoutRedirectUri }];
-    const started = liveness.map((mode) =>
-      ReplicaProcess.start({ clients, database: testDatabase.options, liveness: mode }),
+  it('one that is stopped again and again, wherever it is', async () => {
+    await traffic.trouble(
+      { what: 'stopped and stopped', replicas: [1], undeliverable: true, within: 5_000 },
+      async (guests) => {
+        const leaving = traffic.logOut(...guests);
+        for (let milliseconds = 40; milliseconds < 600; milliseconds *= 1.6) {
+          fleet.replica(1).process.signal('SIGSTOP');
+          await delay(milliseconds);
+          fleet.replica(1).process.signal('SIGCONT');
+          await delay(30);
+        }
+        await leaving;
+      },
     );
-    replicas.push(...(await Promise.all(started)));
-  }
-
-  async function signIn(n: number) {
-    const login = oneId.signIn();
-    const session = await at(n).signIn({ idToken: await oneId.idToken({ clientId, login }) });
-    return { session, logoutToken: await oneId.logoutToken({ clientId, sid: login.sid }) };
-  }
-
-  async function ask(replica: number, session: string): Promise<number> {
-    const arrived = performance.now();
-    const status = await at(replica).me(session);
-    requests.push({ replica, session, arrived, status });
-    return status;
-  }
-
-  const askAll = (session: string) => Promise.all(replicas.map((_replica, n) => ask(n, session)));
-
-  async function logOut(n: number, session: string, logoutToken: string): Promise<void> {
-    expect(await at(n).deliver(logoutToken)).toBe(200);
-    logouts.push({ session, acknowledged: performance.now() });
-  }
-
-  /** Every replica remembers a session; it is logged out at one of them; then all are asked at once, and meanwhile. */
-  async function story(n: number): Promise<void> {
-    const { session, logoutToken } = await signIn(n);
-    expect(new Set(await askAll(session))).toEqual(new Set([200]));
-    const over = new AbortController();
-    const meanwhile = (async () => {
-      while (!over.signal.aborted) await askAll(session);
-    })();
-    await logOut(n, session, logoutToken);
-    await askAll(session);
-    over.abort();
-    await meanwhile;
-  }
-
-  const bounded = { maxStaleness: 400 };
-
-  it('four of them: whoever is told, none lets a request in that arrives after the 200', async () => {
-    await start(bounded, bounded, bounded, bounded);
-    const bystander = await signIn(0);
-    await Promise.all(Array.from({ length: 12 }, (_, n) => story(n)));
-    expect(violations(requests, logouts)).toEqual([]);
-    expect(logouts).toHaveLength(12);
-    expect(await askAll(bystander.session)).toEqual([200, 200, 200, 200]);
+    expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('the history tells when the 200 comes too early', async () => {
-    const hasty = { maxStaleness: 2_000, answerAtOnce: true };
-    await start(hasty, hasty);
-    for (let n = 0; n < 4; n++) await story(n);
-    expect(violations(requests, logouts).length).toBeGreaterThan(0);
+  it('one is killed: the others go on, and another takes its place amid it all', async () => {
+    await traffic.trouble({ what: 'killed', replicas: [2], permits: 'no answer', within: 5_000 }, async (guests) => {
+      await fleet.replica(2).process.kill();
+      await traffic.logOut(...guests);
+      await fleet.replace(2, bounded);
+    });
+    expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('one of them is laxer, and one asks the database: all wait for the laxest', async () => {
-    await start('strict', { maxStaleness: 100 }, { maxStaleness: 1_500 });
-    await Promise.all(Array.from({ length: 6 }, (_, n) => story(n)));
-    expect(violations(requests, logouts)).toEqual([]);
+  // it takes OneID's tokens for too old, or too new, so they go to the others
+  it.each([HOUR, -HOUR])("one's clock jumps by %d ms, and back", async (milliseconds) => {
+    await traffic.trouble({ what: 'a clock', replicas: [3], undeliverable: true, within: 1_000 }, async (guests) => {
+      await fleet.replica(3).process.setClock(milliseconds);
+      await traffic.logOut(...guests);
+      await fleet.replica(3).process.setClock(0);
+    });
+    expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('one of them was stopped while a logout passed: it knows that it does not know', async () => {
-    await start(bounded, bounded);
-    const { session, logoutToken } = await signIn(0);
-    await askAll(session);
-    at(1).signal('SIGSTOP');
-    await logOut(0, session, logoutToken);
-    const asked = ask(1, session);
-    at(1).signal('SIGCONT');
-    expect(await asked).toBe(401);
-    expect(violations(requests, logouts)).toEqual([]);
-  });
-
-  it('one of them is killed: the others go on', async () => {
-    await start(bounded, bounded, bounded);
-    await replicas.pop()?.kill();
-    await story(0);
-    expect(violations(requests, logouts)).toEqual([]);
-  });
-
-  it('another one starts amid it all', async () => {
-    await start(bounded);
-    const { session, logoutToken } = await signIn(0);
-    await askAll(session);
-    const starting = start({ maxStaleness: 3_000 });
-    await logOut(0, session, logoutToken);
-    await starting;
-    await until('the new one is there', () => replicas.length === 2);
-    expect(await askAll(session)).toEqual([401, 401]);
-    await story(1);
-    expect(violations(requests, logouts)).toEqual([]);
+  it('a laxer one starts beside them: all wait for it', async () => {
+    await traffic.trouble({ what: 'a laxer replica', replicas: [4], within: 5_000 }, async (guests) => {
+      const starting = fleet.add({ maxStaleness: 1_500 });
+      await traffic.logOut(...guests.slice(2));
+      traffic.readAt(await starting);
+      await traffic.logOut(...guests.slice(0, 2));
+    });
+    expect(await traffic.violations()).toEqual(noViolations);
   });
 });

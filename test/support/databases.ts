@@ -73,4 +73,9 @@ function services(): DatabaseKind[] {
 /** Every database the tests run on. */
 export const databases: readonly DatabaseKind[] = [sqlite, postgres, ...services()];
 
+/** Those that replicas share. */
+export const fleetDatabases: readonly DatabaseKind[] = databases.filter(({ name }) =>
+  /^PostgreSQL$|^MariaDB/.test(name),
+);
+
 export { postgres, sqlite };

@@ -8,10 +8,21 @@ import {
   sessionFromCookie,
   SessionRegistry,
 } from 'nestjs-oneid-logout';
+import { LogoutFollower } from '../../libs/oneid-logout/src/sessions/logout-follower.js';
+import { believeForever } from './credulous-follower.js';
 import { HostController } from './host.js';
 
 /** What a process that is one replica is told by its environment. */
 const options = JSON.parse(process.env['REPLICA_OPTIONS'] ?? '') as OneIdLogoutOptions;
+const credulous = process.env['REPLICA_IS_CREDULOUS'] !== undefined;
+
+const { now } = Date;
+let clockAhead = 0;
+Date.now = () => now() + clockAhead;
+process.on('message', (milliseconds: number) => {
+  clockAhead = milliseconds;
+  process.send?.('the clock is set');
+});
 
 @Controller()
 class SignInController {
@@ -30,5 +41,6 @@ class SignInController {
 class ReplicaModule {}
 
 const app = await NestFactory.create(ReplicaModule, { logger: ['error', 'warn'] });
+if (credulous) believeForever(app.get(LogoutFollower, { strict: false }));
 await app.listen(0, '127.0.0.1');
 process.send?.(await app.getUrl());

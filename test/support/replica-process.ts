@@ -12,12 +12,20 @@ export class ReplicaProcess {
     readonly url: string,
   ) {}
 
-  /** @param options what survives JSON; sessions come from the cookie `session` */
-  static async start(options: OneIdLogoutOptions): Promise<ReplicaProcess> {
+  /**
+   * @param options what survives JSON; sessions come from the cookie `session`
+   * @param settings.credulous whether it takes what it remembers for true for ever
+   */
+  static async start(options: OneIdLogoutOptions, { credulous = false } = {}): Promise<ReplicaProcess> {
     const output: string[] = [];
     const child = fork(file('replica-main.ts'), {
       execArgv: ['--import', new URL('typescript.mjs', import.meta.url).href],
-      env: { ...process.env, NODE_OPTIONS: '', REPLICA_OPTIONS: JSON.stringify(options) },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        REPLICA_OPTIONS: JSON.stringify(options),
+        ...(credulous && { REPLICA_IS_CREDULOUS: '1' }),
+      },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => output.push(String(text)));
@@ -37,6 +45,7 @@ export class ReplicaProcess {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(tokens),
     });
+    if (!response.ok) throw new Error(`The sign-in was answered ${response.status}`);
     return ((await response.json()) as { id: string }).id;
   }
 
@@ -50,6 +59,13 @@ export class ReplicaProcess {
   /** Stops the process where it is, or has it go on. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.child.kill(signal);
+  }
+
+  /** Sets its wall clock, as an administrator or NTP may. @param ahead milliseconds, of this process's */
+  async setClock(ahead: number): Promise<void> {
+    const set = once(this.child, 'message');
+    this.child.send(ahead);
+    await set;
   }
 
   /** Posts a logout token as OneID does; the status. */

@@ -1,0 +1,130 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { History, noViolations, type Status, type Trouble } from './support/history.js';
+
+describe('the history of replicas', () => {
+  let history: History;
+  beforeEach(() => {
+    history = new History();
+    history.recorded = new Set(['alice']);
+  });
+
+  const asked = (session: string, sent: number, status: Status, replica = 0) =>
+    history.requests.push({ replica, session, sent, answered: sent + 5, status });
+  const told = (session: string, sent: number, status: Status) =>
+    history.deliveries.push({ session, sent, answered: sent + 50, status });
+  const cut: Trouble = { what: 'a cut', replicas: [1], permits: 503, within: 100, began: 200, ended: 300 };
+
+  /** Alice lives and leaves, Bob stays. */
+  function good(): void {
+    asked('alice', 0, 200);
+    told('alice', 100, 503);
+    asked('alice', 120, 401);
+    told('alice', 200, 200);
+    // OneID does not know yet
+    asked('alice', 245, 200);
+    asked('alice', 260, 401);
+    asked('bob', 300, 200, 1);
+  }
+
+  it('is good when the promises are kept', () => {
+    good();
+    expect(history.violations()).toEqual(noViolations);
+  });
+
+  it('tells of a request let in after the 200, and amid what', () => {
+    good();
+    history.troubles.push(cut);
+    history.requests.unshift({ replica: 2, session: 'alice', sent: 262, answered: 263, status: 200 });
+    expect(history.violations()).toEqual({
+      ...noViolations,
+      letIn: ['replica 2, session alice, amid "a cut": let in 12 ms after OneID had its 200'],
+    });
+  });
+
+  it('counts from the first 200, and from when a request was sent', () => {
+    good();
+    told('alice', 500, 200);
+    history.requests.unshift({ replica: 0, session: 'alice', sent: 251, answered: 252, status: 200 });
+    history.requests.unshift({ replica: 0, session: 'alice', sent: 249, answered: 900, status: 200 });
+    expect(history.violations().letIn).toEqual(['replica 0, session alice: let in 1 ms after OneID had its 200']);
+  });
+
+  describe('tells of a logout that is lost:', () => {
+    it('not in the database', () => {
+      good();
+      history.recorded = new Set(['bob']);
+      expect(history.violations()).toEqual({
+        ...noViolations,
+        lost: ['the logout of alice is not in the database'],
+      });
+    });
+
+    it('refused for good', () => {
+      good();
+      told('carol', 300, 400);
+      expect(history.violations().lost).toEqual(["the logout of carol was answered 400: OneID won't send it again"]);
+    });
+
+    it('never seen to count', () => {
+      told('alice', 100, 200);
+      expect(history.violations().lost).toEqual(['nobody asked for alice after its logout']);
+      asked('alice', 160, 401);
+      asked('alice', 170, 503);
+      expect(history.violations().lost).toEqual(['replica 0, session alice: still answered 503 in the end']);
+    });
+  });
+
+  describe('tells of a session that is refused:', () => {
+    it("another user's, or one whose logout nobody had told of by then", () => {
+      good();
+      asked('bob', 500, 401);
+      history.requests.unshift({ replica: 3, session: 'alice', sent: 90, answered: 99, status: 401 });
+      expect(history.violations()).toEqual({
+        ...noViolations,
+        refused: ['replica 3, session alice: answered 401', 'replica 0, session bob: answered 401'],
+      });
+    });
+
+    it('a failure without a trouble, or of another kind, replica or time than the trouble permits', () => {
+      good();
+      history.troubles.push(cut);
+      for (const sent of [199, 250, 400]) asked('bob', sent, 503, 1);
+      expect(history.violations().refused).toEqual([]);
+      asked('bob', 401, 503, 1);
+      asked('bob', 250, 503, 0);
+      asked('bob', 250, 500, 1);
+      asked('bob', 250, 'no answer', 1);
+      asked('bob', 190, 503, 1);
+      expect(history.violations().refused).toEqual([
+        'replica 1, session bob: answered 503',
+        'replica 0, session bob, amid "a cut": answered 503',
+        'replica 1, session bob, amid "a cut": answered 500',
+        'replica 1, session bob, amid "a cut": answered no answer',
+        'replica 1, session bob: answered 503',
+      ]);
+    });
+  });
+
+  describe('tells of a replica that does not recover:', () => {
+    beforeEach(() => {
+      history.troubles.push(cut);
+    });
+
+    it('in time', () => {
+      asked('bob', 250, 200, 1);
+      asked('bob', 300, 503, 1);
+      asked('bob', 399, 200, 1);
+      expect(history.violations()).toEqual({
+        ...noViolations,
+        late: ['replica 1 took 104 ms to recover from: a cut'],
+      });
+      asked('bob', 390, 200, 1);
+      expect(history.violations()).toEqual(noViolations);
+    });
+
+    it('at all', () => {
+      asked('bob', 310, 200, 0);
+      expect(history.violations().late).toEqual(['replica 1 took Infinity ms to recover from: a cut']);
+    });
+  });
+});

@@ -1,0 +1,47 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { postgres, type TestDatabase } from './support/databases.js';
+import { type Liveness, ReplicaFleet } from './support/replica-fleet.js';
+import { Traffic } from './support/traffic.js';
+
+describe('the history of replicas tells when a rule is switched off:', () => {
+  let database: TestDatabase;
+  let fleet: ReplicaFleet;
+  let traffic: Traffic;
+  beforeEach(async () => {
+    database = await postgres.create();
+  });
+  afterEach(async () => {
+    traffic.stop();
+    await fleet.stop();
+    await database.drop();
+  });
+
+  async function start(liveness: Liveness, credulous: boolean): Promise<void> {
+    fleet = await ReplicaFleet.start({ database, liveness: [liveness, liveness], credulous });
+    traffic = await Traffic.start(fleet);
+  }
+
+  it('OneID has its 200 at once', async () => {
+    // neither looks at what the other has recorded before the test is over
+    await start({ maxStaleness: 60_000, answerAtOnce: true }, false);
+    await traffic.logouts(3);
+    const { letIn, refused, late } = await traffic.violations();
+    expect(letIn[0]).toMatch(/let in \d+ ms after OneID had its 200$/);
+    expect({ refused, late }).toMatchObject({ refused: [], late: [] });
+  });
+
+  it('a replica believes for ever what it knows', async () => {
+    await start({ maxStaleness: 400 }, true);
+    const { line } = fleet.replica(1);
+    const silence = { what: 'silence', replicas: [1], permits: 503, within: 10_000, undeliverable: true };
+    await traffic.trouble(silence, async (guests) => {
+      line.silence();
+      await traffic.logOut(...guests);
+      await Promise.all(guests.map((guest) => traffic.ask(1, guest)));
+      line.mend();
+    });
+    const { letIn, ...others } = await traffic.violations();
+    expect(letIn[0]).toMatch(/^replica 1, session \w+, amid "silence": let in/);
+    expect(others).toEqual({ lost: [], refused: [], late: [] });
+  });
+});

@@ -1,0 +1,98 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { noViolations } from './support/history.js';
+import { TestPostgres } from './support/postgres.mjs';
+import { ReplicaFleet } from './support/replica-fleet.js';
+import { Traffic } from './support/traffic.js';
+import { until } from './support/until.js';
+
+const bounded = { maxStaleness: 400 };
+
+describe('replicas and the PostgreSQL they share', () => {
+  let postgres: TestPostgres;
+  let fleet: ReplicaFleet;
+  beforeAll(async () => {
+    postgres = await TestPostgres.start({ durable: true });
+    const options = { type: 'postgres', url: postgres.url } as const;
+    const database = { options, drop: () => postgres.stop() };
+    fleet = await ReplicaFleet.start({ database, liveness: [bounded, bounded, bounded, bounded] });
+  });
+  afterAll(async () => {
+    await fleet.stop();
+    await postgres.stop();
+  });
+
+  let traffic: Traffic;
+  beforeEach(async () => {
+    traffic = await Traffic.start(fleet);
+  });
+  afterEach(() => traffic.stop());
+
+  it.each(['SIGINT', 'SIGKILL'] as const)('it restarts amid logouts, ended by %s', async (signal) => {
+    const restart = { what: 'a restart', replicas: fleet.numbers, permits: 503, within: 10_000 };
+    await traffic.trouble(restart, async (guests) => {
+      const leaving = traffic.logOut(...guests);
+      await postgres.kill(signal);
+      await delay(500);
+      await postgres.restart();
+      await leaving;
+    });
+    expect(await traffic.violations()).toEqual(noViolations);
+  });
+
+  describe('its standby hangs, and no commit comes back', () => {
+    let administration: DataSource;
+    beforeEach(async () => {
+      administration = await new DataSource({ type: 'postgres', url: postgres.url }).initialize();
+    });
+    afterEach(async () => {
+      await release();
+      await administration.destroy();
+    });
+
+    const set = async (standby: string) => {
+      await administration.query(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`);
+      await administration.query('SELECT pg_reload_conf()');
+    };
+    const release = () => set('');
+
+    /** Nobody is allowed to be refused meanwhile: to read, nobody has to commit. */
+    const hangs = { what: 'a standby that hangs', replicas: [], within: 0 };
+
+    async function hold(): Promise<void> {
+      await set('nobody');
+      await until('commits hang', async () => {
+        const waiting = await administration.query<unknown[]>(
+          "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+        );
+        return waiting.length > 0;
+      });
+    }
+
+    it('for a while: OneID waits for its 200', async () => {
+      await traffic.trouble(hangs, async (guests) => {
+        await hold();
+        const told = Promise.all(guests.map((guest, replica) => traffic.deliver(replica, guest)));
+        expect(await Promise.race([told, delay(4_000)])).toBeUndefined();
+        await release();
+        expect(await told).toEqual([200, 200, 200, 200]);
+      });
+      expect(await traffic.violations()).toEqual(noViolations);
+    });
+
+    it('for longer than anybody waits: OneID is told to come again, and waits behind its first try', async () => {
+      await traffic.trouble(hangs, async (guests) => {
+        await hold();
+        const tell = () => Promise.all(guests.map((guest, replica) => traffic.deliver(3 - replica, guest)));
+        expect(await tell()).toEqual([503, 503, 503, 503]);
+        const toldAgain = tell();
+        expect(await Promise.race([toldAgain, delay(500)])).toBeUndefined();
+        expect(await fleet.recorded(guests)).toEqual([]);
+        await release();
+        expect(await toldAgain).toEqual([200, 200, 200, 200]);
+      });
+      expect(await traffic.violations()).toEqual(noViolations);
+    });
+  });
+});
