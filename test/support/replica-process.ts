@@ -45,7 +45,7 @@ export class ReplicaProcess {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(tokens),
     });
-    if (!response.ok) throw new Error(`The sign-in was answered ${response.status}`);
+    if (!response.ok) throw new Error(`The sign-in was answered ${response.status}: ${await response.text()}`);
     return ((await response.json()) as { id: string }).id;
   }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type Transform } from 'node:stream';
 
 /** A line between two processes that can break, in each of the ways that lines do. */
 export class TcpProxy {
@@ -9,15 +10,19 @@ export class TcpProxy {
   private constructor(
     private readonly server: Server,
     private readonly target: URL,
+    private readonly filter: (() => Transform) | undefined,
   ) {
     server.on('connection', (client) => this.connect(client));
   }
 
-  /** @param target where the line ends, as a URL with a port */
-  static async start(target: string): Promise<TcpProxy> {
+  /**
+   * @param target where the line ends, as a URL with a port
+   * @param filter of what comes from there, for each connection
+   */
+  static async start(target: string, filter?: () => Transform): Promise<TcpProxy> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new TcpProxy(server, new URL(target));
+    return new TcpProxy(server, new URL(target), filter);
   }
 
   /** The target's URL, by way of this line. */
@@ -47,8 +52,8 @@ export class TcpProxy {
 
   /** All is well; what was held arrives now. */
   mend(): void {
+    if (this.state === 'silent') for (const line of this.lines) line.carry();
     this.state = 'open';
-    for (const line of this.lines) line.carry();
   }
 
   async stop(): Promise<void> {
@@ -63,9 +68,9 @@ export class TcpProxy {
       client.destroy();
       return;
     }
-    const line = new Line(client, connect(Number(this.target.port), this.target.hostname), () =>
-      this.lines.delete(line),
-    );
+    const server = connect(Number(this.target.port), this.target.hostname);
+    const over = () => this.lines.delete(line);
+    const line = new Line(client, server, this.filter?.(), over);
     this.lines.add(line);
     if (this.state === 'open') line.carry();
   }
@@ -76,8 +81,10 @@ class Line {
   constructor(
     private readonly client: Socket,
     private readonly server: Socket,
+    private readonly filter: Transform | undefined,
     over: () => void,
   ) {
+    filter?.pipe(client);
     for (const socket of [client, server]) {
       // the close that follows says all there is to say
       socket.on('error', () => undefined);
@@ -90,12 +97,12 @@ class Line {
 
   carry(): void {
     this.client.pipe(this.server);
-    this.server.pipe(this.client);
+    this.server.pipe(this.filter ?? this.client);
   }
 
   hold(): void {
     this.client.unpipe(this.server).pause();
-    this.server.unpipe(this.client).pause();
+    this.server.unpipe(this.filter ?? this.client).pause();
   }
 
   cut(): void {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { History, type Trouble, type Violations } from './history.js';
+import { History, type Status, type Trouble, type Violations } from './history.js';
 import { type Login, type ReplicaFleet } from './replica-fleet.js';
 import { until } from './until.js';
 
@@ -81,19 +81,22 @@ export class Traffic {
   async logOut(...logins: readonly Login[]): Promise<void> {
     await Promise.all(
       logins.map(async (login) => {
-        while ((await this.deliver(this.next(), login)) !== 200 && !this.stopped);
+        let replica = this.next();
+        while ((await this.deliver(replica, login)) !== 200 && !this.stopped) replica = this.next(replica);
       }),
     );
   }
 
-  async deliver(replica: number, login: Login) {
+  /** One attempt; if it succeeds, all are asked at once. */
+  async deliver(replica: number, login: Login): Promise<Status> {
     const sent = performance.now();
     const status = await this.fleet.deliver(replica, login);
     this.history.deliveries.push({ session: login.session, sent, answered: performance.now(), status });
+    if (status === 200) await this.askAll(login);
     return status;
   }
 
-  async ask(replica: number, login: Login) {
+  async ask(replica: number, login: Login): Promise<Status> {
     const sent = performance.now();
     const status = await this.fleet.ask(replica, login);
     this.history.requests.push({ replica, session: login.session, sent, answered: performance.now(), status });
@@ -124,7 +127,6 @@ export class Traffic {
       this.leaving.push(login);
       await this.askAll(login);
       await this.logOut(login);
-      await this.askAll(login);
     }
   }
 
@@ -145,9 +147,9 @@ export class Traffic {
     await Promise.all(others.map((replica) => this.ask(replica, login)));
   }
 
-  /** Everybody in turn. */
-  private next(): number {
-    const reachable = this.fleet.numbers.filter((replica) => !this.unreachable.has(replica));
+  /** Everybody in turn, but for those who can't be reached, and one. */
+  private next(but?: number): number {
+    const reachable = this.fleet.numbers.filter((replica) => !this.unreachable.has(replica) && replica !== but);
     const replica = reachable[this.turn++ % reachable.length];
     if (replica === undefined) throw new Error('No replica can be reached');
     return replica;
