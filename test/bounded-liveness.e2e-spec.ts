@@ -353,6 +353,162 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
   });
 
+  /** The machine sleeps, and its connections survive: the stopwatch stands still. */
+  const suspend = (milliseconds: number) => {
+    clock.ahead += milliseconds;
+    clock.databaseAhead += milliseconds;
+  };
+
+  /** A check whose answer is there, and stays on its way until it is released. */
+  async function hold(session: Session): Promise<{ readonly early: Promise<unknown>; readonly release: () => void }> {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let answered: () => void = () => undefined;
+    const answer = new Promise<void>((resolve) => (answered = resolve));
+    let first = true;
+    intercept(reader.store.database, async (run, sql, parameters) => {
+      const result = await run(sql, parameters);
+      if (!sql.includes('AS ended_by') || !first) return result;
+      first = false;
+      answered();
+      await held;
+      return result;
+    });
+    const early = reader.check(session);
+    await answer;
+    return { early, release };
+  }
+
+  describe('a machine that was suspended', () => {
+    it('does not believe what it remembers from before, though the logout is forgotten again', async () => {
+      const session = await signIn();
+      await reader.check(session);
+      suspend(MINUTE);
+      await logOut(session);
+      suspend(14 * MINUTE);
+      await reader.follower.look();
+      expect((await reader.check(session))[0]).toBe('backchannel');
+    });
+
+    it('does not let in again whom it has refused', async () => {
+      const session = await signIn();
+      await reader.check(session);
+      await logOut(session);
+      await reader.follower.look();
+      suspend(11 * MINUTE);
+      await reader.follower.look();
+      await reader.follower.look();
+      expect((await reader.check(session))[0]).toBe('backchannel');
+    });
+
+    it('does not join a question from before', async () => {
+      const session = await signIn();
+      const { early, release } = await hold(session);
+      await logOut(session);
+      suspend(10 * MINUTE);
+      expect((await reader.check(session))[0]).toBe('backchannel');
+      release();
+      await early;
+    });
+  });
+
+  it('a replica that nobody waits for any more joins no question', async () => {
+    const session = await signIn();
+    clock.advance(STALENESS + 1);
+    const { early, release } = await hold(session);
+    await reader.follower.close();
+    await logOut(session);
+    expect((await reader.check(session))[0]).toBe('backchannel');
+    release();
+    await early;
+  });
+
+  describe('a logout whose writing has failed, as far as anybody knows', () => {
+    it.each(['the statement was cut', 'it could not be given a new time'])('is searched for: %s', async (how) => {
+      const session = await signIn();
+      await reader.check(session);
+      await reader.follower.look();
+      const undo = intercept(writer.database, async (run, sql, parameters) => {
+        if (sql.startsWith('UPDATE')) throw new StoreUnavailableError('gone');
+        if (!sql.includes('INSERT')) return run(sql, parameters);
+        // committed so long after its time that followers have looked past it
+        clock.databaseAhead -= MINUTE;
+        const result = await run(sql, parameters).finally(() => (clock.databaseAhead += MINUTE));
+        if (how === 'the statement was cut') throw new StoreUnavailableError('took longer than 5000 ms');
+        clock.stopwatchAhead += 4_900;
+        return result;
+      });
+      await expect(writer.recorder.frontchannel(issuer, session.sid ?? '')).rejects.toThrow(StoreUnavailableError);
+      undo();
+      // the browser comes again, and everything seems to be over
+      expect(await writer.recorder.frontchannel(issuer, session.sid ?? '')).toBe(false);
+      expect(writer.uncertain.size).toBe(1);
+      await writer.uncertain.wake();
+      expect(writer.uncertain.size).toBe(0);
+      await reader.follower.look();
+      await reader.follower.look();
+      expect((await reader.check(session))[0]).toBe('frontchannel');
+    });
+
+    it('is searched for an hour when it does not turn up, as it may still be under way', async () => {
+      const { sid } = await signIn();
+      const undo = intercept(writer.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      await expect(writer.recorder.backchannel(writer.logout({ sid }))).rejects.toThrow(StoreUnavailableError);
+      await writer.uncertain.wake();
+      undo();
+      await writer.uncertain.wake();
+      expect(writer.uncertain.size).toBe(1);
+      clock.advance(60 * MINUTE + 1);
+      await writer.uncertain.wake();
+      expect(writer.uncertain.size).toBe(0);
+    });
+
+    it('the youngest ten thousand are remembered', () => {
+      for (let n = 0; n < 10_010; n++) writer.uncertain.add([`logout-${n}`]);
+      expect(writer.uncertain.size).toBe(10_000);
+    });
+
+    it('gets a new time when its writer was suspended before the commit', async () => {
+      const session = await signIn();
+      let touched = 0;
+      intercept(writer.database, async (run, sql, parameters) => {
+        const result = await run(sql, parameters);
+        if (sql.includes('INSERT')) clock.ahead += 10 * MINUTE;
+        if (sql.startsWith('UPDATE')) touched += 1;
+        return result;
+      });
+      await logOut(session);
+      expect(touched).toBe(1);
+    });
+  });
+
+  it('a replica that the database does not know any more forgets what it remembers, and declares itself anew', async () => {
+    const session = await signIn();
+    await reader.check(session);
+    await writer.database.run('DELETE FROM oneid_replica');
+    await reader.follower.look();
+    expect(await reader.check(session)).toEqual(['alive', 1]);
+    await reader.follower.look();
+    expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
+  });
+
+  it('more logouts than anybody remembers are told of once', async () => {
+    for (let n = 0; n < 21; n++) {
+      await writer.repository.insertLogouts(
+        Array.from({ length: 500 }, (_, m) => ({
+          ...{ id: `${n}-${m}`, kind: 'sid' as const, target: `target-${n}-${m}` },
+          ...{ channel: 'backchannel' as const, bound: 'none' as const },
+        })),
+      );
+    }
+    let told = 0;
+    reader.store.events.logouts.subscribe(() => (told += 1));
+    await reader.follower.look();
+    expect(told).toBe(10_500);
+    await reader.follower.look();
+    expect(told).toBe(10_500);
+  });
+
   describe('while the store does not answer', () => {
     it('rejects, or lets in for the time it is told what was alive', async () => {
       const lenient = await startReplica({ allowDuringOutage: 10_000 });
@@ -369,6 +525,22 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await expect(lenient.check(cold)).rejects.toThrow(StoreUnavailableError);
       await expect(reader.check(session)).rejects.toThrow(StoreUnavailableError);
       clock.advance(1_100);
+      await expect(lenient.check(session)).rejects.toThrow(StoreUnavailableError);
+    });
+
+    it('lets in for all of that time whom it has known for nearly as long as it knows anybody', async () => {
+      const lenient = await startReplica({ allowDuringOutage: 30 * MINUTE });
+      const session = await signIn();
+      await lenient.check(session);
+      for (let n = 0; n < 9; n++) {
+        clock.advance(MINUTE);
+        await lenient.follower.look();
+      }
+      intercept(lenient.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      clock.advance(29 * MINUTE);
+      await lenient.follower.look();
+      expect((await lenient.check(session))[0]).toBe('alive');
+      clock.advance(2 * MINUTE);
       await expect(lenient.check(session)).rejects.toThrow(StoreUnavailableError);
     });
 
@@ -441,6 +613,14 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await waiting;
       expect(performance.now() - started).toBeGreaterThanOrEqual(STALENESS);
       await new CommitWait(reader.replicas, { read: () => NaN }, STALENESS, true).wait();
+    });
+
+    it('is never shorter than this replica needs itself, whatever the database says', async () => {
+      clock.databaseAhead += 61 * MINUTE;
+      expect(await reader.replicas.findMaxStaleness()).toBe(0);
+      const started = performance.now();
+      await new CommitWait(reader.replicas, clock.stopwatch, 300, false).wait();
+      expect(performance.now() - started).toBeGreaterThanOrEqual(300);
     });
 
     it('is not taken for over when nobody can say how long it is', async () => {

@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type DynamicModule, UseGuards } from '@nestjs/common';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import { Field, GraphQLModule, ObjectType, Query, Resolver, Subscription } from '@nestjs/graphql';
+import { Field, GraphQLModule, ObjectType, Query, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
 import { type MercuriusDriverConfig } from '@nestjs/mercurius';
 import { createClient } from 'graphql-ws';
 import {
@@ -46,6 +47,21 @@ class UserResolver {
   @UseGuards(SessionAliveGuard)
   visitor(@CurrentSession() session: SessionFacts | undefined): User {
     return userOf(session);
+  }
+
+  @ResolveField(() => String, { nullable: true })
+  @UseGuards(SessionAliveGuard)
+  secret(): string {
+    return 'secret';
+  }
+
+  @Subscription(() => User, { resolve: (user: User) => user })
+  @UseGuards(SessionAliveGuard)
+  async *ticks(@CurrentSession() session: SessionFacts): AsyncGenerator<User> {
+    for (;;) {
+      yield userOf(session);
+      await delay(20);
+    }
   }
 
   @Subscription(() => User, { resolve: (user: User) => user })
@@ -93,6 +109,68 @@ interface Answer {
   readonly data?: unknown;
   readonly errors?: readonly { readonly message: string; readonly extensions: Record<string, unknown> }[];
 }
+
+describe('GraphQL with a context that an app has made in its own way', () => {
+  let host: Host;
+  afterEach(() => host.stop());
+
+  async function me(session?: string): Promise<string> {
+    const response = await host.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{ me { sub } }' }),
+      ...(session !== undefined && { session }),
+    });
+    const { data, errors } = (await response.json()) as Answer;
+    return JSON.stringify(errors?.[0]?.message ?? data);
+  }
+
+  it('mercurius, one object for all requests: nobody gets what another was told', async () => {
+    const context = { greeting: 'hello' };
+    const module = GraphQLModule.forRoot<MercuriusDriverConfig>({
+      ...{ driver: MercuriusDriver, autoSchemaFile: true },
+      context: context as never,
+    });
+    host = await Host.start({ adapter: 'fastify', imports: [module], providers: [UserResolver] });
+    const [alice, bob] = [await host.signIn(host.oneId.signIn({ sub: 'alice' })), await host.signIn()];
+    expect(await me(alice.session)).toBe('{"me":{"sub":"alice"}}');
+    const refused = expect.stringContaining('a context for each request');
+    expect([await me(bob.session), await me()]).toEqual([refused, refused]);
+  });
+
+  it('Apollo, the request that opened the socket: fields of a subscription are refused when its session ends', async () => {
+    const module = GraphQLModule.forRoot<ApolloDriverConfig>({
+      ...{ driver: ApolloDriver, autoSchemaFile: true, fieldResolverEnhancers: ['guards'] },
+      subscriptions: { 'graphql-ws': true },
+      context: ({ req, extra }: { req?: unknown; extra?: { request: unknown } }) => ({ req: extra?.request ?? req }),
+    });
+    host = await Host.start({ imports: [module], providers: [UserResolver] });
+    const { session, sid } = await host.signIn();
+    const log: string[] = [];
+    const client = createClient({
+      ...{ url: `${host.url.replace('http', 'ws')}/graphql`, retryAttempts: 0 },
+      webSocketImpl: class extends WebSocket {
+        constructor(url: string, protocols: string[]) {
+          super(url, protocols, { headers: { cookie: `session=${session}` } });
+        }
+      },
+    });
+    const ignore = () => undefined;
+    client.subscribe(
+      { query: 'subscription { ticks { secret } }' },
+      { next: (value) => log.push(JSON.stringify(value)), error: ignore, complete: ignore },
+    );
+    await until('an event comes', () => log.length > 0);
+    expect(log[0]).toBe('{"data":{"ticks":{"secret":"secret"}}}');
+    await host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
+    await until('an event is refused', () => log.some((event) => event.includes('session_logged_out')));
+    const since = log.findIndex((event) => event.includes('session_logged_out'));
+    const events = log.length;
+    await until('more events come', () => log.length > events + 1);
+    expect(log.slice(since).filter((event) => event.includes('"secret":"secret"'))).toEqual([]);
+    await client.dispose();
+  });
+});
 
 describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
   let host: Host;

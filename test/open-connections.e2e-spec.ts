@@ -44,7 +44,8 @@ class Replica {
   /** Everything that is opened has been looked at once more. */
   async settled(): Promise<void> {
     await this.follower.open();
-    await this.store.repository.findChanges('nobody');
+    // it began before these, and takes one statement
+    for (let n = 0; n < 5; n++) await this.store.repository.findChanges('nobody');
   }
 
   async close(): Promise<void> {
@@ -232,6 +233,43 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(seen).toEqual([1, 'complete']);
     expect(stream.observed).toBe(false);
     stream.complete();
+    expect(here.open.size).toBe(0);
+  });
+
+  it('is checked again where the follower may have missed something', async () => {
+    const session = await signIn();
+    const endings = here.watch(session);
+    await here.settled();
+    await here.open.wake();
+    // a standby took over, with a clock a minute behind: the follower is past what is recorded now
+    clock.databaseAhead -= MINUTE;
+    await elsewhere.recorder.backchannel(elsewhere.logout({ sid: session.sid }));
+    clock.databaseAhead += MINUTE;
+    const down = intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+    await here.follower.look();
+    down();
+    await here.follower.look();
+    expect(endings).toEqual([]);
+    await here.open.wake();
+    await until('it ends', () => endings.length > 0);
+    expect(endings).toEqual(['logged_out', 'complete']);
+  });
+
+  it('outlives our clock going ahead, when nothing else is wrong', async () => {
+    const endings = here.watch(await signIn());
+    await here.settled();
+    clock.ahead += 10 * MINUTE;
+    await here.open.wake();
+    expect(endings).toEqual([]);
+  });
+
+  it('ends when the app shuts down, as nobody would tell it any more, and nothing is opened then', async () => {
+    const session = await signIn();
+    const endings = here.watch(session);
+    await here.settled();
+    await here.connections.onModuleDestroy();
+    expect(endings).toEqual(['shutting_down', 'complete']);
+    expect(here.watch(session)).toEqual(['shutting_down', 'complete']);
     expect(here.open.size).toBe(0);
   });
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication, UseGuards } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
@@ -27,6 +28,20 @@ import { OpenConnections } from '../libs/oneid-logout/src/connections/open-conne
 import { Host } from './support/host.js';
 import { intercept } from './support/session-store.js';
 import { until } from './support/until.js';
+
+/** A gateway that looks something up before it accepts. */
+@WebSocketGateway({ path: '/socket' })
+class SlowGateway implements OnGatewayConnection {
+  accepted = 0;
+
+  constructor(private readonly connections: SessionConnections) {}
+
+  async handleConnection(client: SocketClient, request?: SessionRequest): Promise<void> {
+    await delay(100);
+    await this.connections.accept(client, request);
+    this.accepted += 1;
+  }
+}
 
 /** Messages that reached a handler without a guard. */
 let heard: string[] = [];
@@ -73,6 +88,7 @@ interface TestSocket {
   /** What came, and how it ended. */
   readonly log: unknown[];
   readonly ended: () => boolean;
+  readonly opened: () => boolean;
   close(): void;
 }
 
@@ -91,7 +107,11 @@ const withWs: Connect = (url, session) => {
     if (client.readyState === WebSocket.CONNECTING) client.once('open', () => client.send(text));
     else client.send(text);
   };
-  return { send, log, ended: () => client.readyState === WebSocket.CLOSED, close: () => client.terminate() };
+  return {
+    ...{ send, log, close: () => client.terminate() },
+    ended: () => client.readyState === WebSocket.CLOSED,
+    opened: () => client.readyState === WebSocket.OPEN,
+  };
 };
 
 const withSocketIo: Connect = (url, session) => {
@@ -105,7 +125,11 @@ const withSocketIo: Connect = (url, session) => {
   let ended = false;
   client.onAny((event: string, data: unknown) => log.push({ event, data }));
   client.on('disconnect', () => (ended = true));
-  return { send: (event, data) => client.emit(event, data), log, ended: () => ended, close: () => client.close() };
+  return {
+    ...{ log, ended: () => ended, opened: () => client.connected },
+    send: (event, data) => client.emit(event, data),
+    close: () => client.close(),
+  };
 };
 
 const libraries = [
@@ -263,6 +287,19 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     await until('it is forgotten', () => connections().size === 0);
   });
 
+  it('are not remembered when the client has gone before they are accepted', async () => {
+    await start(SlowGateway);
+    const { session } = await host.signIn();
+    const gateway = host.app.get(SlowGateway);
+    for (let n = 1; n <= 3; n++) {
+      const socket = open(session);
+      await until('it is open', socket.opened);
+      socket.close();
+    }
+    await until('they are accepted', () => gateway.accepted === 3);
+    expect(connections().size).toBe(0);
+  });
+
   it('a gateway that has forgotten accept() answers with an error, never with a user', async () => {
     await start(ForgetfulGateway);
     const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
@@ -278,6 +315,27 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
             data: expect.objectContaining({ status: 'error', message: 'Internal server error' }),
           };
     expect(socket.log).toEqual([expected]);
+  });
+});
+
+describe('a client of socket.io that sends on and on before it is accepted', () => {
+  it('is disconnected before it fills the memory', async () => {
+    const host = await Host.start({
+      providers: [Gateway],
+      configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
+    });
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    intercept(host.app.get(SessionDatabase, { strict: false }), async (run, sql, parameters) => {
+      await held;
+      return run(sql, parameters);
+    });
+    const socket = withSocketIo(host.url, 'f'.repeat(64));
+    for (let n = 0; n < 30; n++) socket.send('say', 'hello');
+    await until('it is disconnected', socket.ended);
+    release();
+    expect(heard).toEqual([]);
+    await host.stop();
   });
 });
 

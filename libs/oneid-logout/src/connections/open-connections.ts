@@ -25,7 +25,7 @@ export class OpenConnections extends BackgroundJob {
   private started = false;
   private closed = false;
   /** Up to which reading of the logouts all that is open has been checked. */
-  private checked = 0;
+  private checked: number | undefined;
   private checking = false;
 
   constructor(
@@ -85,7 +85,7 @@ export class OpenConnections extends BackgroundJob {
 
   /** Where the follower may have missed something, the store is asked once more, one after the other. */
   private async checkAll(reading: number): Promise<void> {
-    if (this.checked === reading || this.checking) return;
+    if (this.checked === undefined || this.checked === reading || this.checking) return;
     this.checking = true;
     try {
       for (const connection of [...this.connections]) await this.check(connection);
@@ -116,6 +116,7 @@ export class OpenConnections extends BackgroundJob {
   private async checkOnce(connection: Connection): Promise<void> {
     try {
       await this.follower.open();
+      this.checked ??= this.follower.reading;
       await this.check(connection);
     } catch {
       this.end(connection, 'out_of_sync');
