@@ -86,7 +86,7 @@ describe('messages of microservices', () => {
       message: 'Internal server error',
     });
     expect(String(error.mock.calls[0]?.[0])).toBe(
-      'TypeError: SessionAliveGuard finds no request in this context (rpc): extend the guard and override getRequest() ' +
+      'TypeError: No request is to be found in this context (rpc): extend SessionAliveGuard and override getRequest() ' +
         'to say what carries the session',
     );
     error.mockRestore();

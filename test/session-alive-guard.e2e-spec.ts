@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type INestApplication, Req, UseGuards } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
 import {
   CurrentSession,
   LogoutService,
+  ReplicaStatus,
   SessionAliveGuard,
+  SessionConnections,
   type SessionFacts,
   sessionFromClaims,
   sessionFromCookie,
@@ -136,6 +139,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     for (const path of ['/me', '/open', '/home']) {
       const response = await host.fetch(path, { session: session.id });
       expect(response.status).toBe(503);
+      expect(response.headers.get('retry-after')).toBe('5');
       expect(await response.json()).toEqual({
         statusCode: 503,
         error: 'store_unavailable',
@@ -356,5 +360,53 @@ describe('session resolvers', () => {
       host.clock.advance(2 * DAY);
       await expectRejection(await withClaims(token), 'expired');
     });
+  });
+});
+
+describe('SessionAliveGuard as a global guard', () => {
+  it.each(['express', 'fastify'] as const)("lets the library's own routes through, on %s", async (adapter) => {
+    const host = await Host.start({
+      adapter,
+      providers: [{ provide: APP_GUARD, useExisting: SessionAliveGuard }],
+      options: { allowedReturnUrls: ['/goodbye'] },
+    });
+    const { session, sid } = await host.signIn();
+    expect((await host.fetch('/me', { session })).status).toBe(200);
+    const logoutToken = await host.oneId.logoutToken({ clientId, sid });
+    const body = new URLSearchParams({ logout_token: logoutToken });
+    expect((await host.fetch('/backchannel_logout', { method: 'POST', body })).status).toBe(200);
+    const frontchannel = `/frontchannel_logout?${new URLSearchParams({ iss: host.oneId.issuer, sid }).toString()}`;
+    expect((await host.fetch(frontchannel, { session })).status).toBe(200);
+    expect((await host.fetch('/logout/callback', { session })).status).toBe(303);
+    await expectRejection(await host.fetch('/me', { session }), 'logged_out');
+    await host.stop();
+  });
+});
+
+describe('ReplicaStatus', () => {
+  it('tells how far behind a replica is that answers from memory', async () => {
+    const host = await Host.start({ options: { liveness: { maxStaleness: 60_000 } } });
+    const status = host.app.get(ReplicaStatus, { strict: false });
+    const { behind = NaN, ...state } = status.read();
+    expect(state).toEqual({ answersFromMemory: true, openConnections: 0 });
+    expect(behind).toBeLessThan(15_000);
+    host.clock.advance(60_001);
+    expect(status.read()).toEqual({ behind: expect.any(Number), answersFromMemory: false, openConnections: 0 });
+    expect(status.read().behind).toBeGreaterThan(60_000);
+    await host.stop();
+  });
+
+  it('tells what is open, and in strict mode how far behind a replica is as soon as anything is', async () => {
+    const host = await Host.start();
+    const status = host.app.get(ReplicaStatus, { strict: false });
+    expect(status.read()).toEqual({ answersFromMemory: false, openConnections: 0 });
+    const { session } = await host.signIn();
+    const facts = await host.app.get(SessionLiveness, { strict: false }).findAlive({ id: session });
+    if (facts === undefined) throw new Error('not signed in');
+    const subscription = host.app.get(SessionConnections, { strict: false }).over(facts).subscribe();
+    expect(status.read()).toEqual({ behind: expect.any(Number), answersFromMemory: false, openConnections: 1 });
+    subscription.unsubscribe();
+    expect(status.read().openConnections).toBe(0);
+    await host.stop();
   });
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { type INestApplication, UseGuards } from '@nestjs/common';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { type INestApplication, Logger, UseGuards } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import {
@@ -316,6 +316,45 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
           };
     expect(socket.log).toEqual([expected]);
   });
+
+  it('a gateway in an app that does not say where sessions are opens nothing, and the log says why', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    host = await Host.start({
+      providers: [Gateway],
+      options: { sessionFrom: [] },
+      configure: (app) => void app.useWebSocketAdapter(adapter(app)),
+    });
+    const socket = open('f'.repeat(64));
+    socket.send('say', 'hello');
+    await until('it is closed', socket.ended);
+    expect(heard).toEqual([]);
+    expect(error.mock.calls.map(([message]) => String(message))).toEqual([
+      'A socket could not be accepted: Error: SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no ' +
+        'session can be found',
+    ]);
+    error.mockRestore();
+  });
+});
+
+it('with socket.io the log tells once of a gateway that guards messages, but accepts no sockets', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+  const host = await Host.start({
+    providers: [ForgetfulGateway],
+    configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
+  });
+  const { session } = await host.signIn();
+  const socket = withSocketIo(host.url, session);
+  for (let n = 0; n < 2; n++) socket.send('who');
+  await until('it is answered', () => socket.log.length === 2);
+  socket.close();
+  expect(warn.mock.calls).toEqual([
+    [
+      'ForgetfulGateway guards its messages, but its sockets stay open when their session is over: call ' +
+        'SessionConnections.accept() in handleConnection()',
+    ],
+  ]);
+  warn.mockRestore();
+  await host.stop();
 });
 
 describe('a client of socket.io that sends on and on before it is accepted', () => {

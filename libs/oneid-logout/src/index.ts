@@ -37,6 +37,7 @@ export {
   currentSession,
 } from './sessions/session.decorators.js';
 export { type SessionEnding } from './connections/open-connections.js';
+export { type ReplicaState, ReplicaStatus } from './connections/replica-status.js';
 export { SessionConnections } from './connections/session-connections.js';
 export { type SocketClient } from './connections/sockets.js';
 

@@ -17,6 +17,7 @@ import { LogoutTokenVerifier } from './channels/logout-token.js';
 import { RegistrationNotice } from './channels/registration-notice.js';
 import { Ages, Clock, Stopwatch } from './clock.js';
 import { OpenConnections } from './connections/open-connections.js';
+import { ReplicaStatus } from './connections/replica-status.js';
 import { SessionConnections } from './connections/session-connections.js';
 import { ParserErrors } from './http/parser-errors.js';
 import { LogoutService } from './logout/logout.service.js';
@@ -193,6 +194,7 @@ const DAY = 24 * 60 * 60 * 1000;
     LogoutService,
     LogoutStates,
     RefreshTokenRevoker,
+    ReplicaStatus,
     LogoutRecorder,
     SessionAliveGuard,
     SessionConnections,
@@ -203,7 +205,7 @@ const DAY = 24 * 60 * 60 * 1000;
   ],
   exports: [
     ...[LogoutService, SessionAliveGuard, SessionConnections, SessionEvents, SessionLiveness, SessionRegistry],
-    SessionRepository,
+    ...[SessionRepository, ReplicaStatus],
   ],
 })
 export class OneIdLogoutModule

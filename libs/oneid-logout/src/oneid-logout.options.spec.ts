@@ -143,8 +143,8 @@ describe('resolveOptions', () => {
   });
 
   it.each([
-    ['lax', ['liveness must be an object']],
-    [null, ['liveness must be an object']],
+    ['lax', ["liveness must be 'strict', or { maxStaleness } and what goes with it"]],
+    [null, ["liveness must be 'strict', or { maxStaleness } and what goes with it"]],
     [
       {},
       [

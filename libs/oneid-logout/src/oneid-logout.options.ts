@@ -367,7 +367,7 @@ class OptionsSchema {
    * after OneID has its 200 is refused by every replica all the same.
    */
   @ValidateIf(({ liveness }: { liveness: unknown }) => liveness !== 'strict')
-  @ValidateNested()
+  @ValidateNested({ message: "$property must be 'strict', or { maxStaleness } and what goes with it" })
   readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
 
   /**
@@ -482,7 +482,7 @@ function lines(fault: ValidationError, path = ''): string[] {
   const name = isIndex ? `${path}[${fault.property}]` : path === '' ? fault.property : `${path}.${fault.property}`;
   const own = Object.entries(fault.constraints ?? {}).map(([constraint, message]) => {
     if (constraint === 'whitelistValidation') return `${name} is not an option`;
-    if (constraint === 'nestedValidation') return `${name} must be an object`;
+    if (message.includes('nested property')) return `${name} must be an object`;
     return message.replace(fault.property, name);
   });
   return [...own, ...(fault.children ?? []).flatMap((child) => lines(child, name))];

@@ -15,7 +15,8 @@ const clientSecret = randomBytes(32).toString('base64url');
 function report(replicas: readonly Replica[], refusals: readonly number[], moment: number, latest: number): boolean {
   const lines = replicas.map(({ name }, n) => {
     const after = (refusals[n] ?? NaN) - moment;
-    return { text: `  ${name}   ${after.toFixed(0).padStart(6)} ms`, inTime: after <= latest };
+    const when = `${Math.abs(after).toFixed(0).padStart(6)} ms ${after < 0 ? 'before' : 'after'}`;
+    return { text: `  ${name}   ${when}`, inTime: after <= latest };
   });
   for (const { text, inTime } of lines) console.log(`${text}   ${inTime ? '✓' : '✗ too late'}`);
   return lines.every(({ inTime }) => inTime);
@@ -29,7 +30,8 @@ async function logOutHere(replicas: readonly Replica[], user: ReferenceUser): Pr
   await user.pressLogout();
   const answered = performance.now();
   console.log(
-    `\nThe user logs out at ${replicas[0]?.name ?? ''}. First refusal after its answer, at most ${BOUND} ms:`,
+    `\nThe user logs out at ${replicas[0]?.name ?? ''}, which nudges the others. When did each first refuse, beside its answer?\n` +
+      `(With every nudge lost: at most ${BOUND} ms after.)`,
   );
   return report(replicas, await refusals, answered, BOUND);
 }
@@ -49,9 +51,10 @@ async function logOutAtOneId(
   const told = performance.now();
   const [delivery] = oneId.deliveries.finished.slice(-1);
   console.log(
-    `\nThe user logs out at OneID, which tells ${replicas[2]?.name ?? ''} and gets ${delivery?.status ?? 'no answer'}.`,
+    `\nThe user logs out at OneID, which tells ${replicas[2]?.name ?? ''} and gets ${delivery?.status ?? 'no answer'}, ` +
+      `${BOUND} ms after that is on record.\n` +
+      'When did each first refuse, beside the moment of that answer? (Never after it.)',
   );
-  console.log('First refusal, beside the moment of that answer; before it, at the latest:');
   return report(replicas, await refusals, told, 0) && delivery?.status === 200;
 }
 
@@ -82,7 +85,7 @@ async function demo(): Promise<boolean> {
     };
     const replicas = await Promise.all(ports.map((port, n) => Replica.start(`replica ${n + 1}`, port, env)));
     closing.unshift(() => Promise.all(replicas.map((replica) => replica.stop())));
-    console.log(`Four replicas on one PostgreSQL, each at most ${BOUND} ms behind it.`);
+    console.log(`Four replicas on one PostgreSQL (that of npm), each at most ${BOUND} ms behind it.`);
     const user = new ReferenceUser(baseUrl);
     const here = await logOutHere(replicas, user);
     const there = await logOutAtOneId(replicas, user, oneId);

@@ -1,10 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { Clock } from '../clock.js';
 import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js';
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
 import { InvalidLogoutTokenError, OneIdLogoutError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
 import { CommitWait } from '../sessions/commit-wait.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
+import { SessionRepository } from '../sessions/session.repository.js';
 import { LogoutTokenVerifier } from './logout-token.js';
 
 /**
@@ -12,6 +14,12 @@ import { LogoutTokenVerifier } from './logout-token.js';
  * keys must be asked for again before it comes back: that is after their cool-down.
  */
 const RETRY_AFTER = { store: '5', provider: String(KEYS_COOL_DOWN / 1000 + 1) };
+
+/** What a clock that is wrong would find fault with. */
+const TIME_FAULTS = new Set<string>(['logout_token_iat_invalid', 'logout_token_too_old', 'logout_token_expired']);
+
+/** Milliseconds. */
+const MAX_CLOCK_SKEW = 60_000;
 
 /** From a back-channel request to its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
 @Injectable()
@@ -22,6 +30,8 @@ export class BackchannelLogout {
     private readonly verifier: LogoutTokenVerifier,
     private readonly recorder: LogoutRecorder,
     private readonly commitWait: CommitWait,
+    private readonly repository: SessionRepository,
+    private readonly clock: Clock,
   ) {}
 
   /** 200 when the logout is on record and every replica knows it, 400 when the request is bad, 503 when OneID should send it again. */
@@ -32,8 +42,19 @@ export class BackchannelLogout {
       await this.commitWait.wait();
       return { status: 200, body: '' };
     } catch (error) {
-      return this.refusal(error);
+      return this.refusal((await this.clockFault(error)) ?? error);
     }
+  }
+
+  /**
+   * A 400 is final: OneID does not send that logout again. Before a token is blamed for its times, the clock of this host
+   * has to agree with the database's.
+   */
+  private async clockFault(error: unknown): Promise<Error | undefined> {
+    if (!(error instanceof InvalidLogoutTokenError) || !TIME_FAULTS.has(error.code)) return undefined;
+    const databaseNow = await this.repository.findNow().catch(() => undefined);
+    if (databaseNow === undefined || Math.abs(databaseNow - this.clock.now()) <= MAX_CLOCK_SKEW) return undefined;
+    return new Error("This host's clock and the database's are more than a minute apart");
   }
 
   private refusal(error: unknown): HttpAnswer {

@@ -73,8 +73,8 @@ export class OpenConnections extends BackgroundJob {
 
   protected async work(): Promise<void> {
     // our clock may have gone ahead, and nothing else be wrong
-    if (this.follower.lag > this.maxStaleness) await this.follower.wake();
-    const outOfSync = this.follower.lag > this.maxStaleness;
+    if (this.isOutOfSync) await this.follower.wake();
+    const outOfSync = this.isOutOfSync;
     const now = this.follower.databaseNow() ?? this.clock.now();
     for (const connection of this.connections) {
       if (outOfSync) this.end(connection, 'out_of_sync');
@@ -101,6 +101,10 @@ export class OpenConnections extends BackgroundJob {
     if (this.closed || !this.connections.has(connection)) return;
     const ending = await this.liveness.findEnding(connection.session);
     if (ending !== undefined) this.end(connection, ending);
+  }
+
+  private get isOutOfSync(): boolean {
+    return (this.follower.lag ?? 0) > this.maxStaleness;
   }
 
   private begin(): void {

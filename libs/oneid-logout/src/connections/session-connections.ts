@@ -99,6 +99,7 @@ export class SessionConnections implements OnModuleDestroy {
   /** Nobody waits for a gateway's `handleConnection`: what went wrong has to be told here. */
   private async find(opening: SessionRequest | undefined): Promise<SessionFacts | keyof typeof CLOSE_CODES> {
     try {
+      this.liveness.requireResolvers();
       if (opening === undefined) throw new TypeError(NO_REQUEST);
       return await this.liveness.requireAlive(await this.liveness.carriedBy(opening));
     } catch (error) {

@@ -4,6 +4,7 @@ import { sendAnswer } from '../http/http-answer.js';
 import { rawQuery } from '../http/raw-query.js';
 import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
+import { LibraryRoutes } from '../sessions/session.decorators.js';
 import { type SessionRequest } from '../sessions/session-resolvers.js';
 import { type LogoutReturn, LogoutStates } from './logout-state.js';
 
@@ -11,6 +12,7 @@ import { type LogoutReturn, LogoutStates } from './logout-state.js';
  * Where OneID sends the browser after a logout. The session has ended long before, so nothing depends on this visit: a
  * `state` that is missing, wrong or used lands on the default page, and so does a store that can't answer.
  */
+@LibraryRoutes()
 @Controller({ version: VERSION_NEUTRAL })
 export class LogoutCallbackController {
   private readonly logger = new Logger('OneIdLogout');

@@ -9,6 +9,11 @@ export function rememberOpening(socket: object, request: SessionRequest): void {
   openedBy.set(socket, request);
 }
 
+/** Has this socket been accepted, so that it is closed when its session is over? */
+export function isAccepted(socket: object): boolean {
+  return openedBy.has(socket);
+}
+
 /** The request that opened a socket: the one remembered, or the one that socket.io keeps. */
 export function openingOf(socket: object): SessionRequest | undefined {
   const remembered = openedBy.get(socket);
@@ -26,7 +31,7 @@ export function requestOf(context: ExecutionContext): SessionRequest {
   const type = context.getType<string>();
   const request = candidateOf(context, type);
   if (isRequest(request)) return request;
-  throw new TypeError(`SessionAliveGuard finds no request in this context (${type}): ${HINTS[type] ?? HINTS.other}`);
+  throw new TypeError(`No request is to be found in this context (${type}): ${HINTS[type] ?? HINTS.other}`);
 }
 
 function candidateOf(context: ExecutionContext, type: string): unknown {
@@ -38,7 +43,7 @@ function candidateOf(context: ExecutionContext, type: string): unknown {
 const HINTS: { readonly [type: string]: string; readonly other: string } = {
   ws: "hand it over in the gateway's handleConnection(client, request), by SessionConnections.accept(client, request)",
   graphql: 'the GraphQL module must put it into the context as req, as it does by default, a context for each request',
-  other: 'extend the guard and override getRequest() to say what carries the session',
+  other: 'extend SessionAliveGuard and override getRequest() to say what carries the session',
 };
 
 /** Apollo and mercurius put it in the same place; of a subscription it is the one that opened the socket. */

@@ -29,9 +29,10 @@ export class SessionLiveness {
     return undefined;
   }
 
-  /** Routes can only be guarded where the option `sessionFrom` says how to find a session. */
-  get findsSessions(): boolean {
-    return this.settings.sessionFrom.length > 0;
+  /** @throws {Error} nobody has said how to find a session, so nothing can be guarded */
+  requireResolvers(): void {
+    if (this.settings.sessionFrom.length > 0) return;
+    throw new Error('SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no session can be found');
   }
 
   /**

@@ -142,10 +142,15 @@ export class LogoutFollower extends BackgroundJob {
     return this.generation;
   }
 
-  /** For how long the logouts of other replicas have been out of sight, milliseconds; 0 before anybody wanted to know. */
-  get lag(): number {
+  /** Are requests answered from memory just now? */
+  get answersNow(): boolean {
+    return this.settings.answers && this.fresh !== undefined;
+  }
+
+  /** For how long the logouts of other replicas have been out of sight, milliseconds; undefined where nobody looks. */
+  get lag(): number | undefined {
     const seen = this.last?.began ?? this.opened;
-    return seen === undefined ? 0 : this.ages.of(seen);
+    return seen && this.ages.of(seen);
   }
 
   /** The logouts of the last minutes, those of this process at once. */
@@ -166,13 +171,20 @@ export class LogoutFollower extends BackgroundJob {
       const since = this.last ?? (await this.repository.findChanges(this.id));
       this.take(await this.repository.findChanges(this.id, since.now - OVERLAP), began);
     } catch (error) {
-      if (!this.toldOfFailure)
-        this.logger.warn(`Logouts can't be followed, every request asks the database: ${String(error)}`);
-      this.toldOfFailure = true;
+      this.tellOfFailure(error);
       this.failed = true;
       // a database that takes the place of this one may not know of us
       this.declared = undefined;
     }
+  }
+
+  private tellOfFailure(error: unknown): void {
+    if (this.toldOfFailure) return;
+    this.toldOfFailure = true;
+    const meanwhile = this.settings.answers
+      ? 'every request asks the database'
+      : 'sockets and streams are closed if this goes on';
+    this.logger.warn(`Other replicas' logouts can't be followed, ${meanwhile}: ${String(error)}`);
   }
 
   private async declare(now: Moment): Promise<void> {
@@ -198,6 +210,7 @@ export class LogoutFollower extends BackgroundJob {
     const news = logouts.filter((logout) => this.recent.add(logout));
     this.recent.forget(now - this.settings.retention - OVERLAP);
     this.failed = false;
+    if (this.toldOfFailure) this.logger.log("Other replicas' logouts are followed again.");
     this.toldOfFailure = false;
     this.last = { began, now };
     for (const logout of news) this.events.publishFound([logout]);

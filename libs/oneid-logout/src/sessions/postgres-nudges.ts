@@ -59,7 +59,10 @@ export class PostgresNudges implements LogoutNudges {
     let told = false;
     while (!this.closed.signal.aborted) {
       try {
-        await this.listenOnce(onNudge, () => (told = false));
+        await this.listenOnce(onNudge, () => {
+          if (told) this.logger.log('Nudges of other replicas are heard again.');
+          told = false;
+        });
       } catch (error) {
         if (!told)
           this.logger.warn(

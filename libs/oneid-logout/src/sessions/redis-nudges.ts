@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type Redis } from 'ioredis';
+import { InvalidOptionsError } from '../oneid-logout.errors.js';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
 
 /** How long to wait at most before connecting, or subscribing, again: milliseconds. */
@@ -24,10 +25,10 @@ export class RedisNudges implements LogoutNudges {
     private readonly channel: string,
   ) {}
 
-  /** Does not connect yet. @throws {Error} the optional peer `ioredis` is not installed */
+  /** Does not connect yet. @throws {InvalidOptionsError} the optional peer `ioredis` is not installed */
   static async create(connection: RedisConnection, channel: string): Promise<RedisNudges> {
     const { Redis } = await import('ioredis').catch((error: unknown) => {
-      throw new Error('OneIdLogoutModule: the option liveness.nudge names Redis, which takes the package ioredis', {
+      throw Object.assign(new InvalidOptionsError(['liveness.nudge names Redis, which takes the package ioredis']), {
         cause: error,
       });
     });
@@ -69,6 +70,7 @@ export class RedisNudges implements LogoutNudges {
     while (this.subscriber.status === 'ready') {
       try {
         await this.subscriber.subscribe(this.channel);
+        if (this.told) this.logger.log('Nudges of other replicas are heard again.');
         this.told = false;
         // what was sent meanwhile is gone
         onNudge();

@@ -1,12 +1,15 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
-import { OneIdLogoutError, SessionRejectedError } from '../oneid-logout.errors.js';
+import { OneIdLogoutError, SessionRejectedError, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { errorFor } from './context-error.js';
-import { operationOf, requestOf } from './context-request.js';
+import { isAccepted, operationOf, requestOf } from './context-request.js';
 import { SessionLiveness } from './liveness.js';
 import { type SessionFacts } from './session.js';
-import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, rememberSession } from './session.decorators.js';
+import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
 import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
+
+/** When a client should try again whose session could not be looked up: seconds. */
+const RETRY_AFTER = '5';
 
 /** What a request carries, and whether it lives. */
 interface Check {
@@ -30,6 +33,7 @@ interface Check {
  */
 @Injectable()
 export class SessionAliveGuard implements CanActivate {
+  private warnedOfUnaccepted = false;
   private readonly operations = new WeakMap<object, { request: SessionRequest; check: Promise<Check> }>();
 
   constructor(
@@ -39,16 +43,17 @@ export class SessionAliveGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    // as a global guard: a session that is over is what these routes are for
+    if (this.reflector.get<boolean | undefined>(LIBRARY_ROUTES, context.getClass())) return true;
     const anonymous = this.reflector.getAllAndOverride<Required<AllowAnonymousOptions> | undefined>(ALLOW_ANONYMOUS, [
       context.getHandler(),
       context.getClass(),
     ]);
-    if (!this.liveness.findsSessions) {
-      throw new Error('SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no session can be found');
-    }
+    this.liveness.requireResolvers();
     try {
       return await this.admit(context, anonymous);
     } catch (error) {
+      if (error instanceof StoreUnavailableError) this.setHeader(context, 'Retry-After', RETRY_AFTER);
       throw error instanceof OneIdLogoutError ? await errorFor(context, error) : error;
     }
   }
@@ -63,6 +68,7 @@ export class SessionAliveGuard implements CanActivate {
     anonymous: Required<AllowAnonymousOptions> | undefined,
   ): Promise<boolean> {
     const request = this.getRequest(context);
+    this.warnOfUnaccepted(context);
     const { carried, alive } = await this.checkOnce(context, request);
     if (!(alive instanceof SessionRejectedError)) {
       rememberSession(request, alive);
@@ -75,6 +81,17 @@ export class SessionAliveGuard implements CanActivate {
     }
     this.challenge(context, request, carried);
     throw alive;
+  }
+
+  /** With socket.io all seems well without it. */
+  private warnOfUnaccepted(context: ExecutionContext): void {
+    if (this.warnedOfUnaccepted || context.getType() !== 'ws') return;
+    if (isAccepted(context.switchToWs().getClient<object>())) return;
+    this.warnedOfUnaccepted = true;
+    new Logger('OneIdLogout').warn(
+      `${context.getClass().name} guards its messages, but its sockets stay open when their session is over: call ` +
+        'SessionConnections.accept() in handleConnection()',
+    );
   }
 
   /** GraphQL asks for every field of an operation. */
@@ -100,14 +117,18 @@ export class SessionAliveGuard implements CanActivate {
 
   /** RFC 6750 §3: a bearer client is told by header that its token is of no use any more. */
   private challenge(context: ExecutionContext, request: SessionRequest, carried: CarriedSession | undefined): void {
-    if (context.getType() !== 'http') return;
     const { authorization } = request.headers;
     const bearer = typeof authorization === 'string' && /^bearer /i.test(authorization);
     if (!bearer && !(carried && 'claims' in carried)) return;
-    this.adapterHost.httpAdapter.setHeader(
-      context.switchToHttp().getResponse(),
+    this.setHeader(
+      context,
       'WWW-Authenticate',
       'Bearer error="invalid_token", error_description="The session of this token has ended"',
     );
+  }
+
+  private setHeader(context: ExecutionContext, name: string, value: string): void {
+    if (context.getType() !== 'http') return;
+    this.adapterHost.httpAdapter.setHeader(context.switchToHttp().getResponse(), name, value);
   }
 }

@@ -30,7 +30,7 @@ const REMEMBERED = 10_000;
  *
  * @example
  * ```ts
- * events.ended(session).subscribe(() => socket.close());
+ * events.ended(session).subscribe(() => cache.delete(session.id));
  * ```
  */
 @Injectable()

@@ -7,6 +7,12 @@ const CURRENT_SESSION = Symbol('oneid-logout current session');
 /** @internal */
 export const ALLOW_ANONYMOUS = 'oneid-logout:allow-anonymous';
 
+/** @internal The library's own routes: OneID and browsers without a session come here, whatever guards an app has. */
+export const LibraryRoutes = () => SetMetadata(LIBRARY_ROUTES, true);
+
+/** @internal */
+export const LIBRARY_ROUTES = 'oneid-logout:library-routes';
+
 export interface AllowAnonymousOptions {
   /**
    * What becomes of a request whose session is ended, expired or unknown: `reject` it, or let it pass as `anonymous`.

@@ -216,6 +216,12 @@ export class SessionRepository {
     };
   }
 
+  /** The database's clock, milliseconds. */
+  async findNow(): Promise<number> {
+    const { rows } = await this.database.run(`SELECT ${this.now} AS now_at`);
+    return Number(rows[0]?.['now_at']);
+  }
+
   /** `registered_until` of a recorded logout, milliseconds. */
   async findRegisteredUntil(logoutId: string): Promise<number> {
     const { rows } = await this.database.run(`SELECT registered_until FROM ${this.tables.logout} WHERE id = ?`, [
