@@ -8,9 +8,28 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[Math.floor((sorted.length - 1) * q)] ?? NaN;
 }
 
+/** The median of a measurement's rounds, and their middle half. */
+export interface Spread {
+  readonly low: number;
+  readonly middle: number;
+  readonly high: number;
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  return { low: quantile(values, 0.25), middle: median(values), high: quantile(values, 0.75) };
+}
+
+export function show({ low, middle, high }: Spread, digits = 2): string {
+  const [from, at, to] = [low, middle, high].map((value) => value.toFixed(digits));
+  return `${at} (${from} to ${to})`;
+}
+
+/** Round by round, how many times as much one is as another. */
+export function ratios(values: readonly number[], base: readonly number[]): number[] {
+  return values.map((value, round) => value / (base[round] ?? NaN));
+}
+
 /** How many times as much one cost is as another, measured in the same rounds: the median, and the middle half. */
 export function ratio(costs: readonly number[], base: readonly number[]): string {
-  const ratios = costs.map((cost, round) => cost / (base[round] ?? NaN));
-  const [low, middle, high] = [0.25, 0.5, 0.75].map((q) => quantile(ratios, q).toFixed(2));
-  return `${middle} (${low} to ${high})`;
+  return show(spreadOf(ratios(costs, base)));
 }

@@ -1,18 +1,22 @@
 import { type SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 
-const issuer = 'https://oneid.example/';
+const exampleIssuer = 'https://oneid.example/';
 const BATCH = 1000;
 
 export const idOf = (n: number) => digest(['session', n]);
 export const sidOf = (n: number) => `5f0c4a52-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-/** Stores the sessions from one number to another; every tenth has been logged out, all have tokens. */
+/** Stores the sessions from one number to another; every tenth has been logged out, or none, all have tokens. */
 export async function fill(
   database: SessionDatabase,
   from: number,
   to: number,
-  { expired = false }: { readonly expired?: boolean },
+  {
+    expired = false,
+    issuer = exampleIssuer,
+    loggedOut = true,
+  }: { readonly expired?: boolean; readonly issuer?: string; readonly loggedOut?: boolean },
 ): Promise<void> {
   const { tables } = database;
   const now = Date.now();
@@ -28,7 +32,7 @@ export async function fill(
       ];
     });
     const logouts = numbers
-      .filter((n) => expired || n % 10 === 0)
+      .filter((n) => expired || (loggedOut && n % 10 === 0))
       .map((n) => {
         const target = targetOf('sid', issuer, sidOf(n));
         return [digest(['logout', n]), target, 'backchannel', null, null, null, now, now, expiresAt, null, null];

@@ -1,0 +1,20 @@
+/** The little of it that the benchmarks use; the package brings no types. */
+declare module 'pg' {
+  type Query = string | { readonly name?: string; readonly text: string; readonly values?: unknown[] };
+  interface Result<Row> {
+    readonly rows: readonly Row[];
+  }
+  interface Queryable {
+    query<Row>(query: Query): Promise<Result<Row>>;
+    end(): Promise<void>;
+  }
+  interface Client extends Queryable {
+    connect(): Promise<void>;
+    once(event: 'notification', listener: () => void): this;
+  }
+  const pg: {
+    readonly Client: new (url: string) => Client;
+    readonly Pool: new (options: { readonly connectionString: string }) => Queryable;
+  };
+  export default pg;
+}

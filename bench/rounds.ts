@@ -1,0 +1,54 @@
+import { type Measurement } from './load.js';
+
+/** What was measured of one server, round by round. */
+export type Series = Record<keyof Measurement, number[]>;
+
+/** How often servers are started anew: two processes with the same program may differ for as long as they live. */
+const GENERATIONS = 3;
+
+/** A round of 0 is the one that warms up. */
+export interface Turn {
+  readonly generation: number;
+  readonly round: number;
+}
+
+interface Stoppable {
+  stop(): Promise<void>;
+}
+
+/**
+ * Measures several servers in turns, each round in another order, so that what else the machine does meets all alike. The
+ * first round of each generation warms up.
+ */
+export async function inTurns<Name extends string, Server extends Stoppable>(
+  rounds: number,
+  start: () => Promise<Readonly<Record<Name, Server>>>,
+  measure: (server: Server, name: Name, turn: Turn) => Promise<Measurement>,
+  atEnd: (server: Server, name: Name) => Promise<void> = () => Promise.resolve(),
+): Promise<Record<Name, Series>> {
+  const series = new Map<Name, Series>();
+  const generations = Math.min(GENERATIONS, rounds);
+  for (let generation = 0; generation < generations; generation++) {
+    const servers = await start();
+    const names = Object.keys(servers) as Name[];
+    try {
+      const own = Math.ceil((rounds - generation) / generations);
+      for (let round = 0; round <= own; round++) {
+        for (let turn = 0; turn < names.length; turn++) {
+          const name = names[(turn + round) % names.length] as Name;
+          const { rate, p99, cpu } = await measure(servers[name], name, { generation, round });
+          if (round === 0) continue;
+          const known = series.get(name) ?? { rate: [], p99: [], cpu: [] };
+          series.set(name, known);
+          known.rate.push(rate);
+          known.p99.push(p99);
+          known.cpu.push(cpu);
+        }
+      }
+      for (const name of names) await atEnd(servers[name], name);
+    } finally {
+      for (const name of names) await servers[name].stop();
+    }
+  }
+  return Object.fromEntries(series) as Record<Name, Series>;
+}

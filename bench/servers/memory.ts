@@ -1,0 +1,60 @@
+// What a replica remembers, and what that takes.
+import { setImmediate as turn } from 'node:timers/promises';
+import { FollowedSessions } from '../../libs/oneid-logout/src/sessions/followed-sessions.js';
+import { type LogoutFollower } from '../../libs/oneid-logout/src/sessions/logout-follower.js';
+import { RecentLogouts } from '../../libs/oneid-logout/src/sessions/recent-logouts.js';
+import {
+  type CheckedSession,
+  type SessionRepository,
+} from '../../libs/oneid-logout/src/sessions/session.repository.js';
+import { digest, targetOf } from '../../libs/oneid-logout/src/sessions/targets.js';
+import { idOf, sidOf } from '../fill.js';
+import { answerQuestions } from './questions.js';
+
+const issuer = 'https://oneid.example/';
+
+/** As a driver makes it: strings of its own for every row. */
+const fresh = (text: string) => Buffer.from(text).toString();
+
+async function heap(): Promise<number> {
+  for (let n = 0; n < 3; n++) {
+    await turn();
+    globalThis.gc?.();
+  }
+  return process.memoryUsage().heapUsed;
+}
+
+/** Bytes per session that a replica remembers. */
+async function sessions(count: number): Promise<number> {
+  const now = Date.now();
+  const check = (id: string): Promise<CheckedSession> => {
+    const n = Number(id);
+    const facts = { id: fresh(idOf(n)), issuer: fresh(issuer), clientId: fresh('app'), sid: fresh(sidOf(n)) };
+    const session = { ...facts, sub: `user-${n}`, issuedAt: now / 1000, registeredAt: now, expiresAt: now + 1e9 };
+    return Promise.resolve({ session, expired: false });
+  };
+  const follower = { fresh: 1, databaseNow: () => now, logouts: new RecentLogouts() } as unknown as LogoutFollower;
+  const repository = { check } as unknown as SessionRepository;
+  const followed = new FollowedSessions(repository, follower, { read: () => 0 }, 500, count);
+  const before = await heap();
+  for (let n = 0; n < count; n++) await followed.check(fresh(String(n)));
+  const after = await heap();
+  // and it must still be there to be measured
+  if ((await followed.check('0')) === undefined) throw new Error('nothing was remembered');
+  return (after - before) / count;
+}
+
+/** Bytes per logout of the last minutes. */
+async function logouts(count: number): Promise<number> {
+  const recent = new RecentLogouts();
+  const before = await heap();
+  for (let n = 0; n < count; n++) {
+    const target = targetOf('sid', issuer, sidOf(n));
+    recent.add({ id: digest(['logout', n]), target, channel: 'backchannel', changedAt: Date.now() });
+  }
+  const after = await heap();
+  if (recent.size !== count) throw new Error('not all logouts are there');
+  return (after - before) / count;
+}
+
+answerQuestions('', { sessions: (count) => sessions(Number(count)), logouts: (count) => logouts(Number(count)) });

@@ -1,0 +1,68 @@
+// One replica of two: records logouts, or watches for the moment from which on it refuses a session.
+import 'reflect-metadata';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  OneIdLogoutModule,
+  type OneIdLogoutOptions,
+  SessionEvents,
+  SessionLiveness,
+  sessionFromCookie,
+} from 'nestjs-oneid-logout';
+import pg from 'pg';
+import { type BackchannelLogout, LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { answerQuestions, settings } from './questions.js';
+
+export interface ReplicaSettings {
+  readonly options: Omit<OneIdLogoutOptions, 'sessionFrom'>;
+  /** Of the same server, for bare notifications. */
+  readonly url: string;
+}
+
+const { options, url } = settings() as ReplicaSettings;
+
+@Module({ imports: [OneIdLogoutModule.forRoot({ ...options, sessionFrom: sessionFromCookie('session') })] })
+class ReplicaModule {}
+
+const app = await NestFactory.create(ReplicaModule, { logger: ['error'] });
+await app.listen(0, '127.0.0.1');
+const liveness = app.get(SessionLiveness);
+const recorder = app.get(LogoutRecorder, { strict: false });
+const events = app.get(SessionEvents);
+const client = new pg.Client(url);
+await client.connect();
+await client.query('LISTEN bare');
+
+/** Whoever asked shall not run while what is measured does: milliseconds. */
+const QUIET = 30;
+
+/** One clock for all processes of this machine: milliseconds. */
+const now = () => Number(process.hrtime.bigint()) / 1e6;
+
+answerQuestions(await app.getUrl(), {
+  isAlive: async (id) => (await liveness.findAlive({ id: String(id) })) !== undefined,
+  /** When this replica's answer became no. */
+  refuses: async (id) => {
+    while ((await liveness.findAlive({ id: String(id) })) !== undefined) await turn();
+    return now();
+  },
+  /** When the logout was committed, as far as this replica could know. */
+  logOut: async (logout) => {
+    let committed = NaN;
+    const subscription = events.recorded.subscribe(() => (committed = now()));
+    await recorder.backchannel(logout as BackchannelLogout);
+    subscription.unsubscribe();
+    await delay(QUIET);
+    return committed;
+  },
+  /** When a bare notification arrives. */
+  hears: () => new Promise((resolve) => client.once('notification', () => resolve(now()))),
+  /** When it was sent. */
+  notify: async () => {
+    const sent = now();
+    await client.query("NOTIFY bare, 'x'");
+    await delay(QUIET);
+    return sent;
+  },
+});
