@@ -1,9 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as endOfTurn, setTimeout as delay } from 'node:timers/promises';
 import { type Stopwatch } from '../clock.js';
 import { type ReplicaRepository } from './replica.repository.js';
 
 /** Waits until no replica takes for alive any more what a logout has ended that is on record by now. */
 export class CommitWait {
+  /** What has not been asked yet, so that it is asked after the commit of whoever waits for it now. */
+  private question: Promise<number> | undefined;
+
   constructor(
     private readonly replicas: ReplicaRepository,
     private readonly stopwatch: Stopwatch,
@@ -18,12 +21,21 @@ export class CommitWait {
     if (this.answersAtOnce) return;
     const recorded = this.stopwatch.read();
     // a replica that declares itself later has read nothing before the logout
-    const longest = Math.max(this.least, await this.replicas.findMaxStaleness());
+    const longest = Math.max(this.least, await this.findLongest());
     for (;;) {
       const left = recorded + longest - this.stopwatch.read();
       if (left <= 0) return;
       // timers fire early, too
       await delay(Math.ceil(left));
     }
+  }
+
+  /** Asked once for all logouts that were committed together, which come here in one turn of the event loop. */
+  private findLongest(): Promise<number> {
+    this.question ??= endOfTurn().then(() => {
+      this.question = undefined;
+      return this.replicas.findMaxStaleness();
+    });
+    return this.question;
   }
 }

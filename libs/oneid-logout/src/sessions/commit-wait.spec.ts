@@ -1,0 +1,71 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { StoreUnavailableError } from '../oneid-logout.errors.js';
+import { CommitWait } from './commit-wait.js';
+import { type ReplicaRepository } from './replica.repository.js';
+
+describe('CommitWait', () => {
+  /** One for each time that the replicas were asked for. */
+  let questions: { resolve(maxStaleness: number): void; reject(error: unknown): void }[];
+  let asked: (count: number) => Promise<void>;
+  let now: number;
+  let wait: CommitWait;
+  beforeEach(() => {
+    questions = [];
+    now = 0;
+    asked = async (count) => {
+      while (questions.length < count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const findMaxStaleness = () => new Promise<number>((resolve, reject) => questions.push({ resolve, reject }));
+    wait = new CommitWait({ findMaxStaleness } as unknown as ReplicaRepository, { read: () => now }, 0, false);
+  });
+
+  it('asks once for all that were committed together', async () => {
+    const waits = [wait.wait(), wait.wait(), wait.wait()];
+    await asked(1);
+    questions[0]?.resolve(0);
+    await Promise.all(waits);
+    expect(questions).toHaveLength(1);
+  });
+
+  it('does not take an answer for a logout that was committed after the question: a replica may have come between', async () => {
+    const first = wait.wait();
+    await asked(1);
+    const second = wait.wait();
+    await asked(2);
+    questions[0]?.resolve(0);
+    await first;
+    let over = false;
+    void second.then(() => (over = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(over).toBe(false);
+    questions[1]?.resolve(0);
+    await second;
+  });
+
+  it('counts for each from its own commit', async () => {
+    const early = wait.wait();
+    now = 30;
+    const late = wait.wait();
+    await asked(1);
+    now = 60;
+    questions[0]?.resolve(60);
+    await early;
+    let over = false;
+    void late.then(() => (over = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(over).toBe(false);
+    now = 90;
+    await late;
+  });
+
+  it('BC-13: tells all of them when the replicas can not be read', async () => {
+    const waits = Promise.allSettled([wait.wait(), wait.wait()]);
+    await asked(1);
+    questions[0]?.reject(new StoreUnavailableError('down'));
+    expect((await waits).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    const again = wait.wait();
+    await asked(2);
+    questions[1]?.resolve(0);
+    await again;
+  });
+});
