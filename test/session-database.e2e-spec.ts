@@ -311,6 +311,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     ],
     ['a refresh', async () => store.registry.refresh((await alive()).id, { refreshToken: 'another' })],
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],
+    ['settling logouts without tokens', () => store.tokens.settleTokenless(20)],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
     ['a look at what is new', () => store.repository.findChanges('nobody', Date.now())],
     ['making tokens due', async () => store.tokens.makeDue(await alive())],

@@ -143,6 +143,46 @@ export class TokenRepository {
   }
 
   /**
+   * Notes of all logouts that are due, but whose sessions have no tokens, that nothing is left to do: most are such, and
+   * each by itself would cost two commits. A lone one is left to {@link moveDue}.
+   *
+   * @returns how many of those that were looked at have tokens; they are due as before
+   */
+  async settleTokenless(limit: number): Promise<number> {
+    const due = await this.findDue(limit);
+    const [first] = due;
+    if (first === undefined || due.length === 1) return 0;
+    const ids = due.map(({ id }) => id);
+    const leased = first.now + LEASE;
+    // no parameters, for which PostgreSQL would take texts
+    const times = due.map(({ dueAt }) => `WHEN ? THEN ${dueAt}`);
+    // first the lease: tokens that are stored from now on change the time once more, and are not overlooked
+    await this.database.run(
+      `UPDATE ${this.tables.logout} SET tokens_due_at = ?
+       WHERE id IN (${placesOf(ids)}) AND tokens_due_at = CASE id ${times.join(' ')} END`,
+      [leased, ...ids, ...ids],
+    );
+    const { rows } = await this.database.run(
+      `SELECT l.id FROM ${this.tables.logout} l WHERE l.id IN (${placesOf(ids)}) AND l.tokens_due_at = ?
+         AND ${noneOf(`${this.tables.session} s JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id`)}`,
+      [...ids, leased],
+    );
+    const tokenless = new Set(rows.map((row) => String(row['id'])));
+    await this.moveAllDue([...tokenless], leased, null);
+    const left = ids.filter((id) => !tokenless.has(id));
+    await this.moveAllDue(left, leased, first.now);
+    return left.length;
+  }
+
+  private async moveAllDue(ids: readonly string[], from: number, to: number | null): Promise<void> {
+    if (ids.length === 0) return;
+    await this.database.run(
+      `UPDATE ${this.tables.logout} SET tokens_due_at = ? WHERE id IN (${placesOf(ids)}) AND tokens_due_at = ?`,
+      [to, ...ids, from],
+    );
+  }
+
+  /**
    * Tokens of the sessions that this logout ends, in the order of their session ids. The front-channel's are only those
    * that no other logout is about to revoke.
    */
@@ -167,6 +207,8 @@ export class TokenRepository {
     return this.database.tables;
   }
 }
+
+const placesOf = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 function toTokens(row: SqlRow): StoredTokens {
   const { id_token: idToken, refresh_token: refreshToken } = row;

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { databases, type TestDatabase } from './support/databases.js';
+import { intercept, SessionStore } from './support/session-store.js';
+
+describe.each(databases)('logouts without tokens to revoke, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  let statements: number;
+  beforeAll(async () => {
+    testDatabase = await database.create();
+    store = await SessionStore.open(testDatabase);
+    intercept(store.database, (run, sql, parameters) => {
+      statements += 1;
+      return run(sql, parameters);
+    });
+  });
+  beforeEach(async () => {
+    await store.clear();
+    statements = 0;
+  });
+  afterAll(async () => {
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  const signIn = (sid: string) => {
+    const idToken = store.idToken({ sub: 'alice', sid });
+    return store.registry.register({ idToken, refreshToken: `token of ${sid}` });
+  };
+  const logOut = (sid: string) => store.recorder.backchannel(store.logout({ sid }));
+  const forgetTokens = (id: string) =>
+    store.database.run('DELETE FROM oneid_session_tokens WHERE session_id = ?', [id]);
+  const dueOf = async () => (await store.tokens.findDue(99)).map(({ id }) => id).sort();
+
+  it('are settled together, and the others are left as they were', async () => {
+    for (const sid of ['a', 'b']) await signIn(sid);
+    for (const sid of ['a', 'b', 'c', 'd', 'e', 'f']) await logOut(sid);
+    await forgetTokens((await signIn('g')).id);
+    await logOut('g');
+    const all = await dueOf();
+    statements = 0;
+    expect(await store.tokens.settleTokenless(50)).toBe(2);
+    expect(statements).toBeLessThanOrEqual(5);
+    expect([all.length, (await dueOf()).length, await store.tokens.countDue()]).toEqual([7, 2, 2]);
+  });
+
+  it('are looked at no more than so many at once, the longest due first, and a lone one not at all', async () => {
+    for (const sid of ['a', 'b', 'c']) await logOut(sid);
+    const [first, second] = (await store.tokens.findDue(9)).map(({ id }) => id);
+    expect(await store.tokens.settleTokenless(2)).toBe(0);
+    const [left, ...none] = await dueOf();
+    expect(none).toEqual([]);
+    expect([first, second]).not.toContain(left);
+    expect(await store.tokens.settleTokenless(2)).toBe(0);
+    expect(await dueOf()).toEqual([left]);
+  });
+
+  it('never take one that gets tokens at that moment for settled', async () => {
+    for (let n = 1; ; n++) {
+      await store.clear();
+      const session = await signIn('late');
+      await forgetTokens(session.id);
+      for (const sid of ['late', 'other', 'another']) await logOut(sid);
+      let seen = 0;
+      const restore = intercept(store.database, async (run, sql, parameters) => {
+        if (++seen === n) {
+          restore();
+          await store.registry.refresh(session.id, { refreshToken: 'late' }).catch(() => undefined);
+        }
+        return run(sql, parameters);
+      });
+      await store.tokens.settleTokenless(50);
+      restore();
+      const late = seen < n;
+      if (late) await store.registry.refresh(session.id, { refreshToken: 'late' }).catch(() => undefined);
+      const stored = (await store.rows('session_tokens', 'refresh_token IS NOT NULL')).length > 0;
+      // who has tokens stored for an ended session has them revoked
+      expect([stored, await store.tokens.countDue()]).toEqual([true, 1]);
+      if (late) return;
+    }
+  });
+});
