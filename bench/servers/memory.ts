@@ -1,5 +1,6 @@
 // What a replica remembers, and what that takes.
 import { setImmediate as turn } from 'node:timers/promises';
+import { Ages, Clock, Stopwatch } from '../../libs/oneid-logout/src/clock.js';
 import { FollowedSessions } from '../../libs/oneid-logout/src/sessions/followed-sessions.js';
 import { type LogoutFollower } from '../../libs/oneid-logout/src/sessions/logout-follower.js';
 import { RecentLogouts } from '../../libs/oneid-logout/src/sessions/recent-logouts.js';
@@ -33,9 +34,11 @@ async function sessions(count: number): Promise<number> {
     const session = { ...facts, sub: `user-${n}`, issuedAt: now / 1000, registeredAt: now, expiresAt: now + 1e9 };
     return Promise.resolve({ session, expired: false });
   };
-  const follower = { fresh: 1, databaseNow: () => now, logouts: new RecentLogouts() } as unknown as LogoutFollower;
+  const follower = { fresh: 1, isWaitedFor: true, databaseNow: () => now, logouts: new RecentLogouts() } as unknown as LogoutFollower;
   const repository = { check } as unknown as SessionRepository;
-  const followed = new FollowedSessions(repository, follower, { read: () => 0 }, 500, count);
+  const followed = new FollowedSessions(repository, follower, new Ages(new Clock(), new Stopwatch()), {
+    ...{ maxStaleness: 500, allowDuringOutage: 0, maxSessions: count },
+  });
   const before = await heap();
   for (let n = 0; n < count; n++) await followed.check(fresh(String(n)));
   const after = await heap();
