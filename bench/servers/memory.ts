@@ -34,7 +34,12 @@ async function sessions(count: number): Promise<number> {
     const session = { ...facts, sub: `user-${n}`, issuedAt: now / 1000, registeredAt: now, expiresAt: now + 1e9 };
     return Promise.resolve({ session, expired: false });
   };
-  const follower = { fresh: 1, isWaitedFor: true, databaseNow: () => now, logouts: new RecentLogouts() } as unknown as LogoutFollower;
+  const follower = {
+    fresh: 1,
+    isWaitedFor: true,
+    databaseNow: () => now,
+    logouts: new RecentLogouts(),
+  } as unknown as LogoutFollower;
   const repository = { check } as unknown as SessionRepository;
   const followed = new FollowedSessions(repository, follower, new Ages(new Clock(), new Stopwatch()), {
     ...{ maxStaleness: 500, allowDuringOutage: 0, maxSessions: count },
