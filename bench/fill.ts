@@ -1,4 +1,4 @@
-import { type SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { type SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/database/session-database.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 
 const exampleIssuer = 'https://oneid.example/';

@@ -2,7 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { CompactEncrypt } from 'jose';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { fill, idOf, sidOf } from './fill.js';
 import { browse } from './load.js';
 import { inTurns, type Series } from './rounds.js';

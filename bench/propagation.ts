@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { type BackchannelLogout } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { fill, idOf, sidOf } from './fill.js';
 import { ServerProcess } from './server-process.js';
 import { type ReplicaSettings } from './servers/replica.js';

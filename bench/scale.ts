@@ -9,7 +9,7 @@ import { format, resolveConfig } from 'prettier';
 import { DataSource } from 'typeorm';
 import { Ages, Clock, Stopwatch } from '../libs/oneid-logout/src/clock.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
 import { PURGE_BATCH } from '../libs/oneid-logout/src/sessions/session-purge.js';
 import { PurgeProgress } from '../libs/oneid-logout/src/sessions/purge-progress.js';

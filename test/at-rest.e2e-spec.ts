@@ -4,7 +4,7 @@ import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
 import { post } from './support/channel-requests.js';
 import { databases } from './support/databases.js';
 import { clientId, type Host } from './support/host.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { goOn, wayOn } from './support/browser.js';
 import { logOut, pathOf, signIn, start, startHost, stateCookies } from './support/logout-host.js';
 

@@ -11,7 +11,7 @@ import {
   signCompact,
 } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import {
   Cleanup,

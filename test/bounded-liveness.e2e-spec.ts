@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LogoutEvent, type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
-import { CommitWait } from '../libs/oneid-logout/src/sessions/commit-wait.js';
-import { FollowedSessions } from '../libs/oneid-logout/src/sessions/followed-sessions.js';
-import { LogoutFollower } from '../libs/oneid-logout/src/sessions/logout-follower.js';
-import { ReplicaRepository } from '../libs/oneid-logout/src/sessions/replica.repository.js';
+import { CommitWait } from '../libs/oneid-logout/src/replicas/commit-wait.js';
+import { FollowedSessions } from '../libs/oneid-logout/src/replicas/followed-sessions.js';
+import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/replicas/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';

@@ -6,7 +6,7 @@ import helmet from 'helmet';
 import { sessionFromCookie, SessionRegistry } from 'nestjs-oneid-logout';
 import { endpointPaths } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import {
   answerOf,

@@ -17,7 +17,7 @@ import {
 } from 'nestjs-oneid-logout';
 import { WebSocket } from 'ws';
 import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { Host } from './support/host.js';
 import { intercept } from './support/session-store.js';
 import { until } from './support/until.js';

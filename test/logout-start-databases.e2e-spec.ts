@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases } from './support/databases.js';
 import { clientId, type Host } from './support/host.js';

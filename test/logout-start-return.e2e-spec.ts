@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LogoutService } from 'nestjs-oneid-logout';
 import { LogoutStates } from '../libs/oneid-logout/src/logout/logout-state.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { type Host } from './support/host.js';
 import { allowedReturnUrls, foreignUrls, hostileUrls } from './support/hostile-urls.js';
 import {

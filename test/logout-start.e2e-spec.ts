@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SessionRegistry } from 'nestjs-oneid-logout';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { Browser, goOn, wayOn } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';

@@ -9,7 +9,7 @@ import {
   type SessionDatabaseOptions,
   SessionEntity,
 } from 'nestjs-oneid-logout';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
 import { startReplica } from './support/replica.js';
 import { clientId, DAY, issuer, SessionStore } from './support/session-store.js';

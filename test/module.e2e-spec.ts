@@ -32,7 +32,7 @@ import {
   SessionRepository,
 } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { sqlite, type TestDatabase } from './support/databases.js';
 import { clientId } from './support/host.js';
 import { until } from './support/until.js';

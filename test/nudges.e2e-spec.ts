@@ -2,12 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Logger } from '@nestjs/common';
 import { InvalidOptionsError, OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { Test } from '@nestjs/testing';
-import { FollowedSessions } from '../libs/oneid-logout/src/sessions/followed-sessions.js';
-import { LogoutFollower } from '../libs/oneid-logout/src/sessions/logout-follower.js';
-import { type LogoutNudges } from '../libs/oneid-logout/src/sessions/logout-nudges.js';
-import { PostgresNudges } from '../libs/oneid-logout/src/sessions/postgres-nudges.js';
-import { RedisNudges } from '../libs/oneid-logout/src/sessions/redis-nudges.js';
-import { ReplicaRepository } from '../libs/oneid-logout/src/sessions/replica.repository.js';
+import { FollowedSessions } from '../libs/oneid-logout/src/replicas/followed-sessions.js';
+import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
+import { type LogoutNudges } from '../libs/oneid-logout/src/replicas/logout-nudges.js';
+import { PostgresNudges } from '../libs/oneid-logout/src/replicas/postgres-nudges.js';
+import { RedisNudges } from '../libs/oneid-logout/src/replicas/redis-nudges.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/replicas/replica.repository.js';
 import { databases, type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
 import { SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';

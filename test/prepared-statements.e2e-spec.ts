@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { type SqlRow } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { type SqlRow } from '../libs/oneid-logout/src/database/session-database.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { issuer, SessionStore } from './support/session-store.js';
 

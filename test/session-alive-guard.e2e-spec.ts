@@ -16,7 +16,7 @@ import {
   SessionRegistry,
 } from 'nestjs-oneid-logout';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { databases } from './support/databases.js';
 import { clientId, Host, type HostSettings } from './support/host.js';
 import { DAY, intercept, maxSessionLifetime } from './support/session-store.js';

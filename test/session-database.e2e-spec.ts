@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 import Sqlite from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { StoreUnavailableError } from 'nestjs-oneid-logout';
-import { SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/database/session-database.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, SessionStore } from './support/session-store.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { PurgeProgress } from '../libs/oneid-logout/src/sessions/purge-progress.js';
-import { type SqlRow } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { type SqlRow } from '../libs/oneid-logout/src/database/session-database.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import {
   type NewLogout,

@@ -4,7 +4,7 @@ import { ends, type LogoutFact } from '../libs/oneid-logout/src/sessions/rule.js
 import { type SessionFacts } from '../libs/oneid-logout/src/sessions/session.js';
 import { digest, targetOf, type TargetKind } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { type SqlParameter } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { type SqlParameter } from '../libs/oneid-logout/src/database/session-database.js';
 import { SessionStore, without } from './support/session-store.js';
 
 interface Sessions {

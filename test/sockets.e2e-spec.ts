@@ -23,7 +23,7 @@ import {
 } from 'nestjs-oneid-logout';
 import { io, type Socket as IoClient } from 'socket.io-client';
 import { WebSocket } from 'ws';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
 import { Host } from './support/host.js';
 import { intercept } from './support/session-store.js';

@@ -5,7 +5,7 @@ import { LogoutService, type OneIdLogoutOptions, type Session, SessionRegistry }
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
-import { SessionDatabase } from '../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { SessionPurge } from '../libs/oneid-logout/src/sessions/session-purge.js';
 import { TokenRepository } from '../libs/oneid-logout/src/sessions/token.repository.js';
 import { TokenVault } from '../libs/oneid-logout/src/sessions/token-vault.js';

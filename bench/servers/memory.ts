@@ -1,9 +1,9 @@
 // What a replica remembers, and what that takes.
 import { setImmediate as turn } from 'node:timers/promises';
 import { Ages, Clock, Stopwatch } from '../../libs/oneid-logout/src/clock.js';
-import { FollowedSessions } from '../../libs/oneid-logout/src/sessions/followed-sessions.js';
-import { type LogoutFollower } from '../../libs/oneid-logout/src/sessions/logout-follower.js';
-import { RecentLogouts } from '../../libs/oneid-logout/src/sessions/recent-logouts.js';
+import { FollowedSessions } from '../../libs/oneid-logout/src/replicas/followed-sessions.js';
+import { type LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
+import { RecentLogouts } from '../../libs/oneid-logout/src/replicas/recent-logouts.js';
 import {
   type CheckedSession,
   type SessionRepository,

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { type CanActivate, Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { OneIdLogoutModule, type OneIdLogoutOptions, SessionAliveGuard, sessionFromCookie } from 'nestjs-oneid-logout';
-import { SessionDatabase } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { answerQuestions, settings } from './questions.js';
 
 export interface NestSettings {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { SessionRegistry } from 'nestjs-oneid-logout';
 import { backchannelLogoutEvent } from 'nestjs-oneid-logout/testing';
-import { SessionDatabase } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { clientId, Host } from '../support/host.js';
 import { fuzzParameters } from './fuzz-parameters.js';
 

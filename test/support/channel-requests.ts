@@ -1,7 +1,7 @@
 import { SessionRegistry } from 'nestjs-oneid-logout';
 import { type BrowserLogin, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/logout/refresh-token-revoker.js';
-import { type SqlRow } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { type SqlRow } from '../../libs/oneid-logout/src/database/session-database.js';
 import { clientId, Host, type HostSettings } from './host.js';
 
 export const form = 'application/x-www-form-urlencoded';

@@ -1,4 +1,4 @@
-import { LogoutFollower } from '../../libs/oneid-logout/src/sessions/logout-follower.js';
+import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 
 /**
  * Has a replica believe what it knows for ever, however long ago it looked: the rule of staleness, switched off to see

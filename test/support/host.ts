@@ -30,7 +30,7 @@ import {
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { RESOLVED_OPTIONS, type ResolvedOptions } from '../../libs/oneid-logout/src/oneid-logout.options.js';
-import { SessionDatabase, type SqlRow } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase, type SqlRow } from '../../libs/oneid-logout/src/database/session-database.js';
 import { type DatabaseKind, sqlite, type TestDatabase } from './databases.js';
 import { TestClock } from './test-clock.js';
 

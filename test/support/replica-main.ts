@@ -8,7 +8,7 @@ import {
   sessionFromCookie,
   SessionRegistry,
 } from 'nestjs-oneid-logout';
-import { LogoutFollower } from '../../libs/oneid-logout/src/sessions/logout-follower.js';
+import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { believeForever } from './credulous-follower.js';
 import { HostController } from './host.js';
 

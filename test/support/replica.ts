@@ -3,7 +3,7 @@ import { Test } from '@nestjs/testing';
 import { OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { RESOLVED_OPTIONS, type ResolvedOptions } from '../../libs/oneid-logout/src/oneid-logout.options.js';
-import { SessionDatabase } from '../../libs/oneid-logout/src/sessions/session-database.js';
+import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { type TestClock } from './test-clock.js';
 
 /** An app with nothing but the library in it: one of several on the same database and OneID, or one after a restart. */

@@ -10,7 +10,7 @@ import {
   SessionDatabase,
   type SqlParameter,
   type SqlRow,
-} from '../../libs/oneid-logout/src/sessions/session-database.js';
+} from '../../libs/oneid-logout/src/database/session-database.js';
 import { StoreUnavailableError } from '../../libs/oneid-logout/src/oneid-logout.errors.js';
 import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';
 import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';

@@ -3,7 +3,7 @@ import {
   type SqlDialect,
   sqlDialects,
   type SupportedDatabase,
-} from '../../libs/oneid-logout/src/sessions/sql-dialect.js';
+} from '../../libs/oneid-logout/src/database/sql-dialect.js';
 
 /** Clocks that a test can move: the process's, and the database's. */
 export class TestClock extends Clock {

@@ -62,13 +62,13 @@ export {
   type SessionResolver,
   type TokenClaims,
 } from './sessions/session-resolvers.js';
-export { LogoutEntity } from './sessions/logout.entity.js';
-export { SessionEntity } from './sessions/session.entity.js';
-export { SessionTokensEntity } from './sessions/session-tokens.entity.js';
+export { LogoutEntity } from './database/logout.entity.js';
+export { SessionEntity } from './database/session.entity.js';
+export { SessionTokensEntity } from './database/session-tokens.entity.js';
 export {
   oneIdLogoutEntities,
   oneIdLogoutMigrations,
   type SessionDatabaseOptions,
   sessionDataSourceOptions,
-} from './sessions/session-database.js';
+} from './database/session-database.js';
 export { type CookieOptions } from './http/cookies.js';

@@ -32,22 +32,18 @@ import {
 } from './oneid-logout.options.js';
 import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
 import { OneIdClients } from './provider/oneid-clients.js';
-import { CommitWait } from './sessions/commit-wait.js';
-import {
-  FollowedSessions,
-  SESSION_CHECKS,
-  SESSION_RETENTION,
-  type SessionChecks,
-} from './sessions/followed-sessions.js';
+import { CommitWait } from './replicas/commit-wait.js';
+import { FollowedSessions, SESSION_RETENTION } from './replicas/followed-sessions.js';
 import { SessionLiveness } from './sessions/liveness.js';
-import { LogoutFollower } from './sessions/logout-follower.js';
-import { type LogoutNudges } from './sessions/logout-nudges.js';
+import { LogoutFollower } from './replicas/logout-follower.js';
+import { type LogoutNudges } from './replicas/logout-nudges.js';
 import { LogoutRecorder } from './sessions/logout-recorder.js';
-import { PostgresNudges } from './sessions/postgres-nudges.js';
-import { RedisNudges } from './sessions/redis-nudges.js';
-import { ReplicaRepository } from './sessions/replica.repository.js';
+import { PostgresNudges } from './replicas/postgres-nudges.js';
+import { RedisNudges } from './replicas/redis-nudges.js';
+import { ReplicaRepository } from './replicas/replica.repository.js';
 import { SessionAliveGuard } from './sessions/session-alive.guard.js';
-import { SessionDatabase } from './sessions/session-database.js';
+import { SESSION_CHECKS, type SessionChecks } from './sessions/session-checks.js';
+import { SessionDatabase } from './database/session-database.js';
 import { SessionEvents } from './sessions/session-events.js';
 import { SessionPurge } from './sessions/session-purge.js';
 import { SessionRegistry } from './sessions/session-registry.js';

@@ -24,10 +24,10 @@ import { InvalidOptionsError } from './oneid-logout.errors.js';
 import { LEAST_SECRET_LENGTH } from './provider/client-secret-keys.js';
 import { withoutSlash } from './provider/issuer.js';
 import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS } from './provider/token-decryption.js';
-import { type RedisConnection } from './sessions/redis-nudges.js';
-import { type SessionDatabaseOptions } from './sessions/session-database.js';
+import { type RedisConnection } from './replicas/redis-nudges.js';
+import { type SessionDatabaseOptions } from './database/session-database.js';
 import { type SessionResolver } from './sessions/session-resolvers.js';
-import { sqlDialects } from './sessions/sql-dialect.js';
+import { sqlDialects } from './database/sql-dialect.js';
 
 const ASYMMETRIC_ALGORITHMS = [
   'RS256',

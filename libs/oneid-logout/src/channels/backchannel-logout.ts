@@ -4,7 +4,7 @@ import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js'
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
 import { InvalidLogoutTokenError, OneIdLogoutError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
-import { CommitWait } from '../sessions/commit-wait.js';
+import { CommitWait } from '../replicas/commit-wait.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { LogoutTokenVerifier } from './logout-token.js';

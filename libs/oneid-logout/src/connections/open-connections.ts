@@ -1,6 +1,6 @@
 import { BackgroundJob } from '../background-job.js';
 import { type Clock } from '../clock.js';
-import { type LogoutFollower } from '../sessions/logout-follower.js';
+import { type LogoutFollower } from '../replicas/logout-follower.js';
 import { type SessionLiveness } from '../sessions/liveness.js';
 import { ends, type LogoutFact } from '../sessions/rule.js';
 import { type SessionFacts, targetsOf } from '../sessions/session.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { LogoutFollower } from '../sessions/logout-follower.js';
+import { LogoutFollower } from '../replicas/logout-follower.js';
 import { OpenConnections } from './open-connections.js';
 
 /** How one replica stands to the others. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Ages, Clock, Stopwatch } from '../clock.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
-import { SessionDatabase } from '../sessions/session-database.js';
+import { SessionDatabase } from '../database/session-database.js';
 import { SessionEvents } from '../sessions/session-events.js';
 import { UncertainLogouts } from '../sessions/uncertain-logouts.js';
 import { SessionRepository } from '../sessions/session.repository.js';

@@ -2,7 +2,7 @@ import { type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/commo
 import { Clock } from '../clock.js';
 import { SessionRejectedError } from '../oneid-logout.errors.js';
 import { type SessionFacts } from './session.js';
-import { SESSION_CHECKS, type SessionChecks } from './followed-sessions.js';
+import { SESSION_CHECKS, type SessionChecks } from './session-checks.js';
 import { SessionSettings } from './session-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
 

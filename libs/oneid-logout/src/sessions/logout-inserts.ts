@@ -1,5 +1,5 @@
 import { type GroupedInserts } from './group-commit.js';
-import { type SessionDatabase, type SqlParameter } from './session-database.js';
+import { type SessionDatabase, type SqlParameter } from '../database/session-database.js';
 import { type NewLogout, type RetentionSettings } from './session.repository.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS } from './sql-conditions.js';
 

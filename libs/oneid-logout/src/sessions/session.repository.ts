@@ -3,11 +3,11 @@ import { LogoutInserts } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
 import { boundSql, endedSql, type LogoutChannel, type LogoutFact } from './rule.js';
 import { type Session, type SessionFacts, targetsOf } from './session.js';
-import { type SessionDatabase, type SqlRow } from './session-database.js';
+import { type SessionDatabase, type SqlRow } from '../database/session-database.js';
 import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
 import { noneOf, REVOKING, TARGET_COLUMNS } from './sql-conditions.js';
-import { type SessionTables } from './session-tables.js';
-import { nowOnce } from './sql-dialect.js';
+import { type SessionTables } from '../database/session-tables.js';
+import { nowOnce } from '../database/sql-dialect.js';
 import { targetOf, type TargetKind } from './targets.js';
 
 /** A session and what the store says of it at this moment. */

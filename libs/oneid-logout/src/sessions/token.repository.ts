@@ -1,9 +1,9 @@
 import { boundSql, endsSql, type LogoutChannel } from './rule.js';
 import { type SessionFacts, targetsOf } from './session.js';
-import { nowOnce } from './sql-dialect.js';
+import { nowOnce } from '../database/sql-dialect.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING } from './sql-conditions.js';
-import { type SessionDatabase, type SqlRow } from './session-database.js';
-import { type SessionTables } from './session-tables.js';
+import { type SessionDatabase, type SqlRow } from '../database/session-database.js';
+import { type SessionTables } from '../database/session-tables.js';
 
 /** The tokens of a session as they lie in the database: ciphertext. */
 export interface StoredTokens {

@@ -1,15 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { type Ages, type Moment } from '../clock.js';
 import { type LogoutFollower } from './logout-follower.js';
-import { type LogoutChannel } from './rule.js';
-import { type Session, type SessionFacts, targetsOf } from './session.js';
-import { type CheckedSession, type SessionRepository } from './session.repository.js';
-
-/** What is asked of the store on the way of a request. */
-export type SessionChecks = Pick<SessionRepository, 'check' | 'findLogout' | 'knowsUser'>;
-
-/** @internal */
-export const SESSION_CHECKS = Symbol('oneid-logout session checks');
+import { type LogoutChannel } from '../sessions/rule.js';
+import { type SessionChecks } from '../sessions/session-checks.js';
+import { type Session, type SessionFacts, targetsOf } from '../sessions/session.js';
+import { type CheckedSession, type SessionRepository } from '../sessions/session.repository.js';
 
 /** How long a session is taken from memory without asking the database again: milliseconds. */
 export const SESSION_RETENTION = 10 * 60 * 1000;

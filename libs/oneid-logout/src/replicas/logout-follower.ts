@@ -5,11 +5,11 @@ import { BackgroundJob } from '../background-job.js';
 import { type Ages, type Moment } from '../clock.js';
 import { oneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
-import { MAX_LATENESS } from './uncertain-logouts.js';
-import { type LogoutChanges, type SessionRepository } from './session.repository.js';
+import { MAX_LATENESS } from '../sessions/uncertain-logouts.js';
+import { type LogoutChanges, type SessionRepository } from '../sessions/session.repository.js';
 import { RecentLogouts } from './recent-logouts.js';
 import { type ReplicaRepository } from './replica.repository.js';
-import { type SessionEvents } from './session-events.js';
+import { type SessionEvents } from '../sessions/session-events.js';
 
 /** How far the database's clock may go apart from ours between two looks, and how long a look may take: milliseconds. */
 const CLOCK_STEP = 1_000;

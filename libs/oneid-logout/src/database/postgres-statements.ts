@@ -1,10 +1,10 @@
+import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { type DataSource } from 'typeorm';
 import { type SqlParameter, type SqlResult, type SqlRow } from './session-database.js';
 import { type SqlDialect } from './sql-dialect.js';
 import { StatementTexts } from './statement-texts.js';
 import { type Statements } from './statements.js';
-import { digest } from './targets.js';
 import { type TimeLimit } from './time-limit.js';
 
 interface PostgresClient {
@@ -65,7 +65,7 @@ export class PostgresStatements implements Statements {
   private nameOf(text: string): string {
     let name = this.names.get(text);
     if (name === undefined) {
-      name = `oneid_${digest([text]).slice(0, 40)}`;
+      name = `oneid_${createHash('sha256').update(text).digest('hex').slice(0, 40)}`;
       this.names.set(text, name);
     }
     return name;

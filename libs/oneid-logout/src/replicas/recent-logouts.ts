@@ -1,6 +1,6 @@
-import { ends, type LogoutChannel } from './rule.js';
-import { type SessionFacts, targetsOf } from './session.js';
-import { type RecordedLogout } from './session.repository.js';
+import { ends, type LogoutChannel } from '../sessions/rule.js';
+import { type SessionFacts, targetsOf } from '../sessions/session.js';
+import { type RecordedLogout } from '../sessions/session.repository.js';
 
 /** Logouts of the last minutes, in memory, by what they are aimed at. */
 export class RecentLogouts {

@@ -1,4 +1,4 @@
-import { type SessionDatabase } from './session-database.js';
+import { type SessionDatabase } from '../database/session-database.js';
 
 /** For how long a replica counts that does not say any more that it is there, milliseconds. */
 export const REPLICA_RETENTION = 60 * 60 * 1000;

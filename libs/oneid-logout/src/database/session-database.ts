@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import {
@@ -16,7 +17,6 @@ import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { type SessionTables, sessionTablesOf } from './session-tables.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
-import { digest } from './targets.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
 import { type Statements, statementsOf } from './statements.js';
 import { TimeLimit } from './time-limit.js';
@@ -252,7 +252,9 @@ export class SessionDatabase {
       case 'mariadb': {
         // the server has one name space for all databases
         const [database] = (await runner.query('SELECT DATABASE() AS name')) as SqlRow[];
-        const lock = digest(['oneid_logout migrations', String(database?.['name'])]);
+        const lock = createHash('sha256')
+          .update(`oneid_logout migrations of ${String(database?.['name'])}`)
+          .digest('hex');
         const [row] = (await runner.query('SELECT GET_LOCK(?, ?) AS locked', [lock, MIGRATION_PATIENCE])) as SqlRow[];
         refuseUnless(Number(row?.['locked']) === 1, 'another process has been migrating it for a minute');
         return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
