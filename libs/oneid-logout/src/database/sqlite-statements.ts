@@ -7,6 +7,7 @@ import { type Statements } from './statements.js';
 const MAX_STATEMENTS = 100;
 
 interface SqliteStatement {
+  readonly database: SqliteConnection;
   readonly reader: boolean;
   all(...parameters: readonly SqlParameter[]): SqlRow[];
   run(...parameters: readonly SqlParameter[]): { readonly changes: number };
@@ -19,19 +20,20 @@ interface SqliteConnection {
 /** On SQLite's one connection, which answers before it returns: there is nothing to cut when time is over. */
 export class SqliteStatements implements Statements {
   private readonly statements = new LRUCache<string, SqliteStatement>({ max: MAX_STATEMENTS });
-  private readonly connection: SqliteConnection;
+  private readonly driver: { readonly databaseConnection: SqliteConnection };
 
-  constructor(dataSource: DataSource) {
-    const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
-    this.connection = databaseConnection;
+  constructor({ driver }: DataSource) {
+    this.driver = driver as unknown as { readonly databaseConnection: SqliteConnection };
   }
 
   // asynchronous for what is thrown
   // eslint-disable-next-line @typescript-eslint/require-await
   async run(sql: string, parameters: readonly SqlParameter[]): Promise<SqlResult> {
     let statement = this.statements.get(sql);
-    if (statement === undefined) {
-      statement = this.connection.prepare(sql);
+    // a data source that is opened again has another connection
+    const { databaseConnection: connection } = this.driver;
+    if (statement?.database !== connection) {
+      statement = connection.prepare(sql);
       this.statements.set(sql, statement);
     }
     if (!statement.reader) return { rows: [], affected: statement.run(...parameters).changes };
