@@ -1,6 +1,9 @@
 import autocannon from 'autocannon';
 import { type ServerProcess } from './server-process.js';
 
+/** How often autocannon looks whether it is done, milliseconds; its types do not know of it. */
+const OFTEN = { sampleInt: 50 };
+
 /** Requests. */
 const RUN_IN = 500;
 
@@ -22,7 +25,7 @@ export async function browse(
 ): Promise<Measurement> {
   const requests = headers.map((own) => ({ method: 'GET' as const, path: '/page', headers: { ...own } }));
   // a server that has slept while others had their turn has to get going first
-  await autocannon({ url: server.url, connections, requests, amount: RUN_IN });
+  await autocannon({ ...OFTEN, url: server.url, connections, requests, amount: RUN_IN });
   return measure(server, { connections, duration, requests });
 }
 
@@ -50,9 +53,7 @@ export async function deliver(
 
 async function measure(server: ServerProcess, options: Omit<autocannon.Options, 'url'>): Promise<Measurement> {
   const before = await server.cpu();
-  // how often autocannon looks at its clock, which its types leave out: milliseconds
-  const often = { sampleInt: 50 };
-  const result = await autocannon({ url: server.url, ...often, ...options });
+  const result = await autocannon({ url: server.url, ...OFTEN, ...options });
   const cpu = (await server.cpu()) - before;
   const answered = result['2xx'];
   if (result.non2xx > 0 || result.errors > 0 || answered === 0) {

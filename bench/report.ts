@@ -40,18 +40,25 @@ const backchannelNames: Readonly<Record<BackchannelServer, string>> = {
   eocPostgres: 'express-openid-connect, PostgreSQL',
 };
 
-const baseOf = (name: GuardServer) => (name.startsWith('eoc') || name === 'express' ? 'express' : 'none');
+const isExpress = (name: GuardServer) => name.startsWith('eoc') || name === 'express';
+
+/** Of the same app unguarded, round by round; of Nest's that is the mean of both, so that neither's luck decides. */
+function unguarded({ guards }: Results, name: GuardServer, of: keyof Series): number[] {
+  if (isExpress(name)) return guards.express[of];
+  return guards.none[of].map((value, round) => (value + (guards.noneAgain[of][round] ?? NaN)) / 2);
+}
 const table = (head: readonly string[], rows: readonly string[]) =>
   [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...rows].join('\n');
 
 /** Microseconds of processor time that a server takes for a request more than another, round by round. */
-function extra({ guards }: Results, name: GuardServer, base: GuardServer): number[] {
-  return guards[name].cpu.map((cpu, round) => cpu - (guards[base].cpu[round] ?? NaN));
+function extra(results: Results, name: GuardServer, base = unguarded(results, name, 'cpu')): number[] {
+  return results.guards[name].cpu.map((cpu, round) => cpu - (base[round] ?? NaN));
 }
 
-function rates({ guards, backchannels }: Results) {
+function rates(results: Results) {
+  const { guards, backchannels } = results;
   return {
-    guard: (name: GuardServer) => spreadOf(ratios(guards[name].rate, guards[baseOf(name)].rate)),
+    guard: (name: GuardServer) => spreadOf(ratios(guards[name].rate, unguarded(results, name, 'rate'))),
     backchannel: (name: BackchannelServer, base: BackchannelServer = 'verify') =>
       spreadOf(ratios(backchannels[name].rate, backchannels[base].rate)),
   };
@@ -61,30 +68,44 @@ function aimsOf(results: Results): Aim[] {
   const { guard, backchannel } = rates(results);
   const { bare, nudged, polled } = results.propagation;
   const scaled = (values: readonly number[]): Spread => spreadOf(values.map((value) => value / spreadOf(bare).middle));
-  const least = { low: 0, middle: Math.max(...nudged, ...polled), high: Infinity };
-  const beside = (name: GuardServer, theirs: GuardServer, base: GuardServer) =>
-    spreadOf(ratios(extra(results, name, 'none'), extra(results, theirs, base)));
+  const longest = spreadOf([Math.max(...nudged, ...polled)]);
+  const beside = (name: GuardServer, theirs: GuardServer) =>
+    spreadOf(ratios(extra(results, name), extra(results, theirs)));
   return [
-    { what: 'bounded guard, of no guard', figure: guard('bounded'), atLeast: 0.97 },
-    { what: 'strict guard on SQLite, of no guard', figure: guard('strictSqlite'), atLeast: 0.8 },
+    {
+      ...{ what: 'bounded guard, of no guard', figure: guard('bounded'), atLeast: 0.97 },
+      reason: 'no I/O is left in it; a profile shows the cookie, the look-ups and the promises around them',
+    },
+    {
+      ...{ what: 'strict guard on SQLite, of no guard', figure: guard('strictSqlite'), atLeast: 0.8 },
+      reason: "SQLite answers on the server's own core, and a third of what is added is its answer",
+    },
     {
       ...{ what: 'strict guard on PostgreSQL, of no guard', figure: guard('strictPostgres'), atLeast: 0.65 },
       reason: "the database runs on the load generator's core and is waited for",
     },
     {
       what: "bounded guard's cost, of what express-openid-connect adds to Express, its store on PostgreSQL",
-      ...{ figure: beside('bounded', 'eocPostgres', 'express'), atMost: 0.1 },
+      ...{ figure: beside('bounded', 'eocPostgres'), atMost: 0.1 },
     },
     {
       what: "strict guard's cost, of the same, both on PostgreSQL",
-      ...{ figure: beside('strictPostgres', 'eocPostgres', 'express'), atMost: 1 },
+      ...{ figure: beside('strictPostgres', 'eocPostgres'), atMost: 1 },
     },
     {
       what: "strict guard's cost, of the same, both on SQLite",
-      ...{ figure: beside('strictSqlite', 'eocSqlite', 'express'), atMost: 1 },
+      ...{ figure: beside('strictSqlite', 'eocSqlite'), atMost: 1 },
     },
-    { what: 'back-channel on PostgreSQL, of verification alone', figure: backchannel('postgres'), atLeast: 0.75 },
-    { what: 'back-channel on SQLite, of verification alone', figure: backchannel('sqlite'), atLeast: 0.65 },
+    {
+      what: 'back-channel on PostgreSQL, of verification alone',
+      ...{ figure: backchannel('postgres'), atLeast: 0.75 },
+      reason:
+        "the database runs on the load generator's core; a group of logouts is one insert and one look at the replicas",
+    },
+    {
+      ...{ what: 'back-channel on SQLite, of verification alone', figure: backchannel('sqlite'), atLeast: 0.65 },
+      reason: 'the server waits for the disk, once for each group of logouts',
+    },
     {
       what: 'back-channel, of express-openid-connect, both on PostgreSQL',
       ...{ figure: backchannel('postgres', 'eocPostgres'), atLeast: 1 },
@@ -97,7 +118,7 @@ function aimsOf(results: Results): Aim[] {
       ...{ what: 'propagation with a nudge, of a bare notification', figure: scaled(nudged), atMost: 3 },
       reason: 'the notification is sent after the commit, and answered with a look at the table',
     },
-    { what: 'the longest propagation of all, milliseconds', figure: least, atMost: MAX_STALENESS },
+    { what: 'the longest propagation of all, milliseconds', figure: longest, atMost: MAX_STALENESS },
   ];
 }
 
@@ -129,11 +150,11 @@ export function report(results: Results): string {
   const { guard, backchannel } = rates(results);
   const guardRows = (Object.keys(guardNames) as GuardServer[]).map((name) => {
     const { rate, cpu, p99 } = guards[name];
-    const more = spreadOf(extra(results, name, baseOf(name)));
+    const more = spreadOf(extra(results, name));
     const cells = [show(guard(name)), show(spreadOf(rate), 0), show(spreadOf(p99), 0), show(spreadOf(cpu), 0)];
     return `| ${guardNames[name]} | ${cells.join(' | ')} | ${show(more, 0)} |`;
   });
-  const check = (name: GuardServer) => show(spreadOf(extra(results, name, 'eocSession')), 0);
+  const check = (name: GuardServer) => show(spreadOf(extra(results, name, guards.eocSession.cpu)), 0);
   const backchannelRows = (Object.keys(backchannelNames) as BackchannelServer[]).map((name) => {
     const { rate, cpu, p99 } = backchannels[name];
     const cells = [show(backchannel(name)), show(spreadOf(rate), 0), show(spreadOf(p99), 0), show(spreadOf(cpu), 0)];
@@ -148,14 +169,14 @@ export function report(results: Results): string {
   );
   return `# What it costs
 
-Written by \`npm run bench\`, the numbers and the verdicts. Everything was measured in one run of ${rounds} rounds, in which all
-servers took turns, started anew three times; each figure is the median over the rounds, with their middle half in
-brackets, and ratios are taken round by round. ${
+Written by \`npm run bench\`, the numbers and the verdicts. Everything was measured in one run of ${rounds} rounds
+(the back-channel in ${backchannels.verify.rate.length}), in which all servers took turns, started anew three times; each figure is the median
+over the rounds, with their middle half in brackets, and ratios are taken round by round. ${
     results.pinned
       ? 'Servers had one processor core, the load generator and PostgreSQL another one.'
       : 'Servers and load generator shared all processor cores.'
-  } PostgreSQL and SQLite commit to disk. \`no guard, once more\` is the same program a second time: as far as that is
-from 1.00, no other figure says anything.
+  } PostgreSQL and SQLite commit to disk. _No guard, once more_ is the same program a second time, and unguarded is
+the mean of the two: as far as they are from 1.00, no other figure says anything.
 
 ![requests and logouts per second, beside what they are compared with](images/performance.svg)
 
