@@ -74,7 +74,11 @@ function aimsOf(results: Results): Aim[] {
   return [
     {
       ...{ what: 'bounded guard, of no guard', figure: guard('bounded'), atLeast: 0.97 },
-      reason: 'no I/O is left in it; a profile shows the cookie, the look-ups and the promises around them',
+      reason: 'most of it is what Nest takes to run any guard, see the one that does nothing; no I/O is left in ours',
+    },
+    {
+      what: 'bounded guard, of a guard that does nothing',
+      ...{ figure: spreadOf(ratios(results.guards.bounded.rate, results.guards.empty.rate)), atLeast: 0.97 },
     },
     {
       ...{ what: 'strict guard on SQLite, of no guard', figure: guard('strictSqlite'), atLeast: 0.8 },
