@@ -17,6 +17,7 @@ function documents(): string[] {
   const docs = join(root, 'docs');
   return [
     join(root, 'README.md'),
+    join(root, 'README.vi.md'),
     join(root, 'libs/oneid-logout/README.md'),
     ...readdirSync(docs)
       .filter((name) => name.endsWith('.md'))
