@@ -8,7 +8,7 @@ import { type LogoutNudges } from '../libs/oneid-logout/src/replicas/logout-nudg
 import { PostgresNudges } from '../libs/oneid-logout/src/replicas/postgres-nudges.js';
 import { RedisNudges } from '../libs/oneid-logout/src/replicas/redis-nudges.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/replicas/replica.repository.js';
-import { databases, type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
+import { type DatabaseKind, sharedDatabases, sqlite, type TestDatabase } from './support/databases.js';
 import { SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
@@ -25,44 +25,42 @@ afterAll(() => {
 const STALENESS = 60_000;
 
 interface Way {
+  readonly name: string;
   readonly database: DatabaseKind;
   readonly nudges: (store: SessionStore) => LogoutNudges | Promise<LogoutNudges>;
   /** Ends the connections of everybody who listens; how many that were. */
   readonly cut: (store: SessionStore) => Promise<number>;
 }
 
-const ways: Record<string, Way> = {
-  'LISTEN and NOTIFY': {
-    database: postgres,
-    nudges: (store) => new PostgresNudges(store.database),
-    async cut(store) {
-      const { rows } = await store.database.run(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND query LIKE 'LISTEN oneid_logout%'`,
-      );
-      return rows.length;
-    },
+const byPostgres = {
+  nudges: (store: SessionStore) => new PostgresNudges(store.database),
+  async cut(store: SessionStore) {
+    const { rows } = await store.database.run(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND query LIKE 'LISTEN oneid_logout%'`,
+    );
+    return rows.length;
   },
 };
-const redisUrl = process.env['TEST_REDIS_URL'];
-const mariadb = databases.find(({ name }) => name.startsWith('MariaDB'));
-if (mariadb !== undefined) {
-  if (redisUrl === undefined) throw new Error('TEST_REDIS_URL is not set');
-  const channel = `oneid-logout-test-${String(process.pid)}`;
-  ways['Redis'] = {
-    database: mariadb,
-    nudges: () => RedisNudges.create(redisUrl, channel),
-    async cut() {
-      const { Redis } = await import('ioredis');
-      const redis = new Redis(redisUrl);
-      const killed = await redis.client('KILL', 'TYPE', 'pubsub');
-      redis.disconnect();
-      return Number(killed);
-    },
-  };
-}
 
-describe.each(Object.entries(ways))('nudges by %s', (_name, { database, nudges, cut }) => {
+const byRedis = (url: string) => ({
+  nudges: () => RedisNudges.create(url, `oneid-logout-test-${process.pid}`),
+  async cut() {
+    const { Redis } = await import('ioredis');
+    const redis = new Redis(url);
+    const killed = await redis.client('KILL', 'TYPE', 'pubsub');
+    redis.disconnect();
+    return Number(killed);
+  },
+});
+
+const ways = sharedDatabases.map((database): Way => {
+  const { name, nudge } = database;
+  if (nudge === 'postgres') return { name: `LISTEN and NOTIFY, on ${name}`, database, ...byPostgres };
+  return { name: `Redis, beside ${name}`, database, ...byRedis(nudge.redis) };
+});
+
+describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
   let testDatabase: TestDatabase;
   let stores: SessionStore[];
   let followers: LogoutFollower[];

@@ -83,8 +83,11 @@ async function demo(): Promise<boolean> {
       ...{ ONEID_ISSUER: oneId.issuer, ONEID_CLIENT_ID: clientId, ONEID_CLIENT_SECRET: clientSecret },
       APP_SECRETS: randomBytes(32).toString('base64url'),
     };
-    const replicas = await Promise.all(ports.map((port, n) => Replica.start(`replica ${n + 1}`, port, env)));
-    closing.unshift(() => Promise.all(replicas.map((replica) => replica.stop())));
+    const starting = ports.map((port, n) => Replica.start(`replica ${n + 1}`, port, env));
+    // one that fails must not leave the others behind
+    const started = (await Promise.allSettled(starting)).flatMap((start) => ('value' in start ? start.value : []));
+    closing.unshift(() => Promise.all(started.map((replica) => replica.stop())));
+    const replicas = await Promise.all(starting);
     console.log(`Four replicas on one PostgreSQL (that of npm), each at most ${BOUND} ms behind it.`);
     const user = new ReferenceUser(baseUrl);
     const here = await logOutHere(replicas, user);

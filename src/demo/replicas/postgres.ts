@@ -10,14 +10,21 @@ export async function startPostgres(): Promise<{ readonly url: string; stop(): P
   const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-replicas-'));
   // started as root, the server runs as another user and has to get through
   await chmod(folder, 0o711);
+  const log: string[] = [];
   const server = new EmbeddedPostgres({
     ...{ databaseDir: join(folder, 'data'), user: 'postgres', password: 'postgres', port },
     createPostgresUser: process.getuid?.() === 0,
     postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-k', ''],
-    onLog: () => undefined,
+    onLog: (line) => log.push(line),
+    onError: (line) => log.push(String(line)),
   });
-  await server.initialise();
-  await server.start();
+  try {
+    await server.initialise();
+    await server.start();
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw new Error(`the PostgreSQL that comes with npm did not start:\n${log.join('')}`, { cause: error });
+  }
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     async stop() {

@@ -22,7 +22,10 @@ export class Replica {
     const replica = new Replica(name, `http://127.0.0.1:${port}`, child);
     const deadline = performance.now() + PATIENCE;
     while ((await fetch(`${replica.url}/healthz`).catch(() => undefined))?.status !== 200) {
-      if (child.exitCode !== null || performance.now() > deadline) throw new Error(`${name} did not start`);
+      if (child.exitCode !== null || performance.now() > deadline) {
+        child.kill('SIGKILL');
+        throw new Error(`${name} did not start`);
+      }
       await delay(50);
     }
     return replica;

@@ -3,6 +3,7 @@ import { Clock } from '../clock.js';
 import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js';
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
 import { InvalidLogoutTokenError, OneIdLogoutError, ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { CachedResource } from '../provider/cached-resource.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
 import { CommitWait } from '../replicas/commit-wait.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
@@ -18,21 +19,29 @@ const RETRY_AFTER = { store: '5', provider: String(KEYS_COOL_DOWN / 1000 + 1) };
 /** What a clock that is wrong would find fault with. */
 const TIME_FAULTS = new Set<string>(['logout_token_iat_invalid', 'logout_token_too_old', 'logout_token_expired']);
 
-/** Milliseconds. */
+/** How far the clocks may be apart, and how long that is not measured again while this host's does not step: milliseconds. */
 const MAX_CLOCK_SKEW = 60_000;
+const SKEW_MAX_AGE = 10_000;
 
 /** From a back-channel request to its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
 @Injectable()
 export class BackchannelLogout {
   private readonly logger = new Logger('OneIdLogout');
+  /** How far the database's clock is ahead of this host's, milliseconds. */
+  private readonly clockSkew: CachedResource<number>;
 
   constructor(
     private readonly verifier: LogoutTokenVerifier,
     private readonly recorder: LogoutRecorder,
     private readonly commitWait: CommitWait,
-    private readonly repository: SessionRepository,
-    private readonly clock: Clock,
-  ) {}
+    repository: SessionRepository,
+    clock: Clock,
+  ) {
+    const load = async () => (await repository.findNow()) - clock.now();
+    // whoever floods us with old tokens shall not flood the database
+    const times = { maxAge: SKEW_MAX_AGE, coolDown: SKEW_MAX_AGE };
+    this.clockSkew = new CachedResource(load, clock, times, "the database's clock");
+  }
 
   /** 200 when the logout is on record and every replica knows it, 400 when the request is bad, 503 when OneID should send it again. */
   async answer(request: FormRequest): Promise<HttpAnswer> {
@@ -52,8 +61,8 @@ export class BackchannelLogout {
    */
   private async clockFault(error: unknown): Promise<Error | undefined> {
     if (!(error instanceof InvalidLogoutTokenError) || !TIME_FAULTS.has(error.code)) return undefined;
-    const databaseNow = await this.repository.findNow().catch(() => undefined);
-    if (databaseNow === undefined || Math.abs(databaseNow - this.clock.now()) <= MAX_CLOCK_SKEW) return undefined;
+    const skew = await this.clockSkew.get().catch(() => 0);
+    if (Math.abs(skew) <= MAX_CLOCK_SKEW) return undefined;
     return new Error("This host's clock and the database's are more than a minute apart");
   }
 

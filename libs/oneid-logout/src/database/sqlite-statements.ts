@@ -26,9 +26,14 @@ export class SqliteStatements implements Statements {
     this.driver = driver as unknown as { readonly databaseConnection: SqliteConnection };
   }
 
-  // asynchronous for what is thrown
-  // eslint-disable-next-line @typescript-eslint/require-await
-  async run(sql: string, parameters: readonly SqlParameter[]): Promise<SqlResult> {
+  run(sql: string, parameters: readonly SqlParameter[]): Promise<SqlResult> {
+    // what is thrown becomes a rejection
+    return new Promise((resolve) => {
+      resolve(this.runNow(sql, parameters));
+    });
+  }
+
+  private runNow(sql: string, parameters: readonly SqlParameter[]): SqlResult {
     let statement = this.statements.get(sql);
     // a data source that is opened again has another connection
     const { databaseConnection: connection } = this.driver;

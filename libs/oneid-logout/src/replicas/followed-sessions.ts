@@ -105,7 +105,8 @@ export class FollowedSessions implements SessionChecks {
     generation: number | undefined,
     retention = SESSION_RETENTION,
   ): known is Remembered<T> {
-    return known?.generation === generation && known !== undefined && this.ages.of(known.asked) < retention;
+    if (known === undefined || known.generation !== generation) return false;
+    return this.ages.of(known.asked) < retention;
   }
 
   /** While the store says nothing: what was known when it last did, as long as the settings allow. */

@@ -105,6 +105,7 @@ export class LogoutFollower extends BackgroundJob {
     this.declared = undefined;
     const silent = this.nudges?.close();
     await this.stop();
+    // a look that was under way may have come to its end
     this.last = undefined;
     this.declared = undefined;
     if (this.settings.answers) await this.replicas.withdraw(this.id).catch(() => undefined);

@@ -1,7 +1,7 @@
 import { type SessionDatabase } from '../database/session-database.js';
 
 /** For how long a replica counts that does not say any more that it is there, milliseconds. */
-export const REPLICA_RETENTION = 60 * 60 * 1000;
+const REPLICA_RETENTION = 60 * 60 * 1000;
 
 /** The replicas of this database that may answer from memory, and how old what they remember may be. */
 export class ReplicaRepository {
