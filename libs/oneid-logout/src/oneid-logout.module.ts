@@ -146,14 +146,7 @@ const DAY = 24 * 60 * 60 * 1000;
       provide: CommitWait,
       inject: [ReplicaRepository, Stopwatch, RESOLVED_OPTIONS],
       useFactory: (replicas: ReplicaRepository, stopwatch: Stopwatch, { liveness }: ResolvedOptions) =>
-        liveness === 'strict'
-          ? new CommitWait(replicas, stopwatch, 0, false)
-          : new CommitWait(
-              replicas,
-              stopwatch,
-              liveness.maxStaleness + liveness.allowDuringOutage,
-              liveness.answerAtOnce,
-            ),
+        new CommitWait(replicas, stopwatch, boundOf(liveness), answersAtOnce(liveness)),
     },
     {
       provide: UncertainLogouts,
@@ -261,8 +254,7 @@ export class OneIdLogoutModule
       );
     }
     const { liveness } = this.options;
-    const wait =
-      liveness === 'strict' || liveness.answerAtOnce ? 0 : liveness.maxStaleness + liveness.allowDuringOutage;
+    const wait = answersAtOnce(liveness) ? 0 : boundOf(liveness);
     if (wait > PROVIDER_PATIENCE) {
       logger.warn(
         `OneID has to wait ${wait} ms for every 200 (liveness.maxStaleness and allowDuringOutage), which may be longer ` +
@@ -316,6 +308,15 @@ export class OneIdLogoutModule
   }
 }
 
+/** How far behind this replica may answer requests, milliseconds. */
+function boundOf(liveness: ResolvedOptions['liveness']): number {
+  return liveness === 'strict' ? 0 : liveness.maxStaleness + liveness.allowDuringOutage;
+}
+
+function answersAtOnce(liveness: ResolvedOptions['liveness']): boolean {
+  return liveness !== 'strict' && liveness.answerAtOnce;
+}
+
 function nudgesOf(
   database: SessionDatabase,
   { liveness }: ResolvedOptions,
@@ -358,8 +359,7 @@ function openConnectionsOf(
   clock: Clock,
   { liveness: mode, maxConnectionStaleness }: ResolvedOptions,
 ): OpenConnections {
-  const allowed = mode === 'strict' ? 0 : mode.maxStaleness + mode.allowDuringOutage;
-  return new OpenConnections(events, follower, liveness, clock, Math.max(maxConnectionStaleness, allowed));
+  return new OpenConnections(events, follower, liveness, clock, Math.max(maxConnectionStaleness, boundOf(mode)));
 }
 
 function isRegistration(metatype: Type): boolean {
