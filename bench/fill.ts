@@ -29,6 +29,7 @@ export async function fill(
         ...[id, issuer, 'app', sid, sub, Math.floor(now / 1000), now, expiresAt],
         ...[targetOf('session', issuer, id), targetOf('sid', issuer, sid), targetOf('sub', issuer, sub)],
         digest(['id token', n]),
+        'Chromium on Linux',
       ];
     });
     const logouts = numbers

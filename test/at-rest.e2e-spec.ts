@@ -48,6 +48,9 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
 
     // signed in, and no more
     await signInAs('user-of-this-test-1');
+    const idToken = await host.oneId.idToken({ clientId, login: host.oneId.signIn({ sub: 'user-of-this-test-0' }) });
+    await host.app.get(SessionRegistry).register({ idToken, label: 'the phone of this test' });
+    tell('user-of-this-test-0', 'the phone of this test');
     // logged out by OneID, over the back-channel and the front-channel
     const second = await signInAs('user-of-this-test-2');
     const logoutToken = await host.oneId.logoutToken({ clientId, sid: second.login.sid, claims: { jti: 'the-jti' } });
@@ -80,6 +83,7 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     expect(columns).toEqual(await documentedColumns());
     expect(columns).toEqual([
       'oneid_session.id',
+      'oneid_session.label',
       'oneid_session.sid',
       'oneid_session.sub',
       'oneid_session_tokens.session_id',

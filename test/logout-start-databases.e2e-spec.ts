@@ -1,10 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
+import {
+  InvalidLogoutRequestError,
+  type LogoutEvent,
+  LogoutService,
+  type Session,
+  SessionEvents,
+  SessionRegistry,
+  StoreUnavailableError,
+} from 'nestjs-oneid-logout';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases } from './support/databases.js';
 import { clientId, type Host } from './support/host.js';
 import { logOut, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
+import { intercept, without } from './support/session-store.js';
 
 describe.each(databases)('on $name', (database) => {
   let host: Host;
@@ -88,13 +98,147 @@ describe.each(databases)('on $name', (database) => {
     for (const { browser } of mine) expect(await reasonAtMe(browser)).toBe('logged_out');
   });
 
-  it('end() and endAll() say so when the store is down', async () => {
+  describe('endOthers()', () => {
+    it('ends all other sessions of the user for good, of nobody else, and says how many', async () => {
+      const logout = host.app.get(LogoutService);
+      const mine = await signIn(host);
+      const inSameLogin = await host.app
+        .get(SessionRegistry)
+        .register({ idToken: await host.oneId.idToken({ clientId, login: mine.login }) });
+      const others = [await signIn(host), await signIn(host)];
+      const stranger = await signIn(host, { sub: 'ALICE' });
+      const seen: LogoutEvent[] = [];
+      host.app.get(SessionEvents).logouts.subscribe((event) => seen.push(event));
+
+      expect(await logout.endOthers(mine.session)).toBe(3);
+      const ended = [inSameLogin, ...others.map(({ session }) => session)];
+      const { logouts } = await host.stored();
+      expect(logouts.map((row) => row['target']).sort()).toEqual(
+        ended.map(({ id }) => targetOf('session', host.oneId.issuer, id)).sort(),
+      );
+      for (const row of logouts) {
+        expect(row).toMatchObject({ channel: 'admin', issued_until: null, registered_until: null });
+      }
+      for (const { browser } of others) expect(await reasonAtMe(browser)).toBe('logged_out');
+      expect((await host.fetch('/me', { session: inSameLogin.id })).status).toBe(401);
+      expect(await reasonAtMe(mine.browser)).toBe('alive');
+      expect(await reasonAtMe(stranger.browser)).toBe('alive');
+      expect(await host.app.get(SessionRegistry).listAlive(mine.session)).toEqual([mine.session]);
+      expect(seen.map(({ channel }) => channel)).toEqual(['admin']);
+      expect(ended.map((session) => seen.some((event) => event.ends(session)))).toEqual([true, true, true]);
+      expect(seen.some((event) => event.ends(mine.session))).toBe(false);
+      // nothing is left to do, nothing is done twice, and a later sign-in lives
+      expect(await logout.endOthers(mine.session)).toBe(0);
+      expect((await host.stored()).logouts).toHaveLength(3);
+      expect(await reasonAtMe((await signIn(host)).browser)).toBe('alive');
+    });
+
+    it('BC-15: has their refresh tokens revoked, and not that of the one that lives', async () => {
+      const registry = host.app.get(SessionRegistry);
+      const signInWithToken = async () => {
+        const { session, login } = await signIn(host);
+        const refreshToken = host.oneId.refreshToken({ clientId, login });
+        await registry.refresh(session.id, { refreshToken });
+        return { session, refreshToken };
+      };
+      const [mine, ...others] = [await signInWithToken(), await signInWithToken(), await signInWithToken()];
+      await host.app.get(LogoutService).endOthers(mine.session);
+      await host.app.get(RefreshTokenRevoker, { strict: false }).wake();
+      expect(host.oneId.revoked.map(({ token }) => token).sort()).toEqual(
+        others.map(({ refreshToken }) => refreshToken).sort(),
+      );
+      expect((await host.stored()).tokens.map((row) => row['session_id'])).toEqual([mine.session.id]);
+    });
+
+    describe('of very many sessions', () => {
+      const idOf = (n: number) => digest(['one of many', n]);
+
+      /** All at one moment but for a few: pages must not lose those that share theirs. */
+      async function signInOften(count: number): Promise<Session> {
+        const { session } = await signIn(host);
+        const { issuer, clientId, sub } = session;
+        const database = host.app.get(SessionDatabase);
+        const targetSub = targetOf('sub', issuer, sub);
+        const rows = Array.from({ length: count }, (_, n) => [
+          ...[idOf(n), issuer, clientId, null, sub, 1, n < 3 ? n : session.registeredAt, session.expiresAt],
+          ...[targetOf('session', issuer, idOf(n)), null, targetSub, digest(['token', n]), null],
+        ]);
+        const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
+        await database.run(`INSERT INTO oneid_session VALUES ${values}`, rows.flat());
+        return session;
+      }
+
+      it('ends them with a statement for some hundreds', async () => {
+        const session = await signInOften(1_000);
+        const statements: string[] = [];
+        const restore = intercept(host.app.get(SessionDatabase), (run, sql, parameters) => {
+          statements.push(sql.trim().split(' ')[0] ?? '');
+          return run(sql, parameters);
+        });
+        const ended = await host.app.get(LogoutService).endOthers(session);
+        restore();
+        expect(ended).toBe(1_000);
+        expect(statements.filter((verb) => verb === 'INSERT')).toHaveLength(4);
+        expect(await host.app.get(SessionRegistry).listAlive(session, 9)).toEqual([session]);
+        expect((await host.stored()).logouts).toHaveLength(1_000);
+      });
+
+      it('goes on where it has stopped when the store was gone in between', async () => {
+        const session = await signInOften(600);
+        const logout = host.app.get(LogoutService);
+        let inserts = 0;
+        const restore = intercept(host.app.get(SessionDatabase), (run, sql, parameters) => {
+          if (sql.startsWith('INSERT') && (inserts += 1) === 2) return Promise.reject(new StoreUnavailableError(null));
+          return run(sql, parameters);
+        });
+        await expect(logout.endOthers(session)).rejects.toMatchObject({ code: 'store_unavailable' });
+        const before = (await host.stored()).logouts.length;
+        expect(before).toBeGreaterThan(200);
+        expect(before).toBeLessThan(300);
+        expect(await logout.endOthers(session)).toBe(600 - before);
+        restore();
+        expect(await host.app.get(SessionRegistry).listAlive(session, 9)).toEqual([session]);
+      });
+    });
+
+    it('takes two at once, who end the same sessions', async () => {
+      const { session } = await signIn(host);
+      for (let n = 0; n < 20; n++) await signIn(host);
+      const replica = await startHost({ database: sharedWith(host), client: { issuer: host.oneId.issuer } });
+      const counts = await Promise.all([host, replica].map(({ app }) => app.get(LogoutService).endOthers(session)));
+      await replica.stop();
+      expect(counts.reduce((sum, count) => sum + count)).toBe(20);
+      expect((await host.stored()).logouts).toHaveLength(20);
+      expect(await host.app.get(SessionRegistry).listAlive(session)).toEqual([session]);
+    });
+
+    it('refuses what is known by a bearer token, and ends nothing', async () => {
+      const { session, browser } = await signIn(host);
+      for (const facts of [without(session, 'id'), without(session, 'sub')]) {
+        const refused: unknown = await host.app
+          .get(LogoutService)
+          .endOthers(facts)
+          .catch((error: unknown) => error);
+        expect(refused).toBeInstanceOf(InvalidLogoutRequestError);
+        expect((refused as InvalidLogoutRequestError).getResponse()).toEqual({
+          statusCode: 400,
+          error: 'session_not_registered',
+          message: "Only a registered session can be told from its user's others",
+        });
+      }
+      expect((await host.stored()).logouts).toEqual([]);
+      expect(await reasonAtMe(browser)).toBe('alive');
+    });
+  });
+
+  it('end(), endOthers() and endAll() say so when the store is down', async () => {
     const logout = host.app.get(LogoutService);
     const { session } = await signIn(host);
     const { dataSource } = host.app.get(SessionDatabase);
     await dataSource.destroy();
     const down = { code: 'store_unavailable', message: 'The session store is not available, try again' };
     await expect(logout.end(session.id)).rejects.toMatchObject(down);
+    await expect(logout.endOthers(session)).rejects.toMatchObject(down);
     await expect(logout.endAll({ sub: 'alice' })).rejects.toMatchObject(down);
     await expect(logout.start({ session })).rejects.toMatchObject(down);
     await dataSource.initialize();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type RespondOptions } from 'nestjs-oneid-logout';
+import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { type Browser, type Visit, wayOn } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';
 import { reasonAtMe, signIn, start, startHost } from './support/logout-host.js';
@@ -79,7 +80,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       const { browser } = await signIn(host);
       const asked = await start(browser, {}, { from: 'old-browser' });
       expect(asked.headers.get('content-security-policy')).toBe(
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
       );
       expect(asked.headers.get('cache-control')).toBe('no-store');
       expect(asked.headers.getSetCookie()).toEqual([

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { LogoutService } from 'nestjs-oneid-logout';
+import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { LogoutStates } from '../libs/oneid-logout/src/logout/logout-state.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
@@ -115,6 +115,75 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       expect(answer.headers.getSetCookie()).toEqual([]);
       // nothing was used up
       expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
+    });
+  });
+
+  describe('Clear-Site-Data', () => {
+    const startWith = (clearSiteData: NonNullable<OneIdLogoutOptions['clearSiteData']>) =>
+      startHost({ adapter, options: { clearSiteData } });
+    const cleared = (answer: Response) => [answer.status, answer.headers.get('clear-site-data')];
+
+    it.each([
+      [['cache'], '"cache"'],
+      [['cache', 'storage'], '"cache", "storage"'],
+      [['storage', 'cookies', 'cache'], '"storage", "cookies", "cache"'],
+    ] as const)('for %j goes to the browser whose state has just been redeemed, once', async (given, expected) => {
+      const clearing = await startWith(given);
+      try {
+        const { browser } = await signIn(clearing);
+        const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+        const { cookieHeader } = browser;
+        const first = await browser.visit(path, { from: 'cross-site' });
+        expect([...cleared(first), first.headers.get('location')]).toEqual([303, expected, '/goodbye']);
+        for (const headers of [{}, { cookie: cookieHeader }]) {
+          expect(cleared(await browser.visit(path, { headers }))).toEqual([303, null]);
+        }
+      } finally {
+        await clearing.stop();
+      }
+    });
+
+    it('goes to no browser that somebody else has sent here', async () => {
+      const clearing = await startWith(['cookies', 'storage']);
+      try {
+        const { browser } = await signIn(clearing);
+        const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+        const other = (await signIn(clearing)).browser;
+        await start(other, { returnTo: '/goodbye' });
+        const [state = ''] = path.split('?').slice(1);
+        for (const query of ['', '?state=', '?state=another', `?${state}`, `?${state}&${state}`, `?${state}x`]) {
+          expect(cleared(await other.visit(`/logout/callback${query}`, { from: 'cross-site' }))).toEqual([303, null]);
+        }
+        for (const query of ['', '?state=another', `?${state}&${state}`]) {
+          expect(cleared(await browser.visit(`/logout/callback${query}`, { from: 'cross-site' }))).toEqual([303, null]);
+        }
+        const { dataSource } = clearing.app.get(SessionDatabase);
+        await dataSource.destroy();
+        expect(cleared(await browser.visit(path))).toEqual([303, null]);
+        await dataSource.initialize();
+        // and the right one still works
+        expect(cleared(await browser.visit(path))).toEqual([303, '"cookies", "storage"']);
+      } finally {
+        await clearing.stop();
+      }
+    });
+
+    it('goes to nobody by any other answer', async () => {
+      const clearing = await startWith(['cookies', 'storage']);
+      try {
+        const { browser } = await signIn(clearing);
+        expect(cleared(await start(browser))).toEqual([200, null]);
+        expect(cleared(await browser.visit('/frontchannel_logout', { from: 'cross-site' }))).toEqual([200, null]);
+      } finally {
+        await clearing.stop();
+      }
+    });
+
+    it('goes to nobody unless the app wants it', async () => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      const answer = await browser.visit(path);
+      expect([...cleared(answer), answer.headers.get('location')]).toEqual([303, null, '/goodbye']);
     });
   });
 

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { SessionRegistry } from 'nestjs-oneid-logout';
+import { type RespondOptions, SessionRegistry, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
-import { Browser, goOn, wayOn } from './support/browser.js';
+import { Browser, goOn, type Visit, wayOn } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';
 import {
   callbackUri,
@@ -16,6 +17,7 @@ import {
   startHost,
   stateCookies,
 } from './support/logout-host.js';
+import { intercept } from './support/session-store.js';
 
 describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adapter) => {
   let host: Host;
@@ -134,7 +136,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         'cache-control': 'no-store',
         'referrer-policy': 'no-referrer',
         'x-content-type-options': 'nosniff',
-        'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        'content-security-policy': `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
       });
       expect(page.headers.get('location')).toBeNull();
       expect(wayOn(await page.text()).method).toBe('GET');
@@ -147,7 +149,9 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       const policy = page.headers.get('content-security-policy') ?? '';
       const html = await page.text();
       const nonce = /'nonce-([^']+)'/.exec(policy)?.[1] ?? 'none';
-      expect(policy).toBe(`default-src 'none'; base-uri 'none'; script-src 'nonce-${nonce}'; frame-ancestors 'none'`);
+      expect(policy).toBe(
+        `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; script-src 'nonce-${nonce}'; frame-ancestors 'none'`,
+      );
       expect(html).toContain(`<script nonce="${nonce}">`);
 
       const way = wayOn(html);
@@ -190,6 +194,55 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
       },
     );
+  });
+
+  describe('the language', () => {
+    const vietnamese = { 'accept-language': 'vi-VN,vi;q=0.9,en-US;q=0.8,en;q=0.7' };
+    const titleOf = (html: string) => [/<html lang="(\w+)">/.exec(html)?.[1], /<title>(.*)<\/title>/.exec(html)?.[1]];
+    const shown = async (options: RespondOptions, visit: Visit) => {
+      const { browser } = await signIn(host);
+      const answer = await start(browser, options, visit);
+      // nothing of it is kept, so there is nothing to vary
+      expect([answer.headers.get('cache-control'), answer.headers.get('content-type')]).toEqual([
+        'no-store',
+        'text/html; charset=utf-8',
+      ]);
+      return titleOf(await answer.text());
+    };
+
+    it.each<[string, RespondOptions, Visit, string[]]>([
+      ['Vietnamese where the browser prefers it', {}, { headers: vietnamese }, ['vi', 'Đang đăng xuất']],
+      ['English where it does not', {}, { headers: { 'accept-language': 'en, vi;q=0.9' } }, ['en', 'Logging out']],
+      ['English where it says nothing', {}, {}, ['en', 'Logging out']],
+      ["the app's in any case", { uiLocales: 'en vi' }, { headers: vietnamese }, ['en', 'Logging out']],
+      ["the app's, Vietnamese", { uiLocales: 'vi' }, {}, ['vi', 'Đang đăng xuất']],
+      ['that of a question, too', {}, { from: 'old-browser', headers: vietnamese }, ['vi', 'Đăng xuất?']],
+      ["the app's of a question, too", { uiLocales: 'vi' }, { from: 'old-browser' }, ['vi', 'Đăng xuất?']],
+    ])('is %s', async (_which, options, visit, expected) => {
+      expect(await shown(options, visit)).toEqual(expected);
+    });
+
+    it('is that of a form for a long ID token, too', async () => {
+      const { browser } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
+      const html = await (await start(browser, {}, { headers: vietnamese })).text();
+      expect(wayOn(html).method).toBe('POST');
+      expect(titleOf(html)).toEqual(['vi', 'Đang đăng xuất']);
+      expect(html).toContain('<button>Tiếp tục</button>');
+    });
+
+    it('is that of a failure, too', async () => {
+      const { browser } = await signIn(host);
+      const restore = intercept(host.app.get(SessionDatabase), (run, sql, parameters) =>
+        sql.startsWith('INSERT') ? Promise.reject(new StoreUnavailableError(null)) : run(sql, parameters),
+      );
+      const page = await start(browser, {}, { headers: vietnamese });
+      restore();
+      expect(page.status).toBe(503);
+      const html = await page.text();
+      expect(titleOf(html)).toEqual(['vi', 'Chưa đăng xuất']);
+      expect(html).toContain('<p>Hiện chưa thể đăng xuất cho bạn. Vui lòng thử lại.</p>');
+      expect(await reasonAtMe(browser)).toBe('alive');
+    });
   });
 
   describe('here first', () => {

@@ -10,12 +10,19 @@ import {
   SessionEntity,
 } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
 import { startReplica } from './support/replica.js';
-import { clientId, DAY, issuer, SessionStore } from './support/session-store.js';
+import { clientId, DAY, issuer, SessionStore, without } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
+const migrations = ['CreateOneIdLogoutTables1790000000000', 'AddSessionLabel1796000000000'];
+
 const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
+
+async function undoAll(dataSource: DataSource): Promise<void> {
+  for (let left = migrations.length; left > 0; left--) await dataSource.undoLastMigration();
+}
 
 /** A migration of the host's own, that is in nobody's way. */
 class CreateUsers1700000000000 {
@@ -80,19 +87,70 @@ describe.each(databases)('the tables, on $name', (database) => {
     const dataSource = await connect();
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
-    await dataSource.undoLastMigration();
+    await undoAll(dataSource);
     expect(await tableNames()).toEqual(['oneid_logout_migrations']);
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
     expect(await dataSource.showMigrations()).toBe(false);
   });
 
+  describe('made before there were labels', () => {
+    async function makeOld(): Promise<void> {
+      const [first] = oneIdLogoutMigrations;
+      const old = await connect({
+        ...sessionDataSourceOptions(testDatabase.options),
+        migrations: [...(first === undefined ? [] : [first])],
+      });
+      await old.runMigrations();
+      await old.query(
+        `INSERT INTO oneid_session (id, issuer, client_id, sub, issued_at, registered_at, expires_at, target_session,
+           target_sub, id_token_hash)
+         VALUES ('${'a'.repeat(64)}', '${issuer}', '${clientId}', 'alice', 1, 1, 9000000000000, 's',
+           '${targetOf('sub', issuer, 'alice')}', 'h')`,
+      );
+    }
+
+    const listed = {
+      ...{ id: 'a'.repeat(64), issuer, clientId, sub: 'alice', issuedAt: 1, registeredAt: 1 },
+      expiresAt: 9_000_000_000_000,
+    };
+
+    it('are upgraded at boot, and keep what is in them', async () => {
+      await makeOld();
+      const store = await SessionStore.open(testDatabase);
+      expect(await store.registry.listAlive({ issuer, sub: 'alice' })).toEqual([listed]);
+      const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
+      expect(upQueries.map(({ query }) => query)).toEqual([]);
+      await store.close();
+    });
+
+    it('stop the boot when the host was to upgrade them', async () => {
+      await makeOld();
+      await expect((await open(testDatabase.options, false)).requireTables()).rejects.toThrow(
+        /^OneIdLogoutModule: can't use its table .oneid_session. \(.*label.*\)\. runMigrations is false: run its migrations first/,
+      );
+    });
+
+    it('can be gone back to: labels are gone, and nothing else', async () => {
+      const store = await SessionStore.open(testDatabase);
+      const idToken = store.idToken({ sub: 'alice' });
+      const { id } = await store.registry.register({ idToken, label: 'Firefox on Linux' });
+      const [row] = await store.rows('session');
+      await store.database.dataSource.undoLastMigration();
+      expect(await store.rows('session')).toEqual([without({ ...row }, 'label')]);
+      expect(await store.isAlive(id)).toBe(true);
+      await store.database.dataSource.runMigrations();
+      expect(await store.rows('session')).toEqual([{ ...row, label: null }]);
+      await store.close();
+    });
+  });
+
   it('are made once when eight replicas boot at the same moment', async () => {
     await Promise.all(Array.from({ length: 8 }, () => open()));
     expect(await tableNames()).toEqual(tables);
     const [first] = opened;
-    const applied = await first?.run('SELECT name FROM oneid_logout_migrations');
-    expect(applied?.rows).toEqual([{ name: 'CreateOneIdLogoutTables1790000000000' }]);
+    const applied = await first?.run('SELECT name FROM oneid_logout_migrations ORDER BY id');
+    expect(applied?.rows).toEqual(migrations.map((name) => ({ name })));
   });
 
   it('are left as they are by a boot that finds them', async () => {
@@ -118,8 +176,8 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(await host.query('SELECT name FROM users')).toEqual([{ name: 'alice' }]);
     expect(await host.query('SELECT name FROM migrations')).toEqual([{ name: 'CreateUsers1700000000000' }]);
 
-    const executed = await database.run('SELECT name FROM oneid_logout_migrations');
-    expect(executed.rows).toEqual([{ name: 'CreateOneIdLogoutTables1790000000000' }]);
+    const executed = await database.run('SELECT name FROM oneid_logout_migrations ORDER BY id');
+    expect(executed.rows).toEqual(migrations.map((name) => ({ name })));
     await host.undoLastMigration();
     expect(await tableNames()).toEqual([...tables, 'migrations'].sort());
   });
@@ -161,7 +219,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     it('go down and up again', async () => {
       await (await SessionDatabase.open(named('App_'), true)).close();
       const dataSource = await connect(sessionDataSourceOptions(named('App_')));
-      await dataSource.undoLastMigration();
+      await undoAll(dataSource);
       await expect(
         dataSource.query(`SELECT * FROM ${dataSource.getMetadata(SessionEntity).tablePath}`),
       ).rejects.toThrow();
@@ -188,7 +246,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(upQueries.map(({ query }) => query)).toEqual([]);
     const database = await open(testDatabase.options, false);
     await database.requireTables();
-    await host.undoLastMigration();
+    await undoAll(host);
     expect(await tableNames()).toEqual(['migrations', 'users']);
     await expect(database.requireTables()).rejects.toThrow(
       /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false: run its migrations first, with the same schema and entityPrefix as here\./,
@@ -335,11 +393,13 @@ for (const database of databases.filter(({ name }) => name.startsWith('MariaDB')
         sub,
         sid: sub,
         issuedAt: 1,
-        lifetime: 1,
+        lifetime: DAY,
         idTokenHash: 'b',
+        label: sub,
       };
       await store.repository.insertSession(session);
       expect((await store.repository.check(session.id))?.session).toMatchObject({ sub, sid: sub });
+      expect(await store.registry.listAlive({ issuer, sub })).toMatchObject([{ label: sub }]);
       const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
       expect(upQueries).toEqual([]);
       // all alike, or their columns would be compared without an index

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import Sqlite from 'better-sqlite3';
 import { DataSource } from 'typeorm';
-import { StoreUnavailableError } from 'nestjs-oneid-logout';
+import { oneIdLogoutMigrations, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/database/session-database.js';
+import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/migrations/1796000000000-add-session-label.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, SessionStore } from './support/session-store.js';
@@ -210,6 +211,38 @@ describe('SQLite, locked by another connection', () => {
   });
 });
 
+describe('two boots on one SQLite file', () => {
+  it('do each migration once: the second waits, and finds it done', async () => {
+    const testDatabase = await sqlite.create();
+    const told = jest.spyOn(console, 'log').mockReturnValue();
+    const open = () => SessionDatabase.open(testDatabase.options, true);
+    const opening: Promise<SessionDatabase>[] = [];
+    let ups = 0;
+    const migrating = jest
+      .spyOn(AddSessionLabel1796000000000.prototype, 'up')
+      .mockImplementation(async ({ dataSource }) => {
+        ups += 1;
+        opening.push(open());
+        for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+        await dataSource.query('ALTER TABLE oneid_session ADD COLUMN label varchar(255)');
+      });
+    const first = await open();
+    const [second] = await Promise.all(opening);
+    migrating.mockRestore();
+    expect(ups).toBe(1);
+    for (const database of [first, second]) {
+      const { rows = [] } = (await database?.run('SELECT name FROM oneid_logout_migrations ORDER BY id')) ?? {};
+      expect(rows).toEqual(oneIdLogoutMigrations.map(({ name }) => ({ name })));
+      await database?.requireTables();
+      await database?.close();
+    }
+    // no try that failed
+    expect(told.mock.calls).toEqual([]);
+    told.mockRestore();
+    await testDatabase.drop();
+  });
+});
+
 describe.each(databases)('no statement on the way of a request reads a whole table, on $name', (database) => {
   let testDatabase: TestDatabase;
   let store: SessionStore;
@@ -240,6 +273,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
           n,
           9e12,
           ...['session', 'sid', 'sub', 'hash'].map(of),
+          null,
         ]);
         logouts.push([
           of('logout'),
@@ -308,6 +342,12 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     [
       'a sign-in',
       () => store.registry.register({ idToken: store.idToken({ sub: 'zoe', sid: 'zoe' }), refreshToken: 'x' }),
+    ],
+    ["a list of a user's sessions", () => store.registry.listAlive({ issuer, sub: 'user-9' })],
+    ['the next page of them', () => store.repository.findAlive('sub', digest(['sub', 9]), 256, 9)],
+    [
+      "the end of a user's other sessions",
+      async () => store.recorder.bySessions([await alive(), await alive()], 'admin'),
     ],
     ['a refresh', async () => store.registry.refresh((await alive()).id, { refreshToken: 'another' })],
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],

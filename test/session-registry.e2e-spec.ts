@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   InvalidIdTokenError,
@@ -7,8 +8,10 @@ import {
   SessionEvents,
   SessionRegistry,
   SessionRejectedError,
+  SessionRepository,
 } from 'nestjs-oneid-logout';
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { TokenRepository } from '../libs/oneid-logout/src/sessions/token.repository.js';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
@@ -178,6 +181,47 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       await expect(invalid).rejects.toThrow(new RangeError('expiresAt is not a valid date'));
     });
 
+    describe('label', () => {
+      const listed = async (label: string | undefined) => {
+        const login = host.oneId.signIn({ sub: randomUUID() });
+        const session = await registry.register({ idToken: await idToken(login), label });
+        expect(session).not.toHaveProperty('label');
+        const [found, ...others] = await registry.listAlive(session);
+        expect(others).toEqual([]);
+        expect((await sessionsOf(login)).map((row) => row['label'])).toEqual([found?.label ?? null]);
+        return found;
+      };
+
+      it.each([
+        ['as it is given', 'Firefox trên Linux 😀', 'Firefox trên Linux 😀'],
+        ['markup and all', '<script>alert("1")</script>', '<script>alert("1")</script>'],
+        ['255 characters of it', 'x'.repeat(256), 'x'.repeat(255)],
+        ['no half characters', `${'x'.repeat(254)}😀😀`, `${'x'.repeat(254)}😀`],
+        ['255 characters, however long each', '😀'.repeat(10_000), '😀'.repeat(255)],
+        ['without what PostgreSQL does not take', 'a\0b\0', 'ab'],
+      ])('is listed %s', async (_how, label, expected) => {
+        expect((await listed(label))?.label).toBe(expected);
+      });
+
+      it.each([undefined, '', '\0'])('may be left out: %j', async (label) => {
+        expect(await listed(label)).not.toHaveProperty('label');
+      });
+
+      it('may be of another type, as programs without types may give it, and is none then', async () => {
+        for (const label of [null, 7, ['x'], { x: 1 }]) {
+          expect(await listed(label as unknown as string)).not.toHaveProperty('label');
+        }
+      });
+
+      it('stays what it was when the same ID token comes again', async () => {
+        const token = await idToken(host.oneId.signIn({ sub: 'labelled once' }));
+        const session = await registry.register({ idToken: token, label: 'first' });
+        await registry.register({ idToken: token, label: 'second' });
+        await registry.register({ idToken: token });
+        expect(await registry.listAlive(session)).toEqual([{ ...session, label: 'first' }]);
+      });
+    });
+
     describe('replaces', () => {
       it('ends the session that the browser had before, and no other', async () => {
         const sub = host.oneId.signIn().sub;
@@ -202,6 +246,73 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
           expect(await status(session)).toBe(200);
         },
       );
+    });
+  });
+
+  describe('listAlive', () => {
+    const signInAs = async (sub: string, label?: string) =>
+      registry.register({ idToken: await idToken(host.oneId.signIn({ sub })), label });
+
+    it('lists what the user has now, the newest first, and nothing of others', async () => {
+      const names = ['first', 'second', 'third', 'ended', 'logged out'];
+      const sessions: Session[] = [];
+      for (const name of names) {
+        host.clock.databaseAhead += 1_000;
+        sessions.push(await signInAs('lister', name));
+      }
+      await signInAs('LISTER');
+      await service(LogoutRecorder).bySession(sessions[3] as Session, 'admin');
+      await service(LogoutRecorder).byUser(sessions[4] as Session);
+      const expected = [2, 1, 0].map((n) => ({ ...sessions[n], label: names[n] }));
+      expect(await registry.listAlive({ issuer: host.oneId.issuer, sub: 'lister' })).toEqual(expected);
+      // what OneID calls itself with and without the slash is the same
+      expect(await registry.listAlive({ issuer: host.oneId.issuer.replace(/\/$/, ''), sub: 'lister' })).toEqual(
+        expected,
+      );
+      expect(await registry.listAlive({ issuer: 'https://other.example', sub: 'lister' })).toEqual([]);
+      host.clock.databaseAhead += maxSessionLifetime;
+      expect(await registry.listAlive({ issuer: host.oneId.issuer, sub: 'lister' })).toEqual([]);
+    });
+
+    it('lists the sessions of all clients, and says whose they are', async () => {
+      const session = await signInAs('of two clients');
+      const other = { ...session, id: 'e'.repeat(64), idTokenHash: 'other', clientId: 'another app', lifetime: DAY };
+      host.clock.databaseAhead = 1_000;
+      await service(SessionRepository).insertSession(other);
+      const clients = (await registry.listAlive(session)).map((listed) => listed.clientId);
+      expect(clients).toEqual(['another app', clientId]);
+    });
+
+    it('lists a hundred, or as many as it is told to', async () => {
+      const session = await signInAs('often');
+      for (let n = 0; n < 100; n++) {
+        const { idTokenHash, id } = { idTokenHash: `often ${n}`, id: n.toString(16).padStart(64, '0') };
+        await service(SessionRepository).insertSession({ ...session, id, idTokenHash, lifetime: DAY });
+      }
+      expect(await registry.listAlive(session)).toHaveLength(100);
+      expect(await registry.listAlive(session, 101)).toHaveLength(101);
+      expect(await registry.listAlive(session, 1)).toHaveLength(1);
+    });
+
+    it.each([0, -1, 1.5, NaN, Infinity, '1; DROP TABLE oneid_session', null])(
+      'refuses %p sessions before it asks the database',
+      async (limit) => {
+        const listing = registry.listAlive({ issuer: host.oneId.issuer, sub: 'x' }, limit as number);
+        await expect(listing).rejects.toThrow(new RangeError('limit is not a whole number above 0'));
+      },
+    );
+
+    it('refuses nobody, as a bearer token may name nobody', async () => {
+      const facts = { issuer: host.oneId.issuer } as Session;
+      await expect(registry.listAlive(facts)).rejects.toThrow(new TypeError('A user has a sub'));
+    });
+
+    it('says so when the store is down', async () => {
+      const { dataSource } = host.app.get(SessionDatabase, { strict: false });
+      await dataSource.destroy();
+      const error = await failure(registry.listAlive({ issuer: host.oneId.issuer, sub: 'x' }));
+      await dataSource.initialize();
+      expect([error.code, error.getStatus()]).toEqual(['store_unavailable', 503]);
     });
   });
 

@@ -159,6 +159,17 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       ]);
     });
 
+    it('stores 255 characters of a label as they are, of two code units each too', async () => {
+      const labels = [`"'\\%_?$1;--`, 'é'.repeat(255), '😀'.repeat(255), ' ', undefined];
+      for (const label of labels) {
+        const session = newSession({ sub: String(label), label });
+        await repository.insertSession(session);
+        const [found] = await repository.findAlive('sub', targetOf('sub', issuer, session.sub), 1);
+        expect([found?.id, found?.label]).toEqual([session.id, label]);
+        expect(await store.row('session', session.id)).toMatchObject({ label: label ?? null });
+      }
+    });
+
     it.each([`https://oneid.example/${'t'.repeat(232)}/`, `https://oneid.example/${'é'.repeat(232)}/`])(
       'takes an issuer of 255 characters',
       async (long) => {
@@ -216,6 +227,19 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         restore();
       },
     );
+
+    it('reads no label: only a list has use for it', async () => {
+      const session = newSession({ label: 'Firefox on Linux' });
+      await repository.insertSession(session);
+      const statements: string[] = [];
+      const restore = intercept(store.database, (run, sql, parameters) => {
+        statements.push(sql);
+        return run(sql, parameters);
+      });
+      expect((await repository.check(session.id))?.session).not.toHaveProperty('label');
+      restore();
+      expect(statements).toEqual([expect.not.stringContaining('label')]);
+    });
 
     it('takes no upper-case form of an id for it', async () => {
       const session = newSession();
@@ -354,6 +378,11 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     }
     const found = await repository.findAlive('sub', ofUser.target, 2);
     expect(found.map(({ id }) => id)).toEqual([sessions[2]?.id, sessions[1]?.id]);
+    const before = async (until: number) =>
+      (await repository.findAlive('sub', ofUser.target, 9, until)).map(({ id }) => id);
+    const second = found[1]?.registeredAt ?? NaN;
+    expect(await before(second)).toEqual([sessions[1]?.id, sessions[0]?.id]);
+    expect(await before(second - 1)).toEqual([sessions[0]?.id]);
   });
 
   it('noteReturn: once, also when the browser comes twice at once, and never for an unknown logout', async () => {

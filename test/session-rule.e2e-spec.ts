@@ -99,6 +99,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
         sid === undefined ? null : targetOf('sid', issuer, sid),
         targetOf('sub', issuer, sub),
         digest(['id token', id]),
+        null,
       ]),
     );
     await insert(

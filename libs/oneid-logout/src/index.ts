@@ -51,7 +51,7 @@ export {
 } from './sessions/session-registry.js';
 export { type CheckedSession, SessionRepository } from './sessions/session.repository.js';
 export { type LogoutChannel } from './sessions/rule.js';
-export { type Session, type SessionFacts } from './sessions/session.js';
+export { type ListedSession, type Session, type SessionFacts } from './sessions/session.js';
 export {
   type CarriedSession,
   sessionFromClaims,

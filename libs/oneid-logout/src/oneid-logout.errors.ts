@@ -93,7 +93,13 @@ const REJECTIONS: Record<RejectionReason, string> = {
 /** 400: a `returnTo` that is not on the allow-list, or other input of a logout start that can't be used. */
 export class InvalidLogoutRequestError extends OneIdLogoutError {
   constructor(
-    code: 'return_url_not_allowed' | 'client_ambiguous' | 'client_unknown' | 'user_invalid' | 'parameter_reserved',
+    code:
+      | 'return_url_not_allowed'
+      | 'client_ambiguous'
+      | 'client_unknown'
+      | 'user_invalid'
+      | 'session_not_registered'
+      | 'parameter_reserved',
     message: string,
   ) {
     super(code, message, HttpStatus.BAD_REQUEST);

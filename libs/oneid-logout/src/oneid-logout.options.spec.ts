@@ -65,6 +65,7 @@ describe('resolveOptions', () => {
       defaultReturnUrl: '/',
       allowedReturnUrls: [],
       clearCookies: [],
+      clearSiteData: [],
       frontchannelEndsCarriedSession: false,
     });
   });
@@ -201,6 +202,7 @@ describe('a fault', () => {
   const endpoint = 'must be an https URL without fragment or userinfo (http only on loopback)';
   const redirectUri = 'must be an http(s) URL without fragment or userinfo';
   const returnUrl = 'must be an absolute path ("/goodbye") or an http(s) URL in its normal form';
+  const clearable = 'must be one of the following values: cache, cookies, storage';
   const cookie = 'must be a cookie: name, path, domain, secure, httpOnly, sameSite, partitioned';
   const database = 'must be TypeORM options whose type is one of postgres, mysql, mariadb, better-sqlite3';
   const resolvers = 'must be a session resolver, or a list of them';
@@ -238,6 +240,11 @@ describe('a fault', () => {
     [{ clearCookies: [{ name: 'a', path: '/;x' }] }, [`each value in clearCookies ${cookie}`]],
     [{ clearCookies: [{ name: 'a', sameSite: 'maybe' }] }, [`each value in clearCookies ${cookie}`]],
     [{ clearCookies: [{ name: 'a', samesite: 'lax' }] }, [`each value in clearCookies ${cookie}`]],
+    [{ clearSiteData: ['*'] }, [`each value in clearSiteData ${clearable}`]],
+    [{ clearSiteData: ['cache', '"cache"'] }, [`each value in clearSiteData ${clearable}`]],
+    [{ clearSiteData: ['executionContexts'] }, [`each value in clearSiteData ${clearable}`]],
+    [{ clearSiteData: 'cache' }, ['clearSiteData must be an array']],
+    [{ clearSiteData: null }, [`each value in clearSiteData ${clearable}`, 'clearSiteData must be an array']],
     [{ frontchannelEndsCarriedSession: 1 }, ['frontchannelEndsCarriedSession must be a boolean value']],
     [{ client: [client] }, ['client is not an option']],
     [{ p: 1 }, ['p is not an option']],

@@ -394,6 +394,17 @@ class OptionsSchema {
   readonly clearCookies?: readonly CookieOptions[] = [];
 
   /**
+   * What a browser is told to forget of this app when it comes back from a logout that it has started here
+   * (`Clear-Site-Data`); nothing by any other visit of `/logout/callback`. Heeded over https and on loopback only.
+   *
+   * `cookies` removes all cookies of the registrable domain, also those of other apps under it, such as
+   * `other.example.com` beside `app.example.com`. For cookies of your own there is `clearCookies`.
+   */
+  @IsArray()
+  @IsIn(['cache', 'cookies', 'storage'], { each: true })
+  readonly clearSiteData?: readonly ('cache' | 'cookies' | 'storage')[] = [];
+
+  /**
    * A front-channel request without `iss` and `sid` ends the session that the request itself carries, when the browser
    * says that it is an iframe.
    */

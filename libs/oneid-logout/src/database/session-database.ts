@@ -12,10 +12,11 @@ import {
 } from 'typeorm';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { CreateOneIdLogoutTables1790000000000 } from '../migrations/1790000000000-create-oneid-logout-tables.js';
+import { AddSessionLabel1796000000000 } from '../migrations/1796000000000-add-session-label.js';
 import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
-import { type SessionTables, sessionTablesOf } from './session-tables.js';
+import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
 import { type Statements, statementsOf } from './statements.js';
@@ -101,11 +102,15 @@ export class SessionDatabase {
 
   /** For hosts that run the migrations themselves: better no boot than a 503 for every request. */
   async requireTables(): Promise<void> {
-    for (const table of Object.values(this.tables) as string[]) {
+    for (const entity of oneIdLogoutEntities) {
+      const table = tableOf(this.dataSource, entity);
+      const columns = this.dataSource.getMetadata(entity).columns.map(({ databaseName }) => databaseName);
+      const [key] = columns;
       try {
-        // change nothing, and need the rights to
-        const key = table === this.tables.sessionTokens ? 'session_id' : 'id';
-        await this.dataSource.query(`INSERT INTO ${table} SELECT * FROM ${table} WHERE 1 = 0`);
+        // change nothing, and need the rights to, and every column
+        await this.dataSource.query(
+          `INSERT INTO ${table} (${columns.join(', ')}) SELECT ${columns.join(', ')} FROM ${table} WHERE 1 = 0`,
+        );
         await this.dataSource.query(`UPDATE ${table} SET ${key} = ${key} WHERE 1 = 0`);
         await this.dataSource.query(`DELETE FROM ${table} WHERE 1 = 0`);
       } catch (error) {
@@ -222,7 +227,8 @@ export class SessionDatabase {
   private async makeTables(runner: QueryRunner): Promise<void> {
     // on the connection that holds the lock: a pool of one is enough
     const executor = new MigrationExecutor(this.dataSource, runner);
-    executor.transaction = 'each';
+    // SQLite's lock is a transaction
+    executor.transaction = this.dataSource.options.type === 'better-sqlite3' ? 'none' : 'each';
     try {
       await this.createSchema(runner);
       await retryWhileLocked(this.dialect, () => executor.executePendingMigrations());
@@ -242,7 +248,6 @@ export class SessionDatabase {
     if (!(await runner.hasSchema(options.schema))) await runner.createSchema(options.schema, true);
   }
 
-  /** SQLite has no such lock: who loses the race there finds the work done at the next try. */
   private async lockMigrations(runner: QueryRunner): Promise<() => Promise<unknown>> {
     switch (this.dataSource.options.type) {
       case 'postgres':
@@ -260,7 +265,10 @@ export class SessionDatabase {
         return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
       }
       default:
-        return () => Promise.resolve();
+        await retryWhileLocked(this.dialect, () => runner.query('BEGIN IMMEDIATE')).catch((error: unknown) => {
+          throw new Error(`OneIdLogoutModule: can't use this database: ${messageOf(error)}`, { cause: error });
+        });
+        return () => runner.query('COMMIT');
     }
   }
 }
@@ -319,7 +327,10 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
  * The migrations that make the library's tables, for a host that runs them with its own (`runMigrations: false`). They
  * follow the `schema` and `entityPrefix` of the data source that they are run on.
  */
-export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [CreateOneIdLogoutTables1790000000000];
+export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [
+  CreateOneIdLogoutTables1790000000000,
+  AddSessionLabel1796000000000,
+];
 
 /**
  * The full TypeORM options of the library's data source: the host's, with the library's entities and migrations.

@@ -13,16 +13,22 @@ export interface SessionTables {
 }
 
 export function sessionTablesOf(dataSource: DataSource): SessionTables {
-  const nameOf = (entity: EntityTarget<ObjectLiteral>) =>
-    dataSource
-      .getMetadata(entity)
-      .tablePath.split('.')
-      .map((part) => dataSource.driver.escape(part))
-      .join('.');
   return {
-    session: nameOf(SessionEntity),
-    logout: nameOf(LogoutEntity),
-    sessionTokens: nameOf(SessionTokensEntity),
-    replica: nameOf(ReplicaEntity),
+    session: tableOf(dataSource, SessionEntity),
+    logout: tableOf(dataSource, LogoutEntity),
+    sessionTokens: tableOf(dataSource, SessionTokensEntity),
+    replica: tableOf(dataSource, ReplicaEntity),
   };
+}
+
+export function tableOf(dataSource: DataSource, entity: EntityTarget<ObjectLiteral>): string {
+  return escapePath(dataSource, dataSource.getMetadata(entity).tablePath);
+}
+
+/** @param path a table's name, with its schema before it where there is one */
+export function escapePath({ driver }: DataSource, path: string): string {
+  return path
+    .split('.')
+    .map((part) => driver.escape(part))
+    .join('.');
 }

@@ -47,4 +47,8 @@ export class SessionEntity {
   /** One ID token makes one session, however often it is registered. */
   @Column({ name: 'id_token_hash', type: 'varchar', length: 64 })
   idTokenHash!: string;
+
+  /** What the app wants to see again in a list of the user's sessions. */
+  @Column({ type: 'varchar', length: 255, nullable: true })
+  label!: string | null;
 }

@@ -27,11 +27,16 @@ export class LogoutCallbackController {
   @Get('logout/callback')
   async callback(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
     const { returnTo, cookies } = await this.redeem(request);
-    const { defaultReturnUrl, allowedReturnUrls } = this.options;
+    const { defaultReturnUrl, allowedReturnUrls, clearSiteData } = this.options;
     const allowed = returnTo !== undefined && allowedReturnUrls.includes(returnTo);
     sendAnswer(this.adapterHost.httpAdapter, response, {
       status: 303,
-      headers: { Location: allowed ? returnTo : defaultReturnUrl },
+      headers: {
+        Location: allowed ? returnTo : defaultReturnUrl,
+        // a link on another site must not be able to have it done
+        ...(returnTo !== undefined &&
+          clearSiteData.length > 0 && { 'Clear-Site-Data': clearSiteData.map((type) => `"${type}"`).join(', ') }),
+      },
       cookies,
     });
   }

@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { type HttpAnswer } from '../http/http-answer.js';
 import { type EndSessionRequest } from './end-session-request.js';
-import { confirmPage, continuePage, failurePage } from './logout-pages.js';
+import { confirmPage, continuePage, failurePage, STYLE_SOURCE } from './logout-pages.js';
+import { type Language } from './logout-texts.js';
 
 const hostileValues = [
   '"><script>alert(1)</script>',
@@ -41,35 +44,108 @@ const commonHeaders = {
   'X-Content-Type-Options': 'nosniff',
 };
 
+const policy = (own: string) =>
+  `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; ${own}; frame-ancestors 'none'`;
+
+/** The style is let in by its hash, so it is the same in all pages. */
+const withoutStyle = ({ body = '', ...answer }: HttpAnswer) => ({
+  ...answer,
+  body: body.replace(/<style>[^<]*<\/style>/, '<style></style>'),
+});
+
+describe('each page', () => {
+  const pages: [string, (language: Language) => HttpAnswer][] = [
+    ['that goes on', (language) => continuePage(request({}), language)],
+    ['that submits itself', (language) => continuePage({ ...request({ a: 'b' }), method: 'POST' }, language)],
+    ['that asks', (language) => confirmPage('?confirm=abc', language)],
+    ['of a store that is down', (language) => failurePage(503, 'notLoggedOut', language)],
+    ['of a OneID that is down', (language) => failurePage(503, 'loggedOutHereOnly', language)],
+  ];
+
+  it.each(pages)('%s lets in its own style and no other', (_which, pageIn) => {
+    const { headers, body = '' } = pageIn('en');
+    const [, style = '', ...others] = /<style>([^<]*)<\/style>/.exec(body) ?? [];
+    expect(others).toEqual([]);
+    expect(body.match(/<style/g)).toHaveLength(1);
+    const hash = createHash('sha256').update(style).digest('base64');
+    expect(STYLE_SOURCE).toBe(`'sha256-${hash}'`);
+    expect(headers?.['Content-Security-Policy']).toContain(`; style-src 'sha256-${hash}';`);
+    expect(body).not.toMatch(/ style=|<link|@import|url\(/);
+  });
+
+  it.each(pages)('%s says its language, fits a telephone, and has a heading in a landmark', (_which, pageIn) => {
+    for (const language of ['en', 'vi'] as const) {
+      const { body = '' } = pageIn(language);
+      expect(body).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">\n<meta charset="utf-8">\n`));
+      expect(body).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">');
+      expect(body).toContain('color-scheme: light dark');
+      const title = /<title>([^<]+)<\/title>/.exec(body)?.[1] ?? '';
+      expect(body).toContain(`<main>\n<h1>${title}</h1>\n`);
+    }
+  });
+
+  it.each(pages)('%s differs in its texts and its language, and in nothing else', (_which, pageIn) => {
+    const marks = (language: Language) =>
+      tagsOf(pageIn(language).body ?? '').map((tag) => tag.replace('lang="vi"', 'lang="en"'));
+    expect(marks('vi')).toEqual(marks('en'));
+    const texts = (language: Language) =>
+      pageIn(language)
+        .body?.match(/>[^<>]+</g)
+        ?.filter((text) => text.trim() !== '><');
+    expect(texts('vi')).not.toEqual(texts('en'));
+  });
+
+  it.each([
+    [continuePage(request({}), 'vi'), 'Đang đăng xuất', ['Bạn đang được đăng xuất.', 'Tiếp tục']],
+    [confirmPage('', 'vi'), 'Đăng xuất?', ['Bạn có muốn đăng xuất không?', 'Đăng xuất']],
+    [failurePage(503, 'notLoggedOut', 'vi'), 'Chưa đăng xuất', ['Hiện chưa thể đăng xuất cho bạn. Vui lòng thử lại.']],
+    [
+      failurePage(503, 'loggedOutHereOnly', 'vi'),
+      'Chỉ mới đăng xuất tại đây',
+      ['Bạn đã đăng xuất tại đây, nhưng không kết nối được với OneID để đăng xuất ở đó.'],
+    ],
+  ])('speaks Vietnamese: %#', ({ body = '' }, title, texts) => {
+    expect(body).toContain(`<title>${title}</title>`);
+    for (const text of texts) expect(body).toContain(`>${text}<`);
+  });
+});
+
 describe('continuePage', () => {
   it('RPI-2: goes on by itself where the URL is short, without script', () => {
     const url = 'https://oneid.example/logout?a=1&b="2"';
-    expect(continuePage(request({}, url))).toEqual({
+    expect(withoutStyle(continuePage(request({}, url), 'en'))).toEqual({
       status: 200,
       headers: {
         ...commonHeaders,
-        'Content-Security-Policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        'Content-Security-Policy': policy("form-action 'none'"),
       },
       body: `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta http-equiv="refresh" content="0; url=https://oneid.example/logout?a=1&amp;b=&quot;2&quot;"><title>Logging out</title>
-<p>You are being logged out. <a href="https://oneid.example/logout?a=1&amp;b=&quot;2&quot;">Go on</a></p>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url=https://oneid.example/logout?a=1&amp;b=&quot;2&quot;">
+<title>Logging out</title>
+<style></style>
+<main>
+<h1>Logging out</h1>
+<p>You are being logged out.</p>
+<p><a href="https://oneid.example/logout?a=1&amp;b=&quot;2&quot;">Go on</a></p>
+</main>
 </html>
 `,
     });
   });
 
   it('RPI-2: is a form that submits itself where it is long, with a nonce and without form-action', () => {
-    const { status, headers, body } = continuePage({
-      ...request({ id_token_hint: 'a.b.c', submit: 'x' }),
-      method: 'POST',
-    });
+    const { status, headers, body } = continuePage(
+      { ...request({ id_token_hint: 'a.b.c', submit: 'x' }), method: 'POST' },
+      'en',
+    );
     const nonce = /<script nonce="([A-Za-z0-9+/=]{24})">/.exec(body ?? '')?.[1];
     expect(status).toBe(200);
     expect(headers).toEqual({
       ...commonHeaders,
-      'Content-Security-Policy': `default-src 'none'; base-uri 'none'; script-src 'nonce-${nonce}'; frame-ancestors 'none'`,
+      'Content-Security-Policy': policy(`script-src 'nonce-${nonce}'`),
     });
     expect(body).toContain('<form method="post" action="https://oneid.example/logout?tenant=1&amp;x=2">');
     expect(body).toContain('<input type="hidden" name="id_token_hint" value="a.b.c">');
@@ -79,22 +155,22 @@ describe('continuePage', () => {
 
   it('takes another nonce each time', () => {
     const nonces = [1, 2, 3].map(
-      () => continuePage({ ...request({}), method: 'POST' }).headers?.['Content-Security-Policy'],
+      () => continuePage({ ...request({}), method: 'POST' }, 'en').headers?.['Content-Security-Policy'],
     );
     expect(new Set(nonces).size).toBe(3);
   });
 
   it.each(hostileValues)('keeps %j inside its attribute', (value) => {
-    const innocent = continuePage({ ...request({ name: 'value' }), method: 'POST' }).body ?? '';
+    const innocent = continuePage({ ...request({ name: 'value' }), method: 'POST' }, 'en').body ?? '';
     for (const fields of [{ name: value }, { [value]: 'value' }]) {
-      const body = continuePage({ ...request(fields), method: 'POST' }).body ?? '';
+      const body = continuePage({ ...request(fields), method: 'POST' }, 'en').body ?? '';
       expect(tagsOf(body)).toEqual(tagsOf(innocent));
       const [, name, content] = /<input type="hidden" name="([^"]*)" value="([^"]*)">/.exec(body) ?? [];
       expect({ [decode(name ?? '')]: decode(content ?? '') }).toEqual(fields);
     }
     const url = `https://oneid.example/?x=${value}`;
-    const page = continuePage(request({}, url)).body ?? '';
-    expect(tagsOf(page)).toEqual(tagsOf(continuePage(request({})).body ?? ''));
+    const page = continuePage(request({}, url), 'en').body ?? '';
+    expect(tagsOf(page)).toEqual(tagsOf(continuePage(request({}), 'en').body ?? ''));
     expect(decode(/content="0; url=([^"]*)"/.exec(page)?.[1] ?? '')).toBe(url);
     expect(decode(/href="([^"]*)"/.exec(page)?.[1] ?? '')).toBe(url);
   });
@@ -102,40 +178,51 @@ describe('continuePage', () => {
 
 describe('confirmPage', () => {
   it('asks by a form that may be posted to this site only', () => {
-    expect(confirmPage('?confirm=abc')).toEqual({
+    expect(withoutStyle(confirmPage('?confirm=abc', 'en'))).toEqual({
       status: 200,
       headers: {
         ...commonHeaders,
-        'Content-Security-Policy': "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        'Content-Security-Policy': policy("form-action 'self'"),
       },
       body: `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Log out?</title>
+<style></style>
+<main>
+<h1>Log out?</h1>
 <form method="post" action="?confirm=abc">
-<p>Do you want to log out? <button>Log out</button></p>
+<p>Do you want to log out?</p>
+<p><button>Log out</button></p>
 </form>
+</main>
 </html>
 `,
     });
   });
 
   it.each(hostileValues)('keeps %j inside its attribute', (value) => {
-    const body = confirmPage(value).body ?? '';
-    expect(tagsOf(body)).toEqual(tagsOf(confirmPage('?confirm=abc').body ?? ''));
+    const body = confirmPage(value, 'en').body ?? '';
+    expect(tagsOf(body)).toEqual(tagsOf(confirmPage('?confirm=abc', 'en').body ?? ''));
     expect(decode(/action="([^"]*)"/.exec(body)?.[1] ?? '')).toBe(value);
   });
 });
 
 describe('failurePage', () => {
-  it('says what happened, and leads nowhere', () => {
-    const { status, headers, body } = failurePage(503, 'Not <now>.');
+  it.each([
+    ['notLoggedOut', 'Not logged out', 'You could not be logged out just now. Please try again.'],
+    [
+      'loggedOutHereOnly',
+      'Logged out here only',
+      'You are logged out here, but OneID could not be reached to log you out there.',
+    ],
+  ] as const)('says what happened, and leads nowhere: %s', (failure, title, text) => {
+    const { status, headers, body } = failurePage(503, failure, 'en');
     expect(status).toBe(503);
-    expect(headers).toEqual({
-      ...commonHeaders,
-      'Content-Security-Policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    });
-    expect(body).toContain('<p>Not &lt;now&gt;.</p>');
+    expect(headers).toEqual({ ...commonHeaders, 'Content-Security-Policy': policy("form-action 'none'") });
+    expect(body).toContain(`<title>${title}</title>`);
+    expect(body).toContain(`<p>${text}</p>`);
     expect(body).not.toMatch(/refresh|href|<form|<script/);
   });
 });

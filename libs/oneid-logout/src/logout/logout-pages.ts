@@ -1,27 +1,41 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { type HttpAnswer } from '../http/http-answer.js';
 import { type EndSessionRequest } from './end-session-request.js';
+import { type Language, type LogoutTexts, logoutTexts } from './logout-texts.js';
+
+const STYLE = `
+:root { color-scheme: light dark; font: 1.125rem/1.5 system-ui, sans-serif }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: Canvas; color: CanvasText }
+main { padding: 1.5rem; text-align: center }
+h1 { margin: 0; font-size: 1.5rem }
+a, button { display: inline-block; padding: 0.6em 1.5em; font: inherit }
+`;
+
+/** Lets the style of these pages in, and no other; exported for tests. */
+export const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
 /**
  * The pages a browser sees on its way to OneID. A redirect would not do: browsers hold a form's redirects to the form's
  * own page's `form-action`, which helmet sets to `'self'`.
  */
-export function continuePage(request: EndSessionRequest): HttpAnswer {
-  return request.method === 'GET' ? refreshPage(request) : formPage(request);
+export function continuePage(request: EndSessionRequest, language: Language): HttpAnswer {
+  return request.method === 'GET' ? refreshPage(request, language) : formPage(request, language);
 }
 
-function refreshPage({ url }: EndSessionRequest): HttpAnswer {
+function refreshPage({ url }: EndSessionRequest, language: Language): HttpAnswer {
+  const { title, text, action } = logoutTexts[language].loggingOut;
   const target = escapeHtml(url);
   return page(
     200,
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    `<meta http-equiv="refresh" content="0; url=${target}"><title>Logging out</title>
-<p>You are being logged out. <a href="${target}">Go on</a></p>`,
+    { language, title, policy: "form-action 'none'", head: `<meta http-equiv="refresh" content="0; url=${target}">` },
+    `<p>${text}</p>
+<p><a href="${target}">${action}</a></p>`,
   );
 }
 
 /** For a hint too long for a URL. */
-function formPage({ action, fields }: EndSessionRequest): HttpAnswer {
+function formPage({ action: endpoint, fields }: EndSessionRequest, language: Language): HttpAnswer {
+  const { title, text, action } = logoutTexts[language].loggingOut;
   const nonce = randomBytes(16).toString('base64');
   const inputs = Object.entries(fields).map(
     ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
@@ -29,12 +43,12 @@ function formPage({ action, fields }: EndSessionRequest): HttpAnswer {
   return page(
     200,
     // no form-action: it would also rule over where OneID redirects the browser afterwards
-    `default-src 'none'; base-uri 'none'; script-src 'nonce-${nonce}'; frame-ancestors 'none'`,
+    { language, title, policy: `script-src 'nonce-${nonce}'` },
     // not forms[0].submit(): a field of that name would stand in its place
-    `<title>Logging out</title>
-<form method="post" action="${escapeHtml(action)}">
+    `<form method="post" action="${escapeHtml(endpoint)}">
 ${inputs.join('\n')}
-<p>You are being logged out. <button>Go on</button></p>
+<p>${text}</p>
+<p><button>${action}</button></p>
 </form>
 <script nonce="${nonce}">HTMLFormElement.prototype.submit.call(document.forms[0])</script>`,
   );
@@ -43,38 +57,60 @@ ${inputs.join('\n')}
 /**
  * Asks whoever came from nobody knows where.
  *
- * @param action where the answer is posted to
+ * @param target where the answer is posted to
  */
-export function confirmPage(action: string): HttpAnswer {
+export function confirmPage(target: string, language: Language): HttpAnswer {
+  const { title, text, action } = logoutTexts[language].question;
   return page(
     200,
-    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    `<title>Log out?</title>
-<form method="post" action="${escapeHtml(action)}">
-<p>Do you want to log out? <button>Log out</button></p>
+    { language, title, policy: "form-action 'self'" },
+    `<form method="post" action="${escapeHtml(target)}">
+<p>${text}</p>
+<p><button>${action}</button></p>
 </form>`,
   );
 }
 
-/** Says that the logout did not happen. */
-export function failurePage(status: number, text: string): HttpAnswer {
-  return page(
-    status,
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    `<title>Not logged out</title>\n<p>${escapeHtml(text)}</p>`,
-  );
+/** Says what of the logout did not happen. */
+export function failurePage(
+  status: number,
+  failure: keyof Pick<LogoutTexts, 'notLoggedOut' | 'loggedOutHereOnly'>,
+  language: Language,
+): HttpAnswer {
+  const { title, text } = logoutTexts[language][failure];
+  return page(status, { language, title, policy: "form-action 'none'" }, `<p>${text}</p>`);
 }
 
-function page(status: number, policy: string, content: string): HttpAnswer {
+interface Frame {
+  readonly language: Language;
+  readonly title: string;
+  /** What this page's policy says beside what those of all pages say. */
+  readonly policy: string;
+  readonly head?: string;
+}
+
+/** Seen for a moment, also on a telephone. */
+function page(status: number, { language, title, policy, head }: Frame, content: string): HttpAnswer {
   return {
     status,
     headers: {
       'Content-Type': 'text/html; charset=utf-8',
-      'Content-Security-Policy': policy,
+      'Content-Security-Policy': `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; ${policy}; frame-ancestors 'none'`,
       'Referrer-Policy': 'no-referrer',
       'X-Content-Type-Options': 'nosniff',
     },
-    body: `<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n${content}\n</html>\n`,
+    body: `<!doctype html>
+<html lang="${language}">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+${head === undefined ? '' : `${head}\n`}<title>${title}</title>
+<style>${STYLE}</style>
+<main>
+<h1>${title}</h1>
+${content}
+</main>
+</html>
+`,
   };
 }
 

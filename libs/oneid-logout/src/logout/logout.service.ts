@@ -14,6 +14,7 @@ import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
 import { SessionLiveness } from '../sessions/liveness.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { type SessionFacts } from '../sessions/session.js';
+import { targetOf } from '../sessions/targets.js';
 import { type SessionRequest } from '../sessions/session-resolvers.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { TokenRepository } from '../sessions/token.repository.js';
@@ -22,6 +23,7 @@ import { type EndSessionRequest, endSessionRequest, isUsableHint, refuseReserved
 import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
 import { confirmPage, continuePage, failurePage } from './logout-pages.js';
 import { LogoutStates } from './logout-state.js';
+import { type Language, languageOf } from './logout-texts.js';
 
 export interface StartLogoutOptions {
   /** The session that logs out, as from `@CurrentSession()`; without one only the browser is sent to OneID. */
@@ -34,7 +36,7 @@ export interface StartLogoutOptions {
   readonly clientId?: string | undefined;
   /** `logout_hint`: who is to be logged out, as the provider knows them. */
   readonly logoutHint?: string | undefined;
-  /** `ui_locales`: languages for the provider's page, as in `vi en`. */
+  /** `ui_locales`: languages for the provider's page, as in `vi en`, and for our own, which know these two. */
   readonly uiLocales?: string | undefined;
   /** Further parameters for the provider, under names that have no option here. */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
@@ -49,6 +51,9 @@ export interface RespondOptions extends StartLogoutOptions {
   /** Let a GET start a logout without asking; any link on the app's own pages can then log a user out. */
   readonly allowGet?: boolean;
 }
+
+/** How many sessions to end with one statement. */
+const PAGE = 256;
 
 /** Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0), and ends sessions on an administrator's word. */
 @Injectable()
@@ -108,7 +113,8 @@ export class LogoutService {
    * Without a `session` it is the live one that the request carries (`sessionFrom`), if any. With none, or a dead one,
    * there is no hint either: OneID asks the user, and keeps the browser.
    *
-   * What {@link start} can't do for want of the store or of OneID, a browser is told by a page with status 503.
+   * What {@link start} can't do for want of the store or of OneID, a browser is told by a page with status 503. All these
+   * pages are in Vietnamese or English: the first of `uiLocales` that is either, else as the browser prefers.
    *
    * @param request the framework's request, as from `@Req()`
    * @param response the framework's response, as from `@Res()`
@@ -159,6 +165,39 @@ export class LogoutService {
   }
 
   /**
+   * Ends for good, as {@link end} does, all other sessions that the user of this one has now: to sign out everywhere else.
+   * They are those of all clients that share the database, also in the same browser. Bearer tokens that were never
+   * registered are not among them.
+   *
+   * @param session as from `@CurrentSession()`; it lives on
+   * @returns how many have been ended
+   * @throws {InvalidLogoutRequestError} 400 `session_not_registered`: what is known by a bearer token has no `id`, by which
+   *   it could be told from the others. Nothing has been ended
+   * @throws {StoreUnavailableError} 503: some may have been ended, the newest first; calling again goes on
+   */
+  async endOthers(session: SessionFacts): Promise<number> {
+    const { id, issuer, sub } = session;
+    if (id === undefined || sub === undefined) {
+      throw new InvalidLogoutRequestError(
+        'session_not_registered',
+        "Only a registered session can be told from its user's others",
+      );
+    }
+    let count = 0;
+    let registeredUntil: number | undefined;
+    for (;;) {
+      const page = await this.repository.findAlive('sub', targetOf('sub', issuer, sub), PAGE, registeredUntil);
+      count += await this.recorder.bySessions(
+        page.filter((other) => other.id !== id),
+        'admin',
+      );
+      if (page.length < PAGE) return count;
+      // those of that same millisecond that are dealt with are not alive any more
+      registeredUntil = page.at(-1)?.registeredAt;
+    }
+  }
+
+  /**
    * For a health page or a gauge: how many logouts still have refresh tokens to revoke at OneID, or to look for. Those
    * that fail are tried again for as long as the tokens may live; the log says why.
    *
@@ -171,6 +210,7 @@ export class LogoutService {
   private async answer(request: SessionRequest, given: RespondOptions): Promise<HttpAnswer> {
     const json = acceptsJsonOnly(request);
     const { method } = request as { method?: unknown };
+    const language = languageOf(given.uiLocales, request.headers['accept-language']);
     try {
       const options = { ...given, session: given.session ?? (await this.sessionOf(request)) };
       const { origin } = new URL(this.clientOf(options).postLogoutRedirectUri);
@@ -179,18 +219,16 @@ export class LogoutService {
         const from = originOf(request, origin);
         const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
         if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
-        if (asks) return askFirst(origin);
+        if (asks) return askFirst(origin, language);
       }
       const started = await this.start(options);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
-      return { ...(json ? jsonAnswer(200, jsonOf(started)) : continuePage(started)), cookies };
+      return { ...(json ? jsonAnswer(200, jsonOf(started)) : continuePage(started, language)), cookies };
     } catch (error) {
       if (json) throw error;
-      if (error instanceof StoreUnavailableError) {
-        return failurePage(503, 'You could not be logged out just now. Please try again.');
-      }
+      if (error instanceof StoreUnavailableError) return failurePage(503, 'notLoggedOut', language);
       if (error instanceof ProviderUnavailableError) {
-        const page = failurePage(503, 'You are logged out here, but OneID could not be reached to log you out there.');
+        const page = failurePage(503, 'loggedOutHereOnly', language);
         return { ...page, cookies: this.options.clearCookies.map(clearCookie) };
       }
       throw error;
@@ -228,9 +266,9 @@ export class LogoutService {
   }
 }
 
-function askFirst(origin: string): HttpAnswer {
+function askFirst(origin: string, language: Language): HttpAnswer {
   const { value, cookie } = newConfirmation(origin);
-  return { ...confirmPage(`?confirm=${value}`), cookies: [cookie] };
+  return { ...confirmPage(`?confirm=${value}`, language), cookies: [cookie] };
 }
 
 function acceptsJsonOnly(request: SessionRequest): boolean {

@@ -5,6 +5,7 @@ import {
   type TableColumnOptions,
   type TableIndexOptions,
 } from 'typeorm';
+import { tablePathOf } from './table-path.js';
 
 const key = (name: string): TableColumnOptions => ({ name, type: 'varchar', length: '64' });
 const name = (name: string): TableColumnOptions => ({ name, type: 'varchar', length: '255' });
@@ -85,7 +86,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
 
   async down(queryRunner: QueryRunner): Promise<void> {
     for (const table of TABLES.toReversed()) {
-      await queryRunner.dropTable(pathOf(queryRunner, table));
+      await queryRunner.dropTable(tablePathOf(queryRunner, table));
     }
   }
 
@@ -95,7 +96,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
     columns: TableColumnOptions[],
     indices: TableIndexOptions[],
   ): Promise<void> {
-    const path = pathOf(queryRunner, table);
+    const path = tablePathOf(queryRunner, table);
     const { namingStrategy } = queryRunner.dataSource;
     const named = indices.map((given) => ({ ...given, name: namingStrategy.indexName(path, given.columnNames) }));
     await queryRunner.createTable(new Table({ name: path, columns, indices: named }));
@@ -110,18 +111,11 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
     if (options.type !== 'mysql' && options.type !== 'mariadb') return;
     const to = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
     const alter = (table: string, change: string) =>
-      queryRunner.query(`ALTER TABLE ${driver.escape(pathOf(queryRunner, table))} ${change}`);
+      queryRunner.query(`ALTER TABLE ${driver.escape(tablePathOf(queryRunner, table))} ${change}`);
     await alter('oneid_session', `CONVERT TO ${to}`);
     await alter('oneid_logout', `CONVERT TO ${to}`);
     await alter('oneid_replica', `CONVERT TO ${to}`);
     // not all of it: its texts are ASCII, and would become larger ones
     await alter('oneid_session_tokens', `MODIFY session_id varchar(64) ${to} NOT NULL`);
   }
-}
-
-function pathOf(queryRunner: QueryRunner, table: string): string {
-  const { driver, namingStrategy, options } = queryRunner.dataSource;
-  const { entityPrefix } = options;
-  const prefixed = entityPrefix ? namingStrategy.prefixTableName(entityPrefix, table) : table;
-  return driver.buildTableName(prefixed, 'schema' in options ? options.schema : undefined);
 }

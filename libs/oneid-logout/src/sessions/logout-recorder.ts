@@ -21,6 +21,8 @@ export interface BackchannelLogout {
   readonly scope: 'session' | 'user';
 }
 
+type RegisteredSession = Pick<SessionFacts, 'issuer'> & { readonly id: string };
+
 /** How often to try to write a logout down in that time. */
 const ATTEMPTS = 3;
 
@@ -86,12 +88,23 @@ export class LogoutRecorder {
   }
 
   /** Ends one session for good. */
-  async bySession(
-    session: Pick<SessionFacts, 'issuer'> & { id: string },
-    channel: 'admin' | 'replaced',
-  ): Promise<void> {
-    const target = targetOf('session', session.issuer, session.id);
-    await this.record([{ id: digest([channel, target]), kind: 'session', target, channel, bound: 'none' }]);
+  async bySession(session: RegisteredSession, channel: 'admin' | 'replaced'): Promise<void> {
+    await this.bySessions([session], channel);
+  }
+
+  /**
+   * Ends sessions for good, all or none of them.
+   *
+   * @returns how many of them nobody had ended this way before
+   */
+  async bySessions(sessions: readonly RegisteredSession[], channel: 'admin' | 'replaced'): Promise<number> {
+    if (sessions.length === 0) return 0;
+    const facts = sessions.map(({ issuer, id }): NewLogout => {
+      const target = targetOf('session', issuer, id);
+      return { id: digest([channel, target]), kind: 'session', target, channel, bound: 'none' };
+    });
+    // in one order everywhere, or two who end the same ones wait for each other
+    return this.record(facts.sort((a, b) => (a.id < b.id ? -1 : 1)));
   }
 
   /** Ends every session that a user has now. */
@@ -127,7 +140,7 @@ export class LogoutRecorder {
   }
 
   private async recordToken(logout: BackchannelLogout, facts: readonly NewLogout[]): Promise<void> {
-    if (await this.record(facts)) return;
+    if ((await this.record(facts)) === facts.length) return;
     const recorded = await this.repository.findLogoutTargets(facts.map((fact) => fact.id));
     const reused = facts.filter((fact) => {
       const known = recorded.get(fact.id);
@@ -139,8 +152,8 @@ export class LogoutRecorder {
     await this.record(reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, fact.bound]) })));
   }
 
-  /** @returns whether all of them were new */
-  private async record(facts: readonly NewLogout[]): Promise<boolean> {
+  /** @returns how many of them were new */
+  private async record(facts: readonly NewLogout[]): Promise<number> {
     const { sent, recorded } = await this.insert(facts);
     if (recorded > 0) {
       this.events.publish(
@@ -155,7 +168,7 @@ export class LogoutRecorder {
       facts.map(({ id }) => id),
       allNew && this.isInTime(sent),
     );
-    return allNew;
+    return recorded;
   }
 
   private async recordRegistered(logout: Omit<NewLogout, 'bound'>): Promise<void> {

@@ -4,8 +4,9 @@ import { Clock } from '../clock.js';
 import { InvalidIdTokenError, SessionEndedError, SessionRejectedError } from '../oneid-logout.errors.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { LogoutRecorder } from './logout-recorder.js';
-import { type Session } from './session.js';
+import { type ListedSession, type Session } from './session.js';
 import { SessionEvents } from './session-events.js';
+import { storedLabel } from './session-label.js';
 import { SessionRepository } from './session.repository.js';
 import { SessionSettings } from './session-settings.js';
 import { targetOf } from './targets.js';
@@ -23,7 +24,15 @@ export interface RegisterSessionOptions {
   readonly expiresAt?: Date | undefined;
   /** Id of the session that this browser had before: it is ended. */
   readonly replaces?: string | undefined;
+  /**
+   * What you want to see again in {@link SessionRegistry.listAlive}: the device, say, as in `Firefox on Linux`. Stored in
+   * clear, and cut to 255 characters.
+   */
+  readonly label?: string | undefined;
 }
+
+/** How many sessions to list unless told otherwise. */
+const LISTED = 100;
 
 export interface RefreshSessionOptions {
   /** A refreshed ID token: of the same issuer, client, `sub` and `sid`. */
@@ -49,7 +58,8 @@ export class SessionRegistry {
   /**
    * Records a sign-in and returns our session; put its `id` where your session resolver finds it.
    *
-   * For sign-ins only: the ID token must be fresh (five minutes). The same ID token again returns the same session.
+   * For sign-ins only: the ID token must be fresh (five minutes). The same ID token again returns the same session, which
+   * keeps its first `label`.
    *
    * @throws {InvalidIdTokenError} 401 `id_token_invalid`, nothing stored
    * @throws {SessionEndedError} 401 `session_ended`: OneID has ended this `sid` already, perhaps while the sign-in was
@@ -63,7 +73,7 @@ export class SessionRegistry {
     const lifetime = this.lifetime(options.expiresAt);
     await this.refuseEnded(verified, refreshToken);
 
-    const id = await this.insert(verified, lifetime);
+    const id = await this.insert(verified, lifetime, storedLabel(options.label));
     await this.vault.store(id, { idToken, refreshToken });
     const session = await this.requireAlive(id, verified);
     if (options.replaces !== undefined && options.replaces !== id) await this.replace(options.replaces);
@@ -90,6 +100,22 @@ export class SessionRegistry {
     return this.requireAlive(sessionId);
   }
 
+  /**
+   * The sessions that a user has now, the newest first, of all clients that share the database (`clientId` tells which).
+   *
+   * Each `id` is the secret of another browser: never send one to a page. Give pages a hash or an index instead.
+   *
+   * @param user a session will do; what is known by a bearer token may lack `sub`, and names no user then
+   * @param limit at most so many
+   * @throws {StoreUnavailableError} 503
+   */
+  async listAlive(user: Pick<Session, 'issuer' | 'sub'>, limit = LISTED): Promise<ListedSession[]> {
+    // programs without types give what a request had
+    if (typeof (user.sub as unknown) !== 'string') throw new TypeError('A user has a sub');
+    if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError('limit is not a whole number above 0');
+    return this.repository.findAlive('sub', targetOf('sub', user.issuer, user.sub), limit);
+  }
+
   /** A sign-in whose login is over is refused before anything is stored, but for a refresh token to be revoked. */
   private async refuseEnded(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<void> {
     const { issuer, sid, sub, issuedAt } = verified;
@@ -112,11 +138,11 @@ export class SessionRegistry {
     if (logoutScope === 'user' && sid !== undefined) await this.recorder.onLateUser(issuer, sid, sub);
   }
 
-  private async insert(verified: VerifiedIdToken, lifetime: number): Promise<string> {
+  private async insert(verified: VerifiedIdToken, lifetime: number, label: string | undefined): Promise<string> {
     const id = randomBytes(32).toString('hex');
     const { issuer, clientId, sid, sub, issuedAt, idTokenHash } = verified;
     const isNew = await this.repository.insertSession({
-      ...{ id, issuer, clientId, sid, sub, issuedAt, idTokenHash, lifetime },
+      ...{ id, issuer, clientId, sid, sub, issuedAt, idTokenHash, lifetime, label },
     });
     if (isNew) return id;
     const known = await this.repository.checkByIdToken(idTokenHash);

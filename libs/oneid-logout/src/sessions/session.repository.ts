@@ -2,7 +2,7 @@ import { GroupCommit } from './group-commit.js';
 import { LogoutInserts } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
 import { boundSql, endedSql, type LogoutChannel, type LogoutFact } from './rule.js';
-import { type Session, type SessionFacts, targetsOf } from './session.js';
+import { type ListedSession, type Session, type SessionFacts, targetsOf } from './session.js';
 import { type SessionDatabase, type SqlRow } from '../database/session-database.js';
 import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
 import { noneOf, REVOKING, TARGET_COLUMNS } from './sql-conditions.js';
@@ -29,6 +29,8 @@ export interface NewSession {
   /** Milliseconds from registration to the absolute end. */
   readonly lifetime: number;
   readonly idTokenHash: string;
+  /** 255 characters at most. */
+  readonly label?: string | undefined;
 }
 
 export interface NewLogout {
@@ -104,16 +106,20 @@ export class SessionRepository {
     return this.findChecked('s.id_token_hash = ?', idTokenHash);
   }
 
-  /** Alive sessions of a target. */
-  async findAlive(kind: TargetKind, target: string, limit: number): Promise<Session[]> {
+  /**
+   * Alive sessions of a target, the newest first.
+   *
+   * @param registeredUntil only those registered until then: the database's clock, milliseconds
+   */
+  async findAlive(kind: TargetKind, target: string, limit: number, registeredUntil?: number): Promise<ListedSession[]> {
     const { rows } = await this.database.run(
-      `SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} s
+      `SELECT ${SESSION_COLUMNS}, s.label FROM ${this.tables.session} s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
-         AND ${noneOf(`${this.tables.logout} l`)}
+         AND ${noneOf(`${this.tables.logout} l`)} ${registeredUntil === undefined ? '' : 'AND s.registered_at <= ?'}
        ORDER BY s.registered_at DESC LIMIT ${limit}`,
-      [target],
+      registeredUntil === undefined ? [target] : [target, registeredUntil],
     );
-    return rows.map(toSession);
+    return rows.map(toListedSession);
   }
 
   /** The channel of a logout that ends a session with these facts, registered or not. */
@@ -158,14 +164,14 @@ export class SessionRepository {
     const { affected } = await this.database.run(
       this.database.dialect.insertOrIgnore(
         `INSERT INTO ${this.tables.session} (id, issuer, client_id, sid, sub, issued_at, registered_at, expires_at,
-           target_session, target_sid, target_sub, id_token_hash)
-         VALUES (?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?)`,
+           target_session, target_sid, target_sub, id_token_hash, label)
+         VALUES (?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?, ?)`,
       ),
       [
         ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.issuedAt],
         ...[targetSid, targetSub],
         session.lifetime,
-        ...[targetSession, targetSid, targetSub, session.idTokenHash],
+        ...[targetSession, targetSid, targetSub, session.idTokenHash, session.label ?? null],
       ],
     );
     return affected === 1;
@@ -395,6 +401,11 @@ function toRecordedLogout(row: SqlRow): RecordedLogout {
 
 /** Drivers give a boolean, or a number. */
 const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;
+
+function toListedSession(row: SqlRow): ListedSession {
+  const label = row['label'];
+  return { ...toSession(row), ...(typeof label === 'string' && { label }) };
+}
 
 function toSession(row: SqlRow): Session {
   const sid = row['sid'];

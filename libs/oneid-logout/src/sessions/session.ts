@@ -26,6 +26,12 @@ export interface Session extends SessionFacts {
   readonly expiresAt: number;
 }
 
+/** A session in a list of those that its user has. */
+export interface ListedSession extends Session {
+  /** What the app gave at the sign-in to know it again. */
+  readonly label?: string;
+}
+
 /** The targets by which a logout can reach a session. */
 export function targetsOf(session: SessionFacts): string[] {
   const targets: string[] = [];
