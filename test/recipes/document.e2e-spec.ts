@@ -1,0 +1,91 @@
+import { describe, expect, it } from '@jest/globals';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const document = join(import.meta.dirname, '../../docs/recipes.md');
+const anew = 'UPDATE_RECIPES=1 npm test -- test/recipes/document writes it anew';
+
+/** A block of TypeScript that says which file it is. */
+const block = /^```ts ([\w-]+\.ts)\n([^]*?)^```$/gm;
+
+/** Every recipe by its file's name; these are where its code lives, the document shows it. */
+const recipes = new Map(
+  readdirSync(import.meta.dirname)
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.e2e-spec.ts'))
+    .map((name) => [name, readFileSync(join(import.meta.dirname, name), 'utf8')] as const),
+);
+
+function withRecipes(text: string): string {
+  return text.replace(block, (whole, name: string) => {
+    const code = recipes.get(name);
+    return code === undefined ? whole : `\`\`\`ts ${name}\n${code}\`\`\``;
+  });
+}
+
+/** Where a text of the document and the files disagree. */
+function faultsOf(text: string): string[] {
+  const shown = new Map([...text.matchAll(block)].map(([, name = '', code = '']) => [name, code] as const));
+  const nameless = [...text.matchAll(/^ *```(?:ts|typescript)\b.*$/gm)].length - [...text.matchAll(block)].length;
+  return [
+    ...[...shown].flatMap(([name, code]) => {
+      const file = recipes.get(name);
+      if (file === undefined) return [`docs/recipes.md shows ${name}, and there is no test/recipes/${name}`];
+      return file === code
+        ? []
+        : [`docs/recipes.md differs from test/recipes/${name}, ${firstDifference(code, file)}: ${anew}`];
+    }),
+    ...[...recipes.keys()].filter((name) => !shown.has(name)).map((name) => `docs/recipes.md does not show ${name}`),
+    ...(nameless > 0 ? [`docs/recipes.md has ${nameless} blocks that no file is behind`] : []),
+  ];
+}
+
+function firstDifference(shown: string, file: string): string {
+  const [here, there] = [shown.split('\n'), file.split('\n')];
+  const line = there.findIndex((text, index) => text !== here[index]);
+  return `from its line ${(line === -1 ? there.length : line) + 1} on`;
+}
+
+if (process.env['UPDATE_RECIPES'] !== undefined) writeFileSync(document, withRecipes(readFileSync(document, 'utf8')));
+
+describe('docs/recipes.md', () => {
+  const text = readFileSync(document, 'utf8');
+
+  it('has a recipe for each way to carry a session, and each kind of app', () => {
+    expect([...text.matchAll(/^## (.*)\n[^]*?^```ts (.*)$/gm)].map(([, heading, name]) => [heading, name])).toEqual([
+      ['A plain cookie', 'cookie.ts'],
+      ['express-session', 'express-session.ts'],
+      ['passport', 'passport.ts'],
+      ['An API with bearer tokens', 'bearer-api.ts'],
+      ['Fastify', 'fastify.ts'],
+      ['GraphQL', 'graphql.ts'],
+      ['WebSocket', 'websocket.ts'],
+      ['socket.io', 'socket-io.ts'],
+    ]);
+  });
+
+  it('shows the files as they are, and all of them', () => {
+    expect(faultsOf(text).join('\n')).toBe('');
+  });
+
+  it('would not differ from them unseen', () => {
+    const exported = 'export const app = await NestFactory.create(AppModule);';
+    const changed = text
+      .replace(exported, exported.replace('export ', ''))
+      .replace('```ts fastify.ts', '```ts express.ts')
+      .replace('```ts graphql.ts', '```ts');
+    const line = (recipes.get('cookie.ts') ?? '').split('\n').indexOf(exported) + 1;
+    expect(faultsOf(changed)).toEqual([
+      `docs/recipes.md differs from test/recipes/cookie.ts, from its line ${line} on: ${anew}`,
+      'docs/recipes.md shows express.ts, and there is no test/recipes/express.ts',
+      'docs/recipes.md does not show fastify.ts',
+      'docs/recipes.md does not show graphql.ts',
+      'docs/recipes.md has 1 blocks that no file is behind',
+    ]);
+  });
+
+  it('can be written anew', () => {
+    const stale = text.replaceAll(block, '```ts $1\n// to be written\n```');
+    expect(faultsOf(stale)).toHaveLength(recipes.size);
+    expect(withRecipes(stale)).toBe(text);
+  });
+});

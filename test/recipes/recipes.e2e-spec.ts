@@ -1,0 +1,420 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { parseSetCookie } from 'cookie';
+import { createClient } from 'graphql-ws';
+import { SessionRegistry } from 'nestjs-oneid-logout';
+import { endpointPaths } from 'nestjs-oneid-logout/testing';
+import { io } from 'socket.io-client';
+import { WebSocket } from 'ws';
+import { goOn, wayOn } from '../support/browser.js';
+import { until } from '../support/until.js';
+import { clientId, publicUrl, Recipe } from './support/recipe.js';
+
+/** What a request of a signed-in user carries, and the login it comes from. */
+interface SignedIn {
+  readonly sid: string;
+  readonly headers: Record<string, string>;
+}
+
+const rejected = (reason: string, message: string) => [
+  401,
+  { statusCode: 401, error: `session_${reason}`, message, reason },
+];
+const missing = rejected('missing', 'The request carries no session');
+const loggedOut = rejected('logged_out', 'The session has been ended by a logout');
+const alive = (sub: string) => [200, { sub }];
+
+/** The status and body of a guarded route. */
+async function me(recipe: Recipe, headers: Record<string, string> = {}): Promise<unknown> {
+  const response = await fetch(`${recipe.url}/me`, { headers: { 'x-forwarded-proto': 'https', ...headers } });
+  return [response.status, await response.json()];
+}
+
+/** Through OneID's pages and back. */
+async function signInByBrowser(recipe: Recipe, sub: string): Promise<SignedIn> {
+  const { sid } = recipe.oneId.signIn({ sub });
+  const browser = recipe.browser();
+  const answer = await browser.signIn();
+  expect([answer.status, answer.headers.get('location')]).toEqual([302, '/me']);
+  return { sid, headers: { cookie: browser.cookieHeader } };
+}
+
+/** As the recipe's sign-in end does, which is not there to be called from outside. */
+async function signInByRegistry(recipe: Recipe, sub: string): Promise<SignedIn> {
+  const login = recipe.oneId.signIn({ sub });
+  const { id } = await recipe.app
+    .get(SessionRegistry)
+    .register({ idToken: await recipe.oneId.idToken({ clientId, login }) });
+  return { sid: login.sid, headers: { cookie: `__Host-session=${id}` } };
+}
+
+async function signInOnFastify(recipe: Recipe, sub: string): Promise<SignedIn> {
+  const { SignIn } = await import('./fastify.js');
+  const login = recipe.oneId.signIn({ sub });
+  const nonce = 'n-0S6_WzA2Mj';
+  const idToken = await recipe.oneId.idToken({ clientId, login, nonce });
+  const { name, value = '', ...attributes } = parseSetCookie(await recipe.app.get(SignIn).complete(idToken, nonce));
+  expect(attributes).toEqual({ path: '/', secure: true, httpOnly: true, sameSite: 'lax' });
+  return { sid: login.sid, headers: { cookie: `${name}=${value}` } };
+}
+
+async function signInByIdToken(recipe: Recipe, sub: string): Promise<SignedIn> {
+  const login = recipe.oneId.signIn({ sub });
+  const token = await recipe.oneId.idToken({ clientId, login });
+  return { sid: login.sid, headers: { authorization: `Bearer ${token}` } };
+}
+
+/** What the guard says to a recipe's user, before and after the logout. */
+async function expectLogout(recipe: Recipe, signIn: (recipe: Recipe, sub: string) => Promise<SignedIn>): Promise<void> {
+  const [alice, bob] = [await signIn(recipe, 'alice'), await signIn(recipe, 'bob')];
+  expect(await me(recipe, alice.headers)).toEqual(alive('alice'));
+  await recipe.logOut(alice.sid);
+  expect(await me(recipe, alice.headers)).toEqual(loggedOut);
+  expect(await me(recipe, bob.headers)).toEqual(alive('bob'));
+  const again = await signIn(recipe, 'alice');
+  expect(again.sid).not.toBe(alice.sid);
+  expect(await me(recipe, again.headers)).toEqual(alive('alice'));
+  expect(await me(recipe, alice.headers)).toEqual(loggedOut);
+}
+
+/** OneID's page loads the app in an iframe. */
+function frontchannel(recipe: Recipe, sid: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(recipe.oneId.frontchannelUrl(`${recipe.url}/frontchannel_logout`, { sid }), {
+    headers: { 'sec-fetch-dest': 'iframe', 'sec-fetch-site': 'cross-site', ...headers },
+  });
+}
+
+describe.each([
+  { name: 'cookie', cookie: '__Host-session', signIn: signInByBrowser },
+  { name: 'express-session', cookie: '__Host-app', signIn: signInByBrowser },
+  { name: 'passport', cookie: '__Host-app', signIn: signInByBrowser },
+  { name: 'fastify', cookie: '__Host-session', signIn: signInOnFastify },
+])('the recipe $name', ({ name, cookie, signIn }) => {
+  let recipe: Recipe;
+  beforeAll(async () => {
+    recipe = await Recipe.start(name);
+  });
+  afterAll(() => recipe.stop());
+
+  it('lets nobody in without a session', async () => {
+    expect(await me(recipe)).toEqual(missing);
+  });
+
+  it('OneID ends a login by the back-channel: that one alone, and for good', async () => {
+    await expectLogout(recipe, signIn);
+  });
+
+  it("OneID ends a login by the front-channel, without this site's cookies", async () => {
+    const [alice, bob] = [await signIn(recipe, 'alice'), await signIn(recipe, 'bob')];
+    const frame = await frontchannel(recipe, alice.sid);
+    expect([frame.status, frame.headers.getSetCookie()]).toEqual([200, []]);
+    expect(await recipe.logouts('frontchannel')).toBe(1);
+    expect(await me(recipe, alice.headers)).toEqual(loggedOut);
+    expect(await me(recipe, bob.headers)).toEqual(alive('bob'));
+  });
+
+  it('and has the browser forget the cookie, where it comes with it', async () => {
+    const { sid, headers } = await signIn(recipe, 'alice');
+    const frame = await frontchannel(recipe, sid, headers);
+    expect(frame.headers.getSetCookie()).toEqual([
+      `${cookie}=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax`,
+    ]);
+  });
+
+  it('the user logs out on a page of the app, at OneID too, and comes back', async () => {
+    const browser = recipe.browser();
+    const { headers } = await signIn(recipe, 'alice');
+    for (const pair of headers['cookie']?.split('; ') ?? []) {
+      const [key = '', value = ''] = pair.split('=');
+      browser.cookies.set(key, value);
+    }
+
+    const page = await browser.visit('/logout', { method: 'POST', headers: { accept: 'text/html' } });
+    expect([page.status, browser.cookies.has(cookie)]).toEqual([200, false]);
+    const way = wayOn(await page.text());
+    expect(way.url.startsWith(recipe.oneId.url(endpointPaths.endSession))).toBe(true);
+    const atOneId = await goOn(way);
+    expect(atOneId.headers.get('location')).toMatch(`${publicUrl}/logout/callback?state=`);
+    const back = await browser.follow(atOneId);
+
+    expect([back.status, back.headers.get('location')]).toEqual([303, '/']);
+    expect(recipe.oneId.login).toBeUndefined();
+    const deliveries = await recipe.oneId.deliveries();
+    expect(deliveries.map(({ attempts }) => attempts.map(({ status }) => status))).toEqual([[200]]);
+    expect(await me(recipe, headers)).toEqual(loggedOut);
+    expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(missing);
+  });
+
+  it('a form of another site logs nobody out', async () => {
+    const { headers } = await signIn(recipe, 'alice');
+    const answer = await recipe.browser().visit('/logout', { method: 'POST', from: 'cross-site', headers });
+    expect([answer.status, await answer.json()]).toMatchObject([403, { error: 'cross_site_request' }]);
+    expect(await me(recipe, headers)).toEqual(alive('alice'));
+  });
+
+  if (signIn !== signInByBrowser) return;
+
+  it('a sign-in that this browser has not started is refused, with a code that OneID has given', async () => {
+    recipe.oneId.signIn({ sub: 'mallory' });
+    const mallory = recipe.browser();
+    const callback = (await mallory.follow(await mallory.visit('/login'))).headers.get('location') ?? '';
+    const alice = recipe.browser();
+    const answer = await alice.visit(callback.slice(publicUrl.length), { from: 'cross-site' });
+    expect(answer.status).toBe(name === 'passport' ? 401 : 400);
+    expect(alice.cookies.has(cookie)).toBe(false);
+  });
+
+  it('a sign-in is refused whose login has been ended meanwhile', async () => {
+    const { sid } = recipe.oneId.signIn({ sub: 'alice' });
+    const browser = recipe.browser();
+    const atOneId = await browser.follow(await browser.visit('/login'));
+    await recipe.logOut(sid);
+    const answer = await browser.follow(atOneId);
+    expect([answer.status, await answer.json()]).toMatchObject([401, { error: 'session_ended' }]);
+    expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(missing);
+  });
+
+  it('a second sign-in in the same browser ends the first one', async () => {
+    recipe.oneId.signIn({ sub: 'alice' });
+    const browser = recipe.browser();
+    await browser.signIn();
+    const first = { cookie: browser.cookieHeader };
+    recipe.oneId.signIn({ sub: 'bob' });
+    await browser.signIn();
+    expect(await recipe.logouts('replaced')).toBe(1);
+    // with express-session the cookie's own session is gone, and with it what it says of ours
+    expect(await me(recipe, first)).toEqual(cookie === '__Host-session' ? loggedOut : missing);
+    expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(alive('bob'));
+  });
+
+  if (cookie !== '__Host-app') return;
+
+  it('a cookie that was known before the sign-in is worth nothing after it', async () => {
+    recipe.oneId.signIn({ sub: 'alice' });
+    const browser = recipe.browser();
+    const start = await browser.visit('/login');
+    const fixed = { cookie: browser.cookieHeader };
+    expect(fixed.cookie).toMatch(/^__Host-app=s%3A/);
+    await browser.follow(await browser.follow(start));
+    expect(browser.cookieHeader).not.toBe(fixed.cookie);
+    expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(alive('alice'));
+    expect(await me(recipe, fixed)).toEqual(missing);
+  });
+
+  it('behind a proxy that does not say https no cookie is set, so nobody gets in', async () => {
+    const answer = await recipe.browser().visit('/login', { headers: { 'x-forwarded-proto': 'http' } });
+    expect([answer.status, answer.headers.getSetCookie()]).toEqual([302, []]);
+  });
+});
+
+describe('the recipe bearer-api', () => {
+  let recipe: Recipe;
+  beforeAll(async () => {
+    recipe = await Recipe.start('bearer-api');
+  });
+  afterAll(() => recipe.stop());
+
+  const withToken = (token: string) => me(recipe, { authorization: `Bearer ${token}` });
+
+  // first of all, as keys that are known are used again
+  it("answers 503 while OneID's keys can't be had", async () => {
+    recipe.oneId.fail(endpointPaths.jwks, { status: 503 });
+    const { headers } = await signInByIdToken(recipe, 'alice');
+    expect(await me(recipe, headers)).toMatchObject([503, { error: 'provider_unavailable' }]);
+    recipe.oneId.heal();
+    expect(await me(recipe, headers)).toEqual(alive('alice'));
+  });
+
+  it('lets nobody in without a token', async () => {
+    expect(await me(recipe)).toEqual(missing);
+  });
+
+  it('OneID ends a login by the back-channel: that one alone, and for good', async () => {
+    await expectLogout(recipe, signInByIdToken);
+  });
+
+  it('takes access tokens for its audience that carry the sid', async () => {
+    const login = recipe.oneId.signIn({ sub: 'alice' });
+    const token = await recipe.oneId.accessToken({ clientId, login, sid: login.sid, audience: [clientId] });
+    expect(await withToken(token)).toEqual(alive('alice'));
+    await recipe.logOut(login.sid);
+    expect(await withToken(token)).toEqual(loggedOut);
+  });
+
+  it('refuses a token that no logout could reach, and the log says why', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    const token = await recipe.oneId.accessToken({ clientId, audience: [clientId] });
+    expect(await withToken(token)).toEqual(rejected('unknown', 'The session is not known'));
+    expect(error.mock.calls).toEqual([[expect.stringContaining('A request carried a token without sid.')]]);
+    error.mockRestore();
+  });
+
+  it.each([
+    ['forged', { key: 'none' as const }],
+    ['expired', { claims: { exp: 1 } }],
+    ['without an end', { claims: { exp: undefined } }],
+    ['for another audience', { claims: { aud: ['another-app'] } }],
+    ['of another issuer', { claims: { iss: 'https://oneid.example/' } }],
+  ])('refuses a token that is %s', async (_how, overrides) => {
+    expect(await withToken(await recipe.oneId.idToken({ clientId, ...overrides }))).toEqual([
+      401,
+      { statusCode: 401, message: 'Unauthorized' },
+    ]);
+  });
+
+  it('the front-channel reaches a login only where its sign-in is registered in the same database', async () => {
+    const login = recipe.oneId.signIn({ sub: 'alice' });
+    const idToken = await recipe.oneId.idToken({ clientId, login });
+    await frontchannel(recipe, login.sid);
+    expect(await withToken(idToken)).toEqual(alive('alice'));
+    await recipe.app.get(SessionRegistry).register({ idToken });
+    await frontchannel(recipe, login.sid);
+    expect(await withToken(idToken)).toEqual(loggedOut);
+  });
+});
+
+describe('the recipe graphql', () => {
+  let recipe: Recipe;
+  beforeAll(async () => {
+    recipe = await Recipe.start('graphql');
+  });
+  afterAll(() => recipe.stop());
+
+  async function hello(headers: Record<string, string> = {}): Promise<unknown> {
+    const response = await fetch(`${recipe.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query: '{ hello }' }),
+    });
+    return [response.status, await response.json()];
+  }
+
+  const refused = (reason: string) => [
+    200,
+    {
+      data: null,
+      errors: [
+        expect.objectContaining({
+          extensions: expect.objectContaining({ error: `session_${reason}`, reason }) as unknown,
+        }),
+      ],
+    },
+  ];
+
+  function subscribe(headers: Record<string, string>) {
+    const log: unknown[] = [];
+    const client = createClient({
+      ...{ url: `${recipe.url.replace('http', 'ws')}/graphql`, retryAttempts: 0 },
+      webSocketImpl: class extends WebSocket {
+        constructor(url: string, protocols: string[]) {
+          super(url, protocols, { headers });
+        }
+      },
+      on: {
+        closed: (event) => {
+          const { code, reason } = event as { code: number; reason: string };
+          log.push({ code, reason });
+        },
+      },
+    });
+    const ignore = () => undefined;
+    client.subscribe(
+      { query: 'subscription { news }' },
+      { next: (value) => log.push(value), error: ignore, complete: ignore },
+    );
+    return log;
+  }
+
+  it('lets nobody in without a session', async () => {
+    expect(await hello()).toEqual(refused('missing'));
+    const news = subscribe({});
+    await until('it is closed', () => news.length > 0);
+    expect(news).toEqual([{ code: 4401, reason: 'missing' }]);
+  });
+
+  it('OneID ends a login: its queries and subscriptions, alone and for good', async () => {
+    const [alice, bob] = [await signInByRegistry(recipe, 'alice'), await signInByRegistry(recipe, 'bob')];
+    expect(await hello(alice.headers)).toEqual([200, { data: { hello: 'Hello, alice' } }]);
+    const [news, others] = [subscribe(alice.headers), subscribe(bob.headers)];
+    await until('there is news', () => news.length > 0 && others.length > 0);
+    expect(news[0]).toEqual({ data: { news: 'day 1 of alice' } });
+    expect(recipe.open).toBe(2);
+
+    await recipe.logOut(alice.sid);
+
+    expect(await hello(alice.headers)).toEqual(refused('logged_out'));
+    await until('it is closed', () => recipe.open === 1);
+    await until('its client knows', () => news.some((event) => !JSON.stringify(event).includes('data')));
+    expect(news.at(-1)).toEqual({ code: 4401, reason: 'logged_out' });
+    const heard = others.length;
+    await until('others go on', () => others.length > heard);
+    expect(others.at(-1)).toEqual({ data: { news: expect.stringMatching(/^day \d+ of bob$/) } });
+    const [again, old] = [subscribe((await signInByRegistry(recipe, 'alice')).headers), subscribe(alice.headers)];
+    await until('both have heard', () => again.length > 0 && old.length > 0);
+    expect([again[0], old]).toEqual([{ data: { news: 'day 1 of alice' } }, [{ code: 4401, reason: 'logged_out' }]]);
+  });
+});
+
+interface TestSocket {
+  readonly log: unknown[];
+  say(text: string): void;
+}
+
+function openWs({ url }: Recipe, headers: Record<string, string>): TestSocket {
+  const client = new WebSocket(`${url.replace('http', 'ws')}/chat`, { headers });
+  const log: unknown[] = [];
+  client.on('message', (data: Buffer) => log.push((JSON.parse(data.toString()) as { data: unknown }).data));
+  client.on('close', (code, reason) => log.push({ code, reason: reason.toString() }));
+  const send = (text: string) => client.send(JSON.stringify({ event: 'say', data: text }));
+  return {
+    log,
+    say: (text) => (client.readyState === WebSocket.OPEN ? send(text) : client.once('open', () => send(text))),
+  };
+}
+
+function openSocketIo({ url }: Recipe, headers: Record<string, string>): TestSocket {
+  const client = io(url, { transports: ['websocket'], extraHeaders: headers, reconnection: false });
+  const log: unknown[] = [];
+  client.on('said', (text) => log.push(text));
+  client.on('session_over', (ending) => log.push(ending));
+  client.on('disconnect', (reason) => log.push(reason));
+  return { log, say: (text) => client.emit('say', text) };
+}
+
+describe.each([
+  { name: 'websocket', open: openWs, over: (reason: string): unknown[] => [{ code: 4401, reason }] },
+  { name: 'socket-io', open: openSocketIo, over: (reason: string) => [{ reason }, 'io server disconnect'] },
+])('the recipe $name', ({ name, open, over }) => {
+  let recipe: Recipe;
+  beforeAll(async () => {
+    recipe = await Recipe.start(name);
+  });
+  afterAll(() => recipe.stop());
+
+  it('lets nobody in without a session', async () => {
+    const socket = open(recipe, {});
+    socket.say('hello');
+    await until('it is closed', () => socket.log.length >= over('missing').length);
+    expect(socket.log).toEqual(over('missing'));
+  });
+
+  it('OneID ends a login: its sockets, alone and for good', async () => {
+    const [alice, bob] = [await signInByRegistry(recipe, 'alice'), await signInByRegistry(recipe, 'bob')];
+    const [socket, other] = [open(recipe, alice.headers), open(recipe, bob.headers)];
+    for (const each of [socket, other]) each.say('hello');
+    await until('both are answered', () => socket.log.length > 0 && other.log.length > 0);
+    expect([socket.log, other.log]).toEqual([['alice: hello'], ['bob: hello']]);
+
+    await recipe.logOut(alice.sid);
+
+    const ended = ['alice: hello', ...over('logged_out')];
+    await until('it is closed', () => socket.log.length >= ended.length);
+    expect(socket.log).toEqual(ended);
+    const again = open(recipe, (await signInByRegistry(recipe, 'alice')).headers);
+    const old = open(recipe, alice.headers);
+    for (const each of [other, again, old]) each.say('still here');
+    await until('all know', () => other.log.length > 1 && again.log.length > 0 && old.log.length >= over('').length);
+    expect([other.log[1], again.log, old.log]).toEqual(['bob: still here', ['alice: still here'], over('logged_out')]);
+    expect(recipe.open).toBe(2);
+  });
+});
