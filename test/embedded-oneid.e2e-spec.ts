@@ -150,7 +150,12 @@ function parsed(tokens: client.TokenEndpointResponse) {
 const endSession = (parameters: Record<string, string>) =>
   `${oneId.issuer}oauth2/sessions/logout?${new URLSearchParams(parameters).toString()}`;
 
-const logOut = (parameters: Record<string, string>) => browser.get(endSession(parameters));
+/** Asks for a logout, and says yes where OneID asks back. */
+const logOut = async (parameters: Record<string, string>, channels = 'both') =>
+  sayYes(await browser.get(endSession(parameters)), channels);
+
+const sayYes = (page: Page, channels = 'both') =>
+  page.body.includes('name="challenge"') ? browser.submit(page, { answer: 'yes', channels }) : page;
 
 function errorCode({ status, body }: Page) {
   return { status, code: /<code>(.*)<\/code>/.exec(body)?.[1] };
@@ -304,7 +309,7 @@ describe('the sid', () => {
 });
 
 describe('the logout endpoint, with a hint', () => {
-  test('logs out without asking and merges the state into the redirect URI', async () => {
+  test('asks, and merges the state into the redirect URI', async () => {
     const { idToken } = await signIn(webApp);
     const page = await logOut({
       id_token_hint: idToken,
@@ -342,17 +347,18 @@ describe('the logout endpoint, with a hint', () => {
 
   test('takes a form POST', async () => {
     const { idToken } = await signIn(webApp);
-    const page = await browser.post(`${oneId.issuer}oauth2/sessions/logout`, {
+    const asked = await browser.post(`${oneId.issuer}oauth2/sessions/logout`, {
       id_token_hint: idToken,
       post_logout_redirect_uri: byeOf(webApp),
     });
+    const page = await sayYes(asked);
     expect([page.status, page.next]).toEqual([302, byeOf(webApp)]);
     expect((await authorize(webApp, { prompt: 'none' })).page.next).toContain('error=login_required');
   });
 
   test("ends on OneID's own page without a redirect URI", async () => {
     const { idToken } = await signIn(webApp);
-    const page = await browser.visit(endSession({ id_token_hint: idToken }));
+    const page = await browser.follow(await logOut({ id_token_hint: idToken }));
     expect(page.status).toBe(200);
     expect(page.body).toContain('You are logged out');
   });
@@ -407,7 +413,7 @@ describe('the logout endpoint, without a hint', () => {
 
   test('asks, and does nothing on no', async () => {
     await signIn(webApp);
-    const page = await logOut({});
+    const page = await browser.get(endSession({}));
     expect(page.body).toContain('Do you want to log out?');
     const answer = await browser.submit(page, { answer: 'no' });
     expect(answer.body).toContain('You are still signed in');
@@ -416,7 +422,7 @@ describe('the logout endpoint, without a hint', () => {
 
   test('asks, and logs out on yes', async () => {
     const { sid } = await signIn(webApp);
-    const answer = await browser.follow(await browser.submit(await logOut({}), { answer: 'yes' }));
+    const answer = await browser.follow(await logOut({}));
     expect(answer.body).toContain('You are logged out');
     await oneId.deliveries.idle();
     expect(lastDelivery()).toMatchObject({ clientId: 'web-app', sid, delivered: true });
@@ -424,7 +430,7 @@ describe('the logout endpoint, without a hint', () => {
 
   test("refuses an answer that isn't this session's", async () => {
     await signIn(webApp);
-    const page = await logOut({});
+    const page = await browser.get(endSession({}));
     browser = new Browser();
     await signIn(webApp);
     expect(errorCode(await browser.submit(page, { answer: 'yes' }))).toEqual({ status: 400, code: 'invalid_request' });
@@ -516,7 +522,7 @@ describe('the back-channel', () => {
     });
     const config = await discover(local.issuer, 'web-app');
     const { idToken } = await signIn(config);
-    const page = await browser.get(`${local.issuer}oauth2/sessions/logout?id_token_hint=${idToken}`);
+    const page = await sayYes(await browser.get(`${local.issuer}oauth2/sessions/logout?id_token_hint=${idToken}`));
     expect(page.status).toBe(302);
     await local.close();
     expect(local.deliveries.finished).toMatchObject([{ attempts: 1, delivered: false }]);
@@ -532,10 +538,10 @@ describe('the front-channel', () => {
     const issuer = encodeURIComponent(oneId.issuer);
     const next = `${apps.url}/framed-app/bye?app=framed-app&lang=vi&state=s`;
     expect(page.status).toBe(200);
-    expect(elements(page.body, 'iframe')).toEqual([
+    expect(elements(page.body, 'iframe')).toMatchObject([
       { src: `${apps.url}/framed-app/front?a=1&b=2&iss=${issuer}&sid=${sid}` },
     ]);
-    expect(elements(page.body, 'a')).toEqual([{ id: 'next', href: next }]);
+    expect(elements(page.body, 'a')).toContainEqual({ id: 'next', href: next });
     expect(page.next).toBe(next);
 
     const last = await browser.follow(page);

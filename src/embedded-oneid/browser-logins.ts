@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Provider } from 'oidc-provider';
+import type { EmbeddedClient, EmbeddedClients } from './embedded-client.js';
 
 /**
  * Which clients take part in which browser login. A login outlives OneID's cookie for it, as in Hydra: after
@@ -8,9 +9,11 @@ import type { Provider } from 'oidc-provider';
 export class BrowserLogins {
   readonly #clientsBySid = new Map<string, Set<string>>();
 
+  private constructor(private readonly clients: EmbeddedClients) {}
+
   /** Makes the provider give one `sid` a browser login, a UUID, where by default it has one a client. */
-  static follow(provider: Provider): BrowserLogins {
-    const logins = new BrowserLogins();
+  static follow(provider: Provider, clients: EmbeddedClients): BrowserLogins {
+    const logins = new BrowserLogins(clients);
 
     provider.Client.prototype.includeSid = () => true;
     provider.on('interaction.ended', ({ oidc: { result, session } }) => {
@@ -32,10 +35,15 @@ export class BrowserLogins {
     this.#clientsBySid.set(sid, clients.add(clientId));
   }
 
-  /** The clients to notify; none when the login is unknown or already over. */
-  end(sid: string): string[] {
-    const clients = this.#clientsBySid.get(sid) ?? [];
+  /** Who takes part; nobody when the login is unknown or already over. */
+  clientsOf(sid: string): EmbeddedClient[] {
+    return [...(this.#clientsBySid.get(sid) ?? [])].flatMap((clientId) => this.clients.get(clientId) ?? []);
+  }
+
+  /** The clients to notify. */
+  end(sid: string): EmbeddedClient[] {
+    const clients = this.clientsOf(sid);
     this.#clientsBySid.delete(sid);
-    return [...clients];
+    return clients;
   }
 }

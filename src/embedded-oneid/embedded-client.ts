@@ -1,6 +1,10 @@
 /** An app as it is registered with OneID. */
 export interface EmbeddedClient {
   clientId: string;
+  /** What people know it as; the client id when absent. */
+  name?: string;
+  /** Its first page (`client_uri`). */
+  uri?: string;
   /** Absent for a public client, which has PKCE alone. */
   clientSecret?: string;
   redirectUris: string[];
@@ -8,6 +12,9 @@ export interface EmbeddedClient {
   backchannelLogoutUri?: string;
   frontchannelLogoutUri?: string;
 }
+
+/** By client id. */
+export type EmbeddedClients = ReadonlyMap<string, EmbeddedClient>;
 
 export interface EmbeddedAccount {
   username: string;

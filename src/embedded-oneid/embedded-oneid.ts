@@ -3,13 +3,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
 import Provider, { errors } from 'oidc-provider';
+import { account as accountPages } from './account.js';
 import { BackchannelDeliveries, type BackchannelOptions, type Delivery } from './backchannel-deliveries.js';
 import { BrowserLogins } from './browser-logins.js';
 import type { EmbeddedAccount, EmbeddedClient } from './embedded-client.js';
 import { login } from './login.js';
 import { LogoutEndpoint } from './logout-endpoint.js';
+import { memoryAdapter } from './memory-adapter.js';
+import { answer, visitorOf } from './page.js';
 import { errorPage } from './pages.js';
-import { apiAudience, providerConfiguration } from './provider-configuration.js';
+import { apiAudience, clientMetadata, providerConfiguration } from './provider-configuration.js';
 import { SigningKey } from './signing-key.js';
 import { userinfo } from './userinfo.js';
 
@@ -18,8 +21,8 @@ export type { BackchannelOptions, Delivery, EmbeddedAccount, EmbeddedClient };
 export interface EmbeddedOneIdOptions {
   /** A free one when 0 or absent. */
   port?: number;
-  /** `127.0.0.1` when absent. */
-  host?: string;
+  /** Its name for browsers and apps; `127.0.0.1` when absent. It listens on loopback in any case. */
+  host?: 'localhost' | '127.0.0.1';
   clients: EmbeddedClient[];
   /** Who can sign in; `demo` with the password `demo` when absent. */
   account?: EmbeddedAccount;
@@ -38,6 +41,8 @@ export interface EmbeddedOneId {
     /** Resolves when nothing is under way. */
     idle(): Promise<void>;
   };
+  /** Registers one more app. */
+  register(client: EmbeddedClient): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -48,7 +53,7 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
   const {
     port = 0,
     host = '127.0.0.1',
-    clients,
+    clients: given,
     account = DEMO_ACCOUNT,
     backchannel = {},
     log = () => undefined,
@@ -56,19 +61,22 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
 
   const key = await SigningKey.generate();
   const server = createServer();
-  const issuer = `http://${host}:${await listen(server, port, host)}/`;
-  const provider = new Provider(issuer, providerConfiguration({ issuer, clients, account, key }));
+  const issuer = `http://${host}:${await listen(server, port)}/`;
+  const adapter = memoryAdapter();
+  const provider = new Provider(issuer, providerConfiguration({ issuer, clients: given, account, key, adapter }));
+  const clients = new Map(given.map((client) => [client.clientId, client]));
+  const logins = BrowserLogins.follow(provider, clients);
   const deliveries = new BackchannelDeliveries(backchannel, log);
-  const rules = { issuer, key, clients: new Map(clients.map((client) => [client.clientId, client])) };
-  const logout = new LogoutEndpoint(provider, rules, BrowserLogins.follow(provider), deliveries);
+  const logout = new LogoutEndpoint(provider, { issuer, key, clients }, logins, deliveries);
 
   provider.on('server_error', (_ctx, error) => {
     log(`error: ${String(error)}`);
   });
   provider.use(renderErrors);
-  provider.use(login(provider, account));
+  provider.use(login(provider, account, clients));
   provider.use(logout.handle);
   provider.use(userinfo(issuer, account, key));
+  provider.use(accountPages(provider, account, clients, logins));
   const handle = provider.callback();
   server.on('request', (request, response) => void handle(request, response));
 
@@ -76,6 +84,10 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
     issuer,
     apiAudience: apiAudience(issuer),
     deliveries,
+    async register(client) {
+      clients.set(client.clientId, client);
+      await adapter('Client').upsert(client.clientId, clientMetadata(client), Infinity);
+    },
     async close() {
       await deliveries.close();
       const closed = once(server, 'close');
@@ -86,8 +98,8 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
   };
 }
 
-async function listen(server: Server, port: number, host: string): Promise<number> {
-  server.listen(port, host);
+async function listen(server: Server, port: number): Promise<number> {
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
@@ -100,6 +112,6 @@ const renderErrors: Koa.Middleware = async (ctx, next) => {
       throw error;
     }
     ctx.status = error.statusCode;
-    ctx.body = errorPage(error.error, error.error_description);
+    answer(ctx, errorPage(visitorOf(ctx), error.error, error.error_description));
   }
 };

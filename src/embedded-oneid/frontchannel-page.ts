@@ -1,4 +1,5 @@
-import { escapeHtml, page } from './pages.js';
+import { type Html, html } from '../html/html.js';
+import { page, type Visitor } from './page.js';
 
 const LONGEST_WAIT_SECONDS = 7;
 const WAIT_AFTER_LOAD_MS = 500;
@@ -12,15 +13,19 @@ export function frontchannelLogoutUrl(uri: string, issuer: string, sid: string):
 }
 
 /** Loads every app's front-channel URL in an iframe nobody sees, then goes on to `next`. */
-export function frontchannelPage(urls: string[], next: string): string {
-  const iframes = urls.map((url) => `<iframe src="${escapeHtml(url)}"></iframe>`).join('\n');
+export function frontchannelPage(visitor: Visitor, urls: readonly string[], next: string): Html {
+  const { texts } = visitor;
+  const iframes = urls.map((url) => html`<iframe src="${url}" title="" aria-hidden="true" tabindex="-1"></iframe> `);
   return page(
-    'Logging you out',
-    `<p><a id="next" href="${escapeHtml(next)}">Go on</a></p>
-${iframes}
-<script>
-addEventListener('load', () => setTimeout(() => location.replace(document.getElementById('next').href), ${WAIT_AFTER_LOAD_MS}));
-</script>`,
-    `<meta http-equiv="refresh" content="${LONGEST_WAIT_SECONDS};url=${escapeHtml(next)}">`,
+    visitor,
+    texts.loggingOut,
+    html`<p><a id="next" href="${next}">${texts.goOn}</a></p>
+      ${iframes}
+      <script>
+        addEventListener('load', () =>
+          setTimeout(() => location.replace(document.getElementById('next').href), ${WAIT_AFTER_LOAD_MS}),
+        );
+      </script>`,
+    html`<meta http-equiv="refresh" content="${LONGEST_WAIT_SECONDS};url=${next}" />`,
   );
 }

@@ -1,31 +1,34 @@
 import type Koa from 'koa';
 import type { Provider } from 'oidc-provider';
-import type { EmbeddedAccount } from './embedded-client.js';
+import type { EmbeddedAccount, EmbeddedClients } from './embedded-client.js';
 import { formBody } from './form-body.js';
+import { answer, visitorOf } from './page.js';
 import { loginPage } from './pages.js';
 
 /** The sign-in page, `/login/…`: one account, filled in already, and no consent page after it. */
-export function login(provider: Provider, account: EmbeddedAccount): Koa.Middleware {
+export function login(provider: Provider, account: EmbeddedAccount, clients: EmbeddedClients): Koa.Middleware {
   return async (ctx, next) => {
     if (!ctx.path.startsWith('/login/')) {
       await next();
       return;
     }
-    ctx.set('cache-control', 'no-store');
-    await provider.interactionDetails(ctx.req, ctx.res);
+    const { params } = await provider.interactionDetails(ctx.req, ctx.res);
+    const visitor = visitorOf(ctx, params['ui_locales']);
+    const client = clients.get(String(params['client_id']));
 
-    if (ctx.method === 'POST') {
-      const form = await formBody(ctx.req);
-      if (form.get('username') === account.username && form.get('password') === account.password) {
-        const result = { login: { accountId: account.sub ?? account.username, remember: true } };
-        ctx.status = 303;
-        ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result));
-        return;
-      }
-      ctx.status = 401;
-      ctx.body = loginPage(form.get('username') ?? '', '', 'Wrong username or password.');
+    if (ctx.method !== 'POST') {
+      answer(ctx, loginPage(visitor, { ...account, client }));
       return;
     }
-    ctx.body = loginPage(account.username, account.password);
+    const form = await formBody(ctx.req);
+    if (form.get('username') === account.username && form.get('password') === account.password) {
+      const result = { login: { accountId: account.sub ?? account.username, remember: true } };
+      ctx.set('cache-control', 'no-store');
+      ctx.status = 303;
+      ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result));
+      return;
+    }
+    ctx.status = 401;
+    answer(ctx, loginPage(visitor, { username: form.get('username') ?? '', password: '', wrong: true, client }));
   };
 }

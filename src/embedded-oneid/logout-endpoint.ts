@@ -5,12 +5,21 @@ import type { BackchannelDeliveries } from './backchannel-deliveries.js';
 import type { BrowserLogins } from './browser-logins.js';
 import { formBody } from './form-body.js';
 import { frontchannelLogoutUrl, frontchannelPage } from './frontchannel-page.js';
-import { type LogoutRules, readLogoutRequest } from './logout-request.js';
-import { confirmLogoutPage, page } from './pages.js';
+import { type LogoutRequest, type LogoutRules, readLogoutRequest } from './logout-request.js';
+import { answer, visitorOf } from './page.js';
+import { confirmLogoutPage, loggedOutPage, stillSignedInPage } from './pages.js';
 
-const END_SESSION = '/oauth2/sessions/logout';
+export const END_SESSION = '/oauth2/sessions/logout';
 const CONFIRM = '/logout';
 const LOGGED_OUT = '/oauth2/fallbacks/logout/callback';
+
+/** A logout that is about to happen. */
+interface Ending {
+  readonly sid: string;
+  readonly next: string;
+  /** Over which channels the apps are told, both when absent. */
+  readonly channels?: string | null;
+}
 
 /** OneID's logout, in the place of oidc-provider's: other rules, other notifications. */
 export class LogoutEndpoint {
@@ -35,7 +44,7 @@ export class LogoutEndpoint {
         await this.#confirm(ctx, await formBody(ctx.req));
         break;
       case `GET ${LOGGED_OUT}`:
-        ctx.body = page('You are logged out', '<p>OneID has no session for this browser.</p>');
+        answer(ctx, loggedOutPage(visitorOf(ctx), this.#apps()));
         break;
       default:
         await next();
@@ -45,56 +54,73 @@ export class LogoutEndpoint {
   };
 
   async #endSession(ctx: Koa.Context, parameters: URLSearchParams): Promise<void> {
-    const { sid, next = LOGGED_OUT } = await readLogoutRequest(parameters, this.rules);
-    if (sid) {
-      await this.#end(ctx, sid, next);
-      return;
-    }
+    const request = await readLogoutRequest(parameters, this.rules);
     const session = await this.provider.Session.get(ctx);
-    if (session.accountId) {
-      ctx.body = confirmLogoutPage(CONFIRM, this.#challenge(session.uid));
+    const own = session.accountId === undefined ? undefined : session.uid;
+    if (own !== undefined && (request.sid ?? own) === own) {
+      this.#ask(ctx, own, request, parameters.get('ui_locales'));
+    } else if (request.sid !== undefined) {
+      // a login that this browser is not in, or no longer: there is nobody to ask
+      await this.#end(ctx, { sid: request.sid, next: request.next ?? LOGGED_OUT });
     } else {
       ctx.redirect(LOGGED_OUT);
     }
   }
 
+  #ask(ctx: Koa.Context, sid: string, { next = LOGGED_OUT, clientId = '' }: LogoutRequest, uiLocales: unknown): void {
+    const page = confirmLogoutPage(visitorOf(ctx, uiLocales), {
+      action: CONFIRM,
+      challenge: this.#challenge(sid, next),
+      next,
+      from: clientId,
+      leaving: this.logins.clientsOf(sid),
+    });
+    answer(ctx, page);
+  }
+
   async #confirm(ctx: Koa.Context, form: URLSearchParams): Promise<void> {
+    const next = form.get('next') ?? '';
     const session = await this.provider.Session.get(ctx);
-    if (!session.accountId || form.get('challenge') !== this.#challenge(session.uid)) {
+    if (!session.accountId || form.get('challenge') !== this.#challenge(session.uid, next)) {
       throw new errors.InvalidRequest('this logout is no longer waiting for an answer');
     }
     if (form.get('answer') === 'yes') {
-      await this.#end(ctx, session.uid, LOGGED_OUT);
+      await this.#end(ctx, { sid: session.uid, next, channels: form.get('channels') });
     } else {
-      ctx.body = page('You are still signed in', '<p>Nothing was changed.</p>');
+      const from = this.rules.clients.get(form.get('from') ?? '');
+      answer(ctx, stillSignedInPage(visitorOf(ctx), from ? [from] : this.logins.clientsOf(session.uid)));
     }
   }
 
-  /** Bound to the browser's session, so another site can't answer in the user's place. */
-  #challenge(sid: string): string {
-    return createHmac('sha256', this.#challengeKey).update(sid).digest('base64url');
+  /** Bound to the browser's session, so another site can't answer in the user's place, and to where it leads. */
+  #challenge(sid: string, next: string): string {
+    return createHmac('sha256', this.#challengeKey).update(`${sid}\n${next}`).digest('base64url');
   }
 
-  async #end(ctx: Koa.Context, sid: string, next: string): Promise<void> {
-    const { issuer, clients } = this.rules;
+  async #end(ctx: Koa.Context, { sid, next, channels }: Ending): Promise<void> {
     const session = await this.provider.Session.findByUid(sid);
     await session?.destroy();
     ctx.cookies.set(this.provider.cookieName('session'), null, { signed: true });
 
-    const notified = this.logins.end(sid).flatMap((clientId) => clients.get(clientId) ?? []);
-    for (const { clientId, backchannelLogoutUri: uri } of notified) {
-      if (uri) {
-        this.deliveries.start({ clientId, uri, sid, logoutToken: await this.#logoutToken(clientId, sid) });
+    const { issuer } = this.rules;
+    const notified = this.logins.end(sid);
+    if (channels !== 'frontchannel') {
+      for (const { clientId, backchannelLogoutUri: uri } of notified) {
+        if (uri) this.deliveries.start({ clientId, uri, sid, logoutToken: await this.#logoutToken(clientId, sid) });
       }
     }
     const frontchannel = notified.flatMap(({ frontchannelLogoutUri: uri }) =>
-      uri ? frontchannelLogoutUrl(uri, issuer, sid) : [],
+      uri && channels !== 'backchannel' ? frontchannelLogoutUrl(uri, issuer, sid) : [],
     );
     if (frontchannel.length > 0) {
-      ctx.body = frontchannelPage(frontchannel, next);
+      answer(ctx, frontchannelPage(visitorOf(ctx), frontchannel, next));
     } else {
       ctx.redirect(next);
     }
+  }
+
+  #apps() {
+    return [...this.rules.clients.values()].filter(({ uri }) => uri !== undefined);
   }
 
   /** Back-Channel Logout 1.0, section 2.4, as Hydra fills it in: without `exp` and without `sub`. */

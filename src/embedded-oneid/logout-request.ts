@@ -1,19 +1,21 @@
 import { errors } from 'oidc-provider';
 import type { JWTPayload } from 'jose';
-import type { EmbeddedClient } from './embedded-client.js';
+import type { EmbeddedClients } from './embedded-client.js';
 import type { SigningKey } from './signing-key.js';
 
 /** What a request to the logout endpoint asks for. */
 export interface LogoutRequest {
   /** The browser login that the hint belongs to; absent without a hint: then the user is asked. */
   sid?: string;
+  /** The client that the hint was issued to. */
+  clientId?: string;
   /** Where the browser goes afterwards; absent: to OneID's own page. */
   next?: string;
 }
 
 export interface LogoutRules {
   issuer: string;
-  clients: ReadonlyMap<string, EmbeddedClient>;
+  clients: EmbeddedClients;
   key: SigningKey;
 }
 
@@ -30,13 +32,14 @@ export async function readLogoutRequest(parameters: URLSearchParams, rules: Logo
     return {};
   }
   const { sid, client } = await readHint(hint, rules);
+  const { clientId } = client;
   if (!redirectUri) {
-    return { sid };
+    return { sid, clientId };
   }
   if (!client.postLogoutRedirectUris.includes(redirectUri)) {
     throw new errors.InvalidRequest('post_logout_redirect_uri is not registered for this client');
   }
-  return { sid, next: state ? withState(redirectUri, state) : redirectUri };
+  return { sid, clientId, next: state ? withState(redirectUri, state) : redirectUri };
 }
 
 async function readHint(hint: string, { issuer, clients, key }: LogoutRules) {

@@ -1,56 +1,149 @@
-const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+import { type Html, html } from '../html/html.js';
+import type { EmbeddedClient } from './embedded-client.js';
+import { page, type Visitor } from './page.js';
 
-/** Text as it may stand in HTML, in an attribute too. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
-}
-
-export function page(title: string, body: string, head = ''): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${escapeHtml(title)}</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 24rem; margin: 4rem auto; padding: 0 1rem; }
-label { display: block; margin: 1rem 0; }
-iframe { position: absolute; width: 0; height: 0; border: 0; }
-</style>
-${head}
-</head>
-<body>
-<h1>${escapeHtml(title)}</h1>
-${body}
-</body>
-</html>
-`;
-}
-
-export function errorPage(code: string, description = ''): string {
-  return page('OneID: an error', `<p><code>${escapeHtml(code)}</code></p>\n<p>${escapeHtml(description)}</p>`);
-}
-
-export function loginPage(username: string, password: string, message = ''): string {
+export function errorPage(visitor: Visitor, code: string, description = ''): Html {
   return page(
-    'Sign in with OneID',
-    `<p>This is a demo of OneID, run by this app on your own machine.</p>
-<p role="alert">${escapeHtml(message)}</p>
-<form method="post">
-<label>Username <input name="username" value="${escapeHtml(username)}" autocomplete="username"></label>
-<label>Password <input name="password" type="password" value="${escapeHtml(password)}" autocomplete="off"></label>
-<button>Sign in</button>
-</form>`,
+    visitor,
+    visitor.texts.error,
+    html`<p><code>${code}</code></p>
+      <p>${description}</p>`,
   );
 }
 
-export function confirmLogoutPage(action: string, challenge: string): string {
+export interface LoginForm {
+  readonly username: string;
+  readonly password: string;
+  /** Was what came in the form before wrong? */
+  readonly wrong?: boolean;
+  /** The app that wants to know who it is. */
+  readonly client?: EmbeddedClient | undefined;
+}
+
+export function loginPage(visitor: Visitor, { username, password, wrong = false, client }: LoginForm): Html {
+  const { texts } = visitor;
   return page(
-    'Do you want to log out?',
-    `<form method="post" action="${escapeHtml(action)}">
-<input type="hidden" name="challenge" value="${escapeHtml(challenge)}">
-<button name="answer" value="yes">Yes</button>
-<button name="answer" value="no">No</button>
-</form>`,
+    visitor,
+    texts.signIn,
+    html`${client && html`<p>${texts.to(nameOf(client))}</p>`}
+      ${wrong ? html`<p role="alert">${texts.wrongPassword}</p>` : undefined}
+      <form method="post">
+        <label>${texts.username} <input name="username" value="${username}" autocomplete="username" required /></label>
+        <label
+          >${texts.password} <input name="password" type="password" value="${password}" autocomplete="off" required
+        /></label>
+        <div class="actions"><button>${texts.signIn}</button></div>
+      </form>`,
   );
+}
+
+/** What OneID's own page tells. */
+export interface Account {
+  readonly name: string;
+  /** The apps that take part in this login. */
+  readonly signedInTo: readonly EmbeddedClient[];
+  readonly others: readonly EmbeddedClient[];
+  /** Where a logout begins. */
+  readonly logout: string;
+}
+
+export function accountPage(visitor: Visitor, { name, signedInTo, others, logout }: Account): Html {
+  const { texts } = visitor;
+  return page(
+    visitor,
+    texts.account,
+    html`<p>${texts.signedInAs} <strong>${name}</strong></p>
+      <h2>${texts.yourApps}</h2>
+      ${appList(signedInTo) ?? html`<p>${texts.noApps}</p>`}
+      ${
+        others.length > 0
+          ? html`<h2>${texts.otherApps}</h2>
+              ${appList(others)}`
+          : undefined
+      }
+      <p class="actions"><a class="button" href="${logout}">${texts.logOut}</a></p>`,
+  );
+}
+
+/** What is asked before a login ends. */
+export interface LogoutQuestion {
+  readonly action: string;
+  readonly challenge: string;
+  /** Where the browser goes afterwards. */
+  readonly next: string;
+  /** Which app the user comes from. */
+  readonly from: string;
+  readonly leaving: readonly EmbeddedClient[];
+}
+
+export function confirmLogoutPage(visitor: Visitor, question: LogoutQuestion): Html {
+  const { texts } = visitor;
+  const { action, challenge, next, from, leaving } = question;
+  const channels = (['both', 'backchannel', 'frontchannel'] as const).map((value) => {
+    const checked = value === 'both' ? html` checked=""` : undefined;
+    return html`<label><input type="radio" name="channels" value="${value}" ${checked} /> ${texts[value]}</label>`;
+  });
+  return page(
+    visitor,
+    texts.confirm,
+    html`<p>${leaving.length > 0 ? texts.leaveApps : texts.leaveNoApps}</p>
+      ${
+        leaving.length > 0
+          ? html`<ul class="apps">
+              ${leaving.map((client) => html`<li>${nameOf(client)}</li>`)}
+            </ul>`
+          : undefined
+      }
+      <form method="post" action="${action}">
+        <input type="hidden" name="challenge" value="${challenge}" />
+        <input type="hidden" name="next" value="${next}" />
+        <input type="hidden" name="from" value="${from}" />
+        <fieldset>
+          <legend>${texts.howToTell}</legend>
+          ${channels}
+        </fieldset>
+        <div class="actions">
+          <button name="answer" value="yes">${texts.yes}</button>
+          <button class="quiet" name="answer" value="no">${texts.no}</button>
+        </div>
+      </form>`,
+  );
+}
+
+export function stillSignedInPage(visitor: Visitor, apps: readonly EmbeddedClient[]): Html {
+  const { texts } = visitor;
+  return page(
+    visitor,
+    texts.stillSignedIn,
+    html`<p>${texts.nothingChanged}</p>
+      ${appList(apps)}`,
+  );
+}
+
+export function loggedOutPage(visitor: Visitor, apps: readonly EmbeddedClient[]): Html {
+  const { texts } = visitor;
+  return page(
+    visitor,
+    texts.loggedOut,
+    html`<p>${texts.noSession}</p>
+      <p>${texts.allApps}</p>
+      ${appList(apps)}`,
+  );
+}
+
+function appList(clients: readonly EmbeddedClient[]): Html | undefined {
+  if (clients.length === 0) return undefined;
+  const items = clients.map((client) => html`<li>${link(client)}</li>`);
+  return html`<ul class="apps">
+    ${items}
+  </ul>`;
+}
+
+function link(client: EmbeddedClient): Html {
+  const name = nameOf(client);
+  return client.uri === undefined ? html`${name}` : html`<a href="${client.uri}">${name}</a>`;
+}
+
+function nameOf({ name, clientId }: EmbeddedClient): string {
+  return name ?? clientId;
 }

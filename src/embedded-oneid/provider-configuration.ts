@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { AdapterFactory, ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { EmbeddedAccount, EmbeddedClient } from './embedded-client.js';
-import { memoryAdapter } from './memory-adapter.js';
+import { answer, visitorOf } from './page.js';
 import { errorPage } from './pages.js';
 import type { SigningKey } from './signing-key.js';
 
@@ -18,15 +18,16 @@ export interface ProviderSetup {
   clients: EmbeddedClient[];
   account: EmbeddedAccount;
   key: SigningKey;
+  adapter: AdapterFactory;
 }
 
 /** oidc-provider set up to have Hydra's paths, scopes, lifetimes and tokens. */
-export function providerConfiguration({ issuer, clients, account, key }: ProviderSetup): Configuration {
+export function providerConfiguration({ issuer, clients, account, key, adapter }: ProviderSetup): Configuration {
   const audience = apiAudience(issuer);
   const sub = account.sub ?? account.username;
 
   return {
-    adapter: memoryAdapter(),
+    adapter,
     clients: clients.map(clientMetadata),
     jwks: { keys: [key.jwk] },
     scopes: SCOPES,
@@ -75,8 +76,7 @@ export function providerConfiguration({ issuer, clients, account, key }: Provide
       names: { session: 'oneid_session', interaction: 'oneid_login', resume: 'oneid_resume' },
     },
     renderError: (ctx, { error, error_description }) => {
-      ctx.type = 'html';
-      ctx.body = errorPage(error, error_description);
+      answer(ctx, errorPage(visitorOf(ctx), error, error_description));
     },
     ttl: {
       AccessToken: HOUR,
@@ -90,7 +90,8 @@ export function providerConfiguration({ issuer, clients, account, key }: Provide
   };
 }
 
-function clientMetadata(client: EmbeddedClient): ClientMetadata {
+/** As oidc-provider is told of an app (OpenID Connect Dynamic Client Registration 1.0, section 2). */
+export function clientMetadata(client: EmbeddedClient): ClientMetadata {
   return {
     client_id: client.clientId,
     ...(client.clientSecret && { client_secret: client.clientSecret }),

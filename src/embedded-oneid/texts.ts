@@ -1,0 +1,99 @@
+import { type InEveryLanguage } from '../html/language.js';
+
+/** All that the embedded OneID's pages say. */
+export interface OneIdTexts {
+  readonly demo: string;
+  readonly signIn: string;
+  readonly to: (app: string) => string;
+  readonly username: string;
+  readonly password: string;
+  readonly wrongPassword: string;
+  readonly account: string;
+  readonly signedInAs: string;
+  readonly yourApps: string;
+  readonly noApps: string;
+  readonly otherApps: string;
+  readonly allApps: string;
+  readonly logOut: string;
+  readonly confirm: string;
+  readonly leaveApps: string;
+  readonly leaveNoApps: string;
+  readonly howToTell: string;
+  readonly both: string;
+  readonly backchannel: string;
+  readonly frontchannel: string;
+  readonly yes: string;
+  readonly no: string;
+  readonly stillSignedIn: string;
+  readonly nothingChanged: string;
+  readonly loggingOut: string;
+  readonly goOn: string;
+  readonly loggedOut: string;
+  readonly noSession: string;
+  readonly error: string;
+}
+
+export const oneIdTexts: InEveryLanguage<OneIdTexts> = {
+  en: {
+    demo: 'A demo of OneID, run by the app on your own machine.',
+    signIn: 'Sign in with OneID',
+    to: (app) => `to go on to ${app}`,
+    username: 'Username',
+    password: 'Password',
+    wrongPassword: 'Wrong username or password.',
+    account: 'Your OneID account',
+    signedInAs: 'Signed in as',
+    yourApps: 'Signed in to with this login:',
+    noApps: 'No app yet.',
+    otherApps: 'Your other apps:',
+    allApps: 'Apps that sign in with OneID:',
+    logOut: 'Log out',
+    confirm: 'Do you want to log out?',
+    leaveApps: 'You will leave these apps:',
+    leaveNoApps: 'You will leave OneID. No app is signed in.',
+    howToTell: 'How shall OneID tell them?',
+    both: 'Both channels, as OneID does',
+    backchannel: 'Back-channel only: server to server, with a signed token',
+    frontchannel: 'Front-channel only: through this browser, in an iframe',
+    yes: 'Log out',
+    no: 'Stay signed in',
+    stillSignedIn: 'You are still signed in at OneID',
+    nothingChanged: 'Nothing was changed here. An app that you came from may have ended its own session already.',
+    loggingOut: 'Logging you out',
+    goOn: 'Go on',
+    loggedOut: 'You are logged out',
+    noSession: 'OneID has no session for this browser.',
+    error: 'OneID: an error',
+  },
+  vi: {
+    demo: 'Bản OneID dùng thử, do ứng dụng chạy trên chính máy của bạn.',
+    signIn: 'Đăng nhập bằng OneID',
+    to: (app) => `để tiếp tục vào ${app}`,
+    username: 'Tên đăng nhập',
+    password: 'Mật khẩu',
+    wrongPassword: 'Sai tên đăng nhập hoặc mật khẩu.',
+    account: 'Tài khoản OneID của bạn',
+    signedInAs: 'Đang đăng nhập với tên',
+    yourApps: 'Các ứng dụng đã đăng nhập trong phiên này:',
+    noApps: 'Chưa có ứng dụng nào.',
+    otherApps: 'Các ứng dụng khác của bạn:',
+    allApps: 'Các ứng dụng đăng nhập bằng OneID:',
+    logOut: 'Đăng xuất',
+    confirm: 'Bạn có muốn đăng xuất không?',
+    leaveApps: 'Bạn sẽ rời khỏi các ứng dụng sau:',
+    leaveNoApps: 'Bạn sẽ rời khỏi OneID. Không có ứng dụng nào đang đăng nhập.',
+    howToTell: 'OneID báo cho các ứng dụng bằng cách nào?',
+    both: 'Cả hai kênh, như OneID vẫn làm',
+    backchannel: 'Chỉ back-channel: máy chủ tới máy chủ, bằng token có chữ ký',
+    frontchannel: 'Chỉ front-channel: qua trình duyệt này, trong một iframe',
+    yes: 'Đăng xuất',
+    no: 'Ở lại',
+    stillSignedIn: 'Bạn vẫn đang đăng nhập tại OneID',
+    nothingChanged: 'Ở đây không có gì thay đổi. Ứng dụng bạn vừa rời có thể đã kết thúc phiên của chính nó.',
+    loggingOut: 'Đang đăng xuất',
+    goOn: 'Tiếp tục',
+    loggedOut: 'Bạn đã đăng xuất',
+    noSession: 'OneID không có phiên nào cho trình duyệt này.',
+    error: 'OneID: có lỗi',
+  },
+};
