@@ -19,6 +19,19 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/pages/assets/*.js'],
+    languageOptions: {
+      globals: {
+        addEventListener: 'readonly',
+        document: 'readonly',
+        DOMParser: 'readonly',
+        EventSource: 'readonly',
+        Intl: 'readonly',
+        location: 'readonly',
+      },
+    },
+  },
+  {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: {
       globals: {

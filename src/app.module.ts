@@ -1,20 +1,27 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
 import { OneIdLogoutModule } from 'nestjs-oneid-logout';
+import { MySessions } from './account/my-sessions.js';
+import { SessionsController } from './account/sessions.controller.js';
 import { AccessTokens } from './api/access-tokens.js';
 import { ApiController } from './api/api.controller.js';
 import { oneIdLogoutOptions } from './oneid-logout-options.js';
 import { OneId } from './oneid/oneid.js';
 import { OneIdModule } from './oneid/oneid.module.js';
+import { AssetsController } from './pages/assets.controller.js';
 import { HealthController } from './pages/health.controller.js';
 import { LogoutController } from './pages/logout.controller.js';
+import { Pages } from './pages/page.js';
 import { PagesController } from './pages/pages.controller.js';
 import { Settings } from './settings.js';
 import { SignInTransactions } from './sign-in/sign-in-transactions.js';
 import { SignInController } from './sign-in/sign-in.controller.js';
 import { SignInService } from './sign-in/sign-in.service.js';
+import { ChannelRequests } from './timeline/channel-requests.middleware.js';
+import { TimelineController } from './timeline/timeline.controller.js';
+import { Timeline } from './timeline/timeline.js';
 
 @Module({})
-export class AppModule {
+export class AppModule implements NestModule {
   static with(settings: Settings): DynamicModule {
     return {
       module: AppModule,
@@ -22,8 +29,21 @@ export class AppModule {
         OneIdModule.with(settings),
         OneIdLogoutModule.forRootAsync({ inject: [Settings, OneId], useFactory: oneIdLogoutOptions }),
       ],
-      controllers: [PagesController, LogoutController, HealthController, SignInController, ApiController],
-      providers: [SignInService, SignInTransactions, AccessTokens],
+      controllers: [
+        PagesController,
+        LogoutController,
+        SessionsController,
+        TimelineController,
+        SignInController,
+        ApiController,
+        AssetsController,
+        HealthController,
+      ],
+      providers: [Pages, MySessions, Timeline, SignInService, SignInTransactions, AccessTokens],
     };
+  }
+
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(ChannelRequests).forRoutes('backchannel_logout', 'frontchannel_logout');
   }
 }

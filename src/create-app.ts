@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import { AppModule } from './app.module.js';
+import { keepLanguage } from './pages/language.js';
 import { type Settings } from './settings.js';
 
 /** The app, ready to listen. */
@@ -17,5 +18,6 @@ export async function createApp(
   const https = settings.baseUrl.startsWith('https:');
   // the defaults, but for the one line that sends browsers to https where there is none
   app.use(helmet(https ? {} : { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  app.use(keepLanguage);
   return app;
 }

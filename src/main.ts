@@ -8,10 +8,17 @@ try {
   const app = await createApp(settings);
   app.enableShutdownHooks();
   const oneId = app.get(OneId);
-  if (oneId.embedded === undefined) await app.listen(settings.port);
-  // with an account that everybody knows, this is for nobody but this machine
-  else await app.listen(settings.port, '127.0.0.1');
-  console.log(welcome(settings, oneId));
+  if (oneId.embedded === undefined) {
+    await app.listen(settings.port);
+    console.log(welcome(settings, oneId));
+  } else {
+    // with an account that everybody knows, this is for nobody but this machine
+    await app.listen(settings.port, '127.0.0.1');
+    const { startSecondApp } = await import('./second-app.js');
+    const secondApp = await startSecondApp(oneId.embedded, settings.port + 2);
+    secondApp.enableShutdownHooks();
+    console.log(welcome(settings, oneId, await secondApp.getUrl()));
+  }
 } catch (error) {
   console.error(error instanceof SettingsError ? error.message : error);
   process.exit(1);

@@ -10,6 +10,16 @@ export interface OneIdRegistration {
   readonly clientSecret?: string;
   /** The `aud` that access tokens for this app's API carry. */
   readonly apiAudience: string;
+  /** OneID's page for its users, where that is known. */
+  readonly accountUri?: string;
+}
+
+/** What tells this app from another one, to people and to a browser that keeps one set of cookies for both. */
+export interface AppIdentity {
+  readonly name: string;
+  /** Of its cookies' names: browsers tell hosts apart, not ports. */
+  readonly cookiePrefix: string;
+  readonly accent: 'green' | 'violet';
 }
 
 /** All that can be set, validated. */
@@ -27,6 +37,7 @@ export class Settings {
     readonly maxStaleness: number | undefined,
     /** Where replicas that answer from memory nudge each other; absent: over PostgreSQL, where that is the database. */
     readonly redisUrl: string | undefined,
+    readonly identity: AppIdentity,
   ) {}
 }
 
@@ -49,6 +60,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const secrets = variables.read('APP_SECRETS', asSecrets);
   const maxStaleness = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
   const redisUrl = variables.read('REDIS_URL', asRedisUrl);
+  const name = variables.read('APP_NAME', String) ?? 'Reference app';
 
   if (!variables.has('ONEID_ISSUER') && env['NODE_ENV'] === 'production') {
     variables.fault('ONEID_ISSUER must be set in production: the embedded OneID has one account that everybody knows');
@@ -62,7 +74,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   }
   if (variables.faults.length > 0) throw new SettingsError(variables.faults);
   const anySecrets = secrets ?? [randomBytes(32).toString('base64url')];
-  return new Settings(port, baseUrl, oneId, database, anySecrets, maxStaleness, redisUrl);
+  const identity = { name, cookiePrefix: 'app', accent: 'green' } as const;
+  return new Settings(port, baseUrl, oneId, database, anySecrets, maxStaleness, redisUrl, identity);
 }
 
 function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | undefined {

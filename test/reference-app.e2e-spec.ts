@@ -120,6 +120,7 @@ describe('settings', () => {
       secrets: [SECRET, `older ${SECRET}`],
       maxStaleness: 500,
       redisUrl: 'rediss://redis.example/1',
+      identity: { name: 'Reference app', cookiePrefix: 'app', accent: 'green' },
     });
   });
 
@@ -258,6 +259,7 @@ describe('signing in', () => {
       scope: 'openid offline',
       code_challenge: expect.stringMatching(/^[\w-]{43}$/),
       code_challenge_method: 'S256',
+      ui_locales: 'en',
       state: expect.stringMatching(/^[\w-]{43}$/),
       nonce: expect.stringMatching(/^[\w-]{43}$/),
     });
@@ -292,7 +294,7 @@ describe('signing in', () => {
   ])('refuses a callback with %s', async (_name, change) => {
     const page = await user.browser.get(change(await arrive()));
     expect(page.status).toBe(400);
-    expect(page.body).toContain('<a href="/login">Sign in again</a>');
+    expect(page.body).toContain('<a class="button" href="/login">Sign in again</a>');
     expect(await user.meInShort()).toBe('401 missing');
   });
 
@@ -351,7 +353,7 @@ describe('signing in', () => {
 
   test.each([
     [new StoreUnavailableError(new Error('no store')), 503, 'not possible just now'],
-    [new InvalidIdTokenError('The ID token has expired'), 401, 'The ID token has expired'],
+    [new InvalidIdTokenError('The ID token has expired'), 401, 'OneID’s word for who you are could not be believed.'],
     [new RangeError('a fault of ours'), 500, 'Something went wrong here.'],
   ])('fails with a page: %s', async (error, status, text) => {
     const callback = await arrive();
@@ -401,7 +403,7 @@ describe('the API', () => {
 
   async function otherApp() {
     await newUser().signIn();
-    return (await OtherApp.at(running.oneId.issuer)).signIn(user.browser);
+    return (await OtherApp.at(running.oneId)).signIn(user.browser);
   }
 
   test('takes an access token of the same login', async () => {
@@ -412,7 +414,7 @@ describe('the API', () => {
 
   test('refuses it when that login is over', async () => {
     const { accessToken } = await otherApp();
-    await user.browser.follow(await user.pressLogout());
+    await user.logOut();
     expect(await api(`bearer ${accessToken}`)).toMatchObject({
       status: 401,
       challenge: expect.stringMatching(/^Bearer error="invalid_token"/),
@@ -447,13 +449,13 @@ describe('logging out', () => {
     expect(setCookies(page)).toContainEqual(
       expect.stringMatching(/^app_session=; Max-Age=0; Path=\/; .*SameSite=Lax$/),
     );
-    const last = await user.browser.follow(page);
+    const last = await user.sayYes(await user.goToOneId(page));
     expect([last.status, last.url]).toEqual([200, `${running.local}/goodbye`]);
   });
 
   test('redeems a state once, even with the cookies of before', async () => {
     await newUser().signIn();
-    const page = await user.browser.follow(await user.pressLogout(), { until: `${running.local}/logout/callback` });
+    const page = await user.logOut({ until: `${running.local}/logout/callback` });
     const callback = page.next ?? '';
     const { cookie } = user;
     const location = async (browser: Browser) => (await browser.get(callback, { cookie })).headers.get('location');
@@ -470,7 +472,7 @@ describe('logging out', () => {
     await newUser().signIn();
     const refreshToken = register.mock.calls[0]?.[0].refreshToken ?? '';
     const configuration = await running.app.get(OneIdClient).configuration();
-    const otherApp = await OtherApp.at(running.oneId.issuer);
+    const otherApp = await OtherApp.at(running.oneId);
     const revocation = nextRequestTo('/oauth2/revoke');
     await otherApp.logOut(user.browser, await otherApp.signIn(user.browser));
     // beside the 200 to OneID, so it may come after it
@@ -547,7 +549,7 @@ describe('on PostgreSQL', () => {
     const url = await newPostgresDatabase();
     const postgres = await startWithEmbedded({ DATABASE_URL: url });
     await newUser(postgres).signIn();
-    const otherApp = await OtherApp.at(postgres.oneId.issuer);
+    const otherApp = await OtherApp.at(postgres.oneId);
     await otherApp.logOut(user.browser, await otherApp.signIn(user.browser));
     await postgres.oneId.deliveries.idle();
     expect(postgres.oneId.deliveries.finished).toMatchObject([{ status: 200, attempts: 1 }]);

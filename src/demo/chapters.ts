@@ -21,7 +21,7 @@ export class Chapters {
   }
 
   static async tell(story: Story, baseUrl: string, oneId: EmbeddedOneId): Promise<void> {
-    const chapters = new Chapters(story, baseUrl, oneId, await OtherApp.at(oneId.issuer));
+    const chapters = new Chapters(story, baseUrl, oneId, await OtherApp.at(oneId));
     const tokens = await chapters.signIn();
     const oldCookie = await chapters.logOutElsewhere(tokens);
     await chapters.sendAgain();
@@ -95,7 +95,9 @@ export class Chapters {
     const started = await user.pressLogout();
     story.step('POST /logout: a page that goes on to OneID', inShort(started), '200');
     story.step('GET /me with the cookie of before', await user.meInShortWith(cookie), '401 logged_out');
-    const { next: callback = '' } = await user.browser.follow(started, { until: `${baseUrl}/logout/callback` });
+    const question = await user.goToOneId(started);
+    story.step('OneID asks, and the user says yes', inShort(question), '200');
+    const { next: callback = '' } = await user.sayYes(question, { until: `${baseUrl}/logout/callback` });
     story.step('OneID: POST /backchannel_logout, here too', await this.delivered(), '200');
     const returned = await user.browser.get(callback);
     story.step('and back: GET /logout/callback?state=…', whereTo(returned), '303 /goodbye');

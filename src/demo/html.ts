@@ -2,7 +2,7 @@ const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"'
 
 export interface Form {
   action?: string;
-  /** Names and values of its inputs. */
+  /** Names and values of its inputs, as a browser would send them. */
   fields: Record<string, string>;
 }
 
@@ -21,7 +21,8 @@ export function firstForm(html: string): Form | undefined {
     return undefined;
   }
   const inside = html.slice(html.search(/<form\b/i), html.search(/<\/form>/i));
-  const fields = elements(inside, 'input').flatMap(({ name, value = '' }) => (name ? [[name, value] as const] : []));
+  const sent = elements(inside, 'input').filter(({ type, checked }) => type !== 'radio' || checked !== undefined);
+  const fields = sent.flatMap(({ name, value = '' }) => (name ? [[name, value] as const] : []));
   return { ...(form.action && { action: form.action }), fields: Object.fromEntries(fields) };
 }
 

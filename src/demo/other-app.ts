@@ -8,10 +8,12 @@ import {
   None,
   randomPKCECodeVerifier,
 } from 'openid-client';
-import { OTHER_APP } from '../oneid/embedded.js';
+import { type EmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
 import { type Browser } from './browser.js';
 
-const [REDIRECT_URI] = OTHER_APP.redirectUris as [string];
+/** Nobody is at its address. */
+const REDIRECT_URI = 'http://other-app.test/callback';
+const CLIENT_ID = 'other-app';
 
 export interface OtherAppTokens {
   readonly idToken: string;
@@ -22,10 +24,11 @@ export interface OtherAppTokens {
 export class OtherApp {
   private constructor(private readonly configuration: Configuration) {}
 
-  static async at(issuer: string): Promise<OtherApp> {
+  static async at(oneId: EmbeddedOneId): Promise<OtherApp> {
+    await oneId.register({ clientId: CLIENT_ID, redirectUris: [REDIRECT_URI], postLogoutRedirectUris: [] });
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; the embedded OneID has no TLS
     const options = { execute: [allowInsecureRequests] };
-    return new OtherApp(await discovery(new URL(issuer), OTHER_APP.clientId, undefined, None(), options));
+    return new OtherApp(await discovery(new URL(oneId.issuer), CLIENT_ID, undefined, None(), options));
   }
 
   /** Nobody is asked for a password, so the browser has to have signed in before. */
@@ -43,12 +46,12 @@ export class OtherApp {
     return { idToken: tokens.id_token ?? '', accessToken: tokens.access_token };
   }
 
-  /** Sends the browser to OneID to log out everywhere. @returns the status of OneID's answer */
+  /** Sends the browser to OneID to log out everywhere, where its user says yes. @returns the status of OneID's answer */
   async logOut(browser: Browser, { idToken }: OtherAppTokens): Promise<number> {
     const { end_session_endpoint = '' } = this.configuration.serverMetadata();
-    const page = await browser.get(
+    const question = await browser.get(
       `${end_session_endpoint}?${new URLSearchParams({ id_token_hint: idToken }).toString()}`,
     );
-    return page.status;
+    return (await browser.submit(question, { answer: 'yes' })).status;
   }
 }

@@ -1,4 +1,4 @@
-import { Browser, type Page } from './browser.js';
+import { Browser, type FollowOptions, type Page } from './browser.js';
 
 export interface Me {
   readonly sub: string;
@@ -30,8 +30,23 @@ export class ReferenceUser {
   }
 
   /** Presses the button on the app's page, one request. */
-  async pressLogout(): Promise<Page> {
-    return this.browser.submit(await this.browser.get(`${this.baseUrl}/`));
+  pressLogout(): Promise<Page> {
+    return this.browser.post(`${this.baseUrl}/logout`, {}, `${this.baseUrl}/`);
+  }
+
+  /** Goes from the app's answer to OneID, to be asked there. */
+  goToOneId(started: Page): Promise<Page> {
+    return this.browser.follow(started);
+  }
+
+  /** Says yes to OneID, and goes where that leads. */
+  async sayYes(question: Page, options: FollowOptions = {}): Promise<Page> {
+    return this.browser.follow(await this.browser.submit(question, { answer: 'yes' }), options);
+  }
+
+  /** Logs out here and at OneID, to the end. */
+  async logOut(options: FollowOptions = {}): Promise<Page> {
+    return this.sayYes(await this.goToOneId(await this.pressLogout()), options);
   }
 
   async me(): Promise<Me> {

@@ -1,31 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import { type EmbeddedClient, type EmbeddedOneId, startEmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
+import { type EmbeddedOneId, startEmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
 import { type OneIdRegistration, type Settings } from '../settings.js';
+import { registrationOf } from './registration.js';
 
-/** A second app at the embedded OneID, for the demo and for tests; nobody is at its address. */
-export const OTHER_APP = {
-  clientId: 'other-app',
-  redirectUris: ['http://other-app.test/callback'],
-  postLogoutRedirectUris: ['http://other-app.test/'],
-} satisfies EmbeddedClient;
-
-/** Starts the embedded OneID with this app registered: on the port after the app's, or else on a free one. */
+/**
+ * Starts the embedded OneID with this app registered: on the port after the app's, or else on a free one. It is at
+ * `localhost`, as the app is at `127.0.0.1`: two sites to a browser, as OneID and its apps are.
+ */
 export async function startForThisApp({
   baseUrl,
   port,
+  identity,
 }: Settings): Promise<{ registration: OneIdRegistration; embedded: EmbeddedOneId }> {
   const logger = new Logger('EmbeddedOneID');
   const client = {
+    ...registrationOf(baseUrl, identity.name),
     clientId: 'reference-app',
     clientSecret: randomBytes(32).toString('base64url'),
-    redirectUris: [`${baseUrl}/login/callback`],
-    postLogoutRedirectUris: [`${baseUrl}/logout/callback`],
-    backchannelLogoutUri: `${baseUrl}/backchannel_logout`,
-    frontchannelLogoutUri: `${baseUrl}/frontchannel_logout`,
   };
   const options = {
-    clients: [client, OTHER_APP],
+    host: 'localhost' as const,
+    clients: [client],
     log: (line: string) => {
       logger.log(line);
     },
@@ -36,5 +32,5 @@ export async function startForThisApp({
   });
   const { issuer, apiAudience } = embedded;
   const { clientId, clientSecret } = client;
-  return { registration: { issuer, clientId, clientSecret, apiAudience }, embedded };
+  return { registration: { issuer, clientId, clientSecret, apiAudience, accountUri: issuer }, embedded };
 }

@@ -1,4 +1,4 @@
-import { Controller, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, Get, Post, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
 import { type Request, type Response } from 'express';
 import {
   AllowAnonymous,
@@ -7,21 +7,53 @@ import {
   SessionAliveGuard,
   type SessionFacts,
 } from 'nestjs-oneid-logout';
+import { SameOriginGuard } from '../account/same-origin.guard.js';
+import { type Language } from '../html/language.js';
+import { Settings } from '../settings.js';
+import { sessionCookie } from '../sign-in/session-cookie.js';
+import { ErrorPageFilter } from './error-page.filter.js';
+import { Lang } from './language.js';
 
-/** A logout that starts here. */
+/** Logouts that start here. */
 @Controller('logout')
+@UseGuards(SessionAliveGuard)
+@AllowAnonymous({ deadSession: 'anonymous' })
+@UseFilters(ErrorPageFilter)
 export class LogoutController {
-  constructor(private readonly logout: LogoutService) {}
+  constructor(
+    private readonly logout: LogoutService,
+    private readonly settings: Settings,
+  ) {}
 
-  /** Without a session, too: the one at OneID may still live. */
+  /** Here and at OneID. Without a session, too: the one at OneID may still live. */
   @Post()
-  @UseGuards(SessionAliveGuard)
-  @AllowAnonymous({ deadSession: 'anonymous' })
   async start(
     @Req() request: Request,
     @Res() response: Response,
     @CurrentSession() session: SessionFacts | undefined,
+    @Lang() uiLocales: Language,
   ): Promise<void> {
-    await this.logout.respond(request, response, { session, returnTo: '/goodbye' });
+    await this.logout.respond(request, response, { session, returnTo: '/goodbye', uiLocales });
+  }
+
+  /** A link may lead here from anywhere, so the library asks first. */
+  @Get()
+  ask(
+    @Req() request: Request,
+    @Res() response: Response,
+    @CurrentSession() session: SessionFacts | undefined,
+    @Lang() uiLocales: Language,
+  ): Promise<void> {
+    return this.start(request, response, session, uiLocales);
+  }
+
+  /** Here only: OneID and its other apps are not told. */
+  @Post('here')
+  @UseGuards(SameOriginGuard)
+  async here(@Res() response: Response, @CurrentSession() session: SessionFacts | undefined): Promise<void> {
+    if (session?.id !== undefined) await this.logout.end(session.id);
+    const { name, ...attributes } = sessionCookie(this.settings);
+    response.clearCookie(name, attributes);
+    response.redirect(303, '/goodbye?only=here');
   }
 }

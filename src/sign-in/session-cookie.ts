@@ -1,8 +1,9 @@
 import { type CookieOptions } from 'nestjs-oneid-logout';
+import { type Settings } from '../settings.js';
 
 /** The cookie that holds the id of the library's session; on https with the prefix that no other host can set. */
-export function sessionCookie(baseUrl: string) {
+export function sessionCookie({ baseUrl, identity }: Settings) {
   const secure = baseUrl.startsWith('https:');
-  const name = secure ? '__Host-app_session' : 'app_session';
+  const name = `${secure ? '__Host-' : ''}${identity.cookiePrefix}_session`;
   return { name, path: '/', secure, httpOnly: true, sameSite: 'lax' } as const satisfies CookieOptions;
 }

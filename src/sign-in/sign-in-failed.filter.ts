@@ -1,19 +1,22 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
-import { type Response } from 'express';
-import { SessionEndedError } from 'nestjs-oneid-logout';
+import { type Request, type Response } from 'express';
+import { InvalidIdTokenError, SessionEndedError } from 'nestjs-oneid-logout';
 import {
   AuthorizationResponseError,
   ClientError,
   ResponseBodyError,
   WWWAuthenticateChallengeError,
 } from 'openid-client';
-import { escapeHtml, page } from '../pages/page.js';
+import { languageOf } from '../pages/language.js';
+import { Pages } from '../pages/page.js';
+import { type PageTexts } from '../pages/texts.js';
+import { UnknownTransactionError } from './sign-in-transactions.js';
 
 const OF_ONEID = [ClientError, ResponseBodyError, WWWAuthenticateChallengeError];
 
 interface Failure {
   readonly status: number;
-  readonly text: string;
+  readonly text: (texts: PageTexts) => string;
 }
 
 /** Every failure of a sign-in becomes a page from which the user can try again. */
@@ -21,42 +24,40 @@ interface Failure {
 export class SignInFailedFilter implements ExceptionFilter {
   private readonly logger = new Logger('SignIn');
 
+  constructor(private readonly pages: Pages) {}
+
   catch(error: unknown, host: ArgumentsHost): void {
     const { status, text } = failureOf(error);
     if (status >= 500) this.logger.error(`A sign-in failed: ${describe(error)}`);
-    host
-      .switchToHttp()
+    const http = host.switchToHttp();
+    const language = languageOf(http.getRequest<Request>());
+    const texts = this.pages.texts(language);
+    http
       .getResponse<Response>()
       .status(status)
       .setHeader('Cache-Control', 'no-store')
-      .send(page('You are not signed in', `<p>${escapeHtml(text)}</p>\n<p><a href="/login">Sign in again</a></p>`));
+      .type('html')
+      .send(this.pages.notice(language, texts.notSignedIn, text(texts), { href: '/login', text: texts.signInAgain }));
   }
 }
 
 function failureOf(error: unknown): Failure {
   if (error instanceof AuthorizationResponseError) {
-    return { status: 400, text: `OneID did not sign you in: ${error.error}` };
+    return { status: 400, text: (texts) => texts.refusedByOneId(error.error) };
   }
-  if (error instanceof ResponseBodyError && error.error === 'invalid_grant') {
-    return { status: 400, text: 'OneID does not accept this sign-in any more.' };
-  }
-  if (error instanceof SessionEndedError) {
-    return { status: error.getStatus(), text: 'You were logged out while you signed in.' };
-  }
-  if (error instanceof HttpException) {
-    const status = error.getStatus();
-    return {
-      status,
-      text: status === 503 ? 'Signing in is not possible just now, please wait a moment.' : error.message,
-    };
-  }
-  if (isUnreachable(error)) {
-    return { status: 503, text: 'OneID could not be reached just now, please wait a moment.' };
-  }
-  if (OF_ONEID.some((type) => error instanceof type)) {
-    return { status: 502, text: 'OneID gave an answer that this app can not use.' };
-  }
-  return { status: 500, text: 'Something went wrong here.' };
+  const [status, reason] = statusAndReasonOf(error);
+  return { status, text: (texts) => texts.signInFailures[reason] };
+}
+
+function statusAndReasonOf(error: unknown): [number, keyof PageTexts['signInFailures']] {
+  if (error instanceof ResponseBodyError && error.error === 'invalid_grant') return [400, 'code'];
+  if (error instanceof UnknownTransactionError) return [400, 'transaction'];
+  if (error instanceof SessionEndedError) return [401, 'overtaken'];
+  if (error instanceof InvalidIdTokenError) return [401, 'idToken'];
+  if (error instanceof HttpException && error.getStatus() === 503) return [503, 'notNow'];
+  if (isUnreachable(error)) return [503, 'unreachable'];
+  if (OF_ONEID.some((type) => error instanceof type)) return [502, 'unusable'];
+  return [500, 'internal'];
 }
 
 /** `fetch` has no better name for it, and openid-client at times wraps it. */

@@ -1,5 +1,5 @@
 import { createHash, hkdfSync } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { BadRequestException, Injectable } from '@nestjs/common';
 import { parseCookie } from 'cookie';
 import { type CookieOptions, type Response } from 'express';
 import { EncryptJWT, jwtDecrypt } from 'jose';
@@ -12,6 +12,13 @@ export interface SignInTransaction {
   readonly codeVerifier: string;
   /** The first try met a logout, see {@link SignInController}. */
   readonly isSecondTry: boolean;
+}
+
+/** A callback that this browser has no transaction for. */
+export class UnknownTransactionError extends BadRequestException {
+  constructor() {
+    super('This sign-in was not started in this browser, is too old, or is used already.');
+  }
 }
 
 /** How long a user may take at OneID: seconds. */
@@ -27,10 +34,12 @@ const MOST_AT_ONCE = 5;
 export class SignInTransactions {
   private readonly keys: readonly Uint8Array[];
   private readonly secure: boolean;
+  private readonly prefix: string;
 
-  constructor({ secrets, baseUrl }: Settings) {
+  constructor({ secrets, baseUrl, identity }: Settings) {
     this.keys = secrets.map((secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'sign-in transaction', 32)));
     this.secure = baseUrl.startsWith('https:');
+    this.prefix = `${this.secure ? '__Host-' : ''}${identity.cookiePrefix}_sign_in_`;
   }
 
   /** @param cookies the request's: of those for sign-ins that were never finished only the last few are kept */
@@ -70,10 +79,6 @@ export class SignInTransactions {
   private nameOf(state: string): string {
     const digest = createHash('sha256').update(state).digest('hex').slice(0, 16);
     return this.prefix + digest;
-  }
-
-  private get prefix(): string {
-    return `${this.secure ? '__Host-' : ''}app_sign_in_`;
   }
 
   private attributes(): CookieOptions {

@@ -8,9 +8,24 @@ import {
   randomPKCECodeVerifier,
   randomState,
 } from 'openid-client';
+import { type Language } from '../html/language.js';
 import { OneIdClient } from '../oneid/oneid-client.js';
 import { Settings } from '../settings.js';
+import { Timeline } from '../timeline/timeline.js';
 import { type SignInTransaction } from './sign-in-transactions.js';
+
+export interface BeginOptions {
+  readonly isSecondTry: boolean;
+  /** For OneID's pages. */
+  readonly language: Language;
+}
+
+/** What is known of a browser that comes back from OneID. */
+export interface SignInBrowser {
+  /** The session that it had before. */
+  readonly replaces: string | undefined;
+  readonly device: string | undefined;
+}
 
 /** The authorization code flow with PKCE (OpenID Connect Core 1.0 §3.1, RFC 7636). */
 @Injectable()
@@ -20,13 +35,14 @@ export class SignInService {
   constructor(
     private readonly client: OneIdClient,
     private readonly registry: SessionRegistry,
+    private readonly timeline: Timeline,
     { baseUrl }: Settings,
   ) {
     this.redirectUri = `${baseUrl}/login/callback`;
   }
 
   /** Where to send the browser, and what to expect when it returns. */
-  async begin(isSecondTry: boolean): Promise<{ url: string; transaction: SignInTransaction }> {
+  async begin({ isSecondTry, language }: BeginOptions): Promise<{ url: string; transaction: SignInTransaction }> {
     const configuration = await this.client.configuration();
     const transaction = {
       state: randomState(),
@@ -41,6 +57,7 @@ export class SignInService {
       nonce: transaction.nonce,
       code_challenge: await calculatePKCECodeChallenge(transaction.codeVerifier),
       code_challenge_method: 'S256',
+      ui_locales: language,
       // a login of its own, whatever OneID makes of the one that has just been ended
       ...(isSecondTry && { prompt: 'login' }),
     });
@@ -51,9 +68,8 @@ export class SignInService {
    * Redeems the code and registers the session.
    *
    * @param query of the callback, as it was sent
-   * @param replaces the session that this browser had before
    */
-  async complete(query: URLSearchParams, transaction: SignInTransaction, replaces?: string): Promise<Session> {
+  async complete(query: URLSearchParams, transaction: SignInTransaction, browser: SignInBrowser): Promise<Session> {
     const { state, nonce, codeVerifier } = transaction;
     // our own address, not the one that the Host header says
     const callback = new URL(`${this.redirectUri}?${query.toString()}`);
@@ -63,11 +79,15 @@ export class SignInService {
       pkceCodeVerifier: codeVerifier,
       idTokenExpected: true,
     });
-    return this.registry.register({
+    const { replaces, device } = browser;
+    const session = await this.registry.register({
       idToken: tokens.id_token ?? '',
       nonce,
       replaces,
+      label: device,
       ...(tokens.refresh_token !== undefined && { refreshToken: tokens.refresh_token }),
     });
+    this.timeline.add(session, { kind: 'signed_in', device });
+    return session;
   }
 }

@@ -1,0 +1,45 @@
+import {
+  Controller,
+  Get,
+  Header,
+  NotFoundException,
+  Param,
+  Post,
+  Redirect,
+  UseFilters,
+  UseGuards,
+} from '@nestjs/common';
+import { CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
+import { type Language } from '../html/language.js';
+import { ErrorPageFilter } from '../pages/error-page.filter.js';
+import { Lang } from '../pages/language.js';
+import { pageTexts } from '../pages/texts.js';
+import { MySessions } from './my-sessions.js';
+import { SameOriginGuard } from './same-origin.guard.js';
+import { sessionList } from './session-list.js';
+
+/** What the forms in the list of sessions do, and the list itself, for a page that is open already. */
+@Controller('sessions')
+@UseGuards(SameOriginGuard, SessionAliveGuard)
+@UseFilters(ErrorPageFilter)
+export class SessionsController {
+  constructor(private readonly sessions: MySessions) {}
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  async list(@CurrentSession() session: SessionFacts, @Lang() language: Language): Promise<string> {
+    return sessionList(await this.sessions.list(session), pageTexts[language]).toString();
+  }
+
+  @Post('end-others')
+  @Redirect('/', 303)
+  async endOthers(@CurrentSession() session: SessionFacts): Promise<void> {
+    await this.sessions.endOthers(session);
+  }
+
+  @Post(':handle/end')
+  @Redirect('/', 303)
+  async end(@CurrentSession() session: SessionFacts, @Param('handle') handle: string): Promise<void> {
+    if (!(await this.sessions.end(session, handle))) throw new NotFoundException();
+  }
+}

@@ -1,0 +1,22 @@
+import { type SessionFacts } from 'nestjs-oneid-logout';
+import { type Html, html } from '../html/html.js';
+import { type PageTexts } from './texts.js';
+import { time } from './time.js';
+
+/** All that is known of a session, but for its id, which is a secret. */
+export function accountPage(texts: PageTexts, session: SessionFacts): Html {
+  const { sub, sid, issuer, registeredAt, expiresAt } = session;
+  const facts = { sub, sid, issuer, registeredAt: time(registeredAt), expiresAt: expiresAt && time(expiresAt) };
+  return html`<section class="card">
+    <h1>${texts.account}</h1>
+    <p>${texts.knownFacts}</p>
+    <dl>
+      ${Object.entries(texts.factNames).map(
+        ([name, title]) =>
+          html`<dt>${title}</dt>
+            <dd>${facts[name as keyof typeof facts]}</dd>`,
+      )}
+    </dl>
+    <p class="actions"><a class="button quiet" href="/">${texts.back}</a></p>
+  </section>`;
+}

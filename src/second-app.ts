@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import { type NestExpressApplication } from '@nestjs/platform-express';
+import { createApp } from './create-app.js';
+import { type EmbeddedOneId } from './embedded-oneid/embedded-oneid.js';
+import { freePort } from './embedded-oneid/free-port.js';
+import { registrationOf } from './oneid/registration.js';
+import { type AppIdentity, Settings } from './settings.js';
+
+const CLIENT_ID = 'second-app';
+
+const IDENTITY: AppIdentity = { name: 'Second app', cookiePrefix: 'second_app', accent: 'violet' };
+
+/**
+ * The reference app once more, as another app of the same OneID, with a database of its own: it learns of a logout from
+ * OneID alone.
+ *
+ * @param preferredPort or a free one
+ */
+export async function startSecondApp(oneId: EmbeddedOneId, preferredPort: number): Promise<NestExpressApplication> {
+  const port = await freePort(preferredPort);
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const clientSecret = randomBytes(32).toString('base64url');
+  const { issuer, apiAudience } = oneId;
+  const registration = { issuer, clientId: CLIENT_ID, clientSecret, apiAudience, accountUri: issuer };
+  const database = { type: 'better-sqlite3', database: ':memory:' } as const;
+  const secrets = [randomBytes(32).toString('base64url')];
+  const settings = new Settings(port, baseUrl, registration, database, secrets, undefined, undefined, IDENTITY);
+
+  await oneId.register({ ...registrationOf(baseUrl, IDENTITY.name), clientId: CLIENT_ID, clientSecret });
+  const app = await createApp(settings, { logger: ['error', 'fatal', 'warn'] });
+  await app.listen(port, '127.0.0.1');
+  return app;
+}
