@@ -14,7 +14,8 @@ const transform = {
   ],
 };
 
-const shared = {
+/** What all of the tests have in common. */
+export const shared = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform,

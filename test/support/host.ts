@@ -27,7 +27,7 @@ import {
   SessionRegistry,
   type SessionRequest,
 } from 'nestjs-oneid-logout';
-import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { type OneIdTestClient, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { RESOLVED_OPTIONS, type ResolvedOptions } from '../../libs/oneid-logout/src/oneid-logout.options.js';
 import { SessionDatabase, type SqlRow } from '../../libs/oneid-logout/src/database/session-database.js';
@@ -80,6 +80,10 @@ export interface HostSettings {
   readonly adapter?: 'express' | 'fastify';
   readonly options?: Partial<OneIdLogoutOptions>;
   readonly client?: Partial<OneIdLogoutOptions['clients'][number]>;
+  /** What OneID knows of the client beside its id and secret. */
+  readonly registration?: Omit<OneIdTestClient, 'clientId' | 'clientSecret'>;
+  /** Any free one by default. */
+  readonly port?: number;
   readonly extras?: OneIdLogoutExtras;
   readonly controllers?: Type[];
   readonly imports?: (Type | DynamicModule)[];
@@ -104,7 +108,7 @@ export class Host {
     const clock = new TestClock();
     const testDatabase = await (settings.database ?? sqlite).create();
     const oneId = await OneIdTestProvider.start({
-      clients: [{ clientId, clientSecret }],
+      clients: [{ clientId, clientSecret, ...settings.registration }],
       now: () => clock.now(),
     });
     const options: OneIdLogoutOptions = {
@@ -147,7 +151,7 @@ export class Host {
         ? testing.createNestApplication(new FastifyAdapter())
         : testing.createNestApplication<NestExpressApplication>();
     await settings.configure?.(app);
-    await app.listen(0, '127.0.0.1');
+    await app.listen(settings.port ?? 0, '127.0.0.1');
     return new Host(app, oneId, clock, testDatabase, await app.getUrl(), options);
   }
 

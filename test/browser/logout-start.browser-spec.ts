@@ -1,0 +1,247 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Controller, Get, Header, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { AllowAnonymous, LogoutService, SessionAliveGuard, SessionRegistry } from 'nestjs-oneid-logout';
+import { type Browser, type Page } from 'playwright-core';
+import { freePort } from '../../src/embedded-oneid/free-port.js';
+import { clientId, Host } from '../support/host.js';
+import { launchChromium } from './support/chromium.js';
+import { OtherSite } from './support/other-site.js';
+import { Person } from './support/person.js';
+import { World } from './support/world.js';
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+
+afterAll(() => browser.close());
+
+/** An app with as little around the library as can be. */
+@Controller()
+class PlainApp {
+  constructor(private readonly logout: LogoutService) {}
+
+  @Get()
+  @Header('Content-Type', 'text/html')
+  home(): string {
+    return '<!doctype html><title>Home</title><form method="post" action="/logout"><button>Log out</button></form>';
+  }
+
+  @Get('me')
+  @UseGuards(SessionAliveGuard)
+  me(): string {
+    return 'alive';
+  }
+
+  @Get('goodbye')
+  goodbye(): string {
+    return 'goodbye';
+  }
+
+  @Post('logout')
+  @UseGuards(SessionAliveGuard)
+  @AllowAnonymous()
+  async start(@Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.logout.respond(request, response, { returnTo: '/goodbye' });
+  }
+}
+
+describe('RPI-2 and RPI-6, in Chromium: a logout that starts at the app', () => {
+  let host: Host;
+  let page: Page;
+  let session: string;
+
+  /** @param claims beside the usual ones, for ID tokens of any length */
+  async function start(middleware: (request: Request, response: Response, next: NextFunction) => void, claims = {}) {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    host = await Host.start({
+      controllers: [PlainApp],
+      client: { postLogoutRedirectUri: `${url}/logout/callback` },
+      port,
+      registration: { postLogoutRedirectUris: [`${url}/logout/callback`] },
+      configure: (app) => {
+        app.use(middleware);
+      },
+    });
+    const idToken = await host.oneId.idToken({ clientId, login: host.oneId.signIn(), claims });
+    ({ id: session } = await host.app.get(SessionRegistry).register({ idToken }));
+    const context = await browser.newContext();
+    await context.addCookies([{ name: 'session', value: session, url }]);
+    page = await context.newPage();
+    await page.goto(`${url}/`);
+    return url;
+  }
+
+  afterEach(async () => {
+    await page.context().close();
+    await host.stop();
+  });
+
+  const stateOf = async () => {
+    const answer = await host.fetch('/me', { session });
+    return answer.status === 200 ? 'alive' : ((await answer.json()) as { reason: string }).reason;
+  };
+
+  const noReferrer = (_request: Request, response: Response, next: NextFunction) => {
+    response.setHeader('Referrer-Policy', 'no-referrer');
+    next();
+  };
+
+  test.each([
+    ["helmet's full defaults", helmet()],
+    ['no headers at all', (_request: Request, _response: Response, next: NextFunction) => next()],
+    ['Referrer-Policy: no-referrer', noReferrer],
+  ])('by a form, under %s', async (_name, middleware) => {
+    const url = await start(middleware);
+    const origins: (string | undefined)[] = [];
+    page.on('request', (request) => {
+      if (request.method() === 'POST') origins.push(request.headers()['origin']);
+    });
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.waitForURL(`${url}/goodbye`);
+    expect(host.oneId.count('/oauth2/sessions/logout')).toBe(1);
+    expect(await stateOf()).toBe('logged_out');
+  });
+
+  test('by a form, with an ID token too long for a URL: the page posts it', async () => {
+    const url = await start(helmet(), { groups: 'x'.repeat(12_000) });
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.waitForURL(`${url}/goodbye`);
+    expect(
+      host.oneId.requests.filter(({ path }) => path === '/oauth2/sessions/logout').map(({ method }) => method),
+    ).toEqual(['POST']);
+    expect(await stateOf()).toBe('logged_out');
+  });
+
+  test('by fetch: where to go, as JSON', async () => {
+    const url = await start(helmet());
+    const answer = await page.evaluate<{ url: string }>(
+      `fetch('/logout', { method: 'POST', headers: { accept: 'application/json' } }).then((answer) => answer.json())`,
+    );
+    expect(Object.keys(answer)).toEqual(['url']);
+    expect(answer.url).toContain('/oauth2/sessions/logout?');
+    expect(await stateOf()).toBe('logged_out');
+    await page.evaluate(`location.assign(${JSON.stringify(answer.url)})`);
+    await page.waitForURL(`${url}/goodbye`);
+  });
+});
+
+describe('in Chromium, beside other sites', () => {
+  let world: World;
+  let site: OtherSite;
+  let person: Person;
+
+  beforeAll(async () => {
+    world = await World.start();
+    site = await OtherSite.start();
+  });
+
+  afterAll(async () => {
+    await site.stop();
+    await world.stop();
+  });
+
+  beforeEach(async () => {
+    person = await Person.with(browser);
+    await person.signIn(world.url);
+  });
+
+  afterEach(() => person.close());
+
+  describe('RPI-4: the state', () => {
+    /** Logs out, but stops where OneID sends the browser back. */
+    async function logOutUntilCallback(): Promise<string> {
+      const called = new Promise<string>((resolve) => {
+        void person.page.route('**/logout/callback?*', async (route) => {
+          resolve(route.request().url());
+          await route.abort();
+        });
+      });
+      await person.press(person.texts.logOut);
+      await person.sees(person.oneIdTexts.confirm);
+      await person.press(person.oneIdTexts.yes);
+      const callback = await called;
+      await person.page.unroute('**/logout/callback?*');
+      return callback;
+    }
+
+    test("is of this browser: in another profile the callback lands on the default page, and isn't used up", async () => {
+      const callback = await logOutUntilCallback();
+      const other = await Person.with(browser);
+      await other.page.goto(callback);
+      expect(other.page.url()).toBe(`${world.url}/`);
+      await other.close();
+      await person.page.goto(callback);
+      expect(person.page.url()).toBe(`${world.url}/goodbye`);
+    });
+
+    test('is used once: the callback visited twice lands on the default page', async () => {
+      const callback = await logOutUntilCallback();
+      await person.page.goto(callback);
+      expect(person.page.url()).toBe(`${world.url}/goodbye`);
+      await person.page.goto(callback);
+      expect(person.page.url()).toBe(`${world.url}/`);
+    });
+  });
+
+  describe('RPI-6: nobody is logged out by', () => {
+    afterEach(async () => {
+      expect(await person.stateAt(world.url)).toBe('200');
+    });
+
+    test.each(['localhost', '127.0.0.1'] as const)('images of a site at %s', async (host) => {
+      const sources = [
+        '/logout',
+        '/logout/here',
+        '/logout/callback?state=x',
+        '/backchannel_logout',
+        '/frontchannel_logout',
+      ];
+      const images = sources.map((path) => `<img src="${world.url}${path}">`).join('');
+      await person.page.goto(site.page(images, host));
+      await person.page.waitForLoadState('networkidle');
+    });
+
+    test.each([
+      ['/logout', 'localhost'],
+      ['/logout', '127.0.0.1'],
+      ['/logout/here', 'localhost'],
+      ['/logout/here', '127.0.0.1'],
+      ['/sessions/end-others', 'localhost'],
+      ['/sessions/end-others', '127.0.0.1'],
+    ] as const)('a form to %s of a site at %s', async (path, host) => {
+      const form = `<form method="post" action="${world.url}${path}"><button>Win</button></form>`;
+      await person.page.goto(site.page(form, host));
+      const answer = person.page.waitForResponse(world.url + path);
+      await person.press('Win');
+      expect((await answer).status()).toBe(403);
+      await person.reads(person.texts.failures.crossSite);
+    });
+
+    test('a link: the user is asked first', async () => {
+      await person.page.goto(site.page(`<a href="${world.url}/logout">Win</a>`));
+      await person.follow('Win');
+      await person.page.getByRole('button').waitFor();
+      expect(await person.stateAt(world.url)).toBe('200');
+    });
+
+    test('an iframe: no page of the app can be framed', async () => {
+      await person.page.goto(site.page(`<iframe src="${world.url}/logout"></iframe>`));
+      await person.page.waitForLoadState('networkidle');
+      const frame = await (await person.page.waitForSelector('iframe')).contentFrame();
+      expect(await frame?.locator('button').count()).toBe(0);
+    });
+  });
+
+  test('RPI-6: whoever followed such a link, and says yes, is logged out', async () => {
+    await person.page.goto(site.page(`<a href="${world.url}/logout">Log out</a>`));
+    await person.follow('Log out');
+    await person.page.getByRole('button').click();
+    await person.sees(person.oneIdTexts.confirm);
+    expect(await person.stateAt(world.url)).toBe('401 missing');
+  });
+});

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type INestApplication } from '@nestjs/common';
+import { createApp } from '../../../src/create-app.js';
+import { type EmbeddedOneId } from '../../../src/embedded-oneid/embedded-oneid.js';
+import { freePort } from '../../../src/embedded-oneid/free-port.js';
+import { OneId } from '../../../src/oneid/oneid.js';
+import { startSecondApp } from '../../../src/second-app.js';
+import { readSettings } from '../../../src/settings.js';
+
+/** All that `npm start` starts: the reference app, a second one, and a OneID on another site. */
+export class World {
+  private constructor(
+    readonly app: INestApplication,
+    readonly url: string,
+    readonly secondApp: INestApplication,
+    readonly secondUrl: string,
+    readonly oneId: EmbeddedOneId,
+    private readonly folder: string,
+  ) {}
+
+  /** @param preferredPort the app's, or else a free one */
+  static async start(preferredPort = 0): Promise<World> {
+    const folder = mkdtempSync(join(tmpdir(), 'oneid-browser-'));
+    const port = await freePort(preferredPort);
+    const settings = readSettings({
+      PORT: String(port),
+      DATABASE_URL: `sqlite:${join(folder, 'sessions.sqlite')}`,
+    });
+    const app = await createApp(settings, { logger: ['error', 'fatal'] });
+    await app.listen(port, '127.0.0.1');
+    const { embedded } = app.get(OneId);
+    if (embedded === undefined) throw new Error('no embedded OneID');
+    const secondApp = await startSecondApp(embedded, preferredPort === 0 ? 0 : port + 2);
+    return new World(app, settings.baseUrl, secondApp, await secondApp.getUrl(), embedded, folder);
+  }
+
+  async stop(): Promise<void> {
+    await this.secondApp.close();
+    await this.app.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
