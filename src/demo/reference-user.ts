@@ -8,9 +8,10 @@ export interface Me {
 
 /** Somebody with a browser, at the reference app. */
 export class ReferenceUser {
-  readonly browser = new Browser();
-
-  constructor(readonly baseUrl: string) {}
+  constructor(
+    readonly baseUrl: string,
+    readonly browser = new Browser(),
+  ) {}
 
   /** Signs in; the password is asked for only when OneID does not know the browser. */
   async signIn(): Promise<Page> {

@@ -3,7 +3,7 @@ import { type Browser, type Page } from 'playwright-core';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { launchChromium } from './support/chromium.js';
 import { Person } from './support/person.js';
-import { World } from './support/world.js';
+import { World } from '../support/world.js';
 
 let world: World;
 let browser: Browser;

@@ -9,7 +9,7 @@ import { clientId, Host } from '../support/host.js';
 import { launchChromium } from './support/chromium.js';
 import { OtherSite } from './support/other-site.js';
 import { Person } from './support/person.js';
-import { World } from './support/world.js';
+import { World } from '../support/world.js';
 
 let browser: Browser;
 

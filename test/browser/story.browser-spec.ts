@@ -5,7 +5,7 @@ import { accessibilityFaults } from './support/accessibility.js';
 import { launchChromium } from './support/chromium.js';
 import { Person } from './support/person.js';
 import { screenshot } from './support/screenshot.js';
-import { World } from './support/world.js';
+import { World } from '../support/world.js';
 
 let world: World;
 let browser: Browser;

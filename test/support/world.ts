@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type INestApplication } from '@nestjs/common';
-import { createApp } from '../../../src/create-app.js';
-import { type EmbeddedOneId } from '../../../src/embedded-oneid/embedded-oneid.js';
-import { freePort } from '../../../src/embedded-oneid/free-port.js';
-import { OneId } from '../../../src/oneid/oneid.js';
-import { startSecondApp } from '../../../src/second-app.js';
-import { readSettings } from '../../../src/settings.js';
+import { createApp } from '../../src/create-app.js';
+import { type EmbeddedOneId } from '../../src/embedded-oneid/embedded-oneid.js';
+import { freePort } from '../../src/embedded-oneid/free-port.js';
+import { OneId } from '../../src/oneid/oneid.js';
+import { startSecondApp } from '../../src/second-app.js';
+import { readSettings } from '../../src/settings.js';
 
 /** All that `npm start` starts: the reference app, a second one, and a OneID on another site. */
 export class World {

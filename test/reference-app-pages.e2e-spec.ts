@@ -1,0 +1,367 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
+import { deviceOf } from '../src/account/device.js';
+import { Browser } from '../src/demo/browser.js';
+import { elements } from '../src/demo/html.js';
+import { ReferenceUser } from '../src/demo/reference-user.js';
+import { pageTexts } from '../src/pages/texts.js';
+import { until } from './support/until.js';
+import { World } from './support/world.js';
+
+let world: World;
+let user: ReferenceUser;
+const { en, vi } = pageTexts;
+
+beforeAll(async () => {
+  world = await World.start();
+});
+
+afterAll(() => world.stop());
+
+beforeEach(() => {
+  user = new ReferenceUser(world.url);
+});
+
+/** Forgets every session of the demo's one user. */
+const endAll = () => world.app.get(LogoutService, { strict: false }).endAll({ sub: 'demo' });
+
+async function signedIn(): Promise<ReferenceUser> {
+  const other = new ReferenceUser(world.url);
+  await other.signIn();
+  return other;
+}
+
+const post = (path: string, headers: Record<string, string> = {}) =>
+  fetch(world.url + path, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { cookie: user.cookie, accept: 'text/html', ...headers },
+  });
+
+const fromHere = { 'sec-fetch-site': 'same-origin' };
+
+describe('the list of sessions', () => {
+  let handles: string[];
+
+  beforeEach(async () => {
+    await endAll();
+    await user.signIn();
+    const page = await user.browser.get(`${world.url}/sessions`);
+    handles = elements(page.body, 'form').map(({ action = '' }) => action.split('/')[2] ?? '');
+  });
+
+  test('tells of each since when, until when, on what, and which is this one', async () => {
+    await signedIn();
+    const page = await user.browser.get(`${world.url}/sessions`);
+    expect([page.status, page.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    const sessions = await world.app.get(SessionRegistry).listAlive({ issuer: world.oneId.issuer, sub: 'demo' });
+    expect(sessions).toHaveLength(2);
+    const times = elements(page.body, 'time').map(({ datetime }) => datetime);
+    const stored = sessions.flatMap(({ registeredAt, expiresAt }) => [registeredAt, expiresAt]);
+    expect(times).toEqual(stored.map((at) => new Date(at).toISOString()));
+    expect(page.body.split(en.thisOne)).toHaveLength(2);
+    // Node's fetch is no browser that anybody knows
+    expect(page.body.split(en.unknownDevice)).toHaveLength(5);
+  });
+
+  test('names no session by its id', async () => {
+    const sessions = await world.app.get(SessionRegistry).listAlive({ issuer: world.oneId.issuer, sub: 'demo' });
+    const pages = await Promise.all(['/', '/sessions', '/account'].map((path) => user.browser.get(world.url + path)));
+    for (const { id } of sessions) for (const { body } of pages) expect(body).not.toContain(id);
+    expect(handles).toEqual([expect.stringMatching(/^[\da-f]{24}$/)]);
+  });
+
+  test('is for whoever has a session', async () => {
+    const page = await new Browser().get(`${world.url}/sessions`);
+    expect([page.status, page.body.includes(en.refused.missing)]).toEqual([401, true]);
+    const json = await fetch(`${world.url}/sessions`, { headers: { accept: 'application/json' } });
+    expect([json.status, await json.json()]).toMatchObject([401, { error: 'session_missing', reason: 'missing' }]);
+  });
+
+  test('has a button that ends one', async () => {
+    const other = await signedIn();
+    const [newest] = elements((await user.browser.get(`${world.url}/sessions`)).body, 'form');
+    const answer = await post(newest?.action ?? '', fromHere);
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
+    expect(await other.meInShort()).toBe('401 logged_out');
+    expect(await user.meInShort()).toBe('200');
+  });
+
+  test('has none for a session of nobody, or of before', async () => {
+    const gone = handles[0] ?? '';
+    await post(`/sessions/${gone}/end`, fromHere);
+    await user.signIn();
+    for (const handle of [gone, 'x', '0'.repeat(24)]) {
+      const answer = await post(`/sessions/${handle}/end`, fromHere);
+      expect([answer.status, (await answer.text()).includes(en.failures.other)]).toEqual([404, true]);
+    }
+    expect(await user.meInShort()).toBe('200');
+  });
+
+  test('has a button that ends all others', async () => {
+    const others = [await signedIn(), await signedIn()];
+    const answer = await post('/sessions/end-others', fromHere);
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
+    for (const other of others) expect(await other.meInShort()).toBe('401 logged_out');
+    expect(await user.meInShort()).toBe('200');
+  });
+});
+
+describe('what changes something', () => {
+  beforeEach(() => user.signIn());
+
+  test.each([
+    [{ 'sec-fetch-site': 'cross-site' }],
+    [{ 'sec-fetch-site': 'same-site' }],
+    [{ 'sec-fetch-site': 'none' }],
+    [{ origin: 'https://evil.example' }],
+    [{ origin: 'null' }],
+    [{}],
+  ])('is taken from the app alone, not with %j', async (headers) => {
+    for (const path of ['/sessions/end-others', '/sessions/x/end', '/logout/here']) {
+      const answer = await post(path, headers as Record<string, string>);
+      expect([answer.status, (await answer.text()).includes(en.failures.crossSite)]).toEqual([403, true]);
+    }
+    expect(await user.meInShort()).toBe('200');
+  });
+
+  test('is taken from an old browser, by its Origin', async () => {
+    expect((await post('/logout/here', { origin: world.url })).status).toBe(303);
+    expect(await user.meInShort()).toBe('401 logged_out');
+  });
+});
+
+describe('a logout here only', () => {
+  test('ends this session and removes its cookie; the login at OneID lives', async () => {
+    await user.signIn();
+    const { cookie } = user;
+    const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
+    expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye?only=here']);
+    expect(await user.meInShortWith(cookie)).toBe('401 logged_out');
+    expect(await user.meInShort()).toBe('401 missing');
+    expect((await user.browser.follow(page)).body).toContain(en.goodbyeHere);
+    const again = await user.browser.visit(`${world.url}/login`);
+    expect([again.status, again.url]).toEqual([200, `${world.url}/`]);
+  });
+
+  test('without a session ends nothing', async () => {
+    const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
+    expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye?only=here']);
+  });
+});
+
+describe('the language', () => {
+  const langOf = (html: string) => elements(html, 'html')[0]?.lang;
+  const home = (headers: Record<string, string>, query = '') => user.browser.get(`${world.url}/${query}`, headers);
+
+  test.each([
+    ['', 'en'],
+    ['vi', 'vi'],
+    ['vi-VN,vi;q=0.9,en;q=0.8', 'vi'],
+    ['en-GB,en;q=0.9,vi;q=0.8', 'en'],
+    ['fr-FR,vi;q=0.5', 'vi'],
+    ['de', 'en'],
+  ])('of %j is %s', async (accepted, language) => {
+    expect(langOf((await home({ 'accept-language': accepted })).body)).toBe(language);
+  });
+
+  test('is kept once it is chosen', async () => {
+    const page = await home({ 'accept-language': 'en' }, '?lang=vi');
+    expect(page.body).toContain(vi.signedOut);
+    expect(page.headers.getSetCookie()).toEqual([
+      expect.stringMatching(/^language=vi; Max-Age=31536000; Path=\/; .*SameSite=Lax$/),
+    ]);
+    expect(langOf((await home({ 'accept-language': 'en' })).body)).toBe('vi');
+  });
+
+  test.each(['?lang=fr', '?lang=', '?lang[]=vi', '?lang=vi&lang=en'])(
+    'is not one that is not ours: %s',
+    async (query) => {
+      const page = await home({}, query);
+      expect([page.status, langOf(page.body), page.headers.getSetCookie()]).toEqual([200, 'en', []]);
+    },
+  );
+
+  test('is told to OneID', async () => {
+    await home({}, '?lang=vi');
+    const { next = '' } = await user.browser.get(`${world.url}/login`);
+    expect(new URL(next).searchParams.get('ui_locales')).toBe('vi');
+    await user.signIn();
+    const { next: logout = '' } = await user.pressLogout();
+    expect(new URL(logout).searchParams.get('ui_locales')).toBe('vi');
+    expect(langOf((await user.browser.visit(logout)).body)).toBe('vi');
+  });
+
+  test('has every text in both', () => {
+    expect(shapeOf(vi)).toEqual(shapeOf(en));
+    const same = Object.keys(en).filter((key) => en[key as keyof typeof en] === vi[key as keyof typeof vi]);
+    expect(same).toEqual([]);
+  });
+});
+
+describe('the device', () => {
+  test.each([
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0', 'Firefox on Linux'],
+    [
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',
+      'Safari on iOS',
+    ],
+    ['<script>alert(1)</script>', undefined],
+    ['node', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('of %j is %s', (userAgent, device) => {
+    expect(deviceOf(userAgent)).toBe(device);
+  });
+});
+
+describe('assets', () => {
+  test.each([
+    ['app.css', 'text/css; charset=utf-8'],
+    ['app.js', 'text/javascript; charset=utf-8'],
+  ])('%s is served by the app itself, and asked for again by its ETag', async (name, type) => {
+    const answer = await fetch(`${world.url}/assets/${name}`);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type]);
+    expect((await answer.text()).length).toBeGreaterThan(100);
+    const etag = answer.headers.get('etag') ?? '';
+    const again = await fetch(`${world.url}/assets/${name}`, {
+      // as browsers ask; without it, fetch wants it anew
+      headers: { 'if-none-match': etag, 'cache-control': 'max-age=0' },
+    });
+    expect(again.status).toBe(304);
+  });
+});
+
+interface SeenEvent {
+  readonly type: string;
+  readonly data: { kind?: string; text: string; at?: string; reason?: string };
+}
+
+describe('the timeline', () => {
+  /** What has come so far. */
+  async function watch(cookie: string, language = 'en') {
+    const abort = new AbortController();
+    const response = await fetch(`${world.url}/timeline`, {
+      headers: { cookie, 'accept-language': language },
+      signal: abort.signal,
+    });
+    const seen = { status: response.status, events: [] as SeenEvent[], ended: false };
+    void (async () => {
+      let text = '';
+      const decoder = new TextDecoder();
+      for await (const chunk of response.body ?? []) {
+        text += decoder.decode(chunk as Uint8Array, { stream: true });
+        const blocks = text.split('\n\n');
+        text = blocks.pop() ?? '';
+        seen.events.push(...blocks.flatMap(eventOf));
+      }
+      seen.ended = true;
+    })().catch(() => undefined);
+    return { seen, close: () => abort.abort() };
+  }
+
+  const of = ({ events }: { events: SeenEvent[] }, kind: string) => events.filter(({ data }) => data.kind === kind);
+
+  test('is refused to whoever has no session', async () => {
+    expect((await watch('')).seen.status).toBe(401);
+    await user.signIn();
+    const { cookie } = user;
+    await user.logOut();
+    expect((await watch(cookie)).seen.status).toBe(401);
+  });
+
+  test('tells what OneID said and when the app obeyed, then that the session is over, and ends', async () => {
+    await user.signIn();
+    const before = Date.now();
+    const { seen } = await watch(user.cookie);
+    const second = new ReferenceUser(world.secondUrl, user.browser);
+    await second.browser.visit(`${world.secondUrl}/login`);
+    await second.logOut();
+    await until('it ends', () => seen.ended);
+
+    const told = of(seen, 'told');
+    // two ways, and whichever is faster is obeyed
+    expect(told.map(({ data }) => data.text.replace(/\d+ ms/, '7 ms')).sort()).toEqual([
+      en.told.backchannel(7),
+      en.told.frontchannel(7),
+    ]);
+    const [obeyed, ...others] = of(seen, 'obeyed');
+    expect([en.obeyed.backchannel, en.obeyed.frontchannel]).toContain(obeyed?.data.text);
+    expect(others).toEqual([]);
+    for (const event of [...told, obeyed]) expect(Date.parse(event?.data.at ?? '')).toBeGreaterThanOrEqual(before);
+    expect(seen.events.filter(({ type }) => type === 'over').map(({ data }) => data)).toEqual([
+      { reason: 'logged_out', title: en.over, text: en.overText.logged_out, signIn: en.signInAgain },
+    ]);
+  });
+
+  test("speaks its reader's language, and tells nothing of anybody else's login", async () => {
+    await user.signIn();
+    const other = await signedIn();
+    const { seen, close } = await watch(user.cookie, 'vi');
+    await until('the sign-in is told', () => of(seen, 'signed_in').length > 0);
+    expect(of(seen, 'signed_in').at(-1)?.data.text).toBe(vi.signInHappened(vi.unknownDevice));
+    await other.logOut();
+    await world.oneId.deliveries.idle();
+    await post('/sessions/end-others', fromHere);
+    await until('what comes after it is told', () => of(seen, 'others_ended').length > 0);
+    const since = seen.events.filter(({ data }) => data.kind === 'told' || data.kind === 'obeyed');
+    expect(since).toEqual([]);
+    close();
+  });
+
+  test('believes no logout token that the library has not', async () => {
+    await user.signIn();
+    const { sid, issuer } = await user.me();
+    const { seen, close } = await watch(user.cookie);
+    const claims = Buffer.from(JSON.stringify({ iss: issuer, sid })).toString('base64url');
+    const forged = await fetch(`${world.url}/backchannel_logout`, {
+      method: 'POST',
+      body: new URLSearchParams({ logout_token: `eyJhbGciOiJub25lIn0.${claims}.` }),
+    });
+    expect(forged.status).toBe(400);
+    await post('/sessions/end-others', fromHere);
+    await until('what comes after it is told', () => of(seen, 'others_ended').length > 0);
+    expect(of(seen, 'told')).toEqual([]);
+    close();
+  });
+});
+
+describe('the second app', () => {
+  test('has cookies of other names, as a browser keeps one set for both', async () => {
+    await user.signIn();
+    const second = new ReferenceUser(world.secondUrl);
+    const page = await second.signIn();
+    expect(page.body).toContain('Second app');
+    expect(second.cookie).toMatch(/^second_app_session=[\da-f]{64}$/);
+    expect(user.cookie).toMatch(/^app_session=[\da-f]{64}$/);
+  });
+
+  test('learns of a logout from OneID alone: its database is its own', async () => {
+    const second = new ReferenceUser(world.secondUrl);
+    await second.signIn();
+    const { cookie } = second;
+    await endAll();
+    expect(await second.meInShort()).toBe('200');
+    const first = new ReferenceUser(world.url, second.browser);
+    await first.signIn();
+    await first.logOut();
+    await world.oneId.deliveries.idle();
+    expect(await second.meInShortWith(cookie)).toBe('401 logged_out');
+  });
+});
+
+function eventOf(block: string): SeenEvent[] {
+  const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(block)?.[1];
+  const [type, data] = [field('event'), field('data')];
+  return type === undefined || data === undefined ? [] : [{ type, data: JSON.parse(data) as SeenEvent['data'] }];
+}
+
+/** The names of all texts, however deep. */
+function shapeOf(texts: object): unknown {
+  return Object.fromEntries(
+    Object.entries(texts).map(([key, value]: [string, unknown]) => [
+      key,
+      typeof value === 'object' && value !== null ? shapeOf(value) : typeof value,
+    ]),
+  );
+}
