@@ -7,6 +7,7 @@ import * as client from 'openid-client';
 import { Browser, type Page } from '../src/demo/browser.js';
 import { elements } from '../src/demo/html.js';
 import { type EmbeddedOneId, startEmbeddedOneId } from '../src/embedded-oneid/embedded-oneid.js';
+import { oneIdTexts } from '../src/embedded-oneid/texts.js';
 import { freePort } from '../src/embedded-oneid/free-port.js';
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
@@ -83,7 +84,13 @@ beforeAll(async () => {
   });
   oneId = await startEmbeddedOneId({
     clients: [
-      { clientId: 'web-app', clientSecret: 'test-only', ...urls('web-app') },
+      {
+        ...urls('web-app'),
+        clientId: 'web-app',
+        clientSecret: 'test-only',
+        name: 'The web app',
+        uri: 'http://127.0.0.1:1/',
+      },
       { clientId: 'other-app', ...urls('other-app') },
       { clientId: 'framed-app', ...urls('framed-app'), frontchannelLogoutUri: `${apps.url}/framed-app/front?a=1&b=2` },
     ],
@@ -428,6 +435,31 @@ describe('the logout endpoint, without a hint', () => {
     expect(lastDelivery()).toMatchObject({ clientId: 'web-app', sid, delivered: true });
   });
 
+  test('names the apps of this login, and not the others', async () => {
+    await signIn(webApp);
+    await signIn(framedApp);
+    const { body } = await browser.get(endSession({}));
+    const list = /<ul class="apps">(.*?)<\/ul>/s.exec(body)?.[1] ?? '';
+    expect([...list.matchAll(/<li>(.*?)<\/li>/g)].map(([, name]) => name)).toEqual(['The web app', 'framed-app']);
+  });
+
+  test('with a hint, goes back to the app on no: nothing was changed here', async () => {
+    const { idToken } = await signIn(webApp);
+    const question = await browser.get(endSession({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) }));
+    const answer = await browser.submit(question, { answer: 'no' });
+    expect([answer.status, answer.next]).toEqual([200, undefined]);
+    expect(answer.body).toContain('<a href="http://127.0.0.1:1/">The web app</a>');
+    expect((await signIn(webApp)).asked).toBe(false);
+  });
+
+  test('lets nobody change where it leads', async () => {
+    const { idToken } = await signIn(webApp);
+    const question = await browser.get(endSession({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) }));
+    const changed = await browser.submit(question, { answer: 'yes', next: 'https://evil.example/' });
+    expect(errorCode(changed)).toEqual({ status: 400, code: 'invalid_request' });
+    expect((await signIn(webApp)).asked).toBe(false);
+  });
+
   test("refuses an answer that isn't this session's", async () => {
     await signIn(webApp);
     const page = await browser.get(endSession({}));
@@ -549,11 +581,81 @@ describe('the front-channel', () => {
     expect(apps.to('/framed-app/front')).toMatchObject([{ method: 'GET', headers: { 'sec-fetch-dest': 'iframe' } }]);
   });
 
+  test.each([
+    ['both', 1, 1],
+    ['backchannel', 1, 0],
+    ['frontchannel', 0, 1],
+    ['neither', 1, 1],
+  ])('and the back-channel are used as was chosen: %s', async (channels, posts, frames) => {
+    const { idToken } = await signIn(framedApp);
+    await browser.follow(
+      await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(framedApp) }, channels),
+    );
+    await oneId.deliveries.idle();
+    expect([apps.to('/framed-app/backchannel'), apps.to('/framed-app/front')]).toMatchObject([
+      { length: posts },
+      { length: frames },
+    ]);
+    expect(apps.to('/framed-app/bye')).toHaveLength(1);
+  });
+
   test('comes beside the back-channel', async () => {
     const { idToken } = await signIn(framedApp);
     await logOut({ id_token_hint: idToken });
     await oneId.deliveries.idle();
     expect(apps.to('/framed-app/backchannel')).toHaveLength(1);
+  });
+});
+
+describe("OneID's own page", () => {
+  const home = (headers: Record<string, string> = {}) => browser.get(oneId.issuer, headers);
+
+  test('says who is signed in, and where', async () => {
+    await signIn(webApp);
+    const { status, body, headers } = await home();
+    expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
+    expect(body).toContain('<strong>Demo User</strong>');
+    expect(body).toContain('<a href="http://127.0.0.1:1/">The web app</a>');
+    expect(body).not.toContain('other-app');
+  });
+
+  test('says that nobody is', async () => {
+    expect((await home()).body).toContain('OneID has no session for this browser.');
+  });
+
+  test.each([
+    ['vi-VN', '', 'Bạn đã đăng xuất'],
+    ['en', '?lang=vi', 'Bạn đã đăng xuất'],
+    ['vi', '?lang=en', 'You are logged out'],
+    ['fr', '', 'You are logged out'],
+  ])('is in the language of the browser, or as chosen: %s%s', async (accepted, query, title) => {
+    const page = await browser.get(oneId.issuer + query, { 'accept-language': accepted });
+    expect(page.body).toContain(`<h1>${title}</h1>`);
+    if (query !== '') expect((await home({ 'accept-language': accepted })).body).toContain(`<h1>${title}</h1>`);
+  });
+
+  test('has every text in both languages', () => {
+    const { en, vi } = oneIdTexts;
+    expect(Object.keys(vi)).toEqual(Object.keys(en));
+    const same = Object.keys(en).filter((key) => en[key as keyof typeof en] === vi[key as keyof typeof vi]);
+    expect(same).toEqual([]);
+  });
+});
+
+describe('an app that is registered later', () => {
+  test('signs in, and is told of the logout', async () => {
+    await oneId.register({
+      clientId: 'late-app',
+      clientSecret: 'test-only',
+      redirectUris: [`${apps.url}/late-app/callback`],
+      postLogoutRedirectUris: [],
+      backchannelLogoutUri: `${apps.url}/late-app/backchannel`,
+    });
+    const lateApp = await discover(oneId.issuer, 'late-app', client.ClientSecretBasic('test-only'));
+    const { idToken, sid } = await signIn(lateApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+    expect(lastDelivery()).toMatchObject({ clientId: 'late-app', sid, delivered: true });
   });
 });
 
