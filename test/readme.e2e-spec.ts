@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 
 const root = join(import.meta.dirname, '..');
@@ -64,6 +64,49 @@ function faultsOf(blocks: readonly Block[]): string[] {
       return `${document}:${line + start.line}:${start.character + 1} ${message}`;
     });
   });
+}
+
+/** What a document leads to within the repository, and shows. */
+function linksOf(path: string): string[] {
+  const text = readFileSync(path, 'utf8').replace(/^```[^]*?^```/gm, '');
+  const inline = [...text.matchAll(/\]\(([^)\s]+)\)/g), ...text.matchAll(/^\[[^\]]+\]: (\S+)$/gm)];
+  return inline.map(([, target = '']) => target).filter((target) => !/^(https?:|mailto:)/.test(target));
+}
+
+describe('the links of README and docs', () => {
+  const others = ['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].map((name) => join(root, name));
+  const all = [...new Set([...documents(), ...others])].filter(
+    (path) => dirname(path) !== join(root, 'libs/oneid-logout'),
+  );
+
+  it.each(all.map((path) => [relative(root, path), path]))('lead somewhere: %s', (_name, path) => {
+    const missing = linksOf(path).filter((target) => {
+      const [file = '', anchor] = target.split('#');
+      const there = file === '' ? path : join(dirname(path), file);
+      return !existsSync(there) || (anchor !== undefined && !anchorsOf(there).includes(anchor));
+    });
+    expect(missing).toEqual([]);
+  });
+
+  it('are found, pictures too', () => {
+    expect(linksOf(join(root, 'README.md'))).toEqual(
+      expect.arrayContaining([
+        'README.vi.md',
+        'docs/images/session-over.en.png',
+        'libs/oneid-logout/src/oneid-logout.options.ts',
+      ]),
+    );
+  });
+});
+
+/** Headings as GitHub names them. */
+function anchorsOf(path: string): string[] {
+  return [...readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 describe('the examples in README and docs', () => {

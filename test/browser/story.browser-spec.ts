@@ -203,13 +203,15 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
   });
 });
 
-test('on a phone, in the dark', async () => {
-  const person = await Person.with(browser, 'vi');
+test.each(Object.keys(LANGUAGES) as Language[])('on a phone, in the dark, in %s', async (language) => {
+  const person = await Person.with(browser, language);
   await person.page.setViewportSize({ width: 390, height: 844 });
   await person.page.emulateMedia({ colorScheme: 'dark' });
   await person.signIn(world.url);
   await person.reads(person.texts.signInHappened('Chrome on Linux'));
-  await screenshot(person.page, 'phone-dark.vi');
+  expect(await accessibilityFaults(person.page)).toEqual([]);
+  await person.page.emulateMedia({ colorScheme: 'dark' });
+  await screenshot(person.page, `phone-dark.${language}`);
   await person.close();
 });
 

@@ -33,6 +33,14 @@ function run(command, args, env) {
   return { child, exit, output: () => Buffer.concat(output).toString() };
 }
 
+async function until(condition) {
+  const deadline = Date.now() + START_TIMEOUT;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('it took too long');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 async function answers(url, process) {
   const deadline = Date.now() + START_TIMEOUT;
   for (;;) {
@@ -46,7 +54,7 @@ async function answers(url, process) {
 const folder = await mkdtemp(join(tmpdir(), 'oneid-logout-commands-'));
 await startPostgres();
 
-await check('npm start: the app answers at the URL it prints, and stops when told', async () => {
+await check('npm start: both apps and their OneID answer at the URLs it prints, and stop when told', async () => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const app = run('npm', ['start'], { PORT: String(port), DATABASE_URL: `sqlite:${join(folder, 'start.sqlite')}` });
@@ -54,11 +62,18 @@ await check('npm start: the app answers at the URL it prints, and stops when tol
     expectEqual((await answers(`${url}/healthz`, app)).status, 200, 'GET /healthz');
     expectEqual((await fetch(`${url}/`)).status, 200, 'GET /');
     expectEqual((await fetch(`${url}/me`)).status, 401, 'GET /me');
-    if (!app.output().includes(url)) throw new Error(`the URL is not printed:\n${app.output()}`);
+    expectEqual((await fetch(`${url}/assets/app.js`)).status, 200, 'GET /assets/app.js');
+    await until(() => app.output().includes('Try this:'));
+    const printed = (what) => new RegExp(`${what} at (http:\\S+)`).exec(app.output())?.[1];
+    expectEqual(printed('Ready'), url, 'the URL printed');
+    const [secondApp, oneId] = [printed('a second app'), printed('a OneID of its own')];
+    expectEqual((await fetch(`${secondApp}/me`)).status, 401, 'GET /me of the second app');
+    expectEqual((await fetch(oneId)).status, 200, "GET / of OneID's");
   } finally {
     process.kill(-app.child.pid, 'SIGTERM');
     await app.exit;
   }
+  expectEqual(await fetch(url).catch(() => 'no answer'), 'no answer', 'after SIGTERM');
 });
 
 for (const [name, url] of [

@@ -78,7 +78,7 @@ async function comeBack(list, notice) {
 }
 
 /**
- * In the order of what happened, which is not always that of what is heard.
+ * The latest first, in the order of what happened, which is not always that of what is heard.
  *
  * @param {Element} list
  * @param {Entry} entry
@@ -92,8 +92,8 @@ function addEntry(list, { at, kind, text }) {
   const item = document.createElement('li');
   item.dataset.kind = kind;
   item.append(time, words);
-  const later = [...list.children].find((other) => (other.querySelector('time')?.dateTime ?? '') > at);
-  list.insertBefore(item, later ?? null);
+  const earlier = [...list.children].find((other) => (other.querySelector('time')?.dateTime ?? '') <= at);
+  list.insertBefore(item, earlier ?? null);
 }
 
 /**
