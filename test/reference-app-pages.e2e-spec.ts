@@ -119,7 +119,7 @@ describe('what changes something', () => {
     [{}],
   ])('is taken from the app alone, not with %j', async (headers) => {
     for (const path of ['/sessions/end-others', '/sessions/x/end', '/logout/here']) {
-      const answer = await post(path, headers as Record<string, string>);
+      const answer = await post(path, headers);
       expect([answer.status, (await answer.text()).includes(en.failures.crossSite)]).toEqual([403, true]);
     }
     expect(await user.meInShort()).toBe('200');

@@ -123,7 +123,7 @@ function setCookieOf({ name, sameSite, partitioned }: CookieOptions, id: string)
   return `${name}=${id}; Path=/; Secure; HttpOnly; SameSite=${sameSite ?? 'lax'}${partitioned === true ? '; Partitioned' : ''}`;
 }
 
-describe('FC-2, in Chromium: OneID logs out through the browser, and the session ends on the server', () => {
+describe('FC-2: in Chromium, OneID logs out through the browser, and the session ends on the server', () => {
   test.each([
     { cookies: 'allowed', cookie: THIRD_PARTY, sent: true, cleared: true },
     { cookies: 'blocked', cookie: THIRD_PARTY, sent: false, cleared: false },
@@ -164,7 +164,7 @@ describe('FC-2, in Chromium: OneID logs out through the browser, and the session
   );
 });
 
-describe('FC-5, in Chromium: framing under helmet', () => {
+describe('FC-5: in Chromium, framing under helmet', () => {
   let errors: string[];
 
   beforeEach(async () => {
