@@ -157,21 +157,18 @@ describe('in Chromium, beside other sites', () => {
   afterEach(() => person.close());
 
   describe('RPI-4: in Chromium, the state', () => {
-    /** Logs out, but stops where OneID sends the browser back. */
+    /** Logs out, but stops where OneID sends the browser back; that tab is closed. */
     async function logOutUntilCallback(): Promise<string> {
       const called = new Promise<string>((resolve) => {
-        void person.page.route('**/logout/callback?*', async (route) => {
+        void person.page.route('**/logout/callback?*', (route) => {
           resolve(route.request().url());
-          await route.abort();
         });
       });
       await person.press(person.texts.logOut);
       await person.sees(person.oneIdTexts.confirm);
       await person.press(person.oneIdTexts.yes);
       const callback = await called;
-      // OneID's page would try again
-      await person.page.goto('about:blank');
-      await person.page.unroute('**/logout/callback?*');
+      await person.page.close();
       return callback;
     }
 
@@ -181,16 +178,18 @@ describe('in Chromium, beside other sites', () => {
       await other.page.goto(callback);
       expect(other.page.url()).toBe(`${world.url}/`);
       await other.close();
-      await person.page.goto(callback);
-      expect(person.page.url()).toBe(`${world.url}/goodbye`);
+      const { page } = await person.newTab();
+      await page.goto(callback);
+      expect(page.url()).toBe(`${world.url}/goodbye`);
     });
 
     test('is used once: the callback visited twice lands on the default page', async () => {
       const callback = await logOutUntilCallback();
-      await person.page.goto(callback);
-      expect(person.page.url()).toBe(`${world.url}/goodbye`);
-      await person.page.goto(callback);
-      expect(person.page.url()).toBe(`${world.url}/`);
+      const { page } = await person.newTab();
+      await page.goto(callback);
+      expect(page.url()).toBe(`${world.url}/goodbye`);
+      await page.goto(callback);
+      expect(page.url()).toBe(`${world.url}/`);
     });
   });
 

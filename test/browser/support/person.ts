@@ -32,7 +32,7 @@ export class Person {
 
   /** The same browser, another tab. */
   async newTab(): Promise<Person> {
-    return new Person(this.context, await this.page.context().newPage(), this.language);
+    return new Person(this.context, await this.context.newPage(), this.language);
   }
 
   /** Opens an app and signs in there; OneID's form is filled in where it shows. @returns whether it has shown */
