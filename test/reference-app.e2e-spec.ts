@@ -510,6 +510,16 @@ describe('on https', () => {
   });
 });
 
+describe('the embedded OneID', () => {
+  test.each([
+    ['127.0.0.1', 'localhost'],
+    ['localhost', '127.0.0.1'],
+  ])('is another site than an app at %s', async (host, expected) => {
+    const { oneId } = await startWithEmbedded({ BASE_URL: `http://${host}:3000` });
+    expect(new URL(oneId.issuer).hostname).toBe(expected);
+  });
+});
+
 describe('without OneID', () => {
   test('the app boots, says that it has to wait, and signs in once OneID is there', async () => {
     const oneIdPort = await freePort();

@@ -6,7 +6,7 @@ import { registrationOf } from './registration.js';
 
 /**
  * Starts the embedded OneID with this app registered: on the port after the app's, or else on a free one. It is at
- * `localhost`, as the app is at `127.0.0.1`: two sites to a browser, as OneID and its apps are.
+ * `localhost`, or at `127.0.0.1` where the app is there: two sites to a browser, as OneID and its apps are.
  */
 export async function startForThisApp({
   baseUrl,
@@ -20,7 +20,7 @@ export async function startForThisApp({
     clientSecret: randomBytes(32).toString('base64url'),
   };
   const options = {
-    host: 'localhost' as const,
+    host: new URL(baseUrl).hostname === 'localhost' ? ('127.0.0.1' as const) : ('localhost' as const),
     clients: [client],
     log: (line: string) => {
       logger.log(line);
