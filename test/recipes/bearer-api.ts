@@ -1,4 +1,4 @@
-import { Controller, type ExecutionContext, Get, Injectable, Module } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, Header, Injectable, Module } from '@nestjs/common';
 import { UnauthorizedException, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type Request } from 'express';
@@ -38,6 +38,7 @@ export class BearerGuard extends SessionAliveGuard {
 @UseGuards(BearerGuard)
 export class ApiController {
   @Get('me')
+  @Header('Cache-Control', 'no-store')
   me(@CurrentSession() session: SessionFacts) {
     return { sub: session.sub };
   }

@@ -1,4 +1,4 @@
-import { BadRequestException, Controller, Get, Module, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { BadRequestException, Controller, Get, Header, Module, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { parseCookie } from 'cookie';
 import { type Request, type Response } from 'express';
@@ -19,6 +19,11 @@ export class AppController {
     private readonly sessions: SessionRegistry,
     private readonly logout: LogoutService,
   ) {}
+
+  @Get()
+  home(): string {
+    return '<a href="/login">Sign in</a> <form method="post" action="/logout"><button>Log out</button></form>';
+  }
 
   @Get('login')
   async signIn(@Res() res: Response): Promise<void> {
@@ -47,6 +52,7 @@ export class AppController {
   }
 
   @Get('me')
+  @Header('Cache-Control', 'no-store')
   @UseGuards(SessionAliveGuard)
   me(@CurrentSession() session: SessionFacts) {
     return { sub: session.sub };

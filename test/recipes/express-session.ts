@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { BadRequestException, Controller, Get, Module, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { BadRequestException, Controller, Get, Header, Module, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { type Request, type Response } from 'express';
@@ -29,6 +29,11 @@ export class AppController {
     private readonly sessions: SessionRegistry,
     private readonly logout: LogoutService,
   ) {}
+
+  @Get()
+  home(): string {
+    return '<a href="/login">Sign in</a> <form method="post" action="/logout"><button>Log out</button></form>';
+  }
 
   @Get('login')
   async signIn(@Req() req: Request, @Res() res: Response): Promise<void> {
@@ -60,6 +65,7 @@ export class AppController {
   }
 
   @Get('me')
+  @Header('Cache-Control', 'no-store')
   @UseGuards(SessionAliveGuard)
   me(@CurrentSession() session: SessionFacts) {
     return { sub: session.sub };

@@ -1,4 +1,4 @@
-import { Controller, Get, Injectable, Module, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, Get, Header, Injectable, Module, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { stringifySetCookie } from 'cookie';
@@ -26,7 +26,14 @@ export class SignIn {
 export class AppController {
   constructor(private readonly logout: LogoutService) {}
 
+  @Get()
+  @Header('Content-Type', 'text/html; charset=utf-8')
+  home(): string {
+    return '<form method="post" action="/logout"><button>Log out</button></form>';
+  }
+
   @Get('me')
+  @Header('Cache-Control', 'no-store')
   @UseGuards(SessionAliveGuard)
   me(@CurrentSession() session: SessionFacts) {
     return { sub: session.sub };

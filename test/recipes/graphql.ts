@@ -10,6 +10,8 @@ const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: c
 const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', PORT = '3000' } = process.env;
 const { BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
 
+const { origin: ownOrigin } = new URL(baseUrl);
+
 @Resolver()
 @UseGuards(SessionAliveGuard)
 export class NewsResolver {
@@ -45,7 +47,9 @@ export class NewsResolver {
             // without it a subscription goes on after a logout
             onConnect: async ({ extra }) => {
               const { socket, request } = extra as { socket: SocketClient; request: SessionRequest };
-              return (await connections.accept(socket, request)) !== undefined;
+              // the cookie comes along from other ports and hosts of this domain, too; what names no origin is no page
+              const { origin = ownOrigin } = request.headers;
+              return origin === ownOrigin && (await connections.accept(socket, request)) !== undefined;
             },
           },
         },

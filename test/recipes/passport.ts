@@ -1,4 +1,5 @@
-import { Controller, type ExecutionContext, Get, Injectable, Module, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, Header, Injectable, Module } from '@nestjs/common';
+import { Post, Req, Res, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuthGuard, PassportStrategy } from '@nestjs/passport';
 import { type NestExpressApplication } from '@nestjs/platform-express';
@@ -49,6 +50,11 @@ export class SignInGuard extends AuthGuard('oneid') {
 export class AppController {
   constructor(private readonly logout: LogoutService) {}
 
+  @Get()
+  home(): string {
+    return '<a href="/login">Sign in</a> <form method="post" action="/logout"><button>Log out</button></form>';
+  }
+
   @Get(['login', 'login/callback'])
   @UseGuards(SignInGuard)
   signedIn(@Res() res: Response): void {
@@ -56,6 +62,7 @@ export class AppController {
   }
 
   @Get('me')
+  @Header('Cache-Control', 'no-store')
   @UseGuards(SessionAliveGuard)
   me(@CurrentSession() session: SessionFacts) {
     return { sub: session.sub };

@@ -24,6 +24,9 @@ const missing = rejected('missing', 'The request carries no session');
 const loggedOut = rejected('logged_out', 'The session has been ended by a logout');
 const alive = (sub: string) => [200, { sub }];
 
+/** Whose pages are not the app's: those of its site, for which browsers send a `SameSite=Lax` cookie, and a sandbox. */
+const foreignOrigins = [`${publicUrl}:8443`, publicUrl.replace('//', '//blog.'), publicUrl.replace('s:', ':'), 'null'];
+
 /** The status and body of a guarded route. */
 async function me(recipe: Recipe, headers: Record<string, string> = {}): Promise<unknown> {
   const response = await fetch(`${recipe.url}/me`, { headers: { 'x-forwarded-proto': 'https', ...headers } });
@@ -77,6 +80,19 @@ async function expectLogout(recipe: Recipe, signIn: (recipe: Recipe, sub: string
   expect(await me(recipe, alice.headers)).toEqual(loggedOut);
 }
 
+async function expectNotStored(recipe: Recipe, headers: Record<string, string>): Promise<void> {
+  const response = await fetch(`${recipe.url}/me`, { headers: { 'x-forwarded-proto': 'https', ...headers } });
+  expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store']);
+}
+
+const asForm = { headers: { accept: 'text/html' } };
+
+/** The app's first page, as a browser shows it. */
+async function expectHome(answer: Response): Promise<string> {
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  return answer.text();
+}
+
 /** OneID's page loads the app in an iframe. */
 function frontchannel(recipe: Recipe, sid: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(recipe.oneId.frontchannelUrl(`${recipe.url}/frontchannel_logout`, { sid }), {
@@ -98,6 +114,10 @@ describe.each([
 
   it('lets nobody in without a session', async () => {
     expect(await me(recipe)).toEqual(missing);
+  });
+
+  it('no cache keeps what a user may see', async () => {
+    await expectNotStored(recipe, (await signIn(recipe, 'alice')).headers);
   });
 
   it('OneID ends a login by the back-channel: that one alone, and for good', async () => {
@@ -129,7 +149,9 @@ describe.each([
       browser.cookies.set(key, value);
     }
 
-    const page = await browser.visit('/logout', { method: 'POST', headers: { accept: 'text/html' } });
+    const home = await expectHome(await browser.visit('/'));
+    const { method, url, fields } = wayOn(home);
+    const page = await browser.visit(url, { ...asForm, method, body: new URLSearchParams(fields) });
     expect([page.status, browser.cookies.has(cookie)]).toEqual([200, false]);
     const way = wayOn(await page.text());
     expect(way.url.startsWith(recipe.oneId.url(endpointPaths.endSession))).toBe(true);
@@ -138,6 +160,7 @@ describe.each([
     const back = await browser.follow(atOneId);
 
     expect([back.status, back.headers.get('location')]).toEqual([303, '/']);
+    expect(await expectHome(await browser.follow(back))).toBe(home);
     expect(recipe.oneId.login).toBeUndefined();
     const deliveries = await recipe.oneId.deliveries();
     expect(deliveries.map(({ attempts }) => attempts.map(({ status }) => status))).toEqual([[200]]);
@@ -153,6 +176,14 @@ describe.each([
   });
 
   if (signIn !== signInByBrowser) return;
+
+  it('its first page leads to OneID', async () => {
+    const home = await expectHome(await recipe.browser().visit('/'));
+    const link = /<a href="([^"]*)">Sign in<\/a>/.exec(home)?.[1] ?? 'nowhere';
+    const answer = await recipe.browser().visit(link);
+    const { origin, pathname } = new URL(answer.headers.get('location') ?? '');
+    expect([answer.status, origin + pathname]).toEqual([302, recipe.oneId.url(endpointPaths.authorization)]);
+  });
 
   it('a sign-in that this browser has not started is refused, with a code that OneID has given', async () => {
     recipe.oneId.signIn({ sub: 'mallory' });
@@ -231,6 +262,10 @@ describe('the recipe bearer-api', () => {
 
   it('OneID ends a login by the back-channel: that one alone, and for good', async () => {
     await expectLogout(recipe, signInByIdToken);
+  });
+
+  it('no cache keeps what a user may see', async () => {
+    await expectNotStored(recipe, (await signInByIdToken(recipe, 'alice')).headers);
   });
 
   it('takes access tokens for its audience that carry the sid', async () => {
@@ -332,6 +367,22 @@ describe('the recipe graphql', () => {
     expect(news).toEqual([{ code: 4401, reason: 'missing' }]);
   });
 
+  it.each(foreignOrigins)('a page of %s hears nothing, though the cookie comes along', async (origin) => {
+    const { headers } = await signInByRegistry(recipe, 'alice');
+    const news = subscribe({ ...headers, origin });
+    await until('it is closed', () => news.length > 0);
+    expect([news, recipe.open]).toEqual([[{ code: 4403, reason: 'Forbidden' }], 0]);
+  });
+
+  it('a page of the app hears', async () => {
+    const { sid, headers } = await signInByRegistry(recipe, 'alice');
+    const news = subscribe({ ...headers, origin: publicUrl });
+    await until('there is news', () => news.length > 0);
+    expect(news[0]).toEqual({ data: { news: 'day 1 of alice' } });
+    await recipe.logOut(sid);
+    await until('it is closed', () => recipe.open === 0);
+  });
+
   it('OneID ends a login: its queries and subscriptions, alone and for good', async () => {
     const [alice, bob] = [await signInByRegistry(recipe, 'alice'), await signInByRegistry(recipe, 'bob')];
     expect(await hello(alice.headers)).toEqual([200, { data: { hello: 'Hello, alice' } }]);
@@ -364,6 +415,7 @@ function openWs({ url }: Recipe, headers: Record<string, string>): TestSocket {
   const client = new WebSocket(`${url.replace('http', 'ws')}/chat`, { headers });
   const log: unknown[] = [];
   client.on('message', (data: Buffer) => log.push((JSON.parse(data.toString()) as { data: unknown }).data));
+  client.on('error', ({ message }) => log.push(message));
   client.on('close', (code, reason) => log.push({ code, reason: reason.toString() }));
   const send = (text: string) => client.send(JSON.stringify({ event: 'say', data: text }));
   return {
@@ -378,13 +430,22 @@ function openSocketIo({ url }: Recipe, headers: Record<string, string>): TestSoc
   client.on('said', (text) => log.push(text));
   client.on('session_over', (ending) => log.push(ending));
   client.on('disconnect', (reason) => log.push(reason));
+  client.on('connect_error', (error) =>
+    log.push((error as Error & { description?: { message?: string } }).description?.message),
+  );
   return { log, say: (text) => client.emit('say', text) };
 }
 
 describe.each([
-  { name: 'websocket', open: openWs, over: (reason: string): unknown[] => [{ code: 4401, reason }] },
-  { name: 'socket-io', open: openSocketIo, over: (reason: string) => [{ reason }, 'io server disconnect'] },
-])('the recipe $name', ({ name, open, over }) => {
+  {
+    ...{ name: 'websocket', open: openWs, over: (reason: string): unknown[] => [{ code: 4401, reason }] },
+    refused: ['Unexpected server response: 401', { code: 1006, reason: '' }],
+  },
+  {
+    ...{ name: 'socket-io', open: openSocketIo, over: (reason: string) => [{ reason }, 'io server disconnect'] },
+    refused: ['Unexpected server response: 400'],
+  },
+])('the recipe $name', ({ name, open, over, refused }) => {
   let recipe: Recipe;
   beforeAll(async () => {
     recipe = await Recipe.start(name);
@@ -397,6 +458,38 @@ describe.each([
     await until('it is closed', () => socket.log.length >= over('missing').length);
     expect(socket.log).toEqual(over('missing'));
   });
+
+  it.each(foreignOrigins)('a page of %s gets no socket, though the cookie comes along', async (origin) => {
+    const { headers } = await signInByRegistry(recipe, 'alice');
+    const socket = open(recipe, { ...headers, origin });
+    socket.say('hello');
+    await until('it is refused', () => socket.log.length >= refused.length);
+    expect([socket.log, recipe.open]).toEqual([refused, 0]);
+  });
+
+  it('a page of the app gets one', async () => {
+    const { sid, headers } = await signInByRegistry(recipe, 'alice');
+    const socket = open(recipe, { ...headers, origin: publicUrl });
+    socket.say('hello');
+    await until('it is answered', () => socket.log.length > 0);
+    expect(socket.log).toEqual(['alice: hello']);
+    await recipe.logOut(sid);
+    await until('it is closed', () => recipe.open === 0);
+  });
+
+  if (name === 'socket-io') {
+    it.each([
+      ...foreignOrigins.map((origin) => ({ origin, status: 403, text: '{"code":4,"message":"Forbidden"}' })),
+      { origin: publicUrl, status: 200, text: expect.stringMatching(/^0\{"sid":/) },
+      { origin: undefined, status: 200, text: expect.stringMatching(/^0\{"sid":/) },
+    ])('a poll whose origin is $origin is answered $status', async ({ origin, status, text }) => {
+      const { headers } = await signInByRegistry(recipe, 'alice');
+      const answer = await fetch(`${recipe.url}/socket.io/?EIO=4&transport=polling`, {
+        headers: { ...headers, ...(origin !== undefined && { origin }) },
+      });
+      expect([answer.status, await answer.text()]).toEqual([status, text]);
+    });
+  }
 
   it('OneID ends a login: its sockets, alone and for good', async () => {
     const [alice, bob] = [await signInByRegistry(recipe, 'alice'), await signInByRegistry(recipe, 'bob')];

@@ -3,13 +3,20 @@ import { NestFactory } from '@nestjs/core';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { MessageBody, type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { CurrentSession, OneIdLogoutModule, SessionAliveGuard, SessionConnections } from 'nestjs-oneid-logout';
-import { type SessionFacts, sessionFromCookie, type SocketClient } from 'nestjs-oneid-logout';
+import { type SessionFacts, sessionFromCookie, type SessionRequest, type SocketClient } from 'nestjs-oneid-logout';
 
 const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: clientId = 'my-app' } = process.env;
 const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', PORT = '3000' } = process.env;
 const { BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
 
-@WebSocketGateway()
+const { origin: ownOrigin } = new URL(baseUrl);
+
+@WebSocketGateway({
+  // the cookie comes along from other ports and hosts of this domain, too; our own page names no origin when it polls
+  allowRequest: ({ headers }: SessionRequest, answer: (error: null, allowed: boolean) => void) => {
+    answer(null, (headers.origin ?? ownOrigin) === ownOrigin);
+  },
+})
 export class ChatGateway implements OnGatewayConnection {
   constructor(private readonly connections: SessionConnections) {}
 

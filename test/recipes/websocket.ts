@@ -9,7 +9,13 @@ const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: c
 const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', PORT = '3000' } = process.env;
 const { BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
 
-@WebSocketGateway({ path: '/chat' })
+const { origin: ownOrigin } = new URL(baseUrl);
+
+@WebSocketGateway({
+  path: '/chat',
+  // the cookie comes along from other ports and hosts of this domain, too; what names no origin is no page
+  verifyClient: ({ origin = ownOrigin }: { origin?: string }) => origin === ownOrigin,
+})
 export class ChatGateway implements OnGatewayConnection {
   constructor(private readonly connections: SessionConnections) {}
 
