@@ -23,11 +23,15 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         addEventListener: 'readonly',
+        BroadcastChannel: 'readonly',
+        clearTimeout: 'readonly',
+        crypto: 'readonly',
         document: 'readonly',
         DOMParser: 'readonly',
         EventSource: 'readonly',
         Intl: 'readonly',
         location: 'readonly',
+        navigator: 'readonly',
       },
     },
   },

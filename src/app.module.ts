@@ -1,4 +1,5 @@
 import { type DynamicModule, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import { OneIdLogoutModule } from 'nestjs-oneid-logout';
 import { MySessions } from './account/my-sessions.js';
 import { SessionsController } from './account/sessions.controller.js';
@@ -8,6 +9,7 @@ import { oneIdLogoutOptions } from './oneid-logout-options.js';
 import { OneId } from './oneid/oneid.js';
 import { OneIdModule } from './oneid/oneid.module.js';
 import { AssetsController } from './pages/assets.controller.js';
+import { NotFoundPageFilter } from './pages/error-page.filter.js';
 import { HealthController } from './pages/health.controller.js';
 import { LogoutController } from './pages/logout.controller.js';
 import { Pages } from './pages/page.js';
@@ -39,7 +41,15 @@ export class AppModule implements NestModule {
         AssetsController,
         HealthController,
       ],
-      providers: [Pages, MySessions, Timeline, SignInService, SignInTransactions, AccessTokens],
+      providers: [
+        { provide: APP_FILTER, useClass: NotFoundPageFilter },
+        Pages,
+        MySessions,
+        Timeline,
+        SignInService,
+        SignInTransactions,
+        AccessTokens,
+      ],
     };
   }
 

@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import { AppModule } from './app.module.js';
+import { canonicalHost } from './canonical-host.js';
 import { keepLanguage } from './pages/language.js';
 import { type Settings } from './settings.js';
 
@@ -14,10 +15,12 @@ export async function createApp(
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(settings), {
     ...options,
     abortOnError: false,
+    // a browser comes back for its stream on the same connection, again and again, and a server waits for its last one
+    forceCloseConnections: true,
   });
   const https = settings.baseUrl.startsWith('https:');
   // the defaults, but for the one line that sends browsers to https where there is none
   app.use(helmet(https ? {} : { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
-  app.use(keepLanguage);
+  app.use(keepLanguage, canonicalHost(settings));
   return app;
 }

@@ -20,6 +20,11 @@ try {
     console.log(welcome(settings, oneId, await secondApp.getUrl()));
   }
 } catch (error) {
-  console.error(error instanceof SettingsError ? error.message : error);
+  console.error(error instanceof SettingsError ? error.message : (portTaken(error) ?? error));
   process.exit(1);
+}
+
+function portTaken(error: unknown): string | undefined {
+  const { code, port } = error as { code?: unknown; port?: unknown };
+  return code === 'EADDRINUSE' ? `Port ${String(port)} is taken. Try another: PORT=4000 npm start` : undefined;
 }

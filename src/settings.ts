@@ -55,7 +55,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const variables = new Variables(env);
   const port = variables.read('PORT', asPort) ?? 3000;
   const baseUrl = variables.read('BASE_URL', asOrigin) ?? `http://127.0.0.1:${port}`;
-  const database = variables.read('DATABASE_URL', databaseOf) ?? databaseOf();
+  const database = variables.read('DATABASE_URL', databaseOf);
   const oneId = readOneId(variables, baseUrl);
   const secrets = variables.read('APP_SECRETS', asSecrets);
   const maxStaleness = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
@@ -74,8 +74,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   }
   if (variables.faults.length > 0) throw new SettingsError(variables.faults);
   const anySecrets = secrets ?? [randomBytes(32).toString('base64url')];
+  // an embedded OneID forgets everybody when it stops, so sessions have no reason to live on
+  const anyDatabase = database ?? databaseOf(oneId === undefined ? 'sqlite::memory:' : undefined);
   const identity = { name, cookiePrefix: 'app', accent: 'green' } as const;
-  return new Settings(port, baseUrl, oneId, database, anySecrets, maxStaleness, redisUrl, identity);
+  return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStaleness, redisUrl, identity);
 }
 
 function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | undefined {

@@ -241,8 +241,16 @@ describe('signing in', () => {
         code_challenge_method: 'S256',
       }).href,
     );
-    const again = await browser.submit(page, { password: 'wrong' });
-    expect(again.status).toBe(401);
+    const refused = await browser.submit(page, { password: 'wrong' });
+    expect(refused.status).toBe(303);
+    const again = await browser.follow(refused);
+    expect([again.status, elements(again.body, 'input').map(({ name, value }) => [name, value])]).toEqual([
+      200,
+      [
+        ['username', 'demo'],
+        ['password', ''],
+      ],
+    ]);
     expect(again.body).toContain('Wrong username or password.');
   });
 
@@ -422,7 +430,7 @@ describe('the logout endpoint, without a hint', () => {
     await signIn(webApp);
     const page = await browser.get(endSession({}));
     expect(page.body).toContain('Do you want to log out?');
-    const answer = await browser.submit(page, { answer: 'no' });
+    const answer = await browser.follow(await browser.submit(page, { answer: 'no' }));
     expect(answer.body).toContain('You are still signed in');
     expect((await signIn(webApp)).asked).toBe(false);
   });
@@ -446,9 +454,28 @@ describe('the logout endpoint, without a hint', () => {
   test('with a hint, goes back to the app on no: nothing was changed here', async () => {
     const { idToken } = await signIn(webApp);
     const question = await browser.get(endSession({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) }));
-    const answer = await browser.submit(question, { answer: 'no' });
-    expect([answer.status, answer.next]).toEqual([200, undefined]);
+    const answer = await browser.follow(await browser.submit(question, { answer: 'no' }));
+    expect([answer.status, answer.url]).toEqual([200, `${oneId.issuer}logout/cancelled?from=web-app`]);
     expect(answer.body).toContain('<a href="http://127.0.0.1:1/">The web app</a>');
+    expect((await signIn(webApp)).asked).toBe(false);
+  });
+
+  test('is nobody else’s to click', async () => {
+    await signIn(webApp);
+    const { headers } = await browser.get(endSession({}));
+    expect(headers.get('content-security-policy')).toBe("frame-ancestors 'none'");
+  });
+
+  test('asks again, where the answer is asked for once more', async () => {
+    await signIn(webApp);
+    expect((await browser.visit(`${oneId.issuer}logout`)).body).toContain('Do you want to log out?');
+  });
+
+  test("of another browser's login leaves this one signed in", async () => {
+    const { idToken } = await signIn(webApp);
+    browser = new Browser();
+    await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
     expect((await signIn(webApp)).asked).toBe(false);
   });
 
@@ -605,6 +632,12 @@ describe('the front-channel', () => {
     await oneId.deliveries.idle();
     expect(apps.to('/framed-app/backchannel')).toHaveLength(1);
   });
+});
+
+test('an address that is none: a page, with a way on', async () => {
+  const page = await browser.get(`${oneId.issuer}nothing`);
+  expect(errorCode(page)).toEqual({ status: 404, code: 'not_found' });
+  expect(page.body).toContain('<a class="button quiet" href="/">Start again</a>');
 });
 
 describe("OneID's own page", () => {

@@ -1,3 +1,4 @@
+import http from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
 import { deviceOf } from '../src/account/device.js';
@@ -136,7 +137,7 @@ describe('a logout here only', () => {
     await user.signIn();
     const { cookie } = user;
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
-    expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye?only=here']);
+    expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye/here']);
     expect(await user.meInShortWith(cookie)).toBe('401 logged_out');
     expect(await user.meInShort()).toBe('401 missing');
     expect((await user.browser.follow(page)).body).toContain(en.goodbyeHere);
@@ -146,7 +147,7 @@ describe('a logout here only', () => {
 
   test('without a session ends nothing', async () => {
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
-    expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye?only=here']);
+    expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye/here']);
   });
 });
 
@@ -163,6 +164,18 @@ describe('the language', () => {
     ['de', 'en'],
   ])('of %j is %s', async (accepted, language) => {
     expect(langOf((await home({ 'accept-language': accepted })).body)).toBe(language);
+  });
+
+  test('is changed on the very page, whatever its address', async () => {
+    for (const path of ['/goodbye/here', '/login/callback?state=x&code=y', '/account']) {
+      const page = await user.browser.get(world.url + path);
+      const link = elements(page.body, 'a').find(({ hreflang }) => hreflang === 'vi');
+      const [start, query] = path.split('?');
+      const expected = `${world.url}${start ?? ''}?${query === undefined ? '' : `${query}&`}lang=vi`;
+      expect(link?.href).toBe(expected);
+    }
+    const posted = await user.browser.post(`${world.url}/logout/here`, {}, 'https://evil.example/');
+    expect(elements(posted.body, 'a').find(({ hreflang }) => hreflang === 'vi')?.href).toBe(`${world.url}/?lang=vi`);
   });
 
   test('is kept once it is chosen', async () => {
@@ -201,10 +214,10 @@ describe('the language', () => {
 
 describe('the device', () => {
   test.each([
-    ['Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0', 'Firefox on Linux'],
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0', 'Firefox · Linux'],
     [
       'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',
-      'Safari on iOS',
+      'Safari · iOS',
     ],
     ['<script>alert(1)</script>', undefined],
     ['node', undefined],
@@ -219,6 +232,7 @@ describe('assets', () => {
   test.each([
     ['app.css', 'text/css; charset=utf-8'],
     ['app.js', 'text/javascript; charset=utf-8'],
+    ['shared-stream.js', 'text/javascript; charset=utf-8'],
   ])('%s is served by the app itself, and asked for again by its ETag', async (name, type) => {
     const answer = await fetch(`${world.url}/assets/${name}`);
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type]);
@@ -236,6 +250,48 @@ interface SeenEvent {
   readonly type: string;
   readonly data: { kind?: string; text: string; at?: string; reason?: string };
 }
+
+describe('pages that are none', () => {
+  test.each(['/nothing', '/assets/tsconfig.json', '/sessions/x/end'])(
+    '%s: a page for people, JSON for programs',
+    async (path) => {
+      const page = await user.browser.get(world.url + path);
+      expect([page.status, page.body.includes(en.failures.other)]).toEqual([404, true]);
+      expect(page.headers.get('cache-control')).toBe('no-store');
+      const json = await fetch(world.url + path, { headers: { accept: 'application/json' } });
+      expect([json.status, await json.json()]).toMatchObject([404, { statusCode: 404 }]);
+    },
+  );
+
+  test('errors are not kept either', async () => {
+    for (const path of ['/account', '/login/callback?state=x']) {
+      expect((await user.browser.get(world.url + path)).headers.get('cache-control')).toBe('no-store');
+    }
+  });
+});
+
+describe('another name of this machine', () => {
+  const at = (host: string, path: string, method = 'GET') =>
+    new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
+      const { port } = new URL(world.url);
+      const request = http.request({ host: '127.0.0.1', port, path, method, headers: { host: `${host}:${port}` } });
+      request.on('response', ({ statusCode, headers }) => resolve([statusCode, headers.location])).on('error', reject);
+      request.end();
+    });
+
+  test.each(['/', '/login', '/account?lang=vi', '//evil.example/'])(
+    'leads to the one that cookies are of: %s',
+    async (path) => {
+      expect(await at('localhost', path)).toEqual([303, world.url + path]);
+      expect(await at('[::1]', path)).toEqual([303, world.url + path]);
+    },
+  );
+
+  test('is no reason to lead anybody else anywhere', async () => {
+    expect(await at('evil.example', '/')).toEqual([200, undefined]);
+    expect((await at('localhost', '/logout/here', 'POST'))[0]).toBe(403);
+  });
+});
 
 describe('the timeline', () => {
   /** What has come so far. */
@@ -290,7 +346,7 @@ describe('the timeline', () => {
     expect(others).toEqual([]);
     for (const event of [...told, obeyed]) expect(Date.parse(event?.data.at ?? '')).toBeGreaterThanOrEqual(before);
     expect(seen.events.filter(({ type }) => type === 'over').map(({ data }) => data)).toEqual([
-      { reason: 'logged_out', title: en.over, text: en.overText.logged_out, signIn: en.signInAgain },
+      { reason: 'logged_out' },
     ]);
   });
 

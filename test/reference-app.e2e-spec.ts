@@ -89,7 +89,7 @@ describe('settings', () => {
       port: 3000,
       baseUrl: 'http://127.0.0.1:3000',
       oneId: undefined,
-      database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
+      database: { type: 'better-sqlite3', database: ':memory:' },
     });
     expect(settings.secrets).toEqual([expect.stringMatching(/^[\w-]{43}$/)]);
     expect(readSettings({}).secrets).not.toEqual(settings.secrets);
@@ -353,7 +353,7 @@ describe('signing in', () => {
 
   test.each([
     [new StoreUnavailableError(new Error('no store')), 503, 'not possible just now'],
-    [new InvalidIdTokenError('The ID token has expired'), 401, 'OneID’s word for who you are could not be believed.'],
+    [new InvalidIdTokenError('The ID token has expired'), 401, 'OneID’s ID token failed verification.'],
     [new RangeError('a fault of ours'), 500, 'Something went wrong here.'],
   ])('fails with a page: %s', async (error, status, text) => {
     const callback = await arrive();

@@ -5,7 +5,6 @@ import { Timeline } from '../timeline/timeline.js';
 
 /** One of a user's sessions, as a page may tell of it. */
 export interface MySession {
-  /** Names it in a page's form. The id itself is a secret of the browser whose session it is. */
   readonly handle: string;
   readonly device: string | undefined;
   readonly registeredAt: number;
@@ -23,20 +22,20 @@ export class MySessions {
     private readonly timeline: Timeline,
   ) {}
 
-  /** Those that live, the newest first. */
+  /** Those that live, the newest first; of very many the one that asks, and the newest. */
   async list(mine: SessionFacts): Promise<MySession[]> {
-    return (await this.all(mine)).map(({ id, label, registeredAt, expiresAt }) => ({
-      handle: handleOf(id),
-      device: label,
-      isThis: id === mine.id,
-      registeredAt,
-      expiresAt,
+    return (await this.all(mine)).map((session) => ({
+      handle: handleOf(session),
+      device: session.label,
+      isThis: session.id === mine.id,
+      registeredAt: session.registeredAt,
+      expiresAt: session.expiresAt,
     }));
   }
 
   /** @returns false when the user has no such session, or none that lives */
   async end(mine: SessionFacts, handle: string): Promise<boolean> {
-    const session = (await this.all(mine)).find(({ id }) => handleOf(id) === handle);
+    const session = (await this.all(mine)).find((candidate) => handleOf(candidate) === handle);
     if (session === undefined) return false;
     await this.logout.end(session.id);
     this.timeline.add(mine, { kind: 'session_ended', device: session.label });
@@ -48,11 +47,17 @@ export class MySessions {
     this.timeline.add(mine, { kind: 'others_ended', count });
   }
 
-  private async all({ issuer, sub }: SessionFacts): Promise<ListedSession[]> {
-    return sub === undefined ? [] : this.registry.listAlive({ issuer, sub });
+  private async all(mine: SessionFacts): Promise<ListedSession[]> {
+    const { issuer, sub } = mine;
+    if (sub === undefined) return [];
+    const newest = await this.registry.listAlive({ issuer, sub });
+    // only a session that was registered has an id, and then all the rest
+    const isOld = mine.id !== undefined && newest.every(({ id }) => id !== mine.id);
+    return isOld ? [...newest, mine as ListedSession] : newest;
   }
 }
 
-function handleOf(id: string): string {
+/** Names a session to a page. The id itself is a secret of the browser whose session it is. */
+export function handleOf({ id = '' }: SessionFacts): string {
   return createHash('sha256').update(`handle of ${id}`).digest('hex').slice(0, 24);
 }

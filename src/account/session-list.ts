@@ -23,7 +23,7 @@ function item({ handle, device = '', registeredAt, expiresAt, isThis }: MySessio
     <div>
       <strong>${name}</strong> ${isThis ? html`<span class="badge">${texts.thisOne}</span>` : undefined}
       <span id="times-${handle}" class="hint"
-        >${texts.since} ${time(registeredAt)}, ${texts.until} ${time(expiresAt)}</span
+        >${texts.since} ${time(registeredAt)} · ${texts.until} ${time(expiresAt)}</span
       >
     </div>
     <form method="post" action="/sessions/${handle}/end">

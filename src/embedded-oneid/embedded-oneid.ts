@@ -6,7 +6,7 @@ import Provider, { errors } from 'oidc-provider';
 import { account as accountPages } from './account.js';
 import { BackchannelDeliveries, type BackchannelOptions, type Delivery } from './backchannel-deliveries.js';
 import { BrowserLogins } from './browser-logins.js';
-import type { EmbeddedAccount, EmbeddedClient } from './embedded-client.js';
+import type { EmbeddedAccount, EmbeddedClient, EmbeddedClients } from './embedded-client.js';
 import { login } from './login.js';
 import { LogoutEndpoint } from './logout-endpoint.js';
 import { memoryAdapter } from './memory-adapter.js';
@@ -35,6 +35,7 @@ export interface EmbeddedOneId {
   issuer: string;
   /** The `aud` of every access token. */
   apiAudience: string;
+  readonly clients: EmbeddedClients;
   /** The logout tokens that were sent to the apps. */
   deliveries: {
     readonly finished: readonly Delivery[];
@@ -83,6 +84,7 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
   return {
     issuer,
     apiAudience: apiAudience(issuer),
+    clients,
     deliveries,
     async register(client) {
       clients.set(client.clientId, client);
@@ -113,5 +115,9 @@ const renderErrors: Koa.Middleware = async (ctx, next) => {
     }
     ctx.status = error.statusCode;
     answer(ctx, errorPage(visitorOf(ctx), error.error, error.error_description));
+  }
+  if (ctx.status === 404 && !ctx.body) {
+    ctx.status = 404;
+    answer(ctx, errorPage(visitorOf(ctx), 'not_found'));
   }
 };

@@ -19,7 +19,8 @@ export function frontchannelPage(visitor: Visitor, urls: readonly string[], next
   return page(
     visitor,
     texts.loggingOut,
-    html`<p><a id="next" href="${next}">${texts.goOn}</a></p>
+    html`<p>${texts.loggingOutText}</p>
+      <p><a id="next" href="${next}">${texts.goOn}</a></p>
       ${iframes}
       <script>
         addEventListener('load', () =>

@@ -17,7 +17,8 @@ export function login(provider: Provider, account: EmbeddedAccount, clients: Emb
     const client = clients.get(String(params['client_id']));
 
     if (ctx.method !== 'POST') {
-      answer(ctx, loginPage(visitor, { ...account, client }));
+      const wrong = ctx.URL.searchParams.has('wrong');
+      answer(ctx, loginPage(visitor, { ...account, ...(wrong && { password: '' }), wrong, client }));
       return;
     }
     const form = await formBody(ctx.req);
@@ -28,7 +29,7 @@ export function login(provider: Provider, account: EmbeddedAccount, clients: Emb
       ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result));
       return;
     }
-    ctx.status = 401;
-    answer(ctx, loginPage(visitor, { username: form.get('username') ?? '', password: '', wrong: true, client }));
+    ctx.status = 303;
+    ctx.redirect(`${ctx.path}?wrong`);
   };
 }

@@ -11,6 +11,7 @@ import { confirmLogoutPage, loggedOutPage, stillSignedInPage } from './pages.js'
 
 export const END_SESSION = '/oauth2/sessions/logout';
 const CONFIRM = '/logout';
+const STILL_SIGNED_IN = '/logout/cancelled';
 const LOGGED_OUT = '/oauth2/fallbacks/logout/callback';
 
 /** A logout that is about to happen. */
@@ -42,6 +43,13 @@ export class LogoutEndpoint {
         break;
       case `POST ${CONFIRM}`:
         await this.#confirm(ctx, await formBody(ctx.req));
+        break;
+      case `GET ${CONFIRM}`:
+        // whoever asks again for what was posted
+        ctx.redirect(END_SESSION);
+        break;
+      case `GET ${STILL_SIGNED_IN}`:
+        await this.#stillSignedIn(ctx, ctx.URL.searchParams.get('from') ?? '');
         break;
       case `GET ${LOGGED_OUT}`:
         answer(ctx, loggedOutPage(visitorOf(ctx), this.#apps()));
@@ -87,9 +95,16 @@ export class LogoutEndpoint {
     if (form.get('answer') === 'yes') {
       await this.#end(ctx, { sid: session.uid, next, channels: form.get('channels') });
     } else {
-      const from = this.rules.clients.get(form.get('from') ?? '');
-      answer(ctx, stillSignedInPage(visitorOf(ctx), from ? [from] : this.logins.clientsOf(session.uid)));
+      ctx.status = 303;
+      ctx.redirect(`${STILL_SIGNED_IN}?${new URLSearchParams({ from: form.get('from') ?? '' }).toString()}`);
     }
+  }
+
+  /** @param from the client id of the app to go back to */
+  async #stillSignedIn(ctx: Koa.Context, from: string): Promise<void> {
+    const session = await this.provider.Session.get(ctx);
+    const app = this.rules.clients.get(from);
+    answer(ctx, stillSignedInPage(visitorOf(ctx), app ? [app] : this.logins.clientsOf(session.uid)));
   }
 
   /** Bound to the browser's session, so another site can't answer in the user's place, and to where it leads. */
@@ -100,7 +115,8 @@ export class LogoutEndpoint {
   async #end(ctx: Koa.Context, { sid, next, channels }: Ending): Promise<void> {
     const session = await this.provider.Session.findByUid(sid);
     await session?.destroy();
-    ctx.cookies.set(this.provider.cookieName('session'), null, { signed: true });
+    const own = await this.provider.Session.get(ctx);
+    if (own.accountId === undefined) ctx.cookies.set(this.provider.cookieName('session'), null, { signed: true });
 
     const { issuer } = this.rules;
     const notified = this.logins.end(sid);

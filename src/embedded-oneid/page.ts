@@ -38,6 +38,8 @@ export function visitorOf(ctx: Koa.Context, uiLocales?: unknown): Visitor {
 /** Answers with a page, which no cache keeps. */
 export function answer(ctx: Koa.Context, page: Html): void {
   ctx.set('cache-control', 'no-store');
+  // nobody else's page can have it clicked
+  ctx.set('content-security-policy', "frame-ancestors 'none'");
   ctx.type = 'html';
   ctx.body = page.toString();
 }

@@ -7,9 +7,12 @@ export function errorPage(visitor: Visitor, code: string, description = ''): Htm
     visitor,
     visitor.texts.error,
     html`<p><code>${code}</code></p>
-      <p>${description}</p>`,
+      <p>${description}</p>
+      <p class="actions"><a class="button quiet" href="/">${visitor.texts.startAgain}</a></p>`,
   );
 }
+
+const INVALID = html` aria-invalid="true" autofocus`;
 
 export interface LoginForm {
   readonly username: string;
@@ -30,7 +33,14 @@ export function loginPage(visitor: Visitor, { username, password, wrong = false,
       <form method="post">
         <label>${texts.username} <input name="username" value="${username}" autocomplete="username" required /></label>
         <label
-          >${texts.password} <input name="password" type="password" value="${password}" autocomplete="off" required
+          >${texts.password}
+          <input
+            name="password"
+            type="password"
+            value="${password}"
+            autocomplete="off"
+            ${wrong ? INVALID : undefined}
+            required
         /></label>
         <div class="actions"><button>${texts.signIn}</button></div>
       </form>`,

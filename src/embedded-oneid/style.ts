@@ -17,7 +17,7 @@ header { display: flex; justify-content: space-between; align-items: center; gap
 nav { display: flex; gap: .75rem; font-size: .875rem; }
 nav a[aria-current] { color: inherit; text-decoration: none; font-weight: 600; }
 main { align-self: start; background: var(--paper); border: 1px solid var(--line); border-radius: 1rem; padding: 1.5rem; }
-footer { padding-block: 1.25rem; font-size: .875rem; color: var(--soft); text-align: center; }
+footer { padding-block: 1.25rem; font-size: .875rem; color: var(--soft); text-align: center; text-wrap: balance; }
 h1 { margin: 0 0 .5rem; font-size: 1.375rem; line-height: 1.25; }
 h2 { margin: 1rem 0 .5rem; font-size: 1rem; }
 a { color: var(--accent); }
@@ -27,6 +27,7 @@ input:not([type=radio], [type=hidden]) { display: block; width: 100%; margin-top
 fieldset { margin: 1rem 0; padding: .25rem 1rem; border: 1px solid var(--line); border-radius: .5rem; }
 fieldset label { display: flex; align-items: baseline; gap: .5rem; margin-block: .5rem; }
 .apps { padding: 0; list-style: none; }
+.apps:last-child { margin-bottom: 0; }
 .apps li { padding: .5rem 0; border-top: 1px solid var(--line); font-weight: 600; }
 .actions { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem; }
 button, .button { flex: 1 1 8rem; padding: .625rem 1rem; font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer;

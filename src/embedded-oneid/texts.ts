@@ -27,17 +27,19 @@ export interface OneIdTexts {
   readonly stillSignedIn: string;
   readonly nothingChanged: string;
   readonly loggingOut: string;
+  readonly loggingOutText: string;
   readonly goOn: string;
   readonly loggedOut: string;
   readonly noSession: string;
   readonly error: string;
+  readonly startAgain: string;
 }
 
 export const oneIdTexts: InEveryLanguage<OneIdTexts> = {
   en: {
     demo: 'A demo of OneID, run by the app on your own machine.',
     signIn: 'Sign in with OneID',
-    to: (app) => `to go on to ${app}`,
+    to: (app) => `to continue to ${app}`,
     username: 'Username',
     password: 'Password',
     wrongPassword: 'Wrong username or password.',
@@ -49,9 +51,9 @@ export const oneIdTexts: InEveryLanguage<OneIdTexts> = {
     allApps: 'Apps that sign in with OneID:',
     logOut: 'Log out',
     confirm: 'Do you want to log out?',
-    leaveApps: 'You will leave these apps:',
+    leaveApps: 'You will leave these apps, and be logged out of each:',
     leaveNoApps: 'You will leave OneID. No app is signed in.',
-    howToTell: 'How shall OneID tell them?',
+    howToTell: 'How should OneID tell them?',
     both: 'Both channels, as OneID does',
     backchannel: 'Back-channel only: server to server, with a signed token',
     frontchannel: 'Front-channel only: through this browser, in an iframe',
@@ -60,40 +62,44 @@ export const oneIdTexts: InEveryLanguage<OneIdTexts> = {
     stillSignedIn: 'You are still signed in at OneID',
     nothingChanged: 'Nothing was changed here. An app that you came from may have ended its own session already.',
     loggingOut: 'Logging you out',
+    loggingOutText: 'Your apps are being told. This takes a moment.',
     goOn: 'Go on',
     loggedOut: 'You are logged out',
     noSession: 'OneID has no session for this browser.',
     error: 'OneID: an error',
+    startAgain: 'Start again',
   },
   vi: {
-    demo: 'Bản OneID dùng thử, do ứng dụng chạy trên chính máy của bạn.',
+    demo: 'OneID bản demo, chạy ngay trên máy của bạn.',
     signIn: 'Đăng nhập bằng OneID',
     to: (app) => `để tiếp tục vào ${app}`,
     username: 'Tên đăng nhập',
     password: 'Mật khẩu',
     wrongPassword: 'Sai tên đăng nhập hoặc mật khẩu.',
     account: 'Tài khoản OneID của bạn',
-    signedInAs: 'Đang đăng nhập với tên',
-    yourApps: 'Các ứng dụng đã đăng nhập trong phiên này:',
+    signedInAs: 'Tài khoản:',
+    yourApps: 'Ứng dụng đã đăng nhập trong phiên này:',
     noApps: 'Chưa có ứng dụng nào.',
     otherApps: 'Các ứng dụng khác của bạn:',
     allApps: 'Các ứng dụng đăng nhập bằng OneID:',
     logOut: 'Đăng xuất',
     confirm: 'Bạn có muốn đăng xuất không?',
-    leaveApps: 'Bạn sẽ rời khỏi các ứng dụng sau:',
-    leaveNoApps: 'Bạn sẽ rời khỏi OneID. Không có ứng dụng nào đang đăng nhập.',
-    howToTell: 'OneID báo cho các ứng dụng bằng cách nào?',
-    both: 'Cả hai kênh, như OneID vẫn làm',
+    leaveApps: 'Bạn sẽ bị đăng xuất khỏi:',
+    leaveNoApps: 'Bạn sẽ đăng xuất khỏi OneID. Chưa có ứng dụng nào đăng nhập.',
+    howToTell: 'OneID báo cho ứng dụng qua kênh nào?',
+    both: 'Cả hai kênh, như OneID thật',
     backchannel: 'Chỉ back-channel: máy chủ tới máy chủ, bằng token có chữ ký',
     frontchannel: 'Chỉ front-channel: qua trình duyệt này, trong một iframe',
     yes: 'Đăng xuất',
-    no: 'Ở lại',
-    stillSignedIn: 'Bạn vẫn đang đăng nhập tại OneID',
-    nothingChanged: 'Ở đây không có gì thay đổi. Ứng dụng bạn vừa rời có thể đã kết thúc phiên của chính nó.',
+    no: 'Không đăng xuất',
+    stillSignedIn: 'Bạn vẫn đăng nhập tại OneID',
+    nothingChanged: 'OneID không thay đổi gì. Ứng dụng bạn vừa rời có thể đã tự kết thúc phiên của nó.',
     loggingOut: 'Đang đăng xuất',
+    loggingOutText: 'OneID đang báo cho các ứng dụng. Vui lòng chờ trong giây lát.',
     goOn: 'Tiếp tục',
     loggedOut: 'Bạn đã đăng xuất',
-    noSession: 'OneID không có phiên nào cho trình duyệt này.',
-    error: 'OneID: có lỗi',
+    noSession: 'Trình duyệt này không có phiên OneID nào.',
+    error: 'OneID báo lỗi',
+    startAgain: 'Bắt đầu lại',
   },
 };

@@ -2,6 +2,12 @@ import { type OnApplicationShutdown } from '@nestjs/common';
 import { type EmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
 import { type OneIdRegistration, type Settings } from '../settings.js';
 
+/** Another app of the same OneID. */
+export interface OtherApp {
+  readonly name: string;
+  readonly uri: string;
+}
+
 /** The OneID that this app signs in with: a real one, or the one that it runs itself. */
 export class OneId implements OnApplicationShutdown {
   private constructor(
@@ -15,6 +21,14 @@ export class OneId implements OnApplicationShutdown {
     const { startForThisApp } = await import('./embedded.js');
     const { registration, embedded } = await startForThisApp(settings);
     return new OneId(registration, embedded);
+  }
+
+  /** As far as they are known: those of an embedded OneID. */
+  get otherApps(): OtherApp[] {
+    const apps = [...(this.embedded?.clients.values() ?? [])];
+    return apps.flatMap(({ clientId, name, uri }) =>
+      clientId === this.registration.clientId || name === undefined || uri === undefined ? [] : [{ name, uri }],
+    );
   }
 
   async onApplicationShutdown(): Promise<void> {

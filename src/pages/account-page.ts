@@ -1,5 +1,6 @@
 import { type SessionFacts } from 'nestjs-oneid-logout';
 import { type Html, html } from '../html/html.js';
+import { live } from './live.js';
 import { type PageTexts } from './texts.js';
 import { time } from './time.js';
 
@@ -7,16 +8,19 @@ import { time } from './time.js';
 export function accountPage(texts: PageTexts, session: SessionFacts): Html {
   const { sub, sid, issuer, registeredAt, expiresAt } = session;
   const facts = { sub, sid, issuer, registeredAt: time(registeredAt), expiresAt: expiresAt && time(expiresAt) };
-  return html`<section class="card">
-    <h1>${texts.account}</h1>
-    <p>${texts.knownFacts}</p>
-    <dl>
-      ${Object.entries(texts.factNames).map(
-        ([name, title]) =>
-          html`<dt>${title}</dt>
-            <dd>${facts[name as keyof typeof facts]}</dd>`,
-      )}
-    </dl>
-    <p class="actions"><a class="button quiet" href="/">${texts.back}</a></p>
-  </section>`;
+  const list = Object.entries(texts.factNames).map(
+    ([name, title]) =>
+      html`<dt>${title}</dt>
+        <dd>${facts[name as keyof typeof facts]}</dd>`,
+  );
+  return live(
+    texts,
+    session,
+    html`<section class="card">
+      <h1>${texts.account}</h1>
+      <p>${texts.knownFacts}</p>
+      <dl>${list}</dl>
+      <p class="actions"><a class="button quiet" href="/">${texts.back}</a></p>
+    </section>`,
+  );
 }

@@ -1,28 +1,22 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Controller, Get, Header } from '@nestjs/common';
+import { extname, join } from 'node:path';
+import { Controller, Get, NotFoundException, Param, Res } from '@nestjs/common';
+import { type Response } from 'express';
 
-/** The pages' style and script, as they lie beside this file. */
+const NAMES = ['app.css', 'app.js', 'shared-stream.js'];
+
+/** The pages' style and scripts, as they lie beside this file. */
 @Controller('assets')
 export class AssetsController {
-  private readonly style = read('app.css');
-  private readonly script = read('app.js');
+  private readonly contents = new Map(
+    NAMES.map((name) => [name, readFileSync(join(import.meta.dirname, 'assets', name), 'utf8')]),
+  );
 
-  @Get('app.css')
-  @Header('Content-Type', 'text/css; charset=utf-8')
-  @Header('Cache-Control', 'no-cache')
-  css(): string {
-    return this.style;
+  @Get(':name')
+  send(@Param('name') name: string, @Res() response: Response): void {
+    const content = this.contents.get(name);
+    if (content === undefined) throw new NotFoundException();
+    response.setHeader('Cache-Control', 'no-cache');
+    response.type(extname(name)).send(content);
   }
-
-  @Get('app.js')
-  @Header('Content-Type', 'text/javascript; charset=utf-8')
-  @Header('Cache-Control', 'no-cache')
-  js(): string {
-    return this.script;
-  }
-}
-
-function read(name: string): string {
-  return readFileSync(join(import.meta.dirname, 'assets', name), 'utf8');
 }

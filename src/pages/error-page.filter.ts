@@ -1,8 +1,7 @@
-import { type ArgumentsHost, Catch, HttpException } from '@nestjs/common';
+import { type ArgumentsHost, Catch, HttpException, NotFoundException } from '@nestjs/common';
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { type Request, type Response } from 'express';
 import { SessionRejectedError } from 'nestjs-oneid-logout';
-import { languageOf } from './language.js';
 import { Pages } from './page.js';
 import { type PageTexts } from './texts.js';
 
@@ -23,22 +22,26 @@ export class ErrorPageFilter extends BaseExceptionFilter {
       super.catch(error, host);
       return;
     }
-    const language = languageOf(request);
-    const texts = this.pages.texts(language);
-    const { title, text, link } = contentOf(error, texts);
+    const page = this.pages.for(request);
+    const { title, text, link } = contentOf(error, page.texts);
     http
       .getResponse<Response>()
       .status(error.getStatus())
       .setHeader('Cache-Control', 'no-store')
       .type('html')
-      .send(this.pages.notice(language, title, text, link));
+      .send(page.notice(title, text, link));
   }
 }
 
+/** For the whole app: an address that is none. */
+@Catch(NotFoundException)
+export class NotFoundPageFilter extends ErrorPageFilter {}
+
 function contentOf(error: HttpException, texts: PageTexts) {
   if (error instanceof SessionRejectedError) {
-    const link = { href: '/login', text: texts.signInAgain };
-    return { title: texts.refusedTitle, text: texts.refused[error.reason], link };
+    const { reason } = error;
+    const link = { href: '/login', text: reason === 'missing' ? texts.signIn : texts.signInAgain };
+    return { title: texts.refusedTitle, text: texts.refused[reason], link };
   }
   const { crossSite, unavailable, other } = texts.failures;
   const status = error.getStatus();

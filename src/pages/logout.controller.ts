@@ -54,6 +54,8 @@ export class LogoutController {
     if (session?.id !== undefined) await this.logout.end(session.id);
     const { name, ...attributes } = sessionCookie(this.settings);
     response.clearCookie(name, attributes);
-    response.redirect(303, '/goodbye?only=here');
+    response.setHeader('Cache-Control', 'no-store');
+    response.setHeader('Clear-Site-Data', '"cache", "storage"');
+    response.redirect(303, '/goodbye/here');
   }
 }

@@ -1,17 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import { type Request } from 'express';
 import { type Html, html, type Part } from '../html/html.js';
 import { type Language, LANGUAGES } from '../html/language.js';
 import { OneId } from '../oneid/oneid.js';
-import { Settings } from '../settings.js';
+import { type OneIdRegistration, Settings } from '../settings.js';
+import { languageOf } from './language.js';
 import { type PageTexts, pageTexts } from './texts.js';
 
-export interface PageContent {
-  readonly language: Language;
-  readonly title: string;
-  readonly body: Part;
-}
-
-/** What all pages of the app have in common. */
+/** Pages for whoever sends a request: in their language, and with a way to the same page in another. */
 @Injectable()
 export class Pages {
   constructor(
@@ -19,12 +15,30 @@ export class Pages {
     private readonly oneId: OneId,
   ) {}
 
-  render({ language, title, body }: PageContent): string {
-    const { identity } = this.settings;
-    const { issuer, accountUri } = this.oneId.registration;
-    const texts = pageTexts[language];
+  for(request: Request): PageWriter {
+    return new PageWriter(this.settings, this.oneId.registration, request);
+  }
+}
+
+export class PageWriter {
+  readonly language: Language;
+  readonly texts: PageTexts;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly registration: OneIdRegistration,
+    private readonly request: Request,
+  ) {
+    this.language = languageOf(request);
+    this.texts = pageTexts[this.language];
+  }
+
+  page(title: string, body: Part): string {
+    const { language, texts, settings, registration } = this;
+    const { name, accent } = settings.identity;
+    const { issuer, accountUri } = registration;
     const page = html`<!doctype html>
-      <html lang="${language}" data-accent="${identity.accent}">
+      <html lang="${language}" data-accent="${accent}">
         <head>
           <meta charset="utf-8" />
           <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -32,12 +46,12 @@ export class Pages {
           <link rel="icon" href="data:," />
           <link rel="stylesheet" href="/assets/app.css" />
           <script src="/assets/app.js" type="module"></script>
-          <title>${title} – ${identity.name}</title>
+          <title>${title} – ${name}</title>
         </head>
         <body>
           <header>
-            <a class="brand" href="/">${identity.name}</a>
-            <nav aria-label="Language, ngôn ngữ">${languageLinks(language)}</nav>
+            <a class="brand" href="/">${name}</a>
+            <nav aria-label="Language, ngôn ngữ">${this.languageLinks()}</nav>
           </header>
           <main>${body}</main>
           <footer>
@@ -52,31 +66,32 @@ export class Pages {
   }
 
   /** A page with a few words, and a way on. */
-  notice(language: Language, title: string, text: string, link: { href: string; text: string }): string {
-    const body = html`<section class="card">
-      <h1>${title}</h1>
-      <p>${text}</p>
-      <p class="actions"><a class="button" href="${link.href}">${link.text}</a></p>
-    </section>`;
-    return this.render({ language, title, body });
+  notice(title: string, text: string, link: { href: string; text: string }): string {
+    return this.page(
+      title,
+      html`<section class="card">
+        <h1>${title}</h1>
+        <p>${text}</p>
+        <p class="actions"><a class="button" href="${link.href}">${link.text}</a></p>
+      </section>`,
+    );
   }
 
-  texts(language: Language): PageTexts {
-    return pageTexts[language];
-  }
-}
-
-function languageLinks(current: Language): Html[] {
-  return Object.entries(LANGUAGES).map(
-    ([language, name]) =>
-      html`<a
+  private languageLinks(): Html[] {
+    // what was posted can't be asked for again
+    const path = this.request.method === 'GET' ? this.request.originalUrl : '/';
+    return Object.entries(LANGUAGES).map(([language, name]) => {
+      const there = new URL(this.settings.baseUrl + path);
+      there.searchParams.set('lang', language);
+      return html`<a
         lang="${language}"
         hreflang="${language}"
-        href="?lang=${language}"
-        ${language === current ? CURRENT : undefined}
+        href="${there.href}"
+        ${language === this.language ? CURRENT : undefined}
         >${name}</a
-      >`,
-  );
+      >`;
+    });
+  }
 }
 
 const CURRENT = html` aria-current="true"`;

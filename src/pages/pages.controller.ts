@@ -1,11 +1,11 @@
-import { Controller, Get, Header, Query, UseFilters, UseGuards } from '@nestjs/common';
+import { Controller, Get, Header, Req, UseFilters, UseGuards } from '@nestjs/common';
+import { type Request } from 'express';
 import { AllowAnonymous, CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
 import { MySessions } from '../account/my-sessions.js';
-import { type Language } from '../html/language.js';
+import { OneId } from '../oneid/oneid.js';
 import { accountPage } from './account-page.js';
 import { ErrorPageFilter } from './error-page.filter.js';
 import { signedInHome, signedOutHome } from './home-page.js';
-import { Lang } from './language.js';
 import { Pages } from './page.js';
 
 /** What the browser sees. */
@@ -14,6 +14,7 @@ export class PagesController {
   constructor(
     private readonly pages: Pages,
     private readonly sessions: MySessions,
+    private readonly oneId: OneId,
   ) {}
 
   /** For everybody: a session that has ended is as good as none. */
@@ -22,13 +23,13 @@ export class PagesController {
   @UseFilters(ErrorPageFilter)
   @AllowAnonymous({ deadSession: 'anonymous' })
   @Header('Cache-Control', 'no-store')
-  async home(@CurrentSession() session: SessionFacts | undefined, @Lang() language: Language): Promise<string> {
-    const texts = this.pages.texts(language);
-    if (session === undefined) {
-      return this.pages.render({ language, title: texts.signedOut, body: signedOutHome(texts) });
-    }
-    const body = signedInHome(texts, session, await this.sessions.list(session));
-    return this.pages.render({ language, title: texts.signedIn, body });
+  async home(@Req() request: Request, @CurrentSession() session: SessionFacts | undefined): Promise<string> {
+    const writer = this.pages.for(request);
+    const { texts } = writer;
+    const { embedded, otherApps } = this.oneId;
+    if (session === undefined) return writer.page(texts.signedOut, signedOutHome(texts, embedded !== undefined));
+    const sessions = await this.sessions.list(session);
+    return writer.page(texts.signedIn, signedInHome(texts, { session, sessions, otherApps }));
   }
 
   /** Only with a session that lives: the guard is the one line to copy to your own routes. */
@@ -44,17 +45,27 @@ export class PagesController {
   @UseGuards(SessionAliveGuard)
   @UseFilters(ErrorPageFilter)
   @Header('Cache-Control', 'no-store')
-  account(@CurrentSession() session: SessionFacts, @Lang() language: Language): string {
-    const texts = this.pages.texts(language);
-    return this.pages.render({ language, title: texts.account, body: accountPage(texts, session) });
+  account(@Req() request: Request, @CurrentSession() session: SessionFacts): string {
+    const writer = this.pages.for(request);
+    return writer.page(writer.texts.account, accountPage(writer.texts, session));
   }
 
-  /** @param only `here` when OneID was not asked */
   @Get('goodbye')
   @Header('Cache-Control', 'no-store')
-  goodbye(@Lang() language: Language, @Query('only') only: unknown): string {
-    const { goodbye, goodbyeText, goodbyeHere, startAgain } = this.pages.texts(language);
-    const text = only === 'here' ? goodbyeHere : goodbyeText;
-    return this.pages.notice(language, goodbye, text, { href: '/', text: startAgain });
+  goodbye(@Req() request: Request): string {
+    return this.sayGoodbye(request, 'goodbyeText');
+  }
+
+  /** After a logout that OneID was not told of. */
+  @Get('goodbye/here')
+  @Header('Cache-Control', 'no-store')
+  goodbyeHere(@Req() request: Request): string {
+    return this.sayGoodbye(request, 'goodbyeHere');
+  }
+
+  private sayGoodbye(request: Request, text: 'goodbyeText' | 'goodbyeHere'): string {
+    const writer = this.pages.for(request);
+    const { texts } = writer;
+    return writer.notice(texts.goodbye, texts[text], { href: '/', text: texts.startAgain });
   }
 }

@@ -7,7 +7,6 @@ import {
   ResponseBodyError,
   WWWAuthenticateChallengeError,
 } from 'openid-client';
-import { languageOf } from '../pages/language.js';
 import { Pages } from '../pages/page.js';
 import { type PageTexts } from '../pages/texts.js';
 import { UnknownTransactionError } from './sign-in-transactions.js';
@@ -30,14 +29,14 @@ export class SignInFailedFilter implements ExceptionFilter {
     const { status, text } = failureOf(error);
     if (status >= 500) this.logger.error(`A sign-in failed: ${describe(error)}`);
     const http = host.switchToHttp();
-    const language = languageOf(http.getRequest<Request>());
-    const texts = this.pages.texts(language);
+    const page = this.pages.for(http.getRequest<Request>());
+    const { texts } = page;
     http
       .getResponse<Response>()
       .status(status)
       .setHeader('Cache-Control', 'no-store')
       .type('html')
-      .send(this.pages.notice(language, texts.notSignedIn, text(texts), { href: '/login', text: texts.signInAgain }));
+      .send(page.notice(texts.notSignedIn, text(texts), { href: '/login', text: texts.signInAgain }));
   }
 }
 

@@ -11,32 +11,20 @@ export class ChannelRequests implements NestMiddleware {
   use(request: Request, response: Response, next: NextFunction): void {
     const at = Date.now();
     response.once('finish', () => {
-      // only with a 200 has the library believed what it was told
-      const login = response.statusCode === 200 ? loginOf(request) : undefined;
-      if (login === undefined) return;
-      this.timeline.tell(login.issuer, login.sid, {
-        kind: 'told',
-        channel: login.channel,
-        at,
-        took: Date.now() - at,
-      });
+      // to a token that it does not believe the library answers something else
+      if (response.statusCode !== 200) return;
+      const channel = request.method === 'POST' ? 'backchannel' : 'frontchannel';
+      const { iss, sid } = loginOf(request, channel);
+      if (typeof iss !== 'string' || typeof sid !== 'string') return;
+      this.timeline.tell(iss, { kind: 'told', channel, sid, at, took: Date.now() - at });
     });
     next();
   }
 }
 
 /** The browser login that a request is about. */
-function loginOf({
-  method,
-  query,
-  body,
-}: Request): (Pick<Told, 'channel'> & { issuer: string; sid: string }) | undefined {
-  const channel = method === 'POST' ? 'backchannel' : 'frontchannel';
-  const { iss, sid } = channel === 'backchannel' ? claimsOf(body) : query;
-  return typeof iss === 'string' && typeof sid === 'string' ? { channel, issuer: iss, sid } : undefined;
-}
-
-function claimsOf(body: unknown): { iss?: unknown; sid?: unknown } {
+function loginOf({ query, body }: Request, channel: Told['channel']): { iss?: unknown; sid?: unknown } {
+  if (channel === 'frontchannel') return query;
   const token = (body as { logout_token?: unknown } | undefined)?.logout_token;
   return typeof token === 'string' ? decodeJwt(token) : {};
 }

@@ -1,12 +1,12 @@
 import { Controller, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
 import { CurrentSession, SessionAliveGuard, SessionConnections, type SessionFacts } from 'nestjs-oneid-logout';
-import { delay, map, merge, type Observable, share, takeUntil } from 'rxjs';
+import { delay, filter, map, merge, type Observable, share, takeUntil, tap } from 'rxjs';
 import { type Language } from '../html/language.js';
 import { Lang } from '../pages/language.js';
 import { type PageTexts, pageTexts } from '../pages/texts.js';
 import { type Happening, Timeline } from './timeline.js';
 
-/** The session ends before OneID has its answer; what is still told of that is only this: milliseconds. */
+/** OneID has its answer after the session has ended: so long what belongs to that end is still told, milliseconds. */
 const LAST_WORDS = 1_500;
 
 /** The timeline of whoever is looking, as server-sent events: `entry`, and `over` when their session is. */
@@ -21,22 +21,28 @@ export class TimelineController {
   @UseGuards(SessionAliveGuard)
   watch(@CurrentSession() session: SessionFacts, @Lang() language: Language): Observable<MessageEvent> {
     const texts = pageTexts[language];
-    const over = this.connections.over(session).pipe(share());
+    let isOver = false;
+    const over = this.connections.over(session).pipe(
+      tap(() => (isOver = true)),
+      share(),
+    );
     return merge(
       this.timeline.of(session).pipe(
-        map((happening) => ({
-          type: 'entry',
-          data: { at: new Date(happening.at).toISOString(), kind: happening.kind, text: textOf(happening, texts) },
-        })),
+        filter(({ kind }) => !isOver || kind === 'told' || kind === 'obeyed'),
+        map((happening) => ({ type: 'entry', data: entryOf(happening, texts) })),
       ),
-      over.pipe(
-        map((reason) => ({
-          type: 'over',
-          data: { reason, title: texts.over, text: texts.overText[reason], signIn: texts.signInAgain },
-        })),
-      ),
+      over.pipe(map((reason) => ({ type: 'over', data: { reason } }))),
     ).pipe(takeUntil(over.pipe(delay(LAST_WORDS))));
   }
+}
+
+function entryOf(happening: Happening, texts: PageTexts) {
+  return {
+    at: new Date(happening.at).toISOString(),
+    kind: happening.kind,
+    ...('channel' in happening && { channel: happening.channel }),
+    text: textOf(happening, texts),
+  };
 }
 
 function textOf(happening: Happening, texts: PageTexts): string {

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Browser, type Page } from 'playwright-core';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { ReplicaStatus } from 'nestjs-oneid-logout';
+import { until } from '../support/until.js';
 import { launchChromium } from './support/chromium.js';
 import { Person } from './support/person.js';
 import { World } from '../support/world.js';
@@ -55,7 +57,7 @@ async function backAndBack(page: Page): Promise<string[]> {
 describe('the back button after a logout', () => {
   test('shows nothing of the user', async () => {
     await person.signIn(world.url);
-    await person.follow(person.texts.details);
+    await person.follow(person.texts.account);
     await person.sees(person.texts.account);
     const { sid } = await loginOf(person);
     await person.follow(person.texts.back);
@@ -70,7 +72,7 @@ describe('the back button after a logout', () => {
 
   test('shows nothing of a user whose session was ended from outside', async () => {
     await person.signIn(world.url);
-    await person.follow(person.texts.details);
+    await person.follow(person.texts.account);
     await person.sees(person.texts.account);
     const login = await loginOf(person);
     await person.page.goto(`${world.url}/goodbye`);
@@ -79,6 +81,27 @@ describe('the back button after a logout', () => {
     const seen = await backAndBack(person.page);
     expect(seen).toContainEqual(expect.stringContaining(person.texts.refused.logged_out));
     expect(seen.filter((text) => /\bAs demo\b/.test(text) || text.includes(login.sid))).toEqual([]);
+  });
+
+  test('nor does a page that the browser has kept as it was, which no header forbids', async () => {
+    const { page, texts, context } = person;
+    await context.addInitScript(`addEventListener('pageshow', ({ persisted }) => {
+      if (persisted) sessionStorage.setItem('kept', location.pathname);
+    })`);
+    await person.signIn(world.url);
+    // in a tab that does not hold the stream, as one that does is not kept
+    const tab = await person.newTab();
+    await tab.page.goto(`${world.url}/account`);
+    await tab.sees(texts.account);
+    const login = await loginOf(person);
+    await tab.page.goto(`${world.url}/goodbye`);
+    await page.close();
+    await endAtAppAlone(login);
+    await tab.page.goBack();
+    await tab.sees(texts.refusedTitle);
+    await tab.reads(texts.refused.logged_out);
+    expect(await tab.page.innerText('main')).not.toContain(login.sid);
+    expect(await tab.page.evaluate("sessionStorage.getItem('kept')")).toBe('/account');
   });
 
   test.each(['/', '/account', '/me', '/sessions', '/goodbye'])('no cache keeps %s', async (path) => {
@@ -119,11 +142,59 @@ describe('two tabs', () => {
     await person.press(person.texts.logOut);
 
     await other.sees(other.texts.over);
-    expect(await other.timeline()).toContain(other.texts.obeyed.app);
     expect(await other.page.locator('#signed-in').count()).toBe(0);
     expect(await other.page.evaluate('document.activeElement.textContent')).toBe(other.texts.over);
     await other.follow(other.texts.signInAgain);
     await other.arrive(`${world.url}/`);
+  });
+
+  test('ten of them: all say so, and none stands in the way of another', async () => {
+    await person.signIn(world.url);
+    const tabs: Person[] = [];
+    for (let count = 0; count < 9; count += 1) {
+      const tab = await person.newTab();
+      await tab.page.goto(`${world.url}/${count % 2 === 0 ? '' : 'account'}`);
+      tabs.push(tab);
+    }
+    // each has heard what the one that listens was told before it came
+    for (const tab of tabs.filter((_, index) => index % 2 === 0)) {
+      await tab.reads(tab.texts.signInHappened('Chrome · Linux'));
+    }
+    expect(world.app.get(ReplicaStatus).read().openConnections).toBe(1);
+    await endAtAppAlone(await loginOf(person));
+    for (const tab of [person, ...tabs]) {
+      await tab.sees(tab.texts.over);
+      await tab.reads(tab.texts.overText.logged_out);
+      expect(await tab.page.locator('#signed-in').count()).toBe(0);
+    }
+  });
+
+  test('when the one that listens is closed, another one does', async () => {
+    await person.signIn(world.url);
+    const other = await person.newTab();
+    await other.page.goto(`${world.url}/`);
+    await other.reads(other.texts.signInHappened('Chrome · Linux'));
+    const listening = other.page.waitForResponse('**/timeline');
+    await person.page.close();
+    expect((await listening).status()).toBe(200);
+    await endAtAppAlone(await loginOf(other));
+    await other.sees(other.texts.over);
+    await other.reads(other.texts.obeyed.backchannel);
+  });
+
+  test('one signs in anew, and the other is in the new session without a word', async () => {
+    await person.signIn(world.url);
+    const other = await person.newTab();
+    await other.page.goto(`${world.url}/`);
+    await other.sees(other.texts.signedIn);
+    const session = () => other.page.locator('#over-notice').getAttribute('data-session');
+    const before = await session();
+    const loaded = other.page.waitForEvent('load');
+    await person.page.goto(`${world.url}/login`);
+    await person.sees(person.texts.signedIn);
+    await loaded;
+    await other.sees(other.texts.signedIn);
+    expect(await session()).not.toBe(before);
   });
 
   test('of two browsers, where the other is not touched', async () => {
@@ -134,6 +205,99 @@ describe('two tabs', () => {
     expect(await stranger.stateAt(world.url)).toBe('200');
     await stranger.sees(stranger.texts.signedIn);
     await stranger.close();
+  });
+});
+
+describe('a stream that', () => {
+  /** Answers for the app, as often as is said; then the app does. */
+  async function answers(...bodies: (string | number)[]): Promise<() => number> {
+    let asked = 0;
+    await person.page.route('**/timeline', async (route) => {
+      asked += 1;
+      const body = bodies.shift();
+      if (body === undefined) await route.continue();
+      else if (typeof body === 'number') await route.fulfill({ status: body });
+      else await route.fulfill({ status: 200, contentType: 'text/event-stream', body });
+    });
+    return () => asked;
+  }
+
+  const event = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+  const entry = { at: '2026-01-01T10:00:00.000Z', kind: 'signed_in', text: 'one of before' };
+
+  beforeEach(async () => {
+    await person.signIn(world.url);
+    await endOthers();
+    await endOthers();
+  });
+
+  const endOthers = () =>
+    person.context.request.post(`${world.url}/sessions/end-others`, { headers: { origin: world.url } });
+
+  test.each(['shutting_down', 'out_of_sync'])(
+    'ends because the app is %s is no logout: it comes back',
+    async (reason) => {
+      const asked = await answers(`retry: 100\n\n${event('entry', entry)}${event('over', { reason })}`);
+      await person.page.reload();
+      await person.reads('one of before');
+      await until('it has come back', () => asked() === 2);
+      await person.page.getByText('one of before').waitFor({ state: 'detached' });
+      await person.reads(person.texts.othersEnded(0));
+      expect(await person.page.locator('#over').innerText()).toBe('');
+      await person.sees(person.texts.signedIn);
+    },
+  );
+
+  test('comes back tells everything once', async () => {
+    const told = `retry: 100\n\n${event('entry', entry)}`;
+    const asked = await answers(told, told, told);
+    await person.page.reload();
+    await until('it has come back', () => asked() === 3);
+    expect(await person.timeline()).toEqual(['one of before']);
+  });
+
+  test('is refused is asked for again with patience, and the page says so meanwhile', async () => {
+    const asked = await answers(429, 503);
+    const before = Date.now();
+    await person.page.reload();
+    await person.reads(person.texts.connectionLost);
+    await person.reads(person.texts.othersEnded(0));
+    await person.page
+      .getByText(person.texts.connectionLost)
+      .waitFor({ state: 'detached' })
+      .catch(() => undefined);
+    expect(await person.page.locator('#lost').innerText()).toBe('');
+    expect([asked(), Date.now() - before > 3_000]).toEqual([3, true]);
+  });
+
+  test('is refused because the session is over: the page says that', async () => {
+    await answers(503);
+    await person.page.route('**/me', async (route) => {
+      await endAtAppAlone(await loginOf(person));
+      await route.continue();
+    });
+    await person.page.reload();
+    await person.sees(person.texts.over);
+    await person.reads(person.texts.overText.logged_out);
+  });
+});
+
+describe('the list of sessions', () => {
+  test('takes nobody’s focus away when it changes', async () => {
+    await person.signIn(world.url);
+    const { page, texts } = person;
+    const buttons = page.locator('.sessions button');
+    const before = await buttons.count();
+    await buttons.first().focus();
+    const other = await Person.with(browser);
+    const refreshed = page.waitForResponse('**/sessions');
+    await other.signIn(world.url);
+    await (await refreshed).finished();
+    expect(await buttons.count()).toBe(before);
+    expect(await page.evaluate('document.activeElement.textContent')).toBe(texts.end);
+    await page.keyboard.press('Shift+Tab');
+    await buttons.nth(before).waitFor();
+    await other.close();
   });
 });
 
@@ -159,7 +323,7 @@ describe('signing in once more', () => {
 
   test('a page that was open when the session ended is refused, with a reason and a way on', async () => {
     await person.signIn(world.url);
-    await person.follow(person.texts.details);
+    await person.follow(person.texts.account);
     await person.sees(person.texts.account);
     await endAtAppAlone(await loginOf(person));
     const answer = await person.page.reload();
@@ -172,7 +336,7 @@ describe('signing in once more', () => {
   test('a form of a page that was open then is refused, too', async () => {
     await person.signIn(world.url);
     const tab = await person.newTab();
-    await tab.page.route('**/timeline', (route) => route.abort());
+    await tab.page.route('**/app.js', (route) => route.abort());
     await tab.page.goto(`${world.url}/`);
     await tab.sees(tab.texts.signedIn);
     await endAtAppAlone(await loginOf(person));
@@ -224,7 +388,7 @@ describe('without JavaScript', () => {
     await page.getByRole('heading', { name: texts.signedIn }).waitFor();
     expect(await page.locator('noscript p').isVisible()).toBe(true);
     const thisOne = page.locator('.sessions li', { hasText: texts.thisOne });
-    await thisOne.getByRole('button', { name: texts.endWhat('Chrome on Linux') }).click();
+    await thisOne.getByRole('button', { name: texts.endWhat('Chrome · Linux') }).click();
     await page.getByRole('heading', { name: texts.signedOut }).waitFor();
     await page.getByRole('link', { name: texts.signIn }).click();
     await page.getByRole('heading', { name: texts.signedIn }).waitFor();

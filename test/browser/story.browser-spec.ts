@@ -63,12 +63,12 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await person.press(person.oneIdTexts.signIn);
     await person.page.waitForURL(`${world.url}/`);
     await person.sees(person.texts.signedIn);
-    await person.reads(person.texts.signInHappened('Chrome on Linux'));
+    await person.reads(person.texts.signInHappened('Chrome · Linux'));
     await look('signed-in');
   });
 
   test('what the app knows', async () => {
-    await person.follow(person.texts.details);
+    await person.follow(person.texts.account);
     await person.sees(person.texts.account);
     await person.reads(world.oneId.issuer);
     expect(await accessibilityFaults(person.page)).toEqual([]);
@@ -102,7 +102,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await other.sees(other.texts.over);
     expect(await other.timeline()).toContain(other.texts.obeyed.admin);
     expect(await other.stateAt(world.url)).toBe('401 logged_out');
-    await person.reads(person.texts.sessionEnded('Chrome on Linux'));
+    await person.reads(person.texts.sessionEnded('Chrome · Linux'));
     expect(await list.count()).toBe(1);
     await other.close();
   });
@@ -208,7 +208,7 @@ test.each(Object.keys(LANGUAGES) as Language[])('on a phone, in the dark, in %s'
   await person.page.setViewportSize({ width: 390, height: 844 });
   await person.page.emulateMedia({ colorScheme: 'dark' });
   await person.signIn(world.url);
-  await person.reads(person.texts.signInHappened('Chrome on Linux'));
+  await person.reads(person.texts.signInHappened('Chrome · Linux'));
   expect(await accessibilityFaults(person.page)).toEqual([]);
   await person.page.emulateMedia({ colorScheme: 'dark' });
   await screenshot(person.page, `phone-dark.${language}`);

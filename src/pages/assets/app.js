@@ -1,9 +1,13 @@
 // What the pages do beside being read: times as the reader would put them, the live timeline, and the word that the
 // session is over. Without it everything but the timeline works all the same.
 
+import { shareStream } from './shared-stream.js';
+
 const { lang } = document.documentElement;
-const moment = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short' });
-const instant = new Intl.DateTimeFormat(lang, {
+const locale = navigator.languages.find((language) => language.startsWith(lang)) ?? lang;
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+const day = new Intl.DateTimeFormat(locale, { day: '2-digit', month: '2-digit' });
+const instant = new Intl.DateTimeFormat(locale, {
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
@@ -11,22 +15,33 @@ const instant = new Intl.DateTimeFormat(lang, {
   fractionalSecondDigits: 3,
 });
 
-/** How long to wait before asking again when the app does not answer: milliseconds. */
-const PATIENCE = 2_000;
+/** How long to wait at first before the app is asked again, and at most: milliseconds. */
+const PATIENCE = 1_000;
+const MOST_PATIENCE = 30_000;
 
-/**
- * @typedef {{ at: string, kind: string, text: string }} Entry
- * @typedef {{ reason: string, title: string, text: string, signIn: string }} Over
- */
+/** How long the stream goes on after its session is over: milliseconds. */
+const LAST_WORDS = 2_000;
+
+/** How long a sign-in that has ended an older session may take to be back here: milliseconds. */
+const ARRIVAL = 2_000;
+
+/** How long to gather what makes the list of sessions another: milliseconds. */
+const GATHERING = 200;
+
+/** @typedef {{ at: string, kind: string, channel?: string, text: string }} Entry */
 
 const timeline = document.querySelector('#timeline');
-const over = document.querySelector('#over');
-const sessions = document.querySelector('#sessions');
+const lost = document.querySelector('#lost');
+const notice = /** @type {HTMLTemplateElement | null} */ (document.querySelector('#over-notice'));
 
 putTimes(document);
-if (timeline && over) watch(timeline, over);
+if (notice) shareStream(`timeline of ${notice.dataset.session}`, listen, receive);
 
-// a page that the browser has kept as it was, and shows again: it may be of a session that has ended since
+// The browser may keep a page as it is and show it again, whatever its Cache-Control says: it may be of a session that has
+// ended since.
+addEventListener('pagehide', ({ persisted }) => {
+  if (persisted) document.body.hidden = true;
+});
 addEventListener('pageshow', ({ persisted }) => {
   if (persisted) location.reload();
 });
@@ -37,97 +52,123 @@ function putTimes(within) {
 }
 
 /**
- * @param {Element} list
- * @param {Element} notice
+ * Listens, and goes on listening.
+ *
+ * @param {import('./shared-stream.js').Receive} tell
+ * @param {number} failures in a row before this
  */
-function watch(list, notice) {
+function listen(tell, failures = 0) {
   const source = new EventSource('/timeline');
-  // it begins anew with all that has happened lately
-  source.addEventListener('open', () => list.replaceChildren());
-  source.addEventListener('entry', ({ data }) => {
-    /** @type {Entry} */
-    const entry = JSON.parse(data);
-    addEntry(list, entry);
-    if (entry.kind !== 'told') void refreshSessions();
+  let isOver = false;
+  source.addEventListener('open', () => {
+    failures = 0;
+    tell({ type: 'begin' });
   });
+  source.addEventListener('entry', ({ data }) => tell({ type: 'entry', data: JSON.parse(data) }));
   source.addEventListener('over', ({ data }) => {
-    /** @type {Over} */
-    const ending = JSON.parse(data);
-    if (ending.reason === 'out_of_sync' || ending.reason === 'shutting_down') return;
-    show(notice, ending);
-    // what OneID is answered comes a moment later, and nothing after that
-    setTimeout(() => source.close(), PATIENCE);
+    const { reason } = JSON.parse(data);
+    // of the app, not of the session
+    if (reason === 'out_of_sync' || reason === 'shutting_down') return;
+    isOver = true;
+    tell({ type: 'over', data: reason });
+    setTimeout(() => source.close(), LAST_WORDS);
   });
   source.addEventListener('error', () => {
-    // a browser comes back by itself, but not after a refusal
-    if (source.readyState === EventSource.CLOSED && notice.hasAttribute('hidden')) void comeBack(list, notice);
+    if (isOver) {
+      source.close();
+      return;
+    }
+    tell({ type: 'lost' });
+    // it comes back by itself, but not after a refusal
+    if (source.readyState === EventSource.CLOSED) void askAgain(tell, failures + 1);
   });
 }
 
 /**
- * Asks whether the session lives, and looks on; or shows the page of somebody signed out.
- *
- * @param {Element} list
- * @param {Element} notice
+ * @param {import('./shared-stream.js').Receive} tell
+ * @param {number} failures
  */
-async function comeBack(list, notice) {
+async function askAgain(tell, failures) {
   const answer = await fetch('/me').catch(() => undefined);
-  if (answer?.status === 401) location.reload();
-  else if (answer?.ok) watch(list, notice);
-  else setTimeout(() => void comeBack(list, notice), PATIENCE * (1 + Math.random()));
+  if (answer?.status === 401) {
+    const { reason } = await answer.json();
+    tell({ type: 'over', data: reason });
+    return;
+  }
+  const longest = Math.min(PATIENCE * 2 ** failures, MOST_PATIENCE);
+  await new Promise((resolve) => setTimeout(resolve, (longest / 2) * (1 + Math.random())));
+  if (answer?.ok) listen(tell, failures);
+  else await askAgain(tell, failures + 1);
 }
 
-/**
- * The latest first, in the order of what happened, which is not always that of what is heard.
- *
- * @param {Element} list
- * @param {Entry} entry
- */
-function addEntry(list, { at, kind, text }) {
+/** @param {import('./shared-stream.js').Message} message */
+function receive({ type, data }) {
+  if (lost) lost.textContent = type === 'lost' ? (/** @type {HTMLElement} */ (lost).dataset.text ?? '') : '';
+  if (type === 'begin') timeline?.replaceChildren();
+  if (type === 'over') showOver(data);
+  if (type === 'entry') addEntry(data);
+}
+
+/** @param {Entry} entry */
+function addEntry({ at, kind, channel, text }) {
+  // this browser has signed in anew: if in another tab, this one is in the new session, too
+  if (kind === 'obeyed' && channel === 'replaced') setTimeout(() => location.reload(), ARRIVAL);
+  if (kind !== 'told' && kind !== 'obeyed') refreshSessions();
+  if (!timeline) return;
+  const date = new Date(at);
+  const today = day.format(date) === day.format(new Date());
   const time = document.createElement('time');
   time.dateTime = at;
-  time.textContent = instant.format(new Date(at));
+  time.textContent = `${today ? '' : `${day.format(date)} `}${instant.format(date)}`;
   const words = document.createElement('span');
   words.textContent = text;
   const item = document.createElement('li');
   item.dataset.kind = kind;
   item.append(time, words);
-  const earlier = [...list.children].find((other) => (other.querySelector('time')?.dateTime ?? '') <= at);
-  list.insertBefore(item, earlier ?? null);
+  // the latest first, in the order of what happened, which is not always that of what is heard
+  const earlier = [...timeline.children].find((other) => (other.querySelector('time')?.dateTime ?? '') <= at);
+  timeline.insertBefore(item, earlier ?? null);
 }
 
 /**
- * The session has ended from outside: nothing of its user stays to be seen.
+ * The session has ended from outside: what is of its user goes, and how it ended stays.
  *
- * @param {Element} notice
- * @param {Over} ending
+ * @param {string} reason
  */
-function show(notice, { title, text, signIn }) {
-  const heading = document.createElement('h1');
-  heading.textContent = title;
-  heading.tabIndex = -1;
-  const words = document.createElement('p');
-  words.textContent = text;
-  const link = document.createElement('a');
-  link.href = '/login';
-  link.className = 'button';
-  link.textContent = signIn;
-  const actions = document.createElement('p');
-  actions.className = 'actions';
-  actions.append(link);
+function showOver(reason) {
+  const place = document.querySelector('#over');
+  if (!notice || !place || place.hasChildNodes()) return;
+  const content = /** @type {DocumentFragment} */ (notice.content.cloneNode(true));
+  const texts = [.../** @type {NodeListOf<HTMLElement>} */ (content.querySelectorAll('[data-reason]'))];
+  const text = texts.find((candidate) => candidate.dataset.reason === reason) ?? texts[0];
+  for (const other of texts) if (other !== text) other.remove();
   document.querySelector('#signed-in')?.remove();
-  document.title = title;
-  notice.removeAttribute('hidden');
-  notice.append(heading, words, actions);
-  heading.focus();
+  document.querySelector('#live')?.remove();
+  for (const item of timeline?.querySelectorAll('li') ?? []) {
+    if (item.dataset.kind !== 'told' && item.dataset.kind !== 'obeyed') item.remove();
+  }
+  place.append(content);
+  const heading = place.querySelector('h1');
+  document.title = heading?.textContent ?? document.title;
+  heading?.focus();
 }
 
-async function refreshSessions() {
-  if (!sessions?.isConnected) return;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let refreshing;
+
+function refreshSessions() {
+  if (!document.querySelector('#sessions')) return;
+  clearTimeout(refreshing);
+  refreshing = setTimeout(() => void fetchSessions(), GATHERING);
+}
+
+async function fetchSessions() {
   const answer = await fetch('/sessions').catch(() => undefined);
-  if (!answer?.ok) return;
+  const sessions = document.querySelector('#sessions');
+  if (!answer?.ok || !sessions) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
   putTimes(fresh);
-  const focused = sessions.contains(document.activeElement);
-  if (!focused) sessions.replaceChildren(...fresh.body.childNodes);
+  // nobody's focus is taken away
+  if (sessions.contains(document.activeElement)) sessions.addEventListener('focusout', refreshSessions, { once: true });
+  else sessions.replaceChildren(...fresh.body.childNodes);
 }

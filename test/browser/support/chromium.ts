@@ -19,8 +19,10 @@ const ARGS = [
 ];
 
 function launchOptions() {
+  // Playwright switches the back/forward cache off, which people have
+  const ignoreDefaultArgs = ['--disable-back-forward-cache'];
   // containers and CI run as root, where Chromium's sandbox does not
-  return { executablePath: pathOfChromium(), args: ARGS, chromiumSandbox: process.getuid?.() !== 0 };
+  return { executablePath: pathOfChromium(), args: ARGS, ignoreDefaultArgs, chromiumSandbox: process.getuid?.() !== 0 };
 }
 
 export function launchChromium(): Promise<Browser> {

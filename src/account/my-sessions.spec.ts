@@ -1,0 +1,65 @@
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { type ListedSession, type LogoutService, type SessionRegistry } from 'nestjs-oneid-logout';
+import { type Timeline } from '../timeline/timeline.js';
+import { handleOf, MySessions } from './my-sessions.js';
+
+const issuer = 'https://oneid.example/';
+
+const session = (sub: string, id: string): ListedSession => ({
+  ...{ id, issuer, clientId: 'app', sub, issuedAt: 0, registeredAt: 1, expiresAt: 2, label: `device of ${id}` },
+});
+
+const mine = session('alice', 'a1');
+const others = session('alice', 'a2');
+const strangers = session('bob', 'b1');
+
+describe("a user's own sessions", () => {
+  const end = jest.fn<LogoutService['end']>();
+  const listAlive = jest.fn<SessionRegistry['listAlive']>();
+  const add = jest.fn<Timeline['add']>();
+  const sessions = new MySessions(
+    { listAlive } as unknown as SessionRegistry,
+    { end } as unknown as LogoutService,
+    { add } as unknown as Timeline,
+  );
+
+  beforeEach(() => {
+    jest.resetAllMocks();
+    listAlive.mockImplementation((user) =>
+      Promise.resolve([mine, others, strangers].filter(({ sub }) => sub === user.sub)),
+    );
+  });
+
+  test('are listed by handles that are not their ids', async () => {
+    const list = await sessions.list(mine);
+    expect(list.map(({ device, isThis }) => [device, isThis])).toEqual([
+      ['device of a1', true],
+      ['device of a2', false],
+    ]);
+    expect(list.map(({ handle }) => handle)).toEqual([handleOf(mine), handleOf(others)]);
+    expect(new Set(list.map(({ handle }) => handle)).size).toBe(2);
+  });
+
+  test('are ended by their handle, and told of', async () => {
+    expect(await sessions.end(mine, handleOf(others))).toBe(true);
+    expect(end.mock.calls).toEqual([['a2']]);
+    expect(add.mock.calls).toEqual([[mine, { kind: 'session_ended', device: 'device of a2' }]]);
+  });
+
+  test("are no stranger's, whose handle ends nothing", async () => {
+    expect(await sessions.end(mine, handleOf(strangers))).toBe(false);
+    expect([end.mock.calls, add.mock.calls]).toEqual([[], []]);
+  });
+
+  test('of very many have the one that asks among them', async () => {
+    listAlive.mockResolvedValue([others]);
+    expect((await sessions.list(mine)).map(({ isThis }) => isThis)).toEqual([false, true]);
+    expect(await sessions.end(mine, handleOf(mine))).toBe(true);
+    expect(end.mock.calls).toEqual([['a1']]);
+  });
+
+  test('are none of a token that names no user', async () => {
+    expect(await sessions.list({ issuer, issuedAt: 0, registeredAt: 0 })).toEqual([]);
+    expect(listAlive).not.toHaveBeenCalled();
+  });
+});

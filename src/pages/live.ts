@@ -1,0 +1,20 @@
+import { type SessionFacts } from 'nestjs-oneid-logout';
+import { handleOf } from '../account/my-sessions.js';
+import { type Html, html, type Part } from '../html/html.js';
+import { type PageTexts } from './texts.js';
+
+/** What the page's script puts in the place of {@link live}'s content when the session is over. */
+export function live(texts: PageTexts, session: SessionFacts, content: Part): Html {
+  const reasons = (['logged_out', 'expired', 'unknown'] as const).map(
+    (reason) => html`<p data-reason="${reason}">${texts.overText[reason]}</p>`,
+  );
+  return html`<div id="over" aria-live="assertive"></div>
+    <template id="over-notice" data-session="${handleOf(session)}">
+      <section class="card over">
+        <h1 tabindex="-1">${texts.over}</h1>
+        ${reasons}
+        <p class="actions"><a class="button" href="/login">${texts.signInAgain}</a></p>
+      </section>
+    </template>
+    <div id="signed-in">${content}</div>`;
+}

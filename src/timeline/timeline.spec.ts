@@ -1,0 +1,70 @@
+import { describe, expect, test } from '@jest/globals';
+import { type LogoutEvent, type SessionEvents, type SessionFacts } from 'nestjs-oneid-logout';
+import { NEVER, of } from 'rxjs';
+import { type Happening, Timeline, type Told } from './timeline.js';
+
+const session = (sub: string, sid = `sid of ${sub}`, issuer = 'https://oneid.example/'): SessionFacts => ({
+  ...{ issuer, sub, sid, issuedAt: 0, registeredAt: 0 },
+});
+
+const told = (sid: string): Told => ({ kind: 'told', channel: 'frontchannel', sid, at: 1, took: 2 });
+
+function newTimeline(ended?: LogoutEvent): Timeline {
+  return new Timeline({ ended: () => (ended ? of(ended) : NEVER) } as unknown as SessionEvents);
+}
+
+/** What a page that is opened now is told. */
+function seenBy(timeline: Timeline, facts: SessionFacts): Happening[] {
+  const seen: Happening[] = [];
+  timeline.of(facts).subscribe((happening) => seen.push(happening));
+  return seen;
+}
+
+describe('the timeline', () => {
+  test('tells a user what they did, and nobody else', () => {
+    const timeline = newTimeline();
+    const open = seenBy(timeline, session('bob'));
+    timeline.add(session('alice'), { kind: 'signed_in', device: 'Firefox · Linux' });
+    expect(seenBy(timeline, session('alice', 'another login'))).toEqual([
+      { kind: 'signed_in', device: 'Firefox · Linux', at: expect.any(Number) },
+    ]);
+    expect(seenBy(timeline, session('bob'))).toEqual([]);
+    expect(open).toEqual([]);
+  });
+
+  test('takes a user of another issuer for another user, and the slash at its end for nothing', () => {
+    const timeline = newTimeline();
+    timeline.add(session('alice'), { kind: 'others_ended', count: 1 });
+    expect(seenBy(timeline, session('alice', 'x', 'https://other.example/'))).toEqual([]);
+    expect(seenBy(timeline, session('alice', 'x', 'https://oneid.example'))).toHaveLength(1);
+  });
+
+  test('tells what OneID said of this login, not of the user’s others', () => {
+    const timeline = newTimeline();
+    const [here, there] = [session('alice', 'here'), session('alice', 'there')];
+    const [seenHere, seenThere] = [seenBy(timeline, here), seenBy(timeline, there)];
+    timeline.tell('https://oneid.example', told('here'));
+    expect([seenHere, seenThere]).toEqual([[told('here')], []]);
+  });
+
+  test('keeps nothing of logins that never came here, so that nobody can push out what others did', () => {
+    const timeline = newTimeline();
+    timeline.add(session('alice'), { kind: 'others_ended', count: 1 });
+    for (let n = 0; n < 1_000; n += 1) timeline.tell('https://oneid.example/', told(`made up ${n}`));
+    expect(seenBy(timeline, session('alice'))).toHaveLength(1);
+  });
+
+  test('remembers the last twenty', () => {
+    const timeline = newTimeline();
+    for (let count = 1; count <= 30; count += 1) timeline.add(session('alice'), { kind: 'others_ended', count });
+    const counts = seenBy(timeline, session('alice')).map((seen) => ('count' in seen ? seen.count : undefined));
+    expect(counts).toEqual(Array.from({ length: 20 }, (_, n) => n + 11));
+  });
+
+  test('tells when the session is ended, and over which channel', () => {
+    const timeline = newTimeline({ channel: 'backchannel', ends: () => true });
+    expect(seenBy(timeline, session('alice'))).toEqual([
+      { kind: 'obeyed', channel: 'backchannel', at: expect.any(Number) },
+    ]);
+  });
+});
