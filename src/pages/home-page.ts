@@ -31,7 +31,9 @@ export interface Home {
 }
 
 export function signedInHome(texts: PageTexts, { session, sessions, otherApps }: Home): Html {
-  const links = otherApps.map(({ name, uri }) => html`<p><a href="${uri}">${texts.openOther(name)}</a></p>`);
+  const links = otherApps.map(
+    ({ name, uri }) => html`<p><a href="${uri}" target="_blank">${texts.openOther(name)}</a></p>`,
+  );
   return html`${live(
       texts,
       session,
