@@ -282,6 +282,19 @@ describe('a stream that', () => {
   });
 });
 
+describe('an app that stops', () => {
+  test('does so at once, whoever has a page open, and the page says that it does not answer', async () => {
+    const own = await World.start();
+    await person.signIn(own.url);
+    await person.reads(person.texts.signInHappened('Chrome · Linux'));
+    const stopped = own.stop().then(() => 'stopped');
+    // an EventSource comes back after 3 s, which would keep a server up as long as the page is open
+    expect(await Promise.race([stopped, person.page.waitForTimeout(2_500).then(() => 'still there')])).toBe('stopped');
+    await person.reads(person.texts.connectionLost);
+    await person.sees(person.texts.signedIn);
+  });
+});
+
 describe('the list of sessions', () => {
   test('takes nobody’s focus away when it changes', async () => {
     await person.signIn(world.url);

@@ -76,6 +76,14 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await person.sees(person.texts.signedIn);
   });
 
+  test('the second app is one click away, in a tab of its own', async () => {
+    const opened = person.context.waitForEvent('page');
+    await person.follow(person.texts.openOther('Second app'));
+    const tab = await opened;
+    await tab.waitForURL(`${world.secondUrl}/`);
+    await tab.close();
+  });
+
   test("the second app, by way of OneID's page, without a password", async () => {
     await beside.page.goto(`${world.url}/`);
     await beside.follow(world.oneId.issuer);
