@@ -100,6 +100,19 @@ describe('a host with other habits', () => {
     },
   );
 
+  it('RPI-6: whoever is asked and does not want to is led to the default page, and stays', async () => {
+    const host = await startHost({ options: { defaultReturnUrl: '/welcome?a=1&b=2' } });
+    try {
+      const { browser } = await signIn(host);
+      const html = await (await start(browser, {}, { from: 'cross-site', method: 'GET' })).text();
+      expect(html).toContain('<h1>Log out?</h1>');
+      expect(html).toContain('<a href="/welcome?a=1&amp;b=2">Cancel</a>');
+      expect(await reasonAtMe(browser)).toBe('alive');
+    } finally {
+      await host.stop();
+    }
+  });
+
   it('without secrets nothing is kept that could be a hint, so it says neither state nor post_logout_redirect_uri', async () => {
     const host = await startHost({ options: { secrets: [] } });
     try {

@@ -239,8 +239,8 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       restore();
       expect(page.status).toBe(503);
       const html = await page.text();
-      expect(titleOf(html)).toEqual(['vi', 'Chưa đăng xuất']);
-      expect(html).toContain('<p>Hiện chưa thể đăng xuất cho bạn. Vui lòng thử lại.</p>');
+      expect(titleOf(html)).toEqual(['vi', 'Chưa đăng xuất được']);
+      expect(html).toContain('<p>Hiện chưa đăng xuất được. Vui lòng thử lại.</p>');
       expect(await reasonAtMe(browser)).toBe('alive');
     });
   });

@@ -10,6 +10,8 @@ import {
   SessionEntity,
 } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { escapePath } from '../libs/oneid-logout/src/database/session-tables.js';
+import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/migrations/1796000000000-add-session-label.js';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
 import { startReplica } from './support/replica.js';
@@ -19,6 +21,20 @@ import { TestClock } from './support/test-clock.js';
 const migrations = ['CreateOneIdLogoutTables1790000000000', 'AddSessionLabel1796000000000'];
 
 const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
+
+/** The first version of the tables, with a session in them. */
+async function makeOldTables(dataSource: DataSource): Promise<void> {
+  await dataSource.runMigrations();
+  await dataSource.query(
+    `INSERT INTO oneid_session (id, issuer, client_id, sub, issued_at, registered_at, expires_at, target_session,
+       target_sub, id_token_hash)
+     VALUES ('${'a'.repeat(64)}', '${issuer}', '${clientId}', 'alice', 1, 1, 9000000000000, 's',
+       '${targetOf('sub', issuer, 'alice')}', 'h')`,
+  );
+}
+
+const [createTables] = oneIdLogoutMigrations;
+const oldMigrations = createTables === undefined ? [] : [createTables];
 
 async function undoAll(dataSource: DataSource): Promise<void> {
   for (let left = migrations.length; left > 0; left--) await dataSource.undoLastMigration();
@@ -96,17 +112,8 @@ describe.each(databases)('the tables, on $name', (database) => {
 
   describe('made before there were labels', () => {
     async function makeOld(): Promise<void> {
-      const [first] = oneIdLogoutMigrations;
-      const old = await connect({
-        ...sessionDataSourceOptions(testDatabase.options),
-        migrations: [...(first === undefined ? [] : [first])],
-      });
-      await old.runMigrations();
-      await old.query(
-        `INSERT INTO oneid_session (id, issuer, client_id, sub, issued_at, registered_at, expires_at, target_session,
-           target_sub, id_token_hash)
-         VALUES ('${'a'.repeat(64)}', '${issuer}', '${clientId}', 'alice', 1, 1, 9000000000000, 's',
-           '${targetOf('sub', issuer, 'alice')}', 'h')`,
+      await makeOldTables(
+        await connect({ ...sessionDataSourceOptions(testDatabase.options), migrations: oldMigrations }),
       );
     }
 
@@ -143,6 +150,31 @@ describe.each(databases)('the tables, on $name', (database) => {
       expect(await store.rows('session')).toEqual([{ ...row, label: null }]);
       await store.close();
     });
+  });
+
+  it('are upgraded and gone back from once, when a crash came before a migration was noted', async () => {
+    const host = await connect();
+    await host.runMigrations();
+    const isNoted = async () => {
+      const rows: { name: string }[] = await host.query('SELECT name FROM oneid_logout_migrations ORDER BY id');
+      return rows.map(({ name }) => name).includes('AddSessionLabel1796000000000');
+    };
+    const forget = () => host.query(`DELETE FROM oneid_logout_migrations WHERE name = 'AddSessionLabel1796000000000'`);
+
+    await forget();
+    const database = await open();
+    expect(await isNoted()).toBe(true);
+    await database.requireTables();
+    const { upQueries } = await database.dataSource.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+
+    const runner = host.createQueryRunner();
+    await new AddSessionLabel1796000000000().down(runner);
+    await runner.release();
+    await host.undoLastMigration();
+    expect(await isNoted()).toBe(false);
+    await host.runMigrations();
+    await database.requireTables();
   });
 
   it('are made once when eight replicas boot at the same moment', async () => {
@@ -214,6 +246,20 @@ describe.each(databases)('the tables, on $name', (database) => {
       await first.tokens.moveDue(due?.id ?? '', due?.dueAt ?? 0, null);
       expect(await first.repository.purge(5)).toBe(2);
       for (const store of stores) await store.close();
+    });
+
+    it('are upgraded once, when a crash came before the migration was noted', async () => {
+      const database = await open(named('App_'));
+      const { driver, options } = database.dataSource;
+      const path = driver.buildTableName(
+        'App_oneid_logout_migrations',
+        'schema' in options ? options.schema : undefined,
+      );
+      const notes = escapePath(database.dataSource, path);
+      await database.run(`DELETE FROM ${notes} WHERE name = 'AddSessionLabel1796000000000'`);
+      await (await open(named('App_'))).requireTables();
+      const noted = await database.run(`SELECT name FROM ${notes} ORDER BY id`);
+      expect(noted.rows).toEqual(migrations.map((name) => ({ name })));
     });
 
     it('go down and up again', async () => {
@@ -303,6 +349,122 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(await tableNames()).toEqual(tables);
   });
 });
+
+describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
+  'an upgrade beside a long reader, on $name',
+  (database) => {
+    let testDatabase: TestDatabase;
+    let reader: DataSource;
+    let reading: QueryRunner;
+    let replica: DataSource;
+    let quiet: jest.SpiedFunction<typeof console.log>;
+    const dataSources: DataSource[] = [];
+    beforeEach(async () => {
+      // TypeORM tells of each try that failed
+      quiet = jest.spyOn(console, 'log').mockReturnValue();
+      testDatabase = await database.create();
+      await makeOldTables(
+        await connect({ ...sessionDataSourceOptions(testDatabase.options), migrations: oldMigrations }),
+      );
+      reader = await connect({});
+      replica = await connect({});
+      reading = reader.createQueryRunner();
+      await reading.startTransaction();
+      await reading.query('SELECT COUNT(*) FROM oneid_session');
+    });
+    afterEach(async () => {
+      await reading.release();
+      for (const dataSource of dataSources.splice(0)) await dataSource.destroy();
+      await testDatabase.drop();
+      quiet.mockRestore();
+    });
+
+    async function connect(options: object): Promise<DataSource> {
+      const dataSource = await new DataSource({ ...testDatabase.options, ...options }).initialize();
+      dataSources.push(dataSource);
+      return dataSource;
+    }
+
+    const isPostgres = () => testDatabase.options.type === 'postgres';
+
+    async function upgradeWaits(): Promise<boolean> {
+      const waiting: unknown[] = await replica.query(
+        isPostgres()
+          ? `SELECT 1 FROM pg_stat_activity
+           WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%ALTER TABLE%'`
+          : `SELECT 1 FROM information_schema.processlist
+           WHERE db = DATABASE() AND state LIKE 'Waiting for table metadata lock%' AND info LIKE 'ALTER TABLE%'`,
+      );
+      return waiting.length > 0;
+    }
+
+    const readSessions = () => replica.query<object[]>('SELECT * FROM oneid_session');
+    const noted = () => replica.query<object[]>('SELECT name FROM oneid_logout_migrations ORDER BY id');
+
+    it('lets replicas that run read on before the reader is done, and is done after it', async () => {
+      const opening = SessionDatabase.open(testDatabase.options, true);
+      while (!(await upgradeWaits()));
+      const [row] = await readSessions();
+      expect(row).not.toHaveProperty('label');
+      expect(reading.isTransactionActive).toBe(true);
+      await reading.commitTransaction();
+      const opened = await opening;
+      expect(await readSessions()).toEqual([{ ...row, label: null }]);
+      expect(await noted()).toEqual(migrations.map((name) => ({ name })));
+      await opened.close();
+    });
+
+    it('fails when the reader does not come to an end, and leaves all as it was', async () => {
+      await expect(SessionDatabase.open(testDatabase.options, true)).rejects.toThrow(
+        "OneIdLogoutModule: can't upgrade its tables: " +
+          (isPostgres()
+            ? 'canceling statement due to lock timeout'
+            : 'Lock wait timeout exceeded; try restarting transaction') +
+          '. A transaction that has used them stays open (a backup, a report, one that was forgotten): boot again when it is over',
+      );
+      expect(quiet.mock.calls).toHaveLength(4);
+      const [row] = await readSessions();
+      expect(row).not.toHaveProperty('label');
+      expect(await noted()).toEqual([{ name: 'CreateOneIdLogoutTables1790000000000' }]);
+    });
+
+    it.each(['none', 'each', 'all'] as const)(
+      "fails soon among the host's own migrations, too, and leaves them their own patience: transaction %s",
+      async (transaction) => {
+        const patienceOf = async (on: QueryRunner | DataSource): Promise<unknown> => {
+          const setting = isPostgres() ? `current_setting('lock_timeout')` : '@@lock_wait_timeout';
+          const [row] = (await on.query(`SELECT ${setting} AS patience`)) as { patience: unknown }[];
+          return row?.patience;
+        };
+        const found: unknown[] = [];
+        class Later1800000000000 {
+          readonly name = 'Later1800000000000';
+          async up(runner: QueryRunner): Promise<void> {
+            found.push(await patienceOf(runner));
+          }
+          down(): Promise<void> {
+            return Promise.resolve();
+          }
+        }
+        const host = await connect({
+          ...sessionDataSourceOptions(testDatabase.options),
+          poolSize: 1,
+          migrations: [...oneIdLogoutMigrations, Later1800000000000],
+        });
+        const own = await patienceOf(host);
+        await expect(host.runMigrations({ transaction })).rejects.toMatchObject({
+          driverError: { code: isPostgres() ? '55P03' : 'ER_LOCK_WAIT_TIMEOUT' },
+        });
+        found.push(await patienceOf(host));
+        await reading.commitTransaction();
+        await host.runMigrations({ transaction });
+        found.push(await patienceOf(host));
+        expect(found).toEqual([own, own, own]);
+        expect((await readSessions())[0]).toHaveProperty('label', null);
+      },
+    );
+  },
+);
 
 describe('a PostgreSQL that can not, or may not, keep the promises', () => {
   let testDatabase: TestDatabase;

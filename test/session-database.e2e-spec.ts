@@ -196,7 +196,26 @@ describe('SQLite, locked by another connection', () => {
     expect(await store.rows('logout', 'target = ?', targetOf('sub', issuer, 'carol'))).toHaveLength(1);
   });
 
-  it('boots when the lock is gone', async () => {
+  it('boots beside the lock when there is nothing to migrate', async () => {
+    other.exec('BEGIN IMMEDIATE');
+    const opened = await SessionDatabase.open(testDatabase.options, true);
+    expect(other.inTransaction).toBe(true);
+    other.exec('COMMIT');
+    await opened.requireTables();
+    await opened.close();
+  });
+
+  it('boots when the lock is gone, where the host has migrated', async () => {
+    const opened = await SessionDatabase.open(testDatabase.options, false);
+    other.exec('BEGIN IMMEDIATE');
+    const checking = opened.requireTables();
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    other.exec('COMMIT');
+    await checking;
+    await opened.close();
+  });
+
+  it('boots when the lock is gone, and migrates', async () => {
     const fresh = await sqlite.create();
     const first = new Sqlite((fresh.options as { database: string }).database);
     first.exec('BEGIN EXCLUSIVE');

@@ -397,6 +397,8 @@ class OptionsSchema {
    * What a browser is told to forget of this app when it comes back from a logout that it has started here
    * (`Clear-Site-Data`); nothing by any other visit of `/logout/callback`. Heeded over https and on loopback only.
    *
+   * Without `secrets`, and without an `idTokenHint` for each logout, it does nothing: OneID leads nobody back then.
+   *
    * `cookies` removes all cookies of the registrable domain, also those of other apps under it, such as
    * `other.example.com` beside `app.example.com`. For cookies of your own there is `clearCookies`.
    */

@@ -46,9 +46,17 @@ const CONNECTION_LIFETIME = 300;
 /** How far apart failures are logged, milliseconds. */
 const LOG_PAUSE = 60_000;
 
-/** How often and how many milliseconds apart a boot tries on while another process has the database locked. */
-const BOOT_ATTEMPTS = 100;
-const BOOT_RETRY_DELAY = 100;
+interface Patience {
+  readonly attempts: number;
+  /** Between two of them, milliseconds. */
+  readonly pause: number;
+}
+
+/** Of a boot while another process has the database locked. */
+const WHILE_LOCKED: Patience = { attempts: 100, pause: 100 };
+
+/** Of a boot while others use a table that it has to change; all that has queued behind an attempt goes on in the pause. */
+const WHILE_IN_USE: Patience = { attempts: 4, pause: 1_000 };
 
 /** How long a boot waits for another replica's migration, seconds. */
 const MIGRATION_PATIENCE = 60;
@@ -108,11 +116,13 @@ export class SessionDatabase {
       const [key] = columns;
       try {
         // change nothing, and need the rights to, and every column
-        await this.dataSource.query(
+        for (const statement of [
           `INSERT INTO ${table} (${columns.join(', ')}) SELECT ${columns.join(', ')} FROM ${table} WHERE 1 = 0`,
-        );
-        await this.dataSource.query(`UPDATE ${table} SET ${key} = ${key} WHERE 1 = 0`);
-        await this.dataSource.query(`DELETE FROM ${table} WHERE 1 = 0`);
+          `UPDATE ${table} SET ${key} = ${key} WHERE 1 = 0`,
+          `DELETE FROM ${table} WHERE 1 = 0`,
+        ]) {
+          await retryWhileLocked(this.dialect, () => this.dataSource.query(statement));
+        }
       } catch (error) {
         await this.close();
         throw new Error(
@@ -215,8 +225,12 @@ export class SessionDatabase {
     const runner = this.dataSource.createQueryRunner();
     try {
       await runner.connect();
+      // on the connection that holds the lock: a pool of one is enough
+      const executor = new MigrationExecutor(this.dataSource, runner);
+      // a boot that has nothing to do needs no lock, and so waits for nobody
+      if (!(await this.hasPending(executor))) return;
       const unlock = await this.lockMigrations(runner);
-      await this.makeTables(runner);
+      await this.makeTables(runner, executor);
       await unlock();
     } finally {
       // the lock goes with the connection where it could not be given back
@@ -224,20 +238,26 @@ export class SessionDatabase {
     }
   }
 
-  private async makeTables(runner: QueryRunner): Promise<void> {
-    // on the connection that holds the lock: a pool of one is enough
-    const executor = new MigrationExecutor(this.dataSource, runner);
+  private async hasPending(executor: MigrationExecutor): Promise<boolean> {
+    try {
+      return (await retryWhileLocked(this.dialect, () => executor.getPendingMigrations())).length > 0;
+    } catch (error) {
+      throw migrationError(error);
+    }
+  }
+
+  /** Those that nobody has run until the lock was ours. */
+  private async makeTables(runner: QueryRunner, executor: MigrationExecutor): Promise<void> {
     // SQLite's lock is a transaction
     executor.transaction = this.dataSource.options.type === 'better-sqlite3' ? 'none' : 'each';
+    const inUse = (error: unknown) => this.dialect.isLockTimeout(driverErrorOf(error));
     try {
       await this.createSchema(runner);
-      await retryWhileLocked(this.dialect, () => executor.executePendingMigrations());
-    } catch (error) {
-      throw new Error(
-        `OneIdLogoutModule: can't make or upgrade its tables: ${messageOf(error)}. Give the role the right to, or, if they ` +
-          'are made by other means (your own data source, a deploy job), set runMigrations: false',
-        { cause: error },
+      await retryWhile(inUse, WHILE_IN_USE, () =>
+        retryWhileLocked(this.dialect, () => executor.executePendingMigrations()),
       );
+    } catch (error) {
+      throw inUse(error) ? inUseError(error) : migrationError(error);
     }
   }
 
@@ -297,15 +317,39 @@ function driverErrorOf(error: unknown): object {
 }
 
 /** For the work at boot: another process that boots at the same time has the database locked for a moment. */
-async function retryWhileLocked<T>(dialect: SqlDialect, work: () => Promise<T>): Promise<T> {
+function retryWhileLocked<T>(dialect: SqlDialect, work: () => Promise<T>): Promise<T> {
+  return retryWhile((error) => isBusy(dialect, error), WHILE_LOCKED, work);
+}
+
+async function retryWhile<T>(
+  mayPass: (error: unknown) => boolean,
+  { attempts, pause }: Patience,
+  work: () => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!isBusy(dialect, error) || attempt === BOOT_ATTEMPTS) throw error;
-      await delay(BOOT_RETRY_DELAY);
+      if (!mayPass(error) || attempt === attempts) throw error;
+      await delay(pause);
     }
   }
+}
+
+function migrationError(error: unknown): Error {
+  return new Error(
+    `OneIdLogoutModule: can't make or upgrade its tables: ${messageOf(error)}. Give the role the right to, or, if they ` +
+      'are made by other means (your own data source, a deploy job), set runMigrations: false',
+    { cause: error },
+  );
+}
+
+function inUseError(error: unknown): Error {
+  return new Error(
+    `OneIdLogoutModule: can't upgrade its tables: ${messageOf(error)}. A transaction that has used them stays open (a ` +
+      'backup, a report, one that was forgotten): boot again when it is over',
+    { cause: error },
+  );
 }
 
 /** What the driver says, without the statement and its parameters: those hold session ids and tokens. */

@@ -20,6 +20,11 @@ export interface SqlDialect {
   isDuplicate(driverError: { code?: unknown }): boolean;
   /** Is this driver error about another connection that got in the way, so that nothing was done and a later try may be? */
   isBusy(driverError: { code?: unknown }): boolean;
+  /**
+   * Is this driver error about a lock that was waited for in vain, for as long as a setting says? Whoever has set that
+   * wants to be told: only a boot, whose migrations set it themselves, tries again.
+   */
+  isLockTimeout(driverError: { code?: unknown }): boolean;
 }
 
 const greatest = (a: string, b: string) => `GREATEST(${a}, ${b})`;
@@ -38,6 +43,7 @@ const postgres: SqlDialect = {
   groupReturnsNew: true,
   isDuplicate: (error) => error.code === '23505',
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
+  isLockTimeout: (error) => error.code === '55P03',
 };
 
 const mysql: SqlDialect = {
@@ -51,6 +57,7 @@ const mysql: SqlDialect = {
   groupReturnsNew: false,
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
+  isLockTimeout: (error) => error.code === 'ER_LOCK_WAIT_TIMEOUT',
 };
 
 const sqlite: SqlDialect = {
@@ -62,6 +69,7 @@ const sqlite: SqlDialect = {
   groupReturnsNew: true,
   isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
+  isLockTimeout: () => false,
 };
 
 /** The database's clock to compare an indexed column with: read once, not row by row, which would rule the index out. */

@@ -57,7 +57,7 @@ describe('each page', () => {
   const pages: [string, (language: Language) => HttpAnswer][] = [
     ['that goes on', (language) => continuePage(request({}), language)],
     ['that submits itself', (language) => continuePage({ ...request({ a: 'b' }), method: 'POST' }, language)],
-    ['that asks', (language) => confirmPage('?confirm=abc', language)],
+    ['that asks', (language) => confirmPage('?confirm=abc', '/', language)],
     ['of a store that is down', (language) => failurePage(503, 'notLoggedOut', language)],
     ['of a OneID that is down', (language) => failurePage(503, 'loggedOutHereOnly', language)],
   ];
@@ -96,12 +96,16 @@ describe('each page', () => {
   });
 
   it.each([
-    [continuePage(request({}), 'vi'), 'Đang đăng xuất', ['Bạn đang được đăng xuất.', 'Tiếp tục']],
-    [confirmPage('', 'vi'), 'Đăng xuất?', ['Bạn có muốn đăng xuất không?', 'Đăng xuất']],
-    [failurePage(503, 'notLoggedOut', 'vi'), 'Chưa đăng xuất', ['Hiện chưa thể đăng xuất cho bạn. Vui lòng thử lại.']],
+    [continuePage(request({}), 'vi'), 'Đang đăng xuất', ['Vui lòng chờ trong giây lát.', 'Tiếp tục']],
+    [
+      confirmPage('', '/', 'vi'),
+      'Đăng xuất?',
+      ['Yêu cầu này có thể đến từ một trang khác. Nếu không phải bạn yêu cầu, hãy chọn Hủy.', ...['Đăng xuất', 'Hủy']],
+    ],
+    [failurePage(503, 'notLoggedOut', 'vi'), 'Chưa đăng xuất được', ['Hiện chưa đăng xuất được. Vui lòng thử lại.']],
     [
       failurePage(503, 'loggedOutHereOnly', 'vi'),
-      'Chỉ mới đăng xuất tại đây',
+      'Mới chỉ đăng xuất tại đây',
       ['Bạn đã đăng xuất tại đây, nhưng không kết nối được với OneID để đăng xuất ở đó.'],
     ],
   ])('speaks Vietnamese: %#', ({ body = '' }, title, texts) => {
@@ -177,8 +181,8 @@ describe('continuePage', () => {
 });
 
 describe('confirmPage', () => {
-  it('asks by a form that may be posted to this site only', () => {
-    expect(withoutStyle(confirmPage('?confirm=abc', 'en'))).toEqual({
+  it('asks by a form that may be posted to this site only, and has a way back', () => {
+    expect(withoutStyle(confirmPage('?confirm=abc', '/?a=1&b', 'en'))).toEqual({
       status: 200,
       headers: {
         ...commonHeaders,
@@ -193,9 +197,10 @@ describe('confirmPage', () => {
 <main>
 <h1>Log out?</h1>
 <form method="post" action="?confirm=abc">
-<p>Do you want to log out?</p>
+<p>Another page may have asked for this. If it was not you, cancel.</p>
 <p><button>Log out</button></p>
 </form>
+<p><a href="/?a=1&amp;b">Cancel</a></p>
 </main>
 </html>
 `,
@@ -203,9 +208,10 @@ describe('confirmPage', () => {
   });
 
   it.each(hostileValues)('keeps %j inside its attribute', (value) => {
-    const body = confirmPage(value, 'en').body ?? '';
-    expect(tagsOf(body)).toEqual(tagsOf(confirmPage('?confirm=abc', 'en').body ?? ''));
+    const body = confirmPage(value, value, 'en').body ?? '';
+    expect(tagsOf(body)).toEqual(tagsOf(confirmPage('?confirm=abc', '/', 'en').body ?? ''));
     expect(decode(/action="([^"]*)"/.exec(body)?.[1] ?? '')).toBe(value);
+    expect(decode(/href="([^"]*)"/.exec(body)?.[1] ?? '')).toBe(value);
   });
 });
 

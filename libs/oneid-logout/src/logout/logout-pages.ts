@@ -58,16 +58,18 @@ ${inputs.join('\n')}
  * Asks whoever came from nobody knows where.
  *
  * @param target where the answer is posted to
+ * @param wayBack where whoever does not want to goes
  */
-export function confirmPage(target: string, language: Language): HttpAnswer {
-  const { title, text, action } = logoutTexts[language].question;
+export function confirmPage(target: string, wayBack: string, language: Language): HttpAnswer {
+  const { title, text, action, cancel } = logoutTexts[language].question;
   return page(
     200,
     { language, title, policy: "form-action 'self'" },
     `<form method="post" action="${escapeHtml(target)}">
 <p>${text}</p>
 <p><button>${action}</button></p>
-</form>`,
+</form>
+<p><a href="${escapeHtml(wayBack)}">${cancel}</a></p>`,
   );
 }
 

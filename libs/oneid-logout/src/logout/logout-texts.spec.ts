@@ -49,6 +49,9 @@ describe('languageOf', () => {
     ['vi;q=high', 'en'],
     ['vi;level=1', 'en'],
     ['vi;q=1;q=1', 'en'],
+    ['vi;q=0.;5', 'en'],
+    ['en;q=high, vi;q=0.5', 'vi'],
+    ['vi;', 'en'],
     ['constructor, __proto__', 'en'],
     [',;,=,;q=1,,', 'en'],
   ])('a browser that accepts %j reads %s', (acceptLanguage, expected) => {
@@ -110,7 +113,7 @@ describe('languageOf', () => {
     ]) {
       const started = performance.now();
       expect(languageOf(header, header)).toMatch(/^(en|vi)$/);
-      expect(performance.now() - started).toBeLessThan(500);
+      expect(performance.now() - started).toBeLessThan(2_000);
     }
   });
 });

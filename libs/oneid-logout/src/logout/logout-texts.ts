@@ -10,10 +10,15 @@ interface ActionText extends Text {
   readonly action: string;
 }
 
+interface QuestionText extends ActionText {
+  /** On the link of whoever does not want to. */
+  readonly cancel: string;
+}
+
 /** What people read on the library's own pages. */
 export interface LogoutTexts {
   readonly loggingOut: ActionText;
-  readonly question: ActionText;
+  readonly question: QuestionText;
   readonly notLoggedOut: Text;
   readonly loggedOutHereOnly: Text;
 }
@@ -21,7 +26,12 @@ export interface LogoutTexts {
 export const logoutTexts: Readonly<Record<Language, LogoutTexts>> = {
   en: {
     loggingOut: { title: 'Logging out', text: 'You are being logged out.', action: 'Go on' },
-    question: { title: 'Log out?', text: 'Do you want to log out?', action: 'Log out' },
+    question: {
+      title: 'Log out?',
+      text: 'Another page may have asked for this. If it was not you, cancel.',
+      action: 'Log out',
+      cancel: 'Cancel',
+    },
     notLoggedOut: { title: 'Not logged out', text: 'You could not be logged out just now. Please try again.' },
     loggedOutHereOnly: {
       title: 'Logged out here only',
@@ -29,11 +39,16 @@ export const logoutTexts: Readonly<Record<Language, LogoutTexts>> = {
     },
   },
   vi: {
-    loggingOut: { title: 'Đang đăng xuất', text: 'Bạn đang được đăng xuất.', action: 'Tiếp tục' },
-    question: { title: 'Đăng xuất?', text: 'Bạn có muốn đăng xuất không?', action: 'Đăng xuất' },
-    notLoggedOut: { title: 'Chưa đăng xuất', text: 'Hiện chưa thể đăng xuất cho bạn. Vui lòng thử lại.' },
+    loggingOut: { title: 'Đang đăng xuất', text: 'Vui lòng chờ trong giây lát.', action: 'Tiếp tục' },
+    question: {
+      title: 'Đăng xuất?',
+      text: 'Yêu cầu này có thể đến từ một trang khác. Nếu không phải bạn yêu cầu, hãy chọn Hủy.',
+      action: 'Đăng xuất',
+      cancel: 'Hủy',
+    },
+    notLoggedOut: { title: 'Chưa đăng xuất được', text: 'Hiện chưa đăng xuất được. Vui lòng thử lại.' },
     loggedOutHereOnly: {
-      title: 'Chỉ mới đăng xuất tại đây',
+      title: 'Mới chỉ đăng xuất tại đây',
       text: 'Bạn đã đăng xuất tại đây, nhưng không kết nối được với OneID để đăng xuất ở đó.',
     },
   },
@@ -49,27 +64,38 @@ export const logoutTexts: Readonly<Record<Language, LogoutTexts>> = {
 export function languageOf(uiLocales: string | undefined, acceptLanguage: string | string[] | undefined): Language {
   const asked = uiLocales?.split(' ').map(primaryOf).find(isLanguage);
   if (asked !== undefined) return asked;
-  const weights = { en: 0, vi: 0 };
-  for (const range of String(acceptLanguage ?? '').split(',')) {
-    const [tag = '', ...parameters] = range.split(';');
-    // who takes any language takes the default
-    const language = tag.trim() === '*' ? 'en' : primaryOf(tag);
-    if (isLanguage(language)) weights[language] = Math.max(weights[language], weightOf(parameters));
-  }
-  return weights.vi > weights.en ? 'vi' : 'en';
+  // of no header, too: its one range is of no language
+  const ranges = String(acceptLanguage).split(',').map(rangeOf);
+  return bestOf('vi', ranges) > bestOf('en', ranges) ? 'vi' : 'en';
+}
+
+interface LanguageRange {
+  readonly language: string;
+  readonly weight: number;
+}
+
+function rangeOf(range: string): LanguageRange {
+  const [, ...parameters] = range.split(';');
+  const tag = range.replace(/;.*/s, '');
+  // who takes any language takes the default
+  return { language: tag.trim() === '*' ? 'en' : primaryOf(tag), weight: weightOf(parameters) };
+}
+
+function bestOf(wanted: Language, ranges: readonly LanguageRange[]): number {
+  return ranges.reduce((best, { language, weight }) => (language === wanted ? Math.max(best, weight) : best), 0);
 }
 
 function primaryOf(tag: string): string {
-  return tag.trim().split('-')[0]?.toLowerCase() ?? '';
+  return tag.trim().replace(/-.*/s, '').toLowerCase();
 }
 
 function isLanguage(tag: string): tag is Language {
   return Object.hasOwn(logoutTexts, tag);
 }
 
-/** 0 for what is no weight: a range that nobody can read is none. */
+/** 0 for what is no weight, too: a range that nobody can read is none. */
 function weightOf(parameters: readonly string[]): number {
   if (parameters.length === 0) return 1;
-  const weight = /^\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*$/i.exec(parameters.join(';'))?.[1];
+  const weight = /^\s*q=(0\.\d{0,3}|1(?:\.0{0,3})?)\s*$/i.exec(parameters.join(';'))?.[1];
   return weight === undefined ? 0 : Number(weight);
 }

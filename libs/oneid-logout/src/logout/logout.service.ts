@@ -108,7 +108,7 @@ export class LogoutService {
    * Starts a logout and answers the request: with a page that goes on to OneID by itself, or `{ url }` for a caller
    * that accepts JSON only (and `method`, `action`, `fields` beside it when the URL is too long). A POST must come from
    * this site; where that can't be told, and for a GET without `allowGet`, a page asks first, whose form is posted to
-   * the same path.
+   * the same path, and from which a link leads back to `defaultReturnUrl`.
    *
    * Without a `session` it is the live one that the request carries (`sessionFrom`), if any. With none, or a dead one,
    * there is no hint either: OneID asks the user, and keeps the browser.
@@ -219,7 +219,7 @@ export class LogoutService {
         const from = originOf(request, origin);
         const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
         if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
-        if (asks) return askFirst(origin, language);
+        if (asks) return askFirst(origin, this.options.defaultReturnUrl, language);
       }
       const started = await this.start(options);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
@@ -266,9 +266,9 @@ export class LogoutService {
   }
 }
 
-function askFirst(origin: string, language: Language): HttpAnswer {
+function askFirst(origin: string, wayBack: string, language: Language): HttpAnswer {
   const { value, cookie } = newConfirmation(origin);
-  return { ...confirmPage(`?confirm=${value}`, language), cookies: [cookie] };
+  return { ...confirmPage(`?confirm=${value}`, wayBack, language), cookies: [cookie] };
 }
 
 function acceptsJsonOnly(request: SessionRequest): boolean {
