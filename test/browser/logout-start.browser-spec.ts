@@ -6,6 +6,7 @@ import { AllowAnonymous, LogoutService, SessionAliveGuard, SessionRegistry } fro
 import { type Browser, type Page } from 'playwright-core';
 import { freePort } from '../../src/embedded-oneid/free-port.js';
 import { clientId, Host } from '../support/host.js';
+import { accessibilityFaults } from './support/accessibility.js';
 import { launchChromium } from './support/chromium.js';
 import { OtherSite } from './support/other-site.js';
 import { Person } from './support/person.js';
@@ -108,6 +109,28 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
     await page.waitForURL(`${url}/goodbye`);
     expect(origins).toEqual([{ origin: origin === 'its own' ? url : origin, site: 'same-origin' }]);
     expect(host.oneId.count('/oauth2/sessions/logout')).toBe(1);
+    expect(await stateOf()).toBe('logged_out');
+  });
+
+  test('by a form, where neither Sec-Fetch-Site nor Origin says whose it is: the user is asked', async () => {
+    const url = await start((request, response, next) => {
+      // as of a browser that does not know this header yet
+      delete request.headers['sec-fetch-site'];
+      noReferrer(request, response, next);
+    });
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('heading', { name: 'Log out?' }).waitFor();
+    expect(origins).toEqual([{ origin: 'null', site: undefined }]);
+    expect(await stateOf()).toBe('alive');
+    expect(await accessibilityFaults(page)).toEqual([]);
+
+    await page.getByRole('link', { name: 'Cancel' }).click();
+    await page.waitForURL(`${url}/`);
+    expect(await stateOf()).toBe('alive');
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('heading', { name: 'Log out?' }).waitFor();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.waitForURL(`${url}/goodbye`);
     expect(await stateOf()).toBe('logged_out');
   });
 
