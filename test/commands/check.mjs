@@ -69,6 +69,13 @@ await check('npm start: both apps and their OneID answer at the URLs it prints, 
     const [secondApp, oneId] = [printed('a second app'), printed('a OneID of its own')];
     expectEqual((await fetch(`${secondApp}/me`)).status, 401, 'GET /me of the second app');
     expectEqual((await fetch(oneId)).status, 200, "GET / of OneID's");
+    const again = run('node', ['dist/src/main.js'], { PORT: String(port) });
+    expectEqual(await again.exit, 1, 'the exit code of a second one on the same port');
+    expectEqual(
+      again.output().includes(`Port ${port} is taken. Try another: PORT=4000 npm start`),
+      true,
+      again.output(),
+    );
   } finally {
     process.kill(-app.child.pid, 'SIGTERM');
     await app.exit;
