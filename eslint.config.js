@@ -23,9 +23,7 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         addEventListener: 'readonly',
-        BroadcastChannel: 'readonly',
         clearTimeout: 'readonly',
-        crypto: 'readonly',
         document: 'readonly',
         DOMParser: 'readonly',
         EventSource: 'readonly',

@@ -15,8 +15,9 @@ export async function createApp(
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(settings), {
     ...options,
     abortOnError: false,
-    // a browser comes back for its stream on the same connection, again and again, and a server waits for its last one
-    forceCloseConnections: true,
+    // a browser comes back for its stream on the same connection, again and again, and a server waits for its last one; what
+    // is in flight, of OneID's too, still gets its answer
+    return503OnClosing: true,
   });
   const https = settings.baseUrl.startsWith('https:');
   // the defaults, but for the one line that sends browsers to https where there is none

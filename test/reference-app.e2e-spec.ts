@@ -24,6 +24,7 @@ import { OneIdClient } from '../src/oneid/oneid-client.js';
 import { OneId } from '../src/oneid/oneid.js';
 import { readSettings, SettingsError } from '../src/settings.js';
 import { welcome } from '../src/welcome.js';
+import { until } from './support/until.js';
 
 const SECRET = 'a secret of thirty-two characters';
 const folder = mkdtempSync(join(tmpdir(), 'reference-app-'));
@@ -517,6 +518,19 @@ describe('the embedded OneID', () => {
   ])('is another site than an app at %s', async (host, expected) => {
     const { oneId } = await startWithEmbedded({ BASE_URL: `http://${host}:3000` });
     expect(new URL(oneId.issuer).hostname).toBe(expected);
+  });
+});
+
+describe('an app that stops', () => {
+  test("answers what OneID has asked, though every replica's word is waited for", async () => {
+    const { app, local, oneId } = await startWithEmbedded({ LIVENESS_MAX_STALENESS_MS: '1000' });
+    await newUser({ ...running, local }).signIn();
+    const { cookie } = user;
+    const otherApp = await OtherApp.at(oneId);
+    await otherApp.logOut(user.browser, await otherApp.signIn(user.browser));
+    await until('the logout is on record', async () => (await user.meInShortWith(cookie)) === '401 logged_out');
+    await app.close();
+    expect(oneId.deliveries.finished).toMatchObject([{ clientId: 'reference-app', status: 200, attempts: 1 }]);
   });
 });
 

@@ -1,14 +1,4 @@
-import {
-  Controller,
-  Get,
-  Header,
-  NotFoundException,
-  Param,
-  Post,
-  Redirect,
-  UseFilters,
-  UseGuards,
-} from '@nestjs/common';
+import { Controller, Get, Header, Param, Post, Redirect, UseFilters, UseGuards } from '@nestjs/common';
 import { CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
 import { type Language } from '../html/language.js';
 import { ErrorPageFilter } from '../pages/error-page.filter.js';
@@ -40,6 +30,7 @@ export class SessionsController {
   @Post(':handle/end')
   @Redirect('/', 303)
   async end(@CurrentSession() session: SessionFacts, @Param('handle') handle: string): Promise<void> {
-    if (!(await this.sessions.end(session, handle))) throw new NotFoundException();
+    // one that has ended already is what was asked for
+    await this.sessions.end(session, handle);
   }
 }

@@ -3,7 +3,7 @@ import { extname, join } from 'node:path';
 import { Controller, Get, NotFoundException, Param, Res } from '@nestjs/common';
 import { type Response } from 'express';
 
-const NAMES = ['app.css', 'app.js', 'shared-stream.js'];
+const NAMES = ['app.css', 'app.js'];
 
 /** The pages' style and scripts, as they lie beside this file. */
 @Controller('assets')

@@ -139,7 +139,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
       unavailable: 'That is not possible just now, please wait a moment.',
       other: 'Page not found.',
     },
-    notSignedIn: 'You are not signed in',
+    notSignedIn: 'That sign-in did not work',
     signInFailures: {
       transaction: 'This sign-in was not started in this browser, is too old, or is used already.',
       code: 'OneID does not accept this sign-in any more.',
@@ -156,7 +156,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     signsInWith: 'Đăng nhập bằng OneID tại',
     signedOut: 'Bạn chưa đăng nhập',
     whatThisIs:
-      'Ứng dụng này đăng nhập bằng OneID. Khi bạn đăng xuất tại OneID, hoặc từ bất kỳ ứng dụng nào khác trong cùng phiên OneID, ứng dụng này cũng đăng xuất bạn: ngay lập tức, trên mọi replica, và dứt khoát.',
+      'Ứng dụng này đăng nhập bằng OneID. Khi bạn đăng xuất tại OneID, hoặc từ bất kỳ ứng dụng nào khác trong cùng phiên OneID, ứng dụng này cũng đăng xuất bạn: ngay lập tức, trên mọi replica, và vĩnh viễn.',
     tryThis: [
       'Đăng nhập tại đây (tài khoản demo, mật khẩu demo).',
       'Mở ứng dụng thứ hai bên cạnh và đăng nhập: OneID đã biết bạn.',

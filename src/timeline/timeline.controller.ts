@@ -1,6 +1,7 @@
 import { Controller, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
 import { CurrentSession, SessionAliveGuard, SessionConnections, type SessionFacts } from 'nestjs-oneid-logout';
-import { delay, filter, map, merge, type Observable, share, takeUntil, tap } from 'rxjs';
+import { delayWhen, filter, map, merge, type Observable, of, share, takeUntil, tap, timer } from 'rxjs';
+import { handleOf } from '../account/my-sessions.js';
 import { type Language } from '../html/language.js';
 import { Lang } from '../pages/language.js';
 import { type PageTexts, pageTexts } from '../pages/texts.js';
@@ -9,7 +10,7 @@ import { type Happening, Timeline } from './timeline.js';
 /** OneID has its answer after the session has ended: so long what belongs to that end is still told, milliseconds. */
 const LAST_WORDS = 1_500;
 
-/** The timeline of whoever is looking, as server-sent events: `entry`, and `over` when their session is. */
+/** The timeline of whoever is looking, as server-sent events: whose `session`, each `entry`, and `over` when it is. */
 @Controller('timeline')
 export class TimelineController {
   constructor(
@@ -27,12 +28,13 @@ export class TimelineController {
       share(),
     );
     return merge(
+      of({ type: 'session', data: { handle: handleOf(session) } }),
       this.timeline.of(session).pipe(
         filter(({ kind }) => !isOver || kind === 'told' || kind === 'obeyed'),
         map((happening) => ({ type: 'entry', data: entryOf(happening, texts) })),
       ),
       over.pipe(map((reason) => ({ type: 'over', data: { reason } }))),
-    ).pipe(takeUntil(over.pipe(delay(LAST_WORDS))));
+    ).pipe(takeUntil(over.pipe(delayWhen((reason) => timer(reason === 'logged_out' ? LAST_WORDS : 0)))));
   }
 }
 

@@ -1,8 +1,6 @@
 // What the pages do beside being read: times as the reader would put them, the live timeline, and the word that the
 // session is over. Without it everything but the timeline works all the same.
 
-import { shareStream } from './shared-stream.js';
-
 const { lang } = document.documentElement;
 const locale = navigator.languages.find((language) => language.startsWith(lang)) ?? lang;
 const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
@@ -31,11 +29,22 @@ const GATHERING = 200;
 /** @typedef {{ at: string, kind: string, channel?: string, text: string }} Entry */
 
 const timeline = document.querySelector('#timeline');
-const lost = document.querySelector('#lost');
+const lost = /** @type {HTMLElement | null} */ (document.querySelector('#lost'));
 const notice = /** @type {HTMLTemplateElement | null} */ (document.querySelector('#over-notice'));
 
+/** @type {EventSource | undefined} */
+let stream;
+let failures = 0;
+let isOver = false;
+
 putTimes(document);
-if (notice) shareStream(`timeline of ${notice.dataset.session}`, listen, receive);
+if (notice) {
+  start();
+  // Over HTTP/1.1 a browser opens six connections to an app, and a stream takes one: with six tabs that listen nothing would
+  // come through any more, not even a logout. So a page listens while it is seen, and looks what has happened when it is
+  // seen again.
+  document.addEventListener('visibilitychange', () => (document.hidden ? stop() : start()));
+}
 
 // The browser may keep a page as it is and show it again, whatever its Cache-Control says: it may be of a session that has
 // ended since.
@@ -51,62 +60,61 @@ function putTimes(within) {
   for (const time of within.querySelectorAll('time')) time.textContent = moment.format(new Date(time.dateTime));
 }
 
-/**
- * Listens, and goes on listening.
- *
- * @param {import('./shared-stream.js').Receive} tell
- * @param {number} failures in a row before this
- */
-function listen(tell, failures = 0) {
-  const source = new EventSource('/timeline');
-  let isOver = false;
+function start() {
+  if (stream || isOver || document.hidden) return;
+  const source = (stream = new EventSource('/timeline'));
   source.addEventListener('open', () => {
     failures = 0;
-    tell({ type: 'begin' });
+    say('');
+    timeline?.replaceChildren();
   });
-  source.addEventListener('entry', ({ data }) => tell({ type: 'entry', data: JSON.parse(data) }));
+  source.addEventListener('session', ({ data }) => {
+    // this browser is in another session by now
+    if (JSON.parse(data).handle !== notice?.dataset.session) location.reload();
+  });
+  source.addEventListener('entry', ({ data }) => addEntry(JSON.parse(data)));
   source.addEventListener('over', ({ data }) => {
     const { reason } = JSON.parse(data);
     // of the app, not of the session
     if (reason === 'out_of_sync' || reason === 'shutting_down') return;
-    isOver = true;
-    tell({ type: 'over', data: reason });
-    setTimeout(() => source.close(), LAST_WORDS);
+    showOver(reason);
+    setTimeout(stop, LAST_WORDS);
   });
   source.addEventListener('error', () => {
     if (isOver) {
-      source.close();
+      stop();
       return;
     }
-    tell({ type: 'lost' });
+    say(lost?.dataset.text ?? '');
     // it comes back by itself, but not after a refusal
-    if (source.readyState === EventSource.CLOSED) void askAgain(tell, failures + 1);
+    if (source.readyState !== EventSource.CLOSED) return;
+    stop();
+    void askAgain();
   });
 }
 
-/**
- * @param {import('./shared-stream.js').Receive} tell
- * @param {number} failures
- */
-async function askAgain(tell, failures) {
+function stop() {
+  stream?.close();
+  stream = undefined;
+}
+
+/** Asks whether the session lives, and comes back with patience where nobody says that it does not. */
+async function askAgain() {
+  failures += 1;
   const answer = await fetch('/me').catch(() => undefined);
   if (answer?.status === 401) {
-    const { reason } = await answer.json();
-    tell({ type: 'over', data: reason });
+    const { reason } = await answer.json().catch(() => ({ reason: 'unknown' }));
+    showOver(reason);
     return;
   }
   const longest = Math.min(PATIENCE * 2 ** failures, MOST_PATIENCE);
   await new Promise((resolve) => setTimeout(resolve, (longest / 2) * (1 + Math.random())));
-  if (answer?.ok) listen(tell, failures);
-  else await askAgain(tell, failures + 1);
+  start();
 }
 
-/** @param {import('./shared-stream.js').Message} message */
-function receive({ type, data }) {
-  if (lost) lost.textContent = type === 'lost' ? (/** @type {HTMLElement} */ (lost).dataset.text ?? '') : '';
-  if (type === 'begin') timeline?.replaceChildren();
-  if (type === 'over') showOver(data);
-  if (type === 'entry') addEntry(data);
+/** @param {string} words of trouble with the connection */
+function say(words) {
+  if (lost && lost.textContent !== words) lost.textContent = words;
 }
 
 /** @param {Entry} entry */
@@ -136,6 +144,8 @@ function addEntry({ at, kind, channel, text }) {
  * @param {string} reason
  */
 function showOver(reason) {
+  isOver = true;
+  say('');
   const place = document.querySelector('#over');
   if (!notice || !place || place.hasChildNodes()) return;
   const content = /** @type {DocumentFragment} */ (notice.content.cloneNode(true));
