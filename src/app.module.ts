@@ -1,6 +1,8 @@
 import { type DynamicModule, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { OneIdLogoutModule } from 'nestjs-oneid-logout';
+import { HomeController } from './account/home.controller.js';
+import { LogoutController } from './account/logout.controller.js';
 import { MySessions } from './account/my-sessions.js';
 import { SessionsController } from './account/sessions.controller.js';
 import { AccessTokens } from './api/access-tokens.js';
@@ -11,9 +13,7 @@ import { OneIdModule } from './oneid/oneid.module.js';
 import { AssetsController } from './pages/assets.controller.js';
 import { NotFoundPageFilter } from './pages/error-page.filter.js';
 import { HealthController } from './pages/health.controller.js';
-import { LogoutController } from './pages/logout.controller.js';
-import { Pages } from './pages/page.js';
-import { PagesController } from './pages/pages.controller.js';
+import { Pages } from './pages/pages.js';
 import { Settings } from './settings.js';
 import { SignInTransactions } from './sign-in/sign-in-transactions.js';
 import { SignInController } from './sign-in/sign-in.controller.js';
@@ -32,7 +32,7 @@ export class AppModule implements NestModule {
         OneIdLogoutModule.forRootAsync({ inject: [Settings, OneId], useFactory: oneIdLogoutOptions }),
       ],
       controllers: [
-        PagesController,
+        HomeController,
         LogoutController,
         SessionsController,
         TimelineController,

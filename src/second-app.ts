@@ -17,7 +17,7 @@ const IDENTITY: AppIdentity = { name: 'Second app', cookiePrefix: 'second_app', 
  * @param preferredPort or a free one
  */
 export async function startSecondApp(oneId: EmbeddedOneId, preferredPort: number): Promise<NestExpressApplication> {
-  const port = await freePort(preferredPort % 65_536);
+  const port = await freePort(preferredPort < 65_536 ? preferredPort : 0);
   const baseUrl = `http://127.0.0.1:${port}`;
   const clientSecret = randomBytes(32).toString('base64url');
   const { issuer, apiAudience } = oneId;

@@ -10,7 +10,7 @@ import {
   SessionEntity,
 } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { escapePath } from '../libs/oneid-logout/src/database/session-tables.js';
+import { escapePath } from '../libs/oneid-logout/src/migrations/table-path.js';
 import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/migrations/1796000000000-add-session-label.js';
 import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type ListedSession, LogoutService, type SessionFacts, SessionRegistry } from 'nestjs-oneid-logout';
+import { handleOf } from '../pages/session-handle.js';
 import { Timeline } from '../timeline/timeline.js';
 
 /** One of a user's sessions, as a page may tell of it. */
@@ -33,13 +33,12 @@ export class MySessions {
     }));
   }
 
-  /** @returns false when the user has no such session, or none that lives */
-  async end(mine: SessionFacts, handle: string): Promise<boolean> {
+  /** Of a session that is not the user's nothing happens, and of one that has ended already. */
+  async end(mine: SessionFacts, handle: string): Promise<void> {
     const session = (await this.all(mine)).find((candidate) => handleOf(candidate) === handle);
-    if (session === undefined) return false;
+    if (session === undefined) return;
     await this.logout.end(session.id);
     this.timeline.add(mine, { kind: 'session_ended', device: session.label });
-    return true;
   }
 
   async endOthers(mine: SessionFacts): Promise<void> {
@@ -55,9 +54,4 @@ export class MySessions {
     const isOld = mine.id !== undefined && newest.every(({ id }) => id !== mine.id);
     return isOld ? [...newest, mine as ListedSession] : newest;
   }
-}
-
-/** Names a session to a page. The id itself is a secret of the browser whose session it is. */
-export function handleOf({ id = '' }: SessionFacts): string {
-  return createHash('sha256').update(`handle of ${id}`).digest('hex').slice(0, 24);
 }

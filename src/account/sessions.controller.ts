@@ -3,9 +3,9 @@ import { CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-one
 import { type Language } from '../html/language.js';
 import { ErrorPageFilter } from '../pages/error-page.filter.js';
 import { Lang } from '../pages/language.js';
+import { SameOriginGuard } from '../pages/same-origin.guard.js';
 import { pageTexts } from '../pages/texts.js';
 import { MySessions } from './my-sessions.js';
-import { SameOriginGuard } from './same-origin.guard.js';
 import { sessionList } from './session-list.js';
 
 /** What the forms in the list of sessions do, and the list itself, for a page that is open already. */
@@ -30,7 +30,6 @@ export class SessionsController {
   @Post(':handle/end')
   @Redirect('/', 303)
   async end(@CurrentSession() session: SessionFacts, @Param('handle') handle: string): Promise<void> {
-    // one that has ended already is what was asked for
     await this.sessions.end(session, handle);
   }
 }

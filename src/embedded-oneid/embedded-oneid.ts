@@ -117,6 +117,7 @@ const renderErrors: Koa.Middleware = async (ctx, next) => {
     answer(ctx, errorPage(visitorOf(ctx), error.error, error.error_description));
   }
   if (ctx.status === 404 && !ctx.body) {
+    // or Koa makes it 200 when there is a body
     ctx.status = 404;
     answer(ctx, errorPage(visitorOf(ctx), 'not_found'));
   }

@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import { type Html, html, type Part } from '../html/html.js';
-import { firstLanguage, type Language, LANGUAGES } from '../html/language.js';
+import { firstLanguage, type Language } from '../html/language.js';
+import { languageSwitch } from '../html/language-switch.js';
 import { STYLE } from './style.js';
 import { type OneIdTexts, oneIdTexts } from './texts.js';
 
@@ -72,21 +73,3 @@ export function page({ language, texts, url }: Visitor, title: string, body: Par
       </body>
     </html> `;
 }
-
-function languageSwitch(current: Language, url: URL): Html {
-  const links = Object.entries(LANGUAGES).map(([language, name]) => {
-    const there = new URL(url);
-    there.searchParams.set('lang', language);
-    const href = there.pathname + there.search;
-    return html`<a
-      lang="${language}"
-      hreflang="${language}"
-      href="${href}"
-      ${language === current ? CURRENT : undefined}
-      >${name}</a
-    >`;
-  });
-  return html`<nav aria-label="Language, ngôn ngữ">${links}</nav>`;
-}
-
-const CURRENT = html` aria-current="true"`;

@@ -2,6 +2,8 @@ import { type Html, html } from '../html/html.js';
 import type { EmbeddedClient } from './embedded-client.js';
 import { page, type Visitor } from './page.js';
 
+const INVALID = html` aria-invalid="true" autofocus`;
+
 export function errorPage(visitor: Visitor, code: string, description = ''): Html {
   return page(
     visitor,
@@ -11,8 +13,6 @@ export function errorPage(visitor: Visitor, code: string, description = ''): Htm
       <p class="actions"><a class="button quiet" href="/">${visitor.texts.startAgain}</a></p>`,
   );
 }
-
-const INVALID = html` aria-invalid="true" autofocus`;
 
 export interface LoginForm {
   readonly username: string;
@@ -97,13 +97,7 @@ export function confirmLogoutPage(visitor: Visitor, question: LogoutQuestion): H
     visitor,
     texts.confirm,
     html`<p>${leaving.length > 0 ? texts.leaveApps : texts.leaveNoApps}</p>
-      ${
-        leaving.length > 0
-          ? html`<ul class="apps">
-              ${leaving.map((client) => html`<li>${nameOf(client)}</li>`)}
-            </ul>`
-          : undefined
-      }
+      ${appList(leaving, nameOf)}
       <form method="post" action="${action}">
         <input type="hidden" name="challenge" value="${challenge}" />
         <input type="hidden" name="next" value="${next}" />
@@ -141,17 +135,20 @@ export function loggedOutPage(visitor: Visitor, apps: readonly EmbeddedClient[])
   );
 }
 
-function appList(clients: readonly EmbeddedClient[]): Html | undefined {
+function appList(
+  clients: readonly EmbeddedClient[],
+  show: (client: EmbeddedClient) => Html | string = link,
+): Html | undefined {
   if (clients.length === 0) return undefined;
-  const items = clients.map((client) => html`<li>${link(client)}</li>`);
+  const items = clients.map((client) => html`<li>${show(client)}</li>`);
   return html`<ul class="apps">
     ${items}
   </ul>`;
 }
 
-function link(client: EmbeddedClient): Html {
+function link(client: EmbeddedClient): Html | string {
   const name = nameOf(client);
-  return client.uri === undefined ? html`${name}` : html`<a href="${client.uri}">${name}</a>`;
+  return client.uri === undefined ? name : html`<a href="${client.uri}">${name}</a>`;
 }
 
 function nameOf({ name, clientId }: EmbeddedClient): string {

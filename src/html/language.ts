@@ -10,7 +10,11 @@ export type InEveryLanguage<T> = Readonly<Record<Language, T>>;
 export function firstLanguage(tags: readonly (string | undefined)[]): Language | undefined {
   for (const tag of tags) {
     const language = tag?.toLowerCase().split('-')[0];
-    if (language === 'en' || language === 'vi') return language;
+    if (isLanguage(language)) return language;
   }
   return undefined;
+}
+
+function isLanguage(tag: string | undefined): tag is Language {
+  return tag !== undefined && Object.hasOwn(LANGUAGES, tag);
 }

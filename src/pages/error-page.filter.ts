@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, HttpException, NotFoundException } from '@ne
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { type Request, type Response } from 'express';
 import { SessionRejectedError } from 'nestjs-oneid-logout';
-import { Pages } from './page.js';
+import { Pages } from './pages.js';
 import { type PageTexts } from './texts.js';
 
 /** Errors of pages are pages; programs that accept JSON only get Nest's own answer. */

@@ -1,6 +1,6 @@
 import { type SessionFacts } from 'nestjs-oneid-logout';
-import { handleOf } from '../account/my-sessions.js';
 import { type Html, html, type Part } from '../html/html.js';
+import { handleOf } from './session-handle.js';
 import { type PageTexts } from './texts.js';
 
 /** What the page's script puts in the place of {@link live}'s content when the session is over. */

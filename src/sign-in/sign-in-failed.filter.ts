@@ -7,7 +7,7 @@ import {
   ResponseBodyError,
   WWWAuthenticateChallengeError,
 } from 'openid-client';
-import { Pages } from '../pages/page.js';
+import { Pages } from '../pages/pages.js';
 import { type PageTexts } from '../pages/texts.js';
 import { UnknownTransactionError } from './sign-in-transactions.js';
 

@@ -1,9 +1,9 @@
 import { Controller, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
 import { CurrentSession, SessionAliveGuard, SessionConnections, type SessionFacts } from 'nestjs-oneid-logout';
 import { delayWhen, filter, map, merge, type Observable, of, share, takeUntil, tap, timer } from 'rxjs';
-import { handleOf } from '../account/my-sessions.js';
 import { type Language } from '../html/language.js';
 import { Lang } from '../pages/language.js';
+import { handleOf } from '../pages/session-handle.js';
 import { type PageTexts, pageTexts } from '../pages/texts.js';
 import { type Happening, Timeline } from './timeline.js';
 

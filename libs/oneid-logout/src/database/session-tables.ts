@@ -3,6 +3,7 @@ import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
+import { escapePath } from '../migrations/table-path.js';
 
 /** The library's tables as SQL calls them: quoted, with the `schema` and `entityPrefix` of the data source's options. */
 export interface SessionTables {
@@ -23,12 +24,4 @@ export function sessionTablesOf(dataSource: DataSource): SessionTables {
 
 export function tableOf(dataSource: DataSource, entity: EntityTarget<ObjectLiteral>): string {
   return escapePath(dataSource, dataSource.getMetadata(entity).tablePath);
-}
-
-/** @param path a table's name, with its schema before it where there is one */
-export function escapePath({ driver }: DataSource, path: string): string {
-  return path
-    .split('.')
-    .map((part) => driver.escape(part))
-    .join('.');
 }

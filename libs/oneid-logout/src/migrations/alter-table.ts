@@ -1,6 +1,5 @@
 import { type QueryRunner } from 'typeorm';
-import { escapePath } from '../database/session-tables.js';
-import { tablePathOf } from './table-path.js';
+import { escapePath, tablePathOf } from './table-path.js';
 
 /** How long everything else may queue behind a change that waits for its turn, seconds. */
 const LOCK_PATIENCE = 2;

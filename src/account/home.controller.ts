@@ -1,16 +1,16 @@
 import { Controller, Get, Header, Req, UseFilters, UseGuards } from '@nestjs/common';
 import { type Request } from 'express';
 import { AllowAnonymous, CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
-import { MySessions } from '../account/my-sessions.js';
 import { OneId } from '../oneid/oneid.js';
+import { ErrorPageFilter } from '../pages/error-page.filter.js';
+import { Pages } from '../pages/pages.js';
 import { accountPage } from './account-page.js';
-import { ErrorPageFilter } from './error-page.filter.js';
 import { signedInHome, signedOutHome } from './home-page.js';
-import { Pages } from './page.js';
+import { MySessions } from './my-sessions.js';
 
-/** What the browser sees. */
+/** What people see before, while and after they are signed in. */
 @Controller()
-export class PagesController {
+export class HomeController {
   constructor(
     private readonly pages: Pages,
     private readonly sessions: MySessions,

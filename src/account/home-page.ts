@@ -1,10 +1,10 @@
 import { type SessionFacts } from 'nestjs-oneid-logout';
-import { type MySession } from '../account/my-sessions.js';
-import { sessionList } from '../account/session-list.js';
-import { type OtherApp } from '../oneid/oneid.js';
 import { type Html, html } from '../html/html.js';
-import { live } from './live.js';
-import { type PageTexts } from './texts.js';
+import { type OtherApp } from '../oneid/oneid.js';
+import { live } from '../pages/live.js';
+import { type PageTexts } from '../pages/texts.js';
+import { type MySession } from './my-sessions.js';
+import { sessionList } from './session-list.js';
 
 /** @param isDemo with a OneID of its own, whose account is known */
 export function signedOutHome(texts: PageTexts, isDemo: boolean): Html {

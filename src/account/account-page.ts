@@ -1,8 +1,8 @@
 import { type SessionFacts } from 'nestjs-oneid-logout';
 import { type Html, html } from '../html/html.js';
-import { live } from './live.js';
-import { type PageTexts } from './texts.js';
-import { time } from './time.js';
+import { live } from '../pages/live.js';
+import { type PageTexts } from '../pages/texts.js';
+import { time } from '../pages/time.js';
 
 /** All that is known of a session, but for its id, which is a secret. */
 export function accountPage(texts: PageTexts, session: SessionFacts): Html {

@@ -7,12 +7,12 @@ import {
   SessionAliveGuard,
   type SessionFacts,
 } from 'nestjs-oneid-logout';
-import { SameOriginGuard } from '../account/same-origin.guard.js';
 import { type Language } from '../html/language.js';
+import { ErrorPageFilter } from '../pages/error-page.filter.js';
+import { Lang } from '../pages/language.js';
+import { SameOriginGuard } from '../pages/same-origin.guard.js';
 import { Settings } from '../settings.js';
 import { sessionCookie } from '../sign-in/session-cookie.js';
-import { ErrorPageFilter } from './error-page.filter.js';
-import { Lang } from './language.js';
 
 /** Logouts that start here. */
 @Controller('logout')

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type Request } from 'express';
-import { type Html, html, type Part } from '../html/html.js';
-import { type Language, LANGUAGES } from '../html/language.js';
+import { html, type Part } from '../html/html.js';
+import { type Language } from '../html/language.js';
+import { languageSwitch } from '../html/language-switch.js';
 import { OneId } from '../oneid/oneid.js';
 import { type OneIdRegistration, Settings } from '../settings.js';
 import { languageOf } from './language.js';
@@ -51,7 +52,7 @@ export class PageWriter {
         <body>
           <header>
             <a class="brand" href="/">${name}</a>
-            <nav aria-label="Language, ngôn ngữ">${this.languageLinks()}</nav>
+            ${languageSwitch(language, this.address)}
           </header>
           <main>${body}</main>
           <footer>
@@ -77,21 +78,9 @@ export class PageWriter {
     );
   }
 
-  private languageLinks(): Html[] {
-    // what was posted can't be asked for again
-    const path = this.request.method === 'GET' ? this.request.originalUrl : '/';
-    return Object.entries(LANGUAGES).map(([language, name]) => {
-      const there = new URL(this.settings.baseUrl + path);
-      there.searchParams.set('lang', language);
-      return html`<a
-        lang="${language}"
-        hreflang="${language}"
-        href="${there.href}"
-        ${language === this.language ? CURRENT : undefined}
-        >${name}</a
-      >`;
-    });
+  /** What was posted can't be asked for again: its page leads to the first one. */
+  private get address(): URL {
+    const { method, originalUrl } = this.request;
+    return new URL(this.settings.baseUrl + (method === 'GET' ? originalUrl : '/'));
   }
 }
-
-const CURRENT = html` aria-current="true"`;
