@@ -1,11 +1,12 @@
 import http from 'node:http';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
-import { deviceOf } from '../src/account/device.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { LogoutService, SessionRegistry, SessionRepository, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { Browser } from '../src/demo/browser.js';
 import { elements } from '../src/demo/html.js';
 import { ReferenceUser } from '../src/demo/reference-user.js';
 import { pageTexts } from '../src/pages/texts.js';
+import { deviceOf } from '../src/sign-in/device.js';
+import { Timeline } from '../src/timeline/timeline.js';
 import { until } from './support/until.js';
 import { World } from './support/world.js';
 
@@ -266,6 +267,49 @@ describe('pages that are none', () => {
     for (const path of ['/account', '/login/callback?state=x']) {
       expect((await user.browser.get(world.url + path)).headers.get('cache-control')).toBe('no-store');
     }
+  });
+});
+
+describe('without its store', () => {
+  const noStore = () => new StoreUnavailableError(new Error('connect ECONNREFUSED 10.0.0.7'));
+
+  beforeEach(() => user.signIn());
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  test.each(['/', '/account', '/sessions'])('GET %s is a page that says to wait, and no more', async (path) => {
+    jest.spyOn(world.app.get(SessionRepository), 'check').mockRejectedValue(noStore());
+    const page = await user.browser.get(world.url + path);
+    expect([page.status, page.headers.get('retry-after'), page.headers.get('cache-control')]).toEqual([
+      503,
+      '5',
+      'no-store',
+    ]);
+    expect(page.body).toContain(en.failures.unavailable);
+    expect(page.body).not.toContain('ECONNREFUSED');
+  });
+
+  test('nobody is told that they are logged out, nor loses their cookie', async () => {
+    jest.spyOn(world.app.get(LogoutService), 'end').mockRejectedValue(noStore());
+    const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
+    expect([page.status, page.body.includes(en.failures.unavailable)]).toEqual([503, true]);
+    expect([page.headers.getSetCookie(), page.headers.get('clear-site-data')]).toEqual([[], null]);
+    expect(await user.meInShort()).toBe('200');
+  });
+
+  test('others that could not be ended are not told of', async () => {
+    jest.spyOn(world.app.get(LogoutService), 'endOthers').mockRejectedValue(noStore());
+    const add = jest.spyOn(world.app.get(Timeline), 'add');
+    const answer = await post('/sessions/end-others', fromHere);
+    expect([answer.status, (await answer.text()).includes(en.failures.unavailable)]).toEqual([503, true]);
+    expect(add).not.toHaveBeenCalled();
+  });
+
+  test('the stream is refused, so that the page asks again', async () => {
+    jest.spyOn(world.app.get(SessionRepository), 'check').mockRejectedValue(noStore());
+    const answer = await fetch(`${world.url}/timeline`, { headers: { cookie: user.cookie } });
+    expect(answer.status).toBe(503);
   });
 });
 

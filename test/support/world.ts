@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type INestApplication } from '@nestjs/common';
+import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { createApp } from '../../src/create-app.js';
 import { type EmbeddedOneId } from '../../src/embedded-oneid/embedded-oneid.js';
 import { freePort } from '../../src/embedded-oneid/free-port.js';
@@ -34,6 +35,15 @@ export class World {
     if (embedded === undefined) throw new Error('no embedded OneID');
     const secondApp = await startSecondApp(embedded, preferredPort === 0 ? 0 : port + 2);
     return new World(app, settings.baseUrl, secondApp, await secondApp.getUrl(), embedded, folder);
+  }
+
+  /** OneID tells the app that a login is over, and keeps it alive itself, as some versions of Hydra do. */
+  async endAtAppAlone({ issuer, sid }: { readonly issuer: string; readonly sid: string }): Promise<void> {
+    await this.app.get(LogoutRecorder, { strict: false }).backchannel({
+      ...{ issuer, sid, clientId: 'reference-app', scope: 'session' },
+      jti: `of ${sid}`,
+      iat: Math.floor(Date.now() / 1000),
+    });
   }
 
   async stop(): Promise<void> {

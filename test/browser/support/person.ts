@@ -93,6 +93,12 @@ export class Person {
     return `${answer.status()} ${reason}`.trim();
   }
 
+  /** This browser's login at OneID, as an app knows it. */
+  async loginAt(url: string): Promise<{ issuer: string; sid: string }> {
+    const answer = await this.context.request.get(`${url}/me`);
+    return (await answer.json()) as { issuer: string; sid: string };
+  }
+
   close(): Promise<void> {
     return this.context.close();
   }
