@@ -241,7 +241,7 @@ describe.each(databases)('races, on $name', (database) => {
     });
   });
 
-  it('BC-8: the same logout token twice at once is one logout and one event', async () => {
+  it('BC-8: the same logout token twice at once is one logout, told of once', async () => {
     const events: string[] = [];
     const subscriptions = [slow, fast].map((store) =>
       store.events.logouts.subscribe(({ channel }) => events.push(channel)),
@@ -256,7 +256,8 @@ describe.each(databases)('races, on $name', (database) => {
         after: async () => {
           const ids = ['sid', 'sub'].map((kind) => digest(['backchannel', issuer, token.clientId, token.jti, kind]));
           for (const id of ids) expect(await fast.row('logout', id)).toBeDefined();
-          expect(events).toEqual(['backchannel']);
+          // its login, and all else of its user
+          expect(events).toEqual(['backchannel', 'backchannel']);
         },
       });
     });

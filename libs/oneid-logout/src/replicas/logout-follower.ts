@@ -214,6 +214,6 @@ export class LogoutFollower extends BackgroundJob {
     if (this.toldOfFailure) this.logger.log("Other replicas' logouts are followed again.");
     this.toldOfFailure = false;
     this.last = { began, now };
-    for (const logout of news) this.events.publishFound([logout]);
+    this.events.publishFound(news);
   }
 }

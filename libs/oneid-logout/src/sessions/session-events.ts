@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { defer, filter, map, merge, type Observable, ReplaySubject, Subject, take } from 'rxjs';
+import { concatAll, defer, filter, map, merge, type Observable, ReplaySubject, Subject, take } from 'rxjs';
 import { ends, type LogoutChannel, type LogoutFact } from './rule.js';
-import { type SessionFacts, targetsOf } from './session.js';
+import { type SessionFacts } from './session.js';
 
-/** Logouts that have been recorded. One event may end many sessions, or none that this process knows. */
+/** A logout that has been recorded. It may end many sessions, or none that this process knows. */
 export interface LogoutEvent {
   readonly channel: LogoutChannel;
   /** Does this logout end that session? */
@@ -16,9 +16,6 @@ export interface PublishedLogout extends LogoutFact {
   readonly id: string;
   readonly channel: LogoutChannel;
 }
-
-/** What one event tells of. */
-type PublishedLogouts = readonly [PublishedLogout, ...PublishedLogout[]];
 
 /** How many logouts to know again that come twice: from here, and from the database. */
 const REMEMBERED = 10_000;
@@ -36,7 +33,7 @@ const REMEMBERED = 10_000;
 @Injectable()
 export class SessionEvents implements OnModuleDestroy {
   private readonly own = new Subject<readonly PublishedLogout[]>();
-  private readonly news = new Subject<PublishedLogouts>();
+  private readonly news = new Subject<readonly PublishedLogout[]>();
   private readonly watching = new ReplaySubject<void>(1);
   private readonly due = new Subject<void>();
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
@@ -48,15 +45,18 @@ export class SessionEvents implements OnModuleDestroy {
   readonly recorded: Observable<readonly PublishedLogout[]> = this.own.asObservable();
 
   /** @internal The same, and what other replicas have recorded; nothing twice. */
-  readonly published: Observable<PublishedLogouts> = this.news.asObservable();
+  readonly published: Observable<readonly PublishedLogout[]> = this.news.asObservable();
 
   /** @internal Somebody wants to be told. */
   readonly watched: Observable<void> = this.watching.asObservable();
 
-  /** Every recorded logout, once; OneID's retries of the same one are not repeated here. */
+  /**
+   * Every recorded logout, once; OneID's retries of the same one are not repeated here. One that ends several things (a
+   * login and all else of its user, each other session of a user) is an event for each of them.
+   */
   readonly logouts: Observable<LogoutEvent> = defer(() => {
     this.watching.next();
-    return this.news.pipe(map(toEvent));
+    return this.news.pipe(concatAll(), map(toEvent));
   });
 
   /** Emits once, when a logout ends this session, and completes. */
@@ -77,8 +77,7 @@ export class SessionEvents implements OnModuleDestroy {
   publishFound(logouts: readonly PublishedLogout[]): void {
     const news = logouts.filter(({ id }) => !this.known.has(id));
     for (const { id } of news) this.known.set(id, true);
-    const [first, ...others] = news;
-    if (first !== undefined) this.news.next([first, ...others]);
+    this.news.next(news);
   }
 
   /** @internal */
@@ -93,12 +92,6 @@ export class SessionEvents implements OnModuleDestroy {
   }
 }
 
-function toEvent(logouts: PublishedLogouts): LogoutEvent {
-  return {
-    channel: logouts[0].channel,
-    ends: (session) => {
-      const targets = targetsOf(session);
-      return logouts.some((logout) => ends(logout, session, targets));
-    },
-  };
+function toEvent(logout: PublishedLogout): LogoutEvent {
+  return { channel: logout.channel, ends: (session) => ends(logout, session) };
 }
