@@ -51,39 +51,36 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     ['a new sign-in', ['replaced'], ({ phone }) => store.recorder.bySession(phone, 'replaced'), ['phone']],
   ];
 
-  it.each(cases)(
-    '%s: an event for each thing it ends, that knows whom it ends',
-    async (_who, channels, logOut, ended) => {
-      const [channel] = channels;
-      const sessions: Sessions = {
-        phone: await signIn('alice', 'phone'),
-        laptop: await signIn('alice', 'laptop'),
-        sidless: await signIn('alice'),
-        other: await signIn('bob', 'bobs'),
-      };
-      const closed: string[] = [];
-      const completed: string[] = [];
-      for (const [name, session] of Object.entries(sessions)) {
-        store.events.ended(session).subscribe({
-          next: (event) => closed.push(`${name} ${event.channel}`),
-          complete: () => completed.push(name),
-        });
-      }
-      await logOut(sessions);
-      expect(events.map((event) => event.channel)).toEqual(channels);
-      for (const [name, session] of Object.entries(sessions)) {
-        expect(events.some((event) => event.ends(session))).toBe(ended.includes(name as keyof Sessions));
-        // as the guard has it
-        expect(await store.isAlive(session.id)).toBe(!ended.includes(name as keyof Sessions));
-      }
-      expect(closed).toEqual(ended.map((name) => `${name} ${channel}`));
-      expect(completed).toEqual(ended);
+  it.each(cases)('%s: an event for each thing it ends', async (_who, channels, logOut, ended) => {
+    const [channel] = channels;
+    const sessions: Sessions = {
+      phone: await signIn('alice', 'phone'),
+      laptop: await signIn('alice', 'laptop'),
+      sidless: await signIn('alice'),
+      other: await signIn('bob', 'bobs'),
+    };
+    const closed: string[] = [];
+    const completed: string[] = [];
+    for (const [name, session] of Object.entries(sessions)) {
+      store.events.ended(session).subscribe({
+        next: (event) => closed.push(`${name} ${event.channel}`),
+        complete: () => completed.push(name),
+      });
+    }
+    await logOut(sessions);
+    expect(events.map((event) => event.channel)).toEqual(channels);
+    for (const [name, session] of Object.entries(sessions)) {
+      expect(events.some((event) => event.ends(session))).toBe(ended.includes(name as keyof Sessions));
+      // as the guard has it
+      expect(await store.isAlive(session.id)).toBe(!ended.includes(name as keyof Sessions));
+    }
+    expect(closed).toEqual(ended.map((name) => `${name} ${channel}`));
+    expect(completed).toEqual(ended);
 
-      clock.advance(2_000);
-      const later = await signIn('alice', 'later');
-      expect(events.map((event) => event.ends(later))).toEqual(channels.map(() => false));
-    },
-  );
+    clock.advance(2_000);
+    const later = await signIn('alice', 'later');
+    expect(events.map((event) => event.ends(later))).toEqual(channels.map(() => false));
+  });
 
   it("BC-8: OneID's retries are no further events", async () => {
     const token = store.logout({ sid: 'phone', sub: 'alice', scope: 'user' });

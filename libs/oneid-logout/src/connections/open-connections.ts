@@ -110,8 +110,8 @@ export class OpenConnections extends BackgroundJob {
   private begin(): void {
     if (this.started) return;
     this.started = true;
-    this.events.published.subscribe((logouts) => {
-      for (const logout of logouts) this.endAll(logout);
+    this.events.published.subscribe((logout) => {
+      this.endAll(logout);
     });
     this.start();
   }

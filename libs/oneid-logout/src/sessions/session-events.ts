@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { concatAll, defer, filter, map, merge, type Observable, ReplaySubject, Subject, take } from 'rxjs';
+import { defer, filter, map, merge, type Observable, ReplaySubject, Subject, take } from 'rxjs';
 import { ends, type LogoutChannel, type LogoutFact } from './rule.js';
-import { type SessionFacts } from './session.js';
+import { type SessionFacts, targetsOf } from './session.js';
 
-/** A logout that has been recorded. It may end many sessions, or none that this process knows. */
+/** A recorded logout of a session, a login or a user. It may end many sessions, or none that this process knows. */
 export interface LogoutEvent {
   readonly channel: LogoutChannel;
   /** Does this logout end that session? */
@@ -33,7 +33,7 @@ const REMEMBERED = 10_000;
 @Injectable()
 export class SessionEvents implements OnModuleDestroy {
   private readonly own = new Subject<readonly PublishedLogout[]>();
-  private readonly news = new Subject<readonly PublishedLogout[]>();
+  private readonly news = new Subject<PublishedLogout>();
   private readonly watching = new ReplaySubject<void>(1);
   private readonly due = new Subject<void>();
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
@@ -45,25 +45,29 @@ export class SessionEvents implements OnModuleDestroy {
   readonly recorded: Observable<readonly PublishedLogout[]> = this.own.asObservable();
 
   /** @internal The same, and what other replicas have recorded; nothing twice. */
-  readonly published: Observable<readonly PublishedLogout[]> = this.news.asObservable();
+  readonly published: Observable<PublishedLogout> = this.news.asObservable();
 
   /** @internal Somebody wants to be told. */
   readonly watched: Observable<void> = this.watching.asObservable();
+
+  private readonly followed: Observable<PublishedLogout> = defer(() => {
+    this.watching.next();
+    return this.news;
+  });
 
   /**
    * Every recorded logout, once; OneID's retries of the same one are not repeated here. One that ends several things (a
    * login and all else of its user, each other session of a user) is an event for each of them.
    */
-  readonly logouts: Observable<LogoutEvent> = defer(() => {
-    this.watching.next();
-    return this.news.pipe(concatAll(), map(toEvent));
-  });
+  readonly logouts: Observable<LogoutEvent> = this.followed.pipe(map(toEvent));
 
   /** Emits once, when a logout ends this session, and completes. */
   ended(session: SessionFacts): Observable<LogoutEvent> {
-    return this.logouts.pipe(
-      filter((event) => event.ends(session)),
+    const targets = targetsOf(session);
+    return this.followed.pipe(
+      filter((logout) => ends(logout, session, targets)),
       take(1),
+      map(toEvent),
     );
   }
 
@@ -73,11 +77,13 @@ export class SessionEvents implements OnModuleDestroy {
     this.publishFound(logouts);
   }
 
-  /** @internal A logout is on record, whoever has recorded it; nothing is said twice. */
+  /** @internal Logouts are on record, whoever has recorded them; nothing is said twice. */
   publishFound(logouts: readonly PublishedLogout[]): void {
-    const news = logouts.filter(({ id }) => !this.known.has(id));
-    for (const { id } of news) this.known.set(id, true);
-    this.news.next(news);
+    for (const logout of logouts) {
+      if (this.known.has(logout.id)) continue;
+      this.known.set(logout.id, true);
+      this.news.next(logout);
+    }
   }
 
   /** @internal */
