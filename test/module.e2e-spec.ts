@@ -33,6 +33,7 @@ import {
 } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { nodeNotice } from '../libs/oneid-logout/src/node-notice.js';
 import { sqlite, type TestDatabase } from './support/databases.js';
 import { clientId } from './support/host.js';
 import { until } from './support/until.js';
@@ -41,6 +42,8 @@ let oneId: OneIdTestProvider;
 let database: TestDatabase;
 const apps: { close(): Promise<void> }[] = [];
 const log: { level: string; message: unknown }[] = [];
+/** What the library says of the Node that runs the tests, which is another one each time. */
+const nodeNotices: unknown[] = [];
 
 beforeAll(async () => {
   oneId = await OneIdTestProvider.start({ clients: [{ clientId }] });
@@ -49,6 +52,7 @@ afterAll(() => oneId.close());
 beforeEach(async () => {
   database = await sqlite.create();
   log.length = 0;
+  nodeNotices.length = 0;
 });
 afterEach(async () => {
   for (const app of apps.splice(0).reverse()) await app.close();
@@ -61,7 +65,8 @@ class RecordingLogger extends ConsoleLogger {
     if (context === 'OneIdLogout') log.push({ level: 'log', message });
   }
   override warn(message: unknown, context?: unknown): void {
-    if (context === 'OneIdLogout') log.push({ level: 'warn', message });
+    if (message === nodeNotice()) nodeNotices.push(message);
+    else if (context === 'OneIdLogout') log.push({ level: 'warn', message });
   }
   override error(message: unknown, context?: unknown): void {
     if (context === 'OneIdLogout') log.push({ level: 'error', message });
@@ -422,6 +427,11 @@ describe('at boot the module warns', () => {
     expect(await warnings({})).toEqual([]);
     expect(await warnings({ liveness: { maxStaleness: 4_000 } })).toEqual([]);
     expect(await warnings({ liveness: { maxStaleness: 60_000, answerAtOnce: true } })).toEqual([]);
+  });
+
+  it('of a Node without security fixes, once', async () => {
+    await warnings({});
+    expect(nodeNotices).toEqual([nodeNotice() ?? []].flat());
   });
 
   it('when there are no secrets', async () => {

@@ -20,6 +20,7 @@ export {
   SessionEndedError,
   SessionRejectedError,
   StoreUnavailableError,
+  UnusableDatabaseError,
 } from './oneid-logout.errors.js';
 
 export {

@@ -142,3 +142,21 @@ export class InvalidOptionsError extends Error {
     super(`OneIdLogoutModule: invalid options\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
   }
 }
+
+/** Thrown at boot: the library can't open its database, or the database can't keep the library's promises. */
+export class UnusableDatabaseError extends Error {
+  override readonly name = 'UnusableDatabaseError';
+  /** `sqlite_driver_unusable`: better-sqlite3 is missing, or it is not the one for this Node. */
+  readonly code: 'database_unusable' | 'sqlite_driver_unusable';
+
+  /** @param fault says what is wrong and what to do, without the connection's password */
+  constructor(fault: string, { code = 'database_unusable', cause }: UnusableDatabaseDetails = {}) {
+    super(`OneIdLogoutModule: ${fault}`, { cause });
+    this.code = code;
+  }
+}
+
+interface UnusableDatabaseDetails {
+  readonly code?: UnusableDatabaseError['code'];
+  readonly cause?: unknown;
+}

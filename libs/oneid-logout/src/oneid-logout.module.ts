@@ -23,6 +23,7 @@ import { ParserErrors } from './http/parser-errors.js';
 import { LogoutService } from './logout/logout.service.js';
 import { LogoutStates } from './logout/logout-state.js';
 import { RefreshTokenRevoker } from './logout/refresh-token-revoker.js';
+import { nodeNotice } from './node-notice.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './oneid-logout.module-definition.js';
 import {
   type OneIdLogoutOptions,
@@ -247,6 +248,8 @@ export class OneIdLogoutModule
   /** Of what an app can be meant to do without, and more often has forgotten. */
   private warn(): void {
     const logger = new Logger('OneIdLogout');
+    const ofNode = nodeNotice();
+    if (ofNode !== undefined) logger.warn(ofNode);
     if (this.options.secrets.length === 0) {
       logger.warn(
         'Without the option secrets no token is kept: users do not come back from OneID after a logout unless start() ' +

@@ -10,7 +10,7 @@ import {
   QueryFailedError,
   type QueryRunner,
 } from 'typeorm';
-import { StoreUnavailableError } from '../oneid-logout.errors.js';
+import { StoreUnavailableError, UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { CreateOneIdLogoutTables1790000000000 } from '../migrations/1790000000000-create-oneid-logout-tables.js';
 import { AddSessionLabel1796000000000 } from '../migrations/1796000000000-add-session-label.js';
 import { LogoutEntity } from './logout.entity.js';
@@ -20,6 +20,7 @@ import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.j
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
 import { type Statements, statementsOf } from './statements.js';
+import { loadFaultOf, refuseCrashingDriver, warnOfAbortingDriver } from './sqlite-driver.js';
 import { TimeLimit } from './time-limit.js';
 
 /** TypeORM options of a database the library runs on, without what the library sets itself. */
@@ -90,13 +91,13 @@ export class SessionDatabase {
     migrate: boolean,
     dialect: SqlDialect = sqlDialects[options.type],
   ): Promise<SessionDatabase> {
-    const dataSource = await retryWhileLocked(dialect, () =>
-      new DataSource(sessionDataSourceOptions(options)).initialize(),
-    ).catch((error: unknown) => {
-      throw new Error(`OneIdLogoutModule: can't open its database (${options.type}): ${messageOf(error)}`, {
-        cause: error,
-      });
-    });
+    const dataSourceOptions = sessionDataSourceOptions(options);
+    if (options.type === 'better-sqlite3' && options.driver === undefined) warnOfAbortingDriver();
+    const dataSource = await retryWhileLocked(dialect, () => new DataSource(dataSourceOptions).initialize()).catch(
+      (error: unknown) => {
+        throw openingError(options, error);
+      },
+    );
     const database = new SessionDatabase(dataSource, dialect);
     try {
       await database.checkPromises();
@@ -125,8 +126,8 @@ export class SessionDatabase {
         }
       } catch (error) {
         await this.close();
-        throw new Error(
-          `OneIdLogoutModule: can't use its table ${table} (${messageOf(error)}). runMigrations is false: run its ` +
+        throw new UnusableDatabaseError(
+          `can't use its table ${table} (${messageOf(error)}). runMigrations is false: run its ` +
             'migrations first, with the same schema and entityPrefix as here. The role needs SELECT, INSERT, UPDATE and ' +
             'DELETE on it',
           { cause: error },
@@ -286,7 +287,7 @@ export class SessionDatabase {
       }
       default:
         await retryWhileLocked(this.dialect, () => runner.query('BEGIN IMMEDIATE')).catch((error: unknown) => {
-          throw new Error(`OneIdLogoutModule: can't use this database: ${messageOf(error)}`, { cause: error });
+          throw new UnusableDatabaseError(`can't use this database: ${messageOf(error)}`, { cause: error });
         });
         return () => runner.query('COMMIT');
     }
@@ -294,10 +295,22 @@ export class SessionDatabase {
 }
 
 function refuseUnless(condition: boolean, fault: string): asserts condition {
-  if (!condition) throw new Error(`OneIdLogoutModule: can't use this database: ${fault}`);
+  if (!condition) throw new UnusableDatabaseError(`can't use this database: ${fault}`);
+}
+
+function openingError(options: SessionDatabaseOptions, cause: unknown): UnusableDatabaseError {
+  const loadFault = options.type === 'better-sqlite3' ? loadFaultOf(cause) : undefined;
+  if (loadFault !== undefined) return new UnusableDatabaseError(loadFault, { code: 'sqlite_driver_unusable', cause });
+  const check =
+    options.type === 'better-sqlite3'
+      ? 'Check that the option database names a file that this process may write'
+      : 'Check that it runs, and that the option database is right';
+  return new UnusableDatabaseError(`can't open its database (${options.type}): ${messageOf(cause)}. ${check}`, { cause });
 }
 
 function messageOf(error: unknown): string {
+  // of a host with several addresses, each of which was tried
+  if (error instanceof AggregateError) return [...new Set(error.errors.map(messageOf))].join('; ');
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -337,16 +350,16 @@ async function retryWhile<T>(
 }
 
 function migrationError(error: unknown): Error {
-  return new Error(
-    `OneIdLogoutModule: can't make or upgrade its tables: ${messageOf(error)}. Give the role the right to, or, if they ` +
+  return new UnusableDatabaseError(
+    `can't make or upgrade its tables: ${messageOf(error)}. Give the role the right to, or, if they ` +
       'are made by other means (your own data source, a deploy job), set runMigrations: false',
     { cause: error },
   );
 }
 
 function inUseError(error: unknown): Error {
-  return new Error(
-    `OneIdLogoutModule: can't upgrade its tables: ${messageOf(error)}. A transaction that has used them stays open (a ` +
+  return new UnusableDatabaseError(
+    `can't upgrade its tables: ${messageOf(error)}. A transaction that has used them stays open (a ` +
       'backup, a report, one that was forgotten): boot again when it is over',
     { cause: error },
   );
@@ -380,6 +393,8 @@ export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = 
  * The full TypeORM options of the library's data source: the host's, with the library's entities and migrations.
  *
  * Use it in `ormconfig.ts` to run the migrations with TypeORM's command line.
+ *
+ * @throws {UnusableDatabaseError} when better-sqlite3 would crash this process
  */
 export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataSourceOptions {
   const own = {
@@ -398,6 +413,7 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataS
   };
   switch (options.type) {
     case 'better-sqlite3':
+      if (options.driver === undefined) refuseCrashingDriver();
       return {
         ...options,
         ...own,

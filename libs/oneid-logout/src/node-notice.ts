@@ -1,0 +1,16 @@
+const SECURITY_FIXES_ENDED = '30 April 2026';
+const SUPPORT_ENDS = '30 April 2027';
+
+/**
+ * What an operator has to know about the Node that runs the app.
+ *
+ * @returns a sentence for the log, or undefined where Node still gets security fixes
+ */
+export function nodeNotice(version = process.versions.node): string | undefined {
+  const major = parseInt(version, 10);
+  if (major >= 22) return undefined;
+  return (
+    `Node ${version} has had no security fixes since ${SECURITY_FIXES_ENDED}. This library supports Node ${major} until ` +
+    `${SUPPORT_ENDS}: move to Node 24 or later before that day.`
+  );
+}
