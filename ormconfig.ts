@@ -1,6 +1,6 @@
 import { sessionDataSourceOptions } from 'nestjs-oneid-logout';
 import { DataSource } from 'typeorm';
-import { databaseOf } from './src/database.js';
+import { readDatabase } from './src/settings.js';
 
-/** For TypeORM's command line, where migrations are not to run at boot: `npm run migration:run`. */
-export default new DataSource(sessionDataSourceOptions(databaseOf(process.env['DATABASE_URL'] || undefined)));
+/** For TypeORM's command line, and for `npm run migration:run`, where migrations are not to run at boot. */
+export default new DataSource(sessionDataSourceOptions(readDatabase(process.env)));

@@ -24,11 +24,11 @@ import { Timeline } from './timeline/timeline.js';
 
 @Module({})
 export class AppModule implements NestModule {
-  static with(settings: Settings): DynamicModule {
+  static with(settings: Settings, oneId: OneId): DynamicModule {
     return {
       module: AppModule,
       imports: [
-        OneIdModule.with(settings),
+        OneIdModule.with(settings, oneId),
         OneIdLogoutModule.forRootAsync({ inject: [Settings, OneId], useFactory: oneIdLogoutOptions }),
       ],
       controllers: [

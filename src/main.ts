@@ -1,11 +1,13 @@
+import { runCommand } from './command.js';
 import { createApp } from './create-app.js';
 import { OneId } from './oneid/oneid.js';
-import { readSettings, SettingsError } from './settings.js';
+import { readSettings } from './settings.js';
 import { welcome } from './welcome.js';
 
-try {
+await runCommand(async (opened) => {
   const settings = readSettings(process.env);
   const app = await createApp(settings);
+  opened.add(() => app.close());
   app.enableShutdownHooks();
   const oneId = app.get(OneId);
   if (oneId.embedded === undefined) {
@@ -19,12 +21,5 @@ try {
     secondApp.enableShutdownHooks();
     console.log(welcome(settings, oneId, await secondApp.getUrl()));
   }
-} catch (error) {
-  console.error(error instanceof SettingsError ? error.message : (portTaken(error) ?? error));
-  process.exit(1);
-}
-
-function portTaken(error: unknown): string | undefined {
-  const { code, port } = error as { code?: unknown; port?: unknown };
-  return code === 'EADDRINUSE' ? `Port ${String(port)} is taken. Try another: PORT=4000 npm start` : undefined;
-}
+  return 'running';
+});

@@ -27,7 +27,12 @@ export async function startSecondApp(oneId: EmbeddedOneId, preferredPort: number
   const settings = new Settings(port, baseUrl, registration, database, secrets, undefined, undefined, IDENTITY);
 
   await oneId.register({ ...registrationOf(baseUrl, IDENTITY.name), clientId: CLIENT_ID, clientSecret });
-  const app = await createApp(settings, { logger: ['error', 'fatal', 'warn'] });
-  await app.listen(port, '127.0.0.1');
+  const app = await createApp(settings, { logLevels: ['error', 'fatal', 'warn'] });
+  try {
+    await app.listen(port, '127.0.0.1');
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
   return app;
 }

@@ -55,7 +55,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const variables = new Variables(env);
   const port = variables.read('PORT', asPort) ?? 3000;
   const baseUrl = variables.read('BASE_URL', asOrigin) ?? `http://127.0.0.1:${port}`;
-  const database = variables.read('DATABASE_URL', databaseOf);
+  const database = readDatabaseUrl(variables);
   const oneId = readOneId(variables, baseUrl);
   const secrets = variables.read('APP_SECRETS', asSecrets);
   const maxStaleness = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
@@ -78,6 +78,22 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const anyDatabase = database ?? databaseOf(oneId === undefined ? 'sqlite::memory:' : undefined);
   const identity = { name, cookiePrefix: 'app', accent: 'green' } as const;
   return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStaleness, redisUrl, identity);
+}
+
+/**
+ * The database alone, for commands that need nothing else.
+ *
+ * @throws {SettingsError}
+ */
+export function readDatabase(env: Readonly<Record<string, string | undefined>>): SessionDatabaseOptions {
+  const variables = new Variables(env);
+  const database = readDatabaseUrl(variables);
+  if (variables.faults.length > 0) throw new SettingsError(variables.faults);
+  return database ?? databaseOf();
+}
+
+function readDatabaseUrl(variables: Variables): SessionDatabaseOptions | undefined {
+  return variables.read('DATABASE_URL', databaseOf);
 }
 
 function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | undefined {

@@ -14,7 +14,7 @@ describe('the demo', () => {
     const folder = mkdtempSync(join(tmpdir(), 'demo-test-'));
     const PORT = String(await freePort());
     const settings = readSettings({ PORT, DATABASE_URL: `sqlite:${join(folder, 'sessions.sqlite')}` });
-    const app = await createApp(settings, { logger: false });
+    const app = await createApp(settings, { logLevels: [] });
     await app.listen(settings.port, '127.0.0.1');
     const { embedded } = app.get(OneId);
     if (embedded === undefined) throw new Error('no embedded OneID');

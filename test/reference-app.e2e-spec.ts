@@ -45,7 +45,7 @@ async function start(env: Record<string, string> = {}) {
     DATABASE_URL: `sqlite:${join(folder, `${port}.sqlite`)}`,
     ...env,
   });
-  const app = await createApp(settings, { logger: false });
+  const app = await createApp(settings, { logLevels: [] });
   started.push(app);
   await app.listen(port, '127.0.0.1');
   return { app, local: `http://127.0.0.1:${port}`, settings };

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Opened, type Outcome, runCommand } from '../command.js';
 import { createApp } from '../create-app.js';
 import { freePort } from '../embedded-oneid/free-port.js';
 import { OneId } from '../oneid/oneid.js';
@@ -9,8 +10,9 @@ import { Chapters } from './chapters.js';
 import { Story } from './story.js';
 
 /** The reference app and its embedded OneID in this process, over real HTTP, with a database of their own. */
-async function demo(): Promise<boolean> {
+async function demo(opened: Opened): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'oneid-demo-'));
+  // at a signal, too
   process.once('exit', () => {
     rmSync(folder, { recursive: true, force: true });
   });
@@ -20,24 +22,15 @@ async function demo(): Promise<boolean> {
     PORT: String(await freePort()),
     DATABASE_URL: `sqlite:${join(folder, 'sessions.sqlite')}`,
   });
-  const app = await createApp(settings, { logger: ['error', 'fatal'] });
-  try {
-    await app.listen(settings.port, '127.0.0.1');
-    const { embedded } = app.get(OneId);
-    if (embedded === undefined) throw new Error('The demo needs the embedded OneID');
-    console.log(`The app: ${settings.baseUrl}   OneID: ${embedded.issuer}`);
-    const story = new Story(console.log);
-    await Chapters.tell(story, settings.baseUrl, embedded);
-    return story.end();
-  } finally {
-    await app.close();
-  }
+  const app = await createApp(settings, { logLevels: ['error', 'fatal'] });
+  opened.add(() => app.close());
+  await app.listen(settings.port, '127.0.0.1');
+  const { embedded } = app.get(OneId);
+  if (embedded === undefined) throw new Error('The demo needs the embedded OneID');
+  console.log(`The app: ${settings.baseUrl}   OneID: ${embedded.issuer}`);
+  const story = new Story(console.log);
+  await Chapters.tell(story, settings.baseUrl, embedded);
+  return story.end() ? 'done' : 'failed';
 }
 
-process.exitCode = await demo().then(
-  (asTold) => (asTold ? 0 : 1),
-  (error: unknown) => {
-    console.error('✗ The story broke off:', error);
-    return 1;
-  },
-);
+await runCommand(demo);

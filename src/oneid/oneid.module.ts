@@ -6,15 +6,11 @@ import { OneId } from './oneid.js';
 /** The settings, and the OneID they name. */
 @Module({})
 export class OneIdModule {
-  static with(settings: Settings): DynamicModule {
+  static with(settings: Settings, oneId: OneId): DynamicModule {
     return {
       module: OneIdModule,
       global: true,
-      providers: [
-        { provide: Settings, useValue: settings },
-        { provide: OneId, inject: [Settings], useFactory: (given: Settings) => OneId.of(given) },
-        OneIdClient,
-      ],
+      providers: [{ provide: Settings, useValue: settings }, { provide: OneId, useValue: oneId }, OneIdClient],
       exports: [Settings, OneId, OneIdClient],
     };
   }

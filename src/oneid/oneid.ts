@@ -31,7 +31,12 @@ export class OneId implements OnApplicationShutdown {
     );
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  onApplicationShutdown(): Promise<void> {
+    return this.close();
+  }
+
+  /** Stops the embedded OneID; a real one goes on. */
+  async close(): Promise<void> {
     await this.embedded?.close();
   }
 }

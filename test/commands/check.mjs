@@ -1,55 +1,12 @@
-// Runs the commands that people run: npm start, npm run migration:run. One line per check; exits 1 if one fails.
-import { spawn } from 'node:child_process';
+// Runs the commands that people run, as they should work and as they may fail. One line a check; exits 1 if one fails.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../support/postgres.mjs';
 import startPostgres from '../support/postgres.start.mjs';
 import stopPostgres from '../support/postgres.stop.mjs';
-
-const START_TIMEOUT = 120_000;
-let failed = 0;
-
-async function check(name, work) {
-  try {
-    await work();
-    console.log(`✓ ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`✗ ${name}\n${error instanceof Error ? error.message : error}`);
-  }
-}
-
-function expectEqual(actual, expected, what) {
-  if (actual !== expected) throw new Error(`${what}: expected ${expected}, got ${actual}`);
-}
-
-function run(command, args, env) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, detached: true });
-  const output = [];
-  child.stdout.on('data', (chunk) => output.push(chunk));
-  child.stderr.on('data', (chunk) => output.push(chunk));
-  const exit = new Promise((resolve) => child.on('close', resolve));
-  return { child, exit, output: () => Buffer.concat(output).toString() };
-}
-
-async function until(condition) {
-  const deadline = Date.now() + START_TIMEOUT;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it took too long');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function answers(url, process) {
-  const deadline = Date.now() + START_TIMEOUT;
-  for (;;) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response !== undefined) return response;
-    if (process.child.exitCode !== null || Date.now() > deadline) throw new Error(`no answer:\n${process.output()}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
+import { checkFailingStarts } from './failing-starts.mjs';
+import { answers, check, expectEqual, failures, run, until } from './processes.mjs';
 
 const folder = await mkdtemp(join(tmpdir(), 'oneid-logout-commands-'));
 await startPostgres();
@@ -109,6 +66,8 @@ await check('npm run demo:replicas: all four refuse in time, and stop', async ()
     throw new Error(demo.output());
 });
 
+await checkFailingStarts();
+
 await stopPostgres();
 await rm(folder, { recursive: true, force: true });
-process.exitCode = failed === 0 ? 0 : 1;
+process.exitCode = failures() === 0 ? 0 : 1;

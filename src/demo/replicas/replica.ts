@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { CommandError } from '../../command.js';
 
 /** How long to wait for what should come in a moment, milliseconds. */
 const PATIENCE = 20_000;
@@ -17,17 +18,22 @@ export class Replica {
   static async start(name: string, port: number, env: Readonly<Record<string, string>>): Promise<Replica> {
     const child = fork(fileURLToPath(new URL('../../main.js', import.meta.url)), {
       env: { ...process.env, ...env, PORT: String(port) },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
+    // a demo that is interrupted leaves no replica behind
+    process.once('exit', () => child.kill());
+    const complaints: string[] = [];
+    child.stderr?.on('data', (chunk) => complaints.push(String(chunk)));
     const replica = new Replica(name, `http://127.0.0.1:${port}`, child);
     const deadline = performance.now() + PATIENCE;
     while ((await fetch(`${replica.url}/healthz`).catch(() => undefined))?.status !== 200) {
       if (child.exitCode !== null || performance.now() > deadline) {
         child.kill('SIGKILL');
-        throw new Error(`${name} did not start`);
+        throw new CommandError(`${name} did not start: ${complaints.join('').trim()}`);
       }
       await delay(50);
     }
+    child.stderr?.on('data', (chunk) => process.stderr.write(String(chunk)));
     return replica;
   }
 

@@ -1,0 +1,22 @@
+import { CommandError, runCommand } from './command.js';
+
+/** Runs the library's migrations on `DATABASE_URL`, for deployments that do not migrate at boot. */
+await runCommand(async (opened) => {
+  // loaded here, so that a setting that can't be used is told as what it is
+  const { default: dataSource } = await import('../ormconfig.js');
+  await dataSource.initialize().catch((cause: unknown) => {
+    throw new CommandError(`The database of DATABASE_URL can't be opened: ${messageOf(cause)}`, { cause });
+  });
+  opened.add(() => dataSource.destroy());
+  const migrations = await dataSource.runMigrations({ transaction: 'each' }).catch((cause: unknown) => {
+    throw new CommandError(`The database of DATABASE_URL can't be migrated: ${messageOf(cause)}`, { cause });
+  });
+  if (migrations.length === 0) console.log('No migrations are pending');
+  for (const { name } of migrations) console.log(`Migration ${name} has been executed successfully`);
+  return 'done';
+});
+
+function messageOf(cause: unknown): string {
+  if (cause instanceof AggregateError) return [...new Set(cause.errors.map(messageOf))].join('; ');
+  return cause instanceof Error ? cause.message : String(cause);
+}
