@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { nodeLines, satisfies } from '../node/supported.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
@@ -25,6 +26,7 @@ const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-package-
 const project = join(temporary, 'project');
 const installed = join(project, 'node_modules/nestjs-oneid-logout');
 const manifest = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'));
+const rootManifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 
 let failures = 0;
@@ -99,6 +101,28 @@ function importFaults() {
   });
 }
 
+/** The table in docs/operating.md, `engines` and the lines that `npm run test:nodes` checks name the same versions. */
+function nodeFaults() {
+  const table = readFileSync(join(root, 'docs/operating.md'), 'utf8').matchAll(
+    /^\| (\d+)(?:, from \d+\.(\d+) on)? +\|/gm,
+  );
+  const lines = [...table].map(([, major, minor = '0']) => ({ major, minor: Number(minor) })).reverse();
+  const { node } = manifest.engines;
+  const expected = (major, minor, accepted) =>
+    satisfies(`${major}.${minor}.0`, node) === accepted
+      ? []
+      : [`engines ${node}: ${major}.${minor}.0 should be ${accepted}`];
+  return [
+    ...(lines.map(({ major }) => major).join() === nodeLines.join() ? [] : [`the table has ${JSON.stringify(lines)}`]),
+    ...(rootManifest.engines.node === node ? [] : [`engines of the repository: ${rootManifest.engines.node}`]),
+    ...lines.flatMap(({ major, minor }) => [
+      ...expected(major, minor, true),
+      ...(minor > 0 ? expected(major, minor - 1, false) : []),
+    ]),
+    ...expected('18', 20, false),
+  ];
+}
+
 function run(file) {
   execFileSync(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 });
 }
@@ -141,6 +165,7 @@ try {
   install(join(temporary, filename));
   await check('the tarball holds dist, README and LICENSE, and nothing else', contentFaults);
   await check('every import is declared in package.json', importFaults);
+  await check('the supported versions of Node are those of docs/operating.md', nodeFaults);
   await check('an ESM app imports it and works', () => run('app.mjs'));
   await check('a CommonJS app requires it and works', () => run('app.cjs'));
   await check('files that are not exported can not be imported', () => run('deep-import.mjs'));

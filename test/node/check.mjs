@@ -1,0 +1,88 @@
+// Runs this repository's two commands on each supported Node but the one that runs this, each in a fresh copy with a fresh
+// install: npm ci, npm run demo and npm run test:package, then the unit tests, or on the oldest Node and the newest LTS all of npm test.
+// One line a check; exits 1 if one fails. `npm run test:nodes -- 24` checks Node 24 alone.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nodeLines } from './supported.mjs';
+
+/** What npm says of the settings of the machine that it runs on. */
+const OF_THE_MACHINE = /^npm warn (Unknown (env|user|builtin|global) config|cli npm v)/;
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-nodes-')));
+const asked = process.argv.slice(2);
+const [here] = process.versions.node.split('.');
+let failed = 0;
+
+/** The runtime as npm's package `node` brings it, with the headers that native addons are compiled with. */
+function install(version) {
+  const folder = join(temporary, `node-${version}`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }));
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--silent', `node@${version}`], {
+    cwd: folder,
+    stdio: 'inherit',
+  });
+  const packageFolder = join(folder, 'node_modules/node');
+  const platform = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  const nodeFolder = [join(packageFolder, 'node_modules', platform), join(folder, 'node_modules', platform)].find(
+    existsSync,
+  );
+  const path = [join(packageFolder, 'bin'), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH: path, npm_config_nodedir: nodeFolder };
+  const about = JSON.parse(execFileSync('node', ['-p', 'JSON.stringify([process.version, process.release])'], { env }));
+  const [fullVersion, { lts = false }] = about;
+  return { version, name: `Node ${fullVersion.slice(1)}`, lts, env };
+}
+
+/** All files of the working tree that git does not ignore. */
+function copy(version) {
+  const folder = join(temporary, `copy-${version}`);
+  const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root });
+  for (const file of list.toString().split('\0')) {
+    if (file === '' || !existsSync(join(root, file))) continue;
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    cpSync(join(root, file), join(folder, file));
+  }
+  return folder;
+}
+
+function check({ name }, command, { cwd, env, faultsOf }) {
+  const started = performance.now();
+  const [program, ...args] = command.split(' ');
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  const faults = status === 0 ? faultsOf(stdout, stderr) : [`exit code ${status}`, stdout, stderr];
+  if (faults.length > 0) failed += 1;
+  console.log(`${faults.length === 0 ? 'ok  ' : 'FAIL'} ${name}: ${command} (${seconds} s)`);
+  for (const fault of faults) console.log(`     ${fault.trim().replaceAll('\n', '\n     ')}`);
+  return faults.length === 0;
+}
+
+const warningsIn = (_stdout, stderr) =>
+  stderr.split('\n').filter((line) => line.startsWith('npm warn') && !OF_THE_MACHINE.test(line));
+const missedSteps = (stdout) => (/^(\d+) steps, \1 as told$/m.test(stdout) ? [] : [stdout]);
+const packageFaults = (stdout) => (/^the package is fine$/m.test(stdout) ? [] : [stdout]);
+const failedTests = (_stdout, stderr) => (/^Tests: +[1-9]\d* passed, \d+ total$/m.test(stderr) ? [] : [stderr]);
+
+try {
+  const wanted = nodeLines.filter((version) => (asked.length > 0 ? asked.includes(version) : version !== here));
+  const nodes = wanted.map(install);
+  const newestLts = nodes.findLast(({ lts }) => lts);
+  for (const node of nodes) {
+    const { version, env } = node;
+    const cwd = copy(version);
+    const tests = version === nodeLines[0] || node === newestLts ? 'npm test' : 'npm run test:unit';
+    const passed = check(node, 'npm ci', { cwd, env, faultsOf: warningsIn });
+    if (passed) check(node, 'npm run demo', { cwd, env, faultsOf: missedSteps });
+    if (passed) check(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
+    if (passed) check(node, tests, { cwd, env, faultsOf: failedTests });
+    rmSync(cwd, { recursive: true });
+  }
+} finally {
+  rmSync(temporary, { recursive: true, force: true });
+}
+process.exitCode = failed === 0 ? 0 : 1;
