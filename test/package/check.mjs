@@ -103,9 +103,9 @@ function importFaults() {
 
 /** The table in docs/operating.md, `engines` and the lines that `npm run test:nodes` checks name the same versions. */
 function nodeFaults() {
-  const table = readFileSync(join(root, 'docs/operating.md'), 'utf8').matchAll(
-    /^\| (\d+)(?:, from \d+\.(\d+) on)? +\|/gm,
-  );
+  const document = readFileSync(join(root, 'docs/operating.md'), 'utf8');
+  const [, section = ''] = /^## Node and better-sqlite3$(.*?)^## /ms.exec(document) ?? [];
+  const table = section.matchAll(/^\| (\d+)(?:, from \d+\.(\d+) on)? +\|/gm);
   const lines = [...table].map(([, major, minor = '0']) => ({ major, minor: Number(minor) })).reverse();
   const { node } = manifest.engines;
   const expected = (major, minor, accepted) =>
