@@ -2,7 +2,7 @@
 // install: npm ci, npm run demo and npm run test:package, then the unit tests, or on the oldest Node and the newest LTS all of npm test.
 // One line a check; exits 1 if one fails. `npm run test:nodes -- 24` checks Node 24 alone.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,8 @@ const OF_THE_MACHINE = /^npm warn (Unknown (env|user|builtin|global) config|cli 
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-nodes-')));
+// as root, PostgreSQL runs as another user, who has to get through
+chmodSync(temporary, 0o711);
 const asked = process.argv.slice(2);
 const [here] = process.versions.node.split('.');
 let failed = 0;
