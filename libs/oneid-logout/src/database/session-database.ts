@@ -305,7 +305,9 @@ function openingError(options: SessionDatabaseOptions, cause: unknown): Unusable
     options.type === 'better-sqlite3'
       ? 'Check that the option database names a file that this process may write'
       : 'Check that it runs, and that the option database is right';
-  return new UnusableDatabaseError(`can't open its database (${options.type}): ${messageOf(cause)}. ${check}`, { cause });
+  return new UnusableDatabaseError(`can't open its database (${options.type}): ${messageOf(cause)}. ${check}`, {
+    cause,
+  });
 }
 
 function messageOf(error: unknown): string {
