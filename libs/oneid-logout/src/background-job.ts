@@ -20,6 +20,11 @@ export abstract class BackgroundJob {
     return this.stopped;
   }
 
+  /** The run under way; undefined while there is none. */
+  get run(): Promise<void> | undefined {
+    return this.running;
+  }
+
   start(): void {
     // apart from each other, or all replicas that booted together would come together for ever
     const jitter = this.interval * (0.75 + Math.random() / 2);
