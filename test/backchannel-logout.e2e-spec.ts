@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { exportJWK, generateKeyPair } from 'jose';
 import { InvalidIdTokenError, SessionEvents, SessionRegistry } from 'nestjs-oneid-logout';
@@ -19,7 +19,6 @@ import {
   logoutsOf,
   notNow,
   post,
-  quiet,
   postRaw,
   refused,
   signIn,
@@ -29,6 +28,7 @@ import {
 import { databases } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
 import { failNext } from './support/session-store.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 const HOUR = 60 * 60 * 1000;
 
@@ -51,14 +51,14 @@ afterEach(() => cleanup.run());
 
 describe.each(databases)('back-channel logout, on $name', (database) => {
   let host: Host;
-  beforeAll(async () => {
-    host = await Host.start({ database });
-  });
+  shareAmongTests(
+    () => Host.start({ database }),
+    (started) => void (host = started),
+  );
   afterEach(() => {
     jest.restoreAllMocks();
     host.oneId.heal();
   });
-  afterAll(() => host.stop());
 
   const token = (request: Partial<LogoutTokenRequest> = {}) =>
     host.oneId.logoutToken({ clientId, ...(request.login === undefined && { sid: 'some-sid' }), ...request });
@@ -454,7 +454,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
 
   describe('BC-13: not now', () => {
     const storeIsGone = async (times: number) => {
-      await quiet(host);
+      await host.settled();
       failNext(host.app.get(SessionDatabase, { strict: false }), times);
     };
 

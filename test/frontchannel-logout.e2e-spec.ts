@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
@@ -21,6 +21,7 @@ import {
 import { databases } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
 import { failNext } from './support/session-store.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 const html = (text: string) => `<!doctype html><meta charset="utf-8"><title>Logout</title><p>${text}</p>`;
 const answer = (status: number, text: string, retryAfter: string | null = null) => ({
@@ -55,11 +56,11 @@ afterEach(() => cleanup.run());
 
 describe.each(databases)('front-channel logout, on $name', (database) => {
   let host: Host;
-  beforeAll(async () => {
-    host = await Host.start({ database, options: { clearCookies } });
-  });
+  shareAmongTests(
+    () => Host.start({ database, options: { clearCookies } }),
+    (started) => void (host = started),
+  );
   afterEach(() => void jest.restoreAllMocks());
-  afterAll(() => host.stop());
 
   const iss = () => host.oneId.issuer;
 
@@ -300,10 +301,10 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
 
 describe('front-channel logout of the session that the request carries', () => {
   let host: Host;
-  beforeAll(async () => {
-    host = await Host.start({ options: { frontchannelEndsCarriedSession: true, clearCookies } });
-  });
-  afterAll(() => host.stop());
+  shareAmongTests(
+    () => Host.start({ options: { frontchannelEndsCarriedSession: true, clearCookies } }),
+    (started) => void (host = started),
+  );
 
   it('FC-3: ends it where that is switched on, in an iframe', async () => {
     const { session } = await signIn(host);

@@ -1,16 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type RespondOptions } from 'nestjs-oneid-logout';
 import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { type Browser, type Visit, wayOn } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';
 import { reasonAtMe, signIn, start, startHost } from './support/logout-host.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adapter) => {
   let host: Host;
-  beforeAll(async () => {
-    host = await startHost({ adapter });
-  });
-  afterAll(() => host.stop());
+  shareAmongTests(
+    () => startHost({ adapter }),
+    (started) => void (host = started),
+  );
 
   describe('who may start', () => {
     type Expected = 'started' | 'asked' | 'refused';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { LogoutStates } from '../libs/oneid-logout/src/logout/logout-state.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
@@ -15,13 +15,14 @@ import {
   startHost,
   stateCookies,
 } from './support/logout-host.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s', (adapter) => {
   let host: Host;
-  beforeAll(async () => {
-    host = await startHost({ adapter });
-  });
-  afterAll(() => host.stop());
+  shareAmongTests(
+    () => startHost({ adapter }),
+    (started) => void (host = started),
+  );
 
   describe('state', () => {
     it('RPI-4: leads back to where the logout wanted to go, once', async () => {

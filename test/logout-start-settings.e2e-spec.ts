@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import helmet from 'helmet';
 import { type INestApplication } from '@nestjs/common';
 import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
@@ -8,6 +8,7 @@ import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
 import { Browser, goOn, wayOn } from './support/browser.js';
 import { clientId, clientSecret, type Host, type HostSettings } from './support/host.js';
 import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 describe('where state travels', () => {
   /** An app at a OneID of its own; `old` is Hydra up to v1.8. */
@@ -207,6 +208,7 @@ describe('a host with other habits', () => {
 
 describe('with several clients', () => {
   const issuers = ['https://one.example/', 'https://two.example/'] as const;
+  const [one, two] = issuers;
   const metadata = (issuer: string) => ({
     jwks_uri: `${issuer}jwks`,
     end_session_endpoint: `${issuer}logout`,
@@ -220,12 +222,11 @@ describe('with several clients', () => {
   const facts = { sub: 'alice', sid: 'sid', issuedAt: 1, registeredAt: 1 };
 
   let host: Host;
-  beforeAll(async () => {
-    const [one, two] = issuers;
-    const clients = [client('a', one), client('b', one), client('a', two)];
-    host = await startHost({ options: { clients } });
-  });
-  afterAll(() => host.stop());
+  const clients = [client('a', one), client('b', one), client('a', two)];
+  shareAmongTests(
+    () => startHost({ options: { clients } }),
+    (started) => void (host = started),
+  );
 
   const ambiguous = { code: 'client_ambiguous', message: 'Several clients: name one' };
   const unknown = { code: 'client_unknown', message: 'No such client is configured' };
@@ -256,7 +257,6 @@ describe('with several clients', () => {
   });
 
   it('RPI-4: a return is recognised whichever origin its client has', async () => {
-    const [one, two] = issuers;
     const local = { ...client('a', one), postLogoutRedirectUri: 'http://localhost:3000/logout/callback' };
     const mixed = await startHost({ options: { clients: [local, client('a', two)] } });
     try {

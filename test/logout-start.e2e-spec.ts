@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type RespondOptions, SessionRegistry, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
@@ -18,13 +18,14 @@ import {
   stateCookies,
 } from './support/logout-host.js';
 import { intercept } from './support/session-store.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adapter) => {
   let host: Host;
-  beforeAll(async () => {
-    host = await startHost({ adapter });
-  });
-  afterAll(() => host.stop());
+  shareAmongTests(
+    () => startHost({ adapter }),
+    (started) => void (host = started),
+  );
 
   describe('the request', () => {
     it('RPI-1: brings OneID every parameter', async () => {

@@ -1,14 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { SessionRegistry } from 'nestjs-oneid-logout';
 import { databases } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 describe.each(databases)('a logout at OneID, on $name', (database) => {
   let host: Host;
-  beforeAll(async () => {
-    host = await Host.start({ database });
-  });
-  afterAll(() => host.stop());
+  shareAmongTests(
+    () => Host.start({ database }),
+    (started) => void (host = started),
+  );
 
   it('signs in, logs out at OneID, stays out', async () => {
     const registry = host.app.get(SessionRegistry);

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type INestApplication, Req, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import {
@@ -20,6 +20,7 @@ import { SessionDatabase } from '../libs/oneid-logout/src/database/session-datab
 import { databases } from './support/databases.js';
 import { clientId, Host, type HostSettings } from './support/host.js';
 import { DAY, intercept, maxSessionLifetime } from './support/session-store.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 // express-session has no types of its own
 const untyped: string = 'express-session';
@@ -58,13 +59,13 @@ const cases = databases.flatMap((database) =>
 
 describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, adapter }) => {
   let host: Host;
-  beforeAll(async () => {
-    host = await Host.start({ database, adapter });
-  });
+  shareAmongTests(
+    () => Host.start({ database, adapter }),
+    (started) => void (host = started),
+  );
   afterEach(() => {
     host.clock.ahead = host.clock.databaseAhead = 0;
   });
-  afterAll(() => host.stop());
 
   const recorder = () => host.app.get(LogoutRecorder, { strict: false });
   const signIn = async (login = host.oneId.signIn()) =>

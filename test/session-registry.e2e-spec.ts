@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   InvalidIdTokenError,
   OneIdLogoutError,
@@ -19,6 +19,7 @@ import { TokenVault } from '../libs/oneid-logout/src/sessions/token-vault.js';
 import { databases, sqlite } from './support/databases.js';
 import { clientId, Host, secrets } from './support/host.js';
 import { DAY, maxSessionLifetime, SessionStore } from './support/session-store.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 
 async function failure(work: Promise<unknown>): Promise<OneIdLogoutError> {
   const error: unknown = await work.catch((error: unknown) => error);
@@ -29,14 +30,16 @@ async function failure(work: Promise<unknown>): Promise<OneIdLogoutError> {
 describe.each(databases)('SessionRegistry, on $name', (database) => {
   let host: Host;
   let registry: SessionRegistry;
-  beforeAll(async () => {
-    host = await Host.start({ database });
-    registry = host.app.get(SessionRegistry);
-  });
+  shareAmongTests(
+    () => Host.start({ database }),
+    (started) => {
+      host = started;
+      registry = host.app.get(SessionRegistry);
+    },
+  );
   afterEach(() => {
     host.clock.ahead = host.clock.databaseAhead = 0;
   });
-  afterAll(() => host.stop());
 
   const service = <T>(type: abstract new (...args: never[]) => T): T => host.app.get<T>(type, { strict: false });
   const idToken = (login: BrowserLogin, claims = {}) => host.oneId.idToken({ clientId, login, claims });

@@ -1,20 +1,21 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { SessionRegistry } from 'nestjs-oneid-logout';
 import { backchannelLogoutEvent } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { clientId, Host } from '../support/host.js';
+import { shareAmongTests } from '../support/share-among-tests.js';
 import { fuzzParameters } from './fuzz-parameters.js';
 
 let host: Host;
 let session: string;
 
-beforeAll(async () => {
-  host = await Host.start();
-  const idToken = await host.oneId.idToken({ clientId, login: host.oneId.signIn() });
-  session = (await host.app.get(SessionRegistry).register({ idToken })).id;
-});
-afterAll(() => host.stop());
+shareAmongTests(
+  () => Host.start(),
+  async (started) => {
+    host = started;
+    ({ session } = await host.signIn());
+  },
+);
 
 async function logoutsStored(): Promise<number> {
   const { rows } = await host.app

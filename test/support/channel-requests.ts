@@ -1,6 +1,5 @@
 import { SessionRegistry } from 'nestjs-oneid-logout';
 import { type BrowserLogin, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
-import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/logout/refresh-token-revoker.js';
 import { type SqlRow } from '../../libs/oneid-logout/src/database/session-database.js';
 import { clientId, Host, type HostSettings } from './host.js';
 
@@ -106,14 +105,9 @@ export async function stateOf(host: Host, session: { readonly id: string }): Pro
   return response.status === 200 ? 'alive' : body.reason;
 }
 
-/** Waits until the work beside the requests is done, so that nothing but the test touches the store. */
-export async function quiet(host: Host): Promise<void> {
-  await host.app.get(RefreshTokenRevoker, { strict: false }).wake();
-}
-
 /** Everything stored, but for what the revoker notes on its own account, and when it was said last. */
 export async function storedIn(host: Host) {
-  await quiet(host);
+  await host.settled();
   const { sessions, logouts, tokens } = await host.stored();
   const sorted = logouts.toSorted((a, b) => String(a['id']).localeCompare(String(b['id'])));
   return {

@@ -33,6 +33,7 @@ import { RESOLVED_OPTIONS, type ResolvedOptions } from '../../libs/oneid-logout/
 import { SessionDatabase, type SqlRow } from '../../libs/oneid-logout/src/database/session-database.js';
 import { type DatabaseKind, sqlite, type TestDatabase } from './databases.js';
 import { TestClock } from './test-clock.js';
+import { jobsOf, UnderWay } from './under-way.js';
 
 export const clientId = 'app';
 export const clientSecret = 'the-secret-of-app';
@@ -102,6 +103,7 @@ export class Host {
     readonly url: string,
     /** What the module was given, but for the extras. */
     readonly options: OneIdLogoutOptions,
+    private readonly underWay: UnderWay,
   ) {}
 
   static async start(settings: HostSettings = {}): Promise<Host> {
@@ -146,13 +148,23 @@ export class Host {
       })
       .compile();
     testing.useLogger(false);
+    // the time of the machine that runs the tests decides nothing: jobs run when something wakes them
+    for (const job of jobsOf(testing)) job.start = () => undefined;
     const app =
       settings.adapter === 'fastify'
         ? testing.createNestApplication(new FastifyAdapter())
         : testing.createNestApplication<NestExpressApplication>();
+    const underWay = new UnderWay(app);
     await settings.configure?.(app);
     await app.listen(settings.port ?? 0, '127.0.0.1');
-    return new Host(app, oneId, clock, testDatabase, await app.getUrl(), options);
+    const host = new Host(app, oneId, clock, testDatabase, await app.getUrl(), options, underWay);
+    await host.settled();
+    return host;
+  }
+
+  /** Resolves when nothing is under way any more: from then on the host does what the test asks for, and nothing else. */
+  settled(): Promise<void> {
+    return this.underWay.settled();
   }
 
   /** Somebody who has signed in at OneID and here: the id of the session. */

@@ -1,0 +1,161 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { SessionEvents, SessionRegistry } from 'nestjs-oneid-logout';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { Cleanup, delivered, post } from './support/channel-requests.js';
+import { databases } from './support/databases.js';
+import { clientId, type Host } from './support/host.js';
+import { intercept } from './support/session-store.js';
+import { shareAmongTests } from './support/share-among-tests.js';
+import { StuckInsert } from './support/stuck-insert.js';
+
+const HOUR = 60 * 60 * 1000;
+
+/** Under which the library's jobs would run as time goes by, and all else goes on as ever. */
+const ALL_BUT_INTERVALS = [
+  'Date',
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setTimeout',
+  'clearTimeout',
+] as const satisfies string[];
+
+let release: () => void | Promise<void> = () => undefined;
+
+/** Lets go on what a test holds up, also after one that has failed half-way: its host could not stop. */
+async function goOn(): Promise<void> {
+  const held = release;
+  release = () => undefined;
+  await held();
+}
+
+const cleanup = new Cleanup();
+afterEach(async () => {
+  jest.useRealTimers();
+  await goOn();
+  await cleanup.run();
+});
+
+const databaseOf = (host: Host) => host.app.get(SessionDatabase, { strict: false });
+
+/** Waits for the host to settle, and tells whether it has. */
+function settling(host: Host) {
+  const state = { isSettled: false, done: Promise.resolve() };
+  state.done = host.settled().then(() => {
+    state.isSettled = true;
+  });
+  return state;
+}
+
+/** A whole request and its answer: far more turns of the event loop than a host takes to settle that does nothing. */
+const meanwhile = (host: Host) => host.fetch('/open');
+
+describe.each(databases)('a host that has settled, on $name', (database) => {
+  it('has revoked the refresh tokens of a logout that was answered before', async () => {
+    const host = await cleanup.host({ database });
+    const login = host.oneId.signIn();
+    const idToken = await host.oneId.idToken({ clientId, login });
+    const refreshToken = host.oneId.refreshToken({ clientId, login });
+    await host.app.get(SessionRegistry).register({ idToken, refreshToken });
+    const held = new Promise<void>((resolve) => (release = resolve));
+    intercept(databaseOf(host), async (run, sql, parameters) => {
+      if (sql.includes('DELETE FROM')) await held;
+      return run(sql, parameters);
+    });
+
+    expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(delivered);
+    const settled = settling(host);
+    await meanwhile(host);
+    expect(settled.isSettled).toBe(false);
+    expect((await host.stored()).tokens).toHaveLength(1);
+
+    await goOn();
+    await settled.done;
+    const before = await host.stored();
+    expect(before.tokens).toEqual([]);
+    expect(before.logouts).toEqual([expect.objectContaining({ tokens_due_at: null })]);
+    expect(await host.stored()).toEqual(before);
+  });
+
+  it('does nothing by itself however late it gets, not even what a test before has begun', async () => {
+    jest.useFakeTimers({ doNotFake: ALL_BUT_INTERVALS });
+    const host = await cleanup.host({ database });
+    host.app
+      .get(SessionEvents)
+      .logouts.subscribe(() => undefined)
+      .unsubscribe();
+    await host.settled();
+    const statements: string[] = [];
+    intercept(databaseOf(host), (run, sql, parameters) => {
+      statements.push(sql);
+      return run(sql, parameters);
+    });
+
+    jest.advanceTimersByTime(HOUR);
+    await host.settled();
+    expect(statements).toEqual([]);
+  });
+});
+
+// on SQLite one that is stuck holds up all others
+describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a host that has settled, on $name', (database) => {
+  it('has written down a logout whose sender has gone away', async () => {
+    const host = await cleanup.host({ database });
+    const logoutToken = await host.oneId.logoutToken({ clientId, sid: 'some-sid' });
+    const stuck = await StuckInsert.of(logoutToken, host.testDatabase.options);
+    release = () => stuck.release();
+    const sent = new Promise<void>((resolve) => {
+      intercept(databaseOf(host), (run, sql, parameters) => {
+        if (sql.startsWith('INSERT')) resolve();
+        return run(sql, parameters);
+      });
+    });
+    const sender = new AbortController();
+    const request = host.fetch('/backchannel_logout', {
+      method: 'POST',
+      body: new URLSearchParams({ logout_token: logoutToken }),
+      signal: sender.signal,
+    });
+    await sent;
+    sender.abort();
+    await expect(request).rejects.toMatchObject({ name: 'AbortError' });
+
+    const settled = settling(host);
+    await meanwhile(host);
+    expect(settled.isSettled).toBe(false);
+    expect((await host.stored()).logouts).toEqual([]);
+
+    await goOn();
+    await settled.done;
+    const before = await host.stored();
+    expect(before.logouts).toHaveLength(1);
+    expect(await host.stored()).toEqual(before);
+  });
+});
+
+describe('what tests share', () => {
+  const log: string[] = [];
+  const tell = (what: string) => () => {
+    log.push(what);
+    return Promise.resolve();
+  };
+  shareAmongTests(
+    async () => {
+      await tell('started')();
+      return { settled: tell('settled'), stop: tell('stopped') };
+    },
+    () => void log.push('taken'),
+  );
+  beforeEach(tell('a test begins'));
+
+  it('is handed over before the first of them', () => {
+    expect(log).toEqual(['started', 'taken', 'settled', 'a test begins']);
+  });
+
+  it('has settled before each of them begins', () => {
+    expect(log).toEqual(['started', 'taken', 'settled', 'a test begins', 'settled', 'a test begins']);
+  });
+});

@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import { type Server, type ServerResponse } from 'node:http';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { type INestApplication, type INestApplicationContext } from '@nestjs/common';
+import { type BackgroundJob } from '../../libs/oneid-logout/src/background-job.js';
+import { OpenConnections } from '../../libs/oneid-logout/src/connections/open-connections.js';
+import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
+import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
+import { SessionPurge } from '../../libs/oneid-logout/src/sessions/session-purge.js';
+import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
+import { intercept } from './session-store.js';
+
+/** All that the library does beside the requests. */
+export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
+  const jobs = [LogoutFollower, OpenConnections, RefreshTokenRevoker, SessionPurge, UncertainLogouts];
+  return jobs.map((job) => app.get<BackgroundJob>(job, { strict: false }));
+}
+
+/** What an app with the library in it has begun and not ended: requests, statements and runs of the library's jobs. */
+export class UnderWay {
+  private readonly work = new Set<Promise<unknown>>();
+  private readonly jobs: readonly BackgroundJob[];
+
+  constructor(app: INestApplication) {
+    this.jobs = jobsOf(app);
+    (app.getHttpServer() as Server).on('request', (_request, response: ServerResponse) => {
+      void this.add(once(response, 'close'));
+    });
+    intercept(app.get(SessionDatabase, { strict: false }), (run, sql, parameters) => this.add(run(sql, parameters)));
+  }
+
+  /** Resolves when all of it has ended, and all that it has led to. */
+  async settled(): Promise<void> {
+    do {
+      await Promise.all(this.all);
+      // the code that has waited for this work goes on now, and may begin more
+      await endOfTurn();
+    } while (this.all.length > 0);
+  }
+
+  private get all(): Promise<unknown>[] {
+    return [...this.work, ...this.jobs.flatMap(({ run }) => run ?? [])];
+  }
+
+  private add<T>(work: Promise<T>): Promise<T> {
+    const ended: Promise<unknown> = work.catch(() => undefined).finally(() => this.work.delete(ended));
+    this.work.add(ended);
+    return work;
+  }
+}
