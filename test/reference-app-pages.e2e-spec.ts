@@ -1,5 +1,5 @@
 import http from 'node:http';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { LogoutService, SessionRegistry, SessionRepository, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { Browser } from '../src/demo/browser.js';
 import { elements } from '../src/demo/html.js';
@@ -7,6 +7,7 @@ import { ReferenceUser } from '../src/demo/reference-user.js';
 import { pageTexts } from '../src/pages/texts.js';
 import { deviceOf } from '../src/sign-in/device.js';
 import { Timeline } from '../src/timeline/timeline.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 import { until } from './support/until.js';
 import { World } from './support/world.js';
 
@@ -14,11 +15,10 @@ let world: World;
 let user: ReferenceUser;
 const { en, vi } = pageTexts;
 
-beforeAll(async () => {
-  world = await World.start();
-});
-
-afterAll(() => world.stop());
+shareAmongTests(
+  () => World.start(),
+  (started) => void (world = started),
+);
 
 beforeEach(() => {
   user = new ReferenceUser(world.url);

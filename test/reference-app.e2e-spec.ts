@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, jest, test } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,8 @@ import { OneIdClient } from '../src/oneid/oneid-client.js';
 import { OneId } from '../src/oneid/oneid.js';
 import { readSettings, SettingsError } from '../src/settings.js';
 import { welcome } from '../src/welcome.js';
+import { shareAmongTests } from './support/share-among-tests.js';
+import { UnderWay } from './support/under-way.js';
 import { until } from './support/until.js';
 
 const SECRET = 'a secret of thirty-two characters';
@@ -61,17 +63,30 @@ async function startWithEmbedded(env: Record<string, string> = {}): Promise<Runn
 let running: Running;
 let user: ReferenceUser;
 
-beforeAll(async () => {
-  running = await startWithEmbedded();
-});
+shareAmongTests(
+  async () => {
+    const shared = await startWithEmbedded();
+    const underWay = new UnderWay(shared.app);
+    return {
+      ...shared,
+      settled: async () => {
+        await shared.oneId.deliveries.idle();
+        await underWay.settled();
+      },
+      stop: async () => {
+        for (const app of started) await app.close();
+      },
+    };
+  },
+  (shared) => void (running = shared),
+);
 
 afterEach(() => {
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
 
-afterAll(async () => {
-  for (const app of started) await app.close();
+afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 

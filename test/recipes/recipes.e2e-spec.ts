@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { parseSetCookie } from 'cookie';
 import { createClient } from 'graphql-ws';
@@ -7,6 +7,7 @@ import { endpointPaths } from 'nestjs-oneid-logout/testing';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { goOn, wayOn } from '../support/browser.js';
+import { shareAmongTests } from '../support/share-among-tests.js';
 import { until } from '../support/until.js';
 import { clientId, publicUrl, Recipe } from './support/recipe.js';
 
@@ -107,10 +108,10 @@ describe.each([
   { name: 'fastify', cookie: '__Host-session', signIn: signInOnFastify },
 ])('the recipe $name', ({ name, cookie, signIn }) => {
   let recipe: Recipe;
-  beforeAll(async () => {
-    recipe = await Recipe.start(name);
-  });
-  afterAll(() => recipe.stop());
+  shareAmongTests(
+    () => Recipe.start(name),
+    (started) => void (recipe = started),
+  );
 
   it('lets nobody in without a session', async () => {
     expect(await me(recipe)).toEqual(missing);
@@ -240,10 +241,10 @@ describe.each([
 
 describe('the recipe bearer-api', () => {
   let recipe: Recipe;
-  beforeAll(async () => {
-    recipe = await Recipe.start('bearer-api');
-  });
-  afterAll(() => recipe.stop());
+  shareAmongTests(
+    () => Recipe.start('bearer-api'),
+    (started) => void (recipe = started),
+  );
 
   const withToken = (token: string) => me(recipe, { authorization: `Bearer ${token}` });
 
@@ -310,10 +311,10 @@ describe('the recipe bearer-api', () => {
 
 describe('the recipe graphql', () => {
   let recipe: Recipe;
-  beforeAll(async () => {
-    recipe = await Recipe.start('graphql');
-  });
-  afterAll(() => recipe.stop());
+  shareAmongTests(
+    () => Recipe.start('graphql'),
+    (started) => void (recipe = started),
+  );
 
   async function hello(headers: Record<string, string> = {}): Promise<unknown> {
     const response = await fetch(`${recipe.url}/graphql`, {
@@ -447,10 +448,10 @@ describe.each([
   },
 ])('the recipe $name', ({ name, open, over, refused }) => {
   let recipe: Recipe;
-  beforeAll(async () => {
-    recipe = await Recipe.start(name);
-  });
-  afterAll(() => recipe.stop());
+  shareAmongTests(
+    () => Recipe.start(name),
+    (started) => void (recipe = started),
+  );
 
   it('lets nobody in without a session', async () => {
     const socket = open(recipe, {});

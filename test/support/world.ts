@@ -9,9 +9,12 @@ import { freePort } from '../../src/embedded-oneid/free-port.js';
 import { OneId } from '../../src/oneid/oneid.js';
 import { startSecondApp } from '../../src/second-app.js';
 import { readSettings } from '../../src/settings.js';
+import { UnderWay } from './under-way.js';
 
 /** All that `npm start` starts: the reference app, a second one, and a OneID on another site. */
 export class World {
+  private readonly underWay: readonly UnderWay[];
+
   private constructor(
     readonly app: INestApplication,
     readonly url: string,
@@ -19,7 +22,9 @@ export class World {
     readonly secondUrl: string,
     readonly oneId: EmbeddedOneId,
     private readonly folder: string,
-  ) {}
+  ) {
+    this.underWay = [app, secondApp].map((each) => new UnderWay(each));
+  }
 
   /** @param preferredPort the app's, or else a free one */
   static async start(preferredPort = 0): Promise<World> {
@@ -44,6 +49,12 @@ export class World {
       jti: `of ${sid}`,
       iat: Math.floor(Date.now() / 1000),
     });
+  }
+
+  /** Resolves when OneID has told the apps of every logout, and the apps have done what follows. */
+  async settled(): Promise<void> {
+    await this.oneId.deliveries.idle();
+    for (const each of this.underWay) await each.settled();
   }
 
   async stop(): Promise<void> {

@@ -7,6 +7,7 @@ import { OpenConnections } from '../../../libs/oneid-logout/src/connections/open
 import { SessionDatabase } from '../../../libs/oneid-logout/src/database/session-database.js';
 import { Browser } from '../../support/browser.js';
 import { databases } from '../../support/databases.js';
+import { UnderWay } from '../../support/under-way.js';
 import { allowLoopbackIssuers } from './loopback-issuers.js';
 
 /** Where the recipes say that they are. */
@@ -15,12 +16,16 @@ export const clientId = 'my-app';
 
 /** A recipe that runs as its file says, and the OneID it belongs to. */
 export class Recipe {
+  private readonly underWay: UnderWay;
+
   private constructor(
     readonly app: INestApplication,
     readonly oneId: OneIdTestProvider,
     readonly url: string,
     private readonly drop: () => Promise<void>,
-  ) {}
+  ) {
+    this.underWay = new UnderWay(app);
+  }
 
   /** Imports the file: with the environment it reads, and once in a spec, since it starts by itself. */
   static async start(name: string): Promise<Recipe> {
@@ -49,6 +54,11 @@ export class Recipe {
     const url = `http://127.0.0.1:${new URL(await app.getUrl()).port}`;
     oneId.registerClient({ clientId, backchannelLogoutUri: `${url}/backchannel_logout` });
     return new Recipe(app, oneId, url, () => database.drop());
+  }
+
+  /** Resolves when the app has nothing under way any more. */
+  settled(): Promise<void> {
+    return this.underWay.settled();
   }
 
   async stop(): Promise<void> {
