@@ -20,13 +20,15 @@ describe('what a command tells its user of an error', () => {
     ],
     [
       'a database',
-      new UnusableDatabaseError('it is a read-only replica'),
-      'OneIdLogoutModule: it is a read-only replica',
+      new UnusableDatabaseError("can't use this database: it is read-only"),
+      "OneIdLogoutModule: can't use this database: it is read-only. This app takes its database from DATABASE_URL",
     ],
     [
       'a better-sqlite3 of another Node',
-      new UnusableDatabaseError('better-sqlite3 is not installed', { code: 'sqlite_driver_unusable' }),
-      'OneIdLogoutModule: better-sqlite3 is not installed. In this repository, npm ci installs the right one',
+      new UnusableDatabaseError('better-sqlite3 is not installed', {
+        ...{ code: 'sqlite_driver_unusable', cure: 'Run: npm install better-sqlite3@13' },
+      }),
+      'better-sqlite3 is not installed. Run: npm ci',
     ],
     [
       'a port that is taken',

@@ -1,7 +1,7 @@
 import { InvalidOptionsError, UnusableDatabaseError } from 'nestjs-oneid-logout';
 import { SettingsError } from './settings.js';
 
-/** How long a failed command may take to close what it has opened, milliseconds. */
+/** How long a command may take to close what it has opened, milliseconds. */
 const CLOSING_TIME = 10_000;
 
 /** `running`: the command has started servers that go on, and close themselves at a signal. */
@@ -38,29 +38,42 @@ export class Opened {
  */
 export async function runCommand(work: (opened: Opened) => Promise<Outcome>): Promise<void> {
   const opened = new Opened();
+  endWithReader();
   try {
     const outcome = await work(opened);
     if (outcome === 'running') return;
-    await opened.closeAll();
     process.exitCode = outcome === 'done' ? 0 : 1;
   } catch (error) {
     console.error(reasonOf(error) ?? error);
-    setTimeout(() => process.exit(1), CLOSING_TIME).unref();
-    await opened.closeAll();
-    process.exit(1);
+    process.exitCode = 1;
   }
+  setTimeout(() => process.exit(1), CLOSING_TIME).unref();
+  await opened.closeAll();
+  process.exit();
+}
+
+/** Has the listeners of the event `exit` run at a signal, too; Node's own answer to a signal leaves them out. */
+export function exitAtSignals(): void {
+  const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+  for (const [signal, code] of Object.entries(codes)) process.once(signal, () => process.exit(code));
+}
+
+/** The reader of a pipe may end first: `npm run demo | head -1`. */
+function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.once('error', () => process.exit(1));
 }
 
 /** @returns what to tell the user of a command about an error that the user can mend, or undefined for a fault of ours */
 export function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  if (error instanceof UnusableDatabaseError && error.code === 'sqlite_driver_unusable') {
-    return `${error.message}. In this repository, npm ci installs the right one`;
+  if (error instanceof UnusableDatabaseError) {
+    // what the library says to do is for an app of its own
+    if (error.code === 'sqlite_driver_unusable') return `${error.fault}. Run: npm ci`;
+    return `${error.message}. This app takes its database from DATABASE_URL`;
   }
-  // of TypeORM's, where the library has not opened the database
-  if (error.name === 'DriverPackageNotInstalledError') return `${error.message} In this repository, run: npm ci`;
-  const explained = [CommandError, SettingsError, InvalidOptionsError, UnusableDatabaseError];
-  if (explained.some((type) => error instanceof type)) return error.message;
+  // of TypeORM, where the library has not opened the database
+  if (error.name === 'DriverPackageNotInstalledError') return 'better-sqlite3 is not installed. Run: npm ci';
+  if ([CommandError, SettingsError, InvalidOptionsError].some((type) => error instanceof type)) return error.message;
   return reasonOfSystem(error);
 }
 

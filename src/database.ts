@@ -16,12 +16,19 @@ export function databaseOf(url = DEFAULT_DATABASE_URL): SessionDatabaseOptions {
       return { type: 'better-sqlite3', database: rest };
     case 'postgres':
     case 'postgresql':
-      if (!URL.canParse(url)) break;
+      if (!isServerUrl(rest, url)) break;
       return { type: 'postgres', url };
     case 'mysql':
     case 'mariadb':
-      if (!URL.canParse(url)) break;
+      if (!isServerUrl(rest, url)) break;
       return { type: scheme, url };
   }
-  throw new Error('must be sqlite:FILE, postgres://…, mysql://… or mariadb://…');
+  throw new Error(
+    'must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)',
+  );
+}
+
+/** With a host, or with a database on the local socket: `postgres:///app`. */
+function isServerUrl(rest: string, url: string): boolean {
+  return rest.startsWith('//') && rest.length > 2 && URL.canParse(url);
 }

@@ -5,11 +5,17 @@ await runCommand(async (opened) => {
   // loaded here, so that a setting that can't be used is told as what it is
   const { default: dataSource } = await import('../ormconfig.js');
   await dataSource.initialize().catch((cause: unknown) => {
-    throw new CommandError(`The database of DATABASE_URL can't be opened: ${messageOf(cause)}`, { cause });
+    throw new CommandError(
+      `The database of DATABASE_URL can't be opened: ${messageOf(cause)}. Check that it runs, and the URL`,
+      { cause },
+    );
   });
   opened.add(() => dataSource.destroy());
   const migrations = await dataSource.runMigrations({ transaction: 'each' }).catch((cause: unknown) => {
-    throw new CommandError(`The database of DATABASE_URL can't be migrated: ${messageOf(cause)}`, { cause });
+    throw new CommandError(
+      `The database of DATABASE_URL can't be migrated: ${messageOf(cause)}. Check the rights of the role`,
+      { cause },
+    );
   });
   if (migrations.length === 0) console.log('No migrations are pending');
   for (const { name } of migrations) console.log(`Migration ${name} has been executed successfully`);

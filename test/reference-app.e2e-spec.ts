@@ -154,7 +154,7 @@ describe('settings', () => {
     expect(read).toThrow(`The settings can't be used:
   - PORT must be a port, 1 to 65535
   - BASE_URL must be an https URL without query, fragment or userinfo (http only on loopback)
-  - DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://…
+  - DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)
   - ONEID_ISSUER must be an https URL without query, fragment or userinfo (http only on loopback)
   - ONEID_CLIENT_ID must be set when ONEID_ISSUER is
   - APP_SECRETS must be secrets of 32 characters or more, separated by commas`);

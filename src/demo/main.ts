@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Opened, type Outcome, runCommand } from '../command.js';
+import { exitAtSignals, type Opened, type Outcome, runCommand } from '../command.js';
 import { createApp } from '../create-app.js';
 import { freePort } from '../embedded-oneid/free-port.js';
 import { OneId } from '../oneid/oneid.js';
@@ -12,11 +12,10 @@ import { Story } from './story.js';
 /** The reference app and its embedded OneID in this process, over real HTTP, with a database of their own. */
 async function demo(opened: Opened): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'oneid-demo-'));
-  // at a signal, too
   process.once('exit', () => {
     rmSync(folder, { recursive: true, force: true });
   });
-  process.once('SIGINT', () => process.exit(130));
+  exitAtSignals();
 
   const settings = readSettings({
     PORT: String(await freePort()),

@@ -27,7 +27,9 @@ export async function startForThisApp({
     },
   };
   const embedded = await startEmbeddedOneId({ ...options, port: (port + 1) % 65_536 }).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    // a port that the user has not named
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
     return startEmbeddedOneId(options);
   });
   const { issuer, apiAudience } = embedded;

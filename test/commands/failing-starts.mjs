@@ -4,28 +4,28 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { check, expectEqual, run } from './processes.mjs';
+import { check, expectEqual, run, until } from './processes.mjs';
 
-const ENDS_WITHIN = 30_000;
+const ENDS_WITHIN = 90_000;
 const preload = fileURLToPath(new URL('pretend.cjs', import.meta.url));
 
 const demo = ['dist/src/demo/main.js'];
 const replicas = ['dist/src/demo/replicas/main.js'];
-const start = ['dist/src/main.js'];
+const app = ['dist/src/main.js'];
 const migrate = ['dist/src/migrate.js'];
 
-const driverMissing = (major) =>
-  `OneIdLogoutModule: better-sqlite3 is not installed. Run: npm install better-sqlite3@${major}. In this repository, npm ci installs the right one`;
+const driverMissing = 'better-sqlite3 is not installed. Run: npm ci';
 const driverOfOtherNode =
-  `OneIdLogoutModule: better-sqlite3 was compiled for another Node or another machine than this one (Node ${process.versions.node}). ` +
-  'Run: npm rebuild better-sqlite3. In this repository, npm ci installs the right one';
+  `better-sqlite3 was compiled for another Node or another machine than this one (Node ${process.versions.node}). ` +
+  'Run: npm ci';
 const crashingDriver =
-  'OneIdLogoutModule: better-sqlite3 13.2.0 needs Node 22 or later. On Node 20.20.2 it would end this process with a segmentation ' +
-  'fault. Use Node 22 or later, or run: npm install better-sqlite3@12. In this repository, npm ci installs the right one';
+  'better-sqlite3 13.2.0 needs Node 22 or later, and on Node 20.20.2 it would end this process with a segmentation fault. ' +
+  'Run: npm ci';
 const unreachable = (type) =>
-  `OneIdLogoutModule: can't open its database (${type}): connect ECONNREFUSED 127.0.0.1:1. Check that it runs, and that the option database is right`;
-const urlForms = 'DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://…';
-const major = Number(process.versions.node.split('.')[0]) < 22 ? 12 : 13;
+  `OneIdLogoutModule: can't open its database (${type}): connect ECONNREFUSED 127.0.0.1:1. Check that the database runs, ` +
+  'and what the option database says. This app takes its database from DATABASE_URL';
+const urlForms =
+  'DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)';
 
 export async function checkFailingStarts() {
   const folder = mkdtempSync(join(tmpdir(), 'oneid-logout-failing-'));
@@ -33,7 +33,7 @@ export async function checkFailingStarts() {
   const driver = (version) => {
     const path = join(folder, `driver-${version}`);
     mkdirSync(join(path, 'build/Release'), { recursive: true });
-    writeFileSync(join(path, 'package.json'), JSON.stringify({ version }));
+    writeFileSync(join(path, 'package.json'), JSON.stringify({ name: 'better-sqlite3', version }));
     writeFileSync(
       join(path, 'build/Release/better_sqlite3.node'),
       '_ZN4node28RemoveEnvironmentCleanupHookEPN2v87IsolateE',
@@ -45,7 +45,7 @@ export async function checkFailingStarts() {
   const takenPort = String(taken.address().port);
 
   const cases = [
-    ['npm run demo', demo, 'better-sqlite3 is missing', { PRETEND_SQLITE: 'missing' }, driverMissing(major)],
+    ['npm run demo', demo, 'better-sqlite3 is missing', { PRETEND_SQLITE: 'missing' }, driverMissing],
     ['npm run demo', demo, 'better-sqlite3 is of another Node', { PRETEND_SQLITE: 'other-node' }, driverOfOtherNode],
     [
       ...['npm run demo', demo, 'better-sqlite3 13 on Node 20'],
@@ -56,24 +56,24 @@ export async function checkFailingStarts() {
       ...['npm run demo', demo, 'no folder for temporary files', { TMPDIR: join(folder, 'none') }],
       `ENOENT: no such file or directory, mkdtemp '${join(folder, 'none', 'oneid-demo-XXXXXX')}'`,
     ],
-    ['npm start', start, 'better-sqlite3 is missing', { PRETEND_SQLITE: 'missing' }, driverMissing(major)],
-    ['npm start', start, 'better-sqlite3 is of another Node', { PRETEND_SQLITE: 'other-node' }, driverOfOtherNode],
+    ['npm start', app, 'better-sqlite3 is missing', { PRETEND_SQLITE: 'missing' }, driverMissing],
+    ['npm start', app, 'better-sqlite3 is of another Node', { PRETEND_SQLITE: 'other-node' }, driverOfOtherNode],
     [
       'npm start',
-      start,
+      app,
       'PostgreSQL is unreachable',
       { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/x' },
       unreachable('postgres'),
     ],
-    ['npm start', start, 'MySQL is unreachable', { DATABASE_URL: 'mysql://u:p@127.0.0.1:1/x' }, unreachable('mysql')],
+    ['npm start', app, 'MySQL is unreachable', { DATABASE_URL: 'mysql://u:p@127.0.0.1:1/x' }, unreachable('mysql')],
     [
-      ...['npm start', start, 'the port is taken', { PORT: takenPort }],
+      ...['npm start', app, 'the port is taken', { PORT: takenPort }],
       `Port ${takenPort} is taken. Try another: PORT=4000 npm start`,
     ],
     [
       ...[
         'npm start',
-        start,
+        app,
         'settings are wrong',
         { PORT: '0', DATABASE_URL: 'oracle://secret@x', NODE_ENV: 'production' },
       ],
@@ -98,8 +98,9 @@ export async function checkFailingStarts() {
         'PostgreSQL is unreachable',
         { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/x' },
       ],
-      "The database of DATABASE_URL can't be opened: connect ECONNREFUSED 127.0.0.1:1",
+      "The database of DATABASE_URL can't be opened: connect ECONNREFUSED 127.0.0.1:1. Check that it runs, and the URL",
     ],
+    ['npm run migration:run', migrate, 'better-sqlite3 is missing', { PRETEND_SQLITE: 'missing' }, driverMissing],
     [
       ...['any command', ['test/node/supported.mjs'], 'Node is too old', { PRETEND_NODE: '18.20.4' }],
       'This repository needs Node ^20.19.0 || ^22.12.0 || >=24.0.0, and this is Node 18.20.4: install Node 24 or later',
@@ -111,28 +112,78 @@ export async function checkFailingStarts() {
     );
   }
 
+  for (const [name, args] of [
+    ['npm run demo', demo],
+    ['npm run demo:replicas', replicas],
+  ]) {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+      ['SIGHUP', 129],
+    ]) {
+      await check(`${name}, ${signal}: exit code ${code}, and nothing left`, () => expectEnding(args, signal, code));
+    }
+  }
+  await check('npm run demo, into a pipe whose reader has ended: nothing is said, and nothing left', () =>
+    expectQuietEnd(demo),
+  );
+
   taken.close();
   rmSync(folder, { recursive: true });
 }
 
 async function expectFailure(args, env, sentence) {
-  const temporary = mkdtempSync(join(tmpdir(), 'oneid-logout-failing-start-'));
-  // the PostgreSQL of the replicas runs as another user
-  chmodSync(temporary, 0o711);
-  const command = run(process.execPath, args, {
-    ...{ TMPDIR: temporary, NODE_OPTIONS: `--require=${preload}`, PORT: '' },
-    ...env,
-  });
-  const deadline = setTimeout(() => process.kill(-command.child.pid, 'SIGKILL'), ENDS_WITHIN);
-  try {
+  await withTemporaryFolder(async (TMPDIR) => {
+    const command = start(args, { TMPDIR, ...env });
     expectEqual(await command.exit, 1, `the exit code (${command.output()})`);
     expectEqual(told(command.output('stderr')), sentence, 'what it says');
-    expectEqual(readdirSync(temporary).join(), '', 'temporary files');
-    expectEqual(groupLives(command.child.pid), false, 'a process of it goes on');
+    await expectNothingLeft(command, TMPDIR);
+  });
+}
+
+/** A signal as soon as the command has opened everything. */
+async function expectEnding(args, signal, code) {
+  await withTemporaryFolder(async (TMPDIR) => {
+    const command = start(args, { TMPDIR });
+    await until(() => /The app: |Four replicas/.test(command.output('stdout')));
+    process.kill(command.child.pid, signal);
+    expectEqual(await command.exit, code, `the exit code (${command.output()})`);
+    await expectNothingLeft(command, TMPDIR);
+  });
+}
+
+async function expectQuietEnd(args) {
+  await withTemporaryFolder(async (TMPDIR) => {
+    const command = start(args, { TMPDIR });
+    command.child.stdout.destroy();
+    expectEqual(await command.exit, 1, `the exit code (${command.output()})`);
+    expectEqual(told(command.output('stderr')), '', 'what it says');
+    await expectNothingLeft(command, TMPDIR);
+  });
+}
+
+async function withTemporaryFolder(work) {
+  const folder = mkdtempSync(join(tmpdir(), 'oneid-logout-failing-start-'));
+  // the PostgreSQL of the replicas runs as another user, who makes its socket's lock here
+  chmodSync(folder, 0o711);
+  try {
+    await work(folder);
   } finally {
-    clearTimeout(deadline);
-    rmSync(temporary, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function start(args, env) {
+  const command = run(process.execPath, args, { NODE_OPTIONS: `--require=${preload}`, PORT: '', ...env });
+  const deadline = setTimeout(() => process.kill(-command.child.pid, 'SIGKILL'), ENDS_WITHIN);
+  void command.exit.then(() => clearTimeout(deadline));
+  return command;
+}
+
+/** A process that is being reaped may still be there for a moment. */
+async function expectNothingLeft(command, folder) {
+  expectEqual(readdirSync(folder).join(), '', 'temporary files');
+  await until(() => !groupLives(command.child.pid));
 }
 
 /** Without what oidc-provider says of Node 20. */

@@ -2,7 +2,18 @@
 // install: npm ci, npm run demo and npm run test:package, then the unit tests, or on the oldest Node and the newest LTS all of npm test.
 // One line a check; exits 1 if one fails. `npm run test:nodes -- 24` checks Node 24 alone.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +21,8 @@ import { nodeLines } from './supported.mjs';
 
 /** What npm says of the settings of the machine that it runs on. */
 const OF_THE_MACHINE = /^npm warn (Unknown (env|user|builtin|global) config|cli npm v)/;
+
+const COMPILERS = /^(python|g?make$|cmake|gcc|g\+\+|cc$|c\+\+|clang|node$|.*-(gcc|g\+\+))/;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-nodes-')));
@@ -33,11 +46,27 @@ function install(version) {
   const nodeFolder = [join(packageFolder, 'node_modules', platform), join(folder, 'node_modules', platform)].find(
     existsSync,
   );
-  const path = [join(packageFolder, 'bin'), process.env.PATH].join(delimiter);
+  // better-sqlite3 13 must need no compiler; version 12 does
+  const programs = version === '20' ? process.env.PATH : programsWithoutCompilers();
+  const path = [join(packageFolder, 'bin'), programs].join(delimiter);
   const env = { ...process.env, PATH: path, npm_config_nodedir: nodeFolder };
   const about = JSON.parse(execFileSync('node', ['-p', 'JSON.stringify([process.version, process.release])'], { env }));
   const [fullVersion, { lts = false }] = about;
   return { version, name: `Node ${fullVersion.slice(1)}`, lts, env };
+}
+
+/** A folder with a link to each program of this machine but those that compile. */
+function programsWithoutCompilers() {
+  const folder = join(temporary, 'programs');
+  if (existsSync(folder)) return folder;
+  mkdirSync(folder);
+  for (const from of process.env.PATH.split(delimiter).filter(existsSync)) {
+    for (const program of readdirSync(from)) {
+      const link = join(folder, program);
+      if (!COMPILERS.test(program) && !existsSync(link)) symlinkSync(join(from, program), link);
+    }
+  }
+  return folder;
 }
 
 /** All files of the working tree that git does not ignore. */

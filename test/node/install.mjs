@@ -1,32 +1,42 @@
 // Runs at the end of `npm ci` and `npm install`. better-sqlite3 13 needs Node 22, so that npm leaves it out on Node 20: there
 // its place is taken by version 12, from a lock file of its own.
 import { execFileSync } from 'node:child_process';
-import { cpSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import './supported.mjs';
 
 const NEEDS_VERSION_12 = Number(process.versions.node.split('.')[0]) < 22;
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const place = pathOf('../../node_modules/better-sqlite3');
 
-if (NEEDS_VERSION_12) {
+// it writes what `npm ci --dry-run` must not
+if (process.env.npm_config_dry_run === 'true') process.exit(0);
+
+function fail(sentence) {
+  console.error(sentence);
+  process.exit(1);
+}
+
+function installVersion12() {
   const folder = pathOf('../../node_modules/.sqlite-for-node-20');
-  const place = pathOf('../../node_modules/better-sqlite3');
   cpSync(pathOf('sqlite-for-node-20'), folder, { recursive: true });
-  console.log(
-    'Installing better-sqlite3 12 for Node 20. It compiles for a minute or two where npm gets no ready binary.',
-  );
+  console.log('Installing better-sqlite3 12 for Node 20. It compiles for some minutes where npm gets no ready binary.');
   try {
     execFileSync(process.execPath, [process.env.npm_execpath, 'ci'], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   } catch {
-    console.error(
+    fail(
       'better-sqlite3 12 could not be installed. On Node 20 it needs python3, make and a C++ compiler; Node 22 and later ' +
         'need none of them.',
     );
-    process.exit(1);
   }
   rmSync(place, { recursive: true, force: true });
   symlinkSync('.sqlite-for-node-20/node_modules/better-sqlite3', place, 'junction');
 }
+
+if (NEEDS_VERSION_12) installVersion12();
+// npm is silent about an optional package that it could not install
+const optionalWanted = !(process.env.npm_config_omit ?? '').split(/\s+/).includes('optional');
+if (optionalWanted && !existsSync(place))
+  fail('npm has left out better-sqlite3, for a reason that npm ci --loglevel verbose tells.');

@@ -1,11 +1,13 @@
-// Which Node runs this repository: the range in package.json. Every command starts with this check, because an older Node
-// fails later, in words that name no cause.
-import { readFileSync } from 'node:fs';
+// Whether this Node runs this repository, and whether its packages are installed: build and test start with these checks,
+// because what comes after them would fail in words that name no cause.
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 /** The lines of Node that are supported, oldest first. Each is one row of the table in docs/operating.md. */
 export const nodeLines = ['20', '22', '24', '26'];
 
-const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const { engines, dependencies, devDependencies } = JSON.parse(readFileSync(pathOf('../../package.json'), 'utf8'));
 
 /** @param range ranges of the kinds ^20.19.0 and >=24.0.0, with || between them */
 export function satisfies(version, range) {
@@ -21,9 +23,18 @@ function numbersOf(version) {
   return version.split('.').map(Number);
 }
 
-if (!satisfies(process.versions.node, engines.node)) {
-  console.error(
-    `This repository needs Node ${engines.node}, and this is Node ${process.versions.node}: install Node 24 or later`,
-  );
+function fail(sentence) {
+  console.error(sentence);
   process.exit(1);
 }
+
+if (!satisfies(process.versions.node, engines.node)) {
+  fail(
+    `This repository needs Node ${engines.node}, and this is Node ${process.versions.node}: install Node 24 or later`,
+  );
+}
+
+const missing = Object.keys({ ...dependencies, ...devDependencies }).find(
+  (name) => !existsSync(pathOf(`../../node_modules/${name}`)),
+);
+if (missing !== undefined) fail(`The package ${missing} is not installed. Run: npm ci`);

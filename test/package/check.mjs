@@ -83,6 +83,13 @@ function contentFaults() {
   return [...required.map((file) => `${file} is missing`), ...foreign.map((file) => `${file} should not be there`)];
 }
 
+/** A host's Jest may turn the library into CommonJS, where `import.meta` is a syntax error: see docs/testing.md. */
+function importMetaFaults() {
+  return filesIn(join(installed, 'dist'))
+    .filter((file) => /\bimport\.meta\b/.test(readFileSync(join(installed, 'dist', file), 'utf8')))
+    .map((file) => `dist/${file} has import.meta`);
+}
+
 function importFaults() {
   return filesIn(join(installed, 'dist')).flatMap((file) => {
     const text = readFileSync(join(installed, 'dist', file), 'utf8');
@@ -164,6 +171,7 @@ try {
   const [{ filename }] = Object.values(JSON.parse(packed));
   install(join(temporary, filename));
   await check('the tarball holds dist, README and LICENSE, and nothing else', contentFaults);
+  await check('no file has import.meta', importMetaFaults);
   await check('every import is declared in package.json', importFaults);
   await check('the supported versions of Node are those of docs/operating.md', nodeFaults);
   await check('an ESM app imports it and works', () => run('app.mjs'));

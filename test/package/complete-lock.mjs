@@ -24,6 +24,10 @@ for (const [path, { dev, optionalDependencies = {} }] of Object.entries(lock.pac
   }
 }
 
+// npm also leaves out that better-sqlite3 13 brings its binaries, and `npm ci` would compile it, or, as it is optional, leave
+// it out where there is no compiler
+lock.packages['node_modules/better-sqlite3'].gypfile = false;
+
 const packages = Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1));
 lock.packages = Object.fromEntries(packages);
 writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);

@@ -149,14 +149,21 @@ export class UnusableDatabaseError extends Error {
   /** `sqlite_driver_unusable`: better-sqlite3 is missing, or it is not the one for this Node. */
   readonly code: 'database_unusable' | 'sqlite_driver_unusable';
 
-  /** @param fault says what is wrong and what to do, without the connection's password */
-  constructor(fault: string, { code = 'database_unusable', cause }: UnusableDatabaseDetails = {}) {
-    super(`OneIdLogoutModule: ${fault}`, { cause });
+  /**
+   * @param fault what is wrong, without the connection's password
+   * @param details.cure what the operator can do about it: the last sentence of the message
+   */
+  constructor(
+    readonly fault: string,
+    { code = 'database_unusable', cure, cause }: UnusableDatabaseDetails = {},
+  ) {
+    super(`OneIdLogoutModule: ${fault}${cure === undefined ? '' : `. ${cure}`}`, { cause });
     this.code = code;
   }
 }
 
 interface UnusableDatabaseDetails {
   readonly code?: UnusableDatabaseError['code'];
+  readonly cure?: string;
   readonly cause?: unknown;
 }

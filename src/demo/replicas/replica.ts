@@ -4,6 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CommandError } from '../../command.js';
 
+/** How long a replica may take to start on a busy machine, milliseconds. */
+const START_TIME = 60_000;
+
 /** How long to wait for what should come in a moment, milliseconds. */
 const PATIENCE = 20_000;
 
@@ -22,19 +25,37 @@ export class Replica {
     });
     // a demo that is interrupted leaves no replica behind
     process.once('exit', () => child.kill());
-    const complaints: string[] = [];
-    child.stderr?.on('data', (chunk) => complaints.push(String(chunk)));
     const replica = new Replica(name, `http://127.0.0.1:${port}`, child);
-    const deadline = performance.now() + PATIENCE;
-    while ((await fetch(`${replica.url}/healthz`).catch(() => undefined))?.status !== 200) {
-      if (child.exitCode !== null || performance.now() > deadline) {
-        child.kill('SIGKILL');
-        throw new CommandError(`${name} did not start: ${complaints.join('').trim()}`);
+    await replica.requireStart();
+    child.stderr?.on('data', (chunk) => process.stderr.write(String(chunk)));
+    return replica;
+  }
+
+  private async requireStart(): Promise<void> {
+    const said: string[] = [];
+    const listen = (chunk: unknown) => said.push(String(chunk));
+    this.process.stderr?.on('data', listen);
+    const deadline = performance.now() + START_TIME;
+    while ((await fetch(`${this.url}/healthz`).catch(() => undefined))?.status !== 200) {
+      if (this.hasEnded) throw new CommandError(`${this.name} did not start: ${said.join('').trim() || this.ending}`);
+      if (performance.now() > deadline) {
+        this.process.kill('SIGKILL');
+        throw new CommandError(
+          `${this.name} did not answer within ${START_TIME / 1000} seconds. Is this machine busy?`,
+        );
       }
       await delay(50);
     }
-    child.stderr?.on('data', (chunk) => process.stderr.write(String(chunk)));
-    return replica;
+    this.process.stderr?.off('data', listen);
+  }
+
+  private get hasEnded(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
+  }
+
+  private get ending(): string {
+    const { exitCode, signalCode } = this.process;
+    return signalCode === null ? `it ended with exit code ${String(exitCode)}` : `it was ended by ${signalCode}`;
   }
 
   /** Asks for a guarded page until it is refused. @returns when that was, in milliseconds of `performance.now()` */
@@ -43,7 +64,9 @@ export class Replica {
     for (;;) {
       const asked = performance.now();
       if (asked > deadline) throw new Error(`${this.name} never refused`);
-      const { status } = await fetch(`${this.url}/me`, { headers: { cookie } });
+      const { status } = await fetch(`${this.url}/me`, { headers: { cookie } }).catch((cause: unknown) => {
+        throw new CommandError(`${this.name} stopped to answer${this.hasEnded ? `: ${this.ending}` : ''}`, { cause });
+      });
       if (status === 401) return performance.now();
       if (status !== 200) throw new Error(`${this.name} answered ${status}`);
       // often enough to tell milliseconds, seldom enough to leave the processors to the others
@@ -52,6 +75,7 @@ export class Replica {
   }
 
   async stop(): Promise<void> {
+    if (this.hasEnded) return;
     const exit = once(this.process, 'exit');
     this.process.kill('SIGTERM');
     await exit;

@@ -20,7 +20,7 @@ import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.j
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
 import { type Statements, statementsOf } from './statements.js';
-import { loadFaultOf, refuseCrashingDriver, warnOfAbortingDriver } from './sqlite-driver.js';
+import { driverErrorFor, refuseCrashingDriver, warnOfAbortingDriver } from './sqlite-driver.js';
 import { TimeLimit } from './time-limit.js';
 
 /** TypeORM options of a database the library runs on, without what the library sets itself. */
@@ -92,7 +92,7 @@ export class SessionDatabase {
     dialect: SqlDialect = sqlDialects[options.type],
   ): Promise<SessionDatabase> {
     const dataSourceOptions = sessionDataSourceOptions(options);
-    if (options.type === 'better-sqlite3' && options.driver === undefined) warnOfAbortingDriver();
+    if (loadsUsualDriver(options)) warnOfAbortingDriver();
     const dataSource = await retryWhileLocked(dialect, () => new DataSource(dataSourceOptions).initialize()).catch(
       (error: unknown) => {
         throw openingError(options, error);
@@ -104,7 +104,8 @@ export class SessionDatabase {
       if (migrate) await database.migrate();
     } catch (error) {
       await database.close();
-      throw error;
+      if (error instanceof UnusableDatabaseError) throw error;
+      throw new UnusableDatabaseError(`can't use this database: ${messageOf(error)}`, { cause: error });
     }
     return database;
   }
@@ -286,9 +287,7 @@ export class SessionDatabase {
         return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
       }
       default:
-        await retryWhileLocked(this.dialect, () => runner.query('BEGIN IMMEDIATE')).catch((error: unknown) => {
-          throw new UnusableDatabaseError(`can't use this database: ${messageOf(error)}`, { cause: error });
-        });
+        await retryWhileLocked(this.dialect, () => runner.query('BEGIN IMMEDIATE'));
         return () => runner.query('COMMIT');
     }
   }
@@ -299,18 +298,21 @@ function refuseUnless(condition: boolean, fault: string): asserts condition {
 }
 
 function openingError(options: SessionDatabaseOptions, cause: unknown): UnusableDatabaseError {
-  const loadFault = options.type === 'better-sqlite3' ? loadFaultOf(cause) : undefined;
-  if (loadFault !== undefined) return new UnusableDatabaseError(loadFault, { code: 'sqlite_driver_unusable', cause });
-  const check =
-    options.type === 'better-sqlite3'
-      ? 'Check that the option database names a file that this process may write'
-      : 'Check that it runs, and that the option database is right';
-  return new UnusableDatabaseError(`can't open its database (${options.type}): ${messageOf(cause)}. ${check}`, {
-    cause,
-  });
+  const isSqlite = options.type === 'better-sqlite3';
+  const cure = isSqlite
+    ? 'Check that the option database names a file that this process may write'
+    : 'Check that the database runs, and what the option database says';
+  const fault = `can't open its database (${options.type}): ${messageOf(cause)}`;
+  return (isSqlite ? driverErrorFor(cause) : undefined) ?? new UnusableDatabaseError(fault, { cure, cause });
+}
+
+/** Only this better-sqlite3 can be looked at before it is loaded. */
+function loadsUsualDriver(options: SessionDatabaseOptions): boolean {
+  return options.type === 'better-sqlite3' && options.driver === undefined && options.nativeBinding === undefined;
 }
 
 function messageOf(error: unknown): string {
+  if (error instanceof StoreUnavailableError) return messageOf(error.cause);
   // of a host with several addresses, each of which was tried
   if (error instanceof AggregateError) return [...new Set(error.errors.map(messageOf))].join('; ');
   return error instanceof Error ? error.message : String(error);
@@ -415,7 +417,7 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataS
   };
   switch (options.type) {
     case 'better-sqlite3':
-      if (options.driver === undefined) refuseCrashingDriver();
+      if (loadsUsualDriver(options)) refuseCrashingDriver();
       return {
         ...options,
         ...own,

@@ -1,18 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { faultOf, findSqliteDriver, loadFaultOf, warningOf } from './sqlite-driver.js';
+import { driverErrorFor, faultOf, findSqliteDriver, loadFaultOf, warningOf } from './sqlite-driver.js';
 
 const driver = (version: string, removesCleanupHooks = false) => ({ version, removesCleanupHooks });
 
 describe('a better-sqlite3 that crashes when it is loaded', () => {
   it.each(['20.19.0', '20.20.2', '18.20.4', '21.7.3'])('is refused: 13 on Node %s', (node) => {
-    expect(faultOf(driver('13.2.0'), node)).toBe(
-      `better-sqlite3 13.2.0 needs Node 22 or later. On Node ${node} it would end this process with a segmentation ` +
-        'fault. Use Node 22 or later, or run: npm install better-sqlite3@12',
-    );
+    expect(faultOf(driver('13.2.0'), node)).toEqual({
+      fault: `better-sqlite3 13.2.0 needs Node 22 or later, and on Node ${node} it would end this process with a segmentation fault`,
+      cure: 'Use Node 22 or later, or run: npm install better-sqlite3@12',
+    });
   });
 
   it.each([
@@ -30,8 +30,8 @@ describe('a better-sqlite3 that aborts at a garbage collection', () => {
   it.each(['24.19.0', '24.21.0', '24.18.1', '26.0.0', '26.3.1'])('is warned of: on Node %s', (node) => {
     expect(warningOf(driver('12.11.1', true), node)).toBe(
       `better-sqlite3 12.11.1 was compiled so that Node ${node} aborts this process at some garbage collection, with ` +
-        '"Assertion failed: (env) != nullptr" (https://github.com/nodejs/node/issues/65446). Install better-sqlite3 13 and ' +
-        'override the peer dependency of TypeORM: see "Node and better-sqlite3" in docs/operating.md',
+        '"Assertion failed: (env) != nullptr" (https://github.com/nodejs/node/issues/65446). Install better-sqlite3 13, with an ' +
+        'override for the peer dependency of TypeORM',
     );
   });
 
@@ -45,28 +45,28 @@ describe('a better-sqlite3 that aborts at a garbage collection', () => {
 });
 
 describe('the better-sqlite3 that TypeORM would load', () => {
+  const ADDON = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
   let folder: string;
   const write = (path: string, content: string) => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), content);
   };
-  const found = (project: string) => findSqliteDriver(pathToFileURL(join(folder, project, 'main.js')).href);
-  const install = (project: string, version: string) => {
-    write(`${project}/node_modules/typeorm/package.json`, '{"name":"typeorm","main":"index.js"}');
-    write(`${project}/node_modules/typeorm/index.js`, '');
-    write(`${project}/node_modules/better-sqlite3/package.json`, JSON.stringify({ version }));
+  const install = (project: string, manifest: object | string) => {
+    const text = typeof manifest === 'string' ? manifest : JSON.stringify({ name: 'better-sqlite3', ...manifest });
+    write(`${project}/node_modules/better-sqlite3/package.json`, text);
   };
+  const typeOrmIn = (project: string) =>
+    join(folder, project, 'node_modules/typeorm/driver/better-sqlite3/BetterSqlite3Driver.js');
+  const found = (project: string) => findSqliteDriver(join(folder, project), []);
 
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'sqlite-driver-')));
-    install('thirteen', '13.2.0');
-    for (const project of ['old-headers', 'new-headers']) install(project, '12.11.1');
-    const addon = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
-    write(`old-headers/${addon}`, '\0_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_\0');
-    write(`new-headers/${addon}`, '\0_ZN4node28RemoveEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_\0');
+    install('thirteen', { version: '13.2.0' });
+    for (const project of ['old-headers', 'new-headers']) install(project, { version: '12.11.1' });
+    write(`old-headers/${ADDON}`, '\0_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_\0');
+    write(`new-headers/${ADDON}`, '\0_ZN4node28RemoveEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_\0');
   });
   afterAll(() => {
-    jest.restoreAllMocks();
     rmSync(folder, { recursive: true });
   });
 
@@ -76,13 +76,39 @@ describe('the better-sqlite3 that TypeORM would load', () => {
     expect(found('new-headers')).toEqual(driver('12.11.1', true));
   });
 
-  it("is the process's where TypeORM's folder has none, and else none", () => {
-    write('nothing/main.js', '');
-    const cwd = jest.spyOn(process, 'cwd');
-    cwd.mockReturnValue(join(folder, 'thirteen'));
-    expect(found('nothing')).toEqual(driver('13.2.0'));
-    cwd.mockReturnValue(join(folder, 'nothing'));
+  it("is the one beside TypeORM, not the process's", () => {
+    expect(findSqliteDriver(join(folder, 'thirteen'), ['/other.js', typeOrmIn('old-headers')])).toEqual(
+      driver('12.11.1'),
+    );
+  });
+
+  it("is the process's where TypeORM's folder leads to none", () => {
+    expect(findSqliteDriver(join(folder, 'thirteen'), [typeOrmIn('nothing')])).toEqual(driver('13.2.0'));
+  });
+
+  it('is the installed one, by TypeORM as this process has loaded it', async () => {
+    await import('typeorm');
+    const { version } = createRequire(import.meta.url)('better-sqlite3/package.json') as { version: string };
+    expect(findSqliteDriver()?.version).toBe(version);
+  });
+
+  it.each<[string, object | string]>([
+    ['another package under its name', { name: 'better-sqlite3-multiple-ciphers', version: '13.0.0' }],
+    ['a manifest without version', {}],
+    ['a manifest that is no JSON', '{'],
+  ])('is left to TypeORM: %s', (what, manifest) => {
+    const project = what.replaceAll(' ', '-');
+    install(project, manifest);
+    expect(found(project)).toBeUndefined();
+  });
+
+  it('is left to TypeORM where there is none', () => {
     expect(found('nothing')).toBeUndefined();
+  });
+
+  it('may have a byte order mark in its manifest, as Node allows', () => {
+    install('mark', '\uFEFF{"name":"better-sqlite3","version":"13.1.1"}');
+    expect(found('mark')).toEqual(driver('13.1.1'));
   });
 });
 
@@ -92,29 +118,46 @@ describe('a better-sqlite3 that could not be loaded', () => {
   }
 
   it.each([
-    ['20.20.2', 12],
-    ['22.23.3', 13],
-    ['26.10.0', 13],
-  ])('is missing: on Node %s install %i', (node, version) => {
-    expect(loadFaultOf(new DriverPackageNotInstalledError(), node)).toBe(
-      `better-sqlite3 is not installed. Run: npm install better-sqlite3@${version}`,
-    );
+    ['20.20.2', 'Run: npm install better-sqlite3@12'],
+    ['22.23.3', 'Run: npm install better-sqlite3@13'],
+    ['26.10.0', 'Run: npm install better-sqlite3@13'],
+  ])('is missing: what to install on Node %s', (node, cure) => {
+    expect(loadFaultOf(new DriverPackageNotInstalledError(), node)).toEqual({
+      fault: 'better-sqlite3 is not installed',
+      cure,
+    });
   });
 
-  it('was compiled for another Node', () => {
+  it.each([
+    ['20.20.2', 'Run: npm rebuild better-sqlite3'],
+    ['24.21.0', 'Run: npm install better-sqlite3@13'],
+  ])('was compiled for another Node than %s', (node, cure) => {
     const error = Object.assign(new Error('…\nNODE_MODULE_VERSION 115'), { code: 'ERR_DLOPEN_FAILED' });
-    expect(loadFaultOf(error, '24.21.0')).toBe(
-      'better-sqlite3 was compiled for another Node or another machine than this one (Node 24.21.0). Run: npm rebuild better-sqlite3',
-    );
+    expect(loadFaultOf(error, node)).toEqual({
+      fault: `better-sqlite3 was compiled for another Node or another machine than this one (Node ${node})`,
+      cure,
+    });
   });
 
   it('was never compiled', () => {
-    expect(loadFaultOf(new Error('Could not locate the bindings file. Tried:\n → …'))).toBe(
-      'better-sqlite3 was installed without its native addon. Run: npm rebuild better-sqlite3',
-    );
+    expect(loadFaultOf(new Error('Could not locate the bindings file. Tried:\n → …'), '20.20.2')).toEqual({
+      fault: 'better-sqlite3 was installed without its native addon',
+      cure: 'Run: npm rebuild better-sqlite3',
+    });
   });
 
   it.each([new Error('unable to open database file'), 'no error', undefined])('is not what %s is about', (error) => {
     expect(loadFaultOf(error)).toBeUndefined();
+  });
+
+  it('is told with both the fault and the cure', () => {
+    expect(driverErrorFor(new DriverPackageNotInstalledError())).toMatchObject({
+      code: 'sqlite_driver_unusable',
+      fault: 'better-sqlite3 is not installed',
+      message: expect.stringMatching(
+        /^OneIdLogoutModule: better-sqlite3 is not installed\. Run: npm install better-sqlite3@1[23]$/,
+      ) as unknown,
+    });
+    expect(driverErrorFor(new Error('unable to open database file'))).toBeUndefined();
   });
 });

@@ -14,10 +14,19 @@ export interface SqliteDriver {
   readonly removesCleanupHooks: boolean;
 }
 
+/** Something that is wrong with a driver, and what the operator can do about it. */
+export interface DriverFault {
+  readonly fault: string;
+  readonly cure: string;
+}
+
 /** How that call is named inside a compiled addon, on every platform. */
 const REMOVES_CLEANUP_HOOKS = 'RemoveEnvironmentCleanupHook';
 
 const BUG = 'https://github.com/nodejs/node/issues/65446';
+
+/** The module of TypeORM that loads better-sqlite3. TypeORM loads this module itself whatever the database is. */
+const TYPEORM_DRIVER = /[\\/]typeorm[\\/]driver[\\/]better-sqlite3[\\/]BetterSqlite3Driver\.js$/;
 
 /**
  * Refuses a better-sqlite3 that would crash the process as soon as it is loaded: no error could be caught then.
@@ -25,56 +34,82 @@ const BUG = 'https://github.com/nodejs/node/issues/65446';
  * @throws {UnusableDatabaseError} code `sqlite_driver_unusable`
  */
 export function refuseCrashingDriver(): void {
-  const driver = findSqliteDriver(import.meta.url);
+  const driver = findSqliteDriver();
   // TypeORM says when there is none
-  const fault = driver && faultOf(driver);
-  if (fault !== undefined) throw new UnusableDatabaseError(fault, { code: 'sqlite_driver_unusable' });
+  const found = driver && faultOf(driver);
+  if (found !== undefined) throw driverError(found);
 }
 
 /** Logs a warning for a better-sqlite3 that may abort the process later. */
 export function warnOfAbortingDriver(): void {
-  const driver = findSqliteDriver(import.meta.url);
+  const driver = findSqliteDriver();
   const warning = driver && warningOf(driver);
   if (warning !== undefined) new Logger('OneIdLogout').warn(warning);
 }
 
-/** The better-sqlite3 that the TypeORM of a module would load, or undefined where there is none. Loads nothing. */
-export function findSqliteDriver(moduleUrl: string): SqliteDriver | undefined {
-  const manifest = resolveDriver(moduleUrl);
-  if (manifest === undefined) return undefined;
-  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string };
-  return { version, removesCleanupHooks: addonOf(dirname(manifest)).includes(REMOVES_CLEANUP_HOOKS) };
+/**
+ * Explains an error of loading better-sqlite3.
+ *
+ * @returns undefined when the error is about something else
+ */
+export function driverErrorFor(cause: unknown): UnusableDatabaseError | undefined {
+  const found = loadFaultOf(cause);
+  return found && driverError(found, cause);
 }
 
-/** TypeORM looks from its own folder first, and then from the process's. */
-function resolveDriver(moduleUrl: string): string | undefined {
+function driverError({ fault, cure }: DriverFault, cause?: unknown): UnusableDatabaseError {
+  return new UnusableDatabaseError(fault, { code: 'sqlite_driver_unusable', cure, cause });
+}
+
+/**
+ * The better-sqlite3 that TypeORM would load. Loads nothing, and judges nothing that it can't read.
+ *
+ * @param folder of the process, where TypeORM looks when its own folder leads to no better-sqlite3
+ * @param loaded the files of the CommonJS modules that this process has loaded
+ */
+export function findSqliteDriver(folder?: string, loaded?: readonly string[]): SqliteDriver | undefined {
+  try {
+    const manifest = resolveManifest(folder ?? process.cwd(), loaded);
+    // Node allows a byte order mark, JSON.parse does not
+    const { name, version } = JSON.parse(readFileSync(manifest, 'utf8').replace(/^\uFEFF/, '')) as Manifest;
+    // another package may be installed under this name, with versions of its own
+    if (name !== 'better-sqlite3' || typeof version !== 'string') return undefined;
+    return { version, removesCleanupHooks: addonOf(dirname(manifest)).includes(REMOVES_CLEANUP_HOOKS) };
+  } catch {
+    return undefined;
+  }
+}
+
+interface Manifest {
+  readonly name?: unknown;
+  readonly version?: unknown;
+}
+
+/** TypeORM looks from its own folder first, and then in the folder of the process. */
+function resolveManifest(folder: string, loaded?: readonly string[]): string {
+  const requireHere = createRequire(join(folder, 'package.json'));
+  const typeOrm = (loaded ?? Object.keys(requireHere.cache)).find((file) => TYPEORM_DRIVER.test(file));
   const name = 'better-sqlite3/package.json';
   try {
-    return createRequire(createRequire(moduleUrl).resolve('typeorm')).resolve(name);
+    return (typeOrm === undefined ? requireHere : createRequire(typeOrm)).resolve(name);
   } catch {
-    const inProcessFolder = join(process.cwd(), 'node_modules', name);
-    return existsSync(inProcessFolder) ? inProcessFolder : undefined;
+    return join(folder, 'node_modules', name);
   }
 }
 
-/** Empty from version 13 on, which has no such file: its addons are Node-API, and know no `node::ObjectWrap`. */
+/** Empty where no addon was compiled: version 13 brings Node-API addons, which know no `node::ObjectWrap`. */
 function addonOf(folder: string): Buffer {
-  try {
-    return readFileSync(join(folder, 'build/Release/better_sqlite3.node'));
-  } catch {
-    return Buffer.alloc(0);
-  }
+  const file = join(folder, 'build/Release/better_sqlite3.node');
+  return existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
 }
 
 /** @returns why a Node can't load a driver, or undefined when it can */
-export function faultOf({ version }: SqliteDriver, node = process.versions.node): string | undefined {
-  const [driverMajor = 0] = numbersOf(version);
-  const [nodeMajor = 0] = numbersOf(node);
-  if (driverMajor < 13 || nodeMajor >= 22) return undefined;
-  return (
-    `better-sqlite3 ${version} needs Node 22 or later. On Node ${node} it would end this process with a segmentation ` +
-    'fault. Use Node 22 or later, or run: npm install better-sqlite3@12'
-  );
+export function faultOf({ version }: SqliteDriver, node = process.versions.node): DriverFault | undefined {
+  if (majorOf(version) < 13 || majorOf(node) >= 22) return undefined;
+  return {
+    fault: `better-sqlite3 ${version} needs Node 22 or later, and on Node ${node} it would end this process with a segmentation fault`,
+    cure: 'Use Node 22 or later, or run: npm install better-sqlite3@12',
+  };
 }
 
 /** @returns what an operator has to know of a driver that a Node loads and may not survive, or undefined */
@@ -82,31 +117,34 @@ export function warningOf(
   { version, removesCleanupHooks }: SqliteDriver,
   node = process.versions.node,
 ): string | undefined {
-  const [major = 0, minor = 0] = numbersOf(node);
+  const [, minor = ''] = node.split('.');
   // Node 26.4 knows its hooks again when an object goes; Node 24 never does
-  const aborts = major === 24 || (major === 26 && minor < 4);
+  const aborts = majorOf(node) === 24 || (majorOf(node) === 26 && parseInt(minor, 10) < 4);
   if (!removesCleanupHooks || !aborts) return undefined;
   return (
     `better-sqlite3 ${version} was compiled so that Node ${node} aborts this process at some garbage collection, with ` +
-    `"Assertion failed: (env) != nullptr" (${BUG}). Install better-sqlite3 13 and override the peer dependency of ` +
-    'TypeORM: see "Node and better-sqlite3" in docs/operating.md'
+    `"Assertion failed: (env) != nullptr" (${BUG}). Install better-sqlite3 13, with an override for the peer dependency ` +
+    'of TypeORM'
   );
 }
 
-/** @returns what to do about a better-sqlite3 that could not be loaded, or undefined when the error is another one */
-export function loadFaultOf(error: unknown, node = process.versions.node): string | undefined {
+/** @returns what is wrong with a better-sqlite3 that could not be loaded, or undefined when the error is another one */
+export function loadFaultOf(error: unknown, node = process.versions.node): DriverFault | undefined {
   if (!(error instanceof Error)) return undefined;
+  const compiles = majorOf(node) < 22;
+  // version 13 is not compiled for one Node, and version 12 compiled for Node 24 may abort the process
+  const rebuild = compiles ? 'Run: npm rebuild better-sqlite3' : 'Run: npm install better-sqlite3@13';
   if ('code' in error && error.code === 'ERR_DLOPEN_FAILED') {
-    return `better-sqlite3 was compiled for another Node or another machine than this one (Node ${node}). Run: npm rebuild better-sqlite3`;
+    const fault = `better-sqlite3 was compiled for another Node or another machine than this one (Node ${node})`;
+    return { fault, cure: rebuild };
   }
   if (error.message.startsWith('Could not locate the bindings file')) {
-    return 'better-sqlite3 was installed without its native addon. Run: npm rebuild better-sqlite3';
+    return { fault: 'better-sqlite3 was installed without its native addon', cure: rebuild };
   }
   if (error.name !== 'DriverPackageNotInstalledError') return undefined;
-  const [major = 0] = numbersOf(node);
-  return `better-sqlite3 is not installed. Run: npm install better-sqlite3@${major < 22 ? 12 : 13}`;
+  return { fault: 'better-sqlite3 is not installed', cure: `Run: npm install better-sqlite3@${compiles ? 12 : 13}` };
 }
 
-function numbersOf(version: string): number[] {
-  return version.split('.').map((part) => parseInt(part, 10));
+function majorOf(version: string): number {
+  return parseInt(version, 10);
 }
