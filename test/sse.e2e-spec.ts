@@ -55,7 +55,7 @@ describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adap
   });
 
   it('end when the session is ended on another replica, also where requests are checked strictly', async () => {
-    host = await Host.start({ adapter, controllers: [NewsController] });
+    host = await Host.start({ adapter, controllers: [NewsController], actsByItself: true });
     const { session, sid } = await host.signIn();
     const { seen } = await listen(session);
     const elsewhere = await startReplica(host.options, host.clock);

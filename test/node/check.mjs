@@ -60,10 +60,11 @@ function programsWithoutCompilers() {
   const folder = join(temporary, 'programs');
   if (existsSync(folder)) return folder;
   mkdirSync(folder);
+  const linked = new Set();
   for (const from of process.env.PATH.split(delimiter).filter(existsSync)) {
     for (const program of readdirSync(from)) {
-      const link = join(folder, program);
-      if (!COMPILERS.test(program) && !existsSync(link)) symlinkSync(join(from, program), link);
+      if (!COMPILERS.test(program) && !linked.has(program)) symlinkSync(join(from, program), join(folder, program));
+      linked.add(program);
     }
   }
   return folder;

@@ -89,6 +89,8 @@ export interface HostSettings {
   readonly controllers?: Type[];
   readonly imports?: (Type | DynamicModule)[];
   readonly providers?: Provider[];
+  /** Whether its jobs also run as time goes by, as outside of tests; for tests of just that, which share no host. */
+  readonly actsByItself?: boolean;
   /** Sets the host up before it listens: global pipes, guards, middleware. */
   readonly configure?: (app: INestApplication) => void | Promise<void>;
 }
@@ -148,8 +150,8 @@ export class Host {
       })
       .compile();
     testing.useLogger(false);
-    // the time of the machine that runs the tests decides nothing: jobs run when something wakes them
-    for (const job of jobsOf(testing)) job.start = () => undefined;
+    // how fast the machine is that runs the tests decides nothing: jobs run when something wakes them
+    if (!settings.actsByItself) for (const job of jobsOf(testing)) job.start = () => undefined;
     const app =
       settings.adapter === 'fastify'
         ? testing.createNestApplication(new FastifyAdapter())
