@@ -1,5 +1,6 @@
-import { type SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/database/session-database.js';
-import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
+import { type SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 
 const exampleIssuer = 'https://oneid.example/';
 const BATCH = 1000;

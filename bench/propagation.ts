@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type OneIdLogoutOptions } from 'nestjs-oneid-logout';
-import { type BackchannelLogout } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { type VerifiedLogoutToken } from '../libs/oneid-logout/src/provider/logout-token.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { fill, idOf, sidOf } from './fill.js';
 import { ServerProcess } from './server-process.js';
@@ -63,7 +63,7 @@ async function logOut(around: Surroundings, a: ServerProcess, b: ServerProcess, 
   const { issuer } = around.oneId;
   if (!(await b.ask<boolean>('isAlive', idOf(n)))) throw new Error('a session that was not logged out is refused');
   const iat = Math.floor(Date.now() / 1000);
-  const logout: BackchannelLogout = { issuer, clientId, jti: `logout ${n}`, iat, sid: sidOf(n), scope: 'session' };
+  const logout: VerifiedLogoutToken = { issuer, clientId, jti: `logout ${n}`, iat, sid: sidOf(n), scope: 'session' };
   return between(b.ask<number>('refuses', idOf(n)), () => a.ask<number>('logOut', logout));
 }
 

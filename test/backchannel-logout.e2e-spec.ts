@@ -10,9 +10,9 @@ import {
   type LogoutTokenRequest,
   signCompact,
 } from 'nestjs-oneid-logout/testing';
-import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import {
   Cleanup,
   delivered,

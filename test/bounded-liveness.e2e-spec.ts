@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LogoutEvent, type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
-import { CommitWait } from '../libs/oneid-logout/src/replicas/commit-wait.js';
-import { FollowedSessions } from '../libs/oneid-logout/src/replicas/followed-sessions.js';
+import { ReplicaBarrier } from '../libs/oneid-logout/src/replicas/replica-barrier.js';
+import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
-import { ReplicaRepository } from '../libs/oneid-logout/src/replicas/replica.repository.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -16,8 +16,8 @@ class Replica {
   statements = 0;
   readonly replicas: ReplicaRepository;
   readonly follower: LogoutFollower;
-  readonly checks: FollowedSessions;
-  readonly commitWait: CommitWait;
+  readonly checks: CachedSessionLookup;
+  readonly barrier: ReplicaBarrier;
 
   constructor(
     readonly store: SessionStore,
@@ -29,10 +29,10 @@ class Replica {
       answers: true,
       ...{ maxStaleness, allowDuringOutage, retention: 10 * MINUTE + allowDuringOutage },
     });
-    this.checks = new FollowedSessions(store.repository, this.follower, clock.ages, {
+    this.checks = new CachedSessionLookup(store.repository, this.follower, clock.ages, {
       ...{ maxStaleness, allowDuringOutage, maxSessions: max },
     });
-    this.commitWait = new CommitWait(this.replicas, clock.stopwatch, 0, false);
+    this.barrier = new ReplicaBarrier(this.replicas, clock.stopwatch, 0, false);
     intercept(store.database, (run, sql, parameters) => {
       this.statements += 1;
       return run(sql, parameters);
@@ -134,7 +134,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   it("this process's own logouts count at once", async () => {
     const session = await signIn();
     await reader.check(session);
-    await reader.store.recorder.byUser(session);
+    await reader.store.recorder.endLogin(session);
     expect(await reader.check(session)).toEqual(['app', 0]);
   });
 
@@ -604,7 +604,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
 
     it('ends when that time has passed on the stopwatch', async () => {
-      const wait = new CommitWait(reader.replicas, clock.stopwatch, 0, false);
+      const wait = new ReplicaBarrier(reader.replicas, clock.stopwatch, 0, false);
       const started = performance.now();
       let over = false;
       const waiting = wait.wait().then(() => (over = true));
@@ -612,20 +612,20 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(over).toBe(false);
       await waiting;
       expect(performance.now() - started).toBeGreaterThanOrEqual(STALENESS);
-      await new CommitWait(reader.replicas, { read: () => NaN }, STALENESS, true).wait();
+      await new ReplicaBarrier(reader.replicas, { read: () => NaN }, STALENESS, true).wait();
     });
 
     it('is never shorter than this replica needs itself, whatever the database says', async () => {
       clock.databaseAhead += 61 * MINUTE;
       expect(await reader.replicas.findMaxStaleness()).toBe(0);
       const started = performance.now();
-      await new CommitWait(reader.replicas, clock.stopwatch, 300, false).wait();
+      await new ReplicaBarrier(reader.replicas, clock.stopwatch, 300, false).wait();
       expect(performance.now() - started).toBeGreaterThanOrEqual(300);
     });
 
     it('is not taken for over when nobody can say how long it is', async () => {
       intercept(reader.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
-      await expect(reader.commitWait.wait()).rejects.toThrow(StoreUnavailableError);
+      await expect(reader.barrier.wait()).rejects.toThrow(StoreUnavailableError);
     });
   });
 
@@ -641,7 +641,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     await reader.follower.look();
     expect(seen.map(({ channel }) => channel)).toEqual(['backchannel']);
     expect(closed).toEqual(['session']);
-    await reader.store.recorder.byUser(other);
+    await reader.store.recorder.endLogin(other);
     await reader.follower.look();
     expect(seen.map(({ channel }) => channel)).toEqual(['backchannel', 'app']);
     expect(closed).toEqual(['session', 'other']);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { LogoutService, type OneIdLogoutOptions, SessionLiveness } from 'nestjs-oneid-logout';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
-import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { clientId, clientSecret, secrets } from './support/host.js';
 import { ReplicaProcess } from './support/replica-process.js';

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { StoreUnavailableError } from 'nestjs-oneid-logout';
-import { type NewLogout } from '../libs/oneid-logout/src/sessions/session.repository.js';
-import { digest, targetOf, type TargetKind } from '../libs/oneid-logout/src/sessions/targets.js';
+import { type NewLogout } from '../libs/oneid-logout/src/rule/logout.js';
+import { digest, targetOf, type TargetKind } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, logoutRetention, numberOf, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';

@@ -8,9 +8,9 @@ import {
   SessionRegistry,
   StoreUnavailableError,
 } from 'nestjs-oneid-logout';
-import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases } from './support/databases.js';
 import { clientId, type Host } from './support/host.js';
 import { logOut, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';

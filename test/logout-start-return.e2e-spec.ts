@@ -226,7 +226,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
         if (/^[!#-+\--:<-[\]-~]*$/.test(url) && !isAllowedOnceDecoded(url)) encodings.push(url);
         for (const value of encodings) {
           const { state, logoutId, cookie } = states.create('/goodbye', 'https://app.example');
-          await recorder.byUser(session, logoutId);
+          await recorder.endLogin(session, logoutId);
           const [name = ''] = cookie.split('=');
           const answer = await host.fetch(`/logout/callback?state=${state}`, {
             headers: { cookie: `${name}=${value}` },

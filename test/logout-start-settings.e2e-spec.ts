@@ -4,7 +4,7 @@ import { type INestApplication } from '@nestjs/common';
 import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { type Claims, OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
 import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
-import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { Browser, goOn, wayOn } from './support/browser.js';
 import { clientId, clientSecret, type Host, type HostSettings } from './support/host.js';
 import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';

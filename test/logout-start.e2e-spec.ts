@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type RespondOptions, SessionRegistry, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
-import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { Browser, goOn, type Visit, wayOn } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';
 import {

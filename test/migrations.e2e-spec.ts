@@ -10,9 +10,9 @@ import {
   SessionEntity,
 } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { escapePath } from '../libs/oneid-logout/src/migrations/table-path.js';
-import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/migrations/1796000000000-add-session-label.js';
-import { targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { escapePath } from '../libs/oneid-logout/src/database/migrations/table-path.js';
+import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/database/migrations/1796000000000-add-session-label.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
 import { startReplica } from './support/replica.js';
 import { clientId, DAY, issuer, SessionStore, without } from './support/session-store.js';

@@ -2,12 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Logger } from '@nestjs/common';
 import { InvalidOptionsError, OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { Test } from '@nestjs/testing';
-import { FollowedSessions } from '../libs/oneid-logout/src/replicas/followed-sessions.js';
+import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { type LogoutNudges } from '../libs/oneid-logout/src/replicas/logout-nudges.js';
 import { PostgresNudges } from '../libs/oneid-logout/src/replicas/postgres-nudges.js';
 import { RedisNudges } from '../libs/oneid-logout/src/replicas/redis-nudges.js';
-import { ReplicaRepository } from '../libs/oneid-logout/src/replicas/replica.repository.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { type DatabaseKind, sharedDatabases, sqlite, type TestDatabase } from './support/databases.js';
 import { SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -75,7 +75,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     await testDatabase.drop();
   });
 
-  async function start(): Promise<{ store: SessionStore; checks: FollowedSessions; looks: () => number }> {
+  async function start(): Promise<{ store: SessionStore; checks: CachedSessionLookup; looks: () => number }> {
     const store = await SessionStore.open(testDatabase, { clock });
     stores.push(store);
     const settings = { answers: true, maxStaleness: STALENESS, allowDuringOutage: 0, retention: 600_000 };
@@ -91,7 +91,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
       return look();
     };
     await follower.open();
-    const checks = new FollowedSessions(store.repository, follower, clock.ages, {
+    const checks = new CachedSessionLookup(store.repository, follower, clock.ages, {
       ...{ maxStaleness: STALENESS, allowDuringOutage: 0, maxSessions: 10 },
     });
     return { store, checks, looks: () => looked };
@@ -104,7 +104,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     const session = await writer.store.registry.register({ idToken: writer.store.idToken({ sub: 'x', sid: 'y' }) });
     expect(await reader.checks.check(session.id)).toMatchObject({ expired: false });
     const before = [writer.looks(), reader.looks()];
-    await writer.store.recorder.byUser(session);
+    await writer.store.recorder.endLogin(session);
     await until('the reader knows', async () => (await reader.checks.check(session.id))?.endedBy === 'app');
     expect([writer.looks(), reader.looks()]).toEqual([before[0], (before[1] ?? NaN) + 1]);
   });
@@ -128,7 +128,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     const session = await reader.store.registry.register({ idToken: reader.store.idToken({ sub: 'x', sid: 'y' }) });
     const writer = await start();
     await reader.checks.check(session.id);
-    await writer.store.recorder.byUser(session);
+    await writer.store.recorder.endLogin(session);
     await until('the reader knows', async () => (await reader.checks.check(session.id))?.endedBy === 'app');
   });
 });

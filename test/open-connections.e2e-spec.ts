@@ -3,7 +3,7 @@ import { type Session, SessionConnections, type SessionFacts, StoreUnavailableEr
 import { Subject } from 'rxjs';
 import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
-import { ReplicaRepository } from '../libs/oneid-logout/src/replicas/replica.repository.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -97,7 +97,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     const [endings, others] = [here.watch(session), here.watch(other)];
     await here.settled();
     expect(here.open.size).toBe(2);
-    await here.store.recorder.byUser(session);
+    await here.store.recorder.endLogin(session);
     expect(endings).toEqual(['logged_out', 'complete']);
     expect(others).toEqual([]);
     expect(here.open.size).toBe(1);
@@ -117,15 +117,15 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     const session = await signIn();
     const endings = here.watch(session);
     await here.settled();
-    if (kind === 'sub') await elsewhere.recorder.byAdmin(issuer, session.sub);
-    else await elsewhere.recorder.bySession(session, 'admin');
+    if (kind === 'sub') await elsewhere.recorder.endUser(issuer, session.sub);
+    else await elsewhere.recorder.endSession(session, 'admin');
     await here.follower.look();
     expect(endings).toEqual(['logged_out', 'complete']);
   });
 
   it('lives through a logout that its sign-in came after', async () => {
     const before = await signIn();
-    await elsewhere.recorder.byUser(before);
+    await elsewhere.recorder.endLogin(before);
     const idToken = elsewhere.idToken({ sub: before.sub, ...(before.sid !== undefined && { sid: before.sid }) });
     const session = await elsewhere.registry.register({ idToken });
     const endings = here.watch(session);
@@ -136,7 +136,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
 
   it('ends when the session was ended between the guard and the opening, and nobody tells of it any more', async () => {
     const session = await signIn();
-    await elsewhere.recorder.byUser(session);
+    await elsewhere.recorder.endLogin(session);
     await here.follower.open();
     clock.advance(MINUTE);
     await here.follower.look();
@@ -148,7 +148,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
   it('ends when the session was ended here while that was being looked at', async () => {
     const session = await signIn();
     const endings = here.watch(session);
-    await here.store.recorder.byUser(session);
+    await here.store.recorder.endLogin(session);
     expect(endings).toEqual(['logged_out', 'complete']);
     await here.settled();
     expect(endings).toEqual(['logged_out', 'complete']);
@@ -228,7 +228,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
       complete: () => seen.push('complete'),
     });
     stream.next(1);
-    await here.store.recorder.byUser(session);
+    await here.store.recorder.endLogin(session);
     stream.next(2);
     expect(seen).toEqual([1, 'complete']);
     expect(stream.observed).toBe(false);

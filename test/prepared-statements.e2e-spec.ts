@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { type SqlRow } from '../libs/oneid-logout/src/database/session-database.js';
+import { type SqlRow } from '../libs/oneid-logout/src/database/sql.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { issuer, SessionStore } from './support/session-store.js';
 
@@ -61,7 +61,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
       const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
       const swapped = await swap();
       expect(await swapped.isAlive(id)).toBe(true);
-      await swapped.recorder.byAdmin(issuer, 'alice');
+      await swapped.recorder.endUser(issuer, 'alice');
       expect(await swapped.isAlive(id)).toBe(false);
       const told = [log, error].map((spy) => spy.mock.calls.map(([message]) => String(message)));
       log.mockRestore();

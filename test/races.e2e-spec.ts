@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { SessionEndedError } from 'nestjs-oneid-logout';
-import { digest } from '../libs/oneid-logout/src/sessions/targets.js';
+import { digest } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, logoutRetention, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -155,7 +155,7 @@ describe.each(databases)('races, on $name', (database) => {
         return {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
           interloper: () =>
-            channel === 'admin' ? fast.recorder.byAdmin(issuer, sub) : fast.recorder.frontchannel(issuer, sid),
+            channel === 'admin' ? fast.recorder.endUser(issuer, sub) : fast.recorder.frontchannel(issuer, sid),
           after: async (outcome) => {
             outcomes.push(outcome);
             if (outcome === 'ended') expect(await liveSessions(sub)).toBe(0);
@@ -176,7 +176,7 @@ describe.each(databases)('races, on $name', (database) => {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
           interloper: async () => {
             clock.databaseAhead = -2 * DAY;
-            await fast.recorder.byAdmin(issuer, sub);
+            await fast.recorder.endUser(issuer, sub);
           },
           after: async (outcome) => {
             const again = await outcomeOf(fast.registry.register({ idToken: fast.idToken({ sub, sid }) }));
@@ -448,7 +448,7 @@ describe.each(postgresKinds)('statements held open half-way, on $name', (databas
       async () => {
         clock.databaseAhead = step;
         if (what === 'OneID ends its sid') await fast.recorder.backchannel(fast.logout({ sid }));
-        else await fast.recorder.byAdmin(issuer, sub);
+        else await fast.recorder.endUser(issuer, sub);
       },
     );
     if (ended) expect(result).toBeInstanceOf(SessionEndedError);
@@ -466,7 +466,7 @@ describe.each(postgresKinds)('statements held open half-way, on $name', (databas
     let id = '';
     await hold(
       'logout',
-      () => (ended ? slow.recorder.backchannel(slow.logout({ sid })) : slow.recorder.byAdmin(issuer, sub)),
+      () => (ended ? slow.recorder.backchannel(slow.logout({ sid })) : slow.recorder.endUser(issuer, sub)),
       async () => {
         clock.databaseAhead = 10;
         ({ id } = await fast.registry.register({ idToken: fast.idToken({ sid, sub }) }));

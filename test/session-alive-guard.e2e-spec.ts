@@ -119,7 +119,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
   it('rejects: logged_out, whoever said it, and before expired', async () => {
     const ways: ((session: Awaited<ReturnType<typeof signIn>>) => Promise<unknown>)[] = [
       (session) => recorder().frontchannel(session.issuer, session.sid ?? ''),
-      (session) => recorder().byUser(session),
+      (session) => recorder().endLogin(session),
       (session) => host.app.get(LogoutService).end(session.id),
       ({ sub }) => host.app.get(LogoutService).endAll({ sub }),
     ];
@@ -326,7 +326,7 @@ describe('session resolvers', () => {
     it.each(databases)('takes an iat that is no whole number, on $name', async (database) => {
       await start({ ...settings, database });
       expect((await withClaims(claims({ iat: host.clock.seconds + 0.25 }))).status).toBe(200);
-      await recorder().byAdmin(host.oneId.issuer, 'alice');
+      await recorder().endUser(host.oneId.issuer, 'alice');
       await expectRejection(await withClaims(claims({ iat: host.clock.seconds - 0.75 })), 'logged_out');
     });
 
@@ -348,7 +348,7 @@ describe('session resolvers', () => {
       await start(settings);
       const token = claims({ iat: host.clock.seconds + 25 });
       const session = await host.app.get(SessionLiveness).requireAlive({ claims: token });
-      await recorder().byUser(session);
+      await recorder().endLogin(session);
       await expectRejection(await withClaims(token), 'logged_out');
     });
 
@@ -388,12 +388,12 @@ describe('ReplicaStatus', () => {
   it('tells how far behind a replica is that answers from memory', async () => {
     const host = await Host.start({ options: { liveness: { maxStaleness: 60_000 } } });
     const status = host.app.get(ReplicaStatus, { strict: false });
-    const { behind = NaN, ...state } = status.read();
+    const { stalenessMs = NaN, ...state } = status.read();
     expect(state).toEqual({ answersFromMemory: true, openConnections: 0 });
-    expect(behind).toBeLessThan(15_000);
+    expect(stalenessMs).toBeLessThan(15_000);
     host.clock.advance(60_001);
-    expect(status.read()).toEqual({ behind: expect.any(Number), answersFromMemory: false, openConnections: 0 });
-    expect(status.read().behind).toBeGreaterThan(60_000);
+    expect(status.read()).toEqual({ stalenessMs: expect.any(Number), answersFromMemory: false, openConnections: 0 });
+    expect(status.read().stalenessMs).toBeGreaterThan(60_000);
     await host.stop();
   });
 
@@ -405,7 +405,7 @@ describe('ReplicaStatus', () => {
     const facts = await host.app.get(SessionLiveness, { strict: false }).findAlive({ id: session });
     if (facts === undefined) throw new Error('not signed in');
     const subscription = host.app.get(SessionConnections, { strict: false }).over(facts).subscribe();
-    expect(status.read()).toEqual({ behind: expect.any(Number), answersFromMemory: false, openConnections: 1 });
+    expect(status.read()).toEqual({ stalenessMs: expect.any(Number), answersFromMemory: false, openConnections: 1 });
     subscription.unsubscribe();
     expect(status.read().openConnections).toBe(0);
     await host.stop();

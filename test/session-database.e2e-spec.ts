@@ -1,12 +1,13 @@
+import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import Sqlite from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { oneIdLogoutMigrations, StoreUnavailableError } from 'nestjs-oneid-logout';
-import { SessionDatabase, type SqlParameter } from '../libs/oneid-logout/src/database/session-database.js';
-import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/migrations/1796000000000-add-session-label.js';
-import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/database/migrations/1796000000000-add-session-label.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, SessionStore } from './support/session-store.js';
 
@@ -82,7 +83,7 @@ describe.each(databases)('SessionDatabase, on $name', (database) => {
     for (let n = 0; n < 20; n++) {
       const id = await signIn(store, `user-${n}`);
       expect((await other.repository.check(id))?.endedBy).toBeUndefined();
-      await other.recorder.byAdmin(issuer, `user-${n}`);
+      await other.recorder.endUser(issuer, `user-${n}`);
       expect((await store.repository.check(id))?.endedBy).toBe('admin');
     }
     await other.close();
@@ -139,7 +140,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection t
       }
     }
     expect(failed).toBeLessThanOrEqual(10);
-    await store.recorder.byAdmin(issuer, 'alice');
+    await store.recorder.endUser(issuer, 'alice');
     expect(await store.isAlive(ids[0] ?? '')).toBe(false);
     await administrator.destroy();
     await store.close();
@@ -187,11 +188,11 @@ describe('SQLite, locked by another connection', () => {
   it('answers 503 when the lock stays, and writes nothing afterwards', async () => {
     other.exec('BEGIN IMMEDIATE');
     const started = performance.now();
-    await expect(store.recorder.byAdmin(issuer, 'bob')).rejects.toThrow(StoreUnavailableError);
+    await expect(store.recorder.endUser(issuer, 'bob')).rejects.toThrow(StoreUnavailableError);
     expect(performance.now() - started).toBeGreaterThan(4_900);
     expect(performance.now() - started).toBeLessThan(7_000);
     other.exec('COMMIT');
-    await store.recorder.byAdmin(issuer, 'carol');
+    await store.recorder.endUser(issuer, 'carol');
     expect(await store.rows('logout', 'target = ?', targetOf('sub', issuer, 'bob'))).toEqual([]);
     expect(await store.rows('logout', 'target = ?', targetOf('sub', issuer, 'carol'))).toHaveLength(1);
   });
@@ -356,8 +357,8 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     ],
     ['a back-channel logout', () => store.recorder.backchannel(store.logout({ sid: 'sid-7', scope: 'user' }))],
     ['a front-channel logout', async () => store.recorder.frontchannel(issuer, (await alive()).sid ?? '')],
-    ["a user's logout", async () => store.recorder.byUser(await alive())],
-    ["an administrator's logout of a user", () => store.recorder.byAdmin(issuer, 'user-9')],
+    ["a user's logout", async () => store.recorder.endLogin(await alive())],
+    ["an administrator's logout of a user", () => store.recorder.endUser(issuer, 'user-9')],
     [
       'a sign-in',
       () => store.registry.register({ idToken: store.idToken({ sub: 'zoe', sid: 'zoe' }), refreshToken: 'x' }),
@@ -370,7 +371,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     ],
     ['a refresh', async () => store.registry.refresh((await alive()).id, { refreshToken: 'another' })],
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],
-    ['settling logouts without tokens', () => store.tokens.settleTokenless(20)],
+    ['settling logouts without tokens', () => store.tokens.closeLogoutsWithoutTokens(20)],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
     ['a look at what is new', () => store.repository.findChanges('nobody', Date.now())],
     ['making tokens due', async () => store.tokens.makeDue(await alive())],

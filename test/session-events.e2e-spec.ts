@@ -44,11 +44,11 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       ['phone', 'laptop', 'sidless'],
     ],
     ['the front-channel', ['frontchannel'], () => store.recorder.frontchannel(issuer, 'laptop'), ['laptop']],
-    ['our user', ['app'], ({ phone }) => store.recorder.byUser(phone), ['phone']],
-    ['our user, without sid', ['app'], ({ sidless }) => store.recorder.byUser(sidless), ['sidless']],
-    ['our admin, one session', ['admin'], ({ laptop }) => store.recorder.bySession(laptop, 'admin'), ['laptop']],
-    ['our admin, a user', ['admin'], () => store.recorder.byAdmin(issuer, 'alice'), ['phone', 'laptop', 'sidless']],
-    ['a new sign-in', ['replaced'], ({ phone }) => store.recorder.bySession(phone, 'replaced'), ['phone']],
+    ['our user', ['app'], ({ phone }) => store.recorder.endLogin(phone), ['phone']],
+    ['our user, without sid', ['app'], ({ sidless }) => store.recorder.endLogin(sidless), ['sidless']],
+    ['our admin, one session', ['admin'], ({ laptop }) => store.recorder.endSession(laptop, 'admin'), ['laptop']],
+    ['our admin, a user', ['admin'], () => store.recorder.endUser(issuer, 'alice'), ['phone', 'laptop', 'sidless']],
+    ['a new sign-in', ['replaced'], ({ phone }) => store.recorder.endSession(phone, 'replaced'), ['phone']],
   ];
 
   it.each(cases)('%s: an event for each thing it ends', async (_who, channels, logOut, ended) => {
@@ -143,7 +143,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
 
   it('a logout that could not be recorded is no event', async () => {
     const restore = intercept(store.database, () => Promise.reject(new Error('down')));
-    await expect(store.recorder.byAdmin(issuer, 'alice')).rejects.toThrow('down');
+    await expect(store.recorder.endUser(issuer, 'alice')).rejects.toThrow('down');
     restore();
     expect(events).toEqual([]);
   });
@@ -153,7 +153,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     const restore = intercept(store.database, (run, sql, parameters) =>
       sql.startsWith('SELECT') ? Promise.reject(new Error('down')) : run(sql, parameters),
     );
-    await store.recorder.byAdmin(issuer, 'alice');
+    await store.recorder.endUser(issuer, 'alice');
     restore();
     expect(events.map((event) => event.ends(session))).toEqual([true]);
   });

@@ -364,7 +364,7 @@ class UserLogsOut extends Command {
     const known = model.pick(this.nth);
     const checked = known && (await store.repository.check(known.id));
     if (known === undefined || checked === undefined) return;
-    await store.recorder.byUser(checked.session);
+    await store.recorder.endLogin(checked.session);
     model.logins.set(known.login, model.order);
   }
 }
@@ -374,7 +374,7 @@ class AdminEndsSession extends UserLogsOut {
     const known = model.pick(this.nth);
     const checked = known && (await store.repository.check(known.id));
     if (known === undefined || checked === undefined) return;
-    await store.recorder.bySession(checked.session, 'admin');
+    await store.recorder.endSession(checked.session, 'admin');
     model.deadSessions.add(known.id);
   }
 }
@@ -388,7 +388,7 @@ class AdminEndsUser extends Command {
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
-    await store.recorder.byAdmin(issuer, this.user);
+    await store.recorder.endUser(issuer, this.user);
     model.users.set(this.user, model.order);
   }
 }

@@ -13,9 +13,9 @@ import {
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
-import { TokenRepository } from '../libs/oneid-logout/src/sessions/token.repository.js';
-import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
-import { TokenVault } from '../libs/oneid-logout/src/sessions/token-vault.js';
+import { TokenRepository } from '../libs/oneid-logout/src/store/token.repository.js';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
+import { TokenVault } from '../libs/oneid-logout/src/tokens/token-vault.js';
 import { databases, sqlite } from './support/databases.js';
 import { clientId, Host, secrets } from './support/host.js';
 import { DAY, maxSessionLifetime, SessionStore } from './support/session-store.js';
@@ -137,7 +137,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     it('does not sign in again with an ID token whose session was ended here', async () => {
       const login = host.oneId.signIn();
       const token = await idToken(login);
-      await service(LogoutRecorder).byUser(await registry.register({ idToken: token }));
+      await service(LogoutRecorder).endLogin(await registry.register({ idToken: token }));
       expect(await failure(registry.register({ idToken: token }))).toBeInstanceOf(SessionEndedError);
       const later = await registry.register({ idToken: await idToken(login) });
       expect(await status(later)).toBe(200);
@@ -264,8 +264,8 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         sessions.push(await signInAs('lister', name));
       }
       await signInAs('LISTER');
-      await service(LogoutRecorder).bySession(sessions[3] as Session, 'admin');
-      await service(LogoutRecorder).byUser(sessions[4] as Session);
+      await service(LogoutRecorder).endSession(sessions[3] as Session, 'admin');
+      await service(LogoutRecorder).endLogin(sessions[4] as Session);
       const expected = [2, 1, 0].map((n) => ({ ...sessions[n], label: names[n] }));
       expect(await registry.listAlive({ issuer: host.oneId.issuer, sub: 'lister' })).toEqual(expected);
       // what OneID calls itself with and without the slash is the same
@@ -485,7 +485,7 @@ describe('SessionEvents in an app', () => {
     const host = await Host.start();
     const seen: string[] = [];
     host.app.get(SessionEvents).logouts.subscribe(({ channel }) => seen.push(channel));
-    await host.app.get(LogoutRecorder, { strict: false }).byAdmin(host.oneId.issuer, 'alice');
+    await host.app.get(LogoutRecorder, { strict: false }).endUser(host.oneId.issuer, 'alice');
     await host.stop();
     expect(seen).toEqual(['admin']);
   });

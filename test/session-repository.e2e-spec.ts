@@ -1,12 +1,9 @@
+import { type NewLogout } from '../libs/oneid-logout/src/rule/logout.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { PurgeProgress } from '../libs/oneid-logout/src/sessions/purge-progress.js';
-import { type SqlRow } from '../libs/oneid-logout/src/database/session-database.js';
-import { digest, targetOf } from '../libs/oneid-logout/src/sessions/targets.js';
-import {
-  type NewLogout,
-  type NewSession,
-  type SessionRepository,
-} from '../libs/oneid-logout/src/sessions/session.repository.js';
+import { PurgeProgress } from '../libs/oneid-logout/src/store/purge-progress.js';
+import { type SqlRow } from '../libs/oneid-logout/src/database/sql.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
+import { type NewSession, type SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import {
   clientId,

@@ -1,10 +1,11 @@
+import { type LogoutFact } from '../libs/oneid-logout/src/rule/logout.js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ends, type LogoutFact } from '../libs/oneid-logout/src/sessions/rule.js';
-import { type SessionFacts } from '../libs/oneid-logout/src/sessions/session.js';
-import { digest, targetOf, type TargetKind } from '../libs/oneid-logout/src/sessions/targets.js';
+import { ends } from '../libs/oneid-logout/src/rule/rule.js';
+import { type SessionFacts } from '../libs/oneid-logout/src/rule/session.js';
+import { digest, targetOf, type TargetKind } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { type SqlParameter } from '../libs/oneid-logout/src/database/session-database.js';
+import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
 import { SessionStore, without } from './support/session-store.js';
 
 interface Sessions {

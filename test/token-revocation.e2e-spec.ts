@@ -3,12 +3,12 @@ import { type INestApplication } from '@nestjs/common';
 import { exportJWK, generateKeyPair } from 'jose';
 import { LogoutService, type OneIdLogoutOptions, type Session, SessionRegistry } from 'nestjs-oneid-logout';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
-import { RefreshTokenRevoker } from '../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { SessionPurge } from '../libs/oneid-logout/src/sessions/session-purge.js';
-import { TokenRepository } from '../libs/oneid-logout/src/sessions/token.repository.js';
-import { TokenVault } from '../libs/oneid-logout/src/sessions/token-vault.js';
+import { SessionPurge } from '../libs/oneid-logout/src/store/session-purge.js';
+import { TokenRepository } from '../libs/oneid-logout/src/store/token.repository.js';
+import { TokenVault } from '../libs/oneid-logout/src/tokens/token-vault.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { clientId, clientSecret, secrets } from './support/host.js';
 import { numberOf } from './support/session-store.js';
@@ -389,7 +389,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('BC-15: two replicas, one revocation', async () => {
     const [one, two] = [await start(), await start()];
     const signedIn = await signIn(one);
-    await recorder(two).byAdmin(oneId.issuer, signedIn.login.sub);
+    await recorder(two).endUser(oneId.issuer, signedIn.login.sub);
     await Promise.all([revoke(one), revoke(two), revoke(one), revoke(two)]);
     expect(revoked()).toEqual([signedIn.refreshToken]);
   });

@@ -39,7 +39,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
     await logOut('g');
     const all = await dueOf();
     statements = 0;
-    expect(await store.tokens.settleTokenless(50)).toBe(2);
+    expect(await store.tokens.closeLogoutsWithoutTokens(50)).toBe(2);
     expect(statements).toBeLessThanOrEqual(5);
     expect([all.length, (await dueOf()).length, await store.tokens.countDue()]).toEqual([7, 2, 2]);
   });
@@ -47,11 +47,11 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
   it('are looked at no more than so many at once, the longest due first, and a lone one not at all', async () => {
     for (const sid of ['a', 'b', 'c']) await logOut(sid);
     const [first, second] = (await store.tokens.findDue(9)).map(({ id }) => id);
-    expect(await store.tokens.settleTokenless(2)).toBe(0);
+    expect(await store.tokens.closeLogoutsWithoutTokens(2)).toBe(0);
     const [left, ...none] = await dueOf();
     expect(none).toEqual([]);
     expect([first, second]).not.toContain(left);
-    expect(await store.tokens.settleTokenless(2)).toBe(0);
+    expect(await store.tokens.closeLogoutsWithoutTokens(2)).toBe(0);
     expect(await dueOf()).toEqual([left]);
   });
 
@@ -69,7 +69,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
         }
         return run(sql, parameters);
       });
-      await store.tokens.settleTokenless(50);
+      await store.tokens.closeLogoutsWithoutTokens(50);
       restore();
       const late = seen < n;
       if (late) await store.registry.refresh(session.id, { refreshToken: 'late' }).catch(() => undefined);

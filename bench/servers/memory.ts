@@ -1,14 +1,12 @@
 // What a replica remembers, and what that takes.
+import { type CheckedSession } from '../../libs/oneid-logout/src/rule/session.js';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Ages, Clock, Stopwatch } from '../../libs/oneid-logout/src/clock.js';
-import { FollowedSessions } from '../../libs/oneid-logout/src/replicas/followed-sessions.js';
+import { CachedSessionLookup } from '../../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { type LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { RecentLogouts } from '../../libs/oneid-logout/src/replicas/recent-logouts.js';
-import {
-  type CheckedSession,
-  type SessionRepository,
-} from '../../libs/oneid-logout/src/sessions/session.repository.js';
-import { digest, targetOf } from '../../libs/oneid-logout/src/sessions/targets.js';
+import { type SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
+import { digest, targetOf } from '../../libs/oneid-logout/src/rule/targets.js';
 import { idOf, sidOf } from '../fill.js';
 import { answerQuestions } from './questions.js';
 
@@ -36,12 +34,12 @@ async function sessions(count: number): Promise<number> {
   };
   const follower = {
     fresh: 1,
-    isWaitedFor: true,
+    isDeclared: true,
     databaseNow: () => now,
     logouts: new RecentLogouts(),
   } as unknown as LogoutFollower;
   const repository = { check } as unknown as SessionRepository;
-  const followed = new FollowedSessions(repository, follower, new Ages(new Clock(), new Stopwatch()), {
+  const followed = new CachedSessionLookup(repository, follower, new Ages(new Clock(), new Stopwatch()), {
     ...{ maxStaleness: 500, allowDuringOutage: 0, maxSessions: count },
   });
   const before = await heap();

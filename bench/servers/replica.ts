@@ -11,7 +11,8 @@ import {
   sessionFromCookie,
 } from 'nestjs-oneid-logout';
 import pg from 'pg';
-import { type BackchannelLogout, LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
+import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { answerQuestions, settings } from './questions.js';
 
 export interface ReplicaSettings {
@@ -51,7 +52,7 @@ answerQuestions(await app.getUrl(), {
   logOut: async (logout) => {
     let committed = NaN;
     const subscription = events.recorded.subscribe(() => (committed = now()));
-    await recorder.backchannel(logout as BackchannelLogout);
+    await recorder.backchannel(logout as VerifiedLogoutToken);
     subscription.unsubscribe();
     await delay(QUIET);
     return committed;

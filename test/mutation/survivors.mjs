@@ -3,7 +3,7 @@ const EQUIVALENT = 'the same for every input: ';
 /** Mutants that live although nothing is wrong, and why: by file, a part of the line, and the kinds of mutation. */
 export const survivors = [
   {
-    file: 'channels/logout-token.ts',
+    file: 'provider/logout-token.ts',
     line: 'token.length <= MAX_TOKEN_LENGTH',
     mutators: ['EqualityOperator', 'ConditionalExpression'],
     reason:
@@ -11,25 +11,25 @@ export const survivors = [
       'parts is refused by the decoder behind it with the same code and message',
   },
   {
-    file: 'channels/logout-token.ts',
+    file: 'provider/logout-token.ts',
     line: "throw new InvalidLogoutTokenError('logout_token_malformed', MALFORMED, error)",
     mutators: ['StringLiteral'],
     reason: 'jose refuses such a token at an earlier step, with the code of that one',
   },
   {
-    file: 'channels/logout-token.ts',
+    file: 'provider/logout-token.ts',
     line: "typeof typ === 'string' ? typ.toLowerCase()",
     mutators: ['Regex', 'StringLiteral', 'ConditionalExpression'],
     reason: 'what the looser pattern lets by is refused by the comparison that follows',
   },
   {
-    file: 'channels/logout-token.ts',
+    file: 'provider/logout-token.ts',
     line: "return typeof value === 'number' && Number.isSafeInteger",
     mutators: ['ConditionalExpression', 'LogicalOperator', 'EqualityOperator'],
     reason: 'the comparisons with the clock around it refuse the same values: too old, or past',
   },
   {
-    file: 'channels/logout-token.ts',
+    file: 'provider/logout-token.ts',
     line: "const known = typeof issuer === 'string'",
     mutators: ['ConditionalExpression'],
     reason: EQUIVALENT + 'the client was found by this issuer, so it is a text; the check tells the compiler',
@@ -59,7 +59,7 @@ export const survivors = [
     reason: 'a label that keeps two hashes apart; that they are apart is what matters, and both were changed alike',
   },
   {
-    file: 'logout/return-url.ts',
+    file: 'http/return-url.ts',
     line: "const plain = url.username === '' && url.password === ''",
     mutators: ['ConditionalExpression'],
     reason: 'a URL with a password and no name is refused by its form, too; the check says so for the reader',

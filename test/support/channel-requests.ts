@@ -1,6 +1,6 @@
 import { SessionRegistry } from 'nestjs-oneid-logout';
 import { type BrowserLogin, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
-import { type SqlRow } from '../../libs/oneid-logout/src/database/session-database.js';
+import { type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { clientId, Host, type HostSettings } from './host.js';
 
 export const form = 'application/x-www-form-urlencoded';

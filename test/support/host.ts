@@ -1,3 +1,4 @@
+import { type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import {
   Controller,
   type DynamicModule,
@@ -30,7 +31,7 @@ import {
 import { type OneIdTestClient, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { RESOLVED_OPTIONS, type ResolvedOptions } from '../../libs/oneid-logout/src/oneid-logout.options.js';
-import { SessionDatabase, type SqlRow } from '../../libs/oneid-logout/src/database/session-database.js';
+import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { type DatabaseKind, sqlite, type TestDatabase } from './databases.js';
 import { TestClock } from './test-clock.js';
 import { jobsOf, UnderWay } from './under-way.js';

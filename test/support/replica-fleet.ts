@@ -2,7 +2,7 @@ import { type Transform } from 'node:stream';
 import { type OneIdLogoutOptions, type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { DataSource } from 'typeorm';
-import { targetOf } from '../../libs/oneid-logout/src/sessions/targets.js';
+import { targetOf } from '../../libs/oneid-logout/src/rule/targets.js';
 import { type TestDatabase } from './databases.js';
 import { type Status } from './history.js';
 import { clientId, clientSecret } from './host.js';

@@ -1,24 +1,21 @@
+import { type RunOptions, type SqlParameter, type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { createHash, randomUUID } from 'node:crypto';
 import { type TestDatabase } from './databases.js';
 import { TestClock } from './test-clock.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../../libs/oneid-logout/src/provider/id-token.js';
 import { OneIdClients } from '../../libs/oneid-logout/src/provider/oneid-clients.js';
-import { SessionLiveness } from '../../libs/oneid-logout/src/sessions/liveness.js';
-import { type BackchannelLogout, LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
-import {
-  type RunOptions,
-  SessionDatabase,
-  type SqlParameter,
-  type SqlRow,
-} from '../../libs/oneid-logout/src/database/session-database.js';
+import { GuardSettings } from '../../libs/oneid-logout/src/guard/guard-settings.js';
+import { SessionLiveness } from '../../libs/oneid-logout/src/guard/liveness.js';
+import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
+import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { StoreUnavailableError } from '../../libs/oneid-logout/src/oneid-logout.errors.js';
 import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';
 import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';
-import { SessionRepository } from '../../libs/oneid-logout/src/sessions/session.repository.js';
-import { SessionSettings } from '../../libs/oneid-logout/src/sessions/session-settings.js';
-import { TokenRepository } from '../../libs/oneid-logout/src/sessions/token.repository.js';
+import { SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
+import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
-import { TokenVault } from '../../libs/oneid-logout/src/sessions/token-vault.js';
+import { TokenVault } from '../../libs/oneid-logout/src/tokens/token-vault.js';
 
 export const DAY = 24 * 60 * 60 * 1000;
 export const maxSessionLifetime = 30 * DAY;
@@ -64,8 +61,9 @@ export class SessionStore {
     secrets: readonly string[],
     readonly scope: 'session' | 'user',
   ) {
-    const settings = new SessionSettings(
-      maxSessionLifetime,
+    const lifetime = { maxSessionLifetime: maxSessionLifetime / 1000 };
+    const settings = new GuardSettings(
+      lifetime.maxSessionLifetime,
       [],
       () => scope,
       () => true,
@@ -84,7 +82,7 @@ export class SessionStore {
       this.recorder,
       this.events,
       clock,
-      settings,
+      lifetime,
     );
   }
 
@@ -108,7 +106,7 @@ export class SessionStore {
   }
 
   /** What a verified logout token says; no two are the same. */
-  logout(token: Partial<BackchannelLogout>): BackchannelLogout {
+  logout(token: Partial<VerifiedLogoutToken>): VerifiedLogoutToken {
     return { issuer, clientId, jti: randomUUID(), iat: this.clock.seconds, scope: this.scope, ...token };
   }
 

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { DataSource, type QueryRunner } from 'typeorm';
-import { digest } from '../../libs/oneid-logout/src/sessions/targets.js';
+import { digest } from '../../libs/oneid-logout/src/rule/targets.js';
 import { clientId } from './host.js';
 
 /**

@@ -5,9 +5,9 @@ import { type INestApplication, type INestApplicationContext } from '@nestjs/com
 import { type BackgroundJob } from '../../libs/oneid-logout/src/background-job.js';
 import { OpenConnections } from '../../libs/oneid-logout/src/connections/open-connections.js';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
-import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/logout/refresh-token-revoker.js';
+import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
-import { SessionPurge } from '../../libs/oneid-logout/src/sessions/session-purge.js';
+import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { intercept } from './session-store.js';
 

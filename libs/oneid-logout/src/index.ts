@@ -1,12 +1,9 @@
+export { type LogoutChannel } from './rule/logout.js';
 export { OneIdLogoutModule } from './oneid-logout.module.js';
 export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
-export type {
-  BoundedLivenessOptions,
-  OneIdClientOptions,
-  OneIdLogoutOptions,
-  ProviderMetadataOptions,
-  RedisNudgeOptions,
-} from './oneid-logout.options.js';
+export { type OneIdLogoutOptions } from './oneid-logout.options.js';
+export { type OneIdClientOptions, type ProviderMetadataOptions } from './provider/client-options.js';
+export { type BoundedLivenessOptions, type RedisNudgeOptions } from './replicas/liveness-options.js';
 export {
   CrossSiteLogoutError,
   InvalidIdTokenError,
@@ -36,23 +33,23 @@ export {
   type AllowAnonymousOptions,
   CurrentSession,
   currentSession,
-} from './sessions/session.decorators.js';
+} from './guard/session.decorators.js';
 export { type SessionEnding } from './connections/open-connections.js';
 export { type ReplicaState, ReplicaStatus } from './connections/replica-status.js';
 export { SessionConnections } from './connections/session-connections.js';
 export { type SocketClient } from './connections/sockets.js';
 
-export { SessionAliveGuard } from './sessions/session-alive.guard.js';
-export { SessionLiveness } from './sessions/liveness.js';
+export { SessionAliveGuard } from './guard/session-alive.guard.js';
+export { SessionLiveness } from './guard/liveness.js';
 export { type LogoutEvent, SessionEvents } from './sessions/session-events.js';
 export {
   type RefreshSessionOptions,
   type RegisterSessionOptions,
   SessionRegistry,
 } from './sessions/session-registry.js';
-export { type CheckedSession, SessionRepository } from './sessions/session.repository.js';
-export { type LogoutChannel } from './sessions/rule.js';
-export { type ListedSession, type Session, type SessionFacts } from './sessions/session.js';
+export { SessionRepository } from './store/session.repository.js';
+export { type CheckedSession } from './rule/session.js';
+export { type ListedSession, type Session, type SessionFacts } from './rule/session.js';
 export {
   type CarriedSession,
   sessionFromClaims,
@@ -62,7 +59,7 @@ export {
   type SessionRequest,
   type SessionResolver,
   type TokenClaims,
-} from './sessions/session-resolvers.js';
+} from './guard/session-resolvers.js';
 export { LogoutEntity } from './database/logout.entity.js';
 export { SessionEntity } from './database/session.entity.js';
 export { SessionTokensEntity } from './database/session-tokens.entity.js';

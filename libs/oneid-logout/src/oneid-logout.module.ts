@@ -13,7 +13,7 @@ import { MODULE_PATH } from '@nestjs/common/constants.js';
 import { ModulesContainer } from '@nestjs/core';
 import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { FrontchannelLogout } from './channels/frontchannel-logout.js';
-import { LogoutTokenVerifier } from './channels/logout-token.js';
+import { LogoutTokenVerifier } from './provider/logout-token.js';
 import { RegistrationNotice } from './channels/registration-notice.js';
 import { Ages, Clock, Stopwatch } from './clock.js';
 import { OpenConnections } from './connections/open-connections.js';
@@ -22,7 +22,7 @@ import { SessionConnections } from './connections/session-connections.js';
 import { ParserErrors } from './http/parser-errors.js';
 import { LogoutService } from './logout/logout.service.js';
 import { LogoutStates } from './logout/logout-state.js';
-import { RefreshTokenRevoker } from './logout/refresh-token-revoker.js';
+import { RefreshTokenRevoker } from './tokens/refresh-token-revoker.js';
 import { nodeNotice } from './node-notice.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './oneid-logout.module-definition.js';
 import {
@@ -33,26 +33,29 @@ import {
 } from './oneid-logout.options.js';
 import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
 import { OneIdClients } from './provider/oneid-clients.js';
-import { CommitWait } from './replicas/commit-wait.js';
-import { FollowedSessions, SESSION_RETENTION } from './replicas/followed-sessions.js';
-import { SessionLiveness } from './sessions/liveness.js';
+import { ReplicaBarrier } from './replicas/replica-barrier.js';
+import { CachedSessionLookup, SESSION_RETENTION } from './replicas/cached-session-lookup.js';
+import { SessionLiveness } from './guard/liveness.js';
 import { LogoutFollower } from './replicas/logout-follower.js';
 import { type LogoutNudges } from './replicas/logout-nudges.js';
 import { LogoutRecorder } from './sessions/logout-recorder.js';
 import { PostgresNudges } from './replicas/postgres-nudges.js';
 import { RedisNudges } from './replicas/redis-nudges.js';
-import { ReplicaRepository } from './replicas/replica.repository.js';
-import { SessionAliveGuard } from './sessions/session-alive.guard.js';
-import { SESSION_CHECKS, type SessionChecks } from './sessions/session-checks.js';
+import { ReplicaRepository } from './store/replica.repository.js';
+import { SessionAliveGuard } from './guard/session-alive.guard.js';
+import { SESSION_LOOKUP, type SessionLookup } from './guard/session-lookup.js';
 import { SessionDatabase } from './database/session-database.js';
 import { SessionEvents } from './sessions/session-events.js';
-import { SessionPurge } from './sessions/session-purge.js';
+import { SessionPurge } from './store/session-purge.js';
 import { SessionRegistry } from './sessions/session-registry.js';
-import { SessionRepository } from './sessions/session.repository.js';
+import { SessionRepository } from './store/session.repository.js';
 import { SessionSettings } from './sessions/session-settings.js';
-import { TokenRepository } from './sessions/token.repository.js';
+import { ChannelSettings } from './channels/channel-settings.js';
+import { GuardSettings } from './guard/guard-settings.js';
+import { LogoutSettings } from './logout/logout-settings.js';
+import { TokenRepository } from './store/token.repository.js';
 import { UncertainLogouts } from './sessions/uncertain-logouts.js';
-import { TokenVault } from './sessions/token-vault.js';
+import { TokenVault } from './tokens/token-vault.js';
 
 const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
 
@@ -103,11 +106,26 @@ const DAY = 24 * 60 * 60 * 1000;
         new LogoutTokenVerifier(clients, clock, clockTolerance),
     },
     {
+      provide: ChannelSettings,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: (options: ResolvedOptions): ChannelSettings => options,
+    },
+    {
+      provide: LogoutSettings,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: (options: ResolvedOptions): LogoutSettings => options,
+    },
+    {
       provide: SessionSettings,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: (options: ResolvedOptions): SessionSettings => options,
+    },
+    {
+      provide: GuardSettings,
       inject: [RESOLVED_OPTIONS, OneIdClients],
       useFactory: ({ maxSessionLifetime, sessionFrom }: ResolvedOptions, clients: OneIdClients) =>
-        new SessionSettings(
-          maxSessionLifetime * 1000,
+        new GuardSettings(
+          maxSessionLifetime,
           sessionFrom,
           (issuer) => clients.logoutScopeAt(issuer),
           (issuer, clientId) => clients.find(issuer, clientId) !== undefined,
@@ -144,10 +162,10 @@ const DAY = 24 * 60 * 60 * 1000;
       useFactory: (database: SessionDatabase) => new ReplicaRepository(database),
     },
     {
-      provide: CommitWait,
+      provide: ReplicaBarrier,
       inject: [ReplicaRepository, Stopwatch, RESOLVED_OPTIONS],
       useFactory: (replicas: ReplicaRepository, stopwatch: Stopwatch, { liveness }: ResolvedOptions) =>
-        new CommitWait(replicas, stopwatch, boundOf(liveness), answersAtOnce(liveness)),
+        new ReplicaBarrier(replicas, stopwatch, boundOf(liveness), answersAtOnce(liveness)),
     },
     {
       provide: UncertainLogouts,
@@ -168,7 +186,7 @@ const DAY = 24 * 60 * 60 * 1000;
       useFactory: followerOf,
     },
     {
-      provide: SESSION_CHECKS,
+      provide: SESSION_LOOKUP,
       inject: [SessionRepository, LogoutFollower, Ages, RESOLVED_OPTIONS],
       useFactory: checksOf,
     },
@@ -350,9 +368,9 @@ function checksOf(
   follower: LogoutFollower,
   ages: Ages,
   { liveness }: ResolvedOptions,
-): SessionChecks {
+): SessionLookup {
   if (liveness === 'strict') return repository;
-  return new FollowedSessions(repository, follower, ages, liveness);
+  return new CachedSessionLookup(repository, follower, ages, liveness);
 }
 
 function openConnectionsOf(

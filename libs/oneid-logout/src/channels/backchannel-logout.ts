@@ -5,10 +5,10 @@ import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
 import { InvalidLogoutTokenError, OneIdLogoutError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource } from '../provider/cached-resource.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
-import { CommitWait } from '../replicas/commit-wait.js';
+import { ReplicaBarrier } from '../replicas/replica-barrier.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
-import { SessionRepository } from '../sessions/session.repository.js';
-import { LogoutTokenVerifier } from './logout-token.js';
+import { SessionRepository } from '../store/session.repository.js';
+import { LogoutTokenVerifier } from '../provider/logout-token.js';
 
 /**
  * When OneID should try again: seconds. It honours that, and gives up after three to five attempts, so the provider's
@@ -33,7 +33,7 @@ export class BackchannelLogout {
   constructor(
     private readonly verifier: LogoutTokenVerifier,
     private readonly recorder: LogoutRecorder,
-    private readonly commitWait: CommitWait,
+    private readonly barrier: ReplicaBarrier,
     repository: SessionRepository,
     clock: Clock,
   ) {
@@ -48,7 +48,7 @@ export class BackchannelLogout {
     try {
       const token = onlyLogoutToken(await readForm(request));
       await this.recorder.backchannel(await this.verifier.verify(token));
-      await this.commitWait.wait();
+      await this.barrier.wait();
       return { status: 200, body: '' };
     } catch (error) {
       return this.refusal((await this.clockFault(error)) ?? error);

@@ -1,12 +1,12 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
 import { OneIdLogoutError } from '../oneid-logout.errors.js';
-import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+import { ChannelSettings } from './channel-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
-import { SessionLiveness } from '../sessions/liveness.js';
-import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { SessionLiveness } from '../guard/liveness.js';
+import { type SessionRequest } from '../guard/session-resolvers.js';
 
 const MAX_LENGTH = 255;
 
@@ -19,7 +19,7 @@ export class FrontchannelLogout {
     private readonly clients: OneIdClients,
     private readonly recorder: LogoutRecorder,
     private readonly liveness: SessionLiveness,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly settings: ChannelSettings,
   ) {}
 
   /** Unsigned and unauthenticated: it ends what is alive, stores nothing else, and tells known from unknown nobody. */
@@ -50,8 +50,8 @@ export class FrontchannelLogout {
 
   /** A top-level visit brings cookies too, and any site can cause one: only an iframe's request counts. */
   private async endCarried(request: SessionRequest): Promise<void> {
-    if (!this.options.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
-    const carried = await this.liveness.carriedBy(request);
+    if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
+    const carried = await this.liveness.resolveSession(request);
     const session = carried && (await this.liveness.findAlive(carried));
     if (session?.sid !== undefined) await this.recorder.frontchannel(session.issuer, session.sid);
     else if (session?.id !== undefined) await this.recorder.frontchannel(session.issuer, session.id, 'session');
@@ -59,10 +59,10 @@ export class FrontchannelLogout {
 
   /** Cookies are removed from a browser whose session is over, never on somebody else's word alone. */
   private async staleCookies(request: SessionRequest): Promise<string[]> {
-    if (this.options.clearCookies.length === 0) return [];
-    const carried = await this.liveness.carriedBy(request);
+    if (this.settings.clearCookies.length === 0) return [];
+    const carried = await this.liveness.resolveSession(request);
     if (carried === undefined || (await this.liveness.findAlive(carried)) !== undefined) return [];
-    return this.options.clearCookies.map(clearCookie);
+    return this.settings.clearCookies.map(clearCookie);
   }
 
   /** Only the pages of our providers may frame it, whatever the host's policy says. */

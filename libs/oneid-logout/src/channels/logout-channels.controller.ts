@@ -3,8 +3,8 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { type FormRequest } from '../http/form-body.js';
 import { sendAnswer } from '../http/http-answer.js';
 import { rawQuery } from '../http/raw-query.js';
-import { LibraryRoutes } from '../sessions/session.decorators.js';
-import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { LibraryRoutes } from '../guard/session.decorators.js';
+import { type SessionRequest } from '../guard/session-resolvers.js';
 import { BackchannelLogout } from './backchannel-logout.js';
 import { FrontchannelLogout } from './frontchannel-logout.js';
 

@@ -1,7 +1,7 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type MountedRoutes, watchMountedRoutes } from '../http/mounted-routes.js';
-import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+import { ChannelSettings } from './channel-settings.js';
 
 const CALLBACK = '/logout/callback';
 
@@ -13,7 +13,7 @@ export class RegistrationNotice {
 
   constructor(
     private readonly adapterHost: HttpAdapterHost,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly settings: ChannelSettings,
   ) {}
 
   /** To be called before Nest mounts the routes. */
@@ -28,7 +28,7 @@ export class RegistrationNotice {
     const callback = this.pathOf(modulePath, CALLBACK);
     if (backchannel === undefined || frontchannel === undefined || callback === undefined) return;
 
-    const lines = this.options.clients.map(({ clientId, postLogoutRedirectUri }) => {
+    const lines = this.settings.clients.map(({ clientId, postLogoutRedirectUri }) => {
       const base = publicBase(postLogoutRedirectUri, callback);
       if (base === undefined) {
         this.logger.warn(

@@ -1,9 +1,10 @@
+import { type LogoutFact } from '../rule/logout.js';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock } from '../clock.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
-import { type SessionLiveness } from '../sessions/liveness.js';
-import { ends, type LogoutFact } from '../sessions/rule.js';
-import { type SessionFacts, targetsOf } from '../sessions/session.js';
+import { type SessionLiveness } from '../guard/liveness.js';
+import { ends } from '../rule/rule.js';
+import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type SessionEvents } from '../sessions/session-events.js';
 
 /** Why a session is over for what is open under it. */
@@ -80,7 +81,7 @@ export class OpenConnections extends BackgroundJob {
       if (outOfSync) this.end(connection, 'out_of_sync');
       else if (now >= (connection.session.expiresAt ?? Infinity)) this.end(connection, 'expired');
     }
-    void this.checkAll(this.follower.reading);
+    void this.checkAll(this.follower.generation);
   }
 
   /** Where the follower may have missed something, the store is asked once more, one after the other. */
@@ -104,7 +105,7 @@ export class OpenConnections extends BackgroundJob {
   }
 
   private get isOutOfSync(): boolean {
-    return (this.follower.lag ?? 0) > this.maxStaleness;
+    return (this.follower.stalenessMs ?? 0) > this.maxStaleness;
   }
 
   private begin(): void {
@@ -120,7 +121,7 @@ export class OpenConnections extends BackgroundJob {
   private async checkOnce(connection: Connection): Promise<void> {
     try {
       await this.follower.open();
-      this.checked ??= this.follower.reading;
+      this.checked ??= this.follower.generation;
       await this.check(connection);
     } catch {
       this.end(connection, 'out_of_sync');

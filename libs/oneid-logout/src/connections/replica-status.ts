@@ -8,7 +8,7 @@ export interface ReplicaState {
    * How old what this replica knows of the others' logouts is, milliseconds: normally a quarter of `maxStaleness`. Absent
    * where nothing follows them: in strict mode, while nothing is open.
    */
-  readonly behind?: number;
+  readonly stalenessMs?: number;
   /** Are requests answered from memory, just now? In strict mode never. */
   readonly answersFromMemory: boolean;
   /** Streams and sockets that are open under a session. */
@@ -24,9 +24,9 @@ export class ReplicaStatus {
   ) {}
 
   read(): ReplicaState {
-    const { lag, answersNow } = this.follower;
+    const { stalenessMs, answersNow } = this.follower;
     return {
-      ...(lag !== undefined && { behind: Math.round(lag) }),
+      ...(stalenessMs !== undefined && { stalenessMs: Math.round(stalenessMs) }),
       answersFromMemory: answersNow,
       openConnections: this.connections.size,
     };

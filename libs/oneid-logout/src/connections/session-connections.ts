@@ -1,10 +1,10 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { type MonoTypeOperatorFunction, Observable, takeUntil } from 'rxjs';
 import { type RejectionReason, SessionRejectedError, StoreUnavailableError } from '../oneid-logout.errors.js';
-import { openingOf, rememberOpening } from '../sessions/context-request.js';
-import { SessionLiveness } from '../sessions/liveness.js';
-import { type SessionFacts } from '../sessions/session.js';
-import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { openingOf, rememberOpening } from '../guard/context-request.js';
+import { SessionLiveness } from '../guard/liveness.js';
+import { type SessionFacts } from '../rule/session.js';
+import { type SessionRequest } from '../guard/session-resolvers.js';
 import { OpenConnections, type SessionEnding } from './open-connections.js';
 import { type SocketClient, socketOf } from './sockets.js';
 
@@ -101,7 +101,7 @@ export class SessionConnections implements OnModuleDestroy {
     try {
       this.liveness.requireResolvers();
       if (opening === undefined) throw new TypeError(NO_REQUEST);
-      return await this.liveness.requireAlive(await this.liveness.carriedBy(opening));
+      return await this.liveness.requireAlive(await this.liveness.resolveSession(opening));
     } catch (error) {
       if (error instanceof SessionRejectedError) return error.reason;
       if (error instanceof StoreUnavailableError) return 'out_of_sync';

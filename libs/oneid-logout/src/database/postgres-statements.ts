@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { type DataSource } from 'typeorm';
-import { type SqlParameter, type SqlResult, type SqlRow } from './session-database.js';
+import { type SqlParameter, type SqlResult, type SqlRow, type Statements } from './sql.js';
 import { type SqlDialect } from './sql-dialect.js';
 import { StatementTexts } from './statement-texts.js';
-import { type Statements } from './statements.js';
 import { type TimeLimit } from './time-limit.js';
 
 interface PostgresClient {

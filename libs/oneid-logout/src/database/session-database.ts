@@ -11,31 +11,21 @@ import {
   type QueryRunner,
 } from 'typeorm';
 import { StoreUnavailableError, UnusableDatabaseError } from '../oneid-logout.errors.js';
-import { CreateOneIdLogoutTables1790000000000 } from '../migrations/1790000000000-create-oneid-logout-tables.js';
-import { AddSessionLabel1796000000000 } from '../migrations/1796000000000-add-session-label.js';
+import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
+import { AddSessionLabel1796000000000 } from './migrations/1796000000000-add-session-label.js';
 import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
-import { type Statements, statementsOf } from './statements.js';
+import { type RunOptions, type SqlParameter, type SqlResult, type SqlRow, type Statements } from './sql.js';
+import { statementsOf } from './statements.js';
 import { driverErrorFor, refuseCrashingDriver, warnOfAbortingDriver } from './sqlite-driver.js';
 import { TimeLimit } from './time-limit.js';
 
 /** TypeORM options of a database the library runs on, without what the library sets itself. */
 export type SessionDatabaseOptions = Extract<DataSourceOptions, { type: SupportedDatabase }>;
-
-export type SqlParameter = string | number | null;
-export type SqlRow = Readonly<Record<string, unknown>>;
-export interface SqlResult {
-  readonly rows: readonly SqlRow[];
-  readonly affected: number;
-}
-
-export interface RunOptions {
-  readonly prepared?: boolean;
-}
 
 /** How long one statement may take, milliseconds: a store that hangs is a store that is down. */
 const STATEMENT_TIMEOUT = 5_000;

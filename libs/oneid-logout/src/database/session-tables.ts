@@ -3,7 +3,7 @@ import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
-import { escapePath } from '../migrations/table-path.js';
+import { escapePath } from './migrations/table-path.js';
 
 /** The library's tables as SQL calls them: quoted, with the `schema` and `entityPrefix` of the data source's options. */
 export interface SessionTables {

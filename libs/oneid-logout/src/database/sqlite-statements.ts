@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { type DataSource } from 'typeorm';
-import { type SqlParameter, type SqlResult, type SqlRow } from './session-database.js';
-import { type Statements } from './statements.js';
+import { type SqlParameter, type SqlResult, type SqlRow, type Statements } from './sql.js';
 
 /** How many statements SQLite keeps compiled. */
 const MAX_STATEMENTS = 100;

@@ -1,16 +1,10 @@
 import { type DataSource } from 'typeorm';
 import { PostgresStatements } from './postgres-statements.js';
-import { type SqlParameter, type SqlResult, type SqlRow } from './session-database.js';
+import { type SqlParameter, type SqlResult, type SqlRow, type Statements } from './sql.js';
 import { type SqlDialect } from './sql-dialect.js';
 import { SqliteStatements } from './sqlite-statements.js';
 import { StatementTexts } from './statement-texts.js';
 import { type TimeLimit } from './time-limit.js';
-
-/** How single statements are run on a database, each on any connection of the pool. */
-export interface Statements {
-  /** @param prepared has the server keep the statement: for the few that are run at every request */
-  run(sql: string, parameters: readonly SqlParameter[], prepared: boolean, limit: TimeLimit): Promise<SqlResult>;
-}
 
 /** The shortest way to the drivers that have one: what TypeORM does around a statement costs more than SQLite's answer. */
 export function statementsOf(dataSource: DataSource, dialect: SqlDialect): Statements {

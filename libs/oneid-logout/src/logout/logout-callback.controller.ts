@@ -1,11 +1,11 @@
-import { Controller, Get, Inject, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, Get, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { sendAnswer } from '../http/http-answer.js';
 import { rawQuery } from '../http/raw-query.js';
-import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+import { LogoutSettings } from './logout-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
-import { LibraryRoutes } from '../sessions/session.decorators.js';
-import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { LibraryRoutes } from '../guard/session.decorators.js';
+import { type SessionRequest } from '../guard/session-resolvers.js';
 import { type LogoutReturn, LogoutStates } from './logout-state.js';
 
 /**
@@ -21,13 +21,13 @@ export class LogoutCallbackController {
     private readonly states: LogoutStates,
     private readonly clients: OneIdClients,
     private readonly adapterHost: HttpAdapterHost,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly settings: LogoutSettings,
   ) {}
 
   @Get('logout/callback')
   async callback(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
     const { returnTo, cookies } = await this.redeem(request);
-    const { defaultReturnUrl, allowedReturnUrls, clearSiteData } = this.options;
+    const { defaultReturnUrl, allowedReturnUrls, clearSiteData } = this.settings;
     const allowed = returnTo !== undefined && allowedReturnUrls.includes(returnTo);
     sendAnswer(this.adapterHost.httpAdapter, response, {
       status: 303,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type CookieOptions, clearCookie, readCookie, setCookie } from '../http/cookies.js';
-import { type SessionRequest } from '../sessions/session-resolvers.js';
+import { type SessionRequest } from '../guard/session-resolvers.js';
 
 export type Origin = 'here' | 'elsewhere' | 'unknown';
 

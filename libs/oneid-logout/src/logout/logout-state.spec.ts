@@ -4,7 +4,7 @@ import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionDatabase } from '../database/session-database.js';
 import { SessionEvents } from '../sessions/session-events.js';
 import { UncertainLogouts } from '../sessions/uncertain-logouts.js';
-import { SessionRepository } from '../sessions/session.repository.js';
+import { SessionRepository } from '../store/session.repository.js';
 import { type LogoutState, LogoutStates } from './logout-state.js';
 
 const origin = 'https://app.example';
@@ -26,7 +26,10 @@ describe('LogoutStates', () => {
   /** A logout on record, and the browser's cookie for it. */
   async function logout(returnTo = '/goodbye'): Promise<LogoutState & { header: string }> {
     const state = states.create(returnTo, origin);
-    await recorder.byUser({ issuer: 'https://oneid.example/', sid: 's', issuedAt: 1, registeredAt: 1 }, state.logoutId);
+    await recorder.endLogin(
+      { issuer: 'https://oneid.example/', sid: 's', issuedAt: 1, registeredAt: 1 },
+      state.logoutId,
+    );
     return { ...state, header: state.cookie.split(';')[0] ?? '' };
   }
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type CookieOptions, clearCookie, readCookie, setCookie } from '../http/cookies.js';
-import { SessionRepository } from '../sessions/session.repository.js';
-import { digest } from '../sessions/targets.js';
+import { SessionRepository } from '../store/session.repository.js';
+import { digest } from '../rule/targets.js';
 
 /** How long a browser may stay at OneID and still be led to where its logout wanted it: seconds. */
 const MAX_AGE = 15 * 60;

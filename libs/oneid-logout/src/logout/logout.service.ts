@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer, jsonAnswer, sendAnswer } from '../http/http-answer.js';
@@ -9,16 +9,16 @@ import {
   ProviderUnavailableError,
   StoreUnavailableError,
 } from '../oneid-logout.errors.js';
-import { RESOLVED_OPTIONS, type ResolvedOptions } from '../oneid-logout.options.js';
+import { LogoutSettings } from './logout-settings.js';
 import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
-import { SessionLiveness } from '../sessions/liveness.js';
+import { SessionLiveness } from '../guard/liveness.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
-import { type SessionFacts } from '../sessions/session.js';
-import { targetOf } from '../sessions/targets.js';
-import { type SessionRequest } from '../sessions/session-resolvers.js';
-import { SessionRepository } from '../sessions/session.repository.js';
-import { TokenRepository } from '../sessions/token.repository.js';
-import { TokenVault } from '../sessions/token-vault.js';
+import { type SessionFacts } from '../rule/session.js';
+import { targetOf } from '../rule/targets.js';
+import { type SessionRequest } from '../guard/session-resolvers.js';
+import { SessionRepository } from '../store/session.repository.js';
+import { TokenRepository } from '../store/token.repository.js';
+import { TokenVault } from '../tokens/token-vault.js';
 import { type EndSessionRequest, endSessionRequest, isUsableHint, refuseReserved } from './end-session-request.js';
 import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
 import { confirmPage, continuePage, failurePage } from './logout-pages.js';
@@ -67,7 +67,7 @@ export class LogoutService {
     private readonly liveness: SessionLiveness,
     private readonly tokens: TokenRepository,
     private readonly adapterHost: HttpAdapterHost,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly settings: LogoutSettings,
   ) {}
 
   /**
@@ -81,13 +81,13 @@ export class LogoutService {
    */
   async start(options: StartLogoutOptions): Promise<StartedLogout> {
     const { session } = options;
-    const returnTo = this.requireAllowed(options.returnTo ?? this.options.defaultReturnUrl);
+    const returnTo = this.requireAllowed(options.returnTo ?? this.settings.defaultReturnUrl);
     refuseReserved(options.parameters);
     const client = this.clientOf(options);
     const idToken = await this.idTokenOf(options);
     const state = this.states.create(returnTo, new URL(client.postLogoutRedirectUri).origin);
 
-    if (session !== undefined) await this.recorder.byUser(session, state.logoutId);
+    if (session !== undefined) await this.recorder.endLogin(session, state.logoutId);
 
     const { issuer, end_session_endpoint: endpoint } = await client.provider.metadata();
     if (endpoint === undefined) throw new ProviderUnavailableError('The provider has no end_session_endpoint');
@@ -100,7 +100,7 @@ export class LogoutService {
       idTokenHint,
       state: usesState ? state.state : undefined,
     });
-    const cookies = this.options.clearCookies.map(clearCookie);
+    const cookies = this.settings.clearCookies.map(clearCookie);
     return { ...request, cookies: usesState ? [...cookies, state.cookie] : cookies };
   }
 
@@ -136,7 +136,7 @@ export class LogoutService {
   async end(sessionId: string): Promise<boolean> {
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) return false;
-    await this.recorder.bySession(checked.session, 'admin');
+    await this.recorder.endSession(checked.session, 'admin');
     return true;
   }
 
@@ -161,7 +161,7 @@ export class LogoutService {
     if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
       throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
     }
-    await this.recorder.byAdmin(issuer, user.sub);
+    await this.recorder.endUser(issuer, user.sub);
   }
 
   /**
@@ -219,7 +219,7 @@ export class LogoutService {
         const from = originOf(request, origin);
         const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
         if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
-        if (asks) return askFirst(origin, this.options.defaultReturnUrl, language);
+        if (asks) return askFirst(origin, this.settings.defaultReturnUrl, language);
       }
       const started = await this.start(options);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
@@ -229,7 +229,7 @@ export class LogoutService {
       if (error instanceof StoreUnavailableError) return failurePage(503, 'notLoggedOut', language);
       if (error instanceof ProviderUnavailableError) {
         const page = failurePage(503, 'loggedOutHereOnly', language);
-        return { ...page, cookies: this.options.clearCookies.map(clearCookie) };
+        return { ...page, cookies: this.settings.clearCookies.map(clearCookie) };
       }
       throw error;
     }
@@ -237,12 +237,12 @@ export class LogoutService {
 
   /** For a route that is not guarded: without it, its user would be sent to OneID and stay signed in here. */
   private async sessionOf(request: SessionRequest): Promise<SessionFacts | undefined> {
-    const carried = await this.liveness.carriedBy(request);
+    const carried = await this.liveness.resolveSession(request);
     return carried && (await this.liveness.findAlive(carried));
   }
 
   private requireAllowed(returnTo: string): string {
-    const { defaultReturnUrl, allowedReturnUrls } = this.options;
+    const { defaultReturnUrl, allowedReturnUrls } = this.settings;
     if (returnTo !== defaultReturnUrl && !allowedReturnUrls.includes(returnTo)) {
       throw new InvalidLogoutRequestError('return_url_not_allowed', 'The return URL is not on the allow-list');
     }

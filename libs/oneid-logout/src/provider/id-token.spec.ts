@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
-import { type OneIdClientOptions, resolveOptions } from '../oneid-logout.options.js';
+import { resolveOptions } from '../oneid-logout.options.js';
+import { type OneIdClientOptions } from './client-options.js';
 import {
   type Claims,
   createSigningKey,

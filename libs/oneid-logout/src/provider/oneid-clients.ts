@@ -1,7 +1,7 @@
 import { type Clock } from '../clock.js';
-import { type ResolvedClientOptions } from '../oneid-logout.options.js';
+import { type ResolvedClientOptions } from './client-options.js';
 import { ClientSecretKeys } from './client-secret-keys.js';
-import { withoutSlash } from './issuer.js';
+import { withoutSlash } from '../rule/issuer.js';
 import { OneIdProvider } from './oneid-provider.js';
 import { type TokenKeys } from './token-keys.js';
 

@@ -2,7 +2,7 @@ import { allowInsecureRequests, customFetch, discoveryRequest, processDiscoveryR
 import { type Clock } from '../clock.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource } from './cached-resource.js';
-import { withoutSlash } from './issuer.js';
+import { withoutSlash } from '../rule/issuer.js';
 import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
 

@@ -1,5 +1,4 @@
 import { compactDecrypt, decodeProtectedHeader, type JWK } from 'jose';
-import { type OneIdClient } from './oneid-clients.js';
 
 /** Key management for tokens encrypted to us; none that a password or a shared secret opens. */
 export const KEY_MANAGEMENT_ALGORITHMS = [
@@ -22,10 +21,17 @@ export const CONTENT_ENCRYPTION_ALGORITHMS = [
   'A256GCM',
 ];
 
-/** What was inside, and whose keys opened it. */
-export interface OpenedToken {
+/** A client that may take encrypted tokens. */
+interface DecryptingClient {
+  readonly idTokenEncryptedResponseAlg?: string | undefined;
+  readonly idTokenEncryptedResponseEnc: string;
+  readonly decryptionKeys: readonly JWK[];
+}
+
+/** The token inside, and the clients whose keys opened it. */
+export interface OpenedToken<Client> {
   readonly jws: string;
-  readonly clients: readonly OneIdClient[];
+  readonly clients: readonly Client[];
 }
 
 /**
@@ -33,10 +39,10 @@ export interface OpenedToken {
  *
  * @returns `not_allowed` when no client takes tokens of this kind, `failed` when the keys of those that do don't open it
  */
-export async function openToken(
+export async function openToken<Client extends DecryptingClient>(
   jwe: string,
-  clients: readonly OneIdClient[],
-): Promise<OpenedToken | 'not_allowed' | 'failed'> {
+  clients: readonly Client[],
+): Promise<OpenedToken<Client> | 'not_allowed' | 'failed'> {
   const { alg, enc, kid, zip, crit } = decodeProtectedHeader(jwe);
   const takers = clients.filter(
     (client) => client.idTokenEncryptedResponseAlg === alg && client.idTokenEncryptedResponseEnc === enc,
@@ -60,7 +66,7 @@ export async function openToken(
 }
 
 /** The key that the token names, else any. */
-function keysOf(clients: readonly OneIdClient[], kid: unknown): readonly JWK[] {
+function keysOf(clients: readonly DecryptingClient[], kid: unknown): readonly JWK[] {
   const keys = [...new Set(clients.flatMap((client) => client.decryptionKeys))];
   const named = keys.filter((key) => kid !== undefined && key.kid === kid);
   return named.length > 0 ? named : keys;

@@ -1,3 +1,4 @@
+import { type LogoutChanges } from '../rule/logout.js';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
@@ -6,9 +7,9 @@ import { type Ages, type Moment } from '../clock.js';
 import { oneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
 import { MAX_LATENESS } from '../sessions/uncertain-logouts.js';
-import { type LogoutChanges, type SessionRepository } from '../sessions/session.repository.js';
+import { type SessionRepository } from '../store/session.repository.js';
 import { RecentLogouts } from './recent-logouts.js';
-import { type ReplicaRepository } from './replica.repository.js';
+import { type ReplicaRepository } from '../store/replica.repository.js';
 import { type SessionEvents } from '../sessions/session-events.js';
 
 /** How far the database's clock may go apart from ours between two looks, and how long a look may take: milliseconds. */
@@ -52,7 +53,7 @@ export class LogoutFollower extends BackgroundJob {
   private failed = true;
   private toldOfFailure = false;
   /** Counts up when something may have been missed: what was read before is of no use any more. */
-  private generation = 0;
+  private currentGeneration = 0;
 
   constructor(
     private readonly repository: SessionRepository,
@@ -122,25 +123,25 @@ export class LogoutFollower extends BackgroundJob {
    * @returns undefined when the last look that succeeded began too long ago
    */
   get fresh(): number | undefined {
-    if (this.last === undefined || this.failed || !this.isWaitedFor) return undefined;
-    return this.ages.of(this.last.began) > this.settings.maxStaleness ? undefined : this.generation;
+    if (this.last === undefined || this.failed || !this.isDeclared) return undefined;
+    return this.ages.of(this.last.began) > this.settings.maxStaleness ? undefined : this.currentGeneration;
   }
 
   /** The same while the store does not answer, as far as the settings allow it. */
   get freshEnoughInOutage(): number | undefined {
     const { maxStaleness, allowDuringOutage } = this.settings;
     if (this.last === undefined || allowDuringOutage === 0) return undefined;
-    return this.ages.of(this.last.began) <= maxStaleness + allowDuringOutage ? this.generation : undefined;
+    return this.ages.of(this.last.began) <= maxStaleness + allowDuringOutage ? this.currentGeneration : undefined;
   }
 
   /** Does OneID wait for this replica, before its 200, for as long as it may be behind? */
-  get isWaitedFor(): boolean {
+  get isDeclared(): boolean {
     return this.declared !== undefined && this.ages.of(this.declared) <= DECLARED_LONG_AGO;
   }
 
   /** Another number when something may have been missed. */
-  get reading(): number {
-    return this.generation;
+  get generation(): number {
+    return this.currentGeneration;
   }
 
   /** Are requests answered from memory just now? */
@@ -149,7 +150,7 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   /** For how long the logouts of other replicas have been out of sight, milliseconds; undefined where nobody looks. */
-  get lag(): number | undefined {
+  get stalenessMs(): number | undefined {
     const seen = this.last?.began ?? this.opened;
     return seen && this.ages.of(seen);
   }
@@ -203,7 +204,7 @@ export class LogoutFollower extends BackgroundJob {
     // a database that does not know of us may be another one, as after a failure
     const unknown = this.settings.answers && !declared;
     if (stepped || unknown || this.failed) {
-      this.generation += 1;
+      this.currentGeneration += 1;
       this.recent.clear();
     }
     // on a clock that has stepped ahead we may seem to be gone

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
 import { type SessionDatabase } from '../database/session-database.js';
-import { digest } from '../sessions/targets.js';
+import { digest } from '../rule/targets.js';
 
 /** How long to wait before connecting again, milliseconds. */
 const RECONNECT_PAUSE = 1_000;

@@ -1,6 +1,6 @@
-import { ends, type LogoutChannel } from '../sessions/rule.js';
-import { type SessionFacts, targetsOf } from '../sessions/session.js';
-import { type RecordedLogout } from '../sessions/session.repository.js';
+import { ends } from '../rule/rule.js';
+import { type SessionFacts, targetsOf } from '../rule/session.js';
+import { type LogoutChannel, type RecordedLogout } from '../rule/logout.js';
 
 /** Logouts of the last minutes, in memory, by what they are aimed at. */
 export class RecentLogouts {

@@ -1,25 +1,14 @@
+import { type NewLogout } from '../rule/logout.js';
+import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Ages, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
-import { type SessionFacts } from './session.js';
+import { type SessionFacts } from '../rule/session.js';
 import { SessionEvents } from './session-events.js';
 import { MAX_LATENESS, UncertainLogouts } from './uncertain-logouts.js';
-import { type NewLogout, SessionRepository } from './session.repository.js';
-import { digest, targetOf, type TargetKind } from './targets.js';
-
-/** What a verified logout token says. */
-export interface BackchannelLogout {
-  readonly issuer: string;
-  readonly clientId: string;
-  readonly jti: string;
-  /** Seconds, the provider's clock. */
-  readonly iat: number;
-  readonly sid?: string | undefined;
-  readonly sub?: string | undefined;
-  /** `user`: a logout of one login ends all sessions of its user. */
-  readonly scope: 'session' | 'user';
-}
+import { SessionRepository } from '../store/session.repository.js';
+import { digest, targetOf, type TargetKind } from '../rule/targets.js';
 
 type RegisteredSession = Pick<SessionFacts, 'issuer'> & { readonly id: string };
 
@@ -39,7 +28,7 @@ export class LogoutRecorder {
   ) {}
 
   /** OneID said so over the back-channel, signed: it counts for good, and the same token again changes nothing. */
-  async backchannel(logout: BackchannelLogout): Promise<void> {
+  async backchannel(logout: VerifiedLogoutToken): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
     const facts: NewLogout[] = [];
     if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid), 'none'));
@@ -74,7 +63,7 @@ export class LogoutRecorder {
   }
 
   /** The session's user logs out here: the whole browser login ends, a later sign-in in it lives. */
-  async byUser(session: SessionFacts, logoutId: string = randomId()): Promise<void> {
+  async endLogin(session: SessionFacts, logoutId: string = randomId()): Promise<void> {
     const { issuer, sid, id, sub } = session;
     const aim = { sid, session: id, sub };
     const kind = (['sid', 'session', 'sub'] as const).find((candidate) => aim[candidate] !== undefined);
@@ -88,7 +77,7 @@ export class LogoutRecorder {
   }
 
   /** Ends one session for good. */
-  async bySession(session: RegisteredSession, channel: 'admin' | 'replaced'): Promise<void> {
+  async endSession(session: RegisteredSession, channel: 'admin' | 'replaced'): Promise<void> {
     await this.bySessions([session], channel);
   }
 
@@ -108,7 +97,7 @@ export class LogoutRecorder {
   }
 
   /** Ends every session that a user has now. */
-  async byAdmin(issuer: string, sub: string): Promise<void> {
+  async endUser(issuer: string, sub: string): Promise<void> {
     await this.recordRegistered({
       id: randomId(),
       channel: 'admin',
@@ -118,7 +107,7 @@ export class LogoutRecorder {
   }
 
   /** A sign-in met its `sid` already ended for all of the user's sessions, before anybody knew the user. */
-  async onLateUser(issuer: string, sid: string, sub: string): Promise<void> {
+  async endUserOfEndedSid(issuer: string, sid: string, sub: string): Promise<void> {
     const issuedAt = await this.repository.findLogoutIssuedAt(targetOf('sid', issuer, sid));
     if (issuedAt === undefined) return;
     const target = targetOf('sub', issuer, sub);
@@ -127,7 +116,7 @@ export class LogoutRecorder {
     ]);
   }
 
-  private fromToken(logout: BackchannelLogout, kind: TargetKind, target: string, bound: 'none' | number): NewLogout {
+  private fromToken(logout: VerifiedLogoutToken, kind: TargetKind, target: string, bound: 'none' | number): NewLogout {
     const { issuer, clientId, jti, iat } = logout;
     return {
       id: digest(['backchannel', issuer, clientId, jti, kind]),
@@ -139,7 +128,7 @@ export class LogoutRecorder {
     };
   }
 
-  private async recordToken(logout: BackchannelLogout, facts: readonly NewLogout[]): Promise<void> {
+  private async recordToken(logout: VerifiedLogoutToken, facts: readonly NewLogout[]): Promise<void> {
     if ((await this.record(facts)) === facts.length) return;
     const recorded = await this.repository.findLogoutTargets(facts.map((fact) => fact.id));
     const reused = facts.filter((fact) => {
@@ -164,7 +153,7 @@ export class LogoutRecorder {
       );
     }
     const allNew = recorded === facts.length;
-    await this.requireFound(
+    await this.restampUntilTimely(
       facts.map(({ id }) => id),
       allNew && this.isInTime(sent),
     );
@@ -181,7 +170,7 @@ export class LogoutRecorder {
       const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
       this.events.publish([{ id, channel, target, registeredUntil }]);
     }
-    await this.requireFound([id], inTime);
+    await this.restampUntilTimely([id], inTime);
   }
 
   /**
@@ -190,7 +179,7 @@ export class LogoutRecorder {
    *
    * @throws {StoreUnavailableError} nothing is lost, but replicas may learn of it late
    */
-  private async requireFound(ids: readonly string[], inTime: boolean): Promise<void> {
+  private async restampUntilTimely(ids: readonly string[], inTime: boolean): Promise<void> {
     try {
       for (let attempt = 1; !inTime; attempt++) {
         if (attempt > ATTEMPTS) throw new StoreUnavailableError(new Error(`No commit came within ${MAX_LATENESS} ms`));

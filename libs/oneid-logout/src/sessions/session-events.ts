@@ -1,8 +1,9 @@
+import { type LogoutChannel, type LogoutFact } from '../rule/logout.js';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { defer, filter, map, merge, type Observable, ReplaySubject, Subject, take } from 'rxjs';
-import { ends, type LogoutChannel, type LogoutFact } from './rule.js';
-import { type SessionFacts, targetsOf } from './session.js';
+import { ends } from '../rule/rule.js';
+import { type SessionFacts, targetsOf } from '../rule/session.js';
 
 /** A recorded logout of a session, a login or a user. It may end many sessions, or none that this process knows. */
 export interface LogoutEvent {

@@ -4,14 +4,14 @@ import { Clock } from '../clock.js';
 import { InvalidIdTokenError, SessionEndedError, SessionRejectedError } from '../oneid-logout.errors.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { LogoutRecorder } from './logout-recorder.js';
-import { type ListedSession, type Session } from './session.js';
+import { type ListedSession, type Session } from '../rule/session.js';
 import { SessionEvents } from './session-events.js';
 import { storedLabel } from './session-label.js';
-import { SessionRepository } from './session.repository.js';
+import { SessionRepository } from '../store/session.repository.js';
 import { SessionSettings } from './session-settings.js';
-import { targetOf } from './targets.js';
-import { TokenRepository } from './token.repository.js';
-import { TokenVault } from './token-vault.js';
+import { targetOf } from '../rule/targets.js';
+import { TokenRepository } from '../store/token.repository.js';
+import { TokenVault } from '../tokens/token-vault.js';
 
 export interface RegisterSessionOptions {
   /** The ID token of the sign-in that has just been completed, as OneID sent it. */
@@ -135,7 +135,7 @@ export class SessionRegistry {
 
   /** A logout of all of the user's sessions may have named the `sid` alone, before anybody knew whose it is. */
   private async endUser({ issuer, sid, sub, logoutScope }: VerifiedIdToken): Promise<void> {
-    if (logoutScope === 'user' && sid !== undefined) await this.recorder.onLateUser(issuer, sid, sub);
+    if (logoutScope === 'user' && sid !== undefined) await this.recorder.endUserOfEndedSid(issuer, sid, sub);
   }
 
   private async insert(verified: VerifiedIdToken, lifetime: number, label: string | undefined): Promise<string> {
@@ -169,11 +169,11 @@ export class SessionRegistry {
 
   private async replace(sessionId: string): Promise<void> {
     const replaced = await this.repository.check(sessionId);
-    if (replaced !== undefined) await this.recorder.bySession(replaced.session, 'replaced');
+    if (replaced !== undefined) await this.recorder.endSession(replaced.session, 'replaced');
   }
 
   private lifetime(expiresAt: Date | undefined): number {
-    const { maxSessionLifetime } = this.settings;
+    const maxSessionLifetime = this.settings.maxSessionLifetime * 1000;
     if (expiresAt === undefined) return maxSessionLifetime;
     if (Number.isNaN(expiresAt.getTime())) throw new RangeError('expiresAt is not a valid date');
     return Math.max(0, Math.min(maxSessionLifetime, expiresAt.getTime() - this.clock.now()));

@@ -1,6 +1,6 @@
 import { BackgroundJob } from '../background-job.js';
 import { type Ages, type Moment } from '../clock.js';
-import { type SessionRepository } from './session.repository.js';
+import { type SessionRepository } from '../store/session.repository.js';
 
 /**
  * How long after the time it bears a logout may be committed, milliseconds: replicas that follow the logouts look no

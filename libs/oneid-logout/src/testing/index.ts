@@ -19,6 +19,5 @@ export { frontchannelUrl } from './frontchannel-url.js';
 export { type BackchannelDelivery, type Logout } from './logout-notifications.js';
 export { type EndpointPath, endpointPaths } from './endpoint-paths.js';
 export { type ReceivedRequest } from './received-request.js';
-export { type RevocationRequest } from './revocation-endpoint.js';
-export { type MetadataOverrides } from './provider-metadata.js';
+export { type RevocationRequest, type MetadataOverrides } from './provider-state.js';
 export { type Trouble } from './troubles.js';

@@ -1,9 +1,6 @@
 import { endpointPaths } from './endpoint-paths.js';
 import { type ProviderState } from './provider-state.js';
 
-/** Fields of the discovery document; one that is `undefined` is left out. */
-export type MetadataOverrides = Readonly<Record<string, unknown>>;
-
 /**
  * The discovery document as Hydra writes it.
  *

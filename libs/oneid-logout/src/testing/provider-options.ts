@@ -1,5 +1,5 @@
 import { type Wait } from './deliver.js';
-import { type MetadataOverrides } from './provider-metadata.js';
+import { type MetadataOverrides } from './provider-state.js';
 import { type OneIdTestClient } from './test-client.js';
 
 export interface OneIdTestProviderOptions {

@@ -1,10 +1,23 @@
 import { type BrowserLogins } from './browser-logins.js';
 import { type Grants } from './grants.js';
-import { type MetadataOverrides } from './provider-metadata.js';
-import { type RevocationRequest } from './revocation-endpoint.js';
 import { type SigningKeys } from './signing-keys.js';
 import { type OneIdTestClient } from './test-client.js';
 import { type TokenIssuer } from './tokens.js';
+
+/** Fields of the discovery document; one that is `undefined` is left out. */
+export type MetadataOverrides = Readonly<Record<string, unknown>>;
+
+/** A revocation request that was answered with 200. */
+export interface RevocationRequest {
+  readonly token: string;
+  /** `token_type_hint` of the request. */
+  readonly tokenTypeHint?: string;
+  readonly clientId: string;
+  /** Whether a live token was revoked by it: Hydra says 200 for unknown and rotated-out tokens, too. */
+  readonly effective: boolean;
+  /** Milliseconds since 1970, on the provider's clock. */
+  readonly at: number;
+}
 
 /** What the endpoints share. */
 export interface ProviderState {

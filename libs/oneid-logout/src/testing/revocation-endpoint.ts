@@ -1,19 +1,7 @@
 import { type Answer, oauthError } from './answer.js';
 import { type ProviderState } from './provider-state.js';
 import { type ReceivedRequest } from './received-request.js';
-import { authenticateClient } from './test-client.js';
-
-/** A revocation request that was answered with 200. */
-export interface RevocationRequest {
-  readonly token: string;
-  /** `token_type_hint` of the request. */
-  readonly tokenTypeHint?: string;
-  readonly clientId: string;
-  /** Whether a live token was revoked by it: Hydra says 200 for unknown and rotated-out tokens, too. */
-  readonly effective: boolean;
-  /** Milliseconds since 1970, on the provider's clock. */
-  readonly at: number;
-}
+import { authenticateClient } from './client-authentication.js';
 
 /** @see {@link https://www.rfc-editor.org/rfc/rfc7009#section-2 RFC 7009 §2} */
 export async function revoke(state: ProviderState, request: ReceivedRequest): Promise<Answer> {

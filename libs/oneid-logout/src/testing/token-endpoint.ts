@@ -1,9 +1,10 @@
+import { authenticateClient } from './client-authentication.js';
 import { createHash } from 'node:crypto';
 import { type Answer, json, oauthError } from './answer.js';
 import { type Code, type Grant } from './grants.js';
 import { type ProviderState, tokenIssuer } from './provider-state.js';
 import { type ReceivedRequest } from './received-request.js';
-import { authenticateClient, type OneIdTestClient } from './test-client.js';
+import { type OneIdTestClient } from './test-client.js';
 import { makeAccessToken, makeIdToken, tokenLifetime } from './tokens.js';
 
 type Form = Readonly<Record<string, string>>;

@@ -11,8 +11,8 @@ import {
   PrivateKeyJwt,
   revocationRequest,
 } from 'oauth4webapi';
-import { type OneIdClient } from '../provider/oneid-clients.js';
-import { providerFetch } from '../provider/provider-fetch.js';
+import { type OneIdClient } from './oneid-clients.js';
+import { providerFetch } from './provider-fetch.js';
 
 /** 4xx that say nothing about the token: too slow, too early, too many. */
 const RETRIED = new Set([408, 425, 429]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CompactEncrypt } from 'jose';
-import { type TokenRepository } from './token.repository.js';
+import { type TokenRepository } from '../store/token.repository.js';
 import { TokenVault } from './token-vault.js';
 
 /** A repository of one row. */

@@ -1,3 +1,4 @@
+import { type LogoutChannel } from './logout.js';
 import { targetOf } from './targets.js';
 
 /** What is known of whoever makes a request; facts, so they never change. */
@@ -24,6 +25,14 @@ export interface Session extends SessionFacts {
   readonly clientId: string;
   readonly sub: string;
   readonly expiresAt: number;
+}
+
+/** A session and what the store says of it at this moment. */
+export interface CheckedSession {
+  readonly session: Session;
+  /** The channel of a logout that ends it; absent while it lives. */
+  readonly endedBy?: LogoutChannel;
+  readonly expired: boolean;
 }
 
 /** A session in a list of those that its user has. */

@@ -1,7 +1,15 @@
+import { type SqlParameter } from '../database/sql.js';
 import { type GroupedInserts } from './group-commit.js';
-import { type SessionDatabase, type SqlParameter } from '../database/session-database.js';
-import { type NewLogout, type RetentionSettings } from './session.repository.js';
+import { type SessionDatabase } from '../database/session-database.js';
+import { type NewLogout } from '../rule/logout.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS } from './sql-conditions.js';
+
+export interface RetentionSettings {
+  /** How long a logout is remembered, milliseconds. */
+  readonly logoutRetention: number;
+  /** Whether tokens are stored, so that a logout may have some to revoke. */
+  readonly storesTokens: boolean;
+}
 
 /** The statements that record logouts, one or many. */
 export class LogoutInserts implements GroupedInserts<NewLogout> {

@@ -1,9 +1,8 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
 import { type Clock } from '../clock.js';
 import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.errors.js';
-import { type OneIdClient, type OneIdClients } from '../provider/oneid-clients.js';
-import { openToken } from '../provider/token-decryption.js';
-import { type BackchannelLogout } from '../sessions/logout-recorder.js';
+import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
+import { openToken } from './token-decryption.js';
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
@@ -17,6 +16,19 @@ const MAX_TOKEN_LENGTH = 16 * 1024;
 const MAX_NAME_LENGTH = 255;
 
 const MALFORMED = 'the logout token is not a signed JWT';
+
+/** What a verified logout token says. */
+export interface VerifiedLogoutToken {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly jti: string;
+  /** Seconds, the provider's clock. */
+  readonly iat: number;
+  readonly sid?: string | undefined;
+  readonly sub?: string | undefined;
+  /** `user`: a logout of one login ends all sessions of its user. */
+  readonly scope: 'session' | 'user';
+}
 
 /** Validates logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6). */
 export class LogoutTokenVerifier {
@@ -33,7 +45,7 @@ export class LogoutTokenVerifier {
    * @throws {InvalidLogoutTokenError} 400
    * @throws {ProviderUnavailableError} 503: the provider's configuration or keys can't be had, so nothing is decided
    */
-  async verify(token: string): Promise<BackchannelLogout> {
+  async verify(token: string): Promise<VerifiedLogoutToken> {
     const { jws, openedFor } = await this.open(token);
     const { header, claims } = decode(jws);
     const client = this.checkAddress(header, claims);
@@ -91,7 +103,7 @@ export class LogoutTokenVerifier {
     return client;
   }
 
-  private checkClaims(claims: JWTPayload, client: OneIdClient): Omit<BackchannelLogout, 'issuer' | 'scope'> {
+  private checkClaims(claims: JWTPayload, client: OneIdClient): Omit<VerifiedLogoutToken, 'issuer' | 'scope'> {
     const { iat, exp, jti, sid, sub, events } = claims as JWTPayload & Record<'sid' | 'events', unknown>;
     const now = Math.floor(this.clock.now() / 1000);
 

@@ -1,5 +1,5 @@
 import { LogoutInserts } from './logout-inserts.js';
-import { type NewLogout } from './session.repository.js';
+import { type NewLogout } from '../rule/logout.js';
 import { TARGET_COLUMNS } from './sql-conditions.js';
 
 /**

@@ -4,7 +4,7 @@ import { OneIdLogoutError, SessionRejectedError, StoreUnavailableError } from '.
 import { errorFor } from './context-error.js';
 import { isAccepted, operationOf, requestOf } from './context-request.js';
 import { SessionLiveness } from './liveness.js';
-import { type SessionFacts } from './session.js';
+import { type SessionFacts } from '../rule/session.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
 import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
 
@@ -106,7 +106,7 @@ export class SessionAliveGuard implements CanActivate {
   }
 
   private async check(context: ExecutionContext, request: SessionRequest): Promise<Check> {
-    const carried = await this.liveness.carriedBy(request, context);
+    const carried = await this.liveness.resolveSession(request, context);
     try {
       return { carried, alive: await this.liveness.requireAlive(carried) };
     } catch (error) {

@@ -1,22 +1,22 @@
+import { type SqlRow } from '../database/sql.js';
+import { type LogoutChanges, type LogoutChannel, type NewLogout, type RecordedLogout } from '../rule/logout.js';
 import { GroupCommit } from './group-commit.js';
-import { LogoutInserts } from './logout-inserts.js';
+import { LogoutInserts, type RetentionSettings } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
-import { boundSql, endedSql, type LogoutChannel, type LogoutFact } from './rule.js';
-import { type ListedSession, type Session, type SessionFacts, targetsOf } from './session.js';
-import { type SessionDatabase, type SqlRow } from '../database/session-database.js';
+import { boundSql, endedSql } from './rule-sql.js';
+import {
+  type CheckedSession,
+  type ListedSession,
+  type Session,
+  type SessionFacts,
+  targetsOf,
+} from '../rule/session.js';
+import { type SessionDatabase } from '../database/session-database.js';
 import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
 import { noneOf, REVOKING, TARGET_COLUMNS } from './sql-conditions.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { nowOnce } from '../database/sql-dialect.js';
-import { targetOf, type TargetKind } from './targets.js';
-
-/** A session and what the store says of it at this moment. */
-export interface CheckedSession {
-  readonly session: Session;
-  /** The channel of a logout that ends it; absent while it lives. */
-  readonly endedBy?: LogoutChannel;
-  readonly expired: boolean;
-}
+import { targetOf, type TargetKind } from '../rule/targets.js';
 
 export interface NewSession {
   readonly id: string;
@@ -31,46 +31,6 @@ export interface NewSession {
   readonly idTokenHash: string;
   /** 255 characters at most. */
   readonly label?: string | undefined;
-}
-
-export interface NewLogout {
-  /** Says what the fact is: recording the same id again changes nothing. */
-  readonly id: string;
-  readonly kind: TargetKind;
-  readonly target: string;
-  readonly channel: LogoutChannel;
-  /**
-   * `none`: over for good. `registered`: ends what was registered until now. A number: ends what the provider issued
-   * until then, seconds.
-   */
-  readonly bound: 'none' | 'registered' | number;
-  /** With the bound `registered`: ends what was registered until then in any case, milliseconds. */
-  readonly registeredUntil?: number | undefined;
-  /** `iat` of the logout token, seconds. */
-  readonly issuedAt?: number | undefined;
-}
-
-/** A logout as it was found in the database. */
-export interface RecordedLogout extends LogoutFact {
-  readonly id: string;
-  readonly channel: LogoutChannel;
-  /** The database's clock, milliseconds. */
-  readonly changedAt: number;
-}
-
-export interface LogoutChanges {
-  /** The database's clock when they were read, milliseconds. */
-  readonly now: number;
-  /** Has whoever asks declared itself in this database? */
-  readonly declared: boolean;
-  readonly logouts: readonly RecordedLogout[];
-}
-
-export interface RetentionSettings {
-  /** How long a logout is remembered, milliseconds. */
-  readonly logoutRetention: number;
-  /** Whether tokens are stored, so that a logout may have some to revoke. */
-  readonly storesTokens: boolean;
 }
 
 /** Expired sessions stay for a day, so that their owners are told `expired` and not `unknown`. */

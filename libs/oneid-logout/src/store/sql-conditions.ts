@@ -1,5 +1,5 @@
-import { sessionBoundSql } from './rule.js';
-import { type TargetKind } from './targets.js';
+import { sessionBoundSql } from './rule-sql.js';
+import { type TargetKind } from '../rule/targets.js';
 
 /**
  * How long the tokens of a session stay that only the front-channel has ended, milliseconds: it says nothing that could

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
-import { CommitWait } from './commit-wait.js';
-import { type ReplicaRepository } from './replica.repository.js';
+import { ReplicaBarrier } from './replica-barrier.js';
+import { type ReplicaRepository } from '../store/replica.repository.js';
 
-describe('CommitWait', () => {
+describe('ReplicaBarrier', () => {
   /** One for each time that the replicas were asked for. */
   let questions: { resolve(maxStaleness: number): void; reject(error: unknown): void }[];
   let asked: (count: number) => Promise<void>;
   let now: number;
-  let wait: CommitWait;
+  let wait: ReplicaBarrier;
   beforeEach(() => {
     questions = [];
     now = 0;
@@ -16,7 +16,7 @@ describe('CommitWait', () => {
       while (questions.length < count) await new Promise((resolve) => setImmediate(resolve));
     };
     const findMaxStaleness = () => new Promise<number>((resolve, reject) => questions.push({ resolve, reject }));
-    wait = new CommitWait({ findMaxStaleness } as unknown as ReplicaRepository, { read: () => now }, 0, false);
+    wait = new ReplicaBarrier({ findMaxStaleness } as unknown as ReplicaRepository, { read: () => now }, 0, false);
   });
 
   it('asks once for all that were committed together', async () => {

@@ -1,9 +1,9 @@
 import { setImmediate as endOfTurn, setTimeout as delay } from 'node:timers/promises';
 import { type Stopwatch } from '../clock.js';
-import { type ReplicaRepository } from './replica.repository.js';
+import { type ReplicaRepository } from '../store/replica.repository.js';
 
 /** Waits until no replica takes for alive any more what a logout has ended that is on record by now. */
-export class CommitWait {
+export class ReplicaBarrier {
   /** What has not been asked yet, so that it is asked after the commit of whoever waits for it now. */
   private question: Promise<number> | undefined;
 

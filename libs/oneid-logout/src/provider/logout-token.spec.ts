@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CompactEncrypt, exportJWK, generateKeyPair, type JWK } from 'jose';
-import { resolveOptions, type OneIdClientOptions } from '../oneid-logout.options.js';
-import { OneIdClients } from '../provider/oneid-clients.js';
+import { resolveOptions } from '../oneid-logout.options.js';
+import { type OneIdClientOptions } from './client-options.js';
+import { OneIdClients } from './oneid-clients.js';
 import {
   backchannelLogoutEvent,
   type Claims,

@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt } from 'jose';
-import { type TokenRepository } from './token.repository.js';
-import { digest } from './targets.js';
+import { type TokenRepository } from '../store/token.repository.js';
+import { digest } from '../rule/targets.js';
 
 /** A session's tokens in clear; after a logout has erased them, a refresh under way may bring a refresh token alone. */
 export interface SessionTokens {

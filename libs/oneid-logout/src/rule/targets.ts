@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { withoutSlash } from '../provider/issuer.js';
+import { withoutSlash } from './issuer.js';
 
 /** What a logout can be aimed at: one of our sessions, a login at the provider, or a user. */
 export type TargetKind = 'session' | 'sid' | 'sub';

@@ -1,9 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
-import { type DueLogout, LEASE, type StoredTokens, TokenRepository } from '../sessions/token.repository.js';
-import { TokenVault } from '../sessions/token-vault.js';
-import { requestRevocation } from './revocation-request.js';
+import { type DueLogout, LEASE, type StoredTokens, TokenRepository } from '../store/token.repository.js';
+import { TokenVault } from './token-vault.js';
+import { requestRevocation } from '../provider/revocation-request.js';
 
 const BATCH = 20;
 
@@ -49,7 +49,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
     // one that hangs is asked once, and holds up nobody else's
     const down = new Set<string>();
     for (;;) {
-      const withTokens = await this.tokens.settleTokenless(DUE_BATCH);
+      const withTokens = await this.tokens.closeLogoutsWithoutTokens(DUE_BATCH);
       for (let n = 0; n < Math.max(withTokens, 1); n++) {
         // one at a time: the lease counts from now, and the turn of another may be long
         const [logout] = await this.tokens.findDue(1);

@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { requestOf } from './context-request.js';
-import { type SessionFacts } from './session.js';
+import { type SessionFacts } from '../rule/session.js';
 
 const CURRENT_SESSION = Symbol('oneid-logout current session');
 

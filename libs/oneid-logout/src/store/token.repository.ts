@@ -1,8 +1,10 @@
-import { boundSql, endsSql, type LogoutChannel } from './rule.js';
-import { type SessionFacts, targetsOf } from './session.js';
+import { type SqlRow } from '../database/sql.js';
+import { type LogoutChannel } from '../rule/logout.js';
+import { boundSql, endsSql } from './rule-sql.js';
+import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { nowOnce } from '../database/sql-dialect.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING } from './sql-conditions.js';
-import { type SessionDatabase, type SqlRow } from '../database/session-database.js';
+import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
 
 /** The tokens of a session as they lie in the database: ciphertext. */
@@ -148,7 +150,7 @@ export class TokenRepository {
    *
    * @returns how many of those that were looked at have tokens; they are due as before
    */
-  async settleTokenless(limit: number): Promise<number> {
+  async closeLogoutsWithoutTokens(limit: number): Promise<number> {
     const due = await this.findDue(limit);
     const [first] = due;
     if (first === undefined || due.length === 1) return 0;

@@ -1,4 +1,4 @@
-import { type SqlRow } from '../database/session-database.js';
+import { type SqlRow } from '../database/sql.js';
 
 /** Up to where a purge has looked: what it has left behind is still needed, and looked at another time. */
 export class PurgeCursor {

@@ -1,6 +1,6 @@
+import { type LogoutFact } from './logout.js';
 import { describe, expect, it } from '@jest/globals';
-import Database from 'better-sqlite3';
-import { endedSql, ends, endsSql, type LogoutFact } from './rule.js';
+import { ends } from './rule.js';
 import { type SessionFacts, targetsOf } from './session.js';
 import { targetOf } from './targets.js';
 
@@ -104,33 +104,5 @@ describe('targetsOf', () => {
     expect(targetsOf(session)).toEqual([own, sid, sub]);
     expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0 })).toEqual([]);
     expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0, sub: 'alice' })).toEqual([sub]);
-  });
-});
-
-describe('the rule in SQL', () => {
-  const columns = { session: 'target_session, target_sid, target_sub, issued_at, registered_at' };
-  const database = new Database(':memory:');
-  database.exec(`CREATE TABLE s (${columns.session}); CREATE TABLE l (target, issued_until, registered_until)`);
-
-  const inSql = (condition: string, { target, issuedUntil, registeredUntil }: LogoutFact) => {
-    database.exec('DELETE FROM s; DELETE FROM l');
-    database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.issuedAt, session.registeredAt);
-    database.prepare('INSERT INTO l VALUES (?, ?, ?)').run(target, issuedUntil ?? null, registeredUntil ?? null);
-    return database.prepare(`SELECT 1 FROM s, l WHERE ${condition}`).all().length === 1;
-  };
-
-  const bounds: Omit<LogoutFact, 'target'>[] = [
-    {},
-    ...[-1, 0, 1].map((offset) => ({ issuedUntil: session.issuedAt + offset })),
-    ...[-1, 0, 1].map((offset) => ({ registeredUntil: session.registeredAt + offset })),
-  ];
-  const targets = { own, sid, sub, other: targetOf('sid', issuer, 'another') };
-  const cases = Object.entries(targets).flatMap(([name, target]) =>
-    bounds.map((bound) => ({ name, logout: { target, ...bound }, bound: JSON.stringify(bound) })),
-  );
-
-  it.each(cases)('says the same of $name, $bound', ({ logout }) => {
-    expect(inSql(endedSql, logout)).toBe(ends(logout, session));
-    expect(inSql(endsSql, logout)).toBe(ends(logout, session));
   });
 });

@@ -1,15 +1,16 @@
+import { type CheckedSession } from '../rule/session.js';
 import { LRUCache } from 'lru-cache';
 import { type Ages, type Moment } from '../clock.js';
 import { type LogoutFollower } from './logout-follower.js';
-import { type LogoutChannel } from '../sessions/rule.js';
-import { type SessionChecks } from '../sessions/session-checks.js';
-import { type Session, type SessionFacts, targetsOf } from '../sessions/session.js';
-import { type CheckedSession, type SessionRepository } from '../sessions/session.repository.js';
+import { type LogoutChannel } from '../rule/logout.js';
+import { type SessionLookup } from '../guard/session-lookup.js';
+import { type Session, type SessionFacts, targetsOf } from '../rule/session.js';
+import { type SessionRepository } from '../store/session.repository.js';
 
 /** How long a session is taken from memory without asking the database again: milliseconds. */
 export const SESSION_RETENTION = 10 * 60 * 1000;
 
-export interface FollowedSessionsSettings {
+export interface CachedSessionLookupSettings {
   /** Milliseconds. */
   readonly maxStaleness: number;
   /** Milliseconds. */
@@ -35,7 +36,7 @@ interface Question<T> {
  * Answers from memory while the follower is fresh: a session that was alive when it was read is ended by nothing but a
  * logout since, and those the follower knows. What is not known to be alive is asked of the database.
  */
-export class FollowedSessions implements SessionChecks {
+export class CachedSessionLookup implements SessionLookup {
   private readonly sessions: LRUCache<string, Remembered<Session>>;
   private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
   /** Users who have signed in here: they have for as long as that is remembered, which is far longer. */
@@ -46,7 +47,7 @@ export class FollowedSessions implements SessionChecks {
     private readonly repository: SessionRepository,
     private readonly follower: LogoutFollower,
     private readonly ages: Ages,
-    private readonly settings: FollowedSessionsSettings,
+    private readonly settings: CachedSessionLookupSettings,
   ) {
     const { maxSessions: max } = settings;
     this.sessions = new LRUCache({ max });
@@ -129,7 +130,7 @@ export class FollowedSessions implements SessionChecks {
     const asked = this.ages.now();
     const under = this.questions.get(what);
     const isYoung = under !== undefined && this.ages.of(under.asked) <= this.settings.maxStaleness;
-    if (isYoung && this.follower.isWaitedFor) return under.answer as Promise<T>;
+    if (isYoung && this.follower.isDeclared) return under.answer as Promise<T>;
     const generation = this.follower.fresh;
     const answer = load((cache, key, facts) => {
       if (generation === undefined) return;

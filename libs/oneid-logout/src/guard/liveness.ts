@@ -1,9 +1,9 @@
 import { type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import { SessionRejectedError } from '../oneid-logout.errors.js';
-import { type SessionFacts } from './session.js';
-import { SESSION_CHECKS, type SessionChecks } from './session-checks.js';
-import { SessionSettings } from './session-settings.js';
+import { type SessionFacts } from '../rule/session.js';
+import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
+import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
 
 /** Says whether the session that a request carries is alive; who answers is a matter of the option `liveness`. */
@@ -13,13 +13,13 @@ export class SessionLiveness {
   private warnedOfMissingSid = false;
 
   constructor(
-    @Inject(SESSION_CHECKS) private readonly checks: SessionChecks,
-    private readonly settings: SessionSettings,
+    @Inject(SESSION_LOOKUP) private readonly checks: SessionLookup,
+    private readonly settings: GuardSettings,
     private readonly clock: Clock,
   ) {}
 
   /** The session that a request carries, alive or not. */
-  async carriedBy(request: SessionRequest, context?: ExecutionContext): Promise<CarriedSession | undefined> {
+  async resolveSession(request: SessionRequest, context?: ExecutionContext): Promise<CarriedSession | undefined> {
     for (const resolver of this.settings.sessionFrom) {
       const carried: unknown = await resolver(request, context);
       if (carried === undefined || carried === null) continue;
@@ -80,7 +80,7 @@ export class SessionLiveness {
 
   private async requireSession(id: string): Promise<SessionFacts> {
     const checked = await this.checks.check(id);
-    const ours = checked && this.settings.isOurs(checked.session.issuer, checked.session.clientId);
+    const ours = checked && this.settings.isConfiguredClient(checked.session.issuer, checked.session.clientId);
     if (checked === undefined || !ours) throw new SessionRejectedError('unknown');
     if (checked.endedBy !== undefined) throw new SessionRejectedError('logged_out');
     if (checked.expired) throw new SessionRejectedError('expired');
@@ -106,7 +106,7 @@ export class SessionLiveness {
     }
     // older than any logout is remembered; a refreshed token is as old as the login it came from
     const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
-    const lastMoment = since * 1000 + this.settings.maxSessionLifetime;
+    const lastMoment = (since + this.settings.maxSessionLifetime) * 1000;
     if (lastMoment <= this.clock.now()) throw new SessionRejectedError('expired');
     const facts: SessionFacts = {
       issuer: iss,

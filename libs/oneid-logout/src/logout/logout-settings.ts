@@ -1,0 +1,9 @@
+import { type CookieOptions } from '../http/cookies.js';
+
+/** The options of the module that this room reads. */
+export abstract class LogoutSettings {
+  abstract readonly defaultReturnUrl: string;
+  abstract readonly allowedReturnUrls: readonly string[];
+  abstract readonly clearCookies: readonly CookieOptions[];
+  abstract readonly clearSiteData: readonly string[];
+}

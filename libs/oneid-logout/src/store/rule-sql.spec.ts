@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { type LogoutFact } from '../rule/logout.js';
+import { ends } from '../rule/rule.js';
+import { type SessionFacts } from '../rule/session.js';
+import { targetOf } from '../rule/targets.js';
+import { endedSql, endsSql } from './rule-sql.js';
+
+const issuer = 'https://oneid.example/';
+const session: SessionFacts = {
+  id: 'session-1',
+  issuer,
+  clientId: 'app',
+  sid: 'sid-1',
+  sub: 'alice',
+  issuedAt: 1_000,
+  registeredAt: 1_000_500,
+};
+
+const sid = targetOf('sid', issuer, 'sid-1');
+const sub = targetOf('sub', issuer, 'alice');
+const own = targetOf('session', issuer, 'session-1');
+
+describe('the rule in SQL', () => {
+  const columns = { session: 'target_session, target_sid, target_sub, issued_at, registered_at' };
+  const database = new Database(':memory:');
+  database.exec(`CREATE TABLE s (${columns.session}); CREATE TABLE l (target, issued_until, registered_until)`);
+
+  const inSql = (condition: string, { target, issuedUntil, registeredUntil }: LogoutFact) => {
+    database.exec('DELETE FROM s; DELETE FROM l');
+    database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.issuedAt, session.registeredAt);
+    database.prepare('INSERT INTO l VALUES (?, ?, ?)').run(target, issuedUntil ?? null, registeredUntil ?? null);
+    return database.prepare(`SELECT 1 FROM s, l WHERE ${condition}`).all().length === 1;
+  };
+
+  const bounds: Omit<LogoutFact, 'target'>[] = [
+    {},
+    ...[-1, 0, 1].map((offset) => ({ issuedUntil: session.issuedAt + offset })),
+    ...[-1, 0, 1].map((offset) => ({ registeredUntil: session.registeredAt + offset })),
+  ];
+  const targets = { own, sid, sub, other: targetOf('sid', issuer, 'another') };
+  const cases = Object.entries(targets).flatMap(([name, target]) =>
+    bounds.map((bound) => ({ name, logout: { target, ...bound }, bound: JSON.stringify(bound) })),
+  );
+
+  it.each(cases)('says the same of $name, $bound', ({ logout }) => {
+    expect(inSql(endedSql, logout)).toBe(ends(logout, session));
+    expect(inSql(endsSql, logout)).toBe(ends(logout, session));
+  });
+});
