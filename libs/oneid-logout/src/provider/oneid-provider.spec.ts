@@ -13,8 +13,12 @@ async function start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestP
   return oneId;
 }
 
+/** Milliseconds: an answer that comes is waited for as long as a busy machine needs, one that never comes is not. */
+const PATIENCE = { answer: 20_000, hang: 50 };
+let patience = PATIENCE.answer;
+
 const providerAt = (issuer: string) =>
-  new OneIdProvider(issuer, undefined, clock, (url, init) => providerFetch(url, init, 200));
+  new OneIdProvider(issuer, undefined, clock, (url, init) => providerFetch(url, init, patience));
 
 describe('OneIdProvider', () => {
   describe('finds the provider, and what it calls itself,', () => {
@@ -92,6 +96,7 @@ describe('OneIdProvider', () => {
     await start();
     const provider = providerAt(oneId.issuer);
     oneId.fail(endpointPaths.discovery, trouble);
+    if ('hang' in trouble) patience = PATIENCE.hang;
 
     for (let n = 0; n < 3; n++) {
       await expect(provider.metadata()).rejects.toMatchObject({
@@ -102,6 +107,7 @@ describe('OneIdProvider', () => {
     }
     expect(oneId.requests.map(({ path }) => path)).toEqual([endpointPaths.discovery]);
     oneId.heal();
+    patience = PATIENCE.answer;
     clock.time += 10_000;
     expect((await provider.metadata()).issuer).toBe(oneId.issuer);
   });
