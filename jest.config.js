@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os';
-
 const transform = {
   '^.+\\.ts$': [
     '@swc/jest',
@@ -32,8 +30,6 @@ export const shared = {
 
 export default {
   testTimeout: 30_000,
-  // all processors of a small machine: Jest would leave one out, and run everything in one process where there are two
-  maxWorkers: Math.max(2, availableParallelism() - 1),
   globalSetup: '<rootDir>/test/support/postgres.start.mjs',
   globalTeardown: '<rootDir>/test/support/postgres.stop.mjs',
   projects: [
