@@ -20,7 +20,6 @@ export default {
   displayName: 'services',
   testMatch: suites.map((file) => join(folder, file)),
   testTimeout: config.testTimeout,
-  maxWorkers: config.maxWorkers,
   globalSetup: config.globalSetup,
   globalTeardown: config.globalTeardown,
 };
