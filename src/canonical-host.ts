@@ -4,8 +4,8 @@ import { type Settings } from './settings.js';
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
- * On one's own machine one types `localhost` for `127.0.0.1`, or the other way round. To a browser these are two sites, and a
- * sign-in that starts at one can't end at the other.
+ * Redirects GET requests from another loopback name to the name in `baseUrl`. A developer may type `localhost` for
+ * `127.0.0.1`. To a browser these are two sites, so a sign-in that starts at one can't end at the other.
  */
 export function canonicalHost({ baseUrl }: Settings) {
   const { hostname, port } = new URL(baseUrl);

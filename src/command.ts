@@ -1,18 +1,18 @@
 import { InvalidOptionsError, UnusableDatabaseError } from 'nestjs-oneid-logout';
 import { SettingsError } from './settings.js';
 
-/** How long a command may take to close what it has opened, milliseconds. */
+/** Milliseconds that a command may take to close its resources; after that, the process exits with code 1. */
 const CLOSING_TIME = 10_000;
 
-/** `running`: the command has started servers that go on, and close themselves at a signal. */
+/** `running`: the command has started servers. They keep running, and close themselves at a signal. */
 export type Outcome = 'done' | 'failed' | 'running';
 
-/** An error whose message is all that the user of a command has to read. */
+/** An error that a command reports by its message alone, without a stack. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-/** What a command has opened, to be closed when the command ends or fails. */
+/** The resources of a command. `runCommand` closes them when the command ends or fails. */
 export class Opened {
   private readonly closers: (() => unknown)[] = [];
 
@@ -20,7 +20,7 @@ export class Opened {
     this.closers.push(close);
   }
 
-  /** Closes the newest first. One that can't be closed does not keep the others open. */
+  /** Closes the newest resource first. When one fails to close, prints the error and closes the others. */
   async closeAll(): Promise<void> {
     for (let close = this.closers.pop(); close !== undefined; close = this.closers.pop()) {
       try {
@@ -33,8 +33,8 @@ export class Opened {
 }
 
 /**
- * Runs one of this repository's commands. When the command fails, it prints why, closes what it has opened, and ends the
- * process with exit code 1: a server that listens already would keep the process from ending.
+ * Runs one of this repository's commands. When the command fails, prints the reason, closes the command's resources and
+ * ends the process with exit code 1. The exit is explicit, because a listening server would keep the process alive.
  */
 export async function runCommand(work: (opened: Opened) => Promise<Outcome>): Promise<void> {
   const opened = new Opened();
@@ -52,32 +52,32 @@ export async function runCommand(work: (opened: Opened) => Promise<Outcome>): Pr
   process.exit();
 }
 
-/** Has the listeners of the event `exit` run at a signal, too; Node's own answer to a signal leaves them out. */
+/** Runs the `exit` listeners at a signal too. By default, Node ends the process at a signal without running them. */
 export function exitAtSignals(): void {
   const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
   for (const [signal, code] of Object.entries(codes)) process.once(signal, () => process.exit(code));
 }
 
-/** The reader of a pipe may end first: `npm run demo | head -1`. */
+/** Ends the process when the reader of its output has ended, as in `npm run demo | head -1`. */
 function endWithReader(): void {
   for (const stream of [process.stdout, process.stderr]) stream.once('error', () => process.exit(1));
 }
 
-/** @returns what to tell the user of a command about an error that the user can mend, or undefined for a fault of ours */
+/** @returns the text for the user of a command, when the user can fix the error; undefined for a bug of ours */
 export function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof UnusableDatabaseError) {
-    // what the library says to do is for an app of its own
+    // the library's advice is for the developer of another app; in this repository, `npm ci` helps
     if (error.code === 'sqlite_driver_unusable') return `${error.fault}. Run: npm ci`;
     return `${error.message}. This app takes its database from DATABASE_URL`;
   }
-  // of TypeORM, where the library has not opened the database
+  // TypeORM throws this error when `ormconfig` opens the database without the library
   if (error.name === 'DriverPackageNotInstalledError') return 'better-sqlite3 is not installed. Run: npm ci';
   if ([CommandError, SettingsError, InvalidOptionsError].some((type) => error instanceof type)) return error.message;
   return reasonOfSystem(error);
 }
 
-/** What the machine refuses: a port, a folder, a package. */
+/** The text for an error of the operating system (a port, a folder) or for a missing package. */
 function reasonOfSystem({ message, code, syscall, port }: SystemError): string | undefined {
   if (code === 'EADDRINUSE') return `Port ${String(port)} is taken. Try another: PORT=4000 npm start`;
   if (code === 'EACCES' && syscall === 'listen') {

@@ -9,11 +9,11 @@ import { keepLanguage } from './pages/language.js';
 import { type Settings } from './settings.js';
 
 export interface CreateAppOptions {
-  /** What is logged: everything unless given. */
+  /** The log levels to print; all levels when absent. */
   readonly logLevels?: LogLevel[];
 }
 
-/** The app, ready to listen. An app that can't be created leaves nothing open that would keep the process from ending. */
+/** Creates the app, ready to listen. On failure, closes the embedded OneID, which would keep the process alive. */
 export async function createApp(
   settings: Settings,
   { logLevels }: CreateAppOptions = {},
@@ -31,21 +31,21 @@ async function create(settings: Settings, oneId: OneId, logger: AppLogger): Prom
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(settings, oneId), {
     logger,
     abortOnError: false,
-    // a browser comes back for its stream on the same connection, again and again, and a server waits for its last one; what
-    // is in flight, of OneID's too, still gets its answer
+    // While the app closes, a browser reopens its event stream again and again on the same connection, and the server
+    // waits for its last connection. With this option, new requests get 503; requests in flight get their answer.
     return503OnClosing: true,
   });
   const https = settings.baseUrl.startsWith('https:');
-  // the defaults, but for the one line that sends browsers to https where there is none
+  // helmet's defaults; without https, leave out the directive that makes browsers use https
   app.use(helmet(https ? {} : { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
   app.use(keepLanguage, canonicalHost(settings));
   return app;
 }
 
-/** Where Nest logs an error that it also throws: when an app can't be created, and when it can't listen. */
+/** Log contexts in which Nest logs an error and throws it too: the app can't be created, or it can't listen. */
 const THROWN_AS_WELL: readonly unknown[] = ['ExceptionHandler', 'NestApplication'];
 
-/** Leaves errors that are thrown to the caller, who tells the user in one sentence and without a stack. */
+/** Does not log errors that Nest also throws: the caller prints them in one sentence, without a stack. */
 class AppLogger extends ConsoleLogger {
   override error(message: unknown, ...optionalParams: unknown[]): void {
     if (!THROWN_AS_WELL.includes(optionalParams.at(-1))) super.error(message, ...optionalParams);

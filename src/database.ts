@@ -5,7 +5,7 @@ export const DEFAULT_DATABASE_URL = 'sqlite:oneid-logout.sqlite';
 /**
  * TypeORM's options for a `DATABASE_URL`: `sqlite:FILE`, `postgres://…`, `mysql://…` or `mariadb://…`.
  *
- * @throws {Error} for any other; its message does not repeat the URL, which may hold a password
+ * @throws {Error} for any other URL; the message does not repeat the URL, because a URL may hold a password
  */
 export function databaseOf(url = DEFAULT_DATABASE_URL): SessionDatabaseOptions {
   const [scheme = ''] = url.split(':', 1);
@@ -28,7 +28,7 @@ export function databaseOf(url = DEFAULT_DATABASE_URL): SessionDatabaseOptions {
   );
 }
 
-/** With a host, or with a database on the local socket: `postgres:///app`. */
+/** Accepts a URL with a host, and a URL for the local socket, such as `postgres:///app`. */
 function isServerUrl(rest: string, url: string): boolean {
   return rest.startsWith('//') && rest.length > 2 && URL.canParse(url);
 }

@@ -14,7 +14,7 @@ await runCommand(async (opened) => {
     await app.listen(settings.port);
     console.log(welcome(settings, oneId));
   } else {
-    // with an account that everybody knows, this is for nobody but this machine
+    // the password of the demo account is public, so accept connections from this machine only
     await app.listen(settings.port, '127.0.0.1');
     const { startSecondApp } = await import('./second-app.js');
     const secondApp = await startSecondApp(oneId.embedded, settings.port + 2);

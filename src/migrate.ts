@@ -2,7 +2,7 @@ import { CommandError, runCommand } from './command.js';
 
 /** Runs the library's migrations on `DATABASE_URL`, for deployments that do not migrate at boot. */
 await runCommand(async (opened) => {
-  // loaded here, so that a setting that can't be used is told as what it is
+  // imported here, so that `runCommand` catches a SettingsError and prints its message
   const { default: dataSource } = await import('../ormconfig.js');
   await dataSource.initialize().catch((cause: unknown) => {
     throw new CommandError(

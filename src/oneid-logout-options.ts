@@ -3,7 +3,7 @@ import { type OneId } from './oneid/oneid.js';
 import { type Settings } from './settings.js';
 import { sessionCookie } from './sign-in/session-cookie.js';
 
-/** All that the library is told by this app. */
+/** This app's options for the library. */
 export function oneIdLogoutOptions(settings: Settings, { registration }: OneId): OneIdLogoutOptions {
   const { baseUrl, database, secrets, maxStaleness, redisUrl } = settings;
   const { issuer, clientId, clientSecret } = registration;
@@ -14,10 +14,10 @@ export function oneIdLogoutOptions(settings: Settings, { registration }: OneId):
     database,
     secrets,
     liveness: maxStaleness === undefined ? 'strict' : { maxStaleness, nudge },
-    // a bearer token, where a guard has verified one, counts before the cookie
+    // a bearer token that a guard has verified comes before the cookie
     sessionFrom: [sessionFromClaims(), sessionFromCookie(cookie.name)],
     clearCookies: [cookie],
-    // what the browser has kept of these pages goes, too; the language that was chosen may stay
+    // the browser drops cached pages and storage too; without `cookies`, it keeps the chosen language
     clearSiteData: ['cache', 'storage'],
     allowedReturnUrls: ['/goodbye'],
   };

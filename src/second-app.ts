@@ -11,10 +11,10 @@ const CLIENT_ID = 'second-app';
 const IDENTITY: AppIdentity = { name: 'Second app', cookiePrefix: 'second_app', accent: 'violet' };
 
 /**
- * The reference app once more, as another app of the same OneID, with a database of its own: it learns of a logout from
- * OneID alone.
+ * Starts the reference app a second time, as another app of the same OneID. It has its own database, so only OneID can
+ * tell it about a logout.
  *
- * @param preferredPort or a free one
+ * @param preferredPort when this port is taken, the app gets any free port
  */
 export async function startSecondApp(oneId: EmbeddedOneId, preferredPort: number): Promise<NestExpressApplication> {
   const port = await freePort(preferredPort < 65_536 ? preferredPort : 0);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { databaseOf } from './database.js';
 
-/** This app as it is registered at a OneID. */
+/** This app's registration at a OneID. */
 export interface OneIdRegistration {
   readonly issuer: string;
   readonly clientId: string;
@@ -10,38 +10,38 @@ export interface OneIdRegistration {
   readonly clientSecret?: string;
   /** The `aud` that access tokens for this app's API carry. */
   readonly apiAudience: string;
-  /** OneID's page for its users, where that is known. */
+  /** URL of OneID's account page; absent when unknown. */
   readonly accountUri?: string;
 }
 
-/** What tells this app from another one, to people and to a browser that keeps one set of cookies for both. */
+/** How people and browsers tell this app from the second app, which runs on the same host. */
 export interface AppIdentity {
   readonly name: string;
-  /** Of its cookies' names: browsers tell hosts apart, not ports. */
+  /** Prefix of the cookie names. All ports of a host share their cookies, so each app needs its own prefix. */
   readonly cookiePrefix: string;
   readonly accent: 'green' | 'violet';
 }
 
-/** All that can be set, validated. */
+/** The app's settings, validated. */
 export class Settings {
   constructor(
     readonly port: number,
-    /** The public origin, without a slash at its end. */
+    /** The public origin, without a trailing slash. */
     readonly baseUrl: string,
-    /** Absent: the app runs a OneID of its own. */
+    /** Absent: the app runs the embedded OneID. */
     readonly oneId: OneIdRegistration | undefined,
     readonly database: SessionDatabaseOptions,
-    /** The first encrypts, all decrypt. */
+    /** The first secret encrypts; all secrets decrypt. */
     readonly secrets: readonly string[],
-    /** How old what the guard knows may be, milliseconds; absent: it asks the database about every request. */
+    /** Greatest age of the guard's data, in milliseconds. Absent: the guard asks the database for every request. */
     readonly maxStaleness: number | undefined,
-    /** Where replicas that answer from memory nudge each other; absent: over PostgreSQL, where that is the database. */
+    /** The Redis for nudges between replicas. Absent: PostgreSQL nudges them, when it is the database. */
     readonly redisUrl: string | undefined,
     readonly identity: AppIdentity,
   ) {}
 }
 
-/** Every fault of the environment in one message, values left out. */
+/** All faults of the environment in one message, without the values, because they may be secret. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 
@@ -50,7 +50,7 @@ export class SettingsError extends Error {
   }
 }
 
-/** @throws {SettingsError} */
+/** @throws {SettingsError} when a variable is invalid or missing */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
   const variables = new Variables(env);
   const port = variables.read('PORT', asPort) ?? 3000;
@@ -66,7 +66,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     variables.fault('ONEID_ISSUER must be set in production: the embedded OneID has one account that everybody knows');
   }
   if (variables.has('ONEID_ISSUER') && !variables.has('APP_SECRETS')) {
-    // with random ones, refresh tokens of before a restart could not be revoked, nor replicas share sign-ins
+    // random secrets change at a restart: older refresh tokens can't be revoked, and replicas can't share sign-ins
     variables.fault('APP_SECRETS must be set when ONEID_ISSUER is');
   }
   if (variables.has('REDIS_URL') && !variables.has('LIVENESS_MAX_STALENESS_MS')) {
@@ -74,16 +74,16 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   }
   if (variables.faults.length > 0) throw new SettingsError(variables.faults);
   const anySecrets = secrets ?? [randomBytes(32).toString('base64url')];
-  // an embedded OneID forgets everybody when it stops, so sessions have no reason to live on
+  // the embedded OneID forgets all logins when it stops, so sessions need not outlive the process
   const anyDatabase = database ?? databaseOf(oneId === undefined ? 'sqlite::memory:' : undefined);
   const identity = { name, cookiePrefix: 'app', accent: 'green' } as const;
   return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStaleness, redisUrl, identity);
 }
 
 /**
- * The database alone, for commands that need nothing else.
+ * Reads the database settings only, for commands that need no other setting.
  *
- * @throws {SettingsError}
+ * @throws {SettingsError} when `DATABASE_URL` is invalid
  */
 export function readDatabase(env: Readonly<Record<string, string | undefined>>): SessionDatabaseOptions {
   const variables = new Variables(env);
@@ -110,14 +110,14 @@ function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | u
   }
   if (clientId === undefined) variables.fault('ONEID_CLIENT_ID must be set when ONEID_ISSUER is');
   if (clientId === apiAudience) {
-    // an ID token is for the client id, and must never pass for an access token
+    // an ID token has the client id as its `aud`, and must never pass as an access token
     variables.fault('API_AUDIENCE must not be the client id');
   }
   if (issuer === undefined || clientId === undefined) return undefined;
   return { issuer, clientId, apiAudience, ...(clientSecret !== undefined && { clientSecret }) };
 }
 
-/** Environment variables, where an empty one counts as not set. */
+/** Environment variables. An empty variable counts as not set. */
 class Variables {
   readonly faults: string[] = [];
 
@@ -127,7 +127,7 @@ class Variables {
     return (this.env[name] ?? '').trim() !== '';
   }
 
-  /** @param parse throws an error that says how the value must be */
+  /** @param parse throws an error whose message says which values are valid */
   read<T>(name: string, parse: (value: string) => T): T | undefined {
     if (!this.has(name)) return undefined;
     try {

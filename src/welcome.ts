@@ -1,7 +1,7 @@
 import { type OneId } from './oneid/oneid.js';
 import { type Settings } from './settings.js';
 
-/** What to do next, for whoever has just started the app. */
+/** The text that the app prints after its start: addresses and next steps for the developer. */
 export function welcome({ baseUrl }: Settings, { embedded, registration }: OneId, secondApp = ''): string {
   if (embedded === undefined) return `\nReady at ${baseUrl}, with OneID at ${registration.issuer}\n`;
   return `

@@ -6,7 +6,7 @@ import { type PageTexts } from '../pages/texts.js';
 import { type MySession } from './my-sessions.js';
 import { sessionList } from './session-list.js';
 
-/** @param isDemo with a OneID of its own, whose account is known */
+/** @param isDemo the app runs the embedded OneID, so the page explains how to sign in with the demo account */
 export function signedOutHome(texts: PageTexts, isDemo: boolean): Html {
   const steps = texts.tryThis.map((step) => html`<li>${step}</li>`);
   return html`<section class="card">
@@ -26,7 +26,7 @@ export function signedOutHome(texts: PageTexts, isDemo: boolean): Html {
 export interface Home {
   readonly session: SessionFacts;
   readonly sessions: readonly MySession[];
-  /** Where to see a logout from outside happen. */
+  /** Links to the other apps of this OneID: a logout there ends this session too. */
   readonly otherApps: readonly OtherApp[];
 }
 

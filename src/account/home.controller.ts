@@ -8,7 +8,7 @@ import { accountPage } from './account-page.js';
 import { signedInHome, signedOutHome } from './home-page.js';
 import { MySessions } from './my-sessions.js';
 
-/** What people see before, while and after they are signed in. */
+/** The pages before, during and after a session. */
 @Controller()
 export class HomeController {
   constructor(
@@ -17,7 +17,7 @@ export class HomeController {
     private readonly oneId: OneId,
   ) {}
 
-  /** For everybody: a session that has ended is as good as none. */
+  /** Needs no session. A session that has ended counts as absent. */
   @Get()
   @UseGuards(SessionAliveGuard)
   @UseFilters(ErrorPageFilter)
@@ -32,7 +32,7 @@ export class HomeController {
     return writer.page(texts.signedIn, signedInHome(texts, { session, sessions, otherApps }));
   }
 
-  /** Only with a session that lives: the guard is the one line to copy to your own routes. */
+  /** Needs a live session. The line with the guard is the only line to copy to your own routes. */
   @Get('me')
   @UseGuards(SessionAliveGuard)
   @Header('Cache-Control', 'no-store')
@@ -40,7 +40,7 @@ export class HomeController {
     return { sub, sid, issuer, registeredAt, expiresAt };
   }
 
-  /** The same for people, and a page for those who are refused. */
+  /** The same facts as a page for people. Without a live session, the visitor gets an error page. */
   @Get('account')
   @UseGuards(SessionAliveGuard)
   @UseFilters(ErrorPageFilter)
@@ -56,7 +56,7 @@ export class HomeController {
     return this.sayGoodbye(request, 'goodbyeText');
   }
 
-  /** After a logout that OneID was not told of. */
+  /** The page after a logout from this app only. */
   @Get('goodbye/here')
   @Header('Cache-Control', 'no-store')
   goodbyeHere(@Req() request: Request): string {

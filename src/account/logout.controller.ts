@@ -14,7 +14,7 @@ import { SameOriginGuard } from '../pages/same-origin.guard.js';
 import { Settings } from '../settings.js';
 import { sessionCookie } from '../sign-in/session-cookie.js';
 
-/** Logouts that start here. */
+/** Routes for logouts that start in this app. */
 @Controller('logout')
 @UseGuards(SessionAliveGuard)
 @AllowAnonymous({ deadSession: 'anonymous' })
@@ -25,7 +25,7 @@ export class LogoutController {
     private readonly settings: Settings,
   ) {}
 
-  /** Here and at OneID. Without a session, too: the one at OneID may still live. */
+  /** Logs out here and at OneID. Needs no session here, because the login at OneID may still be alive. */
   @Post()
   async start(
     @Req() request: Request,
@@ -36,7 +36,7 @@ export class LogoutController {
     await this.logout.respond(request, response, { session, returnTo: '/goodbye', uiLocales });
   }
 
-  /** A link may lead here from anywhere, so the library asks first. */
+  /** Any site may link to this address, so the library shows a confirmation page first. */
   @Get()
   ask(
     @Req() request: Request,
@@ -47,7 +47,7 @@ export class LogoutController {
     return this.start(request, response, session, uiLocales);
   }
 
-  /** Here only: OneID and its other apps are not told. */
+  /** Logs out here only: OneID and its other apps are not told. */
   @Post('here')
   @UseGuards(SameOriginGuard)
   async here(@Res() response: Response, @CurrentSession() session: SessionFacts | undefined): Promise<void> {

@@ -3,17 +3,17 @@ import { type ListedSession, LogoutService, type SessionFacts, SessionRegistry }
 import { handleOf } from '../pages/session-handle.js';
 import { Timeline } from '../timeline/timeline.js';
 
-/** One of a user's sessions, as a page may tell of it. */
+/** One of a user's sessions, without the secret session id, so that a page may show it. */
 export interface MySession {
   readonly handle: string;
   readonly device: string | undefined;
   readonly registeredAt: number;
   readonly expiresAt: number;
-  /** Is it the one that asks? */
+  /** True for the session of the current request. */
   readonly isThis: boolean;
 }
 
-/** A user's own sessions: which there are, and an end to them. */
+/** Lists and ends a user's own sessions. */
 @Injectable()
 export class MySessions {
   constructor(
@@ -22,7 +22,7 @@ export class MySessions {
     private readonly timeline: Timeline,
   ) {}
 
-  /** Those that live, the newest first; of very many the one that asks, and the newest. */
+  /** The live sessions, the newest first. The list is limited; an older current session is added at its end. */
   async list(mine: SessionFacts): Promise<MySession[]> {
     return (await this.all(mine)).map((session) => ({
       handle: handleOf(session),
@@ -33,7 +33,7 @@ export class MySessions {
     }));
   }
 
-  /** Of a session that is not the user's nothing happens, and of one that has ended already. */
+  /** Ends the session with this handle. Ignores a handle that names no live session of the user. */
   async end(mine: SessionFacts, handle: string): Promise<void> {
     const session = (await this.all(mine)).find((candidate) => handleOf(candidate) === handle);
     if (session === undefined) return;
@@ -50,7 +50,7 @@ export class MySessions {
     const { issuer, sub } = mine;
     if (sub === undefined) return [];
     const newest = await this.registry.listAlive({ issuer, sub });
-    // only a session that was registered has an id, and then all the rest
+    // only a registered session has an id; such a session has the other fields of a ListedSession too
     const isOld = mine.id !== undefined && newest.every(({ id }) => id !== mine.id);
     return isOld ? [...newest, mine as ListedSession] : newest;
   }

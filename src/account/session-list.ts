@@ -3,7 +3,7 @@ import { time } from '../pages/time.js';
 import { type PageTexts } from '../pages/texts.js';
 import { type MySession } from './my-sessions.js';
 
-/** The user's sessions with a button to end each, this one marked. */
+/** The user's sessions, each with a button that ends it. The current session is marked. */
 export function sessionList(sessions: readonly MySession[], texts: PageTexts): Html {
   return html`<ul class="sessions">
       ${sessions.map((session) => item(session, texts))}

@@ -8,7 +8,7 @@ import { pageTexts } from '../pages/texts.js';
 import { MySessions } from './my-sessions.js';
 import { sessionList } from './session-list.js';
 
-/** What the forms in the list of sessions do, and the list itself, for a page that is open already. */
+/** The targets of the forms in the list of sessions, and the list itself, which an open page fetches again. */
 @Controller('sessions')
 @UseGuards(SameOriginGuard, SessionAliveGuard)
 @UseFilters(ErrorPageFilter)

@@ -4,7 +4,7 @@ import { ProviderUnavailableError } from 'nestjs-oneid-logout';
 import { OneIdClient } from '../oneid/oneid-client.js';
 import { OneId } from '../oneid/oneid.js';
 
-/** Verifies OneID's access tokens, where they are JWTs (RFC 9068). */
+/** Verifies OneID's access tokens when they are JWTs (RFC 9068). */
 @Injectable()
 export class AccessTokens {
   private keys: JWTVerifyGetKey | undefined;
@@ -17,7 +17,7 @@ export class AccessTokens {
   /**
    * The claims of an access token for this API; undefined for any other token.
    *
-   * @throws {ProviderUnavailableError} 503
+   * @throws {ProviderUnavailableError} 503: OneID's configuration or keys can't be loaded
    */
   async verify(token: string): Promise<JWTPayload | undefined> {
     const { issuer, jwks_uri = '' } = (await this.client.configuration()).serverMetadata();
@@ -38,7 +38,7 @@ export class AccessTokens {
   }
 }
 
-/** It is not the token's fault. */
+/** True when OneID's keys could not be loaded or used; the token itself may be valid. */
 function keysFailed(error: unknown): boolean {
   if (!(error instanceof errors.JOSEError)) return true;
   return ['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(error.code);

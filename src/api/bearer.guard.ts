@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable, UnauthorizedExcept
 import { type Request, type Response } from 'express';
 import { AccessTokens } from './access-tokens.js';
 
-/** Wants a valid access token and puts its claims into `request.user`, where `sessionFromClaims()` finds them. */
+/** Requires a valid access token. Puts its claims into `request.user`, where `sessionFromClaims()` reads them. */
 @Injectable()
 export class BearerGuard implements CanActivate {
   constructor(private readonly accessTokens: AccessTokens) {}

@@ -1,44 +1,44 @@
 import { CookieJar } from './cookie-jar.js';
 import { elements, firstForm, refreshTarget } from './html.js';
 
-/** An answer, and what a browser would do next. */
+/** An answer, and the URL to which a browser would go next. */
 export interface Page {
   url: string;
   status: number;
   headers: Headers;
   body: string;
-  /** Where its redirect or its `<meta http-equiv="refresh">` goes. */
+  /** Target of its redirect or of its `<meta http-equiv="refresh">`. */
   next?: string;
 }
 
 export interface FollowOptions {
-  /** Stops before asking for a URL that starts so: the page that leads there is returned. */
+  /** A URL prefix. The browser stops before it requests such a URL, and returns the page that leads there. */
   until?: string;
 }
 
 const MOST_HOPS = 20;
 
-/** Who sends a request, as browsers tell servers. */
+/** The source of a request, for the headers `Sec-Fetch-Site` and `Sec-Fetch-Dest`. */
 interface Initiator {
   from?: string;
   dest?: 'document' | 'iframe';
 }
 
-/** A browser without JavaScript or a screen: cookies, redirects, forms, iframes. */
+/** A browser without JavaScript and without a screen. It handles cookies, redirects, forms and iframes. */
 export class Browser {
   readonly cookies = new CookieJar();
 
-  /** One request, nothing followed. */
+  /** Sends one GET request and follows no redirect. */
   get(url: string, headers: Record<string, string> = {}): Promise<Page> {
     return this.#send(url, { headers }, {});
   }
 
-  /** Types in an address, and follows where it leads. */
+  /** Opens an address, and follows its redirects and refreshes. */
   async visit(url: string, options: FollowOptions = {}): Promise<Page> {
     return this.follow(await this.get(url), options);
   }
 
-  /** Goes on through redirects and refreshes to a page that stays, loading iframes on the way. */
+  /** Follows redirects and refreshes to the last page, and loads the iframes on the way. */
   async follow(page: Page, { until }: FollowOptions = {}): Promise<Page> {
     let current = page;
     for (let hops = 0; hops < MOST_HOPS; hops += 1) {
@@ -51,7 +51,7 @@ export class Browser {
     throw new Error(`more than ${MOST_HOPS} redirects, the last one to ${current.url}`);
   }
 
-  /** Fills in the page's first form and sends it, one request. */
+  /** Fills in the page's first form and sends it in one request. */
   submit(page: Page, values: Record<string, string> = {}): Promise<Page> {
     const form = firstForm(page.body);
     if (!form) {
@@ -60,7 +60,7 @@ export class Browser {
     return this.post(new URL(form.action ?? page.url, page.url).href, { ...form.fields, ...values }, page.url);
   }
 
-  /** Sends a form from the page at `from`, one request. */
+  /** Sends a form from the page at `from` in one request. */
   post(url: string, fields: Record<string, string>, from = url): Promise<Page> {
     const init = { method: 'POST', body: new URLSearchParams(fields), headers: { origin: new URL(from).origin } };
     return this.#send(url, init, { from });
@@ -70,7 +70,7 @@ export class Browser {
     for (const { src } of elements(page.body, 'iframe')) {
       if (src) {
         const initiator = { from: page.url, dest: 'iframe' } as const;
-        // A browser shows an iframe that doesn't load as empty, and goes on.
+        // When an iframe doesn't load, a browser leaves it empty and goes on.
         await this.#send(new URL(src, page.url).href, {}, initiator).catch(() => undefined);
       }
     }

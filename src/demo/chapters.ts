@@ -5,7 +5,7 @@ import { OtherApp, type OtherAppTokens } from './other-app.js';
 import { inShort, ReferenceUser } from './reference-user.js';
 import { type Story } from './story.js';
 
-/** What the demo shows, chapter by chapter; each goes on where the one before has ended. */
+/** The chapters of the demo. Each chapter continues from the state after the previous one. */
 export class Chapters {
   readonly #user: ReferenceUser;
   readonly #programs = new Browser();
@@ -156,7 +156,7 @@ export class Chapters {
     return this.#programs.post(`${this.baseUrl}/backchannel_logout`, { logout_token: logoutToken });
   }
 
-  /** The last answers to what OneID has sent since this was asked before. */
+  /** The statuses of the logout tokens that OneID has sent since the previous call. */
   private async delivered(): Promise<string> {
     await this.oneId.deliveries.idle();
     const { finished } = this.oneId.deliveries;

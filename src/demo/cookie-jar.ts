@@ -9,11 +9,11 @@ interface StoredCookie {
   expiresAt: number;
 }
 
-/** The cookies of one browser, by host and port, so that apps on one machine don't see each other's. */
+/** One browser's cookies, separated by host and port, so that apps on one machine don't see each other's cookies. */
 export class CookieJar {
   #cookies: StoredCookie[] = [];
 
-  /** The `Cookie` header for a request to `url`; empty when there is none. */
+  /** The `Cookie` header for a request to `url`; empty when the jar has no cookie for it. */
   header(url: URL): string {
     return this.#cookies
       .filter(({ host, path, expiresAt }) => host === url.host && covers(path, url.pathname) && expiresAt > Date.now())
@@ -21,7 +21,7 @@ export class CookieJar {
       .join('; ');
   }
 
-  /** Keeps what an answer from `url` sets, and drops what it expires. */
+  /** Stores the cookies that an answer from `url` sets. An expired cookie replaces the old one, but is never sent. */
   store(url: URL, setCookies: string[]): void {
     for (const setCookie of setCookies) {
       const { name, value = '', path, maxAge, expires } = parseSetCookie(setCookie, { decode: (raw) => raw });

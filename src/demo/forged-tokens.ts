@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { decodeProtectedHeader, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 
-/** Logout tokens that say the right things, from somebody who is not OneID. */
+/** Logout tokens with the right claims, made by an attacker instead of OneID. */
 export async function forgedTokens(genuine: string, claims: { issuer: string; clientId: string; sid: string }) {
   const payload = {
     iss: claims.issuer,

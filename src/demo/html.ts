@@ -6,7 +6,7 @@ export interface Form {
   fields: Record<string, string>;
 }
 
-/** The attributes of every `<tag …>` in `html`; enough HTML for pages of our own. */
+/** The attributes of every `<tag …>` in `html`. This simple parser is enough for our own pages only. */
 export function elements(html: string, tag: string): Record<string, string>[] {
   return [...html.matchAll(new RegExp(`<${tag}\\b([^>]*)>`, 'gi'))].map(([, attributes = '']) =>
     Object.fromEntries(
@@ -26,7 +26,7 @@ export function firstForm(html: string): Form | undefined {
   return { ...(form.action && { action: form.action }), fields: Object.fromEntries(fields) };
 }
 
-/** Where a `<meta http-equiv="refresh">` goes. */
+/** Target of a `<meta http-equiv="refresh">`; undefined without one. */
 export function refreshTarget(html: string): string | undefined {
   const content = elements(html, 'meta').find((meta) => meta['http-equiv']?.toLowerCase() === 'refresh')?.content;
   return content && /^\s*\d+\s*[;,]\s*url\s*=\s*['"]?([^'"]+)/i.exec(content)?.[1];

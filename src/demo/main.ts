@@ -9,7 +9,7 @@ import { readSettings } from '../settings.js';
 import { Chapters } from './chapters.js';
 import { Story } from './story.js';
 
-/** The reference app and its embedded OneID in this process, over real HTTP, with a database of their own. */
+/** Runs the reference app and its embedded OneID in this process, over real HTTP, with a temporary database. */
 async function demo(opened: Opened): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'oneid-demo-'));
   process.once('exit', () => {

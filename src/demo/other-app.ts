@@ -11,7 +11,7 @@ import {
 import { type EmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
 import { type Browser } from './browser.js';
 
-/** Nobody is at its address. */
+/** No server has this address: the browser stops before it requests the URL. */
 const REDIRECT_URI = 'http://other-app.test/callback';
 const CLIENT_ID = 'other-app';
 
@@ -20,18 +20,18 @@ export interface OtherAppTokens {
   readonly accessToken: string;
 }
 
-/** Another app that signs in with the same OneID: its user's browser is known there already. */
+/** Another app of the same OneID, where the user's browser is already signed in. */
 export class OtherApp {
   private constructor(private readonly configuration: Configuration) {}
 
   static async at(oneId: EmbeddedOneId): Promise<OtherApp> {
     await oneId.register({ clientId: CLIENT_ID, redirectUris: [REDIRECT_URI], postLogoutRedirectUris: [] });
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; the embedded OneID has no TLS
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only a warning; the embedded OneID has no TLS
     const options = { execute: [allowInsecureRequests] };
     return new OtherApp(await discovery(new URL(oneId.issuer), CLIENT_ID, undefined, None(), options));
   }
 
-  /** Nobody is asked for a password, so the browser has to have signed in before. */
+  /** Signs in without a password form, so the browser must already be signed in at OneID. */
   async signIn(browser: Browser): Promise<OtherAppTokens> {
     const verifier = randomPKCECodeVerifier();
     const url = buildAuthorizationUrl(this.configuration, {
@@ -46,7 +46,7 @@ export class OtherApp {
     return { idToken: tokens.id_token ?? '', accessToken: tokens.access_token };
   }
 
-  /** Sends the browser to OneID to log out everywhere, where its user says yes. @returns the status of OneID's answer */
+  /** Sends the browser to OneID, where the user confirms a logout from all apps. @returns status of OneID's answer */
   async logOut(browser: Browser, { idToken }: OtherAppTokens): Promise<number> {
     const { end_session_endpoint = '' } = this.configuration.serverMetadata();
     const question = await browser.get(

@@ -1,4 +1,4 @@
-/** Tells the demo's story line by line, and whether each came out as told. */
+/** Prints the demo's steps line by line, and whether each step had the expected result. */
 export class Story {
   #steps = 0;
   readonly #missed: string[] = [];
@@ -9,7 +9,7 @@ export class Story {
     this.print(`\n${title}`);
   }
 
-  /** @param told what `happened` has to be, such as an HTTP status and a reason */
+  /** @param told the expected value of `happened`, such as an HTTP status and a reason */
   step(text: string, happened: string, told: string): void {
     this.#steps += 1;
     const asTold = happened === told;
@@ -17,7 +17,7 @@ export class Story {
     this.print(`  ${asTold ? '✓' : '✗'} ${text.padEnd(72)} ${happened}${asTold ? '' : `   (told: ${told})`}`);
   }
 
-  /** The last line. @returns whether every step was as told */
+  /** Prints the summary. @returns whether every step had the expected result */
   end(): boolean {
     this.print(`\n${this.#steps} steps, ${this.#steps - this.#missed.length} as told`);
     for (const text of this.#missed) this.print(`  not as told: ${text}`);

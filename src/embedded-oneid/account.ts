@@ -6,7 +6,7 @@ import { END_SESSION } from './logout-endpoint.js';
 import { answer, visitorOf } from './page.js';
 import { accountPage, loggedOutPage } from './pages.js';
 
-/** OneID's first page: who is signed in with this browser, and to which apps. */
+/** OneID's first page. It shows the user of this browser login, and the apps that take part in it. */
 export function account(
   provider: Provider,
   { name, username }: EmbeddedAccount,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface BackchannelOptions {
-  /** How often one logout token is sent at most; 5 when absent. */
+  /** Maximum number of attempts for one logout token; 5 when absent. */
   attempts?: number;
-  /** Milliseconds to the first retry, doubled for each after it; 100 when absent. */
+  /** Milliseconds before the first retry; each further retry doubles the delay. 100 when absent. */
   retryDelayMs?: number;
 }
 
@@ -14,14 +14,14 @@ export interface Delivery {
   sid: string;
   logoutToken: string;
   attempts: number;
-  /** The last answer's status; absent when none came. */
+  /** Status of the answer to the last attempt; absent when the client did not answer. */
   status?: number;
   delivered: boolean;
 }
 
 const ANSWER_WITHIN_MS = 5000;
 
-/** Sends logout tokens as Hydra does: beside the browser's redirect, and again, unchanged, where that may help. */
+/** Sends logout tokens as Hydra does: the browser does not wait for them, and a retry sends the same token again. */
 export class BackchannelDeliveries {
   readonly #attempts: number;
   readonly #retryDelayMs: number;
@@ -36,7 +36,7 @@ export class BackchannelDeliveries {
     this.#log = log;
   }
 
-  /** Delivered or given up, in that order of time. */
+  /** The deliveries that succeeded or were given up, oldest first. */
   get finished(): readonly Delivery[] {
     return this.#finished;
   }
@@ -46,14 +46,14 @@ export class BackchannelDeliveries {
     this.#underWay.add(work);
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no delivery is under way. */
   async idle(): Promise<void> {
     while (this.#underWay.size > 0) {
       await Promise.all(this.#underWay);
     }
   }
 
-  /** Gives up what is under way. */
+  /** Aborts the deliveries under way and waits until they have stopped. */
   close(): Promise<void> {
     this.#closing.abort();
     return this.idle();
@@ -104,7 +104,7 @@ function worthRetrying(answer: Response | undefined): boolean {
   return !answer || answer.status === 429 || (answer.status >= 500 && answer.status !== 501);
 }
 
-/** RFC 9110, section 10.2.3: seconds, or a date. */
+/** `Retry-After` is a number of seconds or a date (RFC 9110, section 10.2.3). */
 function retryAfterMs(answer: Response | undefined): number | undefined {
   const value = answer?.headers.get('retry-after');
   if (!value) {

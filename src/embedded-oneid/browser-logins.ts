@@ -3,15 +3,15 @@ import type { Provider } from 'oidc-provider';
 import type { EmbeddedClient, EmbeddedClients } from './embedded-client.js';
 
 /**
- * Which clients take part in which browser login. A login outlives OneID's cookie for it, as in Hydra: after
- * `prompt=login` the browser is in a new login, and the old one can still be ended by an ID token of its own.
+ * Records which clients take part in which browser login. As in Hydra, a login outlives OneID's cookie: after
+ * `prompt=login` the browser has a new login, and an ID token of the old login can still end the old login.
  */
 export class BrowserLogins {
   readonly #clientsBySid = new Map<string, Set<string>>();
 
   private constructor(private readonly clients: EmbeddedClients) {}
 
-  /** Makes the provider give one `sid` a browser login, a UUID, where by default it has one a client. */
+  /** Makes the provider use one `sid` (a UUID) per browser login. By default, it uses one `sid` per client. */
   static follow(provider: Provider, clients: EmbeddedClients): BrowserLogins {
     const logins = new BrowserLogins(clients);
 
@@ -35,12 +35,12 @@ export class BrowserLogins {
     this.#clientsBySid.set(sid, clients.add(clientId));
   }
 
-  /** Who takes part; nobody when the login is unknown or already over. */
+  /** The clients that take part; empty when the login is unknown or has ended. */
   clientsOf(sid: string): EmbeddedClient[] {
     return [...(this.#clientsBySid.get(sid) ?? [])].flatMap((clientId) => this.clients.get(clientId) ?? []);
   }
 
-  /** The clients to notify. */
+  /** Ends the login. @returns the clients to notify */
   end(sid: string): EmbeddedClient[] {
     const clients = this.clientsOf(sid);
     this.#clientsBySid.delete(sid);

@@ -1,11 +1,11 @@
 /** An app as it is registered with OneID. */
 export interface EmbeddedClient {
   clientId: string;
-  /** What people know it as; the client id when absent. */
+  /** The name that pages show; the client id when absent. */
   name?: string;
-  /** Its first page (`client_uri`). */
+  /** URL of the app's first page (`client_uri`). */
   uri?: string;
-  /** Absent for a public client, which has PKCE alone. */
+  /** Absent for a public client, which uses PKCE only. */
   clientSecret?: string;
   redirectUris: string[];
   postLogoutRedirectUris: string[];

@@ -19,27 +19,27 @@ import { userinfo } from './userinfo.js';
 export type { BackchannelOptions, Delivery, EmbeddedAccount, EmbeddedClient };
 
 export interface EmbeddedOneIdOptions {
-  /** A free one when 0 or absent. */
+  /** Any free port when 0 or absent. */
   port?: number;
-  /** Its name for browsers and apps; `127.0.0.1` when absent. It listens on loopback in any case. */
+  /** Host name in the issuer URL; `127.0.0.1` when absent. The server always listens on 127.0.0.1. */
   host?: 'localhost' | '127.0.0.1';
   clients: EmbeddedClient[];
-  /** Who can sign in; `demo` with the password `demo` when absent. */
+  /** The only account that can sign in; `demo` with the password `demo` when absent. */
   account?: EmbeddedAccount;
   backchannel?: BackchannelOptions;
   log?: (line: string) => void;
 }
 
 export interface EmbeddedOneId {
-  /** With a trailing slash, as OneID's; the exact `iss` of every token. */
+  /** The exact `iss` of every token. It ends with a slash, as OneID's issuer does. */
   issuer: string;
   /** The `aud` of every access token. */
   apiAudience: string;
   readonly clients: EmbeddedClients;
-  /** The logout tokens that were sent to the apps. */
+  /** The deliveries of logout tokens to the apps. */
   deliveries: {
     readonly finished: readonly Delivery[];
-    /** Resolves when nothing is under way. */
+    /** Resolves when no delivery is under way. */
     idle(): Promise<void>;
   };
   /** Registers one more app. */
@@ -49,7 +49,7 @@ export interface EmbeddedOneId {
 
 const DEMO_ACCOUNT: EmbeddedAccount = { username: 'demo', password: 'demo', name: 'Demo User' };
 
-/** A OneID on this machine: it signs in and out as OneID does (Ory Hydra), with one account and keys made at start. */
+/** Starts a OneID on this machine. It signs in and out as OneID (Ory Hydra) does, with one account and new keys. */
 export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise<EmbeddedOneId> {
   const {
     port = 0,
@@ -117,7 +117,7 @@ const renderErrors: Koa.Middleware = async (ctx, next) => {
     answer(ctx, errorPage(visitorOf(ctx), error.error, error.error_description));
   }
   if (ctx.status === 404 && !ctx.body) {
-    // or Koa makes it 200 when there is a body
+    // set explicitly, because Koa answers 200 for a body without an explicit status
     ctx.status = 404;
     answer(ctx, errorPage(visitorOf(ctx), 'not_found'));
   }

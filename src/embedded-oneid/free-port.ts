@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
-/** A TCP port that is free on loopback right now: the preferred one, where it is. */
+/** A TCP port that is free on 127.0.0.1 at this moment: the preferred port, or any other when it is taken. */
 export async function freePort(preferred = 0): Promise<number> {
   const server = createServer().listen(preferred, '127.0.0.1');
   try {

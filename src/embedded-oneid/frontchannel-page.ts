@@ -4,7 +4,7 @@ import { page, type Visitor } from './page.js';
 const LONGEST_WAIT_SECONDS = 7;
 const WAIT_AFTER_LOAD_MS = 500;
 
-/** OpenID Connect Front-Channel Logout 1.0, section 3: `iss` and `sid` are added to what the URI's query has. */
+/** Adds `iss` and `sid` to the URI's own query (OpenID Connect Front-Channel Logout 1.0, section 3). */
 export function frontchannelLogoutUrl(uri: string, issuer: string, sid: string): string {
   const url = new URL(uri);
   url.searchParams.append('iss', issuer);
@@ -12,7 +12,7 @@ export function frontchannelLogoutUrl(uri: string, issuer: string, sid: string):
   return url.href;
 }
 
-/** Loads every app's front-channel URL in an iframe nobody sees, then goes on to `next`. */
+/** A page that loads every app's front-channel URL in a hidden iframe, then sends the browser to `next`. */
 export function frontchannelPage(visitor: Visitor, urls: readonly string[], next: string): Html {
   const { texts } = visitor;
   const iframes = urls.map((url) => html`<iframe src="${url}" title="" aria-hidden="true" tabindex="-1"></iframe> `);

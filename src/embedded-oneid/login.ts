@@ -5,7 +5,7 @@ import { formBody } from './form-body.js';
 import { answer, visitorOf } from './page.js';
 import { loginPage } from './pages.js';
 
-/** The sign-in page, `/login/…`: one account, filled in already, and no consent page after it. */
+/** The sign-in page, `/login/…`. The form already holds the only account, and no consent page follows. */
 export function login(provider: Provider, account: EmbeddedAccount, clients: EmbeddedClients): Koa.Middleware {
   return async (ctx, next) => {
     if (!ctx.path.startsWith('/login/')) {

@@ -14,15 +14,15 @@ const CONFIRM = '/logout';
 const STILL_SIGNED_IN = '/logout/cancelled';
 const LOGGED_OUT = '/oauth2/fallbacks/logout/callback';
 
-/** A logout that is about to happen. */
+/** A logout to carry out. */
 interface Ending {
   readonly sid: string;
   readonly next: string;
-  /** Over which channels the apps are told, both when absent. */
+  /** `backchannel` or `frontchannel` tells the apps over this channel only; any other value uses both. */
   readonly channels?: string | null;
 }
 
-/** OneID's logout, in the place of oidc-provider's: other rules, other notifications. */
+/** Replaces oidc-provider's logout with OneID's, which has other rules and notifications. */
 export class LogoutEndpoint {
   readonly #challengeKey = randomBytes(32);
 
@@ -45,7 +45,7 @@ export class LogoutEndpoint {
         await this.#confirm(ctx, await formBody(ctx.req));
         break;
       case `GET ${CONFIRM}`:
-        // whoever asks again for what was posted
+        // a GET of this address carries no answer to the question, so ask the user again
         ctx.redirect(END_SESSION);
         break;
       case `GET ${STILL_SIGNED_IN}`:
@@ -68,7 +68,7 @@ export class LogoutEndpoint {
     if (own !== undefined && (request.sid ?? own) === own) {
       this.#ask(ctx, own, request, parameters.get('ui_locales'));
     } else if (request.sid !== undefined) {
-      // a login that this browser is not in, or no longer: there is nobody to ask
+      // this browser is not (or no longer) in that login, so its user can't be asked
       await this.#end(ctx, { sid: request.sid, next: request.next ?? LOGGED_OUT });
     } else {
       ctx.redirect(LOGGED_OUT);
@@ -107,7 +107,7 @@ export class LogoutEndpoint {
     answer(ctx, stillSignedInPage(visitorOf(ctx), app ? [app] : this.logins.clientsOf(session.uid)));
   }
 
-  /** Bound to the browser's session, so another site can't answer in the user's place, and to where it leads. */
+  /** Binds the answer to the browser's login, so another site can't answer for the user, and to the target `next`. */
   #challenge(sid: string, next: string): string {
     return createHmac('sha256', this.#challengeKey).update(`${sid}\n${next}`).digest('base64url');
   }
@@ -139,7 +139,7 @@ export class LogoutEndpoint {
     return [...this.rules.clients.values()].filter(({ uri }) => uri !== undefined);
   }
 
-  /** Back-Channel Logout 1.0, section 2.4, as Hydra fills it in: without `exp` and without `sub`. */
+  /** A logout token (Back-Channel Logout 1.0, section 2.4) as Hydra makes it: without `exp` and without `sub`. */
   #logoutToken(clientId: string, sid: string): Promise<string> {
     return this.rules.key.sign({
       iss: this.rules.issuer,

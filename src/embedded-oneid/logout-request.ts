@@ -3,13 +3,13 @@ import type { JWTPayload } from 'jose';
 import type { EmbeddedClients } from './embedded-client.js';
 import type { SigningKey } from './signing-key.js';
 
-/** What a request to the logout endpoint asks for. */
+/** A valid request to the logout endpoint. */
 export interface LogoutRequest {
-  /** The browser login that the hint belongs to; absent without a hint: then the user is asked. */
+  /** The browser login of the hint. Absent without a hint: OneID then uses the login of the browser's cookie. */
   sid?: string;
   /** The client that the hint was issued to. */
   clientId?: string;
-  /** Where the browser goes afterwards; absent: to OneID's own page. */
+  /** The URL to which the browser goes afterwards; absent: OneID's own page. */
   next?: string;
 }
 
@@ -19,7 +19,7 @@ export interface LogoutRules {
   key: SigningKey;
 }
 
-/** Reads a logout request by Hydra's rules. @throws errors.InvalidRequest, and then the browser stays at OneID */
+/** Checks a logout request by Hydra's rules. @throws errors.InvalidRequest; the browser then stays at OneID */
 export async function readLogoutRequest(parameters: URLSearchParams, rules: LogoutRules): Promise<LogoutRequest> {
   const hint = parameters.get('id_token_hint');
   const redirectUri = parameters.get('post_logout_redirect_uri');
@@ -59,7 +59,7 @@ async function readHint(hint: string, { issuer, clients, key }: LogoutRules) {
   return { sid, client };
 }
 
-/** Merges as Hydra does: an existing `state` is overwritten and the keys are sorted. */
+/** Adds `state` as Hydra does: replaces an existing `state` and sorts the keys. */
 function withState(uri: string, state: string): string {
   const url = new URL(uri);
   url.searchParams.set('state', state);

@@ -9,7 +9,7 @@ interface Entry {
 }
 
 /**
- * oidc-provider's storage, in memory and gone at exit. oidc-provider has one of its own, but warns on the console
+ * oidc-provider's storage, in memory only. oidc-provider has such a storage too, but it prints a warning on the console
  * whenever it is used.
  */
 export function memoryAdapter(): AdapterFactory {

@@ -7,26 +7,26 @@ import { type OneIdTexts, oneIdTexts } from './texts.js';
 
 const COOKIE = 'oneid_language';
 
-/** Who is shown a page, and where. */
+/** The visitor who sees a page. */
 export interface Visitor {
   readonly language: Language;
   readonly texts: OneIdTexts;
-  /** The page's address, for the links to its other languages; absent where it can't be asked for again. */
+  /** The page's address, for the language links. Absent after a POST, because a link can't repeat a POST. */
   readonly url?: URL;
 }
 
 /**
- * The visitor's language: what was just chosen, what the app says (`ui_locales`, OpenID Connect Core 1.0 §3.1.2.1), what
- * was chosen earlier, what the browser says.
+ * Finds the visitor's language. The order is: the link just clicked (`?lang=`), the app's wish (`ui_locales`, OpenID
+ * Connect Core 1.0 §3.1.2.1), the choice on an earlier page (cookie), the browser's preference, English.
  *
- * @param uiLocales separated by spaces
+ * @param uiLocales language tags, separated by spaces
  */
 export function visitorOf(ctx: Koa.Context, uiLocales?: unknown): Visitor {
   const chosen = firstLanguage([
     ctx.URL.searchParams.get('lang') ?? undefined,
     ...(typeof uiLocales === 'string' ? uiLocales.split(' ') : []),
   ]);
-  // for the pages after this one, too
+  // remember the choice for the next pages
   if (chosen !== undefined) ctx.cookies.set(COOKIE, chosen, { signed: false, sameSite: 'lax' });
   const language =
     chosen ??
@@ -36,16 +36,16 @@ export function visitorOf(ctx: Koa.Context, uiLocales?: unknown): Visitor {
   return { language, texts: oneIdTexts[language], ...(ctx.method === 'GET' && { url: ctx.URL }) };
 }
 
-/** Answers with a page, which no cache keeps. */
+/** Answers with a page that caches must not store. */
 export function answer(ctx: Koa.Context, page: Html): void {
   ctx.set('cache-control', 'no-store');
-  // nobody else's page can have it clicked
+  // another page can't frame this one, so it can't trick the user into a click here
   ctx.set('content-security-policy', "frame-ancestors 'none'");
   ctx.type = 'html';
   ctx.body = page.toString();
 }
 
-/** @param head what the page needs beside the style of all of them */
+/** @param head more elements for the `<head>` of this page */
 export function page({ language, texts, url }: Visitor, title: string, body: Part, head?: Html): Html {
   return html`<!doctype html>
     <html lang="${language}">

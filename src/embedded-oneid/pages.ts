@@ -17,9 +17,9 @@ export function errorPage(visitor: Visitor, code: string, description = ''): Htm
 export interface LoginForm {
   readonly username: string;
   readonly password: string;
-  /** Was what came in the form before wrong? */
+  /** True when the form that was just sent had a wrong username or password. */
   readonly wrong?: boolean;
-  /** The app that wants to know who it is. */
+  /** The app that the user signs in to. */
   readonly client?: EmbeddedClient | undefined;
 }
 
@@ -47,13 +47,13 @@ export function loginPage(visitor: Visitor, { username, password, wrong = false,
   );
 }
 
-/** What OneID's own page tells. */
+/** The content of OneID's account page. */
 export interface Account {
   readonly name: string;
   /** The apps that take part in this login. */
   readonly signedInTo: readonly EmbeddedClient[];
   readonly others: readonly EmbeddedClient[];
-  /** Where a logout begins. */
+  /** Path of the logout endpoint. */
   readonly logout: string;
 }
 
@@ -75,13 +75,13 @@ export function accountPage(visitor: Visitor, { name, signedInTo, others, logout
   );
 }
 
-/** What is asked before a login ends. */
+/** The question that OneID asks before it ends a login. */
 export interface LogoutQuestion {
   readonly action: string;
   readonly challenge: string;
-  /** Where the browser goes afterwards. */
+  /** The address to which the browser goes afterwards. */
   readonly next: string;
-  /** Which app the user comes from. */
+  /** Client id of the app that the user comes from; empty when unknown. */
   readonly from: string;
   readonly leaving: readonly EmbeddedClient[];
 }

@@ -21,7 +21,7 @@ export interface ProviderSetup {
   adapter: AdapterFactory;
 }
 
-/** oidc-provider set up to have Hydra's paths, scopes, lifetimes and tokens. */
+/** Configures oidc-provider with Hydra's paths, scopes, lifetimes and tokens. */
 export function providerConfiguration({ issuer, clients, account, key, adapter }: ProviderSetup): Configuration {
   const audience = apiAudience(issuer);
   const sub = account.sub ?? account.username;
@@ -51,7 +51,7 @@ export function providerConfiguration({ issuer, clients, account, key, adapter }
       userinfo: { enabled: true },
       revocation: {
         enabled: true,
-        // Hydra answers 200 and does nothing for a refresh token that was rotated out.
+        // For a rotated-out refresh token, Hydra answers 200 but revokes no token.
         allowedPolicy: (_ctx, client, token) =>
           token.clientId === client.clientId && !('consumed' in token && token.consumed),
       },
@@ -90,7 +90,7 @@ export function providerConfiguration({ issuer, clients, account, key, adapter }
   };
 }
 
-/** As oidc-provider is told of an app (OpenID Connect Dynamic Client Registration 1.0, section 2). */
+/** The app's metadata for oidc-provider (OpenID Connect Dynamic Client Registration 1.0, section 2). */
 export function clientMetadata(client: EmbeddedClient): ClientMetadata {
   return {
     client_id: client.clientId,
@@ -102,7 +102,10 @@ export function clientMetadata(client: EmbeddedClient): ClientMetadata {
   };
 }
 
-/** OneID's apps are its own: nobody is asked for consent. A grant for each sign-in, so that revoking ends just one. */
+/**
+ * Grants all scopes without a consent page, because the apps are OneID's own. Each sign-in gets its own grant, so a
+ * revocation ends only one sign-in.
+ */
 async function grantEverything(ctx: KoaContextWithOIDC, audience: string) {
   const { account, client, provider, session } = ctx.oidc;
   if (!account || !client || !session) {

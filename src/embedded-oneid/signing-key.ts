@@ -12,12 +12,12 @@ import {
 
 const ALG = 'RS256';
 
-/** OneID's one signing key, made anew at every start: it signs ID tokens, access tokens and logout tokens. */
+/** OneID's only signing key, new at every start. It signs ID tokens, access tokens and logout tokens. */
 export class SigningKey {
   private constructor(
     private readonly publicKey: CryptoKey,
     private readonly privateKey: CryptoKey,
-    /** With its private parts. */
+    /** The key pair as a JWK, with its private members. */
     readonly jwk: JWK & { kid: string },
   ) {}
 
@@ -33,13 +33,13 @@ export class SigningKey {
     return new SignJWT(claims).setProtectedHeader(header).sign(this.privateKey);
   }
 
-  /** The claims of an access token for `audience`. @throws jose's errors */
+  /** The claims of an access token for `audience`. @throws jose's errors when the token is invalid */
   async verifyAccessToken(token: string, issuer: string, audience: string): Promise<JWTPayload> {
     const expected = { issuer, audience, typ: 'at+jwt', algorithms: [ALG] };
     return (await jwtVerify(token, this.publicKey, expected)).payload;
   }
 
-  /** The claims of an ID token, expired or not: a logout may well come after its expiry. @throws jose's errors */
+  /** The claims of an ID token, even an expired one, because a logout may come later. @throws jose's errors */
   async verifyIdTokenHint(token: string): Promise<JWTPayload> {
     const { payload } = await compactVerify(token, this.publicKey, { algorithms: [ALG] });
     return JSON.parse(new TextDecoder().decode(payload)) as JWTPayload;

@@ -1,6 +1,6 @@
 import { Html } from '../html/html.js';
 
-/** One page after the other, on phone and desktop, light and dark. */
+/** The style of all pages: one column, on phone and desktop, light and dark. */
 export const STYLE = new Html(`
 :root { color-scheme: light dark; --ink: #1c2333; --soft: #5a6378; --paper: #fff; --ground: #eef1f8; --line: #cfd6e4;
   --accent: #b3123b; --on-accent: #fff; }

@@ -1,6 +1,6 @@
 import { type InEveryLanguage } from '../html/language.js';
 
-/** All that the embedded OneID's pages say. */
+/** The texts of the embedded OneID's pages. */
 export interface OneIdTexts {
   readonly demo: string;
   readonly signIn: string;

@@ -3,7 +3,7 @@ import type { EmbeddedAccount } from './embedded-client.js';
 import { apiAudience } from './provider-configuration.js';
 import type { SigningKey } from './signing-key.js';
 
-/** `/userinfo` for JWT access tokens, which oidc-provider refuses at its own. */
+/** `/userinfo` for JWT access tokens, because oidc-provider's own endpoint refuses JWTs. */
 export function userinfo(issuer: string, account: EmbeddedAccount, key: SigningKey): Koa.Middleware {
   return async (ctx, next) => {
     if (ctx.path !== '/userinfo') {

@@ -1,6 +1,6 @@
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** HTML that may be sent as it is. */
+/** HTML that needs no more escaping. */
 export class Html {
   constructor(private readonly text: string) {}
 
@@ -9,10 +9,10 @@ export class Html {
   }
 }
 
-/** What may stand in a page. Nothing is made of `undefined`, so that `condition ? html… : undefined` is enough. */
+/** A value in a template. `undefined` renders as an empty string, so `condition ? html… : undefined` works. */
 export type Part = Html | string | number | undefined | readonly Part[];
 
-/** A template of HTML: what is put into it is escaped, for attributes too, unless it is HTML itself. */
+/** Template tag for HTML. Escapes inserted strings, also for quoted attributes; inserts {@link Html} unchanged. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(strings.reduce((before, after, index) => before + toText(parts[index - 1]) + after));
 }

@@ -3,7 +3,7 @@ import { type Language, LANGUAGES } from './language.js';
 
 const CURRENT = html` aria-current="true"`;
 
-/** Links to the same page in every language. @param url of the page */
+/** Links to the same page in every language. @param url the page's address */
 export function languageSwitch(current: Language, url: URL): Html {
   const links = Object.entries(LANGUAGES).map(([language, name]) => {
     const there = new URL(url);

@@ -1,4 +1,4 @@
-/** The languages of the pages, the one for everybody else first. */
+/** The languages of the pages; the default language comes first. */
 export const LANGUAGES = { en: 'English', vi: 'Tiếng Việt' } as const;
 
 export type Language = keyof typeof LANGUAGES;
@@ -6,7 +6,7 @@ export type Language = keyof typeof LANGUAGES;
 /** One text, or set of texts, in every language. */
 export type InEveryLanguage<T> = Readonly<Record<Language, T>>;
 
-/** The first of these that is a language of ours, as a tag of BCP 47: `vi` and `vi-VN` are the same. */
+/** The language of the first BCP 47 tag that names one of ours; `vi` and `vi-VN` both count as Vietnamese. */
 export function firstLanguage(tags: readonly (string | undefined)[]): Language | undefined {
   for (const tag of tags) {
     const language = tag?.toLowerCase().split('-')[0];

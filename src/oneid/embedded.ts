@@ -5,8 +5,9 @@ import { type OneIdRegistration, type Settings } from '../settings.js';
 import { registrationOf } from './registration.js';
 
 /**
- * Starts the embedded OneID with this app registered: on the port after the app's, or else on a free one. It is at
- * `localhost`, or at `127.0.0.1` where the app is there: two sites to a browser, as OneID and its apps are.
+ * Starts the embedded OneID and registers this app. OneID takes the port after the app's, or any free port. When the
+ * app is at `localhost`, OneID is at `127.0.0.1`; otherwise OneID is at `localhost`. To a browser these are two sites,
+ * like the real OneID and its apps.
  */
 export async function startForThisApp({
   baseUrl,
@@ -27,7 +28,7 @@ export async function startForThisApp({
     },
   };
   const embedded = await startEmbeddedOneId({ ...options, port: (port + 1) % 65_536 }).catch((error: unknown) => {
-    // a port that the user has not named
+    // the user did not choose this port, so take another one
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
     return startEmbeddedOneId(options);

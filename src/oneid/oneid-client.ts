@@ -4,10 +4,10 @@ import { allowInsecureRequests, ClientSecretBasic, type Configuration, discovery
 import { type OneIdRegistration } from '../settings.js';
 import { OneId } from './oneid.js';
 
-/** How long one request to OneID may take: seconds. */
+/** Seconds that one request to OneID may take. */
 const TIMEOUT = 5;
 
-/** openid-client for this app. OneID is asked for its endpoints at the first use, so the app boots without it. */
+/** openid-client for this app. It loads OneID's endpoints at the first use, so the app can boot without OneID. */
 @Injectable()
 export class OneIdClient {
   private discovered: Promise<Configuration> | undefined;
@@ -28,7 +28,7 @@ function discover({ issuer, clientId, clientSecret }: OneIdRegistration): Promis
   const authentication = clientSecret === undefined ? None() : ClientSecretBasic(clientSecret);
   return discovery(new URL(issuer), clientId, undefined, authentication, {
     timeout: TIMEOUT,
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; settings allow it on loopback
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only a warning; settings allow http on loopback
     execute: issuer.startsWith('http:') ? [allowInsecureRequests] : [],
   });
 }

@@ -3,7 +3,7 @@ import { Settings } from '../settings.js';
 import { OneIdClient } from './oneid-client.js';
 import { OneId } from './oneid.js';
 
-/** The settings, and the OneID they name. */
+/** Provides the settings and the OneID to all modules. */
 @Module({})
 export class OneIdModule {
   static with(settings: Settings, oneId: OneId): DynamicModule {

@@ -8,7 +8,7 @@ export interface OtherApp {
   readonly uri: string;
 }
 
-/** The OneID that this app signs in with: a real one, or the one that it runs itself. */
+/** The OneID with which this app signs users in: a real one, or the embedded one. */
 export class OneId implements OnApplicationShutdown {
   private constructor(
     readonly registration: OneIdRegistration,
@@ -17,13 +17,13 @@ export class OneId implements OnApplicationShutdown {
 
   static async of(settings: Settings): Promise<OneId> {
     if (settings.oneId !== undefined) return new OneId(settings.oneId);
-    // imported here, so that a deployment with a real OneID never loads one
+    // imported here, so that a deployment with a real OneID never loads the embedded one
     const { startForThisApp } = await import('./embedded.js');
     const { registration, embedded } = await startForThisApp(settings);
     return new OneId(registration, embedded);
   }
 
-  /** As far as they are known: those of an embedded OneID. */
+  /** The other apps of the embedded OneID; empty with a real OneID, whose apps are unknown. */
   get otherApps(): OtherApp[] {
     const apps = [...(this.embedded?.clients.values() ?? [])];
     return apps.flatMap(({ clientId, name, uri }) =>
@@ -35,7 +35,7 @@ export class OneId implements OnApplicationShutdown {
     return this.close();
   }
 
-  /** Stops the embedded OneID; a real one goes on. */
+  /** Stops the embedded OneID; has no effect on a real one. */
   async close(): Promise<void> {
     await this.embedded?.close();
   }

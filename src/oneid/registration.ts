@@ -1,6 +1,6 @@
 import { type EmbeddedClient } from '../embedded-oneid/embedded-client.js';
 
-/** What OneID is told of an app of this kind. */
+/** The registration of a reference app at OneID, without its client id and secret. */
 export function registrationOf(baseUrl: string, name: string): Omit<EmbeddedClient, 'clientId'> {
   return {
     name,

@@ -5,7 +5,7 @@ import { type Response } from 'express';
 
 const NAMES = ['app.css', 'app.js'];
 
-/** The pages' style and scripts, as they lie beside this file. */
+/** Serves the pages' style and script from the folder `assets` beside this file. */
 @Controller('assets')
 export class AssetsController {
   private readonly contents = new Map(

@@ -5,7 +5,7 @@ import { SessionRejectedError } from 'nestjs-oneid-logout';
 import { Pages } from './pages.js';
 import { type PageTexts } from './texts.js';
 
-/** Errors of pages are pages; programs that accept JSON only get Nest's own answer. */
+/** Answers errors with a page. Clients that prefer JSON get Nest's own answer. */
 @Catch(HttpException)
 export class ErrorPageFilter extends BaseExceptionFilter {
   constructor(
@@ -33,7 +33,7 @@ export class ErrorPageFilter extends BaseExceptionFilter {
   }
 }
 
-/** For the whole app: an address that is none. */
+/** For the whole app: a page for unknown addresses. */
 @Catch(NotFoundException)
 export class NotFoundPageFilter extends ErrorPageFilter {}
 

@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 
-/** For a load balancer: this process answers. */
+/** Health check for a load balancer: tells only that this process answers. */
 @Controller('healthz')
 export class HealthController {
   @Get()

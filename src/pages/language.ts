@@ -6,7 +6,7 @@ import { firstLanguage, type Language } from '../html/language.js';
 const COOKIE = 'language';
 const A_YEAR = 365 * 24 * 60 * 60 * 1000;
 
-/** The language that was chosen, now or earlier, or else the one that the browser prefers. */
+/** The language that the user chose, now or earlier; otherwise the browser's preference, or English. */
 export function languageOf(request: Request): Language {
   const { cookie = '' } = request.headers;
   return (
@@ -18,14 +18,14 @@ export function languageOf(request: Request): Language {
   );
 }
 
-/** Keeps what is chosen by a link with `?lang=`. */
+/** Stores the language of a link with `?lang=` in a cookie. */
 export function keepLanguage(request: Request, response: Response, next: NextFunction): void {
   const chosen = firstLanguage([chosenIn(request)]);
   if (chosen !== undefined) response.cookie(COOKIE, chosen, { path: '/', sameSite: 'lax', maxAge: A_YEAR });
   next();
 }
 
-/** A parameter of a route: the language to answer in. */
+/** Decorates a route's parameter: the language of the answer. */
 export const Lang = createParamDecorator((_data: unknown, context: ExecutionContext) =>
   languageOf(context.switchToHttp().getRequest<Request>()),
 );

@@ -3,7 +3,7 @@ import { type Html, html, type Part } from '../html/html.js';
 import { handleOf } from './session-handle.js';
 import { type PageTexts } from './texts.js';
 
-/** What the page's script puts in the place of {@link live}'s content when the session is over. */
+/** Wraps `content`. When the session ends, the page's script replaces the content with the notice in the template. */
 export function live(texts: PageTexts, session: SessionFacts, content: Part): Html {
   const reasons = (['logged_out', 'expired', 'unknown'] as const).map(
     (reason) => html`<p data-reason="${reason}">${texts.overText[reason]}</p>`,

@@ -8,7 +8,7 @@ import { type OneIdRegistration, Settings } from '../settings.js';
 import { languageOf } from './language.js';
 import { type PageTexts, pageTexts } from './texts.js';
 
-/** Pages for whoever sends a request: in their language, and with a way to the same page in another. */
+/** Makes pages in the language of the request, with links to the same page in the other languages. */
 @Injectable()
 export class Pages {
   constructor(
@@ -66,7 +66,7 @@ export class PageWriter {
     return page.toString();
   }
 
-  /** A page with a few words, and a way on. */
+  /** A page with a title, a text and one link. */
   notice(title: string, text: string, link: { href: string; text: string }): string {
     return this.page(
       title,
@@ -78,7 +78,7 @@ export class PageWriter {
     );
   }
 
-  /** What was posted can't be asked for again: its page leads to the first one. */
+  /** Target of the language links. After a POST, this is the first page, because a link can't repeat a POST. */
   private get address(): URL {
     const { method, originalUrl } = this.request;
     return new URL(this.settings.baseUrl + (method === 'GET' ? originalUrl : '/'));

@@ -3,8 +3,8 @@ import { type Request } from 'express';
 import { Settings } from '../settings.js';
 
 /**
- * Takes what changes something from this app's own pages only. A cookie that is `SameSite=Lax` does not say so: another
- * app on another port, or on another host of the same domain, is the same site.
+ * Accepts changing requests (all methods but GET) only from this app's own pages. A `SameSite=Lax` cookie does not
+ * ensure that: an app on another port, or on another host of the same domain, is the same site.
  */
 @Injectable()
 export class SameOriginGuard implements CanActivate {

@@ -1,7 +1,7 @@
 import { type LogoutChannel, type RejectionReason } from 'nestjs-oneid-logout';
 import { type InEveryLanguage } from '../html/language.js';
 
-/** All that the app's pages say. */
+/** The texts of the app's pages. */
 export interface PageTexts {
   readonly signsInWith: string;
   readonly signedOut: string;

@@ -1,6 +1,6 @@
 import Bowser from 'bowser';
 
-/** The device somebody signs in with, in no language, as in `Firefox · Linux`; undefined when nobody could tell. */
+/** The user's browser and system by name, as in `Firefox · Linux`; undefined when the header tells neither. */
 export function deviceOf(userAgent: string | undefined): string | undefined {
   if (userAgent === undefined || userAgent === '') return undefined;
   const { browser, os } = Bowser.parse(userAgent);

@@ -18,7 +18,7 @@ interface Failure {
   readonly text: (texts: PageTexts) => string;
 }
 
-/** Every failure of a sign-in becomes a page from which the user can try again. */
+/** Turns every failure of a sign-in into a page with a link to try again. */
 @Catch()
 export class SignInFailedFilter implements ExceptionFilter {
   private readonly logger = new Logger('SignIn');
@@ -59,14 +59,14 @@ function statusAndReasonOf(error: unknown): [number, keyof PageTexts['signInFail
   return [500, 'internal'];
 }
 
-/** `fetch` has no better name for it, and openid-client at times wraps it. */
+/** The message identifies `fetch`'s network error, which has no class of its own. openid-client may wrap the error. */
 function isUnreachable(error: unknown): boolean {
   if (error instanceof ClientError && error.code === 'OAUTH_TIMEOUT') return true;
   const origin = error instanceof ClientError ? error.cause : error;
   return typeof origin === 'object' && origin !== null && 'message' in origin && origin.message === 'fetch failed';
 }
 
-/** Never the answer itself: it may hold tokens. */
+/** Describes an error for the log, without OneID's answer, because the answer may hold tokens. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';

@@ -5,30 +5,31 @@ import { type CookieOptions, type Response } from 'express';
 import { EncryptJWT, jwtDecrypt } from 'jose';
 import { Settings } from '../settings.js';
 
-/** What this browser has to prove when it comes back from OneID. */
+/** The values against which the app checks the callback from OneID. */
 export interface SignInTransaction {
   readonly state: string;
   readonly nonce: string;
   readonly codeVerifier: string;
-  /** The first try met a logout, see {@link SignInController}. */
+  /** True when a logout has overtaken the first try, see {@link SignInController}. */
   readonly isSecondTry: boolean;
 }
 
-/** A callback that this browser has no transaction for. */
+/** The browser has no transaction for this callback. */
 export class UnknownTransactionError extends BadRequestException {
   constructor() {
     super('This sign-in was not started in this browser, is too old, or is used already.');
   }
 }
 
-/** How long a user may take at OneID: seconds. */
+/** Seconds that a user may take at OneID. */
 const MAX_AGE = 10 * 60;
 
-/** Any site can send a browser here again and again, and too many cookies make every request too large. */
+/** Maximum number of unfinished sign-ins per browser. Any site can start more, and too many cookies break requests. */
 const MOST_AT_ONCE = 5;
 
 /**
- * Sign-ins under way, each in an encrypted cookie of its own, so that two tabs don't meet and no server remembers them.
+ * Keeps each unfinished sign-in in its own encrypted cookie. Two tabs don't disturb each other, and the server
+ * stores no state.
  */
 @Injectable()
 export class SignInTransactions {
@@ -42,7 +43,7 @@ export class SignInTransactions {
     this.prefix = `${this.secure ? '__Host-' : ''}${identity.cookiePrefix}_sign_in_`;
   }
 
-  /** @param cookies the request's: of those for sign-ins that were never finished only the last few are kept */
+  /** @param cookies the request's `Cookie` header; `keep` clears the oldest unfinished sign-ins above the maximum */
   async keep(response: Response, transaction: SignInTransaction, cookies = ''): Promise<void> {
     const unfinished = Object.keys(parseCookie(cookies)).filter((name) => name.startsWith(this.prefix));
     for (const name of unfinished.slice(0, 1 - MOST_AT_ONCE)) response.clearCookie(name, this.attributes());
@@ -55,7 +56,7 @@ export class SignInTransactions {
     response.cookie(this.nameOf(transaction.state), value, { ...this.attributes(), maxAge: MAX_AGE * 1000 });
   }
 
-  /** The transaction of this `state`, taken from the browser; undefined when it is not this browser's, or too old. */
+  /** Returns the transaction of this `state` and clears its cookie; undefined when it is missing or too old. */
   async take(response: Response, state: string, cookies = ''): Promise<SignInTransaction | undefined> {
     const name = this.nameOf(state);
     const value = parseCookie(cookies)[name];
@@ -70,7 +71,7 @@ export class SignInTransactions {
       try {
         return (await jwtDecrypt<SignInTransaction>(value, key)).payload;
       } catch {
-        // sealed with an older secret, expired, or not ours
+        // encrypted with another secret, expired, or not ours
       }
     }
     return undefined;

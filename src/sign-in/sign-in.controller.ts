@@ -11,7 +11,7 @@ import { SignInFailedFilter } from './sign-in-failed.filter.js';
 import { SignInTransactions, UnknownTransactionError } from './sign-in-transactions.js';
 import { type BeginOptions, SignInService } from './sign-in.service.js';
 
-/** Takes the browser to OneID, and signs it in when it comes back. */
+/** Sends the browser to OneID, and signs the user in when the browser comes back. */
 @Controller('login')
 @UseFilters(SignInFailedFilter)
 export class SignInController {
@@ -43,7 +43,7 @@ export class SignInController {
       response.cookie(name, session.id, attributes);
       response.redirect(303, '/');
     } catch (error) {
-      // a logout has overtaken this sign-in: a fresh login, once, so that nothing can loop
+      // a logout has overtaken this sign-in: ask OneID for a new login, but only once, so the browser can't loop
       if (!(error instanceof SessionEndedError) || transaction.isSecondTry) throw error;
       await this.sendToOneId(request, response, { isSecondTry: true, language });
     }

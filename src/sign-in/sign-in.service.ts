@@ -16,13 +16,13 @@ import { type SignInTransaction } from './sign-in-transactions.js';
 
 export interface BeginOptions {
   readonly isSecondTry: boolean;
-  /** For OneID's pages. */
+  /** The language of OneID's pages. */
   readonly language: Language;
 }
 
-/** What is known of a browser that comes back from OneID. */
+/** The browser that comes back from OneID. */
 export interface SignInBrowser {
-  /** The session that it had before. */
+  /** Id of the session that the browser had before. */
   readonly replaces: string | undefined;
   readonly device: string | undefined;
 }
@@ -41,7 +41,7 @@ export class SignInService {
     this.redirectUri = `${baseUrl}/login/callback`;
   }
 
-  /** Where to send the browser, and what to expect when it returns. */
+  /** Starts a sign-in. @returns the URL for the browser, and the values to check when it returns */
   async begin({ isSecondTry, language }: BeginOptions): Promise<{ url: string; transaction: SignInTransaction }> {
     const configuration = await this.client.configuration();
     const transaction = {
@@ -58,7 +58,7 @@ export class SignInService {
       code_challenge: await calculatePKCECodeChallenge(transaction.codeVerifier),
       code_challenge_method: 'S256',
       ui_locales: language,
-      // a login of its own, whatever OneID makes of the one that has just been ended
+      // forces a new login, even when OneID still knows the login that has just been ended
       ...(isSecondTry && { prompt: 'login' }),
     });
     return { url: url.href, transaction };
@@ -67,11 +67,11 @@ export class SignInService {
   /**
    * Redeems the code and registers the session.
    *
-   * @param query of the callback, as it was sent
+   * @param query the callback's query, unchanged
    */
   async complete(query: URLSearchParams, transaction: SignInTransaction, browser: SignInBrowser): Promise<Session> {
     const { state, nonce, codeVerifier } = transaction;
-    // our own address, not the one that the Host header says
+    // our configured address, because an attacker can choose the Host header
     const callback = new URL(`${this.redirectUri}?${query.toString()}`);
     const tokens = await authorizationCodeGrant(await this.client.configuration(), callback, {
       expectedState: state,

@@ -3,7 +3,7 @@ import { type NextFunction, type Request, type Response } from 'express';
 import { decodeJwt } from 'jose';
 import { Timeline, type Told } from './timeline.js';
 
-/** Notes what OneID says over its two channels. The library answers; this looks on. */
+/** Adds OneID's logout requests on both channels to the timeline. It only observes; the library answers them. */
 @Injectable()
 export class ChannelRequests implements NestMiddleware {
   constructor(private readonly timeline: Timeline) {}
@@ -11,7 +11,7 @@ export class ChannelRequests implements NestMiddleware {
   use(request: Request, response: Response, next: NextFunction): void {
     const at = Date.now();
     response.once('finish', () => {
-      // to a token that it does not believe the library answers something else
+      // the library answers another status when it refuses the request
       if (response.statusCode !== 200) return;
       const channel = request.method === 'POST' ? 'backchannel' : 'frontchannel';
       const { iss, sid } = loginOf(request, channel);
@@ -22,7 +22,7 @@ export class ChannelRequests implements NestMiddleware {
   }
 }
 
-/** The browser login that a request is about. */
+/** The `iss` and `sid` that the request names. */
 function loginOf({ query, body }: Request, channel: Told['channel']): { iss?: unknown; sid?: unknown } {
   if (channel === 'frontchannel') return query;
   const token = (body as { logout_token?: unknown } | undefined)?.logout_token;

@@ -7,10 +7,13 @@ import { handleOf } from '../pages/session-handle.js';
 import { type PageTexts, pageTexts } from '../pages/texts.js';
 import { type Happening, Timeline } from './timeline.js';
 
-/** OneID has its answer after the session has ended: so long what belongs to that end is still told, milliseconds. */
+/**
+ * Milliseconds that the stream stays open after a logout. OneID gets its 200 after the session has ended, so the entry
+ * about OneID's request comes late.
+ */
 const LAST_WORDS = 1_500;
 
-/** The timeline of whoever is looking, as server-sent events: whose `session`, each `entry`, and `over` when it is. */
+/** The user's timeline as server-sent events: `session` with its handle, each `entry`, and `over` with the reason. */
 @Controller('timeline')
 export class TimelineController {
   constructor(

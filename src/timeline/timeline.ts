@@ -3,31 +3,31 @@ import { LRUCache } from 'lru-cache';
 import { type LogoutChannel, type SessionFacts, SessionEvents } from 'nestjs-oneid-logout';
 import { filter, map, merge, type Observable, ReplaySubject } from 'rxjs';
 
-/** How many happenings are remembered of one user: enough for a page that is opened a little late. */
+/** Number of happenings that are kept for one user: enough for a page that the user opens a little later. */
 const REMEMBERED = 20;
 
-/** Of how many users, and of how many browser logins of theirs: those of whom nothing was heard for longest are forgotten. */
+/** Maximum numbers of users and of browser logins to keep. Above them, the least recently used ones are dropped. */
 const MOST_USERS = 1_000;
 const MOST_LOGINS = 10_000;
 
-/** What a user did here. */
+/** An action of the user in this app. */
 export type Deed =
   | { readonly kind: 'signed_in'; readonly device: string | undefined }
   | { readonly kind: 'session_ended'; readonly device: string | undefined }
   | { readonly kind: 'others_ended'; readonly count: number };
 
-/** That OneID has told this app of a logout and has had its 200. */
+/** OneID has told this app of a logout, and has got its 200. */
 export interface Told {
   readonly kind: 'told';
   readonly channel: 'backchannel' | 'frontchannel';
   readonly sid: string;
-  /** When it began to, milliseconds. */
+  /** When the request arrived, in milliseconds since 1970. */
   readonly at: number;
-  /** How long it had to wait, milliseconds. */
+  /** How long OneID waited for the 200, in milliseconds. */
   readonly took: number;
 }
 
-/** That this app has ended the session of whoever is looking. */
+/** This app has ended the session of the user who watches the timeline. */
 export interface Obeyed {
   readonly kind: 'obeyed';
   readonly channel: LogoutChannel;
@@ -36,7 +36,7 @@ export interface Obeyed {
 
 export type Happening = (Deed & { readonly at: number }) | Told | Obeyed;
 
-/** What happens to a user's sessions, as far as this process sees it. */
+/** The happenings in a user's sessions, as far as this process sees them. */
 @Injectable()
 export class Timeline {
   private readonly users = new LRUCache<string, ReplaySubject<Happening>>({ max: MOST_USERS });
@@ -48,13 +48,13 @@ export class Timeline {
     this.historyOf(user).next({ ...deed, at: Date.now() });
   }
 
-  /** Anybody can name any login over the front-channel, and have a 200: nothing is noted of one that never came here. */
+  /** Ignores a login that is unknown here: over the front-channel, an attacker can name any login and gets a 200. */
   tell(issuer: string, told: Told): void {
     const user = this.userOfLogin.get(keyOf(issuer, told.sid));
     if (user !== undefined) this.users.get(user)?.next(told);
   }
 
-  /** What happens to this session, and what its user does; what has happened lately comes first. */
+  /** The happenings of this session and the actions of its user. The stream begins with the recent ones. */
   of(session: SessionFacts): Observable<Happening> {
     return merge(
       this.historyOf(session).pipe(filter((happening) => happening.kind !== 'told' || happening.sid === session.sid)),
@@ -71,7 +71,7 @@ export class Timeline {
   }
 }
 
-/** OneID's slash at the end of its issuer comes and goes. */
+/** Ignores a slash at the end of the issuer: some OneID versions have it, others do not. */
 function keyOf(issuer: string, value = ''): string {
   return JSON.stringify([issuer.replace(/\/$/, ''), value]);
 }

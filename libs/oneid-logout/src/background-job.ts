@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 
-/** Work done beside the requests: when woken and every so often, one run at a time, its failures logged and no more. */
+/** Work outside the requests. It runs when woken and at an interval, one run at a time. Failures are only logged. */
 export abstract class BackgroundJob {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
@@ -15,23 +15,23 @@ export abstract class BackgroundJob {
 
   protected abstract work(): Promise<void>;
 
-  /** Long work looks at this between its steps, and leaves the rest for another time. */
+  /** Long work checks this between its steps, and leaves the rest for a later run. */
   protected get stopping(): boolean {
     return this.stopped;
   }
 
-  /** The run under way; undefined while there is none. */
+  /** The current run; undefined when the job is idle. */
   get run(): Promise<void> | undefined {
     return this.running;
   }
 
   start(): void {
-    // apart from each other, or all replicas that booted together would come together for ever
+    // a random interval; otherwise replicas that booted together would always work at the same moments
     const jitter = this.interval * (0.75 + Math.random() / 2);
     this.timer = setInterval(() => void this.wake(), jitter).unref();
   }
 
-  /** Runs now, or once more after the run under way; resolves when there is nothing more to run. */
+  /** Runs now, or once more after the current run. Resolves when no run is left; after {@link stop} it does not run. */
   async wake(): Promise<void> {
     if (this.stopped) return;
     this.wokenMeanwhile = true;
@@ -39,7 +39,7 @@ export abstract class BackgroundJob {
     await this.running;
   }
 
-  /** Lets the run under way finish and starts no other. */
+  /** Lets the current run finish and starts no new run. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);
@@ -56,7 +56,7 @@ export abstract class BackgroundJob {
         new Logger('OneIdLogout').error(`The ${this.description} failed, it will be tried again: ${reason}`);
       }
     }
-    // not a moment later, or who wakes it then is not heard
+    // clear it synchronously; otherwise a wake-up is lost
     this.running = undefined;
   }
 }

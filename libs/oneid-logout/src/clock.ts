@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-/** The process's clock. Tests replace it; what must agree between replicas uses the database's clock instead. */
+/** The process's clock. Tests replace it. Times that replicas compare come from the database's clock instead. */
 @Injectable()
 export class Clock {
   /** Milliseconds since the epoch. */
@@ -9,10 +9,10 @@ export class Clock {
   }
 }
 
-/** Measures time that passes: it never steps, but stands still while the machine is suspended. */
+/** Monotonic clock. It never steps, but it stands still while the machine is suspended. */
 @Injectable()
 export class Stopwatch {
-  /** Milliseconds since some moment that means nothing. */
+  /** Milliseconds since an arbitrary start: use differences only. */
   read(): number {
     return performance.now();
   }
@@ -24,7 +24,7 @@ export interface Moment {
   readonly stopwatch: number;
 }
 
-/** How long ago something was, by whichever clock says more: one may be set, the other stands still in a suspended machine. */
+/** Ages of moments: the larger of both clocks. `Clock` may be set; `Stopwatch` stands still in a suspended machine. */
 @Injectable()
 export class Ages {
   constructor(

@@ -2,7 +2,7 @@ const SECURITY_FIXES_ENDED = '30 April 2026';
 const SUPPORT_ENDS = '30 April 2027';
 
 /**
- * What an operator has to know about the Node that runs the app.
+ * Warns the operator about a version of Node without security fixes.
  *
  * @returns a sentence for the log, or undefined where Node still gets security fixes
  */

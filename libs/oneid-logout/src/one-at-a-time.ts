@@ -1,7 +1,8 @@
 /**
- * Does work when asked: at once, or when it is asked for while under way, once more afterwards, however often it was.
+ * Runs the work when asked, one run at a time.
  *
- * @param work whose failures do not matter
+ * @param work its failures are ignored
+ * @returns a function that starts the work. All calls during a run together cause one more run after it
  */
 export function oneAtATime(work: () => Promise<unknown>): () => void {
   let running = false;

@@ -1,17 +1,17 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 
-/** Why the guard turned a request away; clients read it as `reason` in the 401 body. */
+/** Why the guard rejected a request. The 401 body contains it as `reason`. */
 export type RejectionReason = 'logged_out' | 'expired' | 'unknown' | 'missing';
 
 /**
- * The root of every error the library throws on purpose.
+ * The base class of the library's HTTP errors.
  *
- * `code` is stable and meant for programs, `message` is for people and never carries a token, a `sid` or a secret.
- * It is an `HttpException`, so an app that does not catch it answers with the right status by itself.
+ * `code` is stable and meant for programs. `message` is for people and never contains a token, a `sid` or a secret.
+ * The error is an `HttpException`: if the app does not catch it, Nest answers with the right status.
  */
 export abstract class OneIdLogoutError extends HttpException {
   protected constructor(
-    /** Stable, machine-readable name of what went wrong. */
+    /** Stable, machine-readable name of the error. */
     readonly code: string,
     message: string,
     status: HttpStatus,
@@ -27,7 +27,7 @@ export abstract class OneIdLogoutError extends HttpException {
   }
 }
 
-/** 400: a logout token that fails a check (OpenID Connect Back-Channel Logout 1.0 §2.6). */
+/** 400: a logout token has failed a check (OpenID Connect Back-Channel Logout 1.0 §2.6). */
 export class InvalidLogoutTokenError extends OneIdLogoutError {
   constructor(code: LogoutTokenFault, message: string, cause?: unknown) {
     super(code, message, HttpStatus.BAD_REQUEST, {}, cause);
@@ -56,7 +56,7 @@ export type LogoutTokenFault =
   | 'logout_token_key_unknown'
   | 'logout_token_signature_invalid';
 
-/** 401: an ID token that `SessionRegistry` does not accept (OpenID Connect Core 1.0 §3.1.3.7). */
+/** 401: `SessionRegistry` does not accept the ID token (OpenID Connect Core 1.0 §3.1.3.7). */
 export class InvalidIdTokenError extends OneIdLogoutError {
   constructor(message: string, cause?: unknown) {
     super('id_token_invalid', message, HttpStatus.UNAUTHORIZED, {}, cause);
@@ -64,9 +64,9 @@ export class InvalidIdTokenError extends OneIdLogoutError {
 }
 
 /**
- * 401: the session that a sign-in or a refresh belongs to has been ended.
+ * 401: a logout has ended the session of a sign-in or a refresh.
  *
- * At a sign-in, send the browser to OneID once more with `prompt=login`: that gives a new `sid` in every version.
+ * At a sign-in, send the browser to OneID once more with `prompt=login`: every version of OneID then gives a new `sid`.
  */
 export class SessionEndedError extends OneIdLogoutError {
   constructor() {
@@ -90,7 +90,7 @@ const REJECTIONS: Record<RejectionReason, string> = {
   missing: 'The request carries no session',
 };
 
-/** 400: a `returnTo` that is not on the allow-list, or other input of a logout start that can't be used. */
+/** 400: a `returnTo` is not on the allow-list, or `LogoutService` can't use another argument; `code` says which. */
 export class InvalidLogoutRequestError extends OneIdLogoutError {
   constructor(
     code:
@@ -106,14 +106,14 @@ export class InvalidLogoutRequestError extends OneIdLogoutError {
   }
 }
 
-/** 403: another site tried to start a logout. */
+/** 403: another site tried to start a logout, or a JSON caller's request would need the confirmation page. */
 export class CrossSiteLogoutError extends OneIdLogoutError {
   constructor() {
     super('cross_site_request', 'A logout can only be started from this site', HttpStatus.FORBIDDEN);
   }
 }
 
-/** 503: the session store could not answer; nothing has been decided and the caller should try again. */
+/** 503: the session store did not answer. The library has made no decision; the caller should try again. */
 export class StoreUnavailableError extends OneIdLogoutError {
   constructor(cause: unknown) {
     super(
@@ -126,14 +126,14 @@ export class StoreUnavailableError extends OneIdLogoutError {
   }
 }
 
-/** 503: the provider's metadata or keys can't be had just now. */
+/** 503: the provider's metadata or keys can't be had now. */
 export class ProviderUnavailableError extends OneIdLogoutError {
   constructor(message: string, cause?: unknown) {
     super('provider_unavailable', message, HttpStatus.SERVICE_UNAVAILABLE, {}, cause);
   }
 }
 
-/** Thrown at boot; lists every fault of the options in one message. */
+/** Thrown at boot. One message lists all faults that were found in the options. */
 export class InvalidOptionsError extends Error {
   readonly code = 'options_invalid';
   override readonly name = 'InvalidOptionsError';
@@ -146,12 +146,12 @@ export class InvalidOptionsError extends Error {
 /** Thrown at boot: the library can't open its database, or the database can't keep the library's promises. */
 export class UnusableDatabaseError extends Error {
   override readonly name = 'UnusableDatabaseError';
-  /** `sqlite_driver_unusable`: better-sqlite3 is missing, or it is not the one for this Node. */
+  /** `sqlite_driver_unusable`: better-sqlite3 is missing, or does not work with this Node. */
   readonly code: 'database_unusable' | 'sqlite_driver_unusable';
 
   /**
-   * @param fault what is wrong, without the connection's password
-   * @param details.cure what the operator can do about it: the last sentence of the message
+   * @param fault the problem, without the connection's password
+   * @param details.cure how the operator can solve it: the last sentence of the message
    */
   constructor(
     readonly fault: string,

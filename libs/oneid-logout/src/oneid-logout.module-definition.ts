@@ -4,18 +4,18 @@ import { type RouteDecorator, withDecorators } from './http/route-decorators.js'
 import { LogoutCallbackController } from './logout/logout-callback.controller.js';
 import { type OneIdLogoutOptions } from './oneid-logout.options.js';
 
-/** Beside the options, in `forRoot` and `forRootAsync` alike: what shapes the module itself. */
+/** Settings of the Nest module itself, given beside the options in `forRoot` and `forRootAsync`. */
 export interface OneIdLogoutExtras {
   /** Make the exports available everywhere; true by default. */
   readonly isGlobal?: boolean;
   /**
-   * The host's own decorators for the library's routes, such as `Public()` for a global guard or `SkipThrottle()`. They
-   * are applied to controllers made for this registration alone.
+   * The host's own decorators for the library's routes, such as `Public()` for a global guard or `SkipThrottle()`. The
+   * library applies them only to the controllers of this registration.
    */
   readonly routeDecorators?: readonly RouteDecorator[];
 }
 
-/** Implemented by a class given as `useClass` or `useExisting`. */
+/** A class given as `useClass` or `useExisting` implements it. */
 export interface OneIdLogoutOptionsFactory {
   createOneIdLogoutOptions(): OneIdLogoutOptions | Promise<OneIdLogoutOptions>;
 }

@@ -59,16 +59,19 @@ import { TokenVault } from './tokens/token-vault.js';
 
 const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
 
-/** Where requests are answered by the database, other replicas' logouts are followed for open connections alone. */
+/**
+ * With strict liveness the database answers every check. This replica then follows the other replicas' logouts only for
+ * open connections and `SessionEvents`. Milliseconds.
+ */
 const FOLLOWED_BY_CONNECTIONS = { maxStaleness: 2_000, allowDuringOutage: 0 };
 
-/** How long Hydra waits for an answer in any version, milliseconds. */
+/** How long the wait before a 200 may be for every Hydra, milliseconds: Hydra up to v1.9 waits five seconds in all. */
 const PROVIDER_PATIENCE = 4_000;
 
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * OneID logout in one import: its controllers answer OneID's logout channels, its exports do the rest.
+ * OneID logout in one import. Its controllers answer OneID's logout channels; its exports are for the app's code.
  *
  * @example
  * ```ts
@@ -141,7 +144,7 @@ const DAY = 24 * 60 * 60 * 1000;
       inject: [SessionDatabase, RESOLVED_OPTIONS],
       useFactory: (database: SessionDatabase, { maxSessionLifetime, secrets }: ResolvedOptions) =>
         new SessionRepository(database, {
-          // as long as a session may live that was signed in just before the logout, and a day to be sure
+          // the app may register an ID token ID_TOKEN_MAX_AGE after a logout; its session lives maxSessionLifetime
           logoutRetention: (maxSessionLifetime + ID_TOKEN_MAX_AGE) * 1000 + DAY,
           storesTokens: secrets.length > 0,
         }),
@@ -235,7 +238,7 @@ export class OneIdLogoutModule
     super();
   }
 
-  /** Not for middleware: it is the one moment when there is an HTTP adapter and no route yet. */
+  /** Adds no middleware. Nest calls it when the HTTP adapter exists and before it mounts the routes. */
   configure(): void {
     this.refuseNamesake();
     this.refuseSamePath();
@@ -248,22 +251,22 @@ export class OneIdLogoutModule
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    // the host's own migrations have had their turn by now
+    // the host's own migrations have run by now, for example in onModuleInit
     if (!this.options.runMigrations) await this.database.requireTables();
     this.notice.announce(this.path);
     if (this.options.liveness !== 'strict') await this.follower.open();
-    // else only if anybody wants to know what other replicas record
+    // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber
     else this.events.watched.subscribe(() => void this.follower.open());
     this.purge.start();
     this.uncertain.start();
     this.warn();
-    // also without secrets: what was due while there were some must not stay due for ever
+    // also without secrets: revocations that became due while the app had secrets must not stay due for ever
     this.revoker.start();
     this.events.tokensDue.subscribe(() => void this.revoker.wake());
     void this.revoker.wake();
   }
 
-  /** Of what an app can be meant to do without, and more often has forgotten. */
+  /** Warns of settings that are allowed, but that the operator has more often forgotten than intended. */
   private warn(): void {
     const logger = new Logger('OneIdLogout');
     const ofNode = nodeNotice();
@@ -295,7 +298,7 @@ export class OneIdLogoutModule
     await this.database.close();
   }
 
-  /** Nest would take two registrations of one class for one, and leave the second without routes. */
+  /** Nest would treat two registrations of one class as one, and mount no routes for the second. */
   private refuseNamesake(): void {
     const same = [...this.modules.values()].filter(({ metatype }) => metatype === this.constructor);
     if (same.length === 1) return;
@@ -306,7 +309,7 @@ export class OneIdLogoutModule
     );
   }
 
-  /** Of two registrations at one path the second's routes would never be reached. */
+  /** If two registrations had one path, no request would reach the routes of the second. */
   private refuseSamePath(): void {
     const other = [...this.modules.values()].find(
       ({ metatype }) =>
@@ -322,14 +325,14 @@ export class OneIdLogoutModule
     return this.pathOf(this.constructor);
   }
 
-  /** Where `RouterModule` has put a registration: empty, or with a leading slash. */
+  /** The path that `RouterModule` gives a registration: empty, or with a leading slash. */
   private pathOf(registration: object): string {
     const path: unknown = Reflect.getMetadata(MODULE_PATH + this.modules.applicationId, registration);
     return typeof path === 'string' ? path.replace(/\/$/, '') : '';
   }
 }
 
-/** How far behind this replica may answer requests, milliseconds. */
+/** How stale this replica's answers may be, milliseconds. */
 function boundOf(liveness: ResolvedOptions['liveness']): number {
   return liveness === 'strict' ? 0 : liveness.maxStaleness + liveness.allowDuringOutage;
 }

@@ -67,15 +67,15 @@ function isCookie(value: unknown): boolean {
 
 /** Options of {@link OneIdLogoutModule}. */
 class OptionsSchema {
-  /** The app's registrations: one, or several. */
+  /** The app's client registrations at OneID, one or more. */
   @IsArray()
   @ArrayNotEmpty()
   @ValidateNested({ each: true })
   readonly clients!: readonly OneIdClientOptions[];
 
   /**
-   * TypeORM options of the database that remembers sessions and logouts. The module opens a connection of its own with
-   * them. On SQLite give it a file of its own.
+   * TypeORM options of the database that stores sessions and logouts. The module opens its own connection with them. On
+   * SQLite, do not share the file with the app's data.
    */
   @IsSessionDatabase()
   readonly database?: SessionDatabaseOptions = { type: 'better-sqlite3', database: 'oneid-logout.sqlite' };
@@ -84,53 +84,56 @@ class OptionsSchema {
   @IsBoolean()
   readonly runMigrations?: boolean = true;
 
-  /** How to find the session of a request; several are asked in turn. */
+  /** How to find the session of a request. Several resolvers run in turn; the first session found counts. */
   @IsSessionResolvers()
   readonly sessionFrom?: SessionResolver | readonly SessionResolver[] = [];
 
   /**
-   * Secrets that encrypt ID and refresh tokens at rest, 32 characters or more; the first encrypts, all decrypt. Without
-   * any, no token is stored: then pass the ID token to `LogoutService.start()`, and refresh tokens are not revoked.
+   * Secrets that encrypt ID and refresh tokens at rest, each at least 32 characters. The first encrypts, all decrypt.
+   * Without secrets the library stores no token and revokes no refresh token: pass the ID token to
+   * `LogoutService.start()`.
    */
   @IsArray()
   @IsString({ each: true })
   @MinLength(32, { each: true })
   readonly secrets?: readonly string[] = [];
 
-  /** Absolute limit of a session: seconds. Logouts are remembered a good day longer. */
+  /** Maximum lifetime of a session, seconds. Logouts are kept one day and five minutes longer. */
   @IsInt()
   @Min(60)
   @Max(366 * 24 * 60 * 60)
   readonly maxSessionLifetime?: number = 30 * 24 * 60 * 60;
 
-  /** How far clocks of OneID and this host may be apart: seconds. */
+  /** How far OneID's clock and this host's clock may differ, seconds. */
   @IsInt()
   @Min(0)
   @Max(300)
   readonly clockTolerance?: number = 30;
 
   /**
-   * `strict`: the database is asked about every request. Or from memory: `{ maxStaleness: 500 }`; a request that arrives
-   * after OneID has its 200 is refused by every replica all the same.
+   * `strict`: the guard asks the database for every request. `{ maxStaleness: 500 }` (milliseconds): the guard answers
+   * from memory. In both modes, every replica refuses an ended session's request that arrives after OneID has its 200;
+   * only `answerAtOnce` weakens this.
    */
   @ValidateIf(({ liveness }: { liveness: unknown }) => liveness !== 'strict')
   @ValidateNested({ message: "$property must be 'strict', or { maxStaleness } and what goes with it" })
   readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
 
   /**
-   * How long a socket or stream may stay open while its replica can't see the logouts of the others, milliseconds; at
-   * least `liveness.maxStaleness`. As long as it sees them, it closes what they end within a second or so.
+   * How long a socket or stream may stay open while its replica can't see the other replicas' logouts, milliseconds. A
+   * value below `maxStaleness` plus `allowDuringOutage` of `liveness` counts as this sum. While the replica sees the
+   * logouts, it closes an ended session's sockets and streams within about a second, or `maxStaleness` if longer.
    */
   @IsInt()
   @Min(1_000)
   @Max(24 * 60 * 60 * 1000)
   readonly maxConnectionStaleness?: number = 10_000;
 
-  /** Where the browser lands after a logout, when the logout named no other place. */
+  /** Where the browser lands after a logout, when the logout names no `returnTo`. */
   @IsReturnUrl()
   readonly defaultReturnUrl?: string = '/';
 
-  /** Every other place a logout may return to, compared exactly. */
+  /** All other URLs that a logout may return to. The library compares them exactly. */
   @IsArray()
   @AreReturnUrls()
   readonly allowedReturnUrls?: readonly string[] = [];
@@ -141,21 +144,21 @@ class OptionsSchema {
   readonly clearCookies?: readonly CookieOptions[] = [];
 
   /**
-   * What a browser is told to forget of this app when it comes back from a logout that it has started here
-   * (`Clear-Site-Data`); nothing by any other visit of `/logout/callback`. Heeded over https and on loopback only.
+   * Data of this app that the browser clears when it comes back from a logout that it started here (`Clear-Site-Data`).
+   * Other visits to `/logout/callback` clear no data. Browsers obey this header only over https and on loopback.
    *
-   * Without `secrets`, and without an `idTokenHint` for each logout, it does nothing: OneID leads nobody back then.
+   * It needs `secrets`, or an `idTokenHint` for each logout; otherwise OneID does not send the browser back.
    *
-   * `cookies` removes all cookies of the registrable domain, also those of other apps under it, such as
-   * `other.example.com` beside `app.example.com`. For cookies of your own there is `clearCookies`.
+   * `cookies` removes all cookies of the registrable domain. Used on `app.example.com`, it also removes the cookies of
+   * `other.example.com`. To remove only your own cookies, use `clearCookies`.
    */
   @IsArray()
   @IsIn(['cache', 'cookies', 'storage'], { each: true })
   readonly clearSiteData?: readonly ('cache' | 'cookies' | 'storage')[] = [];
 
   /**
-   * A front-channel request without `iss` and `sid` ends the session that the request itself carries, when the browser
-   * says that it is an iframe.
+   * A front-channel request without `iss` and `sid` ends the session that the request itself carries, if the browser
+   * says that the request comes from an iframe (`Sec-Fetch-Dest`).
    */
   @IsBoolean()
   readonly frontchannelEndsCarriedSession?: boolean = false;
@@ -177,7 +180,7 @@ export const RESOLVED_OPTIONS = Symbol('oneid-logout resolved options');
 /**
  * Checks the options and fills in the defaults.
  *
- * @throws {InvalidOptionsError} with every fault there is
+ * @throws {InvalidOptionsError} lists all faults; faults between options only when each option is valid by itself
  */
 export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
   if (!isRecord(given)) throw new InvalidOptionsError(['the options must be an object']);

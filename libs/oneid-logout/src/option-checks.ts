@@ -14,10 +14,10 @@ export const EachOf = (name: string, message: string, holds: (value: unknown) =>
     { each: true },
   );
 
-/** May be left out or undefined. Not null: class-validator's own `IsOptional` would let it through to where it hurts. */
+/** Allows a missing or undefined option, but not null: class-validator's `IsOptional` would accept null unchecked. */
 export const IsOptional = () => ValidateIf((_options, value) => value !== undefined);
 
-/** TLS everywhere but on the developer's own machine. */
+/** Requires TLS, except on the developer's own machine. */
 export const IsProviderUrl = () =>
   Predicate(
     'isProviderUrl',
@@ -31,7 +31,7 @@ export const IsEndpoint = () =>
 export const IsRedirectUri = () =>
   Predicate('isRedirectUri', 'must be an http(s) URL without fragment or userinfo', isWebUrl);
 
-/** Written out in full: what a browser would have to trim or guess at can't be equal character for character. */
+/** Refuses a URL that a browser would trim or correct: OneID compares the registered URL character for character. */
 function isWebUrl(value: unknown): value is string {
   if (typeof value !== 'string' || !/^https?:\/\/[^\s\\/?#@][^\s\\#]*$/i.test(value) || !URL.canParse(value))
     return false;
@@ -49,10 +49,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The options are checked as classes, and written as plain objects. */
+/** The app writes options as plain objects; class-validator checks them as classes. */
 export type Plain<T> = { [K in keyof T]: T[K] };
 
-/** Lays what is given over the defaults; undefined means not given. */
+/** Copies the given values into `defaults`; undefined counts as not given. */
 export function fill<T extends object>(
   defaults: T,
   given: unknown,
@@ -65,7 +65,7 @@ export function fill<T extends object>(
   return defaults;
 }
 
-/** class-validator's findings, each option under its full name. */
+/** class-validator's faults as lines, each with the full path of its option. */
 export function faultLines(fault: ValidationError, path = ''): string[] {
   const isIndex = /^\d+$/.test(fault.property);
   const name = isIndex ? `${path}[${fault.property}]` : path === '' ? fault.property : `${path}.${fault.property}`;

@@ -6,13 +6,13 @@ import { ReferenceUser } from '../reference-user.js';
 import { startPostgres } from './postgres.js';
 import { Replica } from './replica.js';
 
-/** How old what a replica knows may be, milliseconds. */
+/** `maxStaleness` of each replica, in milliseconds. */
 const BOUND = 500;
 
 const clientId = 'reference-app';
 const clientSecret = randomBytes(32).toString('base64url');
 
-/** Who refused when, in relation to some moment; and whether all of them did so in time. */
+/** Prints when each replica first refused, relative to `moment`. @returns whether all replicas refused in time */
 function report(replicas: readonly Replica[], refusals: readonly number[], moment: number, latest: number): boolean {
   const lines = replicas.map(({ name }, n) => {
     const after = (refusals[n] ?? NaN) - moment;
@@ -23,14 +23,14 @@ function report(replicas: readonly Replica[], refusals: readonly number[], momen
   return lines.every(({ inTime }) => inTime);
 }
 
-/** Asks all replicas from now on. The caller learns of a failure when it waits for the refusals. */
+/** Asks all replicas from now on. A failure reaches the caller when the caller awaits the returned promise. */
 function firstRefusals(replicas: readonly Replica[], cookie: string): Promise<number[]> {
   const refusals = Promise.all(replicas.map((replica) => replica.firstRefusal(cookie)));
   refusals.catch(() => undefined);
   return refusals;
 }
 
-/** The user presses the app's own button, at the first replica. */
+/** The user logs out with the app's own button, at the first replica. */
 async function logOutHere(replicas: readonly Replica[], user: ReferenceUser): Promise<boolean> {
   await user.signIn();
   const { cookie } = user;
@@ -91,7 +91,7 @@ async function demo(opened: Opened): Promise<Outcome> {
     APP_SECRETS: randomBytes(32).toString('base64url'),
   };
   const starting = ports.map((port, n) => Replica.start(`replica ${n + 1}`, port, env));
-  // one that fails must not leave the others behind
+  // when one replica fails to start, the others must still be stopped
   const started = (await Promise.allSettled(starting)).flatMap((start) => ('value' in start ? start.value : []));
   opened.add(() => Promise.all(started.map((replica) => replica.stop())));
   const replicas = await Promise.all(starting);

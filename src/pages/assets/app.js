@@ -1,5 +1,5 @@
-// What the pages do beside being read: times as the reader would put them, the live timeline, and the word that the
-// session is over. Without it everything but the timeline works all the same.
+// The script of the pages: shows times in the reader's format, fills the live timeline, and tells the user when the
+// session is over. Without this script, all but the timeline still works.
 
 const { lang } = document.documentElement;
 const locale = navigator.languages.find((language) => language.startsWith(lang)) ?? lang;
@@ -13,17 +13,17 @@ const instant = new Intl.DateTimeFormat(locale, {
   fractionalSecondDigits: 3,
 });
 
-/** How long to wait at first before the app is asked again, and at most: milliseconds. */
+/** Milliseconds: base and maximum of the backoff before the script asks the app again. */
 const PATIENCE = 1_000;
 const MOST_PATIENCE = 30_000;
 
-/** How long the stream goes on after its session is over: milliseconds. */
+/** Milliseconds that the script keeps the stream open after the session is over, for the last entries. */
 const LAST_WORDS = 2_000;
 
-/** How long a sign-in that has ended an older session may take to be back here: milliseconds. */
+/** Milliseconds that a sign-in which has replaced the session may take to reach the browser with its new cookie. */
 const ARRIVAL = 2_000;
 
-/** How long to gather what makes the list of sessions another: milliseconds. */
+/** Milliseconds to wait for more changes before the script fetches the list of sessions. */
 const GATHERING = 200;
 
 /** @typedef {{ at: string, kind: string, channel?: string, text: string }} Entry */
@@ -40,14 +40,14 @@ let isOver = false;
 putTimes(document);
 if (notice) {
   start();
-  // Over HTTP/1.1 a browser opens six connections to an app, and a stream takes one: with six tabs that listen nothing would
-  // come through any more, not even a logout. So a page listens while it is seen, and looks what has happened when it is
-  // seen again.
+  // Over HTTP/1.1, a browser opens at most six connections to an app, and each stream takes one. Six tabs with a stream
+  // would block all other requests, even a logout. So a page listens only while it is visible, and catches up when it
+  // becomes visible again.
   document.addEventListener('visibilitychange', () => (document.hidden ? stop() : start()));
 }
 
-// The browser may keep a page as it is and show it again, whatever its Cache-Control says: it may be of a session that has
-// ended since.
+// A browser may keep a page in memory and show it again, despite its Cache-Control. The session may have ended since
+// then, so hide the page and load it again.
 addEventListener('pagehide', ({ persisted }) => {
   if (persisted) document.body.hidden = true;
 });
@@ -69,13 +69,13 @@ function start() {
     timeline?.replaceChildren();
   });
   source.addEventListener('session', ({ data }) => {
-    // this browser is in another session by now
+    // this browser has another session by now
     if (JSON.parse(data).handle !== notice?.dataset.session) location.reload();
   });
   source.addEventListener('entry', ({ data }) => addEntry(JSON.parse(data)));
   source.addEventListener('over', ({ data }) => {
     const { reason } = JSON.parse(data);
-    // of the app, not of the session
+    // the app closes the stream; the session may still be alive
     if (reason === 'out_of_sync' || reason === 'shutting_down') return;
     showOver(reason);
     setTimeout(stop, LAST_WORDS);
@@ -86,7 +86,7 @@ function start() {
       return;
     }
     say(lost?.dataset.text ?? '');
-    // it comes back by itself, but not after a refusal
+    // the browser reconnects by itself, but not after a refusal
     if (source.readyState !== EventSource.CLOSED) return;
     stop();
     void askAgain();
@@ -98,7 +98,7 @@ function stop() {
   stream = undefined;
 }
 
-/** Asks whether the session lives, and comes back with patience where nobody says that it does not. */
+/** Asks the app whether the session is alive. Unless the app answers 401, starts the stream again after a backoff. */
 async function askAgain() {
   failures += 1;
   const answer = await fetch('/me').catch(() => undefined);
@@ -112,14 +112,14 @@ async function askAgain() {
   start();
 }
 
-/** @param {string} words of trouble with the connection */
+/** @param {string} words about a lost connection; empty when the connection is good */
 function say(words) {
   if (lost && lost.textContent !== words) lost.textContent = words;
 }
 
 /** @param {Entry} entry */
 function addEntry({ at, kind, channel, text }) {
-  // this browser has signed in anew: if in another tab, this one is in the new session, too
+  // this browser has signed in again, perhaps in another tab; then this tab has the new session too
   if (kind === 'obeyed' && channel === 'replaced') setTimeout(() => location.reload(), ARRIVAL);
   if (kind !== 'told' && kind !== 'obeyed') refreshSessions();
   if (!timeline) return;
@@ -133,13 +133,13 @@ function addEntry({ at, kind, channel, text }) {
   const item = document.createElement('li');
   item.dataset.kind = kind;
   item.append(time, words);
-  // the latest first, in the order of what happened, which is not always that of what is heard
+  // the latest entry first, sorted by time, because entries may arrive in another order
   const earlier = [...timeline.children].find((other) => (other.querySelector('time')?.dateTime ?? '') <= at);
   timeline.insertBefore(item, earlier ?? null);
 }
 
 /**
- * The session has ended from outside: what is of its user goes, and how it ended stays.
+ * Shows that the session has ended: removes the user's data, and keeps the entries about the end.
  *
  * @param {string} reason
  */
@@ -178,7 +178,7 @@ async function fetchSessions() {
   if (!answer?.ok || !sessions) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
   putTimes(fresh);
-  // nobody's focus is taken away
+  // don't take the user's focus away
   if (sessions.contains(document.activeElement)) sessions.addEventListener('focusout', refreshSessions, { once: true });
   else sessions.replaceChildren(...fresh.body.childNodes);
 }

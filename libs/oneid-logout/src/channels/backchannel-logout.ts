@@ -11,23 +11,24 @@ import { SessionRepository } from '../store/session.repository.js';
 import { LogoutTokenVerifier } from '../provider/logout-token.js';
 
 /**
- * When OneID should try again: seconds. It honours that, and gives up after three to five attempts, so the provider's
- * keys must be asked for again before it comes back: that is after their cool-down.
+ * `Retry-After`, seconds. OneID obeys it and gives up after three to five attempts. After a failure, the library
+ * fetches the provider's keys again only when their cool-down is over, so OneID must come back later than that.
  */
 const RETRY_AFTER = { store: '5', provider: String(KEYS_COOL_DOWN / 1000 + 1) };
 
-/** What a clock that is wrong would find fault with. */
+/** Error codes that a wrong clock on this host can cause. */
 const TIME_FAULTS = new Set<string>(['logout_token_iat_invalid', 'logout_token_too_old', 'logout_token_expired']);
 
-/** How far the clocks may be apart, and how long that is not measured again while this host's does not step: milliseconds. */
+/** Largest accepted difference between the database's clock and this host's clock, milliseconds. */
 const MAX_CLOCK_SKEW = 60_000;
+/** How long a measured difference is used, milliseconds. If this host steps its clock back, it is measured again. */
 const SKEW_MAX_AGE = 10_000;
 
-/** From a back-channel request to its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
+/** Handles a back-channel request and makes its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
 @Injectable()
 export class BackchannelLogout {
   private readonly logger = new Logger('OneIdLogout');
-  /** How far the database's clock is ahead of this host's, milliseconds. */
+  /** The database's clock minus this host's clock, milliseconds. */
   private readonly clockSkew: CachedResource<number>;
 
   constructor(
@@ -38,12 +39,15 @@ export class BackchannelLogout {
     clock: Clock,
   ) {
     const load = async () => (await repository.findNow()) - clock.now();
-    // whoever floods us with old tokens shall not flood the database
+    // an attacker who floods us with old tokens must not flood the database
     const times = { maxAge: SKEW_MAX_AGE, coolDown: SKEW_MAX_AGE };
     this.clockSkew = new CachedResource(load, clock, times, "the database's clock");
   }
 
-  /** 200 when the logout is on record and every replica knows it, 400 when the request is bad, 503 when OneID should send it again. */
+  /**
+   * 200 when the logout is recorded and the replica barrier is passed; 400 when the request or its token is invalid;
+   * 503 when OneID should send the logout again.
+   */
   async answer(request: FormRequest): Promise<HttpAnswer> {
     try {
       const token = onlyLogoutToken(await readForm(request));
@@ -56,8 +60,8 @@ export class BackchannelLogout {
   }
 
   /**
-   * A 400 is final: OneID does not send that logout again. Before a token is blamed for its times, the clock of this host
-   * has to agree with the database's.
+   * A 400 is final: OneID does not send that logout again. So a token is rejected for its times only if this host's
+   * clock agrees with the database's clock. If the clocks disagree, this returns an error that leads to a 503.
    */
   private async clockFault(error: unknown): Promise<Error | undefined> {
     if (!(error instanceof InvalidLogoutTokenError) || !TIME_FAULTS.has(error.code)) return undefined;

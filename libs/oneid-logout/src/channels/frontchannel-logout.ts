@@ -8,9 +8,10 @@ import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionLiveness } from '../guard/liveness.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 
+/** Maximum length of `iss` and of `sid`, characters. */
 const MAX_LENGTH = 255;
 
-/** From a front-channel request to its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
+/** Handles a front-channel request and makes its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
 @Injectable()
 export class FrontchannelLogout {
   private readonly logger = new Logger('OneIdLogout');
@@ -22,7 +23,10 @@ export class FrontchannelLogout {
     private readonly settings: ChannelSettings,
   ) {}
 
-  /** Unsigned and unauthenticated: it ends what is alive, stores nothing else, and tells known from unknown nobody. */
+  /**
+   * The request is unsigned and unauthenticated. So the library records a logout only for a live session, and stores
+   * no other data. The answer never reveals whether the session exists.
+   */
   async answer(request: SessionRequest, query: URLSearchParams): Promise<HttpAnswer> {
     const [iss, otherIss] = query.getAll('iss');
     const [sid, otherSid] = query.getAll('sid');
@@ -39,7 +43,7 @@ export class FrontchannelLogout {
       this.logger.error(`Could not take a front-channel logout: ${code}`);
       return page(503, 'The logout could not be recorded.', { ...(await this.headers()), 'Retry-After': '5' });
     }
-    // what comes now takes nothing back: the logout is on record
+    // the logout, if any, is already recorded, so a failure from here on must not change the answer
     const cookies = await this.staleCookies(request).catch(() => []);
     return { ...page(200, 'Logged out.', await this.headers()), cookies };
   }
@@ -48,7 +52,7 @@ export class FrontchannelLogout {
     if (this.clients.at(iss).length > 0) await this.recorder.frontchannel(iss, sid);
   }
 
-  /** A top-level visit brings cookies too, and any site can cause one: only an iframe's request counts. */
+  /** Any site can cause a top-level visit, and it carries cookies. So only an iframe's request ends the session. */
   private async endCarried(request: SessionRequest): Promise<void> {
     if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
     const carried = await this.liveness.resolveSession(request);
@@ -57,7 +61,10 @@ export class FrontchannelLogout {
     else if (session?.id !== undefined) await this.recorder.frontchannel(session.issuer, session.id, 'session');
   }
 
-  /** Cookies are removed from a browser whose session is over, never on somebody else's word alone. */
+  /**
+   * `Set-Cookie` values that remove the app's cookies, only if the session that the request carries is over. The
+   * request alone is no proof: any site can cause it.
+   */
   private async staleCookies(request: SessionRequest): Promise<string[]> {
     if (this.settings.clearCookies.length === 0) return [];
     const carried = await this.liveness.resolveSession(request);
@@ -65,7 +72,7 @@ export class FrontchannelLogout {
     return this.settings.clearCookies.map(clearCookie);
   }
 
-  /** Only the pages of our providers may frame it, whatever the host's policy says. */
+  /** Only pages of the configured providers may frame the answer. This policy replaces the policy of the host app. */
   private async headers(): Promise<Record<string, string>> {
     const origins = new Set<string>();
     for (const { issuer, provider } of this.clients.all) {

@@ -8,7 +8,7 @@ import { type SessionRequest } from '../guard/session-resolvers.js';
 import { BackchannelLogout } from './backchannel-logout.js';
 import { FrontchannelLogout } from './frontchannel-logout.js';
 
-/** OneID's two logout channels: HTTP in and out, and nothing else. */
+/** Routes of OneID's two logout channels: gives each request to its channel and sends the channel's answer. */
 @LibraryRoutes()
 @Controller({ version: VERSION_NEUTRAL })
 export class LogoutChannelsController {

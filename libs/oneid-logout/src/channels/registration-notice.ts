@@ -5,7 +5,7 @@ import { ChannelSettings } from './channel-settings.js';
 
 const CALLBACK = '/logout/callback';
 
-/** Says at boot, once, which URIs to register at OneID: exact, for where the routes really are. */
+/** Logs the URIs to register at OneID, once at boot, with the paths at which the framework has mounted our routes. */
 @Injectable()
 export class RegistrationNotice {
   private readonly logger = new Logger('OneIdLogout');
@@ -16,12 +16,12 @@ export class RegistrationNotice {
     private readonly settings: ChannelSettings,
   ) {}
 
-  /** To be called before Nest mounts the routes. */
+  /** Call this before Nest mounts the routes: Fastify reports only routes that are mounted later. */
   beforeRoutes(): void {
     this.mounted = watchMountedRoutes(this.adapterHost.httpAdapter);
   }
 
-  /** @param modulePath where `RouterModule` has put the registration that asks: there may be others */
+  /** @param modulePath the path that `RouterModule` gives this registration; the app may have other registrations */
   announce(modulePath: string): void {
     const backchannel = this.pathOf(modulePath, '/backchannel_logout');
     const frontchannel = this.pathOf(modulePath, '/frontchannel_logout');
@@ -48,12 +48,12 @@ export class RegistrationNotice {
 
   private pathOf(modulePath: string, suffix: string): string | undefined {
     const paths = this.mounted().filter((path) => path.endsWith(modulePath + suffix));
-    // those of other registrations may end the same way, behind further segments
+    // a path of another registration may have the same end after more segments, so the shortest path is ours
     return paths.sort((a, b) => a.length - b.length)[0];
   }
 }
 
-/** What stands before the callback's path in its public URL: the origin, and a proxy's prefix if there is one. */
+/** The public URL without the callback path at its end: the origin and a proxy's prefix; else undefined. */
 function publicBase(postLogoutRedirectUri: string, callback: string): string | undefined {
   const { origin, pathname } = new URL(postLogoutRedirectUri);
   return pathname.endsWith(callback) ? origin + pathname.slice(0, -callback.length) : undefined;

@@ -7,10 +7,10 @@ import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type SessionEvents } from '../sessions/session-events.js';
 
-/** Why a session is over for what is open under it. */
+/** Why the library closes the sockets and streams of a session. */
 export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync' | 'shutting_down';
 
-/** How often to look for sessions that have expired, milliseconds. */
+/** How often to look for expired sessions and for a lost sync, milliseconds. */
 const SWEEP_INTERVAL = 1_000;
 
 interface Connection {
@@ -19,13 +19,13 @@ interface Connection {
   readonly close: (ending: SessionEnding) => void;
 }
 
-/** What is open in this process under a session, by what a logout may be aimed at. */
+/** The open sockets and streams of this process, indexed by the targets of their sessions. */
 export class OpenConnections extends BackgroundJob {
   private readonly connections = new Set<Connection>();
   private readonly byTarget = new Map<string, Set<Connection>>();
   private started = false;
   private closed = false;
-  /** Up to which reading of the logouts all that is open has been checked. */
+  /** The follower's generation for which all open connections have been checked. */
   private checked: number | undefined;
   private checking = false;
 
@@ -34,7 +34,7 @@ export class OpenConnections extends BackgroundJob {
     private readonly follower: LogoutFollower,
     private readonly liveness: SessionLiveness,
     private readonly clock: Clock,
-    /** How long the logouts of other replicas may be out of sight, milliseconds. */
+    /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
     private readonly maxStaleness: number,
   ) {
     super('look for open connections of expired sessions', SWEEP_INTERVAL);
@@ -45,8 +45,8 @@ export class OpenConnections extends BackgroundJob {
   }
 
   /**
-   * @param close called once, when the session is over
-   * @returns forgets it: it is closed already
+   * @param close called once, when the connection must be closed
+   * @returns a function to call when the connection has closed by itself; `close` is then not called
    */
   add(session: SessionFacts, close: (ending: SessionEnding) => void): () => void {
     const connection: Connection = { session, targets: targetsOf(session), close };
@@ -65,7 +65,10 @@ export class OpenConnections extends BackgroundJob {
     };
   }
 
-  /** A server waits for what is open before it stops, and nobody would tell it any more when a session is over. */
+  /**
+   * Closes all connections. The server waits for its open connections before it stops, and from now on the library no
+   * longer notices that their sessions are over.
+   */
   async close(): Promise<void> {
     this.closed = true;
     for (const connection of this.connections) this.end(connection, 'shutting_down');
@@ -73,7 +76,7 @@ export class OpenConnections extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
-    // our clock may have gone ahead, and nothing else be wrong
+    // perhaps only our clock has stepped ahead: sync once more before closing
     if (this.isOutOfSync) await this.follower.wake();
     const outOfSync = this.isOutOfSync;
     const now = this.follower.databaseNow() ?? this.clock.now();
@@ -84,7 +87,7 @@ export class OpenConnections extends BackgroundJob {
     void this.checkAll(this.follower.generation);
   }
 
-  /** Where the follower may have missed something, the store is asked once more, one after the other. */
+  /** After the follower may have missed logouts, asks the store about all connections again, one at a time. */
   private async checkAll(reading: number): Promise<void> {
     if (this.checked === undefined || this.checked === reading || this.checking) return;
     this.checking = true;
@@ -92,7 +95,7 @@ export class OpenConnections extends BackgroundJob {
       for (const connection of [...this.connections]) await this.check(connection);
       this.checked = reading;
     } catch {
-      // the store has failed again: the next sweep does it, or closes them all
+      // the store has failed again: the next sweep retries, or closes all connections
     } finally {
       this.checking = false;
     }
@@ -117,7 +120,7 @@ export class OpenConnections extends BackgroundJob {
     this.start();
   }
 
-  /** Of what was recorded between the guard's check and now nobody has told: the store, or the follower, knows. */
+  /** A logout recorded between the guard's check and {@link add} causes no event here, so check once more. */
   private async checkOnce(connection: Connection): Promise<void> {
     try {
       await this.follower.open();

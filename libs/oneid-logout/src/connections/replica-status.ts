@@ -2,20 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { LogoutFollower } from '../replicas/logout-follower.js';
 import { OpenConnections } from './open-connections.js';
 
-/** How one replica stands to the others. */
+/** The state of this replica. */
 export interface ReplicaState {
   /**
-   * How old what this replica knows of the others' logouts is, milliseconds: normally a quarter of `maxStaleness`. Absent
-   * where nothing follows them: in strict mode, while nothing is open.
+   * The age of this replica's knowledge about the others' logouts, milliseconds: normally a quarter of `maxStaleness`.
+   * Absent until the replica follows the others: in strict mode, until the first connection or event subscription.
    */
   readonly stalenessMs?: number;
-  /** Are requests answered from memory, just now? In strict mode never. */
+  /** Does this replica now answer requests from memory? Always false in strict mode. */
   readonly answersFromMemory: boolean;
-  /** Streams and sockets that are open under a session. */
+  /** The number of open streams and sockets that the library closes when their session is over. */
   readonly openConnections: number;
 }
 
-/** For gauges and alerts: reads what this process knows, without I/O. */
+/** For gauges and alerts: reads the state of this process, without I/O. */
 @Injectable()
 export class ReplicaStatus {
   constructor(

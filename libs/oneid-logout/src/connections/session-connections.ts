@@ -8,7 +8,7 @@ import { type SessionRequest } from '../guard/session-resolvers.js';
 import { OpenConnections, type SessionEnding } from './open-connections.js';
 import { type SocketClient, socketOf } from './sockets.js';
 
-/** Codes of RFC 6455 §7.4: 4401 is what GraphQL over WebSocket uses for it, 1012 and 1013 say to try again. */
+/** Close codes (RFC 6455 §7.4): GraphQL over WebSocket uses 4401 for "unauthorized"; 1012 and 1013 mean "try again". */
 const CLOSE_CODES: Readonly<Record<RejectionReason | SessionEnding | 'server_error', number>> = {
   logged_out: 4401,
   expired: 4401,
@@ -22,10 +22,10 @@ const CLOSE_CODES: Readonly<Record<RejectionReason | SessionEnding | 'server_err
 const NO_REQUEST = 'SessionConnections.accept() needs the request that opened the socket, as its second argument';
 
 /**
- * Closes what is open under a session when the session is over: streams, and sockets of `ws` and socket.io.
+ * Closes the open streams and the sockets (of `ws` and socket.io) of a session when the session is over.
  *
- * Over means logged out, on whichever replica; expired; or that this replica has not been able to see the logouts of the
- * others for longer than the option `maxConnectionStaleness`.
+ * A session counts as over when it is logged out on any replica, when it has expired, when the app shuts down, or when
+ * this replica has not seen the logouts of the others for longer than the option `maxConnectionStaleness`.
  */
 @Injectable()
 export class SessionConnections implements OnModuleDestroy {
@@ -36,7 +36,7 @@ export class SessionConnections implements OnModuleDestroy {
     private readonly connections: OpenConnections,
   ) {}
 
-  /** Emits once, with the reason, when the session is over, and completes; at once when it is over already. */
+  /** Emits the reason once when the session is over, and completes. Checks at once whether it is already over. */
   over(session: SessionFacts): Observable<SessionEnding> {
     return new Observable((subscriber) =>
       this.connections.add(session, (ending) => {
@@ -63,15 +63,15 @@ export class SessionConnections implements OnModuleDestroy {
   }
 
   /**
-   * For a gateway's `handleConnection`: finds the session that the opening request carries, lets no message through
-   * before it is known to be alive, and closes the socket when it is not, or is over. Lets {@link SessionAliveGuard} find
-   * the session of the gateway's messages.
+   * For a gateway's `handleConnection`: finds the session that the opening request carries. Holds back messages until
+   * it is certain that the session is alive. Closes the socket if the session is not alive, or later when it is over.
+   * {@link SessionAliveGuard} can then find the session of the gateway's messages.
    *
-   * `ws` closes with 4401 and the reason as text (1013 when the store could not be asked); to socket.io `session_over` is
-   * emitted with `{ reason }` before it is disconnected.
+   * A `ws` socket is closed with 4401 and the reason as text (1013 when the store could not answer). A socket.io client
+   * gets the event `session_over` with `{ reason }`; then the socket is disconnected.
    *
-   * @param request the second argument of `handleConnection` with `ws`; socket.io keeps it itself
-   * @returns the session, or undefined when the socket has been closed
+   * @param request with `ws`, the second argument of `handleConnection`; a socket.io socket has the request itself
+   * @returns the session, or undefined when this call has closed the socket
    */
   async accept(client: SocketClient, request?: SessionRequest): Promise<SessionFacts | undefined> {
     const socket = socketOf(client);
@@ -96,7 +96,7 @@ export class SessionConnections implements OnModuleDestroy {
     return found;
   }
 
-  /** Nobody waits for a gateway's `handleConnection`: what went wrong has to be told here. */
+  /** Nest does not wait for a gateway's `handleConnection`, so errors must be logged here. */
   private async find(opening: SessionRequest | undefined): Promise<SessionFacts | keyof typeof CLOSE_CODES> {
     try {
       this.liveness.requireResolvers();

@@ -1,4 +1,4 @@
-/** As much as is used here of a socket of the library `ws`. */
+/** The members used here of a socket of the library `ws`. */
 interface WebSocketClient {
   readonly readyState: number;
   close(code: number, reason: string): void;
@@ -9,7 +9,7 @@ interface WebSocketClient {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** As much as is used here of a socket of socket.io, on the server. */
+/** The members used here of a server-side socket of socket.io. */
 interface SocketIoClient {
   readonly connected: boolean;
   disconnect(close: boolean): unknown;
@@ -18,29 +18,29 @@ interface SocketIoClient {
   once(event: 'disconnect', listener: () => void): unknown;
 }
 
-/** A socket on the server, of the library `ws` or of socket.io. */
+/** A server-side socket of the library `ws` or of socket.io. */
 export type SocketClient = WebSocketClient | SocketIoClient;
 
-/** How long a client may take to agree that its connection is closed, milliseconds. */
+/** How long a client may take to confirm the close, milliseconds; then the connection is cut. */
 const CLOSE_PATIENCE = 1_000;
 
-/** `readyState` of a WebSocket. */
+/** `readyState` of a WebSocket that is closing; a closed one has a higher value. */
 const CLOSING = 2;
 
 /** How many packets a socket of socket.io may send before it is accepted. */
 const MOST_HELD = 20;
 
-/** What is done to a socket, of whichever library it is. */
+/** The same operations for both kinds of socket. */
 export interface Socket {
-  /** No message comes through before this resolves to true. */
+  /** The app gets no message before `until` resolves to true. */
   hold(until: Promise<boolean>): void;
-  /** @param code of RFC 6455 §7.4, for those that have one */
+  /** @param code of RFC 6455 §7.4, for `ws`; socket.io has no close codes */
   close(code: number, reason: string): void;
   isClosed(): boolean;
   onClosed(listener: () => void): void;
 }
 
-/** @throws {TypeError} it is neither */
+/** @throws {TypeError} the client is a socket of neither library */
 export function socketOf(client: SocketClient): Socket {
   if ('terminate' in client && typeof client.terminate === 'function') return webSocket(client);
   if ('disconnect' in client && typeof client.disconnect === 'function') return socketIo(client);
@@ -56,7 +56,7 @@ function webSocket(client: WebSocketClient): Socket {
       });
     },
     close(code, reason) {
-      // what it still sends must not be heard, even if it never agrees to the end
+      // the app must not get further messages, even if the client never confirms the close
       client.removeAllListeners('message');
       client.close(code, reason);
       const patience = setTimeout(() => {
@@ -77,7 +77,7 @@ function socketIo(client: SocketIoClient): Socket {
       let held = 0;
       void until.then(() => (held = -Infinity));
       client.use((_packet, next) => {
-        // each is kept in memory meanwhile
+        // each held packet stays in memory, so their number is limited
         held += 1;
         if (held > MOST_HELD) client.disconnect(true);
         void until.then((accepted) => {

@@ -1,13 +1,13 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** A logout, as an append-only fact; `changedAt` and the last two columns only note what has been done about it. */
+/** A logout, as an append-only fact. Only `changedAt`, `tokensDueAt` and `returnedAt` change afterwards. */
 @Entity({ name: 'oneid_logout' })
 @Index(['target'])
 @Index(['keepUntil'])
 @Index(['tokensDueAt'])
 @Index(['changedAt'])
 export class LogoutEntity {
-  /** Says what the fact is, so that recording it again is no second fact. */
+  /** Identifies the fact, so that recording it again adds no second row. */
   @PrimaryColumn({ type: 'varchar', length: 64 })
   id!: string;
 
@@ -17,11 +17,11 @@ export class LogoutEntity {
   @Column({ type: 'varchar', length: 16 })
   channel!: string;
 
-  /** Ends sessions whose ID token was issued until then: the provider's clock, seconds. */
+  /** Ends sessions whose ID token was issued at this time or before: the provider's clock, seconds. */
   @Column({ name: 'issued_until', type: 'bigint', nullable: true })
   issuedUntil!: string | null;
 
-  /** Ends sessions registered until then: the database's clock, milliseconds. */
+  /** Ends sessions registered at this time or before: the database's clock, milliseconds. */
   @Column({ name: 'registered_until', type: 'bigint', nullable: true })
   registeredUntil!: string | null;
 
@@ -33,19 +33,19 @@ export class LogoutEntity {
   @Column({ name: 'recorded_at', type: 'bigint' })
   recordedAt!: string;
 
-  /** When it was recorded, or recorded once more, by which replicas find what is new: the database's clock, milliseconds. */
+  /** When the logout was last recorded, so that replicas find new ones: the database's clock, milliseconds. */
   @Column({ name: 'changed_at', type: 'bigint' })
   changedAt!: string;
 
-  /** From then on no session this logout could end is alive any more: the database's clock, milliseconds. */
+  /** At this time every session that this logout can end has expired: the database's clock, milliseconds. */
   @Column({ name: 'keep_until', type: 'bigint' })
   keepUntil!: string;
 
-  /** When to look for refresh tokens to revoke; null when there is nothing left to do. */
+  /** When to look for refresh tokens to revoke; null when no work is left. The database's clock, milliseconds. */
   @Column({ name: 'tokens_due_at', type: 'bigint', nullable: true })
   tokensDueAt!: string | null;
 
-  /** When the browser came back from the provider with this logout's `state`; null before. */
+  /** When the browser came back with this logout's `state`; null before. The database's clock, milliseconds. */
   @Column({ name: 'returned_at', type: 'bigint', nullable: true })
   returnedAt!: string | null;
 }

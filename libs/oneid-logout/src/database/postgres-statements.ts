@@ -22,12 +22,12 @@ interface PostgresDriver {
 }
 
 /**
- * The server does not have the statement that this connection gave it, has it from somebody else, or would answer in
- * other columns than before; nothing has been done then.
+ * SQLSTATEs of a prepared statement that did not run: the server does not know it (26000), another client has prepared
+ * the same name on this server connection (42P05), or the result would have other columns than before (0A000).
  */
 const LOST_STATEMENT = new Set<unknown>(['26000', '42P05', '0A000']);
 
-/** On a connection of pg's pool, without what TypeORM does around it. */
+/** Runs statements directly on a connection of pg's pool, without TypeORM's overhead. */
 export class PostgresStatements implements Statements {
   private readonly logger = new Logger('OneIdLogout');
   private readonly texts: StatementTexts;
@@ -52,7 +52,7 @@ export class PostgresStatements implements Statements {
     }
   }
 
-  /** A pooler in between gives each transaction another connection, and does not know of prepared statements. */
+  /** A pooler may give each transaction another server connection, and not carry prepared statements over. */
   private giveUpPreparing(): void {
     if (this.prepares) {
       this.logger.log('The database does not keep prepared statements, as behind some poolers: goes on without them.');
@@ -60,7 +60,7 @@ export class PostgresStatements implements Statements {
     this.prepares = false;
   }
 
-  /** The same text has the same name wherever it is prepared, and no other text has it. */
+  /** The name is a hash of the text, so every connection and every replica gives a text the same name. */
   private nameOf(text: string): string {
     let name = this.names.get(text);
     if (name === undefined) {
@@ -77,14 +77,14 @@ export class PostgresStatements implements Statements {
   ): Promise<SqlResult> {
     const [client, release] = await this.driver.obtainMasterConnection();
     let broken: unknown;
-    // what breaks a connection is told twice, once without anybody who waits for it
+    // a broken connection also emits 'error'; without a listener this event would end the process
     const onError = (error: unknown) => {
       broken = error;
     };
     client.on('error', onError);
     try {
       limit.check();
-      // one that has not answered in time may never answer: it must not go back to the pool
+      // a connection that has not answered in time may never answer: destroy it, so the pool drops it
       limit.onExpiry(() => client.connection?.stream?.destroy());
       const { rows, rowCount } = await client.query({ ...statement, values: [...parameters] });
       return { rows, affected: rowCount ?? 0 };

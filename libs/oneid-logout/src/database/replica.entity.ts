@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A replica that may answer from memory, and how old what it remembers may be. */
+/** A replica that may answer from memory, and how stale its answers may be. */
 @Entity({ name: 'oneid_replica' })
 export class ReplicaEntity {
   @PrimaryColumn({ type: 'varchar', length: 64 })
@@ -10,7 +10,7 @@ export class ReplicaEntity {
   @Column({ name: 'max_staleness', type: 'integer' })
   maxStaleness!: number;
 
-  /** When it last said so: the database's clock, milliseconds. */
+  /** When the replica last declared itself: the database's clock, milliseconds. */
   @Column({ name: 'seen_at', type: 'bigint' })
   seenAt!: string;
 }

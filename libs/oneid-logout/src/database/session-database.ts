@@ -24,38 +24,40 @@ import { statementsOf } from './statements.js';
 import { driverErrorFor, refuseCrashingDriver, warnOfAbortingDriver } from './sqlite-driver.js';
 import { TimeLimit } from './time-limit.js';
 
-/** TypeORM options of a database the library runs on, without what the library sets itself. */
+/** TypeORM options of a supported database. The library overrides some of them, such as entities and migrations. */
 export type SessionDatabaseOptions = Extract<DataSourceOptions, { type: SupportedDatabase }>;
 
-/** How long one statement may take, milliseconds: a store that hangs is a store that is down. */
+/** How long one statement may take, milliseconds: after this time a slow store counts as down. */
 const STATEMENT_TIMEOUT = 5_000;
+/** Pause before a statement that met a conflict runs again, milliseconds. */
 const BUSY_RETRY_DELAY = 10;
 
-/** How long PostgreSQL may go on with the plan that it once made for a prepared statement, seconds. */
+/** Lifetime of a PostgreSQL connection, seconds: limits how long a prepared statement keeps an old plan. */
 const CONNECTION_LIFETIME = 300;
 
-/** How far apart failures are logged, milliseconds. */
+/** Shortest time between two logged failures, milliseconds. */
 const LOG_PAUSE = 60_000;
 
 interface Patience {
   readonly attempts: number;
-  /** Between two of them, milliseconds. */
+  /** Between two attempts, milliseconds. */
   readonly pause: number;
 }
 
-/** Of a boot while another process has the database locked. */
+/** For a boot while another process holds a lock on the database: ten seconds. */
 const WHILE_LOCKED: Patience = { attempts: 100, pause: 100 };
 
-/** Of a boot while others use a table that it has to change; all that has queued behind an attempt goes on in the pause. */
+/** For a boot that must change a table in use. Statements that queue behind an attempt run during the pause. */
 const WHILE_IN_USE: Patience = { attempts: 4, pause: 1_000 };
 
-/** How long a boot waits for another replica's migration, seconds. */
+/** How long a boot on MySQL or MariaDB waits for another replica's migration, seconds. */
 const MIGRATION_PATIENCE = 60;
+/** Fixed key of the advisory lock on PostgreSQL. */
 const MIGRATION_LOCK = 7_153_269_401;
 
 /**
- * The library's own connection to its tables, apart from the host's: never inside an ambient transaction, every
- * statement committed before it returns.
+ * The library's own connection to its tables. It never joins a transaction of the host, and the database has committed
+ * every statement when it returns.
  */
 export class SessionDatabase {
   readonly tables: SessionTables;
@@ -72,9 +74,11 @@ export class SessionDatabase {
   }
 
   /**
-   * Connects, checks that the connection can keep the library's promises, and brings the tables up to date.
+   * Connects and checks that the database can keep the library's promises.
    *
-   * @param dialect replaces the driver's, for tests that move the database's clock
+   * @param migrate true: also runs the pending migrations
+   * @param dialect replaces the driver's dialect, for tests that move the database's clock
+   * @throws {UnusableDatabaseError} when it can't connect, a check fails, or a migration fails
    */
   static async open(
     options: SessionDatabaseOptions,
@@ -100,14 +104,18 @@ export class SessionDatabase {
     return database;
   }
 
-  /** For hosts that run the migrations themselves: better no boot than a 503 for every request. */
+  /**
+   * Checks the tables for a host that runs the migrations itself: better a failed boot than a 503 for every request.
+   *
+   * @throws {UnusableDatabaseError} when a table, a column or a right is missing
+   */
   async requireTables(): Promise<void> {
     for (const entity of oneIdLogoutEntities) {
       const table = tableOf(this.dataSource, entity);
       const columns = this.dataSource.getMetadata(entity).columns.map(({ databaseName }) => databaseName);
       const [key] = columns;
       try {
-        // change nothing, and need the rights to, and every column
+        // they change no row, but fail when a column or a right is missing
         for (const statement of [
           `INSERT INTO ${table} (${columns.join(', ')}) SELECT ${columns.join(', ')} FROM ${table} WHERE 1 = 0`,
           `UPDATE ${table} SET ${key} = ${key} WHERE 1 = 0`,
@@ -134,8 +142,8 @@ export class SessionDatabase {
   /**
    * Runs one statement, committed when it returns. `?` stands for a parameter on every database.
    *
-   * @param options.prepared for the few statements that are run at every request, and have one good plan whatever their
-   * parameters and the size of the tables: a server that can keeps them parsed and planned
+   * @param options.prepared true: PostgreSQL keeps the statement parsed and planned. For the few statements that run at
+   *   every request, and for which one plan fits all parameters and table sizes
    * @throws {StoreUnavailableError} when the database fails, or takes longer than five seconds
    */
   async run(
@@ -149,13 +157,13 @@ export class SessionDatabase {
       );
     } catch (error) {
       const reason = withoutParameters(error);
-      // by whoever can do without: the store is not what failed
+      // a caller that inserts a group expects duplicates and goes on row by row: the store has not failed
       if (!this.dialect.isDuplicate(driverErrorOf(error))) this.logFailure(reason);
       throw new StoreUnavailableError(reason);
     }
   }
 
-  /** Callers answer 503 and say no more: once a minute, here is why. */
+  /** Callers answer 503 without the reason, so the log gives it, at most once a minute. */
   private logFailure(reason: unknown): void {
     const now = performance.now();
     if (now < this.silentUntil) return;
@@ -208,24 +216,24 @@ export class SessionDatabase {
     refuseUnless(Number(autocommit) === 1, 'autocommit is off, it must be on');
     const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
     refuseUnless(safe, 'sql_mode has NO_BACKSLASH_ESCAPES, under which the driver does not quote safely');
-    // 3 is MariaDB's, and as durable as 1
+    // the value 3 exists only on MariaDB, and is as durable as 1
     if (Number(flush) === 0 || Number(flush) === 2) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
   }
 
-  /** Replicas that boot at once would run the same migration at once, so they take turns. */
+  /** Takes a lock when migrations are pending: replicas that boot together must not run the same migration together. */
   private async migrate(): Promise<void> {
     const runner = this.dataSource.createQueryRunner();
     try {
       await runner.connect();
-      // on the connection that holds the lock: a pool of one is enough
+      // uses the connection that holds the lock, so a pool of one connection is enough
       const executor = new MigrationExecutor(this.dataSource, runner);
-      // a boot that has nothing to do needs no lock, and so waits for nobody
+      // without pending migrations a boot takes no lock, so it does not wait for other replicas
       if (!(await this.hasPending(executor))) return;
       const unlock = await this.lockMigrations(runner);
       await this.makeTables(runner, executor);
       await unlock();
     } finally {
-      // the lock goes with the connection where it could not be given back
+      // after an error the lock is still held; open() then closes the connection, which frees it
       await runner.release();
     }
   }
@@ -238,9 +246,9 @@ export class SessionDatabase {
     }
   }
 
-  /** Those that nobody has run until the lock was ours. */
+  /** Runs the migrations that are still pending now that we hold the lock. */
   private async makeTables(runner: QueryRunner, executor: MigrationExecutor): Promise<void> {
-    // SQLite's lock is a transaction
+    // on SQLite the lock is already a transaction
     executor.transaction = this.dataSource.options.type === 'better-sqlite3' ? 'none' : 'each';
     const inUse = (error: unknown) => this.dialect.isLockTimeout(driverErrorOf(error));
     try {
@@ -256,7 +264,7 @@ export class SessionDatabase {
   private async createSchema(runner: QueryRunner): Promise<void> {
     const { options } = this.dataSource;
     if (options.type !== 'postgres' || options.schema === undefined) return;
-    // where it exists, the right to create one is not needed
+    // when the schema exists, the role needs no right to create one
     if (!(await runner.hasSchema(options.schema))) await runner.createSchema(options.schema, true);
   }
 
@@ -267,7 +275,7 @@ export class SessionDatabase {
         return () => runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
       case 'mysql':
       case 'mariadb': {
-        // the server has one name space for all databases
+        // lock names are shared by all databases of a server, so the name contains the database
         const [database] = (await runner.query('SELECT DATABASE() AS name')) as SqlRow[];
         const lock = createHash('sha256')
           .update(`oneid_logout migrations of ${String(database?.['name'])}`)
@@ -296,14 +304,14 @@ function openingError(options: SessionDatabaseOptions, cause: unknown): Unusable
   return (isSqlite ? driverErrorFor(cause) : undefined) ?? new UnusableDatabaseError(fault, { cure, cause });
 }
 
-/** Only this better-sqlite3 can be looked at before it is loaded. */
+/** Only the default better-sqlite3 can be checked before it is loaded. */
 function loadsUsualDriver(options: SessionDatabaseOptions): boolean {
   return options.type === 'better-sqlite3' && options.driver === undefined && options.nativeBinding === undefined;
 }
 
 function messageOf(error: unknown): string {
   if (error instanceof StoreUnavailableError) return messageOf(error.cause);
-  // of a host with several addresses, each of which was tried
+  // Node tried several addresses of the host, and each failed with its own error
   if (error instanceof AggregateError) return [...new Set(error.errors.map(messageOf))].join('; ');
   return error instanceof Error ? error.message : String(error);
 }
@@ -323,7 +331,7 @@ function driverErrorOf(error: unknown): object {
   return typeof driverError === 'object' && driverError !== null ? driverError : {};
 }
 
-/** For the work at boot: another process that boots at the same time has the database locked for a moment. */
+/** For the work at boot: another process that boots at the same time may lock the database for a moment. */
 function retryWhileLocked<T>(dialect: SqlDialect, work: () => Promise<T>): Promise<T> {
   return retryWhile((error) => isBusy(dialect, error), WHILE_LOCKED, work);
 }
@@ -359,14 +367,14 @@ function inUseError(error: unknown): Error {
   );
 }
 
-/** What the driver says, without the statement and its parameters: those hold session ids and tokens. */
+/** Keeps the driver's message and code, without the statement and its parameters: they hold session ids and tokens. */
 function withoutParameters(error: unknown): unknown {
   const { message, code } = driverErrorOf(error) as { readonly message?: unknown; readonly code?: unknown };
   if (typeof message !== 'string' || message === '' || code === undefined) return error;
   return Object.assign(new Error(message), { code });
 }
 
-/** The library's entities, for a host that has TypeORM compare them with the tables. */
+/** The library's entities, for a host that uses TypeORM to compare them with the tables. */
 export const oneIdLogoutEntities: readonly (new () => object)[] = [
   SessionEntity,
   LogoutEntity,
@@ -375,8 +383,8 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
 ];
 
 /**
- * The migrations that make the library's tables, for a host that runs them with its own (`runMigrations: false`). They
- * follow the `schema` and `entityPrefix` of the data source that they are run on.
+ * The migrations of the library's tables, for a host that runs them with its own migrations (`runMigrations: false`).
+ * They use the `schema` and `entityPrefix` of the data source that runs them.
  */
 export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [
   CreateOneIdLogoutTables1790000000000,
@@ -384,7 +392,7 @@ export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = 
 ];
 
 /**
- * The full TypeORM options of the library's data source: the host's, with the library's entities and migrations.
+ * The full TypeORM options of the library's data source: the host's options, the library's entities and migrations.
  *
  * Use it in `ormconfig.ts` to run the migrations with TypeORM's command line.
  *
@@ -395,13 +403,13 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataS
     entities: [...oneIdLogoutEntities],
     migrations: [...oneIdLogoutMigrations],
     migrationsTableName: `${options.entityPrefix ?? ''}oneid_logout_migrations`,
-    // another would give the columns other names
+    // the host's naming strategy would give the columns other names
     namingStrategy: new DefaultNamingStrategy(),
     migrationsRun: false,
     synchronize: false,
     dropSchema: false,
     subscribers: [],
-    // it would write parameters down: session ids, users, tokens
+    // TypeORM's log would contain parameters: session ids, users, tokens
     logging: false,
     maxQueryExecutionTime: 0,
   };
@@ -412,7 +420,7 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): DataS
         ...options,
         ...own,
         enableWAL: true,
-        // the driver waits for a lock synchronously, which would stop the whole process: don't wait, retry (see run)
+        // the driver waits for a lock synchronously, which would block the whole process: run() retries instead
         timeout: 0,
         prepareDatabase: async (connection: SqliteConnection) => {
           connection.pragma('synchronous = FULL');

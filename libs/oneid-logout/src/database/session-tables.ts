@@ -5,7 +5,7 @@ import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { escapePath } from './migrations/table-path.js';
 
-/** The library's tables as SQL calls them: quoted, with the `schema` and `entityPrefix` of the data source's options. */
+/** The library's table names for SQL: quoted, with the `schema` and `entityPrefix` of the data source's options. */
 export interface SessionTables {
   readonly session: string;
   readonly logout: string;

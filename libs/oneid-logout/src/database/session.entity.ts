@@ -44,11 +44,11 @@ export class SessionEntity {
   @Column({ name: 'target_sub', type: 'varchar', length: 64 })
   targetSub!: string;
 
-  /** One ID token makes one session, however often it is registered. */
+  /** Unique: one ID token makes one session, even when the app registers it several times. */
   @Column({ name: 'id_token_hash', type: 'varchar', length: 64 })
   idTokenHash!: string;
 
-  /** What the app wants to see again in a list of the user's sessions. */
+  /** The app's own text for this session, returned in the list of the user's sessions. */
   @Column({ type: 'varchar', length: 255, nullable: true })
   label!: string | null;
 }

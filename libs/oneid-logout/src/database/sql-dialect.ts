@@ -1,28 +1,28 @@
-/** The few expressions in which the supported databases differ. */
+/** The expressions and error codes in which the supported databases differ. */
 export interface SqlDialect {
   /**
-   * The database's own clock in milliseconds, as an expression evaluated inside the statement: replicas' clocks never
-   * matter then. Tests replace it to move the clock.
+   * SQL expression for the database's clock, milliseconds. The statement itself evaluates it, so the replicas' clocks
+   * never matter. Tests replace it to move the clock.
    */
   readonly now: string;
   greatest(a: string, b: string): string;
   /** The placeholder of the n-th parameter, from 1. */
   placeholder(n: number): string;
-  /** Wraps `INSERT INTO table …` so that a row whose key exists is left out without an error. */
+  /** Wraps `INSERT INTO table …` so that it skips a row with an existing key without an error. */
   insertOrIgnore(insert: string): string;
   /**
-   * Wraps `INSERT INTO table …` of many rows: its result are the ids of those that were not there, or, without
-   * {@link groupReturnsNew}, it inserts all of them or fails.
+   * Wraps `INSERT INTO table …` of many rows. With {@link groupReturnsNew}, the statement skips rows with an existing
+   * key and returns the ids of the new rows. Otherwise it inserts all rows or fails.
    */
   insertGroup(insert: string): string;
   readonly groupReturnsNew: boolean;
-  /** Is this driver error about a row whose key exists? */
+  /** Does this driver error say that a row with this key exists? */
   isDuplicate(driverError: { code?: unknown }): boolean;
-  /** Is this driver error about another connection that got in the way, so that nothing was done and a later try may be? */
+  /** Does this driver error report a conflict with another connection? The statement had no effect; retry it. */
   isBusy(driverError: { code?: unknown }): boolean;
   /**
-   * Is this driver error about a lock that was waited for in vain, for as long as a setting says? Whoever has set that
-   * wants to be told: only a boot, whose migrations set it themselves, tries again.
+   * Did the wait for a lock exceed the database's lock timeout? The operator has set this timeout and wants to see the
+   * error. Only a boot tries again, because its migrations set the timeout themselves.
    */
   isLockTimeout(driverError: { code?: unknown }): boolean;
 }
@@ -47,12 +47,12 @@ const postgres: SqlDialect = {
 };
 
 const mysql: SqlDialect = {
-  // UTC_TIMESTAMP stands still within a statement, which suits; local time would be ambiguous for an hour a year
+  // UTC_TIMESTAMP has one value per statement, which is fine here; local time would be ambiguous for one hour a year
   now: `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000)`,
   greatest,
   placeholder: () => '?',
   insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
-  // a comment to MySQL: there a group that waits for a lock, and nobody for the group, gives up after 50 seconds
+  // MariaDB waits at most 2 seconds for a lock; MySQL reads a comment and waits up to 50 seconds, its default
   insertGroup: (insert) => `/*M! SET STATEMENT innodb_lock_wait_timeout = 2 FOR */ ${insert}`,
   groupReturnsNew: false,
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
@@ -72,10 +72,10 @@ const sqlite: SqlDialect = {
   isLockTimeout: () => false,
 };
 
-/** The database's clock to compare an indexed column with: read once, not row by row, which would rule the index out. */
+/** The clock as a subquery: the database evaluates it once, not for each row, so the comparison can use an index. */
 export const nowOnce = ({ now }: SqlDialect): string => `(SELECT ${now})`;
 
-/** The databases the library runs on, by TypeORM's name of the driver. */
+/** The supported databases, by TypeORM's name of the driver. */
 export const sqlDialects = {
   postgres,
   mysql,

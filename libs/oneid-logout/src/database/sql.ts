@@ -11,8 +11,8 @@ export interface RunOptions {
   readonly prepared?: boolean;
 }
 
-/** How single statements are run on a database, each on any connection of the pool. */
+/** Runs single statements on a database, each on any connection of the pool. */
 export interface Statements {
-  /** @param prepared has the server keep the statement: for the few that are run at every request */
+  /** @param prepared asks the server to keep the parsed statement: for the few statements that run at every request */
   run(sql: string, parameters: readonly SqlParameter[], prepared: boolean, limit: TimeLimit): Promise<SqlResult>;
 }

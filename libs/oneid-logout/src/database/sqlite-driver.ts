@@ -4,38 +4,38 @@ import { dirname, join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 
-/** better-sqlite3 as TypeORM will load it. */
+/** The better-sqlite3 that TypeORM will load. */
 export interface SqliteDriver {
   readonly version: string;
   /**
-   * The native addon was compiled with the headers of a Node whose `node::ObjectWrap` removes a cleanup hook when the
-   * garbage collector takes an object: Node 24.19 or 26.4, or later.
+   * Was the native addon compiled with the headers of Node 24.19 or 26.4, or later? There `node::ObjectWrap` removes a
+   * cleanup hook when the garbage collector frees an object.
    */
   readonly removesCleanupHooks: boolean;
 }
 
-/** Something that is wrong with a driver, and what the operator can do about it. */
+/** A problem with a driver, and how the operator can solve it. */
 export interface DriverFault {
   readonly fault: string;
   readonly cure: string;
 }
 
-/** How that call is named inside a compiled addon, on every platform. */
+/** A compiled addon contains this name on every platform when it removes cleanup hooks. */
 const REMOVES_CLEANUP_HOOKS = 'RemoveEnvironmentCleanupHook';
 
 const BUG = 'https://github.com/nodejs/node/issues/65446';
 
-/** The module of TypeORM that loads better-sqlite3. TypeORM loads this module itself whatever the database is. */
+/** TypeORM's module that loads better-sqlite3. TypeORM loads this module for every type of database. */
 const TYPEORM_DRIVER = /[\\/]typeorm[\\/]driver[\\/]better-sqlite3[\\/]BetterSqlite3Driver\.js$/;
 
 /**
- * Refuses a better-sqlite3 that would crash the process as soon as it is loaded: no error could be caught then.
+ * Refuses a better-sqlite3 that would crash the process while it loads, because the process could not catch an error.
  *
  * @throws {UnusableDatabaseError} code `sqlite_driver_unusable`
  */
 export function refuseCrashingDriver(): void {
   const driver = findSqliteDriver();
-  // TypeORM says when there is none
+  // without a driver, TypeORM itself reports that it is missing
   const found = driver && faultOf(driver);
   if (found !== undefined) throw driverError(found);
 }
@@ -48,7 +48,7 @@ export function warnOfAbortingDriver(): void {
 }
 
 /**
- * Explains an error of loading better-sqlite3.
+ * Explains why better-sqlite3 could not be loaded.
  *
  * @returns undefined when the error is about something else
  */
@@ -62,17 +62,18 @@ function driverError({ fault, cure }: DriverFault, cause?: unknown): UnusableDat
 }
 
 /**
- * The better-sqlite3 that TypeORM would load. Loads nothing, and judges nothing that it can't read.
+ * Finds the better-sqlite3 that TypeORM would load, without loading it.
  *
- * @param folder of the process, where TypeORM looks when its own folder leads to no better-sqlite3
+ * @param folder the folder of the process, where TypeORM looks when its own folder leads to no better-sqlite3
  * @param loaded the files of the CommonJS modules that this process has loaded
+ * @returns undefined when its files can't be found or read
  */
 export function findSqliteDriver(folder?: string, loaded?: readonly string[]): SqliteDriver | undefined {
   try {
     const manifest = resolveManifest(folder ?? process.cwd(), loaded);
     // Node allows a byte order mark, JSON.parse does not
     const { name, version } = JSON.parse(readFileSync(manifest, 'utf8').replace(/^\uFEFF/, '')) as Manifest;
-    // another package may be installed under this name, with versions of its own
+    // another package may be installed under this name, and its versions have another meaning
     if (name !== 'better-sqlite3' || typeof version !== 'string') return undefined;
     return { version, removesCleanupHooks: addonOf(dirname(manifest)).includes(REMOVES_CLEANUP_HOOKS) };
   } catch {
@@ -85,7 +86,7 @@ interface Manifest {
   readonly version?: unknown;
 }
 
-/** TypeORM looks from its own folder first, and then in the folder of the process. */
+/** TypeORM searches from its own folder first, then in the folder of the process. */
 function resolveManifest(folder: string, loaded?: readonly string[]): string {
   const requireHere = createRequire(join(folder, 'package.json'));
   const typeOrm = (loaded ?? Object.keys(requireHere.cache)).find((file) => TYPEORM_DRIVER.test(file));
@@ -97,13 +98,13 @@ function resolveManifest(folder: string, loaded?: readonly string[]): string {
   }
 }
 
-/** Empty where no addon was compiled: version 13 brings Node-API addons, which know no `node::ObjectWrap`. */
+/** Empty when no addon was compiled: version 13 brings Node-API addons, which do not use `node::ObjectWrap`. */
 function addonOf(folder: string): Buffer {
   const file = join(folder, 'build/Release/better_sqlite3.node');
   return existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
 }
 
-/** @returns why a Node can't load a driver, or undefined when it can */
+/** @returns why this Node can't load the driver; undefined when it can */
 export function faultOf({ version }: SqliteDriver, node = process.versions.node): DriverFault | undefined {
   if (majorOf(version) < 13 || majorOf(node) >= 22) return undefined;
   return {
@@ -112,13 +113,13 @@ export function faultOf({ version }: SqliteDriver, node = process.versions.node)
   };
 }
 
-/** @returns what an operator has to know of a driver that a Node loads and may not survive, or undefined */
+/** @returns a warning about a driver that loads but may abort the process later; undefined when it is safe */
 export function warningOf(
   { version, removesCleanupHooks }: SqliteDriver,
   node = process.versions.node,
 ): string | undefined {
   const [, minor = ''] = node.split('.');
-  // Node 26.4 knows its hooks again when an object goes; Node 24 never does
+  // an addon that removes cleanup hooks is safe on Node 26.4 and later, but not on any Node 24
   const aborts = majorOf(node) === 24 || (majorOf(node) === 26 && parseInt(minor, 10) < 4);
   if (!removesCleanupHooks || !aborts) return undefined;
   return (
@@ -128,11 +129,11 @@ export function warningOf(
   );
 }
 
-/** @returns what is wrong with a better-sqlite3 that could not be loaded, or undefined when the error is another one */
+/** @returns why better-sqlite3 could not be loaded; undefined when the error is about something else */
 export function loadFaultOf(error: unknown, node = process.versions.node): DriverFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const compiles = majorOf(node) < 22;
-  // version 13 is not compiled for one Node, and version 12 compiled for Node 24 may abort the process
+  // version 13 does not depend on one version of Node; version 12 compiled for Node 24 may abort the process
   const rebuild = compiles ? 'Run: npm rebuild better-sqlite3' : 'Run: npm install better-sqlite3@13';
   if ('code' in error && error.code === 'ERR_DLOPEN_FAILED') {
     const fault = `better-sqlite3 was compiled for another Node or another machine than this one (Node ${node})`;

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { type DataSource } from 'typeorm';
 import { type SqlParameter, type SqlResult, type SqlRow, type Statements } from './sql.js';
 
-/** How many statements SQLite keeps compiled. */
+/** How many compiled statements to keep. */
 const MAX_STATEMENTS = 100;
 
 interface SqliteStatement {
@@ -16,7 +16,7 @@ interface SqliteConnection {
   prepare(sql: string): SqliteStatement;
 }
 
-/** On SQLite's one connection, which answers before it returns: there is nothing to cut when time is over. */
+/** Runs statements on SQLite's one connection. The driver is synchronous, so a time limit can't cut a statement. */
 export class SqliteStatements implements Statements {
   private readonly statements = new LRUCache<string, SqliteStatement>({ max: MAX_STATEMENTS });
   private readonly driver: { readonly databaseConnection: SqliteConnection };
@@ -26,7 +26,7 @@ export class SqliteStatements implements Statements {
   }
 
   run(sql: string, parameters: readonly SqlParameter[]): Promise<SqlResult> {
-    // what is thrown becomes a rejection
+    // the promise turns a thrown error into a rejection
     return new Promise((resolve) => {
       resolve(this.runNow(sql, parameters));
     });
@@ -34,7 +34,7 @@ export class SqliteStatements implements Statements {
 
   private runNow(sql: string, parameters: readonly SqlParameter[]): SqlResult {
     let statement = this.statements.get(sql);
-    // a data source that is opened again has another connection
+    // a data source that was closed and opened again has a new connection, so its old statements are invalid
     const { databaseConnection: connection } = this.driver;
     if (statement?.database !== connection) {
       statement = connection.prepare(sql);

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { type SqlDialect } from './sql-dialect.js';
 
-/** How many texts are kept, and how long they may be: characters. Longer ones are those of many rows, each used rarely. */
+/** How many texts the cache holds, and the longest text, characters. Longer texts insert many rows and come rarely. */
 const MAX_TEXTS = 200;
 const MAX_TEXT_LENGTH = 4_000;
 
-/** Statements as the driver takes them, each text made once. */
+/** Turns statements into the driver's form, and caches the texts. */
 export class StatementTexts {
   private readonly texts = new LRUCache<string, string>({ max: MAX_TEXTS });
 

@@ -6,7 +6,7 @@ import { SqliteStatements } from './sqlite-statements.js';
 import { StatementTexts } from './statement-texts.js';
 import { type TimeLimit } from './time-limit.js';
 
-/** The shortest way to the drivers that have one: what TypeORM does around a statement costs more than SQLite's answer. */
+/** Goes directly to pg and better-sqlite3: TypeORM's work for each statement costs more time than SQLite's answer. */
 export function statementsOf(dataSource: DataSource, dialect: SqlDialect): Statements {
   switch (dataSource.options.type) {
     case 'postgres':
@@ -18,7 +18,7 @@ export function statementsOf(dataSource: DataSource, dialect: SqlDialect): State
   }
 }
 
-/** By TypeORM's query runner. */
+/** Runs statements with TypeORM's query runner. */
 class RunnerStatements implements Statements {
   private readonly texts: StatementTexts;
 
@@ -39,7 +39,7 @@ class RunnerStatements implements Statements {
     try {
       const connection = (await runner.connect()) as { destroy(): void };
       limit.check();
-      // one that has not answered in time may never answer: it must not go back to the pool
+      // a connection that has not answered in time may never answer: destroy it, so the pool drops it
       limit.onExpiry(() => connection.destroy());
       const result = await runner.query(this.texts.textOf(sql), [...parameters], true);
       return { rows: result.records as SqlRow[], affected: result.affected ?? 0 };

@@ -1,10 +1,10 @@
-/** The time that a piece of work has, and what to do to the part of it that is under way when it is over. */
+/** The time limit of some work, and the action that stops the running part of the work when the time is over. */
 export class TimeLimit {
   private overdue = false;
   private cut: (() => void) | undefined;
 
   /**
-   * Resolves and rejects as the work does, or rejects when its time is over, whatever becomes of the work then.
+   * Resolves or rejects as the work does, or rejects when the time is over. The work may then still run on.
    *
    * @param milliseconds from now
    */
@@ -22,12 +22,12 @@ export class TimeLimit {
     });
   }
 
-  /** @throws {Error} the time is over: nobody waits for the result any more */
+  /** @throws {Error} the time is over, and the caller has already got its error */
   check(): void {
     if (this.overdue) throw new Error('The time is over');
   }
 
-  /** What to do when the time is over before the part that begins now; nothing when it has ended. */
+  /** @param cut stops the part of the work that begins now, if the time ends during it; undefined after that part */
   onExpiry(cut: (() => void) | undefined): void {
     this.cut = cut;
   }

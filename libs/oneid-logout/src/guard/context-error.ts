@@ -2,8 +2,9 @@ import { type ExecutionContext } from '@nestjs/common';
 import { type OneIdLogoutError } from '../oneid-logout.errors.js';
 
 /**
- * An error of ours in the form that a context passes on to its clients: to all but HTTP's an exception of HTTP is an
- * internal error, or loses its reason. The packages are those that the context comes from.
+ * Converts an error of this library into the error type of the context. Outside HTTP, clients would see an HTTP
+ * exception as an internal error, or would not see its reason. The imports are dynamic: an app with such a context has
+ * the package installed.
  */
 export async function errorFor(context: ExecutionContext, error: OneIdLogoutError): Promise<Error> {
   const body = error.getResponse() as object;
@@ -17,7 +18,7 @@ export async function errorFor(context: ExecutionContext, error: OneIdLogoutErro
       return new RpcException({ status: 'error', ...body });
     }
     case 'graphql':
-      // Apollo puts a code of its own in its place, such as UNAUTHENTICATED
+      // Apollo replaces this code with its own, such as UNAUTHENTICATED
       return Object.assign(error, { extensions: { ...body, code: error.code } });
     default:
       return error;

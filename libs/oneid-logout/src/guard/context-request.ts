@@ -1,20 +1,20 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type SessionRequest } from './session-resolvers.js';
 
-/** The requests that opened sockets which do not keep them. */
+/** Maps an accepted socket to the request that opened it. */
 const openedBy = new WeakMap<object, SessionRequest>();
 
-/** Remembers the request that opened a socket: the library `ws` has it nowhere but in the event of the connection. */
+/** Remembers the request that opened a socket. The library `ws` gives this request only in its `connection` event. */
 export function rememberOpening(socket: object, request: SessionRequest): void {
   openedBy.set(socket, request);
 }
 
-/** Has this socket been accepted, so that it is closed when its session is over? */
+/** Whether the app has passed this socket to `SessionConnections.accept`, which closes it when its session is over. */
 export function isAccepted(socket: object): boolean {
   return openedBy.has(socket);
 }
 
-/** The request that opened a socket: the one remembered, or the one that socket.io keeps. */
+/** Returns the request that opened a socket: the remembered one, or the one that socket.io keeps. */
 export function openingOf(socket: object): SessionRequest | undefined {
   const remembered = openedBy.get(socket);
   if (remembered !== undefined) return remembered;
@@ -22,10 +22,10 @@ export function openingOf(socket: object): SessionRequest | undefined {
 }
 
 /**
- * The request that carries the session, in contexts of HTTP, WebSocket (`ws` and socket.io) and GraphQL (Apollo and
- * mercurius, subscriptions too).
+ * Returns the request that carries the session, in contexts of HTTP, WebSocket (`ws` and socket.io) and GraphQL (Apollo
+ * and mercurius, with subscriptions).
  *
- * @throws {TypeError} there is none in this context
+ * @throws {TypeError} the context has no request
  */
 export function requestOf(context: ExecutionContext): SessionRequest {
   const type = context.getType<string>();
@@ -46,17 +46,20 @@ const HINTS: { readonly [type: string]: string; readonly other: string } = {
   other: 'extend SessionAliveGuard and override getRequest() to say what carries the session',
 };
 
-/** Apollo and mercurius put it in the same place; of a subscription it is the one that opened the socket. */
+/** Finds the request in a context of Apollo or mercurius. A subscription uses the request that opened its socket. */
 function graphQlRequestOf(graphQlContext: unknown): unknown {
   const { req, request, reply } = propertiesOf(graphQlContext);
   const { request: answered } = propertiesOf(reply);
-  // mercurius lays one request's over another's where the app gives it one object for all
+  // if the app gives mercurius one context object for all requests, `req` may belong to another request
   if (isRequest(answered) && isRequest(req) && raw(answered) !== raw(req)) return undefined;
   const { request: opening } = propertiesOf(propertiesOf(req)['extra']);
   return [opening, req, request].find(isRequest);
 }
 
-/** What stands for a query or mutation of GraphQL that came with a request of its own; what comes by a socket lives on. */
+/**
+ * Returns the object that identifies a GraphQL query or mutation with an HTTP request of its own. Returns undefined for
+ * an operation over a socket: the socket stays open, so an earlier check does not count.
+ */
 export function operationOf(context: ExecutionContext): object | undefined {
   if (context.getType<string>() !== 'graphql') return undefined;
   const graphQlContext: unknown = context.getArgByIndex(2);
@@ -66,7 +69,7 @@ export function operationOf(context: ExecutionContext): object | undefined {
   return ofItsOwn && typeof graphQlContext === 'object' && graphQlContext !== null ? graphQlContext : undefined;
 }
 
-/** Fastify's request has Node's in it. */
+/** Returns Node's request: Fastify wraps it in its own. */
 function raw(request: SessionRequest): unknown {
   return propertiesOf(request)['raw'] ?? request;
 }

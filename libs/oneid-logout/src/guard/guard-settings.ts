@@ -1,14 +1,14 @@
 import { type SessionResolver } from './session-resolvers.js';
 
-/** The options of the module that this room reads, and two questions about its clients. */
+/** The module options that the guard reads, and two functions about the configured clients. */
 export class GuardSettings {
   constructor(
     /** Seconds. */
     readonly maxSessionLifetime: number,
     readonly sessionFrom: readonly SessionResolver[],
-    /** How far a logout at this issuer reaches; undefined where no client is configured for the issuer. */
+    /** The reach of a logout at this issuer: one session or all of its user; undefined if no client is configured. */
     readonly logoutScopeOf: (issuer: string) => 'session' | 'user' | undefined,
-    /** OneID tells this app nothing of the clients that are no longer configured, so their sessions do not count. */
+    /** OneID does not tell this app about logouts of unconfigured clients, so their sessions do not count. */
     readonly isConfiguredClient: (issuer: string, clientId: string) => boolean,
   ) {}
 }

@@ -6,7 +6,10 @@ import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
 
-/** Says whether the session that a request carries is alive; who answers is a matter of the option `liveness`. */
+/**
+ * Decides whether the session that a request carries is alive. The option `liveness` decides whether the database or
+ * the replica's memory is asked.
+ */
 @Injectable()
 export class SessionLiveness {
   private readonly logger = new Logger('OneIdLogout');
@@ -18,7 +21,11 @@ export class SessionLiveness {
     private readonly clock: Clock,
   ) {}
 
-  /** The session that a request carries, alive or not. */
+  /**
+   * Returns the session that a request carries, alive or not.
+   *
+   * @throws {TypeError} a resolver returned a value of another shape
+   */
   async resolveSession(request: SessionRequest, context?: ExecutionContext): Promise<CarriedSession | undefined> {
     for (const resolver of this.settings.sessionFrom) {
       const carried: unknown = await resolver(request, context);
@@ -29,14 +36,14 @@ export class SessionLiveness {
     return undefined;
   }
 
-  /** @throws {Error} nobody has said how to find a session, so nothing can be guarded */
+  /** @throws {Error} the option `sessionFrom` is empty, so the guard cannot find a session */
   requireResolvers(): void {
     if (this.settings.sessionFrom.length > 0) return;
     throw new Error('SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no session can be found');
   }
 
   /**
-   * The session, if it is alive.
+   * Returns the session if it is alive, otherwise undefined.
    *
    * @throws {StoreUnavailableError} 503
    */
@@ -59,7 +66,7 @@ export class SessionLiveness {
   }
 
   /**
-   * Why a session is over that a guard has found alive before; undefined while it lives.
+   * Returns the reason why a session is over; undefined while it lives. A guard has found it alive before.
    *
    * @throws {StoreUnavailableError} 503
    */
@@ -87,7 +94,10 @@ export class SessionLiveness {
     return checked.session;
   }
 
-  /** For an API that never saw the sign-in: alive unless a logout matches, the token's `iat` standing for both times. */
+  /**
+   * For an API that never saw the sign-in. The session is alive until a logout matches or the login is too old. The
+   * token's `iat` serves as `issuedAt` and as `registeredAt`.
+   */
   private async requireClaims(claims: TokenClaims): Promise<SessionFacts> {
     const { iss, sub, exp, auth_time: authTime } = claims;
     const sid = isSid(claims.sid) ? claims.sid : undefined;
@@ -98,13 +108,14 @@ export class SessionLiveness {
     const scope = this.settings.logoutScopeOf(iss);
     if (scope === undefined || (claims.sid !== undefined && sid === undefined))
       throw new SessionRejectedError('unknown');
-    // a logout names the sid alone: who that is, only sign-ins that are registered in this database tell
+    // OneID's logout names only the sid: a token without sid needs the scope "user", and its user must have a
+    // registered sign-in, because the sign-in connects the sid with the user
     const findable = sid !== undefined || (scope === 'user' && (await this.checks.knowsUser(iss, sub)));
     if (!findable) {
       this.warnOfMissingSid();
       throw new SessionRejectedError('unknown');
     }
-    // older than any logout is remembered; a refreshed token is as old as the login it came from
+    // refuse an older login: its logout may be purged already; the age of a refreshed token counts from its login
     const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
     const lastMoment = (since + this.settings.maxSessionLifetime) * 1000;
     if (lastMoment <= this.clock.now()) throw new SessionRejectedError('expired');
@@ -113,7 +124,7 @@ export class SessionLiveness {
       sub,
       issuedAt: iat,
       registeredAt: iat * 1000,
-      // the token has been verified: this is for what stays open under it
+      // `exp` has been verified already: here it limits sockets and streams opened with the token
       expiresAt: typeof exp === 'number' ? Math.min(exp * 1000, lastMoment) : lastMoment,
       ...(sid !== undefined && { sid }),
     };

@@ -8,10 +8,10 @@ import { type SessionFacts } from '../rule/session.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
 import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
 
-/** When a client should try again whose session could not be looked up: seconds. */
+/** The `Retry-After` header of a 503, seconds: the client should then send its request again. */
 const RETRY_AFTER = '5';
 
-/** What a request carries, and whether it lives. */
+/** The session that a request carries, and the result of its check. */
 interface Check {
   readonly carried: CarriedSession | undefined;
   readonly alive: SessionFacts | SessionRejectedError;
@@ -19,8 +19,9 @@ interface Check {
 
 /**
  * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`),
- * 503 when the store can't answer. For HTTP, gateways (see {@link SessionConnections.accept}) and GraphQL; clients of the
- * latter two find the same `error` and `reason` in an exception event, or in the error's `extensions`.
+ * 503 when the store can't answer. Works for HTTP, gateways (see {@link SessionConnections.accept}) and GraphQL.
+ * Clients of a gateway find the same `error` and `reason` in an exception event, GraphQL clients in the error's
+ * `extensions`.
  *
  * @example
  * ```ts
@@ -43,7 +44,7 @@ export class SessionAliveGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    // as a global guard: a session that is over is what these routes are for
+    // a global guard runs here too, but these routes must also serve browsers whose session is over
     if (this.reflector.get<boolean | undefined>(LIBRARY_ROUTES, context.getClass())) return true;
     const anonymous = this.reflector.getAllAndOverride<Required<AllowAnonymousOptions> | undefined>(ALLOW_ANONYMOUS, [
       context.getHandler(),
@@ -58,7 +59,7 @@ export class SessionAliveGuard implements CanActivate {
     }
   }
 
-  /** What carries the session in this kind of context; override it for RPC, and for what else has no request of HTTP. */
+  /** Returns the request that carries the session. Override it for RPC and other contexts without an HTTP request. */
   protected getRequest(context: ExecutionContext): SessionRequest {
     return requestOf(context);
   }
@@ -75,7 +76,7 @@ export class SessionAliveGuard implements CanActivate {
       return true;
     }
     if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) {
-      // the request that opened a socket may bear the session of an earlier message
+      // the request that opened a socket may still hold the session of an earlier message
       rememberSession(request, undefined);
       return true;
     }
@@ -83,7 +84,7 @@ export class SessionAliveGuard implements CanActivate {
     throw alive;
   }
 
-  /** With socket.io all seems well without it. */
+  /** Without `accept()`, a socket.io gateway seems to work, but its sockets stay open when the session is over. */
   private warnOfUnaccepted(context: ExecutionContext): void {
     if (this.warnedOfUnaccepted || context.getType() !== 'ws') return;
     if (isAccepted(context.switchToWs().getClient<object>())) return;
@@ -94,7 +95,7 @@ export class SessionAliveGuard implements CanActivate {
     );
   }
 
-  /** GraphQL asks for every field of an operation. */
+  /** GraphQL calls the guard for every guarded field: one check serves the whole operation. */
   private checkOnce(context: ExecutionContext, request: SessionRequest): Promise<Check> {
     const operation = operationOf(context);
     if (operation === undefined) return this.check(context, request);
@@ -115,7 +116,7 @@ export class SessionAliveGuard implements CanActivate {
     }
   }
 
-  /** RFC 6750 §3: a bearer client is told by header that its token is of no use any more. */
+  /** RFC 6750 §3: the `WWW-Authenticate` header tells a bearer client that its token is no longer valid. */
   private challenge(context: ExecutionContext, request: SessionRequest, carried: CarriedSession | undefined): void {
     const { authorization } = request.headers;
     const bearer = typeof authorization === 'string' && /^bearer /i.test(authorization);

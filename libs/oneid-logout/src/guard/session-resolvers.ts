@@ -1,35 +1,44 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { parseCookie } from 'cookie';
 
-/** Claims of a token that has already been verified; what is missing or of the wrong type leads to a rejection. */
+/**
+ * Claims of a token that another guard has verified. The request is rejected if `iss`, `sub` or `iat` is missing or of
+ * the wrong type, or if `sid` is not a valid string.
+ */
 export interface TokenClaims {
   readonly iss?: unknown;
   readonly sub?: unknown;
   readonly sid?: unknown;
   readonly iat?: unknown;
-  /** Seconds; closes what is open under the token, and rejects no request: whoever verified the token has done that. */
+  /**
+   * Seconds. Sockets and streams opened with the token are closed at this time. SessionAliveGuard does not reject
+   * requests for it: the guard that verified the token has checked `exp`.
+   */
   readonly exp?: unknown;
-  /** When the user logged in, seconds; a token that has it can't outlive the memory of logouts by being refreshed. */
+  /** When the user logged in, seconds. With this claim, a refreshed token cannot outlive the record of a logout. */
   readonly auth_time?: unknown;
 }
 
-/** Which session a request carries: one of ours by its id, or the claims of a verified token. */
+/** The session that a request carries: the id of our session, or the claims of a verified token. */
 export type CarriedSession = { readonly id: string } | { readonly claims: TokenClaims };
 
-/** As much of a request as resolvers look at, on Express and Fastify alike. */
+/** The parts of a request that resolvers read. Express and Fastify both have them. */
 export interface SessionRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly session?: unknown;
   readonly user?: unknown;
 }
 
-/** Says which session a request carries; undefined when none. Several are asked in turn, the first answer counts. */
+/**
+ * Returns the session that a request carries, or undefined if it finds no session. The guard asks its resolvers in
+ * order, and the first answer counts.
+ */
 export type SessionResolver = (
   request: SessionRequest,
   context?: ExecutionContext,
 ) => CarriedSession | undefined | Promise<CarriedSession | undefined>;
 
-/** The session's id is the value of a cookie. */
+/** Reads the session id from the cookie with this name. */
 export function sessionFromCookie(name: string): SessionResolver {
   return (request) => {
     const { cookie } = request.headers;
@@ -37,23 +46,23 @@ export function sessionFromCookie(name: string): SessionResolver {
   };
 }
 
-/** The session's id is kept in express-session (or another `request.session`) under this key. */
+/** Reads the session id from express-session (or another `request.session`), under this key. */
 export function sessionFromExpressSession(key = 'oneIdSession'): SessionResolver {
   return (request) => byId(property(request.session, key));
 }
 
-/** The session's id is a property of `request.user`, put there by a guard that ran before. */
+/** Reads the session id from a property of `request.user`, which an earlier guard has set. */
 export function sessionFromUser(key = 'sessionId'): SessionResolver {
   return (request) => byId(property(request.user, key));
 }
 
 /**
- * The request carries a bearer token that a guard before has verified; for an API that never saw the sign-in.
+ * Reads the claims of a bearer token that an earlier guard has verified, for an API that never saw the sign-in.
  *
- * OneID names only the `sid` when a user logs out, so the token must carry `sid`, or the client's `logoutScope` be
- * `user`; a token that can never be rejected is refused.
+ * OneID names only the `sid` when a user logs out. So the token must carry `sid`, or the client's `logoutScope` must be
+ * `user`. The guard refuses a token that no logout could end.
  *
- * @param read gives the verified claims, by default `request.user`
+ * @param read returns the verified claims, by default `request.user`
  */
 export function sessionFromClaims(
   read: (request: SessionRequest) => unknown = (request) => request.user,

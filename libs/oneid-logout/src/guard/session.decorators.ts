@@ -7,7 +7,7 @@ const CURRENT_SESSION = Symbol('oneid-logout current session');
 /** @internal */
 export const ALLOW_ANONYMOUS = 'oneid-logout:allow-anonymous';
 
-/** @internal The library's own routes: OneID and browsers without a session come here, whatever guards an app has. */
+/** @internal Marks the library's own routes: SessionAliveGuard lets OneID and browsers without a session through. */
 export const LibraryRoutes = () => SetMetadata(LIBRARY_ROUTES, true);
 
 /** @internal */
@@ -15,8 +15,8 @@ export const LIBRARY_ROUTES = 'oneid-logout:library-routes';
 
 export interface AllowAnonymousOptions {
   /**
-   * What becomes of a request whose session is ended, expired or unknown: `reject` it, or let it pass as `anonymous`.
-   * Choose `anonymous` only where nothing but `@CurrentSession()` tells who the user is.
+   * How the guard treats a request whose session is ended, expired or unknown: `reject` it, or let it pass as
+   * `anonymous`. Choose `anonymous` only if the route reads the user from `@CurrentSession()` and from no other source.
    */
   readonly deadSession?: 'reject' | 'anonymous';
 }
@@ -26,8 +26,8 @@ export const AllowAnonymous = (options: AllowAnonymousOptions = {}) =>
   SetMetadata(ALLOW_ANONYMOUS, { deadSession: 'reject', ...options } satisfies Required<AllowAnonymousOptions>);
 
 /**
- * The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. For handlers
- * of HTTP, gateways and GraphQL.
+ * The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. For
+ * handlers of HTTP, gateways and GraphQL.
  */
 export const CurrentSession = createParamDecorator((_data: unknown, context: ExecutionContext) =>
   currentSession(requestOf(context)),

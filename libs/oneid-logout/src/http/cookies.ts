@@ -1,6 +1,9 @@
 import { parseCookie, stringifySetCookie } from 'cookie';
 
-/** A cookie by its name and the attributes it was set with: those, too, say which cookie is meant (RFC 6265 §5.3). */
+/**
+ * A cookie's name and the attributes with which it is set. To replace or remove a cookie, the browser needs the same
+ * name, `domain` and `path` (RFC 6265 §5.3).
+ */
 export interface CookieOptions {
   readonly name: string;
   readonly path?: string;
@@ -11,17 +14,17 @@ export interface CookieOptions {
   readonly partitioned?: boolean;
 }
 
-/** `Set-Cookie` for a new value. @param maxAge seconds */
+/** The `Set-Cookie` value that sets the cookie. @param maxAge seconds */
 export function setCookie(cookie: CookieOptions, value: string, maxAge: number): string {
   return stringifySetCookie({ path: '/', ...cookie, value, maxAge });
 }
 
-/** `Set-Cookie` that removes the cookie. */
+/** The `Set-Cookie` value that removes the cookie. */
 export function clearCookie(cookie: CookieOptions): string {
   return stringifySetCookie({ path: '/', ...cookie, value: '', maxAge: 0, expires: new Date(0) });
 }
 
-/** The value of a cookie of the request, decoded. */
+/** The decoded value of one cookie. @param header the request's `Cookie` */
 export function readCookie(header: string | string[] | undefined, name: string): string | undefined {
   return typeof header === 'string' ? parseCookie(header)[name] : undefined;
 }

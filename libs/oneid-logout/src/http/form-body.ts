@@ -1,26 +1,26 @@
 import { type Readable } from 'node:stream';
 
-/** As much of a request as reading a form takes, on Express and Fastify alike. */
+/** The parts of a request that {@link readForm} needs, on Express and on Fastify. */
 export interface FormRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Nest's `rawBody: true`. */
+  /** The unparsed body, present with Nest's option `rawBody: true`. */
   readonly rawBody?: unknown;
-  /** Whatever the host's parser made of it. */
+  /** The result of the host's body parser. */
   readonly body?: unknown;
-  /** Fastify's way to the stream. */
+  /** Node's request stream, on Fastify. On Express, the request itself is the stream. */
   readonly raw?: Readable;
 }
 
-/** Far more than a logout token takes: bytes. */
+/** Maximum size of a form, bytes: far more than a logout token needs. */
 const MAX_SIZE = 64 * 1024;
 
 export class FormBodyError extends Error {}
 
 /**
- * The fields of a form POST, as sent: by the raw body where the host keeps it, else by what the host's parser made of
- * it, else by reading the stream.
+ * Returns the fields of a form POST. Reads the raw body if the host keeps it, else the result of the host's parser,
+ * else the request stream.
  *
- * @throws {FormBodyError} not a form, or too large
+ * @throws {FormBodyError} the content type is not a form, the form is too large, or the stream ended too early
  */
 export async function readForm(request: FormRequest): Promise<URLSearchParams> {
   const contentType = request.headers['content-type'];
@@ -38,14 +38,14 @@ function parse(body: Buffer): URLSearchParams {
   return new URLSearchParams(body.toString('utf8'));
 }
 
-/** Only what a form can say: a string is one value, a list of strings the same name several times. */
+/** Accepts only values that a form can express: a string is one value, an array of strings is a repeated name. */
 function fromParsed(body: unknown): URLSearchParams {
   if (typeof body === 'string') return parse(Buffer.from(body));
   if (Buffer.isBuffer(body)) return parse(body);
   const fields = new URLSearchParams();
   if (typeof body !== 'object' || body === null) return fields;
   for (const [name, value] of Object.entries(body)) {
-    // an array of one is Express's reading of `name[]=…`, another name
+    // Express parses `name[]=…` as an array of one under `name`, but the client sent another name: skip it
     if (Array.isArray(value) && value.length === 1) continue;
     for (const item of [value].flat() as unknown[]) if (typeof item === 'string') fields.append(name, item);
   }
@@ -53,8 +53,8 @@ function fromParsed(body: unknown): URLSearchParams {
 }
 
 /**
- * Keeps no more than a form may have, and lets the rest run by before it says so: clients that are still sending may
- * miss an answer.
+ * Keeps at most `MAX_SIZE` bytes. If the form is larger, reads it to the end and rejects only then: a client that is
+ * still sending may miss the answer.
  */
 function readStream(stream: Readable): Promise<Buffer> {
   if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));

@@ -1,17 +1,20 @@
 import { type AbstractHttpAdapter } from '@nestjs/core';
 
-/** An answer, complete: whatever the host has set up globally, this is what the client gets. */
+/** A complete HTTP answer. The host's global interceptors and serializers do not change its status or body. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** `Set-Cookie` values, beside those the host sets. */
+  /** `Set-Cookie` values. Cookies that the host sets stay in the answer too. */
   readonly cookies?: readonly string[];
   readonly body?: string;
-  /** Headers of the host that must not go out with this answer. */
+  /** Names of headers that the host may have set and that this answer must not have. */
   readonly without?: readonly string[];
 }
 
-/** Writes an answer through the host's HTTP adapter, past its interceptors and serializers. Nothing of it is cached. */
+/**
+ * Sends an answer through the host's HTTP adapter, so that the host's interceptors and serializers can't change it.
+ * Forbids caching (`no-store`), unless the answer has a `Cache-Control` header itself.
+ */
 export function sendAnswer(adapter: AbstractHttpAdapter, response: unknown, answer: HttpAnswer): void {
   for (const name of answer.without ?? []) removeHeader(response, name);
   for (const [name, value] of Object.entries({ 'Cache-Control': 'no-store', ...answer.headers })) {
@@ -19,7 +22,7 @@ export function sendAnswer(adapter: AbstractHttpAdapter, response: unknown, answ
   }
   for (const cookie of answer.cookies ?? []) adapter.appendHeader(response, 'Set-Cookie', cookie);
   if (adapter.getType() === 'express') {
-    // Express's send() would turn it into a 304 for `If-None-Match: *`
+    // Express's send() would answer 304 to a request with `If-None-Match: *`
     adapter.status(response, answer.status);
     adapter.end(response, answer.body ?? '');
   } else {
@@ -39,7 +42,7 @@ interface HeaderRemover {
   removeHeader(name: string): void;
 }
 
-/** The adapters have no common way to take a header back; on Fastify a middleware may have put it on the raw response. */
+/** Nest's adapters have no method for this. On Fastify, a middleware may have set the header on the raw response. */
 function removeHeader(response: unknown, name: string): void {
   const holder = response as HeaderRemover & { readonly raw?: HeaderRemover };
   holder.removeHeader(name);

@@ -1,6 +1,6 @@
 import { type AbstractHttpAdapter } from '@nestjs/core';
 
-/** Full paths of the routes that the host's framework has mounted, prefixes and all. */
+/** Full paths of the routes that the host's framework has mounted, with all prefixes. */
 export type MountedRoutes = () => readonly string[];
 
 interface ExpressLayer {
@@ -8,10 +8,11 @@ interface ExpressLayer {
 }
 
 /**
- * Watches which routes get mounted. Call it before Nest registers routes; ask afterwards.
+ * Watches which routes the framework mounts. Call this before Nest registers routes, and the returned function
+ * afterwards.
  *
- * Reading them off the framework sees what really happened, whatever combination of global prefix, `RouterModule` and
- * versioning led there.
+ * The paths come from the framework itself, so they are right for every combination of global prefix, `RouterModule`
+ * and versioning.
  */
 export function watchMountedRoutes(adapter: AbstractHttpAdapter): MountedRoutes {
   if (adapter.getType() === 'fastify') {

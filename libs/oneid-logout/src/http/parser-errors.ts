@@ -33,8 +33,8 @@ interface FastifyInstance {
 }
 
 /**
- * The host's body parser runs before any controller. What it can't read on the library's routes is answered here, as
- * Back-Channel Logout 1.0 §2.8 wants it, before the host's exception filter makes something else of it.
+ * The host's body parser runs before any controller. If it can't read a request to one of the library's routes, this
+ * class answers 400 (Back-Channel Logout 1.0 §2.8). Otherwise the host's exception filter would choose another answer.
  */
 @Injectable()
 export class ParserErrors implements OnModuleInit {
@@ -42,7 +42,7 @@ export class ParserErrors implements OnModuleInit {
 
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
-  /** To be called before Nest mounts the routes: Fastify takes a route's error handler only then. */
+  /** Call this before Nest mounts the routes: Fastify takes a route's error handler only when it mounts the route. */
   beforeRoutes(): void {
     const adapter = this.adapterHost.httpAdapter;
     if (adapter.getType() !== 'fastify') return;
@@ -54,7 +54,7 @@ export class ParserErrors implements OnModuleInit {
           sendAnswer(adapter, reply, this.refusal());
           return;
         }
-        // thrown on, it reaches the host's own handler
+        // Fastify gives a rethrown error to the app's error handler
         if (hosts === undefined) throw error;
         return hosts(error, request, reply);
       };
@@ -62,7 +62,7 @@ export class ParserErrors implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    // there is none in an application context without HTTP
+    // an application context without HTTP has no adapter
     const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
     if (adapter?.getType() === 'fastify') acceptForms(adapter.getInstance<FastifyInstance>());
     if (adapter?.getType() === 'express') this.answerOnExpress(adapter);
@@ -72,7 +72,7 @@ export class ParserErrors implements OnModuleInit {
     const { router } = adapter.getInstance<{ router?: { stack?: readonly ExpressLayer[] } }>();
     const isOurs = (path: string) =>
       router?.stack?.some((layer) => isLibraryRoute(layer.route?.path) && layer.match(path)) === true;
-    // four parameters make it an error handler; mounted after the routes, and before the one that is the host's
+    // Express takes a function of four parameters as an error handler; the host's own handler is mounted later
     adapter.use((error: unknown, request: { path: string }, response: unknown, next: Next) => {
       if (isParserError(error) && isOurs(request.path)) sendAnswer(adapter, response, this.refusal());
       else next(error);
@@ -89,7 +89,10 @@ export class ParserErrors implements OnModuleInit {
   }
 }
 
-/** Fastify answers 415 to a form nobody parses. Our routes read the stream themselves; other routes keep their 415. */
+/**
+ * Fastify answers 415 to a form if the app has no parser for forms. The library's routes read the stream themselves, so
+ * this parser lets their forms pass; other routes keep the 415.
+ */
 function acceptForms(instance: FastifyInstance): void {
   if (instance.hasContentTypeParser(FORM) || instance.hasContentTypeParser('*')) return;
   instance.addContentTypeParser(FORM, (request, _payload, done) => {
@@ -99,12 +102,12 @@ function acceptForms(instance: FastifyInstance): void {
   });
 }
 
-/** Not errors of the host's guards or middleware: those are its own affair. */
+/** Is it an error of a body parser? The host itself handles the errors of its guards and middleware. */
 function isParserError(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   const { code, type, name, status, statusCode } = error as Record<string, unknown>;
   const answered = Number(status ?? statusCode);
   if (!(answered >= 400 && answered < 500)) return false;
-  // body-parser names a type; Fastify's parsers a code, and its JSON parser neither
+  // body-parser sets `type`, Fastify's parsers set `code`; Fastify's JSON parser sets neither, but throws a SyntaxError
   return typeof type === 'string' || String(code).startsWith('FST_ERR_CTP_') || name === 'SyntaxError';
 }

@@ -1,4 +1,4 @@
-/** The query as it was sent, whatever the host's query parser makes of it. */
+/** The query as the client sent it; the host's query parser has no influence. */
 export function rawQuery(request: object): URLSearchParams {
   const { originalUrl, url } = request as { originalUrl?: unknown; url?: unknown };
   const target = typeof originalUrl === 'string' ? originalUrl : String(url);

@@ -1,7 +1,7 @@
 /**
- * Can a browser be sent there after a logout? An absolute path on this site, or an absolute http(s) URL; in the exact
- * form a browser would give it itself, so that `//evil`, `/\evil`, userinfo, control characters, `javascript:` and other
- * spellings that browsers and people read differently are none.
+ * May a logout send the browser to this URL? Accepts an absolute path on this site, or an absolute http(s) URL without
+ * userinfo. The URL must have the exact form that a browser would give it. This refuses `//evil`, `/\evil`, control
+ * characters, `javascript:` and other spellings that browsers and people read differently.
  */
 export function isReturnUrl(value: unknown): value is string {
   if (typeof value !== 'string') return false;

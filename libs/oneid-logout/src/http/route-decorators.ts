@@ -1,15 +1,15 @@
 import { type Type } from '@nestjs/common';
 
-/** A decorator of the host's that can stand on a class or on a method, as Nest's `SetMetadata` makes them. */
+/** A host app decorator that works on a class and on a method, for example one made with Nest's `SetMetadata`. */
 export type RouteDecorator = ClassDecorator & MethodDecorator;
 
 const ROUTE = 'path';
 
 /**
- * A controller of its own with the host's decorators on the class and on each route: many guards look only at the
- * route. The given controller stays as it is, for other registrations in the process.
+ * Makes a subclass of the controller, with the host's decorators on the class and on each route: many guards look only
+ * at the route. The given controller does not change, because other registrations in the process use it too.
  *
- * @param decorators the first stands on top, as if they were written above the class and above each route
+ * @param decorators in the order in which they would be written above the class and above each route, top first
  */
 export function withDecorators(controller: Type, decorators: readonly RouteDecorator[]): Type {
   const decorated = { [controller.name]: class extends (controller as Type<object>) {} }[
@@ -25,7 +25,7 @@ export function withDecorators(controller: Type, decorators: readonly RouteDecor
   return decorators.length === 0 ? decorated : (Reflect.decorate([...decorators], decorated) as Type<object>);
 }
 
-/** Metadata lies on the function itself, so each route gets a function of its own. */
+/** Nest stores a route's metadata on its function, so each route gets a new function. */
 function addRoute(
   prototype: object,
   name: string,
@@ -40,7 +40,7 @@ function addRoute(
   Object.defineProperty(prototype, name, descriptor);
   if (decorators.length === 0) return;
   const replaced = Reflect.decorate([...decorators], prototype, name, descriptor);
-  // a decorator that puts another function in its place may forget what made the old one a route
+  // a decorator may replace the function and lose the metadata that makes it a route
   if (typeof replaced.value === 'function') copyMetadata(route, replaced.value as object);
   Object.defineProperty(prototype, name, replaced);
 }

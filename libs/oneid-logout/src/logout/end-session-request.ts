@@ -2,12 +2,12 @@ import { decodeJwt } from 'jose';
 import { InvalidLogoutRequestError } from '../oneid-logout.errors.js';
 import { type OneIdClient } from '../provider/oneid-clients.js';
 
-/** The request that takes the browser to OneID: as a URL to go to, or as a form to submit when that is too long. */
+/** The request that takes the browser to OneID: a URL to open, or a form to submit when the URL is too long. */
 export interface EndSessionRequest {
   readonly method: 'GET' | 'POST';
-  /** Where to send the browser, everything included; too long for many servers when the method is POST. */
+  /** The URL with all parameters. When `method` is POST, it is too long for many servers. */
   readonly url: string;
-  /** The endpoint alone, for a form with these fields. */
+  /** The endpoint without the parameters: the `action` of a form with `fields`. */
   readonly action: string;
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -17,16 +17,16 @@ export interface EndSessionParameters {
   readonly state?: string | undefined;
   readonly logoutHint?: string | undefined;
   readonly uiLocales?: string | undefined;
-  /** Further parameters of the provider's own. */
+  /** Additional parameters that the provider understands. */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Beyond this length servers begin to refuse a URL (414): characters. */
+/** Longest URL for a GET, characters: servers begin to refuse longer URLs with 414. */
 export const MAX_URL_LENGTH = 7_000;
 
 const RESERVED = ['id_token_hint', 'client_id', 'logout_hint', 'post_logout_redirect_uri', 'state', 'ui_locales'];
 
-/** @throws {InvalidLogoutRequestError} 400 `parameter_reserved`: a further parameter that has an option of its own */
+/** @throws {InvalidLogoutRequestError} 400 `parameter_reserved`: a name in `parameters` that the library itself sets */
 export function refuseReserved(parameters: Readonly<Record<string, string>> = {}): void {
   const reserved = Object.keys(parameters).find((name) => RESERVED.includes(name));
   if (reserved !== undefined) {
@@ -37,8 +37,8 @@ export function refuseReserved(parameters: Readonly<Record<string, string>> = {}
 /**
  * Builds the logout request (OpenID Connect RP-Initiated Logout 1.0 §2).
  *
- * Without a hint it carries neither `state` nor `post_logout_redirect_uri`: OneID answers those with an error page from
- * which the browser never comes back.
+ * Without `idTokenHint`, the request has no `state` and no `post_logout_redirect_uri`. OneID would answer them with an
+ * error page, and the browser would not come back to the app.
  *
  * @param endpoint the provider's `end_session_endpoint`, which may carry a query
  */
@@ -66,10 +66,11 @@ export function endSessionRequest(
 }
 
 /**
- * Can OneID take this ID token as a hint? It may have expired, but must be of this client and, when the session has a
- * `sid`, of that login. A hint it can't take ends on its error page, none at all on its own logout page.
+ * Can OneID accept this ID token as `id_token_hint`? The token may have expired. It must be for this client, and it
+ * must have the session's `sid` if the session has one. OneID shows an error page for a hint that it can't accept, but
+ * its normal logout page for a request without a hint.
  *
- * @param issuer what the provider calls itself today: a token from before it changed its trailing slash is no hint
+ * @param issuer the provider's issuer today; a token from before the issuer's trailing slash changed can't be a hint
  */
 export function isUsableHint(idToken: string, issuer: string, clientId: string, sid: string | undefined): boolean {
   try {
@@ -86,7 +87,7 @@ export function isUsableHint(idToken: string, issuer: string, clientId: string, 
   }
 }
 
-/** Adds to the query and leaves the rest of the URL as it is, character for character. */
+/** Adds parameters to the query. The rest of the URL stays exactly the same. */
 function withParameters(url: string, parameters: Record<string, string>): string {
   const query = new URLSearchParams(parameters).toString();
   return `${url}${url.includes('?') ? '&' : '?'}${query}`;

@@ -9,8 +9,8 @@ import { type SessionRequest } from '../guard/session-resolvers.js';
 import { type LogoutReturn, LogoutStates } from './logout-state.js';
 
 /**
- * Where OneID sends the browser after a logout. The session has ended long before, so nothing depends on this visit: a
- * `state` that is missing, wrong or used lands on the default page, and so does a store that can't answer.
+ * OneID sends the browser here after a logout. The session has already ended, so an error here does no harm: the
+ * browser goes to `defaultReturnUrl` if `state` is missing, wrong or used, or if the store can't answer.
  */
 @LibraryRoutes()
 @Controller({ version: VERSION_NEUTRAL })
@@ -33,7 +33,7 @@ export class LogoutCallbackController {
       status: 303,
       headers: {
         Location: allowed ? returnTo : defaultReturnUrl,
-        // a link on another site must not be able to have it done
+        // only with a valid state: a link on another site must not clear the app's data
         ...(returnTo !== undefined &&
           clearSiteData.length > 0 && { 'Clear-Site-Data': clearSiteData.map((type) => `"${type}"`).join(', ') }),
       },

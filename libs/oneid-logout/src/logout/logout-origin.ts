@@ -4,12 +4,13 @@ import { type SessionRequest } from '../guard/session-resolvers.js';
 
 export type Origin = 'here' | 'elsewhere' | 'unknown';
 
-/** How long a confirmation page may be left open: seconds. */
+/** How long the user may leave a confirmation page open, seconds. */
 const CONFIRMATION_MAX_AGE = 5 * 60;
 
 /**
- * Did our own pages send this request? `Sec-Fetch-Site` says it best; without it `Origin` does, unless a
- * `Referrer-Policy: no-referrer` has made it `null`, which says nothing.
+ * Did the app's own pages or the user send this request? `Sec-Fetch-Site` decides if it is present (`none` means the
+ * user, for example by a typed address), else `Origin`. The origin is unknown if `Origin` is missing, or is `null`
+ * because of `Referrer-Policy: no-referrer`.
  *
  * @param origin the app's public origin
  */
@@ -21,13 +22,13 @@ export function originOf(request: SessionRequest, origin: string): Origin {
   return from === origin ? 'here' : 'elsewhere';
 }
 
-/** A confirmation: a random value in the page's form and, the same, in a cookie that no other site can read or set. */
+/** A new confirmation: one random value for the form and for a cookie. Other sites cannot read or set the cookie. */
 export function newConfirmation(origin: string): { readonly value: string; readonly cookie: string } {
   const value = randomBytes(32).toString('base64url');
   return { value, cookie: setCookie(confirmationCookie(origin), value, CONFIRMATION_MAX_AGE) };
 }
 
-/** `Set-Cookie` that uses the confirmation up, when the request carries one that fits; else undefined. */
+/** If the query and the cookie have the same confirmation: the `Set-Cookie` value that removes it; else undefined. */
 export function useConfirmation(request: SessionRequest, query: URLSearchParams, origin: string): string | undefined {
   const cookie = confirmationCookie(origin);
   const value = readCookie(request.headers['cookie'], cookie.name);

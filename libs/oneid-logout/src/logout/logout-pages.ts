@@ -11,12 +11,12 @@ h1 { margin: 0; font-size: 1.5rem }
 a, button { display: inline-block; padding: 0.6em 1.5em; font: inherit }
 `;
 
-/** Lets the style of these pages in, and no other; exported for tests. */
+/** CSP source that allows the style of these pages and no other style; exported for tests. */
 export const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
 /**
- * The pages a browser sees on its way to OneID. A redirect would not do: browsers hold a form's redirects to the form's
- * own page's `form-action`, which helmet sets to `'self'`.
+ * The page that takes the browser to OneID. The browser would block a redirect after a form: `form-action` of the
+ * form's page applies to redirects too, and helmet sets it to `'self'`.
  */
 export function continuePage(request: EndSessionRequest, language: Language): HttpAnswer {
   return request.method === 'GET' ? refreshPage(request, language) : formPage(request, language);
@@ -33,7 +33,7 @@ function refreshPage({ url }: EndSessionRequest, language: Language): HttpAnswer
   );
 }
 
-/** For a hint too long for a URL. */
+/** For a request that is too long for a URL, usually because of its ID token hint. */
 function formPage({ action: endpoint, fields }: EndSessionRequest, language: Language): HttpAnswer {
   const { title, text, action } = logoutTexts[language].loggingOut;
   const nonce = randomBytes(16).toString('base64');
@@ -42,9 +42,9 @@ function formPage({ action: endpoint, fields }: EndSessionRequest, language: Lan
   );
   return page(
     200,
-    // no form-action: it would also rule over where OneID redirects the browser afterwards
+    // no form-action: the browser would also apply it to OneID's redirects after this form
     { language, title, policy: `script-src 'nonce-${nonce}'` },
-    // not forms[0].submit(): a field of that name would stand in its place
+    // not forms[0].submit(): a form field named `submit` would hide that method
     `<form method="post" action="${escapeHtml(endpoint)}">
 ${inputs.join('\n')}
 <p>${text}</p>
@@ -55,10 +55,10 @@ ${inputs.join('\n')}
 }
 
 /**
- * Asks whoever came from nobody knows where.
+ * Confirmation page for a logout that the user may not have asked for.
  *
- * @param target where the answer is posted to
- * @param wayBack where whoever does not want to goes
+ * @param target URL to which the form is posted
+ * @param wayBack URL of the cancel link
  */
 export function confirmPage(target: string, wayBack: string, language: Language): HttpAnswer {
   const { title, text, action, cancel } = logoutTexts[language].question;
@@ -73,7 +73,7 @@ export function confirmPage(target: string, wayBack: string, language: Language)
   );
 }
 
-/** Says what of the logout did not happen. */
+/** Tells the user which part of the logout failed. */
 export function failurePage(
   status: number,
   failure: keyof Pick<LogoutTexts, 'notLoggedOut' | 'loggedOutHereOnly'>,
@@ -86,12 +86,12 @@ export function failurePage(
 interface Frame {
   readonly language: Language;
   readonly title: string;
-  /** What this page's policy says beside what those of all pages say. */
+  /** CSP directives of this page only; they are added to the directives of all pages. */
   readonly policy: string;
   readonly head?: string;
 }
 
-/** Seen for a moment, also on a telephone. */
+/** The layout is simple and fits phones: the user sees most of these pages only for a moment. */
 function page(status: number, { language, title, policy, head }: Frame, content: string): HttpAnswer {
   return {
     status,

@@ -1,6 +1,6 @@
 import { type CookieOptions } from '../http/cookies.js';
 
-/** The options of the module that this room reads. */
+/** The module options that the folder `logout/` reads. */
 export abstract class LogoutSettings {
   abstract readonly defaultReturnUrl: string;
   abstract readonly allowedReturnUrls: readonly string[];

@@ -4,41 +4,41 @@ import { type CookieOptions, clearCookie, readCookie, setCookie } from '../http/
 import { SessionRepository } from '../store/session.repository.js';
 import { digest } from '../rule/targets.js';
 
-/** How long a browser may stay at OneID and still be led to where its logout wanted it: seconds. */
+/** How long a browser may stay at OneID, seconds. If it returns later, it goes to `defaultReturnUrl`. */
 const MAX_AGE = 15 * 60;
 
 export interface LogoutState {
   readonly state: string;
-  /** The id under which the logout is recorded, so that its state can be used once only. */
+  /** The id of the recorded logout. This record lets the state be used only once. */
   readonly logoutId: string;
   readonly cookie: string;
 }
 
 export interface LogoutReturn {
-  /** Where the logout wanted the browser to go; undefined for a `state` that is not this browser's, or used already. */
+  /** The URL that the logout asked for; undefined if `state` is of another browser, too old or already used. */
   readonly returnTo?: string;
-  /** `Set-Cookie` values. */
+  /** `Set-Cookie` values for the answer. */
   readonly cookies: readonly string[];
 }
 
 /**
- * `state` of a logout: random, bound to the browser by a cookie of its own, and used once.
+ * Creates and redeems the `state` of a logout: a random value, bound to one browser and usable once.
  *
- * The cookie binds it (nobody else has it), the recorded logout uses it up (on whichever replica), and where it leads
- * is checked against the allow-list again on return.
+ * A cookie that only this browser has binds the `state`. The recorded logout stores the first return, so no replica
+ * accepts the `state` again. The callback checks the return URL against the allow-list once more.
  */
 @Injectable()
 export class LogoutStates {
   constructor(private readonly repository: SessionRepository) {}
 
-  /** @param origin the app's public origin: its scheme says whether the cookie is `Secure` */
+  /** @param origin the app's public origin; its scheme decides whether the cookie is `Secure` */
   create(returnTo: string, origin: string): LogoutState {
     const state = randomBytes(32).toString('base64url');
     return { state, logoutId: logoutIdOf(state), cookie: setCookie(cookieOf(state, origin), returnTo, MAX_AGE) };
   }
 
   /**
-   * Uses a `state` up.
+   * Accepts a `state` once; after that it is invalid.
    *
    * @param cookieHeader the request's `Cookie`
    * @throws {StoreUnavailableError} 503
@@ -61,7 +61,10 @@ function logoutIdOf(state: string): string {
   return digest(['state', state]);
 }
 
-/** One cookie a logout, so that two at once in one browser don't meet; named by a hash, so that none is a known name. */
+/**
+ * Each logout has its own cookie, so that two logouts in one browser do not overwrite each other. The name contains a
+ * hash of `state`, so that a request can't choose a `state` that names another cookie.
+ */
 function cookieOf(state: string, origin: string): CookieOptions {
   const secure = origin.startsWith('https:');
   const name = `${secure ? '__Host-' : ''}oneid-logout-${digest(['cookie', state]).slice(0, 16)}`;

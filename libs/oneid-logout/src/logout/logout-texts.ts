@@ -6,16 +6,16 @@ interface Text {
 }
 
 interface ActionText extends Text {
-  /** On its button or link. */
+  /** Text of the button or link. */
   readonly action: string;
 }
 
 interface QuestionText extends ActionText {
-  /** On the link of whoever does not want to. */
+  /** Text of the cancel link. */
   readonly cancel: string;
 }
 
-/** What people read on the library's own pages. */
+/** Texts of the library's own pages, for one language. */
 export interface LogoutTexts {
   readonly loggingOut: ActionText;
   readonly question: QuestionText;
@@ -55,16 +55,16 @@ export const logoutTexts: Readonly<Record<Language, LogoutTexts>> = {
 };
 
 /**
- * The language of our pages: what the app asks OneID for; else Vietnamese where the browser prefers it to English
- * (RFC 9110 §12.5.4).
+ * The language of the library's pages: the first one in `uiLocales` that the library has; else Vietnamese if the
+ * browser prefers it to English (RFC 9110 §12.5.4); else English.
  *
- * @param uiLocales as in `vi en`
- * @param acceptLanguage as in `vi-VN, en;q=0.8`
+ * @param uiLocales for example `vi en`
+ * @param acceptLanguage for example `vi-VN, en;q=0.8`
  */
 export function languageOf(uiLocales: string | undefined, acceptLanguage: string | string[] | undefined): Language {
   const asked = uiLocales?.split(' ').map(primaryOf).find(isLanguage);
   if (asked !== undefined) return asked;
-  // of no header, too: its one range is of no language
+  // a missing header becomes the text `undefined`, which matches no language
   const ranges = String(acceptLanguage).split(',').map(rangeOf);
   return bestOf('vi', ranges) > bestOf('en', ranges) ? 'vi' : 'en';
 }
@@ -77,7 +77,7 @@ interface LanguageRange {
 function rangeOf(range: string): LanguageRange {
   const [, ...parameters] = range.split(';');
   const tag = range.replace(/;.*/s, '');
-  // who takes any language takes the default
+  // `*` accepts any language, so it counts as English, the default
   return { language: tag.trim() === '*' ? 'en' : primaryOf(tag), weight: weightOf(parameters) };
 }
 
@@ -93,7 +93,7 @@ function isLanguage(tag: string): tag is Language {
   return Object.hasOwn(logoutTexts, tag);
 }
 
-/** 0 for what is no weight, too: a range that nobody can read is none. */
+/** A missing weight counts as 1. An invalid weight counts as 0, so the range is ignored. */
 function weightOf(parameters: readonly string[]): number {
   if (parameters.length === 0) return 1;
   const weight = /^\s*q=(0\.\d{0,3}|1(?:\.0{0,3})?)\s*$/i.exec(parameters.join(';'))?.[1];

@@ -26,36 +26,36 @@ import { LogoutStates } from './logout-state.js';
 import { type Language, languageOf } from './logout-texts.js';
 
 export interface StartLogoutOptions {
-  /** The session that logs out, as from `@CurrentSession()`; without one only the browser is sent to OneID. */
+  /** The session to log out, for example from `@CurrentSession()`. Without it, `start` ends no session here. */
   readonly session?: SessionFacts | undefined;
-  /** The ID token of the sign-in; by default the one that was kept (which takes the option `secrets`). */
+  /** The ID token of the sign-in. Default: the stored ID token, which needs the option `secrets`. */
   readonly idTokenHint?: string | undefined;
-  /** Where the browser shall land in the end: `defaultReturnUrl`, or one of `allowedReturnUrls`. */
+  /** Where the browser goes after the logout: `defaultReturnUrl` (the default) or one of `allowedReturnUrls`. */
   readonly returnTo?: string | undefined;
-  /** Which client logs out; by default the session's, or the only one there is. */
+  /** The client that logs out. Default: the session's client, or the only configured client. */
   readonly clientId?: string | undefined;
-  /** `logout_hint`: who is to be logged out, as the provider knows them. */
+  /** `logout_hint`: names the user to log out, in a form that the provider knows. */
   readonly logoutHint?: string | undefined;
-  /** `ui_locales`: languages for the provider's page, as in `vi en`, and for our own, which know these two. */
+  /** `ui_locales`: languages for the provider's pages and for ours, for example `vi en`; ours have only these two. */
   readonly uiLocales?: string | undefined;
-  /** Further parameters for the provider, under names that have no option here. */
+  /** Additional parameters for the provider. Names that the library itself sets are refused. */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface StartedLogout extends EndSessionRequest {
-  /** `Set-Cookie` values to answer with: they bind `state` to this browser, and remove the app's `clearCookies`. */
+  /** `Set-Cookie` values for the answer: they bind `state` to this browser and remove the app's `clearCookies`. */
   readonly cookies: readonly string[];
 }
 
 export interface RespondOptions extends StartLogoutOptions {
-  /** Let a GET start a logout without asking; any link on the app's own pages can then log a user out. */
+  /** A GET may start a logout without a confirmation page. Any link on the app's own pages can then log a user out. */
   readonly allowGet?: boolean;
 }
 
-/** How many sessions to end with one statement. */
+/** How many sessions {@link LogoutService.endOthers} ends with one statement. */
 const PAGE = 256;
 
-/** Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0), and ends sessions on an administrator's word. */
+/** Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0), and ends sessions for administrators and users. */
 @Injectable()
 export class LogoutService {
   constructor(
@@ -74,10 +74,10 @@ export class LogoutService {
    * Ends the session here, on every replica, and returns the request that takes the browser to OneID
    * (RP-Initiated Logout 1.0 §2).
    *
-   * @throws {InvalidLogoutRequestError} 400: nothing has been ended. `return_url_not_allowed`, `client_unknown`,
+   * @throws {InvalidLogoutRequestError} 400: the session has not ended. `return_url_not_allowed`, `client_unknown`,
    *   `client_ambiguous`, `parameter_reserved`
-   * @throws {StoreUnavailableError} 503: the session has not been ended; don't send the browser on
-   * @throws {ProviderUnavailableError} 503: the session has been ended here, but OneID can't be reached
+   * @throws {StoreUnavailableError} 503: the session may still be alive; don't send the browser to OneID
+   * @throws {ProviderUnavailableError} 503: the session has ended here, but OneID can't be reached
    */
   async start(options: StartLogoutOptions): Promise<StartedLogout> {
     const { session } = options;
@@ -93,7 +93,7 @@ export class LogoutService {
     if (endpoint === undefined) throw new ProviderUnavailableError('The provider has no end_session_endpoint');
     const idTokenHint =
       idToken !== undefined && isUsableHint(idToken, issuer, client.clientId, session?.sid) ? idToken : undefined;
-    // without a session nothing is on record that could use the state up
+    // the recorded logout makes a state usable once; without a session, no logout is recorded
     const usesState = session !== undefined && idTokenHint !== undefined;
     const request = endSessionRequest(endpoint, client, {
       ...options,
@@ -105,33 +105,36 @@ export class LogoutService {
   }
 
   /**
-   * Starts a logout and answers the request: with a page that goes on to OneID by itself, or `{ url }` for a caller
-   * that accepts JSON only (and `method`, `action`, `fields` beside it when the URL is too long). A POST must come from
-   * this site; where that can't be told, and for a GET without `allowGet`, a page asks first, whose form is posted to
-   * the same path, and from which a link leads back to `defaultReturnUrl`.
+   * Starts a logout and answers the request. A browser gets a page that goes on to OneID by itself. A caller that
+   * accepts only JSON gets `{ url }`, and also `method`, `action` and `fields` when the URL is too long.
    *
-   * Without a `session` it is the live one that the request carries (`sessionFrom`), if any. With none, or a dead one,
-   * there is no hint either: OneID asks the user, and keeps the browser.
+   * A POST must come from this site. The browser first gets a confirmation page if the origin of a POST is unknown, for
+   * a GET without `allowGet`, and for a GET that may come from another site. The form of that page is posted to the
+   * same path; its cancel link goes to `defaultReturnUrl`.
    *
-   * What {@link start} can't do for want of the store or of OneID, a browser is told by a page with status 503. All these
-   * pages are in Vietnamese or English: the first of `uiLocales` that is either, else as the browser prefers.
+   * Without `session`, the library takes the live session that the request carries (`sessionFrom`). If the request
+   * carries no live session, the library has no stored ID token hint. OneID then asks the user and does not send the
+   * browser back, unless the caller gives `idTokenHint`.
    *
-   * @param request the framework's request, as from `@Req()`
-   * @param response the framework's response, as from `@Res()`
-   * @throws {CrossSiteLogoutError} 403: another site's POST, or a caller of JSON who would have to be asked
+   * If the store or OneID is unavailable, a browser gets a page with status 503. All these pages are in Vietnamese or
+   * English: the first of the two in `uiLocales`, else the language that the browser prefers.
+   *
+   * @param request the framework's request, for example from `@Req()`
+   * @param response the framework's response, for example from `@Res()`
+   * @throws {CrossSiteLogoutError} 403: a POST from another site, or a JSON request that needs a confirmation page
    * @throws {InvalidLogoutRequestError} 400, as {@link start}
-   * @throws {StoreUnavailableError} 503, to callers of JSON: the session has not been ended
-   * @throws {ProviderUnavailableError} 503, to callers of JSON: the session has been ended here, not at OneID
+   * @throws {StoreUnavailableError} 503, only for a JSON request: the session may still be alive
+   * @throws {ProviderUnavailableError} 503, only for a JSON request: the session has ended here, but not at OneID
    */
   async respond(request: SessionRequest, response: unknown, options: RespondOptions): Promise<void> {
     sendAnswer(this.adapterHost.httpAdapter, response, await this.answer(request, options));
   }
 
   /**
-   * Ends one session, on an administrator's word and for good; others of the same browser login live on.
+   * Ends one session for good, for an administrator. Other sessions of the same browser login stay alive.
    *
-   * @returns false when there is none of this id
-   * @throws {StoreUnavailableError} 503: the session has not been ended
+   * @returns false when no session has this id
+   * @throws {StoreUnavailableError} 503: the session may still be alive
    */
   async end(sessionId: string): Promise<boolean> {
     const checked = await this.repository.check(sessionId);
@@ -141,13 +144,13 @@ export class LogoutService {
   }
 
   /**
-   * Ends every session that a user has now, on an administrator's word; a later sign-in lives. One statement, however
-   * many sessions.
+   * Ends every session that a user has now, for an administrator. Sessions of a later sign-in stay alive. One logout is
+   * recorded for any number of sessions.
    *
-   * @param user.issuer may be left out where all clients have the same
-   * @throws {InvalidLogoutRequestError} 400: nothing has been ended. `client_ambiguous`, `client_unknown`,
+   * @param user.issuer optional if all clients have the same issuer
+   * @throws {InvalidLogoutRequestError} 400: no session has ended. `client_ambiguous`, `client_unknown`,
    *   `user_invalid`
-   * @throws {StoreUnavailableError} 503: nothing has been ended
+   * @throws {StoreUnavailableError} 503: the sessions may still be alive
    */
   async endAll(user: { readonly sub: string; readonly issuer?: string }): Promise<void> {
     const issuers = new Set(this.clients.all.map((client) => client.provider));
@@ -157,7 +160,7 @@ export class LogoutService {
     if (this.clients.at(issuer).length === 0) {
       throw new InvalidLogoutRequestError('client_unknown', 'No client of this issuer is configured');
     }
-    // programs without types give undefined where a request had none
+    // a JavaScript caller may pass undefined, for example if its request has no `sub`
     if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
       throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
     }
@@ -165,15 +168,15 @@ export class LogoutService {
   }
 
   /**
-   * Ends for good, as {@link end} does, all other sessions that the user of this one has now: to sign out everywhere else.
-   * They are those of all clients that share the database, also in the same browser. Bearer tokens that were never
-   * registered are not among them.
+   * Signs the user out everywhere else: ends for good, as {@link end} does, all other sessions that this session's user
+   * has now. This includes the sessions of all clients that share the database, also in the same browser. It does not
+   * include bearer tokens that were never registered.
    *
-   * @param session as from `@CurrentSession()`; it lives on
-   * @returns how many have been ended
-   * @throws {InvalidLogoutRequestError} 400 `session_not_registered`: what is known by a bearer token has no `id`, by which
-   *   it could be told from the others. Nothing has been ended
-   * @throws {StoreUnavailableError} 503: some may have been ended, the newest first; calling again goes on
+   * @param session for example from `@CurrentSession()`; it stays alive
+   * @returns how many sessions this call has ended
+   * @throws {InvalidLogoutRequestError} 400 `session_not_registered`: a session that is known only by a bearer token
+   *   has no `id`, so the library can't tell it from the user's other sessions. No session has ended
+   * @throws {StoreUnavailableError} 503: some sessions may have ended, the newest first; call again to end the others
    */
   async endOthers(session: SessionFacts): Promise<number> {
     const { id, issuer, sub } = session;
@@ -192,14 +195,14 @@ export class LogoutService {
         'admin',
       );
       if (page.length < PAGE) return count;
-      // those of that same millisecond that are dealt with are not alive any more
+      // the next page starts in the same millisecond: it may have more sessions, and ended ones are not found again
       registeredUntil = page.at(-1)?.registeredAt;
     }
   }
 
   /**
-   * For a health page or a gauge: how many logouts still have refresh tokens to revoke at OneID, or to look for. Those
-   * that fail are tried again for as long as the tokens may live; the log says why.
+   * For a health page or a gauge: counts the logouts whose refresh tokens the library must still revoke at OneID, or
+   * must still look for. It retries a failed revocation for as long as the token may live; the log gives the reason.
    *
    * @throws {StoreUnavailableError} 503
    */
@@ -235,7 +238,7 @@ export class LogoutService {
     }
   }
 
-  /** For a route that is not guarded: without it, its user would be sent to OneID and stay signed in here. */
+  /** For a route without the guard: otherwise the browser would go to OneID, but the session here would live on. */
   private async sessionOf(request: SessionRequest): Promise<SessionFacts | undefined> {
     const carried = await this.liveness.resolveSession(request);
     return carried && (await this.liveness.findAlive(carried));
@@ -259,7 +262,7 @@ export class LogoutService {
     return client;
   }
 
-  /** Read before the session ends: its tokens are erased then. */
+  /** Call this before the session ends, because the library then erases the session's tokens. */
   private async idTokenOf({ session, idTokenHint }: StartLogoutOptions): Promise<string | undefined> {
     if (idTokenHint !== undefined || session?.id === undefined) return idTokenHint;
     return (await this.vault.load(session.id))?.idToken;

@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import { type Clock } from '../clock.js';
 
 /**
- * Something fetched from the provider and kept: one fetch at a time, and after each attempt, failed ones too, a
- * cool-down in which nothing is fetched.
+ * Caches one fetched value, such as the provider's keys. One fetch runs at a time. After each attempt, also a failed
+ * one, the next fetch waits for a cool-down.
  */
 export class CachedResource<T> {
   private value: { readonly content: T; readonly fetchedAt: number } | undefined;
@@ -12,7 +12,7 @@ export class CachedResource<T> {
   private underWay: Promise<void> | undefined;
   private attempts = 0;
 
-  /** @param times milliseconds: `maxAge` until it is fetched again, `coolDown` between two attempts */
+  /** @param times milliseconds: `maxAge` of the cached value, `coolDown` between two attempts */
   constructor(
     private readonly load: () => Promise<T>,
     private readonly clock: Clock,
@@ -25,14 +25,18 @@ export class CachedResource<T> {
     return this.failure !== undefined;
   }
 
-  /** What is kept, fetched anew when it is too old; an old one is better than none. */
+  /**
+   * The cached value, fetched again when it is older than `maxAge`. If that fetch fails, the caller gets the old value.
+   *
+   * @throws the error of the last attempt, when no attempt has succeeded yet
+   */
   async get(): Promise<T> {
     if (this.value === undefined || this.isPast(this.value.fetchedAt, this.times.maxAge)) await this.refresh();
     if (this.value === undefined) throw this.failure?.error;
     return this.value.content;
   }
 
-  /** Fetches anew, unless the cool-down forbids it. */
+  /** Fetches the value again, unless the cool-down forbids it. Never throws: see {@link failed}. */
   async refresh(): Promise<void> {
     if (this.underWay === undefined) {
       if (this.attemptedAt !== undefined && !this.isPast(this.attemptedAt, this.times.coolDown)) return;
@@ -44,13 +48,13 @@ export class CachedResource<T> {
     await this.underWay;
   }
 
-  /** Starts to watch: tells, when asked later, whether what is kept by then was asked for after the watch began. */
+  /** @returns a function that says whether the fetch of the cached value began after this call and succeeded */
   watch(): () => boolean {
     const before = this.attempts;
     return () => this.failure === undefined && this.attempts > before;
   }
 
-  /** What is kept is the newest there is to know about this moment (milliseconds). */
+  /** Did the last attempt succeed, and did it begin at this moment (milliseconds) or later? */
   isNewerThan(moment: number): boolean {
     return this.failure === undefined && this.value !== undefined && this.value.fetchedAt >= moment;
   }
@@ -67,7 +71,7 @@ export class CachedResource<T> {
     }
   }
 
-  /** A clock that has stepped back counts as past: it must not stop the fetching for as long as it stepped. */
+  /** A clock that has stepped back counts as past; otherwise fetching would stop until the clock has caught up. */
   private isPast(since: number, duration: number): boolean {
     const elapsed = this.clock.now() - since;
     return elapsed < 0 || elapsed >= duration;

@@ -39,7 +39,7 @@ const IsSigningKey = () =>
     (value) => isPrivateKey(value) && signsWith(value as JWK),
   );
 
-/** Can this key sign with the `alg` that it names? */
+/** Do the key's type and curve fit the `alg` that it names? */
 function signsWith({ kty, crv, alg = '' }: JWK): boolean {
   if (!ASYMMETRIC_ALGORITHMS.includes(alg)) return false;
   if (/^[RP]S/.test(alg)) return kty === 'RSA';
@@ -65,12 +65,12 @@ class ProviderMetadataSchema {
   @IsEndpoint()
   readonly end_session_endpoint!: string;
 
-  /** Without it no refresh token can be revoked. */
+  /** Without it the library can't revoke refresh tokens. */
   @IsOptional()
   @IsEndpoint()
   readonly revocation_endpoint?: string | undefined;
 
-  /** For `private_key_jwt`: Hydra takes only assertions whose audience it is. */
+  /** Needed for `private_key_jwt`: Hydra accepts an assertion only if its audience is this URL. */
   @IsOptional()
   @IsEndpoint()
   readonly token_endpoint?: string | undefined;
@@ -78,9 +78,12 @@ class ProviderMetadataSchema {
 
 /** One registration of this app at a provider. */
 class ClientSchema {
-  /** The provider, as in `https://oauth.example/`; the trailing slash does not matter, what discovery says does. */
+  /**
+   * The provider's URL, such as `https://oauth.example/`. Without `metadata`, its trailing slash does not matter:
+   * discovery gives the exact issuer. With `metadata`, the `iss` of a token must equal this value exactly.
+   */
   @IsProviderUrl()
-  // stored with the slash that discovery may add
+  // one less than the column: discovery may add a slash to the stored issuer
   @MaxLength(254)
   readonly issuer!: string;
 
@@ -89,13 +92,13 @@ class ClientSchema {
   @MaxLength(255)
   readonly clientId!: string;
 
-  /** Needed to revoke refresh tokens of a confidential client. */
+  /** A confidential client needs it to revoke refresh tokens. */
   @IsOptional()
   @IsString()
   @IsNotEmpty()
   readonly clientSecret?: string | undefined;
 
-  /** How the client authenticates to revoke tokens; by default `client_secret_basic` with a secret, else `none`. */
+  /** How the client authenticates to revoke tokens: by default `client_secret_basic`, or `none` without a secret. */
   @IsOptional()
   @IsIn(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
   readonly tokenEndpointAuthMethod?:
@@ -107,27 +110,27 @@ class ClientSchema {
   readonly clientAssertionSigningKey?: JWK | undefined;
 
   /**
-   * Where OneID sends the browser after a logout: the public URL of this module's `/logout/callback`, character for
-   * character as registered there. Its origin is taken for this app's public origin.
+   * Where OneID sends the browser after a logout: the public URL of this module's `/logout/callback`, exactly as
+   * registered at OneID. The library takes its origin as the app's public origin.
    */
   @IsRedirectUri()
   readonly postLogoutRedirectUri!: string;
 
-  /** Every endpoint by hand; without it they are discovered. */
+  /** The provider's endpoints, given by hand. Without this option the library discovers them. */
   @IsOptional()
   @ValidateNested()
   readonly metadata?: ProviderMetadataOptions | undefined;
 
   /**
-   * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 and HS512 they are verified with the
-   * client secret (32, 48, 64 bytes at least) and never with the provider's keys.
+   * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 or HS512 the library verifies them with
+   * the client secret (at least 32, 48 or 64 bytes), never with the provider's keys.
    */
   @IsIn([...ASYMMETRIC_ALGORITHMS, ...Object.keys(LEAST_SECRET_LENGTH)])
   readonly idTokenSignedResponseAlg?: string = 'RS256';
 
   /**
-   * Take ID tokens and logout tokens encrypted with this `alg`, and no others; it takes `decryptionKeys`. An encrypted ID
-   * token is not sent to OneID as a hint: only this app could read it.
+   * Accept only ID tokens and logout tokens that are encrypted with this `alg`. Needs `decryptionKeys`. The library
+   * sends no encrypted ID token to OneID as a hint, because only this app could read it.
    */
   @IsOptional()
   @IsIn(KEY_MANAGEMENT_ALGORITHMS)
@@ -137,31 +140,31 @@ class ClientSchema {
   @IsIn(CONTENT_ENCRYPTION_ALGORITHMS)
   readonly idTokenEncryptedResponseEnc?: string = 'A128CBC-HS256';
 
-  /** Private keys that open encrypted tokens: the newest, and older ones for as long as they may be in use. */
+  /** Private keys that decrypt tokens: the newest key, and older keys while OneID may still use them. */
   @IsArray()
   @ArePrivateKeys()
   readonly decryptionKeys?: readonly JWK[] = [];
 
   /**
-   * Where `state` travels: as the parameter of its own that RP-Initiated Logout 1.0 §2 describes, inside
-   * `post_logout_redirect_uri` as OneID's page shows (the registration must allow it), or in `both`.
+   * Where `state` travels. `parameter`: as its own parameter (RP-Initiated Logout 1.0 §2). `redirectUri`: inside
+   * `post_logout_redirect_uri`, as OneID's page shows; the registration must allow it. `both`: in both places.
    */
   @IsIn(['parameter', 'redirectUri', 'both'])
   readonly statePlacement?: 'parameter' | 'redirectUri' | 'both' = 'parameter';
 
-  /** Refuse logout tokens without `exp` (Back-Channel Logout 1.0 §2.4); OneID sends none. */
+  /** Refuse logout tokens without `exp` (Back-Channel Logout 1.0 §2.4). OneID's logout tokens have no `exp`. */
   @IsBoolean()
   readonly requireLogoutTokenExp?: boolean = false;
 
-  /** Refuse logout tokens whose `typ` is not `logout+jwt`; OneID's is `JWT`. */
+  /** Refuse logout tokens whose `typ` is not `logout+jwt`. OneID sends `JWT`. */
   @IsBoolean()
   readonly strictLogoutTokenTyp?: boolean = false;
 
-  /** What a logout of one browser login ends: its own sessions, or all sessions of its user. */
+  /** `session`: a logout of one browser login ends its own sessions. `user`: it ends all sessions of the user. */
   @IsIn(['session', 'user'])
   readonly logoutScope?: 'session' | 'user' = 'session';
 
-  /** Don't revoke refresh tokens when a session is ended; they are erased here all the same. */
+  /** Do not revoke refresh tokens when a session is ended. The library still erases its own copies. */
   @IsBoolean()
   readonly keepOfflineTokens?: boolean = false;
 }
@@ -177,14 +180,14 @@ type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'metadata' | 'idT
 /** A client's options with all defaults filled in. */
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
 
-/** A client as it was given, over the defaults; not checked yet. */
+/** Lays the given client options over the defaults. Does not check them. */
 export function clientWithDefaults(given: unknown): ClientSchema {
   return fill(new ClientSchema(), given, {
     metadata: (metadata) => fill(new ProviderMetadataSchema(), metadata, {}),
   });
 }
 
-/** A client that has been checked, with the defaults that depend on other options. */
+/** Fills in the defaults that depend on other options. The caller has checked the client before. */
 export function resolveClient(client: OneIdClientOptions): ResolvedClientOptions {
   return Object.assign({}, client, {
     tokenEndpointAuthMethod:
@@ -192,7 +195,7 @@ export function resolveClient(client: OneIdClientOptions): ResolvedClientOptions
   }) as ResolvedClientOptions;
 }
 
-/** What is fine option by option, but not together. */
+/** Faults between options that are valid one by one. */
 export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
   const faults: string[] = [];
   clients.forEach((client, index) => {
@@ -203,7 +206,7 @@ export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
     if (siblings.some((earlier) => earlier.clientId === client.clientId)) {
       faults.push(`clients[${index}] is the same client as one before it`);
     }
-    // one provider can't have two sets of endpoints, and endpoints by hand come with an exact issuer
+    // one provider has one set of endpoints; with endpoints by hand, the issuers must be equal too, slash included
     if (siblings.some((earlier) => providerOf(earlier) !== providerOf(client))) {
       faults.push(`clients[${index}] gives another issuer or metadata than one before it with the same provider`);
     }

@@ -1,12 +1,12 @@
 import { compactVerify, errors } from 'jose';
 import { type SignatureResult, type TokenKeys } from './token-keys.js';
 
-/** Least length of a secret by algorithm, bytes (RFC 7518 §3.2). */
+/** Minimum length of a secret for each algorithm, bytes (RFC 7518 §3.2). */
 export const LEAST_SECRET_LENGTH: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
 
 /**
- * The client's secret as the key of its tokens (OpenID Connect Core 1.0 §10.1). No JWKS comes near it: a public key
- * taken for a secret is the oldest forgery there is.
+ * Verifies a client's tokens with the client's secret (OpenID Connect Core 1.0 §10.1). It never uses a JWKS: an
+ * attacker knows the public keys, and could sign a token with one of them as the secret.
  */
 export class ClientSecretKeys implements TokenKeys {
   private readonly secret: Uint8Array;

@@ -5,23 +5,23 @@ import { InvalidIdTokenError } from '../oneid-logout.errors.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { openToken } from './token-decryption.js';
 
-/** What an ID token that passed all checks says. */
+/** The content of an ID token that has passed all checks. */
 export interface VerifiedIdToken {
   readonly issuer: string;
   readonly clientId: string;
   readonly sub: string;
   readonly sid?: string;
-  /** `iat`, seconds. */
+  /** `iat`: the provider's clock, seconds. */
   readonly issuedAt: number;
-  /** Hash of what was signed: the same token, the same hash. */
+  /** Hex SHA-256 of the token's signed part. The same token always gives the same hash. */
   readonly idTokenHash: string;
   readonly logoutScope: 'session' | 'user';
 }
 
-/** How old an ID token may be when it is registered: seconds. */
+/** Maximum age of an ID token at registration, seconds: only a sign-in registers, and its token is new. */
 export const ID_TOKEN_MAX_AGE = 300;
 
-/** Longest `sub` and `sid` that are stored; OpenID Connect Core 1.0 §2 limits `sub` to 255. */
+/** Longest `sub` and `sid` that the database stores, characters; OpenID Connect Core 1.0 §2 limits `sub` to 255. */
 const MAX_LENGTH = 255;
 
 /** Verifies fresh ID tokens (OpenID Connect Core 1.0 §3.1.3.7). */
@@ -34,8 +34,8 @@ export class IdTokenVerifier {
   ) {}
 
   /**
-   * @throws {InvalidIdTokenError} 401
-   * @throws {ProviderUnavailableError} 503
+   * @throws {InvalidIdTokenError} 401: a check failed
+   * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had now
    */
   async verify(idToken: string, expected: { readonly nonce?: string | undefined }): Promise<VerifiedIdToken> {
     const { jws, openedFor } = await this.open(idToken);
@@ -80,7 +80,7 @@ export class IdTokenVerifier {
   }
 
   private async open(idToken: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {
-    // programs without types give undefined where the scope openid was not asked for
+    // an app in plain JavaScript passes undefined when it did not ask for the scope openid
     refuseUnless(typeof (idToken as unknown) === 'string', 'is missing');
     if (idToken.split('.').length !== 5) return { jws: idToken };
     const opened = await openToken(idToken, this.clients.all).catch(() => 'failed' as const);
@@ -103,11 +103,11 @@ function refuseUnless(condition: boolean, fault: string): asserts condition {
 
 function isName(value: unknown): value is string {
   if (typeof value !== 'string' || value === '' || value.length > MAX_LENGTH) return false;
-  // not every database can store these as they are
+  // not every database can store NUL and lone surrogates unchanged
   return !value.includes('\0') && !/\p{Surrogate}/u.test(value);
 }
 
-/** Not the signature: some algorithms let anybody turn a valid one into another. */
+/** Leaves out the signature: with some algorithms an attacker can turn a valid signature into another valid one. */
 function hashOfSigned(jws: string): string {
   return createHash('sha256')
     .update(jws.slice(0, jws.lastIndexOf('.')))

@@ -6,27 +6,27 @@ import { openToken } from './token-decryption.js';
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** How old a logout token may be, seconds: OneID resends the same one when we could not take it. */
+/** Maximum age of a logout token, seconds: OneID sends the same token again after a 503. */
 const MAX_AGE = 600;
 
-/** Longest token that is looked at: characters. */
+/** Longest token that the library parses, characters. */
 const MAX_TOKEN_LENGTH = 16 * 1024;
 
-/** Longest `sid`, `sub` and `jti`: characters. */
+/** Longest `sid`, `sub` and `jti`, characters. */
 const MAX_NAME_LENGTH = 255;
 
 const MALFORMED = 'the logout token is not a signed JWT';
 
-/** What a verified logout token says. */
+/** The content of a verified logout token. */
 export interface VerifiedLogoutToken {
   readonly issuer: string;
   readonly clientId: string;
   readonly jti: string;
-  /** Seconds, the provider's clock. */
+  /** The provider's clock, seconds. */
   readonly iat: number;
   readonly sid?: string | undefined;
   readonly sub?: string | undefined;
-  /** `user`: a logout of one login ends all sessions of its user. */
+  /** The client's option `logoutScope`. `user`: this logout ends all sessions of the user. */
   readonly scope: 'session' | 'user';
 }
 
@@ -40,10 +40,10 @@ export class LogoutTokenVerifier {
   ) {}
 
   /**
-   * Checks in a fixed order, the cheapest first: nothing is fetched for a token that any other check refuses.
+   * Checks in a fixed order, the cheapest first. It asks the provider only when all checks without a fetch have passed.
    *
-   * @throws {InvalidLogoutTokenError} 400
-   * @throws {ProviderUnavailableError} 503: the provider's configuration or keys can't be had, so nothing is decided
+   * @throws {InvalidLogoutTokenError} 400: a check failed
+   * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had, so the token stays undecided
    */
   async verify(token: string): Promise<VerifiedLogoutToken> {
     const { jws, openedFor } = await this.open(token);
@@ -60,7 +60,7 @@ export class LogoutTokenVerifier {
     const { iss: issuer } = claims;
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
     refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a known provider');
-    // the provider's clock may be behind: keys fetched just before may be older than the token all the same
+    // if the provider's clock is behind ours, the token is newer than its iat says: add the tolerance
     const issuedAt = (logout.iat + this.clockTolerance) * 1000;
     const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, issuedAt);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the signing key is not known');
@@ -68,7 +68,7 @@ export class LogoutTokenVerifier {
     return { ...logout, issuer };
   }
 
-  /** Takes an encrypted token out of its envelope (BC-14); from then on it is checked like any other. */
+  /** Decrypts an encrypted token (BC-14). The token inside is then checked like any other. */
   private async open(token: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {
     const parts = token.split('.', 6).length;
     refuseUnless(token.length <= MAX_TOKEN_LENGTH && (parts === 3 || parts === 5), 'logout_token_malformed', MALFORMED);
@@ -85,7 +85,7 @@ export class LogoutTokenVerifier {
     return { jws: opened.jws, openedFor: opened.clients };
   }
 
-  /** Whose token it is, and whether it is of the kind that client takes: BC-3, BC-4, BC-9. */
+  /** Finds the client that the token is for, and checks the header against this client's options: BC-3, BC-4, BC-9. */
   private checkAddress(header: ProtectedHeaderParameters, claims: JWTPayload): OneIdClient {
     const { iss, aud } = claims;
     refuseUnless(

@@ -5,14 +5,14 @@ import { withoutSlash } from '../rule/issuer.js';
 import { OneIdProvider } from './oneid-provider.js';
 import { type TokenKeys } from './token-keys.js';
 
-/** One of our registrations at a provider: its settings, all defaults filled in. */
+/** A configured client: its options with all defaults, its provider and its keys. */
 export type OneIdClient = ResolvedClientOptions & {
   readonly provider: OneIdProvider;
-  /** What its ID tokens and logout tokens are verified with. */
+  /** Verify the client's ID tokens and logout tokens. */
   readonly keys: TokenKeys;
 };
 
-/** The configured clients, and whom a token is for. */
+/** The configured clients. Finds the client that a token is for. */
 export class OneIdClients {
   readonly all: readonly OneIdClient[];
 
@@ -29,12 +29,16 @@ export class OneIdClients {
     });
   }
 
-  /** Our clients at the issuer that an `iss` names, trailing slash or not; needs no fetch. */
+  /** The configured clients at the issuer that `iss` names, with or without a trailing slash. Needs no fetch. */
   at(iss: string): OneIdClient[] {
     return this.all.filter((client) => client.provider.mayBe(iss));
   }
 
-  /** How far a logout at this issuer reaches: `user` only when all our clients there say so. */
+  /**
+   * How far a logout at this issuer reaches: `user` only when all configured clients there have this scope.
+   *
+   * @returns undefined when no client at this issuer is configured
+   */
   logoutScopeAt(iss: string): 'session' | 'user' | undefined {
     const scopes = this.at(iss).map((client) => client.logoutScope);
     return scopes.find((scope) => scope === 'session') ?? scopes[0];
@@ -48,7 +52,7 @@ export class OneIdClients {
   /**
    * The client that a token's audience names.
    *
-   * @returns undefined when none of ours is in it, or somebody else is
+   * @returns undefined when the audience is empty, or names a client that is not configured here
    */
   inAudience(iss: string, aud: unknown): OneIdClient | undefined {
     const audience: unknown[] = Array.isArray(aud) ? aud : [aud];

@@ -6,7 +6,7 @@ import { withoutSlash } from '../rule/issuer.js';
 import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
 
-/** What the library uses of OpenID Connect Discovery 1.0 §3, under its wire names. */
+/** The fields of OpenID Connect Discovery 1.0 §3 that the library uses, under their wire names. */
 export interface ProviderMetadata {
   readonly issuer: string;
   readonly jwks_uri: string;
@@ -15,6 +15,7 @@ export interface ProviderMetadata {
   readonly token_endpoint?: string | undefined;
 }
 
+/** The age at which metadata is fetched again, and the pause between two attempts: milliseconds. */
 const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 10 * 1000 };
 
 /** One OpenID provider: its metadata and its keys, shared by all its clients. */
@@ -24,7 +25,7 @@ export class OneIdProvider {
 
   /**
    * @param issuer as configured, with or without the trailing slash
-   * @param given every endpoint by hand: then nothing is discovered
+   * @param given the metadata from the options; the provider is then not asked for it
    */
   constructor(
     readonly issuer: string,
@@ -38,9 +39,9 @@ export class OneIdProvider {
   }
 
   /**
-   * The provider's metadata; its `issuer` is what `iss` must equal exactly.
+   * The provider's metadata. The `iss` of a token must equal its `issuer` exactly.
    *
-   * @throws {ProviderUnavailableError} 503
+   * @throws {ProviderUnavailableError} 503: the metadata has never been fetched, and can't be fetched now
    */
   async metadata(): Promise<ProviderMetadata> {
     if (this.given !== undefined) return this.given;
@@ -52,10 +53,10 @@ export class OneIdProvider {
   }
 
   /**
-   * Is this `iss` exactly what the provider calls itself? An upgrade may change its slash, so it is asked again before
-   * one that differs by no more is refused.
+   * Is this `iss` exactly the provider's issuer? An upgrade of OneID may add or remove the trailing slash. If only the
+   * slash differs, the metadata is fetched again before the `iss` is refused.
    *
-   * @throws {ProviderUnavailableError} 503
+   * @throws {ProviderUnavailableError} 503: the metadata can't be fetched now
    */
   async isIssuer(iss: string): Promise<boolean> {
     if ((await this.metadata()).issuer === iss) return true;
@@ -66,13 +67,13 @@ export class OneIdProvider {
     return false;
   }
 
-  /** Is this `iss` the configured issuer, but for a trailing slash? Needs no fetch, and decides nothing by itself. */
+  /** Is this `iss` the configured issuer, apart from a trailing slash? Needs no fetch; {@link isIssuer} decides. */
   mayBe(iss: string): boolean {
     return withoutSlash(iss) === withoutSlash(this.issuer);
   }
 }
 
-/** OpenID Connect Discovery 1.0 §4; an issuer with or without a trailing slash finds the same provider. */
+/** OpenID Connect Discovery 1.0 §4. The provider's issuer may differ from the configured one by a trailing slash. */
 async function discover(issuer: string, fetch: ProviderFetch): Promise<ProviderMetadata> {
   const bare = withoutSlash(issuer);
   const response = await discoveryRequest(new URL(issuer), {

@@ -1,14 +1,14 @@
-/** Time and size a provider may take for one answer: milliseconds, bytes. */
+/** Limits of one answer from the provider: milliseconds, bytes. */
 const TIMEOUT = 5_000;
 const MAX_SIZE = 512 * 1024;
 
 export type ProviderFetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 /**
- * `fetch` towards the provider: no redirects, at most five seconds and 512 KiB, the body read before it returns.
+ * `fetch` for requests to the provider. It follows no redirect, and reads the whole body before it returns.
  *
- * @param timeout milliseconds
- * @throws when the provider does not answer in time, redirects, or says too much
+ * @param timeout for the whole answer, milliseconds; five seconds by default
+ * @throws when the provider does not answer in time, redirects, or sends more than 512 KiB
  */
 export async function providerFetch(url: string, init: RequestInit = {}, timeout = TIMEOUT): Promise<Response> {
   const response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(timeout) });

@@ -5,14 +5,14 @@ import { CachedResource } from './cached-resource.js';
 import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { type SignatureResult, type TokenKeys } from './token-keys.js';
 
-/** No keys are asked for within so many milliseconds after they were, had or not. */
+/** Pause between two fetches of the keys, milliseconds: forged tokens with unknown keys can't flood the provider. */
 export const KEYS_COOL_DOWN = 30 * 1000;
 
 const TIMES = { maxAge: 60 * 60 * 1000, coolDown: KEYS_COOL_DOWN };
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
 
-/** The provider's signing keys (`jwks_uri`): the only place keys come from, whatever a token's header offers. */
+/** The provider's signing keys, from `jwks_uri` only. Keys that a token's header offers are never used. */
 export class ProviderKeys implements TokenKeys {
   private readonly keys: CachedResource<KeySet>;
 
@@ -24,11 +24,11 @@ export class ProviderKeys implements TokenKeys {
   /**
    * Checks the signature of a compact JWS.
    *
-   * @param algorithm the only one allowed
-   * @param issuedAt when the token may have been issued at the latest, milliseconds: only keys asked for since then, or
-   *   since the token came, can tell that its key is unknown
-   * @throws {ProviderUnavailableError} the keys can't be had or used, or may be older than the token and can't be
-   *   fetched again just now
+   * @param algorithm the only `alg` allowed
+   * @param issuedAt the latest time at which the token may have been issued, milliseconds. Only keys fetched since this
+   *   time, or during this call, prove that the token's key is unknown
+   * @throws {ProviderUnavailableError} 503: the keys can't be had or used; or they may be older than the token, and
+   *   can't be fetched again now
    */
   async verify(jws: string, algorithm: string, issuedAt: number): Promise<SignatureResult> {
     const fetchedSince = this.keys.watch();
@@ -58,12 +58,12 @@ export class ProviderKeys implements TokenKeys {
   }
 }
 
-/** A token that names no key may have been signed by one we have not seen yet, too. */
+/** May a key that we have not fetched yet have signed the token? Also possible when the token names no `kid`. */
 function mayHaveNewKey(result: SignatureResult, jws: string): boolean {
   return result === 'key_unknown' || (result === 'invalid' && decodeProtectedHeader(jws).kid === undefined);
 }
 
-/** A token without `kid`, and several keys that could have signed it. */
+/** Tries each key in turn, because several keys match a token without `kid`. */
 async function verifyWithAny(
   jws: string,
   algorithm: string,
@@ -74,7 +74,7 @@ async function verifyWithAny(
       await compactVerify(jws, key, { algorithms: [algorithm] });
       return 'valid';
     } catch (error) {
-      // a key that can't be used is as good as none, as long as there are others
+      // the next key may fit after a wrong signature or an unusable key; other errors of jose are the token's fault
       if (error instanceof errors.JOSEError && !(error instanceof errors.JWSSignatureVerificationFailed)) break;
     }
   }

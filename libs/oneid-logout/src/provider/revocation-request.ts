@@ -14,10 +14,10 @@ import {
 import { type OneIdClient } from './oneid-clients.js';
 import { providerFetch } from './provider-fetch.js';
 
-/** 4xx that say nothing about the token: too slow, too early, too many. */
+/** 4xx statuses that a retry may cure, because they do not judge the token: timeout, too early, too many requests. */
 const RETRIED = new Set([408, 425, 429]);
 
-/** `refused` for good, or `unavailable` for now; `reason` is for the log and holds no secret. */
+/** `refused`: a retry does not help. `unavailable`: try again later. `reason` is for the log and holds no secret. */
 export type RevocationAnswer =
   | { readonly result: 'revoked' | 'no_endpoint' }
   | { readonly result: 'refused' | 'unavailable'; readonly reason: string };
@@ -49,7 +49,7 @@ export async function requestRevocation(client: OneIdClient, refreshToken: strin
   }
 }
 
-/** The `error` of an answer (RFC 6749 §5.2), if it gave one. */
+/** The `error` of an answer (RFC 6749 §5.2); empty when the answer has no usable one. */
 function codeOf(body: string): string {
   try {
     const { error } = JSON.parse(body) as { error?: unknown };
@@ -59,7 +59,7 @@ function codeOf(body: string): string {
   }
 }
 
-/** OpenID Connect Core 1.0 §9. @param audience of an assertion: Hydra takes the token endpoint, others the issuer */
+/** OpenID Connect Core 1.0 §9. @param audience of an assertion: Hydra expects the token endpoint, others the issuer */
 async function authentication(client: OneIdClient, audience: string[]): Promise<ClientAuth> {
   const { tokenEndpointAuthMethod, clientSecret = '', clientAssertionSigningKey: key } = client;
   if (tokenEndpointAuthMethod === 'client_secret_post') return ClientSecretPost(clientSecret);

@@ -1,6 +1,6 @@
 import { compactDecrypt, decodeProtectedHeader, type JWK } from 'jose';
 
-/** Key management for tokens encrypted to us; none that a password or a shared secret opens. */
+/** Allowed key management: algorithms with a key pair, no password and no shared secret. */
 export const KEY_MANAGEMENT_ALGORITHMS = [
   'RSA-OAEP',
   'RSA-OAEP-256',
@@ -21,23 +21,24 @@ export const CONTENT_ENCRYPTION_ALGORITHMS = [
   'A256GCM',
 ];
 
-/** A client that may take encrypted tokens. */
+/** The options of a client that decide which encrypted tokens it accepts. */
 interface DecryptingClient {
   readonly idTokenEncryptedResponseAlg?: string | undefined;
   readonly idTokenEncryptedResponseEnc: string;
   readonly decryptionKeys: readonly JWK[];
 }
 
-/** The token inside, and the clients whose keys opened it. */
+/** The token inside, and the clients that own the key which decrypted it. */
 export interface OpenedToken<Client> {
   readonly jws: string;
   readonly clients: readonly Client[];
 }
 
 /**
- * Opens a token encrypted to one of the clients (OpenID Connect Core 1.0 §10.2).
+ * Decrypts a token for one of the clients (OpenID Connect Core 1.0 §10.2).
  *
- * @returns `not_allowed` when no client takes tokens of this kind, `failed` when the keys of those that do don't open it
+ * @returns `not_allowed` when no client accepts the token's header, `failed` when no key decrypts the token
+ * @throws when the token's header can't be decoded
  */
 export async function openToken<Client extends DecryptingClient>(
   jwe: string,
@@ -47,7 +48,7 @@ export async function openToken<Client extends DecryptingClient>(
   const takers = clients.filter(
     (client) => client.idTokenEncryptedResponseAlg === alg && client.idTokenEncryptedResponseEnc === enc,
   );
-  // compressed, a small token can unfold to a huge one
+  // a small compressed token could expand to a huge one, so zip is refused
   if (alg === undefined || enc === undefined || zip !== undefined || crit !== undefined) return 'not_allowed';
   if (takers.length === 0) return 'not_allowed';
   for (const key of keysOf(takers, kid)) {
@@ -59,13 +60,13 @@ export async function openToken<Client extends DecryptingClient>(
       const opened = takers.filter((client) => client.decryptionKeys.includes(key));
       return { jws: new TextDecoder().decode(plaintext), clients: opened };
     } catch {
-      // which step failed is told nobody: it would help to guess the plaintext
+      // the caller never learns which step failed: this would help an attacker to guess the plaintext
     }
   }
   return 'failed';
 }
 
-/** The key that the token names, else any. */
+/** The keys with the token's `kid`; all keys when no key has it. */
 function keysOf(clients: readonly DecryptingClient[], kid: unknown): readonly JWK[] {
   const keys = [...new Set(clients.flatMap((client) => client.decryptionKeys))];
   const named = keys.filter((key) => kid !== undefined && key.kid === kid);

@@ -1,14 +1,14 @@
-/** How the check of a signature ended. */
+/** Result of a signature check. `key_unknown`: no known key matches the token. */
 export type SignatureResult = 'valid' | 'invalid' | 'key_unknown';
 
-/** What a client's tokens are verified with: the provider's public keys, or the client's own secret, never both. */
+/** Verifies a client's tokens with the provider's public keys or with the client's own secret, never with both. */
 export interface TokenKeys {
   /**
    * Checks the signature of a compact JWS.
    *
-   * @param algorithm the only one allowed
-   * @param issuedAt when the token may have been issued at the latest, milliseconds
-   * @throws {ProviderUnavailableError} nothing can be decided just now
+   * @param algorithm the only `alg` allowed
+   * @param issuedAt the latest time at which the token may have been issued, milliseconds
+   * @throws {ProviderUnavailableError} 503: the keys can't be had now, so the signature can't be judged
    */
   verify(jws: string, algorithm: string, issuedAt: number): Promise<SignatureResult>;
 }

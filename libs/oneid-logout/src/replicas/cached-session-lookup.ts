@@ -7,7 +7,7 @@ import { type SessionLookup } from '../guard/session-lookup.js';
 import { type Session, type SessionFacts, targetsOf } from '../rule/session.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
-/** How long a session is taken from memory without asking the database again: milliseconds. */
+/** Milliseconds until a remembered session is read from the database again. The follower keeps logouts as long. */
 export const SESSION_RETENTION = 10 * 60 * 1000;
 
 export interface CachedSessionLookupSettings {
@@ -15,14 +15,14 @@ export interface CachedSessionLookupSettings {
   readonly maxStaleness: number;
   /** Milliseconds. */
   readonly allowDuringOutage: number;
-  /** How many to remember. */
+  /** Largest number of entries in each cache: of sessions, of claims and of users. */
   readonly maxSessions: number;
 }
 
 interface Remembered<T> {
   readonly facts: T;
   readonly targets: readonly string[];
-  /** The state of the follower's knowledge in which it was read. */
+  /** The follower's generation when the read began; the entry counts only in this generation. */
   readonly generation: number;
   readonly asked: Moment;
 }
@@ -33,13 +33,13 @@ interface Question<T> {
 }
 
 /**
- * Answers from memory while the follower is fresh: a session that was alive when it was read is ended by nothing but a
- * logout since, and those the follower knows. What is not known to be alive is asked of the database.
+ * Answers from memory while the follower is fresh. A session that was alive when this replica read it can only expire,
+ * or be ended by a later logout, and the follower knows the later logouts. The database answers for all other sessions.
  */
 export class CachedSessionLookup implements SessionLookup {
   private readonly sessions: LRUCache<string, Remembered<Session>>;
   private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
-  /** Users who have signed in here: they have for as long as that is remembered, which is far longer. */
+  /** Users with a session in the database. An entry lives for minutes, and the database keeps a session far longer. */
   private readonly users: LRUCache<string, true>;
   private readonly questions = new Map<string, Question<unknown>>();
 
@@ -110,7 +110,7 @@ export class CachedSessionLookup implements SessionLookup {
     return this.ages.of(known.asked) < retention;
   }
 
-  /** While the store says nothing: what was known when it last did, as long as the settings allow. */
+  /** While the database fails, memory may answer for `allowDuringOutage` longer. @throws `error` when it may not */
   private requireUsableInOutage<T>(known: Remembered<T> | undefined, error: unknown): Remembered<T> {
     const retention = SESSION_RETENTION + this.settings.allowDuringOutage;
     if (this.isUsable(known, this.follower.freshEnoughInOutage, retention)) return known;
@@ -118,8 +118,9 @@ export class CachedSessionLookup implements SessionLookup {
   }
 
   /**
-   * Of several who ask the same at once one asks the database. A question asked longer than `maxStaleness` ago, or while
-   * OneID waits for nobody here, may be older than a logout that OneID has been told is known everywhere.
+   * Callers that ask the same at the same time share one database read. A caller does not join a read that began more
+   * than `maxStaleness` ago, or any read while this replica is not declared: such a read may have missed a logout for
+   * which OneID already has its 200.
    */
   private ask<T>(
     what: string,

@@ -16,56 +16,65 @@ function isRedisNudge(value: unknown): boolean {
   return isRecord(redis) || (typeof redis === 'string' && /^rediss?:\/\//.test(redis) && URL.canParse(redis));
 }
 
-/** Redis as a messenger between replicas. */
+/** Nudges between replicas over Redis pub/sub. */
 export interface RedisNudgeOptions {
   /** A URL (`redis:` or `rediss:`), or options of `ioredis`. */
   readonly redis: RedisConnection;
-  /** Of this database: apps that share one are nudged by each other to no purpose, and nothing else. */
+  /**
+   * The pub/sub channel, by default `oneid-logout`. Give each database its own channel: on a shared channel, apps of
+   * different databases make each other look for logouts without need.
+   */
   readonly channel?: string;
 }
 
-/** Answer from memory, with every replica following the logouts of all. */
+/** Bounded liveness: each replica answers from memory and follows the logouts of all replicas. */
 class BoundedLivenessSchema {
-  /** How old what a replica knows may be, milliseconds. OneID waits for its 200 at least so long. */
+  /**
+   * Largest age of a replica's knowledge, milliseconds. Without `answerAtOnce`, OneID waits at least this long for its
+   * 200.
+   */
   @IsInt()
   @Min(50)
   @Max(60_000)
   readonly maxStaleness!: number;
 
-  /** How many sessions a replica remembers; the others are asked of the database. */
+  /** Largest number of sessions that a replica remembers; it reads the others from the database. */
   @IsInt()
   @Min(1)
   readonly maxSessions?: number = 100_000;
 
-  /** Tell OneID 200 at once, for a version with little patience; a replica may then be behind it by `maxStaleness`. */
+  /**
+   * Answers OneID's logout with 200 at once, for a OneID version with a short timeout. A replica may then accept an
+   * ended session after the 200: for `maxStaleness`, and during an outage for `allowDuringOutage` longer.
+   */
   @IsBoolean()
   readonly answerAtOnce?: boolean = false;
 
   /**
-   * Has replicas tell each other of logouts, so that they look at once: over PostgreSQL's LISTEN and NOTIFY, or over Redis
-   * (with the package `ioredis`; a URL, or its options). A nudge that is lost costs time, at most `maxStaleness`.
+   * Replicas tell each other of a new logout, so that each looks for it at once: over PostgreSQL's LISTEN and NOTIFY,
+   * or over Redis (package `ioredis`; a URL, or its options). A lost nudge costs time only, at most `maxStaleness`.
    */
   @IsOptional()
   @IsNudge()
   readonly nudge?: 'postgres' | RedisNudgeOptions | undefined;
 
   /**
-   * While the store does not answer, let in for so many milliseconds more what was alive when it last did. OneID waits for
-   * its 200 so much longer.
+   * Milliseconds for which a replica answers longer from memory while the database does not answer. It lets in sessions
+   * that were alive when the database last answered. OneID's 200 waits longer by the same time.
    */
   @IsInt()
   @Min(0)
-  // a replica that can't say that it is there is waited for no longer than an hour
+  // half of the hour after which OneID's 200 no longer waits for a replica that cannot declare itself again
   @Max(30 * 60 * 1000)
   readonly allowDuringOutage?: number = 0;
 }
 
-/** Answer from memory, with every replica following the logouts of all. */
+/** Bounded liveness: each replica answers from memory and follows the logouts of all replicas. */
 export type BoundedLivenessOptions = Plain<BoundedLivenessSchema>;
 
 export type ResolvedLiveness = Required<Omit<BoundedLivenessOptions, 'nudge'>> & Pick<BoundedLivenessOptions, 'nudge'>;
 
-/** Bounded liveness as it was given, over the defaults; not checked yet. */
+/** Fills in the defaults; does not validate the options. */
 export function livenessWithDefaults(given: unknown): unknown {
   return isRecord(given) ? fill(new BoundedLivenessSchema(), given, {}) : given;
 }

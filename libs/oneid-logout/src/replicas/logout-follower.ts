@@ -12,47 +12,53 @@ import { RecentLogouts } from './recent-logouts.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 import { type SessionEvents } from '../sessions/session-events.js';
 
-/** How far the database's clock may go apart from ours between two looks, and how long a look may take: milliseconds. */
+/**
+ * Milliseconds that the database's clock may drift from ours between two looks, and that one look may take. Beyond
+ * this, the follower may have missed a logout.
+ */
 const CLOCK_STEP = 1_000;
 
 /**
- * How far before its last look a follower looks again, milliseconds: a logout may be committed that long after the time it
- * bears. It adds up how late its writer lets it be, how long before its end the last look may have seen the table, and
- * how far the clock may have been set back in between without being noticed.
+ * Milliseconds before the previous look from which a look reads again, because a logout is committed after its
+ * `changedAt`. The sum of three delays: how late the writer may commit it; how long before its end the previous look
+ * may have read the table; how far the database's clock may step back without this follower noticing.
  */
 const OVERLAP = MAX_LATENESS + CLOCK_STEP + 2 * CLOCK_STEP;
 
-/** How far apart looks are at least that others have asked for, milliseconds: many logouts a second need no more. */
+/** Milliseconds of pause after a look that a nudge caused, so that many logouts in one second share a look. */
 const NUDGE_PAUSE = 20;
 
-/** How often to say that this replica is there, and how long ago that may be: milliseconds. */
+/**
+ * Milliseconds after which this replica declares itself again, and after which it no longer trusts its declaration. The
+ * second is half of the hour for which OneID's 200 waits for a replica after its declaration.
+ */
 const DECLARE_AGAIN = 10 * 60 * 1000;
 const DECLARED_LONG_AGO = 30 * 60 * 1000;
 
 export interface FollowerSettings {
-  /** Are requests answered by what it knows? Then OneID has to wait for it. */
+  /** Whether this replica answers requests from memory; then OneID's 200 has to wait for it. */
   readonly answers: boolean;
-  /** How old what this replica knows may be, milliseconds. */
+  /** Largest age of this replica's knowledge, milliseconds. */
   readonly maxStaleness: number;
-  /** How much older it may be while the store does not answer, milliseconds. */
+  /** How much older this knowledge may be while the database does not answer, milliseconds. */
   readonly allowDuringOutage: number;
-  /** How long logouts are remembered, milliseconds: longer than anything that was read before them is used. */
+  /** How long logouts stay in memory, milliseconds: at least as long as a remembered session may be used. */
   readonly retention: number;
 }
 
-/** Knows the logouts that all replicas have recorded lately, and how old that knowledge is. */
+/** Keeps the recent logouts of all replicas in memory, and knows the age of this knowledge. */
 export class LogoutFollower extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   private readonly recent = new RecentLogouts();
   private readonly id = randomBytes(32).toString('hex');
-  /** When the last look that succeeded began, here and on the database's clock. */
+  /** The last successful look: when it began, and the database's clock that it read (milliseconds). */
   private last: { readonly began: Moment; readonly now: number } | undefined;
   private declared: Moment | undefined;
   private opening: Promise<void> | undefined;
   private opened: Moment | undefined;
   private failed = true;
   private toldOfFailure = false;
-  /** Counts up when something may have been missed: what was read before is of no use any more. */
+  /** Grows when the follower may have missed a logout; sessions read in an older generation must not be used. */
   private currentGeneration = 0;
 
   constructor(
@@ -67,8 +73,8 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   /**
-   * Says to all replicas how far this one may be behind, looks once, and from then on so often that it stays fresh. Asked
-   * again, it resolves when that has begun.
+   * Declares how stale this replica may be (if it answers from memory), looks once, and then looks often enough to stay
+   * fresh. Further calls return the same promise. It resolves after the first look, also when that look fails.
    */
   open(): Promise<void> {
     this.opening ??= this.begin();
@@ -89,7 +95,7 @@ export class LogoutFollower extends BackgroundJob {
     );
   }
 
-  /** What this process records itself counts here at once. */
+  /** Adds this process's own logouts to memory without waiting for a look, and nudges the other replicas. */
   listen(): void {
     this.events.recorded.subscribe((logouts) => {
       const changedAt = this.databaseNow();
@@ -100,13 +106,13 @@ export class LogoutFollower extends BackgroundJob {
     if (nudges !== undefined) this.events.recorded.subscribe(oneAtATime(() => nudges.send()));
   }
 
-  /** Nobody has to wait for this replica any more; what it knows is of no use from then on. */
+  /** Stops answering from memory, then withdraws this replica, so OneID's 200 no longer waits for it. */
   async close(): Promise<void> {
     this.last = undefined;
     this.declared = undefined;
     const silent = this.nudges?.close();
     await this.stop();
-    // a look that was under way may have come to its end
+    // a look that was under way may have set both again
     this.last = undefined;
     this.declared = undefined;
     if (this.settings.answers) await this.replicas.withdraw(this.id).catch(() => undefined);
@@ -118,54 +124,58 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   /**
-   * Which state of knowledge there is, if it is fresh: what was read in one is of no use in another.
+   * The current generation, while memory may answer. Sessions that were read in another generation must not be used.
    *
-   * @returns undefined when the last look that succeeded began too long ago
+   * @returns undefined when the last look failed, the last successful look began more than `maxStaleness` ago, or this
+   *   replica is not declared
    */
   get fresh(): number | undefined {
     if (this.last === undefined || this.failed || !this.isDeclared) return undefined;
     return this.ages.of(this.last.began) > this.settings.maxStaleness ? undefined : this.currentGeneration;
   }
 
-  /** The same while the store does not answer, as far as the settings allow it. */
+  /** The current generation, while the last successful look is at most `maxStaleness` + `allowDuringOutage` old. */
   get freshEnoughInOutage(): number | undefined {
     const { maxStaleness, allowDuringOutage } = this.settings;
     if (this.last === undefined || allowDuringOutage === 0) return undefined;
     return this.ages.of(this.last.began) <= maxStaleness + allowDuringOutage ? this.currentGeneration : undefined;
   }
 
-  /** Does OneID wait for this replica, before its 200, for as long as it may be behind? */
+  /** Whether this replica has declared its staleness recently, so that OneID's 200 waits for it. */
   get isDeclared(): boolean {
     return this.declared !== undefined && this.ages.of(this.declared) <= DECLARED_LONG_AGO;
   }
 
-  /** Another number when something may have been missed. */
+  /** Changes when the follower may have missed a logout. */
   get generation(): number {
     return this.currentGeneration;
   }
 
-  /** Are requests answered from memory just now? */
+  /** Whether this replica answers requests from memory at this moment. */
   get answersNow(): boolean {
     return this.settings.answers && this.fresh !== undefined;
   }
 
-  /** For how long the logouts of other replicas have been out of sight, milliseconds; undefined where nobody looks. */
+  /** Milliseconds since the last successful look began; since `open()` before the first; undefined before `open()`. */
   get stalenessMs(): number | undefined {
     const seen = this.last?.began ?? this.opened;
     return seen && this.ages.of(seen);
   }
 
-  /** The logouts of the last minutes, those of this process at once. */
+  /** The recent logouts of all replicas, this one included. */
   get logouts(): Pick<RecentLogouts, 'endedBy' | 'size'> {
     return this.recent;
   }
 
-  /** The database's clock, as it is by our own since the last look, or a little later: milliseconds. */
+  /**
+   * Estimates the database's clock, milliseconds: the time that the last successful look read, plus our time since that
+   * look began. The estimate may be slightly ahead. Undefined before the first successful look.
+   */
   databaseNow(): number | undefined {
     return this.last && this.last.now + this.ages.of(this.last.began);
   }
 
-  /** Looks for new logouts now; resolves when that is done, or has failed. */
+  /** Reads the new logouts from the database now. Resolves also when the look fails. */
   async look(): Promise<void> {
     const began = this.ages.now();
     try {
@@ -175,7 +185,7 @@ export class LogoutFollower extends BackgroundJob {
     } catch (error) {
       this.tellOfFailure(error);
       this.failed = true;
-      // a database that takes the place of this one may not know of us
+      // after a failover, the new database may not have our declaration
       this.declared = undefined;
     }
   }
@@ -201,13 +211,13 @@ export class LogoutFollower extends BackgroundJob {
     const expected = this.databaseNow();
     const took = this.ages.of(began);
     const stepped = expected === undefined || took > CLOCK_STEP || Math.abs(now - expected) > CLOCK_STEP + took;
-    // a database that does not know of us may be another one, as after a failure
+    // without our declaration, this may be another database, for example after a failover
     const unknown = this.settings.answers && !declared;
     if (stepped || unknown || this.failed) {
       this.currentGeneration += 1;
       this.recent.clear();
     }
-    // on a clock that has stepped ahead we may seem to be gone
+    // if the database's clock stepped ahead, our declaration looks too old: declare again at the next look
     if ((stepped && expected !== undefined) || unknown) this.declared = undefined;
     const news = logouts.filter((logout) => this.recent.add(logout));
     this.recent.forget(now - this.settings.retention - OVERLAP);

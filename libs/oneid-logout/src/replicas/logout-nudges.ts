@@ -1,21 +1,21 @@
 /**
- * Tells other replicas that there is a logout to be found, and is told by them. Whatever gets lost here costs the time to
- * the next look at the database, and nothing else.
+ * Tells the other replicas that there is a new logout in the database, and hears the same from them. A lost nudge costs
+ * only time: the next regular look at the database finds the logout.
  */
 export interface LogoutNudges {
   /**
-   * Listens from now on, and by itself again after a connection was lost.
+   * Starts to listen, and listens again by itself after the connection was lost.
    *
-   * @param onNudge called when another replica may have recorded something
+   * @param onNudge called when another replica may have recorded a logout
    */
   open(onNudge: () => void): void;
 
-  /** Nudges the others; fails when it can't just now. */
+  /** Nudges the other replicas; rejects when the nudge cannot be sent now. */
   send(): Promise<unknown>;
 
   close(): Promise<void>;
 }
 
-/** How often to ask whether a connection is still one, and how long that may take: milliseconds. */
+/** How often to check that a connection still works, and how long the check may take: milliseconds. */
 export const PING_INTERVAL = 15_000;
 export const PING_TIMEOUT = 5_000;

@@ -5,10 +5,10 @@ import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.
 import { type SessionDatabase } from '../database/session-database.js';
 import { digest } from '../rule/targets.js';
 
-/** How long to wait before connecting again, milliseconds. */
+/** Average pause before connecting again, milliseconds; the real pause differs at random by up to half. */
 const RECONNECT_PAUSE = 1_000;
 
-/** As much of a client of `pg` as is used here. */
+/** The part of a `pg` client that this file uses. */
 interface PostgresClient {
   /** Absent with the native driver. */
   readonly connection?: { readonly stream: { destroy(): void } };
@@ -19,15 +19,15 @@ interface PostgresClient {
   on(event: 'error' | 'end', listener: () => void): void;
 }
 
-/** As much of TypeORM's driver as is used here: the package `pg`, and its pool. */
+/** The part of TypeORM's driver that this file uses: the package `pg`, and its pool. */
 interface PostgresDriver {
   readonly postgres: { readonly Client: new (options: object) => PostgresClient };
   readonly master: { readonly options: { readonly password?: unknown } };
 }
 
 /**
- * Nudges by PostgreSQL's LISTEN and NOTIFY, over a connection of their own. They need one that stays the same: behind a
- * pooler in transaction mode none arrives.
+ * Nudges over PostgreSQL's LISTEN and NOTIFY, with a separate connection that listens. LISTEN needs the same server
+ * session all the time, so nudges do not arrive behind a pooler in transaction mode.
  */
 export class PostgresNudges implements LogoutNudges {
   private readonly logger = new Logger('OneIdLogout');
@@ -37,7 +37,7 @@ export class PostgresNudges implements LogoutNudges {
   private listening: Promise<void> | undefined;
 
   constructor(private readonly database: SessionDatabase) {
-    // the tables' name has the schema and prefix in it; a channel's may have 63 bytes
+    // a hash, because the table's name contains schema and prefix, and a channel's name has at most 63 bytes
     this.channel = `oneid_logout_${digest([database.tables.logout]).slice(0, 16)}`;
   }
 
@@ -46,7 +46,7 @@ export class PostgresNudges implements LogoutNudges {
   }
 
   send(): Promise<unknown> {
-    // a statement of its own: in the one that records, PostgreSQL would commit one logout after the other
+    // a separate statement: PostgreSQL commits transactions with a NOTIFY one by one, so logouts would wait in a queue
     return this.database.run('SELECT pg_notify(?, ?)', [this.channel, this.id]);
   }
 
@@ -76,7 +76,7 @@ export class PostgresNudges implements LogoutNudges {
     }
   }
 
-  /** Resolves when it is closed, rejects when the connection is lost. */
+  /** Resolves after `close()`, rejects when the connection fails. */
   private async listenOnce(onNudge: () => void, onListening: () => void): Promise<void> {
     const client = this.createClient();
     const lost = new Promise<never>((_resolve, reject) => {
@@ -93,24 +93,24 @@ export class PostgresNudges implements LogoutNudges {
       await Promise.race([lost, client.connect()]);
       await Promise.race([lost, client.query(`LISTEN ${this.channel}`)]);
       onListening();
-      // what was sent meanwhile is gone
+      // nudges from before LISTEN are lost, so look once now
       onNudge();
       await Promise.race([lost, this.keepAlive(client)]);
     } finally {
       lost.catch(() => undefined);
-      // there is nothing to say to the other side, which may not hear it
+      // without a goodbye message, because the server may be unreachable
       if (client.connection !== undefined) client.connection.stream.destroy();
       else void client.end().catch(() => undefined);
     }
   }
 
-  /** Apart from the pool of the statements, so that it takes none of their connections. */
+  /** Creates a client outside the pool, so that statements keep all connections of the pool. */
   private createClient(): PostgresClient {
     const { postgres, master } = this.database.dataSource.driver as unknown as PostgresDriver;
     const { options } = master;
     return new postgres.Client({
       ...options,
-      // which the pool hides
+      // the pool makes this property non-enumerable, so the spread leaves it out
       password: options.password,
       connectionTimeoutMillis: PING_TIMEOUT,
       query_timeout: PING_TIMEOUT,
@@ -118,7 +118,7 @@ export class PostgresNudges implements LogoutNudges {
     });
   }
 
-  /** A connection that nothing comes from may be one that nothing can come from. */
+  /** Sends a query regularly, because a silent connection may be dead. */
   private async keepAlive(client: PostgresClient): Promise<void> {
     const { signal } = this.closed;
     for (;;) {

@@ -2,9 +2,9 @@ import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type LogoutChannel, type RecordedLogout } from '../rule/logout.js';
 
-/** Logouts of the last minutes, in memory, by what they are aimed at. */
+/** The logouts of the last minutes, in memory, by target. */
 export class RecentLogouts {
-  /** The longest unchanged first. */
+  /** In the order of the last `add` of each logout, the oldest first. */
   private readonly byId = new Map<string, RecordedLogout>();
   private readonly byTarget = new Map<string, Map<string, RecordedLogout>>();
 
@@ -12,7 +12,7 @@ export class RecentLogouts {
     return this.byId.size;
   }
 
-  /** @returns whether it was not known before */
+  /** @returns whether this logout is new here */
   add(logout: RecordedLogout): boolean {
     const isNew = !this.byId.delete(logout.id);
     this.byId.set(logout.id, logout);
@@ -21,7 +21,7 @@ export class RecentLogouts {
     return isNew;
   }
 
-  /** The channel of a logout that ends this session. */
+  /** The channel of a logout that ends this session; undefined without such a logout. */
   endedBy(session: SessionFacts, targets: readonly string[] = targetsOf(session)): LogoutChannel | undefined {
     for (const target of targets) {
       for (const logout of this.byTarget.get(target)?.values() ?? []) {
@@ -31,7 +31,7 @@ export class RecentLogouts {
     return undefined;
   }
 
-  /** Forgets those that have not changed since. @param before the database's clock, milliseconds */
+  /** Forgets the logouts that last changed before this time. @param before the database's clock, milliseconds */
   forget(before: number): void {
     for (const [id, { target, changedAt }] of this.byId) {
       if (changedAt >= before) return;

@@ -5,13 +5,13 @@ import { type Redis } from 'ioredis';
 import { InvalidOptionsError } from '../oneid-logout.errors.js';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
 
-/** How long to wait at most before connecting, or subscribing, again: milliseconds. */
+/** Longest average pause before connecting again, and the pause before subscribing again: milliseconds. */
 const RECONNECT_PAUSE = 2_000;
 
-/** Where Redis is: a URL (`redis:` or `rediss:`), or options of `ioredis`. */
+/** The address of Redis: a URL (`redis:` or `rediss:`), or options of `ioredis`. */
 export type RedisConnection = string | Readonly<Record<string, unknown>>;
 
-/** Nudges by Redis pub/sub: for MySQL and MariaDB, or where PostgreSQL is behind a pooler. */
+/** Nudges over Redis pub/sub: for MySQL and MariaDB, or for PostgreSQL behind a pooler. */
 export class RedisNudges implements LogoutNudges {
   private readonly logger = new Logger('OneIdLogout');
   private readonly id = randomBytes(8).toString('hex');
@@ -25,7 +25,7 @@ export class RedisNudges implements LogoutNudges {
     private readonly channel: string,
   ) {}
 
-  /** Does not connect yet. @throws {InvalidOptionsError} the optional peer `ioredis` is not installed */
+  /** Does not connect; `open()` does. @throws {InvalidOptionsError} the optional peer `ioredis` is not installed */
   static async create(connection: RedisConnection, channel: string): Promise<RedisNudges> {
     const { Redis } = await import('ioredis').catch((error: unknown) => {
       throw Object.assign(new InvalidOptionsError(['liveness.nudge names Redis, which takes the package ioredis']), {
@@ -34,14 +34,14 @@ export class RedisNudges implements LogoutNudges {
     });
     const own = {
       lazyConnect: true,
-      // what can't be sent now is of no use later
+      // do not queue: a nudge that cannot be sent now is useless later
       enableOfflineQueue: false,
       autoResubscribe: false,
       connectTimeout: PING_TIMEOUT,
       commandTimeout: PING_TIMEOUT,
       retryStrategy: (attempt: number) => Math.min(attempt * 100, RECONNECT_PAUSE) * (0.5 + Math.random()),
     };
-    // one that listens can't speak
+    // two connections, because a Redis connection that subscribes cannot publish
     const connect = () =>
       typeof connection === 'string' ? new Redis(connection, own) : new Redis({ ...connection, ...own });
     return new RedisNudges(connect(), connect(), channel);
@@ -72,11 +72,11 @@ export class RedisNudges implements LogoutNudges {
         await this.subscriber.subscribe(this.channel);
         if (this.told) this.logger.log('Nudges of other replicas are heard again.');
         this.told = false;
-        // what was sent meanwhile is gone
+        // nudges from before the subscription are lost, so look once now
         onNudge();
         return;
       } catch (error) {
-        // most likely it may not: Redis 7 gives users no channels unless told to
+        // probably the user lacks the permission: since Redis 7, an ACL must grant each user its channels
         this.warn(error instanceof Error ? error : new Error(String(error)));
         await delay(RECONNECT_PAUSE, undefined, { ref: false });
       }
@@ -91,7 +91,7 @@ export class RedisNudges implements LogoutNudges {
     return Promise.resolve();
   }
 
-  /** A connection that nothing comes from may be one that nothing can come from. */
+  /** Pings the server, because a silent connection may be dead; reconnects when the ping fails. */
   private async ping(connection: Redis): Promise<void> {
     if (connection.status !== 'ready') return;
     await connection.ping().catch(() => {

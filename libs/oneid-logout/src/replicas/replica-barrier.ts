@@ -2,35 +2,35 @@ import { setImmediate as endOfTurn, setTimeout as delay } from 'node:timers/prom
 import { type Stopwatch } from '../clock.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 
-/** Waits until no replica takes for alive any more what a logout has ended that is on record by now. */
+/** Waits after the commit of a logout, until every replica refuses the sessions that the logout has ended. */
 export class ReplicaBarrier {
-  /** What has not been asked yet, so that it is asked after the commit of whoever waits for it now. */
+  /** The next read of the replicas, not sent yet. Callers may share it, because it is sent after their commits. */
   private question: Promise<number> | undefined;
 
   constructor(
     private readonly replicas: ReplicaRepository,
     private readonly stopwatch: Stopwatch,
-    /** How far this replica may be behind, milliseconds: whatever the others have declared, or a database has lost. */
+    /** How stale this replica may be, milliseconds: the shortest wait, even when the database has lost declarations. */
     private readonly least: number,
-    /** For providers with little patience: then a replica may be behind OneID's 200 for as long as it may be stale. */
+    /** For providers with a short timeout: `wait()` does not wait, so a replica may be stale after OneID's 200. */
     private readonly answersAtOnce: boolean,
   ) {}
 
-  /** @throws {StoreUnavailableError} how far the replicas may be behind can't be read: nobody may be told that they know */
+  /** @throws {StoreUnavailableError} the replicas' staleness cannot be read, so OneID must not get a 200 */
   async wait(): Promise<void> {
     if (this.answersAtOnce) return;
     const recorded = this.stopwatch.read();
-    // a replica that declares itself later has read nothing before the logout
+    // a replica remembers sessions only while it is declared: one that declares itself later reads the logout too
     const longest = Math.max(this.least, await this.findLongest());
     for (;;) {
       const left = recorded + longest - this.stopwatch.read();
       if (left <= 0) return;
-      // timers fire early, too
+      // a timer may fire early, so check again
       await delay(Math.ceil(left));
     }
   }
 
-  /** Asked once for all logouts that were committed together, which come here in one turn of the event loop. */
+  /** One read for all logouts that were committed together: their callers arrive in one turn of the event loop. */
   private findLongest(): Promise<number> {
     this.question ??= endOfTurn().then(() => {
       this.question = undefined;

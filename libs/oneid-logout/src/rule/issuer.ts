@@ -1,6 +1,6 @@
 /**
- * An issuer by which to find a provider again: its one trailing slash is dropped, as OneID's has come and gone between
- * versions. What a token's `iss` must equal, slash and all, is `OneIdProvider.isIssuer`.
+ * The issuer as a key for finding its provider. One trailing slash is dropped, because OneID's slash has changed
+ * between versions. The validation of a token's `iss` compares the slash too: see `OneIdProvider.isIssuer`.
  */
 export function withoutSlash(issuer: string): string {
   return issuer.replace(/\/$/, '');

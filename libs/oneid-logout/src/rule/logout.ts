@@ -1,46 +1,49 @@
 import { type TargetKind } from './targets.js';
 
-/** Over which way a logout reached us. */
+/** The source of a logout. `replaced`: a new sign-in has replaced the session that the browser had before. */
 export type LogoutChannel = 'backchannel' | 'frontchannel' | 'app' | 'admin' | 'replaced';
 
-/** A logout is a fact: what it is aimed at, and at most one bound. Without a bound the target is over for good. */
+/**
+ * A logout is a fact: a target and at most one bound. Without a bound, the logout ends every session of the target,
+ * also sessions that start later.
+ */
 export interface LogoutFact {
   readonly target: string;
-  /** Ends sessions whose ID token was issued until then: the provider's clock, seconds. */
+  /** Ends sessions whose ID token was issued at this time or earlier: the provider's clock, seconds. */
   readonly issuedUntil?: number | undefined;
-  /** Ends sessions registered until then: the database's clock, milliseconds. */
+  /** Ends sessions registered at this time or earlier: the database's clock, milliseconds. */
   readonly registeredUntil?: number | undefined;
 }
 
 export interface NewLogout {
-  /** Says what the fact is: recording the same id again changes nothing. */
+  /** Identifies the fact: a second insert with the same id adds no row. */
   readonly id: string;
   readonly kind: TargetKind;
   readonly target: string;
   readonly channel: LogoutChannel;
   /**
-   * `none`: over for good. `registered`: ends what was registered until now. A number: ends what the provider issued
-   * until then, seconds.
+   * `none`: ends every session of the target, also later ones. `registered`: ends sessions registered until now. A
+   * number: ends sessions whose ID token was issued at this time or earlier, seconds (the provider's clock).
    */
   readonly bound: 'none' | 'registered' | number;
-  /** With the bound `registered`: ends what was registered until then in any case, milliseconds. */
+  /** With the bound `registered`: the recorded bound is at least this time, milliseconds. */
   readonly registeredUntil?: number | undefined;
   /** `iat` of the logout token, seconds. */
   readonly issuedAt?: number | undefined;
 }
 
-/** A logout as it was found in the database. */
+/** A logout as the database holds it. */
 export interface RecordedLogout extends LogoutFact {
   readonly id: string;
   readonly channel: LogoutChannel;
-  /** The database's clock, milliseconds. */
+  /** When the logout was recorded or last touched: the database's clock, milliseconds. */
   readonly changedAt: number;
 }
 
 export interface LogoutChanges {
-  /** The database's clock when they were read, milliseconds. */
+  /** The database's clock when the logouts were read, milliseconds. */
   readonly now: number;
-  /** Has whoever asks declared itself in this database? */
+  /** Whether this database holds the declaration of the replica that asks. */
   readonly declared: boolean;
   readonly logouts: readonly RecordedLogout[];
 }

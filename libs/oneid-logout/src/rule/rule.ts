@@ -2,10 +2,10 @@ import { type LogoutFact } from './logout.js';
 import { type SessionFacts, targetsOf } from './session.js';
 
 /**
- * The rule: a session is ended when a logout exists for one of its targets and the logout's bound, if any, is not
- * passed. Nothing else ends a session, and nothing brings one back.
+ * The rule: a logout ends a session if it names one of the session's targets and the session is not newer than the
+ * logout's bound. A logout without a bound ends every session of its target. An ended session never comes back.
  *
- * `store/rule-sql.ts` says the same in SQL; a property test holds the two together.
+ * `store/rule-sql.ts` states the same rule in SQL. A property test checks that both agree.
  */
 export function ends(
   logout: LogoutFact,

@@ -1,21 +1,21 @@
 import { type LogoutChannel } from './logout.js';
 import { targetOf } from './targets.js';
 
-/** What is known of whoever makes a request; facts, so they never change. */
+/** The facts of a session, or of the verified token that a request carries. They never change. */
 export interface SessionFacts {
-  /** Our random id; a secret like any session id. Absent when the request carried a verified token instead. */
+  /** Our random id, a secret like any session id. Absent when the request carried a verified token instead. */
   readonly id?: string;
   /** `iss` of the ID token. */
   readonly issuer: string;
   readonly clientId?: string;
-  /** The provider's session id: one browser login, the same for all its clients. */
+  /** The provider's id for one browser login. All clients in this login get the same `sid`. */
   readonly sid?: string;
   readonly sub?: string;
   /** The token's `iat`: the provider's clock, seconds. */
   readonly issuedAt: number;
-  /** When we recorded the sign-in: the database's clock, milliseconds. */
+  /** When we recorded the sign-in: the database's clock, milliseconds. For a verified token: `iat` × 1000. */
   readonly registeredAt: number;
-  /** Absolute end of the session: the database's clock, milliseconds. */
+  /** Absolute end of the session, milliseconds: the database's clock. For a verified token: the provider's clock. */
   readonly expiresAt?: number;
 }
 
@@ -27,17 +27,17 @@ export interface Session extends SessionFacts {
   readonly expiresAt: number;
 }
 
-/** A session and what the store says of it at this moment. */
+/** A session and its state at the time of the check. */
 export interface CheckedSession {
   readonly session: Session;
-  /** The channel of a logout that ends it; absent while it lives. */
+  /** The channel of a logout that ends the session; absent if no logout ends it. */
   readonly endedBy?: LogoutChannel;
   readonly expired: boolean;
 }
 
-/** A session in a list of those that its user has. */
+/** A session in the list of a user's sessions. */
 export interface ListedSession extends Session {
-  /** What the app gave at the sign-in to know it again. */
+  /** The label that the app gave at the sign-in, for example the device. */
   readonly label?: string;
 }
 

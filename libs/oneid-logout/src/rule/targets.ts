@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { withoutSlash } from './issuer.js';
 
-/** What a logout can be aimed at: one of our sessions, a login at the provider, or a user. */
+/** The kind of target that a logout names: one of our sessions, a browser login at the provider (`sid`), or a user. */
 export type TargetKind = 'session' | 'sid' | 'sub';
 
 /**
- * The key by which logouts and sessions find each other: lower-case hex SHA-256 of the JSON array
- * `[kind, issuer, value]`. The kind and the issuer keep equal values of different meaning or origin apart.
+ * The key that connects logouts with sessions: lower-case hex SHA-256 of the JSON array `[kind, issuer, value]`. Equal
+ * values of different kinds or issuers get different keys.
  */
 export function targetOf(kind: TargetKind, issuer: string, value: string): string {
   return digest([kind, withoutSlash(issuer), value]);

@@ -12,10 +12,10 @@ import { digest, targetOf, type TargetKind } from '../rule/targets.js';
 
 type RegisteredSession = Pick<SessionFacts, 'issuer'> & { readonly id: string };
 
-/** How often to try to write a logout down in that time. */
+/** How many times to give a logout a new time; each try must commit within `MAX_LATENESS`. */
 const ATTEMPTS = 3;
 
-/** Writes logouts down, whoever says them, and tells this process of those that are new. */
+/** Records the logouts of all channels, and publishes new logouts in this process. */
 @Injectable()
 export class LogoutRecorder {
   private readonly logger = new Logger('OneIdLogout');
@@ -27,7 +27,10 @@ export class LogoutRecorder {
     private readonly uncertain: UncertainLogouts,
   ) {}
 
-  /** OneID said so over the back-channel, signed: it counts for good, and the same token again changes nothing. */
+  /**
+   * Records a logout token that OneID sent over the back-channel. A logout of a `sid` is final. A logout of a `sub`
+   * ends the sessions that OneID issued until the token's `iat`. The same token again records no second logout.
+   */
   async backchannel(logout: VerifiedLogoutToken): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
     const facts: NewLogout[] = [];
@@ -37,7 +40,7 @@ export class LogoutRecorder {
     }
     await this.recordToken(logout, facts);
     if (scope === 'user' && sid !== undefined && sub === undefined) {
-      // read after the sid is on record: a sign-in that this misses finds the sid ended and does the same itself
+      // read after the sid is recorded: a sign-in that is missing here finds the sid ended, and ends its sub itself
       const users = await this.repository.findSubTargets(targetOf('sid', issuer, sid));
       if (users.length > 0) {
         await this.recordToken(
@@ -51,18 +54,26 @@ export class LogoutRecorder {
     }
   }
 
-  /** The front-channel said so, unsigned: it ends what is alive now, and leaves no trace where nothing is. */
+  /**
+   * Records a logout of the front-channel. The request is unsigned, so it ends only sessions that are registered by
+   * now, and stores no row when no session is alive.
+   *
+   * @returns whether a session was alive
+   */
   async frontchannel(issuer: string, value: string, kind: 'sid' | 'session' = 'sid'): Promise<boolean> {
     const target = targetOf(kind, issuer, value);
     const [newest] = await this.repository.findAlive(kind, target, 1);
     if (newest === undefined) return false;
-    // of any number of requests that find the same sessions alive, one is stored
+    // requests that find the same newest session have the same id, so one row is stored
     const id = digest(['frontchannel', target, newest.registeredAt]);
     await this.recordRegistered({ id, channel: 'frontchannel', kind, target });
     return true;
   }
 
-  /** The session's user logs out here: the whole browser login ends, a later sign-in in it lives. */
+  /**
+   * Logs the user out of the whole browser login: ends its sessions by `sid`, without `sid` by session id, else by
+   * `sub`. A later sign-in in the same browser login lives.
+   */
   async endLogin(session: SessionFacts, logoutId: string = randomId()): Promise<void> {
     const { issuer, sid, id, sub } = session;
     const aim = { sid, session: id, sub };
@@ -70,7 +81,7 @@ export class LogoutRecorder {
     const value = kind && aim[kind];
     if (kind === undefined || value === undefined)
       throw new TypeError('A session needs an id, a sid or a sub to be ended');
-    // a token's clock is the provider's, which may be ahead of ours
+    // claims bring `registeredAt` from the provider's clock, which may be ahead of ours; the bound must still cover it
     const { registeredAt: registeredUntil } = session;
     const target = targetOf(kind, issuer, value);
     await this.recordRegistered({ id: logoutId, channel: 'app', kind, target, registeredUntil });
@@ -82,9 +93,9 @@ export class LogoutRecorder {
   }
 
   /**
-   * Ends sessions for good, all or none of them.
+   * Ends sessions for good, in one atomic statement.
    *
-   * @returns how many of them nobody had ended this way before
+   * @returns how many of the sessions had not been ended over this channel before
    */
   async bySessions(sessions: readonly RegisteredSession[], channel: 'admin' | 'replaced'): Promise<number> {
     if (sessions.length === 0) return 0;
@@ -92,7 +103,7 @@ export class LogoutRecorder {
       const target = targetOf('session', issuer, id);
       return { id: digest([channel, target]), kind: 'session', target, channel, bound: 'none' };
     });
-    // in one order everywhere, or two who end the same ones wait for each other
+    // always in the same order, so that two callers with the same sessions do not deadlock
     return this.record(facts.sort((a, b) => (a.id < b.id ? -1 : 1)));
   }
 
@@ -106,7 +117,10 @@ export class LogoutRecorder {
     });
   }
 
-  /** A sign-in met its `sid` already ended for all of the user's sessions, before anybody knew the user. */
+  /**
+   * For a sign-in whose `sid` OneID has already ended, in the scope "user". OneID named only the `sid`; this sign-in
+   * tells us the `sub`. Ends the user's sessions that OneID issued until the latest logout of the `sid`.
+   */
   async endUserOfEndedSid(issuer: string, sid: string, sub: string): Promise<void> {
     const issuedAt = await this.repository.findLogoutIssuedAt(targetOf('sid', issuer, sid));
     if (issuedAt === undefined) return;
@@ -136,12 +150,12 @@ export class LogoutRecorder {
       return known !== undefined && (known.target !== fact.target || (known.issuedUntil ?? 'none') !== fact.bound);
     });
     if (reused.length === 0) return;
-    // refusing it would lose a logout: some providers put the sid into jti
+    // some providers use the sid as jti: a refusal would lose the second logout
     this.logger.warn(`${logout.issuer} has reused the jti of a logout token for another logout; recorded all the same`);
     await this.record(reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, fact.bound]) })));
   }
 
-  /** @returns how many of them were new */
+  /** @returns how many of the facts were new */
   private async record(facts: readonly NewLogout[]): Promise<number> {
     const { sent, recorded } = await this.insert(facts);
     if (recorded > 0) {
@@ -166,7 +180,7 @@ export class LogoutRecorder {
     const isNew = recorded === 1;
     const inTime = isNew && this.isInTime(sent);
     if (isNew) {
-      // the logout is on record: if its bound can't be read just now, better close too much than too little
+      // the logout is recorded: without its bound, the event ends too many sessions here rather than too few
       const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
       this.events.publish([{ id, channel, target, registeredUntil }]);
     }
@@ -174,10 +188,10 @@ export class LogoutRecorder {
   }
 
   /**
-   * A logout whose commit took long, or was not waited for when it was first recorded, may bear a time that followers are
-   * past already: it gets a new one.
+   * Gives logouts a new `changedAt` when one of them is not new, or when their commit was late. A follower that has
+   * already passed the old time would miss them.
    *
-   * @throws {StoreUnavailableError} nothing is lost, but replicas may learn of it late
+   * @throws {StoreUnavailableError} the logouts are recorded, but other replicas may learn of them late
    */
   private async restampUntilTimely(ids: readonly string[], inTime: boolean): Promise<void> {
     try {

@@ -5,10 +5,10 @@ import { defer, filter, map, merge, type Observable, ReplaySubject, Subject, tak
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 
-/** A recorded logout of a session, a login or a user. It may end many sessions, or none that this process knows. */
+/** A recorded logout of a session, a login or a user. It may end many sessions, or sessions unknown to this process. */
 export interface LogoutEvent {
   readonly channel: LogoutChannel;
-  /** Does this logout end that session? */
+  /** @returns whether this logout ends the session */
   ends(session: SessionFacts): boolean;
 }
 
@@ -18,13 +18,13 @@ export interface PublishedLogout extends LogoutFact {
   readonly channel: LogoutChannel;
 }
 
-/** How many logouts to know again that come twice: from here, and from the database. */
+/** How many logouts to remember: a logout that arrives from this process and from the database is published once. */
 const REMEMBERED = 10_000;
 
 /**
- * Logouts as they are recorded, for whoever holds something for a session: a cache, a job. Those of this process at once,
- * those of other replicas as soon as they are found. For sockets and streams there is {@link SessionConnections}, which
- * knows also what was missed.
+ * Tells the app of recorded logouts, so that it can clean up for a session: a cache entry, a job. Logouts of this
+ * process arrive at once, logouts of other replicas as soon as this replica finds them. For sockets and streams use
+ * {@link SessionConnections}, which also notices missed logouts.
  *
  * @example
  * ```ts
@@ -39,16 +39,16 @@ export class SessionEvents implements OnModuleDestroy {
   private readonly due = new Subject<void>();
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
 
-  /** @internal Refresh tokens may wait to be revoked. */
+  /** @internal Emits when refresh tokens may wait to be revoked. */
   readonly tokensDue: Observable<unknown> = merge(this.own, this.due);
 
-  /** @internal What this process has recorded. */
+  /** @internal The logouts that this process has recorded. */
   readonly recorded: Observable<readonly PublishedLogout[]> = this.own.asObservable();
 
-  /** @internal The same, and what other replicas have recorded; nothing twice. */
+  /** @internal The logouts of this process and of other replicas, each once. */
   readonly published: Observable<PublishedLogout> = this.news.asObservable();
 
-  /** @internal Somebody wants to be told. */
+  /** @internal Emits when the app subscribes to `logouts` or `ended()`; a late subscriber gets the last signal too. */
   readonly watched: Observable<void> = this.watching.asObservable();
 
   private readonly followed: Observable<PublishedLogout> = defer(() => {
@@ -57,12 +57,12 @@ export class SessionEvents implements OnModuleDestroy {
   });
 
   /**
-   * Every recorded logout, once; OneID's retries of the same one are not repeated here. One that ends several things (a
-   * login and all else of its user, each other session of a user) is an event for each of them.
+   * Emits each recorded logout once; OneID's retries emit no second event. A logout with several targets (a login and
+   * its user; each of a user's other sessions) emits one event for each target.
    */
   readonly logouts: Observable<LogoutEvent> = this.followed.pipe(map(toEvent));
 
-  /** Emits once, when a logout ends this session, and completes. */
+  /** Emits once when a logout ends this session, then completes. */
   ended(session: SessionFacts): Observable<LogoutEvent> {
     const targets = targetsOf(session);
     return this.followed.pipe(
@@ -72,13 +72,13 @@ export class SessionEvents implements OnModuleDestroy {
     );
   }
 
-  /** @internal This process has recorded a logout, which may take several facts. */
+  /** @internal Publishes logouts that this process has recorded. */
   publish(logouts: readonly PublishedLogout[]): void {
     this.own.next(logouts);
     this.publishFound(logouts);
   }
 
-  /** @internal Logouts are on record, whoever has recorded them; nothing is said twice. */
+  /** @internal Publishes recorded logouts of any replica, each once. */
   publishFound(logouts: readonly PublishedLogout[]): void {
     for (const logout of logouts) {
       if (this.known.has(logout.id)) continue;

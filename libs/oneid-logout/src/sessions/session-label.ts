@@ -1,10 +1,10 @@
-/** As many characters as the column takes. */
+/** Characters; the size of the database column. */
 const MAX_LENGTH = 255;
 
-/** What is stored of a label, which may be anything a browser has sent; undefined when that is nothing. */
+/** Cleans a label, which may come from a browser unchecked. @returns undefined when no text remains */
 export function storedLabel(label: string | undefined): string | undefined {
   if (typeof label !== 'string') return undefined;
-  // characters, not code units: half of a pair is none. PostgreSQL takes no NUL
+  // cuts whole characters, because a cut between code units could split a surrogate pair; PostgreSQL rejects NUL
   const stored = Array.from(label.replaceAll('\0', '')).slice(0, MAX_LENGTH).join('');
   return stored === '' ? undefined : stored;
 }

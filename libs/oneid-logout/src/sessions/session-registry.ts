@@ -14,34 +14,37 @@ import { TokenRepository } from '../store/token.repository.js';
 import { TokenVault } from '../tokens/token-vault.js';
 
 export interface RegisterSessionOptions {
-  /** The ID token of the sign-in that has just been completed, as OneID sent it. */
+  /** The ID token of the sign-in that the user has just completed, exactly as OneID sent it. */
   readonly idToken: string;
   /** When given, the ID token must carry this `nonce`. */
   readonly nonce?: string | undefined;
-  /** Kept encrypted when the module has `secrets`, and revoked at OneID when the session is ended. */
+  /**
+   * Stored encrypted with the option `secrets`, otherwise not stored. The library revokes it at OneID when a logout
+   * ends the session, except with `keepOfflineTokens`, or when only the front-channel has ended the session.
+   */
   readonly refreshToken?: string | undefined;
-  /** Absolute end of the session; never later than the module's `maxSessionLifetime` from now, which is the default. */
+  /** Absolute end of the session. Default and upper limit: the module's `maxSessionLifetime` from now. */
   readonly expiresAt?: Date | undefined;
-  /** Id of the session that this browser had before: it is ended. */
+  /** Id of the session that this browser had before; `register` ends that session. */
   readonly replaces?: string | undefined;
   /**
-   * What you want to see again in {@link SessionRegistry.listAlive}: the device, say, as in `Firefox on Linux`. Stored in
-   * clear, and cut to 255 characters.
+   * Your own text for {@link SessionRegistry.listAlive}, for example the device: `Firefox on Linux`. It is stored
+   * unencrypted, and cut to 255 characters.
    */
   readonly label?: string | undefined;
 }
 
-/** How many sessions to list unless told otherwise. */
+/** Default `limit` of {@link SessionRegistry.listAlive}. */
 const LISTED = 100;
 
 export interface RefreshSessionOptions {
-  /** A refreshed ID token: of the same issuer, client, `sub` and `sid`. */
+  /** A refreshed ID token of the same issuer, client, `sub` and, if it has one, `sid`. */
   readonly idToken?: string | undefined;
   /** The rotated refresh token. */
   readonly refreshToken?: string | undefined;
 }
 
-/** Registers sign-ins, and takes new tokens for sessions that live. */
+/** Registers sign-ins, stores refreshed tokens, and lists a user's sessions. */
 @Injectable()
 export class SessionRegistry {
   constructor(
@@ -58,14 +61,16 @@ export class SessionRegistry {
   /**
    * Records a sign-in and returns our session; put its `id` where your session resolver finds it.
    *
-   * For sign-ins only: the ID token must be fresh (five minutes). The same ID token again returns the same session, which
-   * keeps its first `label`.
+   * For sign-ins only: the ID token must be at most five minutes old. The same ID token again returns the same session,
+   * which keeps its first `label`.
    *
-   * @throws {InvalidIdTokenError} 401 `id_token_invalid`, nothing stored
-   * @throws {SessionEndedError} 401 `session_ended`: OneID has ended this `sid` already, perhaps while the sign-in was
-   *   on its way. Send the browser to OneID again with `prompt=login`
-   * @throws {ProviderUnavailableError} 503, OneID's keys can't be had
-   * @throws {StoreUnavailableError} 503, nothing is signed in; the same call may be made again
+   * @throws {InvalidIdTokenError} 401 `id_token_invalid`, no session is stored
+   * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in.
+   *   Send the browser to OneID again with `prompt=login`
+   * @throws {SessionRejectedError} 401 `expired`: `expiresAt` is past, or the session of this ID token has expired
+   * @throws {RangeError} `expiresAt` is not a valid date
+   * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
+   * @throws {StoreUnavailableError} 503, the user is not signed in; the app may repeat the same call
    */
   async register(options: RegisterSessionOptions): Promise<Session> {
     const { idToken, refreshToken } = options;
@@ -81,12 +86,14 @@ export class SessionRegistry {
   }
 
   /**
-   * Takes refreshed tokens for a session that lives. Its facts stay what they were at the sign-in: a refresh neither
-   * renews a session nor brings an ended one back.
+   * Stores refreshed tokens for an alive session. The session keeps the facts of its sign-in: a refresh does not extend
+   * a session, and does not bring an ended session back.
    *
-   * @throws {InvalidIdTokenError} 401, the ID token is not of this session
-   * @throws {SessionEndedError} 401, the session has been ended; the new refresh token is revoked at OneID
+   * @throws {InvalidIdTokenError} 401, the ID token is invalid or belongs to another session
+   * @throws {SessionEndedError} 401, a logout has ended the session; with `secrets`, the new refresh token is revoked
+   *   at OneID
    * @throws {SessionRejectedError} 401 `unknown` or `expired`
+   * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {StoreUnavailableError} 503
    */
   async refresh(sessionId: string, options: RefreshSessionOptions): Promise<Session> {
@@ -101,25 +108,31 @@ export class SessionRegistry {
   }
 
   /**
-   * The sessions that a user has now, the newest first, of all clients that share the database (`clientId` tells which).
+   * Lists the alive sessions of a user, the newest first. The list covers all clients that share the database;
+   * `clientId` says which client.
    *
-   * Each `id` is the secret of another browser: never send one to a page. Give pages a hash or an index instead.
+   * Each `id` is the secret of another browser: never send an `id` to a page. Send a hash or an index instead.
    *
-   * @param user a session will do; what is known by a bearer token may lack `sub`, and names no user then
-   * @param limit at most so many
+   * @param user the user's issuer and `sub`, or any session that has a `sub`
+   * @param limit largest number of sessions to return
+   * @throws {TypeError} the user has no `sub`
+   * @throws {RangeError} `limit` is not a whole number above 0
    * @throws {StoreUnavailableError} 503
    */
   async listAlive(user: Pick<Session, 'issuer' | 'sub'>, limit = LISTED): Promise<ListedSession[]> {
-    // programs without types give what a request had
+    // a JavaScript caller may pass unchecked values of a request
     if (typeof (user.sub as unknown) !== 'string') throw new TypeError('A user has a sub');
     if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError('limit is not a whole number above 0');
     return this.repository.findAlive('sub', targetOf('sub', user.issuer, user.sub), limit);
   }
 
-  /** A sign-in whose login is over is refused before anything is stored, but for a refresh token to be revoked. */
+  /**
+   * Refuses a sign-in whose login has already ended, before anything is stored. With a refresh token and `secrets` the
+   * sign-in goes on: the token must be stored to be revoked, and `requireAlive` refuses the sign-in afterwards.
+   */
   private async refuseEnded(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<void> {
     const { issuer, sid, sub, issuedAt } = verified;
-    // registered later than any logout, so that only those count that end a new session too
+    // `registeredAt` later than any logout, so that only logouts count that would also end a new session
     const endedBy = await this.repository.findLogout({
       issuer,
       sub,
@@ -133,7 +146,7 @@ export class SessionRegistry {
     throw new SessionEndedError();
   }
 
-  /** A logout of all of the user's sessions may have named the `sid` alone, before anybody knew whose it is. */
+  /** In the scope "user", OneID may have named only the `sid` before we knew its `sub`: ends the user's sessions. */
   private async endUser({ issuer, sid, sub, logoutScope }: VerifiedIdToken): Promise<void> {
     if (logoutScope === 'user' && sid !== undefined) await this.recorder.endUserOfEndedSid(issuer, sid, sub);
   }
@@ -150,7 +163,7 @@ export class SessionRegistry {
     return known.session.id;
   }
 
-  /** The last look, after everything is written: whoever writes a logout later sees what has been written here. */
+  /** The last check, after all writes: a logout that it misses is recorded later, so its recorder sees our rows. */
   private async requireAlive(id: string, signIn?: VerifiedIdToken): Promise<Session> {
     const checked = await this.repository.check(id);
     if (checked === undefined) throw new SessionRejectedError('unknown');
@@ -182,7 +195,7 @@ export class SessionRegistry {
 
 function refuseOtherLogin(session: Session, token: VerifiedIdToken): void {
   const same =
-    // as one string, in which the issuer's trailing slash does not matter
+    // compared as targets, which ignore the issuer's trailing slash
     targetOf('sub', token.issuer, token.sub) === targetOf('sub', session.issuer, session.sub) &&
     token.clientId === session.clientId &&
     (token.sid === undefined || token.sid === session.sid);

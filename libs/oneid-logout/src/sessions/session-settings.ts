@@ -1,4 +1,4 @@
-/** The options of the module that this room reads. */
+/** The module's options that `sessions/` reads. */
 export abstract class SessionSettings {
   /** Seconds. */
   abstract readonly maxSessionLifetime: number;

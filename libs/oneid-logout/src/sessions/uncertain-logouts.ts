@@ -3,21 +3,21 @@ import { type Ages, type Moment } from '../clock.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
 /**
- * How long after the time it bears a logout may be committed, milliseconds: replicas that follow the logouts look no
- * further back than they must.
+ * Milliseconds allowed between the time that a logout bears (`changedAt`) and its commit. Followers look back only a
+ * little further, so a logout with a later commit needs a new time.
  */
 export const MAX_LATENESS = 1_000;
 
-/** How often to look for them, and for how long: milliseconds. */
+/** How often to search for uncertain logouts, and for how long: milliseconds. */
 const INTERVAL = 2_000;
 const PATIENCE = 60 * 60 * 1000;
 
-/** How many to remember, the youngest: each is a failure of the store's that somebody was told of. */
+/** How many ids to remember; the oldest are dropped first. The caller of each was already told of the failure. */
 const MOST = 10_000;
 
 /**
- * Logouts whose writing has failed, as far as this process knows. The database may commit one all the same, later than
- * followers look back, and not everybody who was told of the failure comes again: so it gets a new time when it turns up.
+ * Logouts whose recording has failed, as far as this process knows. The database may still commit one, but later than
+ * followers look back, and the caller may not retry. This job gives such a logout a new time when it appears.
  */
 export class UncertainLogouts extends BackgroundJob {
   private readonly since = new Map<string, Moment>();
@@ -45,12 +45,12 @@ export class UncertainLogouts extends BackgroundJob {
     for (const [id, since] of this.since) {
       if (this.stopping) return;
       if (this.ages.of(since) > PATIENCE) this.since.delete(id);
-      // while the store is down none of them can be found
+      // the database does not answer: try again at the next interval
       else if (!(await this.touch(id))) return;
     }
   }
 
-  /** @returns whether the store has answered */
+  /** @returns whether the database has answered */
   private async touch(id: string): Promise<boolean> {
     const sent = this.ages.now();
     try {

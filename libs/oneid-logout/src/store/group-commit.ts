@@ -1,18 +1,18 @@
-/** Most rows of one statement: their parameters stay far below what any database takes. */
+/** The most rows in the statement of a group: their parameters stay far below the limit of every database. */
 export const MAX_GROUP_ROWS = 128;
 
-/** How long a statement holds up the group behind it, milliseconds: one that hangs must not make all others late. */
+/** How long a group waits for the statement before it, milliseconds: a hanging statement must not delay all others. */
 export const PATIENCE = 100;
 
 export interface GroupedInserts<Row> {
   /**
-   * Inserts all that are new in one statement. Each id comes once.
+   * Inserts all new rows in one statement. Each id occurs once in `rows`.
    *
-   * @returns the ids of those that were new
-   * @throws when none of them is inserted
+   * @returns the ids of the rows that were new
+   * @throws when no row is inserted
    */
   insertGroup(rows: readonly Row[]): Promise<ReadonlySet<string>>;
-  /** Inserts one caller's rows, in any case in one statement. @returns how many of them were new */
+  /** Inserts the rows of one caller, always in one statement. @returns how many of them were new */
   insertOwn(rows: readonly Row[]): Promise<number>;
 }
 
@@ -23,8 +23,8 @@ interface Caller<Row> {
 }
 
 /**
- * Inserts what several callers bring at the same time in one statement, so that they wait for one commit together: those
- * that arrive in the same turn of the event loop, and those that arrive while the group before them is on its way.
+ * Inserts the rows of several callers in one statement, so that these callers share one commit. A group holds the
+ * callers of one turn of the event loop, or the callers that arrive while the statement of the group before is running.
  */
 export class GroupCommit<Row extends { readonly id: string }> {
   private readonly waiting: Caller<Row>[] = [];
@@ -38,7 +38,7 @@ export class GroupCommit<Row extends { readonly id: string }> {
       this.waiting.push({ rows, resolve, reject });
       if (this.busy) return;
       this.busy = true;
-      // SQLite answers before it returns: nothing could ever arrive while it does
+      // SQLite's driver is synchronous: other callers can join only before the statement starts
       setImmediate(() => this.next());
     });
   }
@@ -58,7 +58,7 @@ export class GroupCommit<Row extends { readonly id: string }> {
     void this.commit(group).then(goOn);
   }
 
-  /** The callers that have waited longest, one at least. */
+  /** Takes the oldest callers out of the queue: at most MAX_GROUP_ROWS rows, but at least one caller. */
   private take(): Caller<Row>[] {
     let rows = 0;
     const end = this.waiting.findIndex((caller) => (rows += caller.rows.length) > MAX_GROUP_ROWS);
@@ -69,15 +69,15 @@ export class GroupCommit<Row extends { readonly id: string }> {
     if (group.length === 1) return this.commitOneByOne(group);
     const distinct = new Map<string, Row>();
     for (const { rows } of group) for (const row of rows) if (!distinct.has(row.id)) distinct.set(row.id, row);
-    // in one order everywhere, or two processes with the same rows wait for each other
+    // every process uses the same order: otherwise two processes with the same rows may deadlock
     const ordered = [...distinct.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const created = await this.inserts.insertGroup(ordered).then(
       (ids) => new Set(ids),
       () => undefined,
     );
-    // it may be one of them that the database does not take, or that somebody else holds up
+    // one refused or locked row makes the whole group fail, so insert the rows of each caller separately
     if (created === undefined) return this.commitOneByOne(group);
-    // what two have brought was new for the first
+    // a row that two callers bring counts as new for the first caller
     for (const { rows, resolve } of group) resolve(rows.filter(({ id }) => created.delete(id)).length);
   }
 

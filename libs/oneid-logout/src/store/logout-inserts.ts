@@ -5,13 +5,13 @@ import { type NewLogout } from '../rule/logout.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS } from './sql-conditions.js';
 
 export interface RetentionSettings {
-  /** How long a logout is remembered, milliseconds. */
+  /** How long a logout is kept, milliseconds. */
   readonly logoutRetention: number;
-  /** Whether tokens are stored, so that a logout may have some to revoke. */
+  /** Whether tokens are stored. Only then can a logout have tokens to revoke. */
   readonly storesTokens: boolean;
 }
 
-/** The statements that record logouts, one or many. */
+/** The statements that record one or many logouts. */
 export class LogoutInserts implements GroupedInserts<NewLogout> {
   constructor(
     protected readonly database: SessionDatabase,
@@ -21,7 +21,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout> {
   async insertOwn(logouts: readonly NewLogout[]): Promise<number> {
     const { sql, parameters } = this.insert(logouts);
     const [first] = logouts;
-    // what nearly every logout of OneID is; the bound of others is read from a table, for which no plan suits for ever
+    // true for nearly every logout of OneID; the bound `registered` reads a table, and a prepared plan may become slow
     const prepared = logouts.length === 1 && first?.bound !== 'registered';
     const { affected } = await this.database.run(this.database.dialect.insertOrIgnore(sql), parameters, { prepared });
     return affected;
@@ -51,12 +51,12 @@ export class LogoutInserts implements GroupedInserts<NewLogout> {
     return { sql, parameters };
   }
 
-  /** Milliseconds. */
+  /** The time from the logout until the work on its tokens is due, milliseconds. */
   protected tokensDueIn({ channel }: NewLogout): number {
     return channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
   }
 
-  /** Ends all that is registered by now, also what a clock that has stepped back put later than now. */
+  /** The bound covers every session registered by now, even if the clock stepped back after its registration. */
   private registeredUntil(logout: NewLogout): string {
     if (logout.bound !== 'registered') return 'NULL';
     const { dialect, tables } = this.database;

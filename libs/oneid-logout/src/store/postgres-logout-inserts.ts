@@ -3,12 +3,12 @@ import { type NewLogout } from '../rule/logout.js';
 import { TARGET_COLUMNS } from './sql-conditions.js';
 
 /**
- * How long a group waits for a row that somebody else has under way, milliseconds. PostgreSQL does not notice that nobody
- * waits for a statement any more: one that waits for ever would hold up the group's other rows for as long.
+ * How long a group waits for a row that another transaction has locked, milliseconds. PostgreSQL does not notice when
+ * the caller gives up on a statement: without this limit, the statement would keep the group's other rows locked.
  */
 const LOCK_PATIENCE = 2_000;
 
-/** A group as one parameter, so that groups of all sizes are one prepared statement: half the cost of many `VALUES`. */
+/** Sends a group as one parameter: groups of all sizes share a prepared statement, at half the cost of `VALUES`. */
 export class PostgresLogoutInserts extends LogoutInserts {
   override async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlySet<string>> {
     const { rows } = await this.database.run(
@@ -29,7 +29,7 @@ export class PostgresLogoutInserts extends LogoutInserts {
     };
   }
 
-  /** `set_config` counts for this statement alone, so a pooler hands it on to nobody. */
+  /** `set_config` is valid for this statement only, so a pooler cannot pass the setting to another client. */
   private get groupSql(): string {
     const { dialect, tables } = this.database;
     const { now } = dialect;

@@ -1,11 +1,14 @@
 import { type SqlRow } from '../database/sql.js';
 
-/** Up to where a purge has looked: what it has left behind is still needed, and looked at another time. */
+/**
+ * How far a purge has looked. The rows before this position are deleted or still needed. With `startsOver`, the purge
+ * looks at the needed rows again after it has reached the end.
+ */
 export class PurgeCursor {
-  /** Milliseconds, the database's clock. */
+  /** The end of the last row that the purge looked at: the database's clock, milliseconds. */
   endedAt = 0;
   id = '';
-  /** Was there more to look at? */
+  /** Whether there may be more rows to look at. */
   more = false;
 
   constructor(private readonly startsOver: boolean) {}
@@ -18,14 +21,14 @@ export class PurgeCursor {
   }
 }
 
-/** How far the purges of this process have come. */
+/** How far the purge of this process has come. */
 export class PurgeProgress {
   readonly sessions = new PurgeCursor(true);
   readonly logouts = new PurgeCursor(true);
-  /** Whose tokens had to stay a revocation erases, or the end of the session's own retention. */
+  /** Does not start over: tokens that had to stay are erased after their revocation, or with their session. */
   readonly tokens = new PurgeCursor(false);
 
-  /** Was there more to look at than the last call has? */
+  /** Whether the last call may have left rows to look at. */
   get more(): boolean {
     return this.sessions.more || this.logouts.more || this.tokens.more;
   }

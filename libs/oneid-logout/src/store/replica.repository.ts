@@ -1,13 +1,17 @@
 import { type SessionDatabase } from '../database/session-database.js';
 
-/** For how long a replica counts that does not say any more that it is there, milliseconds. */
+/** How long a replica counts after its last declaration, milliseconds. A running replica declares itself more often. */
 const REPLICA_RETENTION = 60 * 60 * 1000;
 
-/** The replicas of this database that may answer from memory, and how old what they remember may be. */
+/** The replicas of this database that may answer from memory, and how old that memory may be. */
 export class ReplicaRepository {
   constructor(private readonly database: SessionDatabase) {}
 
-  /** Says, or says again, that this replica is there. */
+  /**
+   * Declares this replica, or renews its declaration.
+   *
+   * @param maxStaleness how far the replica may be behind, milliseconds
+   */
   async declare(id: string, maxStaleness: number): Promise<void> {
     const { dialect, tables } = this.database;
     const { affected } = await this.database.run(
@@ -23,7 +27,7 @@ export class ReplicaRepository {
     );
   }
 
-  /** Takes it back; and what other replicas have left behind that ended without. */
+  /** Withdraws this replica, so OneID's 200 no longer waits for it. Also deletes old rows of crashed replicas. */
   async withdraw(id: string): Promise<void> {
     const { dialect, tables } = this.database;
     await this.database.run(
@@ -32,7 +36,7 @@ export class ReplicaRepository {
     );
   }
 
-  /** The most that any replica may be behind, milliseconds; 0 when all of them ask the database. */
+  /** The longest time that any replica may be behind, milliseconds; 0 if all replicas ask the database. */
   async findMaxStaleness(): Promise<number> {
     const { dialect, tables } = this.database;
     const { rows } = await this.database.run(

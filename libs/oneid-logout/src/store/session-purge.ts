@@ -4,11 +4,12 @@ import { BackgroundJob } from '../background-job.js';
 import { PurgeProgress } from './purge-progress.js';
 import { SessionRepository } from './session.repository.js';
 
-/** Small, as SQLite works in the process itself and stops all requests meanwhile. */
+/** Rows per batch. Small, because SQLite runs inside this process, and a statement blocks all requests. */
 export const PURGE_BATCH = 25;
+/** Batches per run. The next run goes on with the other rows. */
 const MAX_BATCHES = 400;
 
-/** Deletes, in bounded batches, sessions and logouts on which no answer depends any more. */
+/** Deletes sessions, tokens and logouts on which no answer depends any more, in batches of limited size. */
 @Injectable()
 export class SessionPurge extends BackgroundJob {
   private readonly progress = new PurgeProgress();

@@ -33,15 +33,15 @@ export interface NewSession {
   readonly label?: string | undefined;
 }
 
-/** Expired sessions stay for a day, so that their owners are told `expired` and not `unknown`. */
+/** How long an expired session is kept, milliseconds: for a day, the answer is `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 
-/** Ids come from cookies: nothing else than what we gave out reaches the database. */
+/** An attacker can put any value into a cookie. Only values in the format of our ids reach the database. */
 const SESSION_ID = /^[0-9a-f]{64}$/;
 
 const SESSION_COLUMNS = 's.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at';
 
-/** All that the library asks of the database. Each method but the purge is one statement. */
+/** Reads and writes sessions and logouts. Each method except the purge is one statement. */
 export class SessionRepository {
   private readonly logoutGroups: GroupCommit<NewLogout>;
 
@@ -56,7 +56,7 @@ export class SessionRepository {
     this.logoutGroups = new GroupCommit(inserts);
   }
 
-  /** The session with this id, and whether it is ended or expired; one indexed query. */
+  /** Returns the session with this id, and whether it is ended or expired. One indexed query. */
   async check(id: string): Promise<CheckedSession | undefined> {
     return SESSION_ID.test(id) ? this.findChecked('s.id = ?', id) : undefined;
   }
@@ -67,9 +67,9 @@ export class SessionRepository {
   }
 
   /**
-   * Alive sessions of a target, the newest first.
+   * Returns the alive sessions of a target, the newest first.
    *
-   * @param registeredUntil only those registered until then: the database's clock, milliseconds
+   * @param registeredUntil only sessions registered at this time or earlier: the database's clock, milliseconds
    */
   async findAlive(kind: TargetKind, target: string, limit: number, registeredUntil?: number): Promise<ListedSession[]> {
     const { rows } = await this.database.run(
@@ -82,11 +82,11 @@ export class SessionRepository {
     return rows.map(toListedSession);
   }
 
-  /** The channel of a logout that ends a session with these facts, registered or not. */
+  /** Returns the channel of a logout that ends a session with these facts. The session need not be registered. */
   async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
     const targets = targetsOf(facts);
     const { rows } = await this.database.run(
-      // no LIMIT 1, for which PostgreSQL prefers to read a table from its beginning that was empty when it looked
+      // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
       `SELECT MIN(l.channel) AS channel FROM ${this.tables.logout} l
        WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')}`,
       [...targets, facts.issuedAt, facts.registeredAt],
@@ -95,7 +95,7 @@ export class SessionRepository {
     return (rows[0]?.['channel'] as LogoutChannel | null | undefined) ?? undefined;
   }
 
-  /** The latest `iat` of the logouts that ended this target for good; undefined when there is none. */
+  /** Returns the latest `iat` of the logouts that ended this target for good; undefined if no such logout exists. */
   async findLogoutIssuedAt(target: string): Promise<number | undefined> {
     const { rows } = await this.database.run(
       `SELECT MAX(l.issued_at) AS issued_at FROM ${this.tables.logout} l
@@ -107,10 +107,10 @@ export class SessionRepository {
   }
 
   /**
-   * Stores a sign-in. It is registered later than any logout already recorded for its targets, even when the
-   * database's clock has stepped back.
+   * Stores a sign-in. Its `registered_at` is later than any `registered_until` already recorded for its targets, even
+   * if the database's clock has stepped back.
    *
-   * @returns false when its ID token is registered already, and nothing has been changed
+   * @returns false if the ID token is registered already; the database is then unchanged
    */
   async insertSession(session: NewSession): Promise<boolean> {
     const { issuer, sid } = session;
@@ -138,18 +138,20 @@ export class SessionRepository {
   }
 
   /**
-   * Records logouts, all or none of them, in one statement with those that others record at the same time.
+   * Records these logouts in one commit, so all of them are stored or all fail. Callers at the same time share one
+   * statement.
    *
-   * @returns how many of these are new
+   * @returns how many of these logouts are new
    */
   insertLogouts(logouts: readonly NewLogout[]): Promise<number> {
     return this.logoutGroups.insert(logouts);
   }
 
   /**
-   * Has every replica look at logouts once more that were recorded before: how long ago, nobody can tell.
+   * Gives recorded logouts a new `changed_at`, so that every replica reads them again. Replicas may have missed a
+   * logout that was committed late.
    *
-   * @returns how many of them there are
+   * @returns how many of these logouts exist
    */
   async touchLogouts(ids: readonly string[]): Promise<number> {
     const { affected } = await this.database.run(
@@ -160,10 +162,10 @@ export class SessionRepository {
   }
 
   /**
-   * Logouts that were recorded, or touched, since; the longest unchanged first.
+   * Returns the logouts that were recorded or touched since a time, the longest unchanged first.
    *
-   * @param replica who asks
-   * @param since the database's clock, milliseconds; without it none
+   * @param replica id of the replica that asks
+   * @param since the database's clock, milliseconds; if it is absent, the list is empty
    */
   async findChanges(replica: string, since?: number): Promise<LogoutChanges> {
     const declared = `(SELECT COUNT(*) FROM ${this.tables.replica} r WHERE r.id = ?)`;
@@ -196,7 +198,7 @@ export class SessionRepository {
     return Number(rows[0]?.['registered_until']);
   }
 
-  /** The targets of recorded logouts, by id. */
+  /** Returns the target and `issued_until` of recorded logouts, by logout id. */
   async findLogoutTargets(
     ids: readonly string[],
   ): Promise<Map<string, { target: string; issuedUntil: number | null }>> {
@@ -215,7 +217,7 @@ export class SessionRepository {
     );
   }
 
-  /** Has this user signed in here, as far as that is remembered? */
+  /** Whether the database holds a session of this user, alive or not. A purged session does not count. */
   async knowsUser(issuer: string, sub: string): Promise<boolean> {
     const target = targetOf('sub', issuer, sub);
     const { rows } = await this.database.run(
@@ -225,7 +227,7 @@ export class SessionRepository {
     return rows.length > 0;
   }
 
-  /** The targets of the users who signed in with this `sid`: one, unless the provider reuses it. */
+  /** Returns the targets of the users who signed in with this `sid`: one user, unless the provider reuses the `sid`. */
   async findSubTargets(targetSid: string): Promise<string[]> {
     const { rows } = await this.database.run(
       `SELECT DISTINCT s.target_sub FROM ${this.tables.session} s WHERE s.target_sid = ? ORDER BY s.target_sub`,
@@ -235,10 +237,10 @@ export class SessionRepository {
   }
 
   /**
-   * Notes that the browser came back from the provider for this logout.
+   * Records that the browser came back from the provider after this logout.
    *
-   * @param maxAge of the logout, milliseconds
-   * @returns false when it had already, it is too late, or no such logout is known
+   * @param maxAge the maximum age of the logout, milliseconds
+   * @returns false if the return is recorded already, the logout is too old, or no such logout exists
    */
   async noteReturn(logoutId: string, maxAge: number): Promise<boolean> {
     const { affected } = await this.database.run(
@@ -250,18 +252,18 @@ export class SessionRepository {
   }
 
   /**
-   * Deletes what no answer depends on any more: tokens when their session has expired, sessions a day later, logouts
-   * past their retention that end no session still there, whatever the clock did in between; none of them while refresh
-   * tokens wait to be revoked.
+   * Deletes rows on which no answer depends any more: tokens when their session has expired, sessions a day later, and
+   * logouts past their retention. A logout that still ends a stored session stays, because a clock may have stepped.
+   * Rows also stay while their refresh tokens wait for revocation.
    *
-   * @param limit at most so many rows of each
-   * @param progress how far the calls before this one have come; it is moved on
-   * @returns how many rows are gone
+   * @param limit how many sessions and how many logouts to look at; eight times as many sessions for their tokens
+   * @param progress how far earlier calls have come; this call moves it on
+   * @returns how many rows were deleted, without the tokens that are deleted with their session
    */
   async purge(limit: number, progress = new PurgeProgress()): Promise<number> {
     const { session, logout, sessionTokens } = this.tables;
     const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
-    // no EXISTS, for which PostgreSQL may read all tokens
+    // no EXISTS: for it, PostgreSQL may read all tokens
     const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
     const sessions = (expiredFor: number, size: number) => `(
       SELECT s.* FROM ${session} s WHERE s.expires_at < ${this.nowOnce} - ${expiredFor} AND s.expires_at >= ?
@@ -270,7 +272,7 @@ export class SessionRepository {
       SELECT l.* FROM ${logout} l WHERE l.keep_until < ${this.nowOnce} AND l.keep_until >= ?
         AND (l.keep_until > ? OR l.id > ?) ORDER BY l.keep_until, l.id LIMIT ${limit}) l`;
 
-    // pages by index, the oldest first: without a limit of their own a database may choose to read a whole table
+    // each subquery reads a page by index, the oldest first: without its own LIMIT, a database may read the whole table
     const gone = [
       await this.purgePage(
         progress.sessions,
@@ -287,7 +289,7 @@ export class SessionRepository {
         `SELECT l.id, l.keep_until AS ended_at, NOT (${REVOKING}) AND ${noneOf(`${session} s`)} AS deletable FROM ${logouts}`,
         (ids) => this.deleteIds(logout, 'id', ids),
       ),
-      // most sessions that have expired have none any more, so more of them are looked at
+      // most expired sessions have no tokens any more, so this page is larger
       await this.purgePage(
         progress.tokens,
         limit * 8,
@@ -359,7 +361,7 @@ function toRecordedLogout(row: SqlRow): RecordedLogout {
   };
 }
 
-/** Drivers give a boolean, or a number. */
+/** Some drivers return a condition as a boolean, others as a number. */
 const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;
 
 function toListedSession(row: SqlRow): ListedSession {

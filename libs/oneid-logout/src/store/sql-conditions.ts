@@ -2,22 +2,28 @@ import { sessionBoundSql } from './rule-sql.js';
 import { type TargetKind } from '../rule/targets.js';
 
 /**
- * How long the tokens of a session stay that only the front-channel has ended, milliseconds: it says nothing that could
- * justify revoking them, and OneID's signed word for it may still come.
+ * How long the tokens of a session stay after a front-channel logout, milliseconds. The front-channel is unsigned, so
+ * it cannot justify a revocation. OneID's signed back-channel logout may still come.
  */
 export const FRONTCHANNEL_TOKEN_RETENTION = 60 * 60 * 1000;
 
-/** Does logout `l` still have refresh tokens to revoke? Not by an index: it is asked of logouts that others find better. */
+/**
+ * Condition: logout `l` still has refresh tokens to revoke. COALESCE rules out the index on `tokens_due_at`, because
+ * other conditions of the query find the logouts faster.
+ */
 export const REVOKING = `COALESCE(l.tokens_due_at, 0) > 0 AND l.channel <> 'frontchannel'`;
 
-/** The columns of a session by which logouts find it. */
+/** The columns that hold the targets of a session. */
 export const TARGET_COLUMNS = {
   session: 'target_session',
   sid: 'target_sid',
   sub: 'target_sub',
 } as const satisfies Record<TargetKind, string>;
 
-/** No row of the other table meets; one target at a time, as MySQL has no use for its indexes where they are joined. */
+/**
+ * Condition: `others` has no row where logout `l` ends session `s`. It tests one target column at a time, because MySQL
+ * does not use its indexes if the columns are in one condition.
+ */
 export const noneOf = (others: string, condition = ''): string =>
   Object.values(TARGET_COLUMNS)
     .map(

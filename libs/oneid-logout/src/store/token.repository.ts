@@ -7,7 +7,7 @@ import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING } from './sql-conditions
 import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
 
-/** The tokens of a session as they lie in the database: ciphertext. */
+/** The tokens of a session as the database stores them: ciphertext. */
 export interface StoredTokens {
   readonly sessionId: string;
   readonly issuer: string;
@@ -20,17 +20,17 @@ export interface StoredTokens {
 export interface DueLogout {
   readonly id: string;
   readonly channel: LogoutChannel;
-  /** The database's clock, milliseconds. */
+  /** When the work on its tokens is due: the database's clock, milliseconds. */
   readonly dueAt: number;
-  /** When this was read: the database's clock, milliseconds. */
+  /** When this row was read: the database's clock, milliseconds. */
   readonly now: number;
   /** The database's clock, milliseconds. */
   readonly recordedAt: number;
-  /** Past its retention: no token of its sessions can be alive, so there is no use in trying on. */
+  /** Past its retention: its sessions can have no token that is still valid, so another try is useless. */
   readonly overdue: boolean;
 }
 
-/** For how long one replica has a due logout to itself: milliseconds. */
+/** How long one replica has a due logout for itself, milliseconds. Other replicas do not work on it meanwhile. */
 export const LEASE = 60_000;
 
 const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, s.issuer, s.client_id';
@@ -49,8 +49,8 @@ export class TokenRepository {
   }
 
   /**
-   * Stores tokens of a session in place of those it had; null leaves what there is. Nothing is read and written back: a
-   * refresh at the same time may have brought something newer.
+   * Stores tokens of a session in place of its old tokens; null keeps the old one. It does not read the old tokens and
+   * write them back: a refresh at the same time may have stored newer tokens.
    */
   async save(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
     if (await this.update(sessionId, idToken, refreshToken)) return;
@@ -67,7 +67,10 @@ export class TokenRepository {
     return affected > 0;
   }
 
-  /** Stores a session's first tokens; when it has some already, those stay. Without its session nobody would purge them. */
+  /**
+   * Stores a session's first tokens; tokens that are already stored stay. It inserts only if the session exists: the
+   * purge finds tokens by their session.
+   */
   async insert(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
     await this.database.run(
       this.database.dialect.insertOrIgnore(
@@ -79,27 +82,28 @@ export class TokenRepository {
   }
 
   /**
-   * Erases these tokens of a session, unless others have taken their place by now.
+   * Erases these tokens of a session, unless newer tokens have replaced them.
    *
-   * @param options.unlessRevoking or a logout has come that will have them revoked
+   * @param options.unlessRevoking also keeps the tokens if a logout is about to revoke them
    */
   async erase(tokens: StoredTokens, { unlessRevoking = false } = {}): Promise<void> {
     const { session, sessionTokens } = this.tables;
     const condition = unlessRevoking
       ? `AND EXISTS (SELECT 1 FROM ${session} s WHERE s.id = ? AND ${this.noneRevoking})`
       : '';
-    // no two ciphertexts are equal, so one of them tells; and one of them is always there
+    // no two ciphertexts are equal, so one of them identifies the tokens; every row has at least one
     await this.database.run(
       `DELETE FROM ${sessionTokens} WHERE session_id = ? AND COALESCE(refresh_token, id_token) = ? ${condition}`,
       [tokens.sessionId, tokens.refreshToken ?? tokens.idToken, ...(unlessRevoking ? [tokens.sessionId] : [])],
     );
   }
 
-  /** Has the logouts that end this session look for tokens once more. */
+  /** Makes the logouts that end this session due again, so that tokens stored after the logout are erased too. */
   async makeDue(session: SessionFacts): Promise<void> {
     const targets = targetsOf(session);
     const { now } = this.database.dialect;
-    // who holds the lease may be past this session: it shall find the time changed, and the logout come up again
+    // the replica that holds the lease may already be past this session: when the time has changed, that replica cannot
+    // close the logout, and the logout becomes due again when the lease ends
     await this.database.run(
       `UPDATE ${this.tables.logout} SET tokens_due_at = CASE
          WHEN channel = 'frontchannel' THEN ${now} + ${FRONTCHANNEL_TOKEN_RETENTION}
@@ -111,7 +115,7 @@ export class TokenRepository {
     );
   }
 
-  /** Logouts whose sessions may have refresh tokens to revoke, the longest due first. */
+  /** Returns the logouts whose sessions may have refresh tokens to revoke, the longest due first. */
   async findDue(limit: number): Promise<DueLogout[]> {
     const { now } = this.database.dialect;
     const { rows } = await this.database.run(
@@ -129,13 +133,17 @@ export class TokenRepository {
     }));
   }
 
-  /** How many logouts still have refresh tokens to revoke, or to look for. */
+  /** Counts the logouts whose sessions have, or may have, refresh tokens to revoke. */
   async countDue(): Promise<number> {
     const { rows } = await this.database.run(`SELECT COUNT(*) AS due FROM ${this.tables.logout} l WHERE ${REVOKING}`);
     return Number(rows[0]?.['due']);
   }
 
-  /** Moves a logout's due time, unless somebody else moved it first; null when nothing is left to do. */
+  /**
+   * Moves a logout's due time; null means that its tokens need no more work.
+   *
+   * @returns false if the due time is no longer `from`, for example because another replica moved it
+   */
   async moveDue(logoutId: string, from: number, to: number | null): Promise<boolean> {
     const { affected } = await this.database.run(
       `UPDATE ${this.tables.logout} SET tokens_due_at = ? WHERE id = ? AND tokens_due_at = ?`,
@@ -145,10 +153,10 @@ export class TokenRepository {
   }
 
   /**
-   * Notes of all logouts that are due, but whose sessions have no tokens, that nothing is left to do: most are such, and
-   * each by itself would cost two commits. A lone one is left to {@link moveDue}.
+   * Closes due logouts whose sessions have no tokens, many at a time: most due logouts are like this, and closing each
+   * one alone costs two commits. A single due logout is left to {@link moveDue}.
    *
-   * @returns how many of those that were looked at have tokens; they are due as before
+   * @returns how many of the checked logouts may have tokens; they stay due
    */
   async closeLogoutsWithoutTokens(limit: number): Promise<number> {
     const due = await this.findDue(limit);
@@ -156,9 +164,9 @@ export class TokenRepository {
     if (first === undefined || due.length === 1) return 0;
     const ids = due.map(({ id }) => id);
     const leased = first.now + LEASE;
-    // no parameters, for which PostgreSQL would take texts
+    // the times are not parameters: PostgreSQL would take parameters here for texts
     const times = due.map(({ dueAt }) => `WHEN ? THEN ${dueAt}`);
-    // first the lease: tokens that are stored from now on change the time once more, and are not overlooked
+    // take the lease first: a sign-in or refresh that stores tokens from now on changes the time (see makeDue)
     await this.database.run(
       `UPDATE ${this.tables.logout} SET tokens_due_at = ?
        WHERE id IN (${placesOf(ids)}) AND tokens_due_at = CASE id ${times.join(' ')} END`,
@@ -185,8 +193,8 @@ export class TokenRepository {
   }
 
   /**
-   * Tokens of the sessions that this logout ends, in the order of their session ids. The front-channel's are only those
-   * that no other logout is about to revoke.
+   * Returns the tokens of the sessions that this logout ends, ordered by session id. For a front-channel logout, it
+   * leaves out tokens that another logout is about to revoke.
    */
   async findEndedBy(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
     const { rows } = await this.database.run(
@@ -200,7 +208,7 @@ export class TokenRepository {
     return rows.map(toTokens);
   }
 
-  /** No logout is about to have the tokens of session `s` revoked. */
+  /** Condition: no logout is about to revoke the tokens of session `s`. */
   private get noneRevoking(): string {
     return noneOf(`${this.tables.logout} l`, `AND ${REVOKING}`);
   }

@@ -1,6 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 
-/** What an endpoint answers. */
+/** An endpoint's answer. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -31,7 +31,7 @@ export const plain = (status: number): Answer => ({
   body: STATUS_CODES[status] ?? '',
 });
 
-/** The error page on which a browser's way ends. */
+/** The error page that OneID shows instead of a redirect to the client. */
 export const errorPage = (error: string, description: string): Answer =>
   page(`<!doctype html><title>${error}</title><h1>${error}</h1><p>${escapeHtml(description)}</p>`, 400);
 

@@ -7,11 +7,11 @@ import { type OneIdTestClient } from './test-client.js';
 
 type Parameters = Readonly<Record<string, string>>;
 
-/** Hydra refuses a shorter `state` or `nonce`. */
+/** Minimum length of `state` and `nonce`, in characters. Hydra refuses shorter ones. */
 const leastEntropy = 8;
 
 /**
- * Signs the browser's user in at once, without a page, and goes back to the client with a code.
+ * Signs the user in at once, without a page, and redirects the browser to the client with a code.
  *
  * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint OpenID Connect Core 1.0 §3.1.2}
  */
@@ -55,7 +55,7 @@ function refusalOf(parameters: Parameters, client: OneIdTestClient): readonly [s
   return parameters.code_challenge_method === 'S256' ? undefined : ['invalid_request', 'PKCE has to use S256.'];
 }
 
-/** The browser's login; a new one where OneID would show its login page, which here is always filled in at once. */
+/** The browser's login. A new login where OneID would show its login page; with `prompt=none`, undefined. */
 function loginFor({ logins, now }: ProviderState, { prompt = '', max_age }: Parameters): BrowserLogin | undefined {
   const { current, latest } = logins;
   const isTooOld = current && max_age ? secondsOf(now()) - current.authTime > Number(max_age) : false;

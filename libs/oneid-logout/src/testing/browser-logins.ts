@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 /**
- * One browser's login at OneID: what all ID tokens of it share.
+ * One browser's login at OneID. All ID tokens of the login share these values.
  */
 export interface BrowserLogin {
   readonly sub: string;
@@ -9,7 +9,7 @@ export interface BrowserLogin {
   readonly sid: string;
   /** When the user signed in, in seconds since 1970. */
   readonly authTime: number;
-  /** A login that is not remembered gets no notification when it ends. */
+  /** False: OneID tells no client when the login ends. */
   readonly remembered: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface SignIn {
   remembered?: boolean;
 }
 
-/** The logins of the provider: which is the browser's, which are over, and which clients met them. */
+/** The provider's logins: the browser's latest login, all logins that have not ended, and the clients of each login. */
 export class BrowserLogins {
   #latest: BrowserLogin | undefined;
   readonly #bySid = new Map<string, BrowserLogin>();
@@ -28,7 +28,7 @@ export class BrowserLogins {
 
   constructor(private readonly seconds: () => number) {}
 
-  /** The browser's login, alive or not. */
+  /** The browser's latest login, ended or not. */
   get latest(): BrowserLogin | undefined {
     return this.#latest;
   }
@@ -44,12 +44,12 @@ export class BrowserLogins {
     return login;
   }
 
-  /** A login that has not ended. */
+  /** The login with this `sid`; undefined when it has ended or is unknown. */
   find(sid: string): BrowserLogin | undefined {
     return this.#bySid.get(sid);
   }
 
-  /** An ID token for the client tells it of the login, so it is told of the login's end. */
+  /** Records that the client has an ID token of the login. OneID tells the client when the login ends. */
   meet(sid: string, clientId: string): void {
     const met = this.#clientIds.get(sid) ?? new Set();
     this.#clientIds.set(sid, met.add(clientId));

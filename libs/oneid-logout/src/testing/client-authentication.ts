@@ -46,7 +46,7 @@ async function isSignedBy(
 ): Promise<boolean> {
   if (type !== ASSERTION_TYPE) return false;
   return jwtVerify(assertion, await importJWK(key), {
-    // as Hydra: the issuer will not do
+    // as in Hydra: `aud` must be the token endpoint's URL, not the issuer
     audience: issuer.replace(/\/$/, '') + endpointPaths.token,
     ...{ issuer: clientId, subject: clientId, requiredClaims: ['exp', 'jti'] },
     currentDate: new Date(now()),

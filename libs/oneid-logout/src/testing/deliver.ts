@@ -4,21 +4,21 @@ import { setTimeout } from 'node:timers/promises';
 export type Wait = (milliseconds: number, signal?: AbortSignal) => Promise<unknown>;
 
 export interface DeliveryOptions {
-  /** How often the token is sent at most, 5 by default. */
+  /** Maximum number of attempts, 5 by default. */
   attempts?: number;
   /** Milliseconds to wait after the n-th failed attempt (from 1); 1 s, 2 s, 4 s … up to 30 s by default. */
   backoffMs?: number | ((attempt: number) => number);
-  /** Does the waiting between attempts; real timers by default. */
+  /** Waits between attempts; uses real timers by default. */
   wait?: Wait;
   /** Milliseconds one attempt may take, 10,000 by default. */
   timeoutMs?: number;
   /** Form parameters sent beside `logout_token`. */
   parameters?: Readonly<Record<string, string>>;
-  /** Gives up the delivery. */
+  /** Aborts the delivery. */
   signal?: AbortSignal;
 }
 
-/** One POST of the logout token: either `status` or `error` is there. */
+/** One POST of the logout token. It has either `status` or `error`. */
 export interface DeliveryAttempt {
   readonly status?: number;
   /** Code of the network error, for example `ECONNREFUSED`. */
@@ -38,8 +38,9 @@ export const waitForReal: Wait = (milliseconds, signal) =>
   setTimeout(milliseconds, undefined, { ref: false, ...(signal && { signal }) });
 
 /**
- * Sends a logout token as Hydra does: a form POST, delivered on 200 or 204, sent again unchanged after network errors,
- * 429, and 5xx except 501; `Retry-After` (seconds) of a 429 or 503 comes before the backoff. Redirects are not followed.
+ * Sends a logout token as Hydra does, in a form POST. The token is delivered when the client answers 200 or 204.
+ * After a network error, 429, or 5xx except 501, the same token is sent again. `Retry-After` (seconds) of a 429 or 503
+ * replaces the backoff. Redirects are not followed.
  *
  * @see {@link https://openid.net/specs/openid-connect-backchannel-1_0.html#BCRequest Back-Channel Logout 1.0 §2.5}
  * @example
@@ -97,7 +98,7 @@ const unlessAborted = (signal: AbortSignal | undefined) => (error: unknown) => {
   if (!signal?.aborted) throw error;
 };
 
-// Not `instanceof Error`: under jest, fetch's errors are of another realm.
+// `instanceof Error` does not work here: under jest, fetch's errors come from another realm.
 function codeOf(error: unknown): string {
   const { name, code, cause } = error as { name?: string; code?: unknown; cause?: { code?: unknown } };
   const found = cause?.code ?? code;

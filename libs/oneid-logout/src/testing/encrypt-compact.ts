@@ -2,7 +2,7 @@ import { CompactEncrypt, type CryptoKey, type JWK } from 'jose';
 import { type KeyObject } from 'node:crypto';
 import { type HeaderParameters } from './sign-compact.js';
 
-/** For whom, and how, a token is encrypted. */
+/** The recipient's key and the algorithms that encrypt a token. */
 export interface Encryption {
   readonly key: CryptoKey | KeyObject | JWK | Uint8Array;
   /** Key management algorithm, `RSA-OAEP-256` by default. */

@@ -8,11 +8,11 @@ import { parametersOf, type ReceivedRequest } from './received-request.js';
 import { type OneIdTestClient } from './test-client.js';
 import { type Claims } from './sign-compact.js';
 
-/** Ends a login and starts telling its clients; returns the front-channel URLs. */
+/** Ends a login and starts the back-channel deliveries to its clients. @returns the front-channel URLs */
 export type Notify = (login: BrowserLogin) => readonly string[];
 
 /**
- * Hydra's end-session endpoint, its logout page always confirmed.
+ * Hydra's end-session endpoint. It shows no logout page and acts as if the user had confirmed.
  *
  * @see {@link https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout RP-Initiated Logout 1.0 §2}
  */
@@ -53,7 +53,7 @@ async function logoutByHint(state: ProviderState, hint: string, parameters: Para
   return { login: state.logins.find(sid), goTo };
 }
 
-// The signature alone: Hydra takes expired hints.
+// Checks the signature only, because Hydra accepts expired hints.
 async function verifiedClaims({ keys }: ProviderState, hint: string): Promise<Claims | undefined> {
   try {
     const { payload } = await compactVerify(hint, createLocalJWKSet(keys.jwks));
@@ -72,7 +72,7 @@ function redirectTarget(provider: ProviderState, client: OneIdTestClient, parame
 
 const loggedOutPage = (issuer: string): string => issuer.replace(/\/$/, '') + endpointPaths.loggedOut;
 
-/** Hydra's page: goes on 500 ms after all iframes have loaded, or after 7 s. */
+/** Hydra's page. The browser goes on 500 ms after all iframes have loaded, at the latest after 7 s. */
 const iframesPage = (urls: readonly string[], goTo: string): Answer =>
   page(`<!doctype html><title>Logging out</title><style>iframe{position:absolute;width:0;height:0;border:0}</style>
 <script>

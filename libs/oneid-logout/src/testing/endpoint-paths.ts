@@ -7,7 +7,7 @@ export const endpointPaths = {
   revocation: '/oauth2/revoke',
   endSession: '/oauth2/sessions/logout',
   userinfo: '/userinfo',
-  /** Where a logout ends that names no `post_logout_redirect_uri`. */
+  /** The page after a logout without `post_logout_redirect_uri`. */
   loggedOut: '/oauth2/fallbacks/logout/callback',
 } as const;
 

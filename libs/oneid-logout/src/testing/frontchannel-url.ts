@@ -1,6 +1,6 @@
 /**
- * The URL that OneID puts into an iframe: the client's `frontchannel_logout_uri` with `iss` and `sid` in its query,
- * what was there before kept, keys sorted as Hydra does.
+ * The URL that OneID puts into an iframe: the client's `frontchannel_logout_uri` with `iss` and `sid` in its query. As
+ * in Hydra, other parameters of the URI stay, and the keys are sorted.
  *
  * @see {@link https://openid.net/specs/openid-connect-frontchannel-1_0.html#RPLogout Front-Channel Logout 1.0 §2}
  */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type BrowserLogin } from './browser-logins.js';
 
-/** What a user let a client do; all tokens that come of it share its fate. */
+/** A user's permission for a client. When it is revoked, all its tokens are revoked. */
 export interface Grant {
   readonly clientId: string;
   readonly login: Pick<BrowserLogin, 'sub' | 'sid' | 'authTime'>;
@@ -9,7 +9,7 @@ export interface Grant {
   revoked: boolean;
 }
 
-/** A code or refresh token: it is good for one use. */
+/** A code or refresh token, valid for one use. */
 export interface Ticket {
   readonly grant: Grant;
   /** Seconds since 1970. */
@@ -60,7 +60,7 @@ export class Grants {
     return this.#accessTokens.get(token);
   }
 
-  /** Uses a code or refresh token up; a second use revokes all that came of the grant, as in Hydra. */
+  /** Uses up a code or refresh token; false when it is not valid. As in Hydra, a second use revokes the whole grant. */
   use(ticket: Ticket): boolean {
     if (ticket.used) ticket.grant.revoked = true;
     if (ticket.grant.revoked || ticket.expiresAt <= this.seconds()) return false;
@@ -68,7 +68,7 @@ export class Grants {
     return true;
   }
 
-  /** Revokes the grant behind a token; false when there was nothing to revoke: unknown, rotated out, or another's. */
+  /** Revokes the grant of a token; false when the token is unknown, rotated out, revoked, or of another client. */
   revoke(token: string, clientId: string): boolean {
     const ticket = this.#refreshTokens.get(token);
     const grant = ticket?.used ? undefined : (ticket?.grant ?? this.#accessTokens.get(token));

@@ -5,21 +5,24 @@ import { type ProviderState, tokenIssuer } from './provider-state.js';
 import { type OneIdTestClient } from './test-client.js';
 import { makeLogoutToken } from './tokens.js';
 
-/** What became of the logout token for one client. */
+/** The delivery of the logout token to one client. */
 export interface BackchannelDelivery extends Delivery {
   readonly clientId: string;
   readonly uri: string;
   readonly token: string;
 }
 
-/** Whom the end of a login was told to, and how. */
+/** The notifications about a login's end, by channel. */
 export interface Logout {
   readonly backchannel: readonly BackchannelDelivery[];
   /** URLs that OneID's page puts into iframes. */
   readonly frontchannel: readonly string[];
 }
 
-/** Ends a login; the clients that met it are told, both ways where they have both URIs, unless it is not remembered. */
+/**
+ * Ends a login and tells the clients that have an ID token of it, over each channel for which they have a URI. OneID
+ * tells no client about a login that is not remembered.
+ */
 export function endLogin(
   state: ProviderState,
   { sid }: Pick<BrowserLogin, 'sid'>,

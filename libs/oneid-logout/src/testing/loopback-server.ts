@@ -4,12 +4,12 @@ import { type AddressInfo } from 'node:net';
 /** An HTTP server on 127.0.0.1. */
 export interface LoopbackServer {
   readonly origin: string;
-  /** Sends the requests through a handler; a fault in it answers 500 with its message. */
+  /** Passes the requests to a handler. When the handler rejects, the answer is 500 with the error as text. */
   serve(handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>): void;
   close(): Promise<void>;
 }
 
-/** Listens on a port, 0 for any free one. */
+/** Listens on a port of 127.0.0.1; port 0 takes any free port. */
 export async function listen(port: number): Promise<LoopbackServer> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {

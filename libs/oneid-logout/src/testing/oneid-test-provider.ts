@@ -28,7 +28,7 @@ import {
 import { cause, type Trouble, Troubles } from './troubles.js';
 
 /**
- * A OneID to test against: Ory Hydra's endpoints, tokens and habits on a loopback port of this process.
+ * A OneID for tests, on a loopback port of this process. Its endpoints, tokens and behaviour are Ory Hydra's.
  *
  * @example
  * ```ts
@@ -76,7 +76,7 @@ export class OneIdTestProvider {
     return new OneIdTestProvider(server, state, wait);
   }
 
-  /** The exact `iss`. */
+  /** The exact `iss` of the tokens. */
   get issuer(): string {
     return this.#state.issuer;
   }
@@ -86,7 +86,7 @@ export class OneIdTestProvider {
     return this.issuer.replace(/\/$/, '') + path;
   }
 
-  /** Adds a client, or replaces what is given of the client known by that id. */
+  /** Adds a client. For a known client id, replaces the given fields and keeps the others. */
   registerClient(client: OneIdTestClient): void {
     const { clients } = this.#state;
     clients.set(client.clientId, { ...clients.get(client.clientId), ...client });
@@ -102,7 +102,7 @@ export class OneIdTestProvider {
     this.#state.metadata = { ...this.#state.metadata, ...overrides };
   }
 
-  /** The key that signs. */
+  /** The key that signs tokens now. */
   get signingKey(): SigningKey {
     return this.#state.keys.current;
   }
@@ -112,28 +112,28 @@ export class OneIdTestProvider {
     return this.#state.keys.jwks;
   }
 
-  /** Signs with a new key from now on; the JWKS serves it before the older ones, or without them. */
+  /** Signs with a new key from now on. The JWKS serves the new key first, then the older keys if `keepOld` is true. */
   rotateKeys(rotation: KeyRotation = {}): Promise<SigningKey> {
     return this.#state.keys.rotate(rotation);
   }
 
-  /** Adds a key to the JWKS that signs only where a token names it as its `key`. */
+  /** Adds a key to the JWKS. It signs only the tokens that are requested with this `key`. */
   addKey(alg = 'ES256'): Promise<SigningKey> {
     return this.#state.keys.publish(alg);
   }
 
-  /** Signs a user in: the browser has this login from now on; what isn't given is made up. */
+  /** Signs a user in. The browser has this login from now on; a missing `sub` or `sid` is a random UUID. */
   signIn(signIn: SignIn = {}): BrowserLogin {
     return this.#state.logins.signIn(signIn);
   }
 
-  /** The browser's login while it lasts. */
+  /** The browser's login; undefined before a sign-in and after the login's end. */
   get login(): BrowserLogin | undefined {
     return this.#state.logins.current;
   }
 
   /**
-   * An ID token, valid for an hour; the client counts as one that knows the login.
+   * An ID token, valid for one hour. From now on, OneID tells the client when the login ends.
    *
    * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#IDToken OpenID Connect Core 1.0 §2}
    */
@@ -143,18 +143,18 @@ export class OneIdTestProvider {
     return makeIdToken(tokenIssuer(this.#state), request);
   }
 
-  /** A JWT access token as Hydra's, valid for an hour; a login brings its `sub` only, never its `sid`. */
+  /** A JWT access token like Hydra's, valid for one hour. It takes the `sub` of `login`, but never the `sid`. */
   accessToken(request: AccessTokenRequest): Promise<string> {
     return makeAccessToken(tokenIssuer(this.#state), request);
   }
 
-  /** A live refresh token, without the way through the browser. */
+  /** A live refresh token, made without a sign-in in the browser. */
   refreshToken({ clientId, login, scope = ['openid', 'offline'] }: RefreshTokenRequest): string {
     return this.#state.grants.addRefreshToken({ clientId, login, scope, revoked: false });
   }
 
   /**
-   * A logout token as Hydra makes them, or as the specification describes them.
+   * A logout token as Hydra makes it, or as the specification describes it.
    *
    * @see {@link https://openid.net/specs/openid-connect-backchannel-1_0.html#LogoutToken Back-Channel Logout 1.0 §2.4}
    */
@@ -172,18 +172,18 @@ export class OneIdTestProvider {
     return frontchannelUrl(uri, { iss, sid });
   }
 
-  /** The user logs out at OneID: ends the login and tells each client that has had an ID token of it. */
+  /** Ends the login, as when the user logs out at OneID, and tells each client that has an ID token of the login. */
   async logout(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): Promise<Logout> {
     const { backchannel, frontchannel } = this.#end(login, options);
     return { backchannel: await backchannel, frontchannel };
   }
 
-  /** OneID forgets the login and tells nobody: it expired, or an administrator ended all of the subject's. */
+  /** Ends the login and tells no client, as when it expires or an administrator ends all logins of the user. */
   forget({ sid }: Pick<BrowserLogin, 'sid'>): void {
     this.#state.logins.end(sid);
   }
 
-  /** Waits until no logout token is under way, and gives all that `logout` and the end-session endpoint have sent. */
+  /** Waits for the deliveries under way. @returns all deliveries of `logout` and of the end-session endpoint */
   async deliveries(): Promise<BackchannelDelivery[]> {
     return (await Promise.all(this.#deliveries)).flat();
   }
@@ -198,7 +198,7 @@ export class OneIdTestProvider {
     return this.#requests;
   }
 
-  /** How many requests a path has had. */
+  /** Number of requests to a path. */
   count(path: EndpointPath): number {
     return this.#requests.filter((request) => request.path === path).length;
   }
@@ -209,7 +209,8 @@ export class OneIdTestProvider {
   }
 
   /**
-   * Makes an endpoint fail, `'*'` all of them; several troubles come one after the other, each as often as its `times`.
+   * Makes an endpoint fail, or all endpoints with the path `'*'`. Several troubles apply one after the other, each for
+   * the number of requests in its `times`.
    *
    * @example
    * ```ts
@@ -225,7 +226,7 @@ export class OneIdTestProvider {
     this.#troubles.clear(path);
   }
 
-  /** Stops the server, cuts its connections and gives up deliveries under way. */
+  /** Stops the server, cuts its connections and aborts the deliveries under way. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#server.close();

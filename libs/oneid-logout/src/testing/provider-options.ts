@@ -3,7 +3,7 @@ import { type MetadataOverrides } from './provider-state.js';
 import { type OneIdTestClient } from './test-client.js';
 
 export interface OneIdTestProviderOptions {
-  /** Path of the issuer, for example `/tenant`; none by default. */
+  /** Path of the issuer, for example `/tenant`; empty by default. */
   issuerPath?: string;
   /** Whether `iss` ends in a slash as OneID's; true by default. */
   trailingSlash?: boolean;
@@ -12,11 +12,11 @@ export interface OneIdTestProviderOptions {
   alg?: string;
   /** The provider's clock, in milliseconds since 1970; `Date.now` by default. */
   now?: () => number;
-  /** Does the waiting of `delayMs` and between delivery attempts; real timers by default. */
+  /** Waits for `delayMs` and between delivery attempts; uses real timers by default. */
   wait?: Wait;
   /** Fields of the discovery document to replace; `undefined` leaves one out. */
   metadata?: MetadataOverrides;
-  /** Hydra up to v1.8: the logout callback always has `state`, blank when none was sent; false by default. */
+  /** Adds `state` to each logout callback, blank if the app sent no `state`, as Hydra up to v1.8. False by default. */
   alwaysSetsState?: boolean;
   /** Port on 127.0.0.1, any free one by default. */
   port?: number;

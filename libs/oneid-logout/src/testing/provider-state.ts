@@ -13,13 +13,13 @@ export interface RevocationRequest {
   /** `token_type_hint` of the request. */
   readonly tokenTypeHint?: string;
   readonly clientId: string;
-  /** Whether a live token was revoked by it: Hydra says 200 for unknown and rotated-out tokens, too. */
+  /** Whether the request revoked a live token. Hydra answers 200 for unknown and rotated-out tokens too. */
   readonly effective: boolean;
   /** Milliseconds since 1970, on the provider's clock. */
   readonly at: number;
 }
 
-/** What the endpoints share. */
+/** The state that the endpoints share. */
 export interface ProviderState {
   readonly issuer: string;
   readonly clients: Map<string, OneIdTestClient>;

@@ -6,9 +6,9 @@ export interface ReceivedRequest {
   readonly method: string;
   /** Relative to the issuer, without query; begins with `/..` when it is not under the issuer's path. */
   readonly path: EndpointPath;
-  /** Query parameters; of a repeated one the first, as in Hydra. */
+  /** Query parameters. A repeated parameter has its first value, as in Hydra. */
   readonly query: Readonly<Record<string, string>>;
-  /** Parameters of a urlencoded body, empty for any other; of a repeated one the first. */
+  /** Parameters of a urlencoded body; empty for another body. A repeated parameter has its first value. */
   readonly form: Readonly<Record<string, string>>;
   /** Names in lower case. */
   readonly headers: Readonly<IncomingHttpHeaders>;
@@ -35,7 +35,7 @@ export async function receive(message: IncomingMessage, basePath: string, at: nu
   };
 }
 
-/** Parameters of query and body together; the body's come first, as in Go's `ParseForm`. */
+/** Parameters of query and body together. The body's value wins, as in Go's `ParseForm`. */
 export const parametersOf = ({ query, form }: ReceivedRequest): Readonly<Record<string, string>> => ({
   ...query,
   ...form,

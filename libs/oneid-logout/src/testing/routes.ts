@@ -11,7 +11,7 @@ import { userinfo } from './userinfo-endpoint.js';
 
 type Endpoint = (request: ReceivedRequest) => Answer | Promise<Answer>;
 
-/** Which endpoint answers a request. */
+/** Passes a request to its endpoint; answers 404 to an unknown path and 405 to a wrong method. */
 export function routes(state: ProviderState, notify: Notify): Endpoint {
   const GET = 'GET';
   const POST = 'POST';

@@ -7,25 +7,26 @@ export type Claims = Readonly<Record<string, unknown>>;
 /** Header parameters of a token; one that is `undefined` is left out. */
 export type HeaderParameters = Readonly<Record<string, unknown>>;
 
-/** Signs by HMAC: with the client's secret, or with whatever an attacker takes for one. */
+/** Signs with HMAC: with the client's secret, or with another value that an attacker uses as the secret. */
 export interface HmacKey {
   readonly secret: string | Uint8Array;
   /** `HS256` by default. */
   readonly alg?: 'HS256' | 'HS384' | 'HS512';
 }
 
-/** What a token is signed with; `'none'` leaves the signature empty. */
+/** The key that signs a token; `'none'` leaves the signature empty. */
 export type TokenKey = SigningKey | HmacKey | 'none';
 
 /**
- * Signs a compact JWS: the key decides how it is signed, `header` only what the header says about it.
+ * Makes a compact JWS. `key` decides how the token is signed; `header` only changes the values that the header shows.
  *
- * That a header can lie is why this is not jose's signer. A `payload` string is signed as it is, JSON or not.
+ * Tests need headers that lie about the signature, so this function does not use jose's signer. A `payload` string is
+ * signed unchanged, even when it is not JSON.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7515#section-3.1 RFC 7515 §3.1}
  * @example
  * ```ts
- * signCompact({ iss: oneId.issuer }, oneId.signingKey, { alg: 'none' }); // an RS256 signature that claims there is none
+ * signCompact({ iss: oneId.issuer }, oneId.signingKey, { alg: 'none' }); // an RS256 signature, but `alg: none`
  * ```
  */
 export function signCompact(payload: Claims | string, key: TokenKey, header: HeaderParameters = {}): string {

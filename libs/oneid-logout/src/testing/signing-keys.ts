@@ -17,11 +17,11 @@ export interface SigningKey {
 }
 
 /**
- * Makes a key pair for a JWS algorithm (`RS256`, `PS256`, `ES256`, `EdDSA`, …) that no JWKS knows.
+ * Makes a key pair for a JWS algorithm (`RS256`, `PS256`, `ES256`, `EdDSA`, …). The key is in no JWKS.
  *
  * @example
  * ```ts
- * await oneId.logoutToken({ clientId: 'shop', key: await createSigningKey('RS256') }); // signed by a stranger
+ * await oneId.logoutToken({ clientId: 'shop', key: await createSigningKey('RS256') }); // signed with an unknown key
  * ```
  */
 export async function createSigningKey(alg = 'RS256'): Promise<SigningKey> {
@@ -44,7 +44,7 @@ export interface KeyRotation {
   keepOld?: boolean;
 }
 
-/** The provider's keys: one signs, the published ones are in the JWKS, the newest signing key first. */
+/** The provider's keys. The current key signs; the JWKS lists all published keys, the current key first. */
 export class SigningKeys {
   #current: SigningKey;
   #published: readonly SigningKey[];

@@ -2,19 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { type Encryption, encryptCompact } from './encrypt-compact.js';
 import { type Claims, type HeaderParameters, signCompact, type TokenKey } from './sign-compact.js';
 
-/** How a token differs from what the provider would make. */
+/** The differences from the provider's normal token. */
 export interface TokenOverrides {
   /** Claims that replace or join the usual ones; `undefined` leaves a claim out. */
   claims?: Claims;
   /** Header parameters that replace or join the usual ones; `undefined` leaves a parameter out. */
   header?: HeaderParameters;
-  /** What signs the token instead of the provider's signing key. */
+  /** Signs the token instead of the provider's signing key. */
   key?: TokenKey;
   /** Wraps the signed token in a JWE for this recipient. */
   encryptTo?: Encryption;
 }
 
-/** Whom a token is about; what is missing is made up. */
+/** The user of a token. ID tokens get a random UUID for a missing `sub` or `sid`, access tokens for a missing `sub`. */
 export interface TokenSubject {
   /** The login whose `sub` and `sid` the token names. */
   login?: { readonly sub: string; readonly sid: string; readonly authTime?: number };
@@ -31,7 +31,7 @@ export interface AccessTokenRequest extends TokenSubject, TokenOverrides {
   clientId: string;
   /** Granted scopes, `['openid']` by default. */
   scope?: readonly string[];
-  /** Resource servers in `aud`, none by default. */
+  /** Resource servers in `aud`, empty by default. */
   audience?: readonly string[];
 }
 
@@ -44,11 +44,11 @@ export interface RefreshTokenRequest {
 
 export interface LogoutTokenRequest extends TokenSubject, TokenOverrides {
   clientId: string;
-  /** `hydra` (default) as OneID makes them, `spec` as Back-Channel Logout 1.0 §2.4 describes them. */
+  /** `hydra` (default): as OneID makes it; `spec`: as Back-Channel Logout 1.0 §2.4 describes it. */
   shape?: 'hydra' | 'spec';
 }
 
-/** What the provider brings to every token: its name, its key and its clock (seconds). */
+/** The provider's part of every token: its issuer, its key and its clock (seconds since 1970). */
 export interface TokenIssuer {
   readonly issuer: string;
   readonly key: TokenKey;
@@ -79,7 +79,7 @@ export function makeIdToken(from: TokenIssuer, { clientId, nonce, ...request }: 
   return makeToken(from, 'JWT', claims, request);
 }
 
-/** A JWT access token as Hydra's: it names no `sid` unless the request or `claims` does. */
+/** A JWT access token like Hydra's. It has no `sid`, unless the request has `sid` or `claims.sid`. */
 export function makeAccessToken(from: TokenIssuer, { clientId, ...request }: AccessTokenRequest): Promise<string> {
   const claims = {
     iss: from.issuer,
@@ -97,7 +97,7 @@ export function makeAccessToken(from: TokenIssuer, { clientId, ...request }: Acc
   return makeToken(from, 'JWT', claims, request);
 }
 
-/** A logout token: from a login, Hydra's shape takes the `sid` alone, the specification's takes both. */
+/** A logout token. Hydra's shape takes only the `sid` of the login; the specification's shape takes `sub` too. */
 export function makeLogoutToken(from: TokenIssuer, { clientId, ...request }: LogoutTokenRequest): Promise<string> {
   const hydra = (request.shape ?? 'hydra') === 'hydra';
   const claims = {

@@ -3,23 +3,23 @@ import { type Answer, plain, send } from './answer.js';
 import { type Wait } from './deliver.js';
 import { type EndpointPath } from './endpoint-paths.js';
 
-/** What goes wrong at an endpoint instead of its answer; the first that applies of reset, hang, answer. */
+/** A fault that replaces the answer of an endpoint. `reset` comes before `hang`, and `hang` before an answer. */
 export interface Trouble {
   /** Cuts the connection without an answer. */
   reset?: boolean;
-  /** `true` never answers; `'body'` sends status, headers and body, and never ends the body. */
+  /** `true`: never answers. `'body'`: sends status, headers and body, but never ends the body. */
   hang?: boolean | 'body';
-  /** Milliseconds before the answer, also before the ordinary one when nothing else is given. */
+  /** Milliseconds to wait before the fault. With `delayMs` alone, the ordinary answer follows. */
   delayMs?: number;
-  /** 302 for `redirectTo`, otherwise 200 with and 500 without a body. */
+  /** By default 302 with `redirectTo`, otherwise 200 with a body and 500 without a body. */
   status?: number;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   body?: string | Uint8Array;
   /** Sends this many spaces, without a Content-Length. */
   bodyBytes?: number;
   headers?: Readonly<Record<string, string>>;
   redirectTo?: string;
-  /** How many requests it meets; all until `heal()` by default. */
+  /** Number of requests that get this fault; by default all requests until `heal()`. */
   times?: number;
 }
 
@@ -39,7 +39,7 @@ export class Troubles {
     else this.#byPath.delete(path);
   }
 
-  /** The trouble that the next request to the path meets, counted as met. */
+  /** Returns the trouble for the next request to the path, and counts this request. */
   take(path: string): Trouble | undefined {
     const next = [...(this.#byPath.get(path) ?? []), ...(this.#byPath.get('*') ?? [])].find(({ left }) => left > 0);
     if (next) next.left -= 1;
@@ -47,7 +47,7 @@ export class Troubles {
   }
 }
 
-/** Does the damage; returns false when it was only a delay and the ordinary answer is still due. */
+/** Applies the trouble. @returns false after a delay alone, because the ordinary answer is still due */
 export async function cause(trouble: Trouble, response: ServerResponse, wait: Wait): Promise<boolean> {
   if (trouble.delayMs !== undefined) await wait(trouble.delayMs);
   if (trouble.reset) {

@@ -5,16 +5,18 @@ import { type DueLogout, LEASE, type StoredTokens, TokenRepository } from '../st
 import { TokenVault } from './token-vault.js';
 import { requestRevocation } from '../provider/revocation-request.js';
 
+/** Sessions whose tokens one query reads. */
 const BATCH = 20;
 
-/** How many due logouts are looked at together for whether there is anything to revoke. */
+/** How many due logouts are checked together for tokens to revoke. */
 const DUE_BATCH = 100;
 
 const MINUTE = 60_000;
 
 /**
- * When to try again: after as long again as has passed since the logout, within these milliseconds. What another replica
- * may be able to do (one with other clients, or a newer secret) is left to it more often.
+ * The pause before the next try: as long as the time since the logout, within these limits, milliseconds. `elsewhere`
+ * has a shorter limit than `later`, because another replica (with other clients, or a newer secret) may be able to
+ * revoke.
  */
 const PAUSES = {
   later: { least: MINUTE, most: 6 * 60 * MINUTE },
@@ -22,16 +24,16 @@ const PAUSES = {
   elsewhere: { least: MINUTE, most: 10 * MINUTE },
 };
 
-/** For how long to work on one logout before putting it back, well within the lease: milliseconds. */
+/** How long a replica works on one logout before it gives the logout back, milliseconds: half of the lease. */
 const TURN = 30_000;
 
-/** Nothing is left to revoke; or some is: to go on with now, or after one of the pauses. */
+/** `done`: no tokens are left. `more`: go on with the other tokens now. The others name the next pause. */
 type Outcome = 'done' | 'more' | keyof typeof PAUSES;
 
 /**
- * Revokes at the provider, and then erases, the refresh tokens of sessions that a logout has ended (OpenID Connect
- * Back-Channel Logout 1.0 §2.7, RFC 7009). No logout at OneID does that. What is due stands in the database, so a
- * restart forgets nothing.
+ * Revokes the refresh tokens of ended sessions at the provider, and then erases them (OpenID Connect Back-Channel
+ * Logout 1.0 §2.7, RFC 7009). A logout at OneID does not revoke them. The database stores the logouts that are due, so
+ * the work continues after a restart.
  */
 @Injectable()
 export class RefreshTokenRevoker extends BackgroundJob {
@@ -46,12 +48,12 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
-    // one that hangs is asked once, and holds up nobody else's
+    // issuers that failed in this run: each is asked only once, so it does not delay the tokens of other issuers
     const down = new Set<string>();
     for (;;) {
       const withTokens = await this.tokens.closeLogoutsWithoutTokens(DUE_BATCH);
       for (let n = 0; n < Math.max(withTokens, 1); n++) {
-        // one at a time: the lease counts from now, and the turn of another may be long
+        // one at a time: the lease counts from this read, and the turn of another logout may be long
         const [logout] = await this.tokens.findDue(1);
         if (logout === undefined || this.stopping) return;
         await this.settle(logout, down);
@@ -93,7 +95,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
     }
   }
 
-  /** @returns `settled` when nothing is left to do for this token, whatever became of it */
+  /** @returns `settled` when this token needs no more work, even if the provider refused to revoke it */
   private async revoke(tokens: StoredTokens, down: Set<string>): Promise<'settled' | 'elsewhere' | 'later'> {
     if (tokens.refreshToken === null) return 'settled';
     const client = this.clients.find(tokens.issuer, tokens.clientId);
@@ -126,10 +128,10 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 }
 
-/** When to look at a logout again: the database's clock, milliseconds; null for never. */
+/** When to work on a logout again: the database's clock, milliseconds; null for never. */
 function nextTurn(logout: DueLogout, outcome: Outcome): number | null {
   if (outcome === 'done') return null;
-  // behind those that are due already
+  // now, but after the logouts that became due earlier
   if (outcome === 'more') return logout.now;
   if (logout.overdue) return null;
   const { least, most } = PAUSES[outcome];

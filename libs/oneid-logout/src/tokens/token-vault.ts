@@ -3,7 +3,10 @@ import { CompactEncrypt, compactDecrypt } from 'jose';
 import { type TokenRepository } from '../store/token.repository.js';
 import { digest } from '../rule/targets.js';
 
-/** A session's tokens in clear; after a logout has erased them, a refresh under way may bring a refresh token alone. */
+/**
+ * A session's tokens, decrypted. The ID token may be missing: a logout erases both tokens, and a refresh that ends
+ * after the logout may store a refresh token alone.
+ */
 export interface SessionTokens {
   readonly idToken?: string | undefined;
   readonly refreshToken?: string | undefined;
@@ -15,9 +18,10 @@ interface VaultKey {
 }
 
 /**
- * Keeps tokens encrypted at rest (JWE, A256GCM), each bound to its session. Without secrets it keeps nothing.
+ * Stores tokens encrypted at rest (JWE, A256GCM), each bound to its session. Without secrets it stores no tokens.
  *
- * The first secret encrypts, all of them decrypt: put a new one in front, drop the old one when its sessions are gone.
+ * The first secret encrypts, and every secret decrypts. To change secrets, put the new one first, and remove the old
+ * one when its sessions are gone.
  */
 export class TokenVault {
   private readonly keys: readonly VaultKey[];
@@ -36,7 +40,7 @@ export class TokenVault {
     return this.keys.length > 0;
   }
 
-  /** Stores the first tokens of a session; a repeated sign-in does not replace those of a refresh since. */
+  /** Stores the first tokens of a session. A repeated sign-in does not replace tokens that are already stored. */
   async store(sessionId: string, tokens: SessionTokens): Promise<void> {
     const [encryptionKey] = this.keys;
     if (encryptionKey === undefined) return;
@@ -44,7 +48,7 @@ export class TokenVault {
     await this.repository.insert(sessionId, idToken, refreshToken);
   }
 
-  /** Puts refreshed tokens in place of those of the session; what is not given anew is kept as it is. */
+  /** Replaces the session's tokens after a refresh. A token that is not given keeps its stored value. */
   async replace(sessionId: string, tokens: SessionTokens): Promise<void> {
     const [encryptionKey] = this.keys;
     if (encryptionKey === undefined || (tokens.idToken ?? tokens.refreshToken) === undefined) return;
@@ -52,7 +56,10 @@ export class TokenVault {
     await this.repository.save(sessionId, idToken, refreshToken);
   }
 
-  /** The tokens of a session, those that a secret of today opens; undefined when none are stored. */
+  /**
+   * Returns the tokens of a session; undefined if no tokens are stored, or without secrets. A single token is undefined
+   * if no current secret opens it.
+   */
   async load(sessionId: string): Promise<SessionTokens | undefined> {
     if (this.keys.length === 0) return undefined;
     const stored = await this.repository.find(sessionId);
@@ -63,7 +70,7 @@ export class TokenVault {
     };
   }
 
-  /** Decrypts one token; undefined when there is none, or it was sealed by another secret or for another session. */
+  /** Decrypts one token; undefined if it is null, or was sealed with another secret or for another session. */
   async open(sessionId: string, ciphertext: string | null): Promise<string | undefined> {
     if (ciphertext === null) return undefined;
     try {

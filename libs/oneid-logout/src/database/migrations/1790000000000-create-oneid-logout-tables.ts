@@ -17,7 +17,7 @@ const index = (...columnNames: string[]): TableIndexOptions => ({ columnNames })
 
 const TABLES = ['oneid_session', 'oneid_logout', 'oneid_session_tokens', 'oneid_replica'];
 
-/** In the schema, and with the prefix, that the data source's options `schema` and `entityPrefix` name. */
+/** Creates the tables with the `schema` and the `entityPrefix` of the data source's options. */
 export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface {
   readonly name = 'CreateOneIdLogoutTables1790000000000';
 
@@ -103,8 +103,8 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
   }
 
   /**
-   * MySQL's default may be a character set that knows few characters, and a collation that takes different names for one.
-   * What is compared must have the same, or it is compared without an index.
+   * MySQL's default character set may lack characters, and its default collation may treat different names as equal.
+   * Columns that are compared need the same character set and collation; otherwise MySQL does not use the index.
    */
   private async storeEveryCharacter(queryRunner: QueryRunner): Promise<void> {
     const { driver, options } = queryRunner.dataSource;
@@ -115,7 +115,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
     await alter('oneid_session', `CONVERT TO ${to}`);
     await alter('oneid_logout', `CONVERT TO ${to}`);
     await alter('oneid_replica', `CONVERT TO ${to}`);
-    // not all of it: its texts are ASCII, and would become larger ones
+    // only the key: the tokens are ASCII, and converting the table would give them larger column types
     await alter('oneid_session_tokens', `MODIFY session_id varchar(64) ${to} NOT NULL`);
   }
 }

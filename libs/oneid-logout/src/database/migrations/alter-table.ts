@@ -1,12 +1,12 @@
 import { type QueryRunner } from 'typeorm';
 import { escapePath, tablePathOf } from './table-path.js';
 
-/** How long everything else may queue behind a change that waits for its turn, seconds. */
+/** How long a change waits for the table's lock, seconds: all other statements on the table queue behind it. */
 const LOCK_PATIENCE = 2;
 
 /**
- * Changes a table of ours, or fails within seconds where a transaction that has used it stays open: as long as the change
- * waits for that one, all others wait behind the change.
+ * Changes one of the library's tables. It fails within seconds when an open transaction has used the table: while the
+ * change waits for this transaction, all other statements on the table wait behind the change.
  */
 export async function alterTable(queryRunner: QueryRunner, table: string, change: string): Promise<void> {
   const { dataSource } = queryRunner;
@@ -24,7 +24,8 @@ export async function alterTable(queryRunner: QueryRunner, table: string, change
 
 async function alterPostgres(queryRunner: QueryRunner, statement: string): Promise<void> {
   const [row] = (await queryRunner.query("SELECT current_setting('lock_timeout') AS former")) as { former: string }[];
-  // in one message, which is a transaction also where nobody has begun one; the host's migrations may follow in the same
+  // PostgreSQL runs one message in one transaction, so SET LOCAL works here without BEGIN; the former value is restored
+  // because the host's migrations may follow in the same transaction
   await queryRunner.query(
     `SET LOCAL lock_timeout = '${LOCK_PATIENCE}s'; ${statement}; SET LOCAL lock_timeout = '${row?.former ?? '0'}'`,
   );

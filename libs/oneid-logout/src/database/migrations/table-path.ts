@@ -1,6 +1,6 @@
 import { type DataSource, type QueryRunner } from 'typeorm';
 
-/** A table of ours, in the schema and with the prefix that the data source's options `schema` and `entityPrefix` name. */
+/** The path of a library table, with the `schema` and the `entityPrefix` of the data source's options. */
 export function tablePathOf(queryRunner: QueryRunner, table: string): string {
   const { driver, namingStrategy, options } = queryRunner.dataSource;
   const { entityPrefix } = options;
@@ -8,7 +8,7 @@ export function tablePathOf(queryRunner: QueryRunner, table: string): string {
   return driver.buildTableName(prefixed, 'schema' in options ? options.schema : undefined);
 }
 
-/** @param path a table's name, with its schema before it where there is one */
+/** @param path a table's name; its schema and a dot stand before it when the table has a schema */
 export function escapePath({ driver }: DataSource, path: string): string {
   return path
     .split('.')
