@@ -11,7 +11,7 @@ export interface Shareable {
  * Starts something once for all tests of the suite that calls this. Each test finds it settled: what an earlier one has
  * set off would else change the tables that this one compares, or be hit by the failure that it stages.
  *
- * @param take is handed what has started, before any test
+ * @param take gets the started object before the first test runs
  */
 export function shareAmongTests<T extends Shareable>(
   start: () => Promise<T>,
