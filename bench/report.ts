@@ -73,56 +73,60 @@ function aimsOf(results: Results): Aim[] {
     spreadOf(ratios(extra(results, name), extra(results, theirs)));
   return [
     {
-      ...{ what: 'bounded guard, of no guard', figure: guard('bounded'), atLeast: 0.97 },
-      reason: 'most of it is what Nest takes to run any guard, see the one that does nothing; no I/O is left in ours',
+      ...{ what: 'bounded guard, compared with no guard', figure: guard('bounded'), atLeast: 0.97 },
+      reason: 'most of the extra time is that of Nest itself, see the guard that does nothing; our guard does no I/O',
     },
     {
-      what: 'bounded guard, of a guard that does nothing',
+      what: 'bounded guard, compared with a guard that does nothing',
       ...{ figure: spreadOf(ratios(results.guards.bounded.rate, results.guards.empty.rate)), atLeast: 0.97 },
     },
     {
-      ...{ what: 'strict guard on SQLite, of no guard', figure: guard('strictSqlite'), atLeast: 0.8 },
-      reason: "SQLite answers on the server's own core, and a third of what is added is its answer",
+      ...{ what: 'strict guard on SQLite, compared with no guard', figure: guard('strictSqlite'), atLeast: 0.8 },
+      reason: "SQLite runs on the server's own core, and its answers take a third of the extra time",
     },
     {
-      ...{ what: 'strict guard on PostgreSQL, of no guard', figure: guard('strictPostgres'), atLeast: 0.65 },
-      reason: "the database runs on the load generator's core and is waited for",
+      ...{ what: 'strict guard on PostgreSQL, compared with no guard', figure: guard('strictPostgres'), atLeast: 0.65 },
+      reason: 'the database shares a core with the load generator, and the guard waits for its answer',
     },
     {
-      what: "bounded guard's cost, of what express-openid-connect adds to Express, its store on PostgreSQL",
+      what: "bounded guard's extra time, compared with express-openid-connect's, with its store on PostgreSQL",
       ...{ figure: beside('bounded', 'eocPostgres'), atMost: 0.1 },
     },
     {
-      what: "strict guard's cost, of the same, both on PostgreSQL",
+      what: "strict guard's extra time, compared with express-openid-connect's, both on PostgreSQL",
       ...{ figure: beside('strictPostgres', 'eocPostgres'), atMost: 1 },
     },
     {
-      what: "strict guard's cost, of the same, both on SQLite",
+      what: "strict guard's extra time, compared with express-openid-connect's, both on SQLite",
       ...{ figure: beside('strictSqlite', 'eocSqlite'), atMost: 1 },
     },
     {
-      what: 'back-channel on PostgreSQL, of verification alone',
+      what: 'back-channel on PostgreSQL, compared with verification alone',
       ...{ figure: backchannel('postgres'), atLeast: 0.75 },
       reason:
-        "the database runs on the load generator's core; a group of logouts is one insert and one look at the replicas",
+        'the database shares a core with the load generator; a group of logouts is one insert and one query for the replicas',
     },
     {
-      ...{ what: 'back-channel on SQLite, of verification alone', figure: backchannel('sqlite'), atLeast: 0.65 },
-      reason: 'the server waits for the disk, once for each group of logouts',
+      ...{
+        what: 'back-channel on SQLite, compared with verification alone',
+        figure: backchannel('sqlite'),
+        atLeast: 0.65,
+      },
+      reason: 'the server waits for the disk once for each group of logouts',
     },
     {
-      what: 'back-channel, of express-openid-connect, both on PostgreSQL',
+      what: 'back-channel, compared with express-openid-connect, both on PostgreSQL',
       ...{ figure: backchannel('postgres', 'eocPostgres'), atLeast: 1 },
     },
     {
-      what: 'back-channel, of express-openid-connect, both on SQLite',
+      what: 'back-channel, compared with express-openid-connect, both on SQLite',
       ...{ figure: backchannel('sqlite', 'eocSqlite'), atLeast: 1 },
     },
     {
-      ...{ what: 'propagation with a nudge, of a bare notification', figure: scaled(nudged), atMost: 3 },
-      reason: 'the notification is sent after the commit, and answered with a look at the table',
+      ...{ what: 'propagation with a nudge, compared with a bare notification', figure: scaled(nudged), atMost: 3 },
+      reason: 'the replica sends the notification after the commit, and the other replica then queries the table',
     },
-    { what: 'the longest propagation of all, milliseconds', figure: longest, atMost: MAX_STALENESS },
+    { what: 'the longest of all propagations, milliseconds', figure: longest, atMost: MAX_STALENESS },
   ];
 }
 
@@ -167,62 +171,70 @@ export function report(results: Results): string {
   const propagationRows = [
     ['a bare notification', propagation.bare] as const,
     ['a logout, with `nudge`', propagation.nudged] as const,
-    ['a logout, without', propagation.polled] as const,
+    ['a logout, without `nudge`', propagation.polled] as const,
   ].map(
     ([what, times]) => `| ${what} | ${times.length} | ${show(spreadOf(times))} | ${Math.max(...times).toFixed(1)} |`,
   );
   return `# What it costs
 
-Written by \`npm run bench\`, the numbers and the verdicts. Everything was measured in one run of ${rounds} rounds
-(the back-channel in ${backchannels.verify.rate.length}), in which all servers took turns, started anew three times; each figure is the median
-over the rounds, with their middle half in brackets, and ratios are taken round by round. ${
+This page shows what the guard and a logout cost, beside other software. It is for readers who want to know whether the library is
+fast enough for them. \`npm run bench\` writes it, the numbers and the verdicts.
+
+All measurements come from one run of ${rounds} rounds (the back-channel: ${backchannels.verify.rate.length} rounds). In a round, all servers take turns. The run
+starts each server three times. Each figure is the median over the rounds, with the middle half of the rounds in brackets. Ratios
+are computed for each round. ${
     results.pinned
-      ? 'Servers had one processor core, the load generator and PostgreSQL another one.'
-      : 'Servers and load generator shared all processor cores.'
-  } PostgreSQL and SQLite commit to disk. _No guard, once more_ is the same program a second time, and unguarded is
-the mean of the two: as far as they are from 1.00, no other figure says anything.
+      ? 'The servers had one processor core, the load generator and PostgreSQL another one.'
+      : 'The servers and the load generator shared all processor cores.'
+  } PostgreSQL and SQLite commit to disk.
+
+_No guard, once more_ is the same program as _no guard_, measured a second time. "Unguarded" is the mean of the two. Their
+distance from 1.00 shows the error of the measurement: smaller differences of other figures mean nothing.
 
 ![requests and logouts per second, beside what they are compared with](images/performance.svg)
 
 ## The aims
 
+The extra time of a guard is the processor time that it adds to the same app without it.
+
 ${table(['', 'aim', 'measured', ''], aimsOf(results).map(judge))}
 
 ## A guarded page
 
-32 connections, requests of 200 sessions in turns; at the end one of them was logged out, and was refused. Bounded is
-\`maxStaleness: ${MAX_STALENESS}\` on PostgreSQL. Processor time is that of the server process, in microseconds per request.
+32 connections request the page with 200 sessions in turns. At the end, one session was logged out, and the guard refused it.
+"Bounded" is \`maxStaleness: ${MAX_STALENESS}\` on PostgreSQL. Processor time is the time of the server process, in microseconds per request.
 
-${table(['', 'requests/s, of unguarded', 'requests/s', 'p99, ms', 'CPU, µs', 'more than unguarded, µs'], guardRows)}
+${table(['', 'requests/s, compared with unguarded', 'requests/s', 'p99, ms', 'CPU, µs', 'CPU more than unguarded, µs'], guardRows)}
 
-express-openid-connect decrypts the session from its cookie, and encrypts it again into the answer; our guard finds the
-session by its id in the cookie. What its back-channel check alone adds to that: ${check('eocSqlite')} µs with its store on
-SQLite, ${check('eocPostgres')} µs on PostgreSQL (two look-ups, as its sessions have a \`sid\` and a \`sub\`). Its stores here are
-the least that could do: one prepared statement per call.
+express-openid-connect decrypts the session from its cookie, and encrypts it again into the answer. Our guard finds the session by
+its id in the cookie. The back-channel check of express-openid-connect adds ${check('eocSqlite')} µs with its store on SQLite, and
+${check('eocPostgres')} µs on PostgreSQL (two look-ups, because its sessions have a \`sid\` and a \`sub\`). We wrote its stores for this
+test, as small as possible: one prepared statement per call.
 
 ## Logouts over the back-channel
 
-${TOKENS} distinct logout tokens a round, ${AT_ONCE} at once, the same for all. The base only verifies signature and claims with
-jose in the same Nest and Express route. Ours answers when the row is committed; at the end all answered logouts were on
-record. All replicas are strict, so nobody waits for others.
+A round sends ${TOKENS} distinct logout tokens, ${AT_ONCE} at once, and every server gets the same tokens. The base only verifies
+signature and claims with jose, in the same Nest and Express route. Our server answers after the row is committed. At the end, every
+answered logout was on record. All replicas are strict, so no answer waits for other replicas.
 
-${table(['', 'logouts/s, of verification alone', 'logouts/s', 'p99, ms', 'CPU, µs'], backchannelRows)}
+${table(['', 'logouts/s, compared with verification alone', 'logouts/s', 'p99, ms', 'CPU, µs'], backchannelRows)}
 
-Looking for tokens to revoke (the option \`secrets\`) is done beside the answers, and competes with them for SQLite's one
-writer.
+With the option \`secrets\`, the library looks for tokens to revoke. It does so beside the answers. On SQLite this work competes with the
+answers, because SQLite has only one writer.
 
 ## From one replica to the others
 
-From the commit to the first refusal in another process, which had the session in memory, with
-\`{ maxStaleness: ${MAX_STALENESS} }\`; and from a \`NOTIFY\` on the same PostgreSQL to its arrival in the same process. Milliseconds.
+A logout is measured from its commit to the first refusal in another process. This process had the session in memory, with
+\`{ maxStaleness: ${MAX_STALENESS} }\`. A bare notification is measured from a \`NOTIFY\` on the same PostgreSQL to its arrival in the same
+process. All times are milliseconds.
 
-${table(['', 'times', 'time', 'longest'], propagationRows)}
+${table(['', 'measurements', 'time', 'longest'], propagationRows)}
 
 ## Memory
 
-| | bytes each, of 100,000 |
+| | bytes each, measured with 100,000 |
 | --- | --- |
-| a session that is remembered | ${memory.session.toFixed(0)} |
+| a remembered session | ${memory.session.toFixed(0)} |
 | a logout of the last minutes | ${memory.logout.toFixed(0)} |
 `;
 }

@@ -143,18 +143,23 @@ try {
   const command = `npm run bench:scale${values.full ? ' -- --full' : ''}`;
   const text = `# What size costs
 
-Written by \`${command}\`. Each cell is the cost at that size divided by the cost at the smallest, the median over
-${rounds} rounds in which all sizes take turns, and in brackets the middle half of the rounds. A tenth of the sessions has been
-logged out. A *check* is what the guard asks for a random session, a *record* is a back-channel logout of a random \`sid\`,
-committed to disk, a *purge* deletes ${PURGED} expired sessions with their tokens and logouts, in batches of ${PURGE_BATCH}.
+This page shows how the cost of the library grows with the number of sessions in the database. It is for readers with very many
+sessions. \`${command}\` writes it.
+
+Each cell is the cost at this size divided by the cost at the smallest size. It is the median over ${rounds} rounds, with the middle half
+of the rounds in brackets. In a round, all sizes take turns. A tenth of the sessions is logged out.
+
+- A *check* is the guard's query for a random session.
+- A *record* is a back-channel logout of a random \`sid\`, committed to disk.
+- A *purge* deletes ${PURGED} expired sessions with their tokens and logouts, in batches of ${PURGE_BATCH}.
 
 | database | sessions | check | record | purge |
 | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-A purge on SQLite grows with the file: every key is a hash, so each row of a batch lies on pages of its own, and a
-checkpoint writes them back to places all over it. It runs beside the requests, every ten minutes, a few milliseconds at a
-time.
+On SQLite, the cost of a purge grows with the file. Every key is a hash, so each row of a batch is on a page of its own, and a
+checkpoint writes these pages back all over the file. The purge runs beside the requests, every ten minutes, for a few milliseconds
+at a time.
 `;
   await writeFile(values.out, await format(text, { ...(await resolveConfig(values.out)), parser: 'markdown' }));
 } finally {

@@ -52,14 +52,16 @@ function group(items) {
 const text = [
   '# Mutation testing',
   '',
-  'Written by `npm run mutate`: each mutant is the code with one thing changed, and killed when a unit test fails on it.',
+  'This page shows how many faults the unit tests find. It is for developers who change the library. `npm run mutate` writes it.',
+  '',
+  'A mutant is the code with one change. A mutant is killed when a unit test fails on it.',
   '',
   '| file | killed | |',
   '| --- | --- | --- |',
   ...table,
   `| **all** | **${allKilled} of ${allCounted}** | **${percent(allKilled, allCounted)}** |`,
   '',
-  '## Those that live, and why',
+  '## Mutants that survive, and why',
   '',
   ...[...byReason.values()].map(([{ file, line, mutatorName, reason }, ...more]) => {
     const times = more.length === 0 ? '' : `, ${more.length + 1} of them`;

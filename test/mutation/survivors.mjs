@@ -1,4 +1,4 @@
-const EQUIVALENT = 'the same for every input: ';
+const EQUIVALENT = 'the result is the same for every input: ';
 
 /** Mutants that live although nothing is wrong, and why: by file, a part of the line, and the kinds of mutation. */
 export const survivors = [
@@ -7,115 +7,117 @@ export const survivors = [
     line: 'token.length <= MAX_TOKEN_LENGTH',
     mutators: ['EqualityOperator', 'ConditionalExpression'],
     reason:
-      'a limit of 16 KiB, by one character more or less, keeps nothing from a token of a few hundred; a wrong number of ' +
-      'parts is refused by the decoder behind it with the same code and message',
+      'one character more or less than 16 KiB makes no difference for a token of a few hundred characters; the decoder ' +
+      'behind this line refuses a wrong number of parts with the same code and message',
   },
   {
     file: 'provider/logout-token.ts',
     line: "throw new InvalidLogoutTokenError('logout_token_malformed', MALFORMED, error)",
     mutators: ['StringLiteral'],
-    reason: 'jose refuses such a token at an earlier step, with the code of that one',
+    reason: 'jose refuses such a token at an earlier step, with the code of that step',
   },
   {
     file: 'provider/logout-token.ts',
     line: "typeof typ === 'string' ? typ.toLowerCase()",
     mutators: ['Regex', 'StringLiteral', 'ConditionalExpression'],
-    reason: 'what the looser pattern lets by is refused by the comparison that follows',
+    reason: 'the looser pattern accepts more values, and the next comparison refuses them',
   },
   {
     file: 'provider/logout-token.ts',
     line: "return typeof value === 'number' && Number.isSafeInteger",
     mutators: ['ConditionalExpression', 'LogicalOperator', 'EqualityOperator'],
-    reason: 'the comparisons with the clock around it refuse the same values: too old, or past',
+    reason: 'the comparisons with the clock before and after this line refuse the same values, as too old or as past',
   },
   {
     file: 'provider/logout-token.ts',
     line: "const known = typeof issuer === 'string'",
     mutators: ['ConditionalExpression'],
-    reason: EQUIVALENT + 'the client was found by this issuer, so it is a text; the check tells the compiler',
+    reason:
+      EQUIVALENT + 'the client was found by this issuer, so the issuer is a string; the check is for the compiler',
   },
   {
     file: 'logout/end-session-request.ts',
     line: "...(state !== undefined && statePlacement !== 'redirectUri' && { state })",
     mutators: ['ConditionalExpression'],
-    reason: EQUIVALENT + 'an undefined state is left out when the fields are written',
+    reason: EQUIVALENT + 'the code that writes the fields leaves an undefined state out',
   },
   {
     file: 'logout/logout-origin.ts',
     line: "return value !== undefined && value !== '' && query.get('confirm') === value",
     mutators: ['ConditionalExpression'],
-    reason: EQUIVALENT + 'a query never gives undefined, so it equals no missing cookie',
+    reason: EQUIVALENT + 'a query never gives undefined, so its value never equals a missing cookie',
   },
   {
     file: 'logout/logout-state.ts',
     line: 'if (state === undefined) return { cookies: [] }',
     mutators: ['ConditionalExpression'],
-    reason: 'without a state there is no cookie of its name either, and the next line answers the same',
+    reason: 'without a state, no cookie has its name, and the next line gives the same answer',
   },
   {
     file: 'logout/logout-state.ts',
     line: 'digest([',
     mutators: ['StringLiteral'],
-    reason: 'a label that keeps two hashes apart; that they are apart is what matters, and both were changed alike',
+    reason:
+      'two hashes must differ, and they still differ with the changed label; writing and reading use the same label',
   },
   {
     file: 'http/return-url.ts',
     line: "const plain = url.username === '' && url.password === ''",
     mutators: ['ConditionalExpression'],
-    reason: 'a URL with a password and no name is refused by its form, too; the check says so for the reader',
+    reason: 'another check refuses a URL with a password and no name, too; this check is for the reader',
   },
   {
     file: 'provider/id-token.ts',
     line: "const opened = await openToken(idToken, this.clients.all).catch(() => 'failed' as const)",
     mutators: ['ArrowFunction', 'StringLiteral'],
-    reason: EQUIVALENT + 'anything but an object is refused next',
+    reason: EQUIVALENT + 'the next line refuses every value that is no object',
   },
   {
     file: 'provider/provider-keys.ts',
     line: 'throw new ProviderUnavailableError(',
     mutators: ['StringLiteral'],
-    reason: 'words for people, which no test repeats',
+    reason: 'a text for people; no test repeats it',
   },
   {
     file: 'provider/provider-keys.ts',
     line: "return result === 'key_unknown' || (result === 'invalid'",
     mutators: ['ConditionalExpression'],
-    reason: EQUIVALENT + 'a valid one has been returned before, where it has no kid',
+    reason: EQUIVALENT + 'a valid token without kid has been returned before',
   },
   {
     file: 'provider/provider-keys.ts',
     line: 'await compactVerify(jws, key, { algorithms: [algorithm] })',
     mutators: ['ObjectLiteral', 'ArrayDeclaration'],
-    reason: 'the candidates were chosen by this algorithm, and the header was checked against it long before',
+    reason: 'the keys were chosen by this algorithm, and an earlier check compared the header with it',
   },
   {
     file: 'provider/provider-keys.ts',
     line: 'catch (error) {',
     mutators: ['BlockStatement'],
-    reason: 'with the loop going on, the other candidates are tried in vain and the answer is the same',
+    reason: 'the loop goes on, tries the other keys in vain, and gives the same answer',
   },
   {
     file: 'provider/provider-keys.ts',
     line: 'if (error instanceof errors.JOSEError && !(error instanceof errors.JWSSignatureVerificationFailed)) break',
     mutators: ['ConditionalExpression', 'LogicalOperator', 'BooleanLiteral'],
-    reason: 'it spares needless work and decides nothing',
+    reason: 'it saves needless work and decides nothing',
   },
   {
     file: 'provider/provider-keys.ts',
     line: "{ headers: { accept: 'application/json, application/jwk-set+json' } }",
     mutators: ['ObjectLiteral', 'StringLiteral'],
-    reason: 'a courtesy to the provider, which may answer without it',
+    reason: 'a courtesy: the provider may answer without this header',
   },
   {
     file: 'provider/provider-keys.ts',
     line: 'this.keys = new CachedResource(load, clock, TIMES',
     mutators: ['StringLiteral'],
-    reason: 'words for the log, which no test repeats',
+    reason: 'a text for the log; no test repeats it',
   },
   {
     file: 'provider/provider-keys.ts',
     line: 'The JWKS endpoint answered',
     mutators: ['StringLiteral'],
-    reason: 'words for the log, which no test repeats',
+    reason: 'a text for the log; no test repeats it',
   },
 ];
