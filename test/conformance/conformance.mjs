@@ -6,8 +6,21 @@ import { rows } from './rows.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const document = join(root, 'docs/conformance.md');
 
-/** A string that begins with ids, as test names do: 'BC-6: …', 'FC-1, FC-2: …', 'rp-init-logout: …', or one alone. */
+/** A test name: it begins with ids ('BC-6: …', 'FC-1, FC-2: …', 'rp-init-logout: …'), or is one id alone. */
 const NAME = /(['"`])((?:(?:(?:BC|FC|RPI)-\d+|rp-[a-z-]+)(?:, | and )?)+)(?:: (.*?))?\1/g;
+
+/** What Jest's `each` replaces in a title: `%s`, `%j`, `$name`, `$name.of`, `$#`; and a template's `${…}`. */
+const PLACEHOLDER = /%[a-z#$]|\$\{[^}]*\}|\$(?:#|[a-z]\w*(?:\.\w+)*)/gi;
+
+/** The title of a test for a reader: "…" for each placeholder. */
+export function readable(title) {
+  return title.replace(PLACEHOLDER, '…').replaceAll('%%', '%').replaceAll('… …', '…');
+}
+
+/** The lines of a text with a percent sign before a letter, or a dollar sign: a placeholder of a test's title. */
+export function rawPlaceholders(text) {
+  return text.split('\n').filter((line) => /%[a-z#$]|\$/i.test(line));
+}
 
 async function specs(folder) {
   const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
@@ -18,36 +31,48 @@ async function specs(folder) {
     .sort();
 }
 
+const INTRODUCTION = [
+  'This page lists the rules of the logout specifications, and the tests that check each rule. It is for readers who want to',
+  'know whether the library obeys a rule. `npm run conformance` writes it from the names of the tests.',
+  '',
+  'Some tests run several times with different values. An ellipsis (…) in the name of a test stands for these values.',
+];
+
 async function testsById() {
   const found = new Map();
   for (const path of [...(await specs('test')), ...(await specs('libs'))]) {
     const source = await readFile(path, 'utf8');
     for (const [, , ids, name] of source.matchAll(NAME)) {
-      const test = { name: name ?? ids, file: relative(root, path).replaceAll(sep, '/') };
-      for (const id of ids.split(/, | and /)) found.set(id, [...(found.get(id) ?? []), test]);
+      const test = proof(readable(name ?? ids), relative(root, path).replaceAll(sep, '/'));
+      // a set, because two titles of one file may become the same
+      for (const id of ids.split(/, | and /)) found.set(id, (found.get(id) ?? new Set()).add(test));
     }
   }
   return found;
 }
 
-/** Rows without a test, and the document as it should be. */
+function proof(name, file) {
+  return `- ${name} ([${file.split('/').at(-1)}](../${file}))`;
+}
+
+/** The rows without a test, the document that the tests' names give, and the document in the repository. */
 export async function conformance() {
   const tests = await testsById();
   const missing = [];
-  const lines = ['# Conformance', '', 'Generated from the names of the tests by `npm run conformance`.'];
+  const lines = ['# Conformance', '', ...INTRODUCTION];
   for (const section of rows) {
     lines.push('', `## ${section.title}`);
     for (const [id, rule] of Object.entries(section.rows)) {
-      const proofs = tests.get(id) ?? [];
+      const proofs = [...(tests.get(id) ?? [])];
       if (proofs.length === 0) missing.push(id);
       lines.push('', `### ${id}`, '', rule, '');
-      lines.push(...proofs.map(({ name, file }) => `- ${name} ([${file.split('/').at(-1)}](../${file}))`));
+      lines.push(...proofs);
     }
   }
   return { missing, text: `${lines.join('\n')}\n`, written: await readFile(document, 'utf8').catch(() => '') };
 }
 
-/** The tests that SECURITY.md names, by "quotation" or `id`, and whether the file linked next has them. */
+/** The tests that SECURITY.md names, by "quotation" or `id`, and whether the next linked file has them. */
 export async function securityClaims() {
   const guarantees =
     (await readFile(join(root, 'SECURITY.md'), 'utf8')).split(/^## (?:Guarantees|Out of scope)$/m)[1] ?? '';
@@ -68,6 +93,11 @@ export async function securityClaims() {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { missing, text } = await conformance();
   await writeFile(document, text);
+  const raw = rawPlaceholders(text);
+  if (raw.length > 0) {
+    console.error(`Raw placeholders of test titles:\n${raw.join('\n')}`);
+    process.exitCode = 1;
+  }
   if (missing.length > 0) {
     console.error(`No test for ${missing.join(', ')}`);
     process.exitCode = 1;
