@@ -1,4 +1,4 @@
-/** The little of it that the benchmarks use; the package brings no types. */
+/** The few members that the benchmarks and the tests use; the package brings no types. */
 declare module 'pg' {
   type Query = string | { readonly name?: string; readonly text: string; readonly values?: unknown[] };
   interface Result<Row> {

@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { format, resolveConfig } from 'prettier';
 import { DataSource } from 'typeorm';
-import { Ages, Clock, Stopwatch } from '../libs/oneid-logout/src/clock.js';
+import { Clock } from '../libs/oneid-logout/src/clock.js';
+import { Random } from '../libs/oneid-logout/src/random.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
@@ -55,13 +56,9 @@ class Subject {
     readonly database: SessionDatabase,
   ) {
     this.repository = new SessionRepository(database, { logoutRetention: 32 * DAY, storesTokens: true });
-    const ages = new Ages(new Clock(), new Stopwatch());
-    this.recorder = new LogoutRecorder(
-      this.repository,
-      new SessionEvents(),
-      ages,
-      new UncertainLogouts(this.repository, ages),
-    );
+    const [clock, random] = [new Clock(), new Random()];
+    const uncertain = new UncertainLogouts(this.repository, clock, random);
+    this.recorder = new LogoutRecorder(this.repository, new SessionEvents(), uncertain, clock, random);
   }
 
   async run(kind: Work): Promise<void> {

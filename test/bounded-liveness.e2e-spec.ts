@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LogoutEvent, type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { Random } from '../libs/oneid-logout/src/random.js';
 import { ReplicaBarrier } from '../libs/oneid-logout/src/replicas/replica-barrier.js';
 import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
@@ -25,14 +26,14 @@ class Replica {
     { maxStaleness = STALENESS, allowDuringOutage = 0, max = 1000 } = {},
   ) {
     this.replicas = new ReplicaRepository(store.database);
-    this.follower = new LogoutFollower(store.repository, this.replicas, store.events, clock.ages, {
+    this.follower = new LogoutFollower(store.repository, this.replicas, store.events, clock, new Random(), {
       answers: true,
       ...{ maxStaleness, allowDuringOutage, retention: 10 * MINUTE + allowDuringOutage },
     });
-    this.checks = new CachedSessionLookup(store.repository, this.follower, clock.ages, {
+    this.checks = new CachedSessionLookup(store.repository, this.follower, clock, {
       ...{ maxStaleness, allowDuringOutage, maxSessions: max },
     });
-    this.barrier = new ReplicaBarrier(this.replicas, clock.stopwatch, 0, false);
+    this.barrier = new ReplicaBarrier(this.replicas, clock, 0, false);
     intercept(store.database, (run, sql, parameters) => {
       this.statements += 1;
       return run(sql, parameters);
@@ -60,7 +61,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   let writer: SessionStore;
   let reader: Replica;
   beforeEach(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     clock = new TestClock();
     stores = [];
     writer = await open();
@@ -123,7 +124,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     ['its clock steps ahead', 'ahead', STALENESS + 1, 1],
     ['its clock steps back: the stopwatch decides', 'ahead', -60 * MINUTE, 0],
     ['the machine was suspended: the clock decides', 'ahead', 10 * MINUTE, 1],
-    ['its stopwatch says so', 'stopwatchAhead', STALENESS + 1, 1],
+    ['its stopwatch says so', 'monotonicAhead', STALENESS + 1, 1],
   ] as const)('knows its own age when %s', async (_why, which, milliseconds, statements) => {
     const session = await signIn();
     await reader.check(session);
@@ -270,7 +271,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       let slow = 0;
       const late = intercept(writer.database, async (run, sql, parameters) => {
         const result = await run(sql, parameters);
-        clock.stopwatchAhead += 1_001;
+        clock.monotonicAhead += 1_001;
         slow += 1;
         return result;
       });
@@ -435,7 +436,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
         clock.databaseAhead -= MINUTE;
         const result = await run(sql, parameters).finally(() => (clock.databaseAhead += MINUTE));
         if (how === 'the statement was cut') throw new StoreUnavailableError('took longer than 5000 ms');
-        clock.stopwatchAhead += 4_900;
+        clock.monotonicAhead += 4_900;
         return result;
       });
       await expect(writer.recorder.frontchannel(issuer, session.sid ?? '')).rejects.toThrow(StoreUnavailableError);
@@ -604,7 +605,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
 
     it('ends when that time has passed on the stopwatch', async () => {
-      const wait = new ReplicaBarrier(reader.replicas, clock.stopwatch, 0, false);
+      const wait = new ReplicaBarrier(reader.replicas, clock, 0, false);
       const started = performance.now();
       let over = false;
       const waiting = wait.wait().then(() => (over = true));
@@ -612,14 +613,14 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(over).toBe(false);
       await waiting;
       expect(performance.now() - started).toBeGreaterThanOrEqual(STALENESS);
-      await new ReplicaBarrier(reader.replicas, { read: () => NaN }, STALENESS, true).wait();
+      await new ReplicaBarrier(reader.replicas, new TestClock(NaN), STALENESS, true).wait();
     });
 
     it('is never shorter than this replica needs itself, whatever the database says', async () => {
       clock.databaseAhead += 61 * MINUTE;
       expect(await reader.replicas.findMaxStaleness()).toBe(0);
       const started = performance.now();
-      await new ReplicaBarrier(reader.replicas, clock.stopwatch, 300, false).wait();
+      await new ReplicaBarrier(reader.replicas, clock, 300, false).wait();
       expect(performance.now() - started).toBeGreaterThanOrEqual(300);
     });
 

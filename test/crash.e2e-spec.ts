@@ -9,6 +9,7 @@ import { ReplicaProcess } from './support/replica-process.js';
 import { startReplica } from './support/replica.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
+import { suiteKey } from './support/suite-key.js';
 
 const MINUTE = 60_000;
 
@@ -21,7 +22,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
   const clock = new TestClock();
   beforeEach(async () => {
     testDatabase = await database.create();
-    oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }] });
+    oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], signingKey: await suiteKey() });
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     options = {
       clients: [{ issuer: oneId.issuer, clientId, clientSecret, postLogoutRedirectUri }],

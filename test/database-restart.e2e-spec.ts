@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SessionRegistry } from 'nestjs-oneid-logout';
-import { type DatabaseKind } from './support/databases.js';
-import { clientId, Host } from './support/host.js';
+import { clientId, Host, type HostSettings } from './support/host.js';
 import { TestPostgres } from './support/postgres.mjs';
 import { until } from './support/until.js';
 
@@ -18,9 +17,8 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffi
   let stopped: boolean;
   beforeEach(async () => {
     postgres = await TestPostgres.start({ durable: true });
-    const database: DatabaseKind = {
-      name: 'a PostgreSQL of its own',
-      create: () => Promise.resolve({ options: { type: 'postgres', url: postgres.url }, drop: () => postgres.stop() }),
+    const database: HostSettings['database'] = {
+      take: () => Promise.resolve({ options: { type: 'postgres', url: postgres.url }, drop: () => postgres.stop() }),
     };
     host = await Host.start({ database });
     traffic = [];

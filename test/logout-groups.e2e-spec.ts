@@ -25,7 +25,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
   let store: SessionStore;
   let statements: string[];
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     store = await SessionStore.open(testDatabase, { clock });
     intercept(store.database, (run, sql, parameters) => {
       statements.push(sql);
@@ -193,7 +193,7 @@ describe.each(withTransactions)('a logout that another connection holds up, on $
   const kind: TargetKind = 'sid';
 
   it('does not hold up those that were recorded with it', async () => {
-    const testDatabase = await database.create();
+    const testDatabase = await database.take();
     const store = await SessionStore.open(testDatabase);
     jest.spyOn(Logger.prototype, 'error').mockReturnValue();
     const host = await new DataSource(testDatabase.options).initialize();

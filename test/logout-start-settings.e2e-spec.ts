@@ -3,7 +3,7 @@ import helmet from 'helmet';
 import { type INestApplication } from '@nestjs/common';
 import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { type Claims, OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
-import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
+import { SCRIPT_SOURCE, STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { Browser, goOn, wayOn } from './support/browser.js';
 import { clientId, clientSecret, type Host, type HostSettings } from './support/host.js';
@@ -89,9 +89,8 @@ describe('a host with other habits', () => {
         );
         const long = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
         const form = await start(long.browser);
-        const policy = form.headers.get('content-security-policy')?.replace(/'nonce-[\w+/]{22}=='/, "'nonce'");
-        expect(policy).toBe(
-          `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; script-src 'nonce'; frame-ancestors 'none'`,
+        expect(form.headers.get('content-security-policy')).toBe(
+          `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; script-src ${SCRIPT_SOURCE}; frame-ancestors 'none'`,
         );
         expect(form.headers.get('x-content-type-options')).toBe('nosniff');
         expect((await goOn(wayOn(await form.text()))).status).toBe(302);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type RespondOptions, SessionRegistry, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
+import { SCRIPT_SOURCE, STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { Browser, goOn, type Visit, wayOn } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';
@@ -147,13 +147,11 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       const { browser, idToken } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
       expect(idToken.length).toBeGreaterThan(18_000);
       const page = await start(browser);
-      const policy = page.headers.get('content-security-policy') ?? '';
       const html = await page.text();
-      const nonce = /'nonce-([^']+)'/.exec(policy)?.[1] ?? 'none';
-      expect(policy).toBe(
-        `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; script-src 'nonce-${nonce}'; frame-ancestors 'none'`,
+      expect(page.headers.get('content-security-policy')).toBe(
+        `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; script-src ${SCRIPT_SOURCE}; frame-ancestors 'none'`,
       );
-      expect(html).toContain(`<script nonce="${nonce}">`);
+      expect(html).toContain('<script>HTMLFormElement.prototype.submit.call(document.forms[0])</script>');
 
       const way = wayOn(html);
       expect(way).toMatchObject({ method: 'POST', url: host.oneId.url('/oauth2/sessions/logout') });

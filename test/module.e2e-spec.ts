@@ -37,6 +37,7 @@ import { nodeNotice } from '../libs/oneid-logout/src/node-notice.js';
 import { sqlite, type TestDatabase } from './support/databases.js';
 import { clientId } from './support/host.js';
 import { until } from './support/until.js';
+import { suiteKey } from './support/suite-key.js';
 
 let oneId: OneIdTestProvider;
 let database: TestDatabase;
@@ -46,7 +47,7 @@ const log: { level: string; message: unknown }[] = [];
 const nodeNotices: unknown[] = [];
 
 beforeAll(async () => {
-  oneId = await OneIdTestProvider.start({ clients: [{ clientId }] });
+  oneId = await OneIdTestProvider.start({ clients: [{ clientId }], signingKey: await suiteKey() });
 });
 afterAll(() => oneId.close());
 beforeEach(async () => {

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { Clock } from '../libs/oneid-logout/src/clock.js';
+import { Random } from '../libs/oneid-logout/src/random.js';
 import { type LogoutNudges } from '../libs/oneid-logout/src/replicas/logout-nudges.js';
 import { PostgresNudges } from '../libs/oneid-logout/src/replicas/postgres-nudges.js';
 import { RedisNudges } from '../libs/oneid-logout/src/replicas/redis-nudges.js';
@@ -48,6 +50,7 @@ class RefusingRedis {
 }
 
 describe('nudges in trouble', () => {
+  const [clock, random] = [new Clock(), new Random()];
   let nudges: LogoutNudges | undefined;
   afterEach(async () => {
     await nudges?.close();
@@ -57,7 +60,7 @@ describe('nudges in trouble', () => {
   it('a Redis that refuses the channel is asked again after a pause, and the log says why', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const redis = await RefusingRedis.start();
-    nudges = await RedisNudges.create(redis.options, 'channel');
+    nudges = await RedisNudges.create(redis.options, 'channel', clock, random);
     nudges.open(() => undefined);
     await until('it is asked twice', () => redis.subscribes === 2);
     expect(redis.connections).toBe(2);
@@ -70,7 +73,7 @@ describe('nudges in trouble', () => {
 
   it('a Redis is left alone once it is closed, also when that is before it was opened', async () => {
     const redis = await RefusingRedis.start();
-    nudges = await RedisNudges.create(redis.options, 'channel');
+    nudges = await RedisNudges.create(redis.options, 'channel', clock, random);
     await nudges.close();
     nudges.open(() => undefined);
     await delay(200);
@@ -86,7 +89,7 @@ describe('nudges in trouble', () => {
     const store = await SessionStore.open({ ...testDatabase, options });
     proxy.silence();
     let nudged = 0;
-    nudges = new PostgresNudges(store.database);
+    nudges = new PostgresNudges(store.database, clock, random);
     nudges.open(() => (nudged += 1));
     await until('it gives up', () => warn.mock.calls.length > 0);
     expect(nudged).toBe(0);

@@ -2,6 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Logger } from '@nestjs/common';
 import { InvalidOptionsError, OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { Test } from '@nestjs/testing';
+import { Clock } from '../libs/oneid-logout/src/clock.js';
+import { Random } from '../libs/oneid-logout/src/random.js';
 import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { type LogoutNudges } from '../libs/oneid-logout/src/replicas/logout-nudges.js';
@@ -33,7 +35,7 @@ interface Way {
 }
 
 const byPostgres = {
-  nudges: (store: SessionStore) => new PostgresNudges(store.database),
+  nudges: (store: SessionStore) => new PostgresNudges(store.database, new Clock(), new Random()),
   async cut(store: SessionStore) {
     const { rows } = await store.database.run(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -44,7 +46,7 @@ const byPostgres = {
 };
 
 const byRedis = (url: string) => ({
-  nudges: () => RedisNudges.create(url, `oneid-logout-test-${process.pid}`),
+  nudges: () => RedisNudges.create(url, `oneid-logout-test-${process.pid}`, new Clock(), new Random()),
   async cut() {
     const { Redis } = await import('ioredis');
     const redis = new Redis(url);
@@ -66,7 +68,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
   let followers: LogoutFollower[];
   let clock: TestClock;
   beforeEach(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     [clock, stores, followers] = [new TestClock(), [], []];
   });
   afterEach(async () => {
@@ -80,7 +82,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     stores.push(store);
     const settings = { answers: true, maxStaleness: STALENESS, allowDuringOutage: 0, retention: 600_000 };
     const follower = new LogoutFollower(
-      ...([store.repository, new ReplicaRepository(store.database), store.events, clock.ages] as const),
+      ...([store.repository, new ReplicaRepository(store.database), store.events, clock, new Random()] as const),
       ...([settings, await nudges(store)] as const),
     );
     followers.push(follower);
@@ -91,7 +93,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
       return look();
     };
     await follower.open();
-    const checks = new CachedSessionLookup(store.repository, follower, clock.ages, {
+    const checks = new CachedSessionLookup(store.repository, follower, clock, {
       ...{ maxStaleness: STALENESS, allowDuringOutage: 0, maxSessions: 10 },
     });
     return { store, checks, looks: () => looked };

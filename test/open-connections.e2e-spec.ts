@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Session, SessionConnections, type SessionFacts, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { Subject } from 'rxjs';
+import { Random } from '../libs/oneid-logout/src/random.js';
 import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
@@ -23,12 +24,13 @@ class Replica {
     clock: TestClock,
   ) {
     const { repository, database, events, liveness } = store;
+    const random = new Random();
     const settings = { answers: false, maxStaleness: 10 * MINUTE, allowDuringOutage: 0, retention: MINUTE };
     this.follower = new LogoutFollower(
-      ...([repository, new ReplicaRepository(database), events, clock.ages, settings] as const),
+      ...([repository, new ReplicaRepository(database), events, clock, random, settings] as const),
     );
-    this.open = new OpenConnections(events, this.follower, liveness, clock, MAX_STALENESS);
-    this.connections = new SessionConnections(liveness, this.open);
+    this.open = new OpenConnections(events, this.follower, liveness, clock, random, MAX_STALENESS);
+    this.connections = new SessionConnections(liveness, this.open, clock);
   }
 
   /** What becomes of something opened under a session. */
@@ -62,7 +64,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
   let here: Replica;
   let elsewhere: SessionStore;
   beforeEach(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     [clock, stores, replicas] = [new TestClock(), [], []];
     elsewhere = await open();
     here = await startReplica();

@@ -57,7 +57,7 @@ describe.each(databases)('races, on $name', (database) => {
   let wide: SessionStore;
   let round = 0;
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     slow = await SessionStore.open(testDatabase, { clock });
     fast = await SessionStore.open(testDatabase, { clock });
     wide = await SessionStore.open(testDatabase, { clock, scope: 'user' });
@@ -390,7 +390,7 @@ describe.each(postgresKinds)('statements held open half-way, on $name', (databas
   let fast: SessionStore;
   let gate: DataSource;
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     slow = await SessionStore.open(testDatabase, { clock });
     fast = await SessionStore.open(testDatabase, { clock });
     gate = await new DataSource({ ...testDatabase.options, poolSize: 1 } as typeof testDatabase.options).initialize();

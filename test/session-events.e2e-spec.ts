@@ -10,7 +10,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
   let store: SessionStore;
   let events: LogoutEvent[] = [];
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     store = await SessionStore.open(testDatabase, { clock });
     store.events.logouts.subscribe((event) => events.push(event));
   });

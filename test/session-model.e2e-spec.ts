@@ -471,7 +471,7 @@ describe.each(cases)('attack 5: whatever happens, in whatever order, on $name', 
   let testDatabase: TestDatabase;
   let real: Real;
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     real = new Real(testDatabase);
     await real.boot();
   });

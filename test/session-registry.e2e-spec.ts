@@ -442,7 +442,7 @@ describe('tokens at rest', () => {
 
 describe.each(databases)('BC-10: logout scope "user", late, on $name', (database) => {
   it('a sign-in that meets its sid ended ends all of the user, up to that logout', async () => {
-    const testDatabase = await database.create();
+    const testDatabase = await database.take();
     const store = await SessionStore.open(testDatabase, { scope: 'user' });
     const signIn = (sid: string) => store.registry.register({ idToken: store.idToken({ sub: 'alice', sid }) });
     const elsewhere = await signIn('laptop');
@@ -464,7 +464,7 @@ describe.each(databases)('BC-10: logout scope "user", late, on $name', (database
   });
 
   it('takes all users of the sid that are known', async () => {
-    const testDatabase = await database.create();
+    const testDatabase = await database.take();
     const store = await SessionStore.open(testDatabase, { scope: 'user' });
     const signIn = (sub: string, sid: string) => store.registry.register({ idToken: store.idToken({ sub, sid }) });
     const sessions = [await signIn('a', '1'), await signIn('A', '1'), await signIn('a', '2'), await signIn('A', '3')];

@@ -52,7 +52,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   let store: SessionStore;
   let repository: SessionRepository;
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     store = await SessionStore.open(testDatabase, { clock });
     repository = store.repository;
   });

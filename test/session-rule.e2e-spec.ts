@@ -77,7 +77,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
   let testDatabase: TestDatabase;
   let store: SessionStore;
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     store = await SessionStore.open(testDatabase);
   });
   afterAll(async () => {

@@ -14,6 +14,7 @@ import { clientId, clientSecret, secrets } from './support/host.js';
 import { numberOf } from './support/session-store.js';
 import { startReplica } from './support/replica.js';
 import { TestClock } from './support/test-clock.js';
+import { suiteKey } from './support/suite-key.js';
 
 const MINUTE = 60_000;
 
@@ -24,8 +25,12 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   let apps: INestApplication[];
   beforeEach(async () => {
     clock = new TestClock();
-    testDatabase = await database.create();
-    oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], now: () => clock.now() });
+    testDatabase = await database.take();
+    oneId = await OneIdTestProvider.start({
+      clients: [{ clientId, clientSecret }],
+      signingKey: await suiteKey(),
+      now: () => clock.now(),
+    });
     apps = [];
   });
   afterEach(async () => {

@@ -7,7 +7,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
   let store: SessionStore;
   let statements: number;
   beforeAll(async () => {
-    testDatabase = await database.create();
+    testDatabase = await database.take();
     store = await SessionStore.open(testDatabase);
     intercept(store.database, (run, sql, parameters) => {
       statements += 1;

@@ -1,7 +1,7 @@
 // What a replica remembers, and what that takes.
 import { type CheckedSession } from '../../libs/oneid-logout/src/rule/session.js';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Ages, Clock, Stopwatch } from '../../libs/oneid-logout/src/clock.js';
+import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { CachedSessionLookup } from '../../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { type LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { RecentLogouts } from '../../libs/oneid-logout/src/replicas/recent-logouts.js';
@@ -39,7 +39,7 @@ async function sessions(count: number): Promise<number> {
     logouts: new RecentLogouts(),
   } as unknown as LogoutFollower;
   const repository = { check } as unknown as SessionRepository;
-  const followed = new CachedSessionLookup(repository, follower, new Ages(new Clock(), new Stopwatch()), {
+  const followed = new CachedSessionLookup(repository, follower, new Clock(), {
     ...{ maxStaleness: 500, allowDuringOutage: 0, maxSessions: count },
   });
   const before = await heap();

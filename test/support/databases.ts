@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataSource } from 'typeorm';
+import { afterAll } from '@jest/globals';
+import { createConnection } from 'mysql2/promise';
+import pg from 'pg';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 
 export interface TestDatabase {
@@ -12,8 +14,10 @@ export interface TestDatabase {
 
 export interface DatabaseKind {
   readonly name: string;
-  /** An empty database of this kind, for one test or suite alone. */
+  /** A database without tables, for one test or suite alone. */
   create(): Promise<TestDatabase>;
+  /** A database for one test or suite alone. It may hold the library's tables already, then without a row. */
+  take(): Promise<TestDatabase>;
 }
 
 const sqlite: DatabaseKind = {
@@ -25,31 +29,108 @@ const sqlite: DatabaseKind = {
       drop: () => rm(folder, { recursive: true, force: true }),
     };
   },
+  take: () => sqlite.create(),
 };
 
-function server(name: string, type: 'postgres' | 'mariadb' | 'mysql', url: string): DatabaseKind {
+type Query = (statement: string) => Promise<readonly object[]>;
+
+/** What differs between the servers. */
+interface Server {
+  /** Opens a connection for some work. */
+  connected<T>(url: string, work: (query: Query) => Promise<T>): Promise<T>;
+  readonly drop: (database: string) => string;
+  /** Names the tables of the connection's database in its column `name`. */
+  readonly tables: string;
+  /** Finds a row when another connection is open to the connection's database. */
+  readonly connections: string;
+}
+
+const postgresServer: Server = {
+  async connected(url, work) {
+    const client = new pg.Client(url);
+    await client.connect();
+    try {
+      return await work(async (statement) => (await client.query<object>(statement)).rows);
+    } finally {
+      await client.end();
+    }
+  },
+  drop: (database) => `DROP DATABASE ${database} WITH (FORCE)`,
+  tables: `SELECT schemaname || '.' || tablename AS name FROM pg_tables
+    WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
+  connections: `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend'`,
+};
+
+const mariadbServer: Server = {
+  async connected(url, work) {
+    const connection = await createConnection(url);
+    try {
+      return await work(async (statement) => {
+        const [rows] = await connection.query(statement);
+        return Array.isArray(rows) ? (rows as object[]) : [];
+      });
+    } finally {
+      await connection.end();
+    }
+  },
+  drop: (database) => `DROP DATABASE ${database}`,
+  tables: 'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()',
+  connections: 'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
+};
+
+/** The library's own tables, as the default options name them, without the table of its migrations. */
+const TABLES = ['oneid_logout', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
+const ALL_TABLES = ['oneid_logout_migrations', ...TABLES].sort();
+
+function server(name: string, type: 'postgres' | 'mariadb', url: string): DatabaseKind {
+  const own = type === 'postgres' ? postgresServer : mariadbServer;
+  const schema = type === 'postgres' ? 'public.' : '';
+  const urlOf = (database: string) => Object.assign(new URL(url), { pathname: `/${database}` }).href;
+  const create = async () => {
+    const database = `oneid_logout_${randomBytes(8).toString('hex')}`;
+    await own.connected(url, (query) => query(`CREATE DATABASE ${database}`));
+    return database;
+  };
+  const drop = async (database: string) => {
+    await own.connected(url, (query) => query(own.drop(database)));
+  };
+
+  /** Empties a database. @returns false when it is not as the library makes it, or somebody still uses it */
+  const empty = (database: string): Promise<boolean> =>
+    own.connected(urlOf(database), async (query) => {
+      const tables = (await query(own.tables)).map((row) => (row as { name: string }).name);
+      if (tables.sort().join() !== ALL_TABLES.map((table) => schema + table).join()) {
+        return false;
+      }
+      if ((await query(own.connections)).length > 0) return false;
+      for (const table of TABLES) await query(`DELETE FROM ${table}`);
+      return true;
+    });
+
+  /** Databases that earlier tests of this suite have given back. */
+  const free: string[] = [];
+  afterAll(async () => {
+    for (const database of free) await drop(database);
+  });
+
   return {
     name,
     async create() {
-      const database = `oneid_logout_${randomBytes(8).toString('hex')}`;
-      await administer(type, url, `CREATE DATABASE ${database}`);
-      const own = new URL(url);
-      own.pathname = `/${database}`;
+      const database = await create();
+      return { options: { type, url: urlOf(database) }, drop: () => drop(database) };
+    },
+    async take() {
+      const database = free.pop() ?? (await create());
       return {
-        options: { type, url: own.href },
-        drop: () => administer(type, url, `DROP DATABASE ${database}${type === 'postgres' ? ' WITH (FORCE)' : ''}`),
+        options: { type, url: urlOf(database) },
+        drop: async () => {
+          if (await empty(database)) free.push(database);
+          else await drop(database);
+        },
       };
     },
   };
-}
-
-async function administer(type: 'postgres' | 'mariadb' | 'mysql', url: string, statement: string): Promise<void> {
-  const dataSource = await new DataSource({ type, url }).initialize();
-  try {
-    await dataSource.query(statement);
-  } finally {
-    await dataSource.destroy();
-  }
 }
 
 function required(name: string): string {

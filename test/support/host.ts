@@ -30,9 +30,10 @@ import {
 } from 'nestjs-oneid-logout';
 import { type OneIdTestClient, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
-import { RESOLVED_OPTIONS, type ResolvedOptions } from '../../libs/oneid-logout/src/oneid-logout.options.js';
+import { DatabaseConnector } from '../../libs/oneid-logout/src/database/database-connector.js';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { type DatabaseKind, sqlite, type TestDatabase } from './databases.js';
+import { suiteKey } from './suite-key.js';
 import { TestClock } from './test-clock.js';
 import { jobsOf, UnderWay } from './under-way.js';
 
@@ -78,7 +79,7 @@ export class HostController {
 }
 
 export interface HostSettings {
-  readonly database?: DatabaseKind;
+  readonly database?: Pick<DatabaseKind, 'take'>;
   readonly adapter?: 'express' | 'fastify';
   readonly options?: Partial<OneIdLogoutOptions>;
   readonly client?: Partial<OneIdLogoutOptions['clients'][number]>;
@@ -111,9 +112,10 @@ export class Host {
 
   static async start(settings: HostSettings = {}): Promise<Host> {
     const clock = new TestClock();
-    const testDatabase = await (settings.database ?? sqlite).create();
+    const testDatabase = await (settings.database ?? sqlite).take();
     const oneId = await OneIdTestProvider.start({
       clients: [{ clientId, clientSecret, ...settings.registration }],
+      signingKey: await suiteKey(),
       now: () => clock.now(),
     });
     const options: OneIdLogoutOptions = {
@@ -143,12 +145,8 @@ export class Host {
     const testing = await Test.createTestingModule({ imports: [HostModule] })
       .overrideProvider(Clock)
       .useValue(clock)
-      .overrideProvider(SessionDatabase)
-      .useFactory({
-        inject: [RESOLVED_OPTIONS],
-        factory: ({ database, runMigrations }: ResolvedOptions) =>
-          SessionDatabase.open(database, runMigrations, clock.dialect(database.type)),
-      })
+      .overrideProvider(DatabaseConnector)
+      .useValue(clock.connector)
       .compile();
     testing.useLogger(false);
     // how fast the machine is that runs the tests decides nothing: jobs run when something wakes them

@@ -68,9 +68,9 @@ export async function signIn(
 }
 
 /** The database of a host for a second one, which leaves it behind. */
-export function sharedWith({ testDatabase }: Host): DatabaseKind {
+export function sharedWith({ testDatabase }: Host): Pick<DatabaseKind, 'take'> {
   const { options } = testDatabase;
-  return { name: 'shared', create: () => Promise.resolve({ options, drop: () => Promise.resolve() }) };
+  return { take: () => Promise.resolve({ options, drop: () => Promise.resolve() }) };
 }
 
 /** Posts the form of our own page that logs out. */

@@ -1,6 +1,7 @@
 import { type RunOptions, type SqlParameter, type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { createHash, randomUUID } from 'node:crypto';
 import { type TestDatabase } from './databases.js';
+import { Random } from '../../libs/oneid-logout/src/random.js';
 import { TestClock } from './test-clock.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../../libs/oneid-logout/src/provider/id-token.js';
 import { OneIdClients } from '../../libs/oneid-logout/src/provider/oneid-clients.js';
@@ -68,11 +69,12 @@ export class SessionStore {
       () => scope,
       () => true,
     );
+    const random = new Random();
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
     this.tokens = new TokenRepository(database);
     this.vault = new TokenVault(this.tokens, secrets);
-    this.uncertain = new UncertainLogouts(this.repository, clock.ages);
-    this.recorder = new LogoutRecorder(this.repository, this.events, clock.ages, this.uncertain);
+    this.uncertain = new UncertainLogouts(this.repository, clock, random);
+    this.recorder = new LogoutRecorder(this.repository, this.events, this.uncertain, clock, random);
     this.liveness = new SessionLiveness(this.repository, settings, clock);
     this.registry = new SessionRegistry(
       new TrustingVerifier(scope),
@@ -82,6 +84,7 @@ export class SessionStore {
       this.recorder,
       this.events,
       clock,
+      random,
       lifetime,
     );
   }
@@ -92,7 +95,7 @@ export class SessionStore {
       secrets = ['a secret that is long enough for a test'],
       scope = 'session',
     } = settings;
-    const database = await SessionDatabase.open(options, true, clock.dialect(options.type));
+    const database = await SessionDatabase.open(options, true, { clock, connector: clock.connector });
     return new SessionStore(database, clock, secrets, scope);
   }
 

@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
+import { TestClock } from '../../../test/support/test-clock.js';
 import { BackgroundJob } from './background-job.js';
+import { type Random } from './random.js';
 
 class Job extends BackgroundJob {
   runs = 0;
   finish: () => void = () => undefined;
 
-  constructor() {
-    super('job', 1_000_000);
+  constructor(clock = new TestClock(0), fraction = 0.5) {
+    super('job', 1_000, clock, { fraction: () => fraction } as Random);
   }
 
   protected work(): Promise<void> {
@@ -28,6 +30,26 @@ describe('BackgroundJob', () => {
     void job.wake();
     await quiet();
     expect(job.runs).toBe(2);
+  });
+
+  it.each([
+    [0, 750],
+    [0.5, 1_000],
+    [0.9, 1_200],
+  ])('at chance %d, it runs every %d ms: replicas that boot together do not work together', async (fraction, every) => {
+    const clock = new TestClock(0);
+    const job = new Job(clock, fraction);
+    job.start();
+    for (const runs of [1, 2]) {
+      clock.advance(every - 1);
+      expect(job.runs).toBe(runs - 1);
+      clock.advance(1);
+      expect(job.runs).toBe(runs);
+      job.finish();
+      await quiet();
+    }
+    await job.stop();
+    expect(clock.timers).toBe(0);
   });
 
   it('runs once more when it is woken while it works, however often', async () => {

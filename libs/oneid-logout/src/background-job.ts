@@ -1,16 +1,20 @@
 import { Logger } from '@nestjs/common';
+import { type Clock, type Timer } from './clock.js';
+import { type Random } from './random.js';
 
 /** Work outside the requests. It runs when woken and at an interval, one run at a time. Failures are only logged. */
 export abstract class BackgroundJob {
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private running: Promise<void> | undefined;
   private wokenMeanwhile = false;
   private stopped = false;
 
-  /** @param interval milliseconds */
+  /** @param intervalMs between two runs */
   protected constructor(
     private readonly description: string,
-    private readonly interval: number,
+    private readonly intervalMs: number,
+    protected readonly clock: Clock,
+    private readonly random: Random,
   ) {}
 
   protected abstract work(): Promise<void>;
@@ -27,8 +31,8 @@ export abstract class BackgroundJob {
 
   start(): void {
     // a random interval; otherwise replicas that booted together would always work at the same moments
-    const jitter = this.interval * (0.75 + Math.random() / 2);
-    this.timer = setInterval(() => void this.wake(), jitter).unref();
+    const interval = this.intervalMs * (0.75 + this.random.fraction() / 2);
+    this.timer = this.clock.every(interval, () => void this.wake());
   }
 
   /** Runs now, or once more after the current run. Resolves when no run is left; after {@link stop} it does not run. */
@@ -42,7 +46,7 @@ export abstract class BackgroundJob {
   /** Lets the current run finish and starts no new run. */
   async stop(): Promise<void> {
     this.stopped = true;
-    clearInterval(this.timer);
+    this.timer?.cancel();
     await this.running;
   }
 

@@ -68,5 +68,5 @@ export {
   oneIdLogoutMigrations,
   type SessionDatabaseOptions,
   sessionDataSourceOptions,
-} from './database/session-database.js';
+} from './database/data-source-options.js';
 export { type CookieOptions } from './http/cookies.js';

@@ -15,7 +15,8 @@ import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { FrontchannelLogout } from './channels/frontchannel-logout.js';
 import { LogoutTokenVerifier } from './provider/logout-token.js';
 import { RegistrationNotice } from './channels/registration-notice.js';
-import { Ages, Clock, Stopwatch } from './clock.js';
+import { Clock } from './clock.js';
+import { Random } from './random.js';
 import { OpenConnections } from './connections/open-connections.js';
 import { ReplicaStatus } from './connections/replica-status.js';
 import { SessionConnections } from './connections/session-connections.js';
@@ -44,6 +45,7 @@ import { RedisNudges } from './replicas/redis-nudges.js';
 import { ReplicaRepository } from './store/replica.repository.js';
 import { SessionAliveGuard } from './guard/session-alive.guard.js';
 import { SESSION_LOOKUP, type SessionLookup } from './guard/session-lookup.js';
+import { DatabaseConnector } from './database/database-connector.js';
 import { SessionDatabase } from './database/session-database.js';
 import { SessionEvents } from './sessions/session-events.js';
 import { SessionPurge } from './store/session-purge.js';
@@ -83,9 +85,9 @@ const DAY = 24 * 60 * 60 * 1000;
  */
 @Module({
   providers: [
-    Ages,
     Clock,
-    Stopwatch,
+    Random,
+    DatabaseConnector,
     {
       provide: RESOLVED_OPTIONS,
       inject: [MODULE_OPTIONS_TOKEN],
@@ -136,8 +138,9 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     {
       provide: SessionDatabase,
-      inject: [RESOLVED_OPTIONS],
-      useFactory: ({ database, runMigrations }: ResolvedOptions) => SessionDatabase.open(database, runMigrations),
+      inject: [RESOLVED_OPTIONS, Clock, DatabaseConnector],
+      useFactory: ({ database, runMigrations }: ResolvedOptions, clock: Clock, connector: DatabaseConnector) =>
+        SessionDatabase.open(database, runMigrations, { clock, connector }),
     },
     {
       provide: SessionRepository,
@@ -166,36 +169,37 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     {
       provide: ReplicaBarrier,
-      inject: [ReplicaRepository, Stopwatch, RESOLVED_OPTIONS],
-      useFactory: (replicas: ReplicaRepository, stopwatch: Stopwatch, { liveness }: ResolvedOptions) =>
-        new ReplicaBarrier(replicas, stopwatch, boundOf(liveness), answersAtOnce(liveness)),
+      inject: [ReplicaRepository, Clock, RESOLVED_OPTIONS],
+      useFactory: (replicas: ReplicaRepository, clock: Clock, { liveness }: ResolvedOptions) =>
+        new ReplicaBarrier(replicas, clock, boundOf(liveness), answersAtOnce(liveness)),
     },
     {
       provide: UncertainLogouts,
-      inject: [SessionRepository, Ages],
-      useFactory: (repository: SessionRepository, ages: Ages) => new UncertainLogouts(repository, ages),
+      inject: [SessionRepository, Clock, Random],
+      useFactory: (repository: SessionRepository, clock: Clock, random: Random) =>
+        new UncertainLogouts(repository, clock, random),
     },
     {
       provide: LOGOUT_NUDGES,
-      inject: [SessionDatabase, RESOLVED_OPTIONS],
+      inject: [SessionDatabase, Clock, Random, RESOLVED_OPTIONS],
       useFactory: nudgesOf,
     },
     {
       provide: LogoutFollower,
       inject: [
-        ...[SessionRepository, ReplicaRepository, SessionEvents, Ages, RESOLVED_OPTIONS],
+        ...[SessionRepository, ReplicaRepository, SessionEvents, Clock, Random, RESOLVED_OPTIONS],
         { token: LOGOUT_NUDGES, optional: true },
       ],
       useFactory: followerOf,
     },
     {
       provide: SESSION_LOOKUP,
-      inject: [SessionRepository, LogoutFollower, Ages, RESOLVED_OPTIONS],
+      inject: [SessionRepository, LogoutFollower, Clock, RESOLVED_OPTIONS],
       useFactory: checksOf,
     },
     {
       provide: OpenConnections,
-      inject: [SessionEvents, LogoutFollower, SessionLiveness, Clock, RESOLVED_OPTIONS],
+      inject: [SessionEvents, LogoutFollower, SessionLiveness, Clock, Random, RESOLVED_OPTIONS],
       useFactory: openConnectionsOf,
     },
     BackchannelLogout,
@@ -343,19 +347,22 @@ function answersAtOnce(liveness: ResolvedOptions['liveness']): boolean {
 
 function nudgesOf(
   database: SessionDatabase,
+  clock: Clock,
+  random: Random,
   { liveness }: ResolvedOptions,
 ): Promise<LogoutNudges> | LogoutNudges | undefined {
   if (liveness === 'strict' || liveness.nudge === undefined) return undefined;
-  if (liveness.nudge === 'postgres') return new PostgresNudges(database);
+  if (liveness.nudge === 'postgres') return new PostgresNudges(database, clock, random);
   const { redis, channel = 'oneid-logout' } = liveness.nudge;
-  return RedisNudges.create(redis, channel);
+  return RedisNudges.create(redis, channel, clock, random);
 }
 
 function followerOf(
   repository: SessionRepository,
   replicas: ReplicaRepository,
   events: SessionEvents,
-  ages: Ages,
+  clock: Clock,
+  random: Random,
   { liveness }: ResolvedOptions,
   nudges: LogoutNudges | undefined,
 ): LogoutFollower {
@@ -363,17 +370,17 @@ function followerOf(
   const { maxStaleness, allowDuringOutage } = answers ? liveness : FOLLOWED_BY_CONNECTIONS;
   const retention = SESSION_RETENTION + allowDuringOutage;
   const settings = { answers, maxStaleness, allowDuringOutage, retention };
-  return new LogoutFollower(repository, replicas, events, ages, settings, nudges);
+  return new LogoutFollower(repository, replicas, events, clock, random, settings, nudges);
 }
 
 function checksOf(
   repository: SessionRepository,
   follower: LogoutFollower,
-  ages: Ages,
+  clock: Clock,
   { liveness }: ResolvedOptions,
 ): SessionLookup {
   if (liveness === 'strict') return repository;
-  return new CachedSessionLookup(repository, follower, ages, liveness);
+  return new CachedSessionLookup(repository, follower, clock, liveness);
 }
 
 function openConnectionsOf(
@@ -381,9 +388,17 @@ function openConnectionsOf(
   follower: LogoutFollower,
   liveness: SessionLiveness,
   clock: Clock,
+  random: Random,
   { liveness: mode, maxConnectionStaleness }: ResolvedOptions,
 ): OpenConnections {
-  return new OpenConnections(events, follower, liveness, clock, Math.max(maxConnectionStaleness, boundOf(mode)));
+  return new OpenConnections(
+    events,
+    follower,
+    liveness,
+    clock,
+    random,
+    Math.max(maxConnectionStaleness, boundOf(mode)),
+  );
 }
 
 function isRegistration(metatype: Type): boolean {

@@ -12,7 +12,7 @@ import {
   ValidateNested,
   validateSync,
 } from 'class-validator';
-import { type SessionDatabaseOptions } from './database/session-database.js';
+import { type SessionDatabaseOptions } from './database/data-source-options.js';
 import { sqlDialects } from './database/sql-dialect.js';
 import { type SessionResolver } from './guard/session-resolvers.js';
 import { clearCookie, type CookieOptions } from './http/cookies.js';

@@ -1,6 +1,7 @@
 import { type LogoutFact } from '../rule/logout.js';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock } from '../clock.js';
+import { type Random } from '../random.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
 import { type SessionLiveness } from '../guard/liveness.js';
 import { ends } from '../rule/rule.js';
@@ -33,11 +34,12 @@ export class OpenConnections extends BackgroundJob {
     private readonly events: SessionEvents,
     private readonly follower: LogoutFollower,
     private readonly liveness: SessionLiveness,
-    private readonly clock: Clock,
+    clock: Clock,
+    random: Random,
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
     private readonly maxStaleness: number,
   ) {
-    super('look for open connections of expired sessions', SWEEP_INTERVAL);
+    super('look for open connections of expired sessions', SWEEP_INTERVAL, clock, random);
   }
 
   get size(): number {

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { type MonoTypeOperatorFunction, Observable, takeUntil } from 'rxjs';
+import { Clock } from '../clock.js';
 import { type RejectionReason, SessionRejectedError, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { openingOf, rememberOpening } from '../guard/context-request.js';
 import { SessionLiveness } from '../guard/liveness.js';
@@ -34,6 +35,7 @@ export class SessionConnections implements OnModuleDestroy {
   constructor(
     private readonly liveness: SessionLiveness,
     private readonly connections: OpenConnections,
+    private readonly clock: Clock,
   ) {}
 
   /** Emits the reason once when the session is over, and completes. Checks at once whether it is already over. */
@@ -74,7 +76,7 @@ export class SessionConnections implements OnModuleDestroy {
    * @returns the session, or undefined when this call has closed the socket
    */
   async accept(client: SocketClient, request?: SessionRequest): Promise<SessionFacts | undefined> {
-    const socket = socketOf(client);
+    const socket = socketOf(client, this.clock);
     const opening = request ?? openingOf(client);
     if (opening !== undefined) rememberOpening(client, opening);
     const gone = new AbortController();

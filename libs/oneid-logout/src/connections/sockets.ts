@@ -1,3 +1,5 @@
+import { type Clock } from '../clock.js';
+
 /** The members used here of a socket of the library `ws`. */
 interface WebSocketClient {
   readonly readyState: number;
@@ -41,13 +43,13 @@ export interface Socket {
 }
 
 /** @throws {TypeError} the client is a socket of neither library */
-export function socketOf(client: SocketClient): Socket {
-  if ('terminate' in client && typeof client.terminate === 'function') return webSocket(client);
+export function socketOf(client: SocketClient, clock: Clock): Socket {
+  if ('terminate' in client && typeof client.terminate === 'function') return webSocket(client, clock);
   if ('disconnect' in client && typeof client.disconnect === 'function') return socketIo(client);
   throw new TypeError('SessionConnections.accept() takes a socket of ws or of socket.io, on the server');
 }
 
-function webSocket(client: WebSocketClient): Socket {
+function webSocket(client: WebSocketClient, clock: Clock): Socket {
   return {
     hold(until) {
       client.pause();
@@ -59,12 +61,8 @@ function webSocket(client: WebSocketClient): Socket {
       // the app must not get further messages, even if the client never confirms the close
       client.removeAllListeners('message');
       client.close(code, reason);
-      const patience = setTimeout(() => {
-        client.terminate();
-      }, CLOSE_PATIENCE).unref();
-      client.once('close', () => {
-        clearTimeout(patience);
-      });
+      const patience = clock.after(CLOSE_PATIENCE, () => client.terminate());
+      client.once('close', () => patience.cancel());
     },
     isClosed: () => client.readyState >= CLOSING,
     onClosed: (listener) => client.once('close', listener),

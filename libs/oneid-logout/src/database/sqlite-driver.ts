@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -9,9 +9,9 @@ export interface SqliteDriver {
   readonly version: string;
   /**
    * Was the native addon compiled with the headers of Node 24.19 or 26.4, or later? There `node::ObjectWrap` removes a
-   * cleanup hook when the garbage collector frees an object.
+   * cleanup hook when the garbage collector frees an object. Reads the addon's file, which has megabytes.
    */
-  readonly removesCleanupHooks: boolean;
+  removesCleanupHooks(): boolean;
 }
 
 /** A problem with a driver, and how the operator can solve it. */
@@ -75,7 +75,7 @@ export function findSqliteDriver(folder?: string, loaded?: readonly string[]): S
     const { name, version } = JSON.parse(readFileSync(manifest, 'utf8').replace(/^\uFEFF/, '')) as Manifest;
     // another package may be installed under this name, and its versions have another meaning
     if (name !== 'better-sqlite3' || typeof version !== 'string') return undefined;
-    return { version, removesCleanupHooks: addonOf(dirname(manifest)).includes(REMOVES_CLEANUP_HOOKS) };
+    return { version, removesCleanupHooks: () => removesCleanupHooks(dirname(manifest)) };
   } catch {
     return undefined;
   }
@@ -98,10 +98,13 @@ function resolveManifest(folder: string, loaded?: readonly string[]): string {
   }
 }
 
-/** Empty when no addon was compiled: version 13 brings Node-API addons, which do not use `node::ObjectWrap`. */
-function addonOf(folder: string): Buffer {
-  const file = join(folder, 'build/Release/better_sqlite3.node');
-  return existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
+/** False when no addon was compiled: version 13 brings Node-API addons, which do not use `node::ObjectWrap`. */
+function removesCleanupHooks(folder: string): boolean {
+  try {
+    return readFileSync(join(folder, 'build/Release/better_sqlite3.node')).includes(REMOVES_CLEANUP_HOOKS);
+  } catch {
+    return false;
+  }
 }
 
 /** @returns why this Node can't load the driver; undefined when it can */
@@ -114,16 +117,13 @@ export function faultOf({ version }: SqliteDriver, node = process.versions.node)
 }
 
 /** @returns a warning about a driver that loads but may abort the process later; undefined when it is safe */
-export function warningOf(
-  { version, removesCleanupHooks }: SqliteDriver,
-  node = process.versions.node,
-): string | undefined {
+export function warningOf(driver: SqliteDriver, node = process.versions.node): string | undefined {
   const [, minor = ''] = node.split('.');
   // an addon that removes cleanup hooks is safe on Node 26.4 and later, but not on any Node 24
   const aborts = majorOf(node) === 24 || (majorOf(node) === 26 && parseInt(minor, 10) < 4);
-  if (!removesCleanupHooks || !aborts) return undefined;
+  if (!aborts || !driver.removesCleanupHooks()) return undefined;
   return (
-    `better-sqlite3 ${version} was compiled so that Node ${node} aborts this process at some garbage collection, with ` +
+    `better-sqlite3 ${driver.version} was compiled so that Node ${node} aborts this process at some garbage collection, with ` +
     `"Assertion failed: (env) != nullptr" (${BUG}). Install better-sqlite3 13, with an override for the peer dependency ` +
     'of TypeORM'
   );

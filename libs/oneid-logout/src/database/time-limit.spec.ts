@@ -1,23 +1,25 @@
 import { describe, expect, it, jest } from '@jest/globals';
+import { TestClock } from '../../../../test/support/test-clock.js';
 import { TimeLimit } from './time-limit.js';
 
 const never = () => new Promise<never>(() => undefined);
 
 describe('TimeLimit', () => {
+  const clock = new TestClock(0);
+
   it('gives what the work gives, and leaves no timer', async () => {
-    const cleared = jest.spyOn(globalThis, 'clearTimeout');
-    expect(await TimeLimit.enforce(1_000, () => Promise.resolve(7))).toBe(7);
-    await expect(TimeLimit.enforce(1_000, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
-    expect(cleared).toHaveBeenCalledTimes(2);
-    cleared.mockRestore();
+    expect(await TimeLimit.enforce(1_000, clock, () => Promise.resolve(7))).toBe(7);
+    await expect(TimeLimit.enforce(1_000, clock, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    expect(clock.timers).toBe(0);
   });
 
   it('cuts what is under way when the time is over', async () => {
     const cut = jest.fn();
-    const held = TimeLimit.enforce(1, (limit) => {
+    const held = TimeLimit.enforce(1, clock, (limit) => {
       limit.onExpiry(cut);
       return never();
     });
+    clock.advance(1);
     await expect(held).rejects.toThrow('The statement took longer than 1 ms');
     expect(cut).toHaveBeenCalledTimes(1);
   });
@@ -25,13 +27,14 @@ describe('TimeLimit', () => {
   it('cuts nothing that has ended, and lets nothing begin any more', async () => {
     const cut = jest.fn();
     let later: TimeLimit | undefined;
-    const held = TimeLimit.enforce(1, (limit) => {
+    const held = TimeLimit.enforce(1, clock, (limit) => {
       later = limit;
       limit.check();
       limit.onExpiry(cut);
       limit.onExpiry(undefined);
       return never();
     });
+    clock.advance(1);
     await expect(held).rejects.toThrow('took longer');
     expect(cut).not.toHaveBeenCalled();
     expect(() => later?.check()).toThrow('The time is over');

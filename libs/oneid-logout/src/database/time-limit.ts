@@ -1,3 +1,5 @@
+import { type Clock } from '../clock.js';
+
 /** The time limit of some work, and the action that stops the running part of the work when the time is over. */
 export class TimeLimit {
   private overdue = false;
@@ -8,17 +10,16 @@ export class TimeLimit {
    *
    * @param milliseconds from now
    */
-  static enforce<T>(milliseconds: number, work: (limit: TimeLimit) => Promise<T>): Promise<T> {
+  static enforce<T>(milliseconds: number, clock: Clock, work: (limit: TimeLimit) => Promise<T>): Promise<T> {
     const limit = new TimeLimit();
     return new Promise<T>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const timer = clock.after(milliseconds, () => {
         reject(new Error(`The statement took longer than ${milliseconds} ms`));
         limit.expire();
-      }, milliseconds);
-      timer.unref();
+      });
       work(limit)
         .then(resolve, reject)
-        .finally(() => clearTimeout(timer));
+        .finally(() => timer.cancel());
     });
   }
 

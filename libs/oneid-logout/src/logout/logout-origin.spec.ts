@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { Random } from '../random.js';
 import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
 
+const random = new Random();
 const origin = 'https://app.example';
 
 describe('originOf', () => {
@@ -38,17 +40,17 @@ describe('a confirmation', () => {
   const query = (value: string) => new URLSearchParams({ confirm: value });
 
   it('is random, and bound to the browser by a cookie no other site can send or set', () => {
-    const { value, cookie } = newConfirmation(origin);
+    const { value, cookie } = newConfirmation(origin, random);
     expect(value).toMatch(/^[\w-]{43}$/);
-    expect(newConfirmation(origin).value).not.toBe(value);
+    expect(newConfirmation(origin, random).value).not.toBe(value);
     expect(cookie).toBe(`__Host-oneid-logout-confirm=${value}; Max-Age=300; Path=/; HttpOnly; Secure; SameSite=Strict`);
-    expect(newConfirmation('http://localhost:3000').cookie).toMatch(
+    expect(newConfirmation('http://localhost:3000', random).cookie).toMatch(
       /^oneid-logout-confirm=[\w-]{43}; Max-Age=300; Path=\/; HttpOnly; SameSite=Strict$/,
     );
   });
 
   it('is used up by the browser that has it', () => {
-    const { value } = newConfirmation(origin);
+    const { value } = newConfirmation(origin, random);
     const cookie = `other=1; __Host-oneid-logout-confirm=${value}`;
     expect(useConfirmation(request(cookie), query(value), origin)).toBe(
       '__Host-oneid-logout-confirm=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict',

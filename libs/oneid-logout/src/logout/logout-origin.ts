@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { type CookieOptions, clearCookie, readCookie, setCookie } from '../http/cookies.js';
+import { type Random } from '../random.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 
 export type Origin = 'here' | 'elsewhere' | 'unknown';
@@ -22,9 +22,15 @@ export function originOf(request: SessionRequest, origin: string): Origin {
   return from === origin ? 'here' : 'elsewhere';
 }
 
-/** A new confirmation: one random value for the form and for a cookie. Other sites cannot read or set the cookie. */
-export function newConfirmation(origin: string): { readonly value: string; readonly cookie: string } {
-  const value = randomBytes(32).toString('base64url');
+/** One random value for the form and for a cookie. Other sites cannot read or set the cookie. */
+export interface Confirmation {
+  readonly value: string;
+  /** The value of a `Set-Cookie` header. */
+  readonly cookie: string;
+}
+
+export function newConfirmation(origin: string, random: Random): Confirmation {
+  const value = random.bytes(32).toString('base64url');
   return { value, cookie: setCookie(confirmationCookie(origin), value, CONFIRMATION_MAX_AGE) };
 }
 

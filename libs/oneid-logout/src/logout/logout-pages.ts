@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type HttpAnswer } from '../http/http-answer.js';
 import { type EndSessionRequest } from './end-session-request.js';
 import { type Language, type LogoutTexts, logoutTexts } from './logout-texts.js';
@@ -11,8 +11,17 @@ h1 { margin: 0; font-size: 1.5rem }
 a, button { display: inline-block; padding: 0.6em 1.5em; font: inherit }
 `;
 
+/** The source of the Content Security Policy (CSP Level 3 §2.3.1) for an inline element with this content. */
+const sourceOf = (content: string) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
+
 /** CSP source that allows the style of these pages and no other style; exported for tests. */
-export const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
+export const STYLE_SOURCE = sourceOf(STYLE);
+
+/** Sends the form. `forms[0].submit()` would not work: a form field named `submit` would hide that method. */
+const SCRIPT = 'HTMLFormElement.prototype.submit.call(document.forms[0])';
+
+/** CSP source that allows this script and no other script; exported for tests. */
+export const SCRIPT_SOURCE = sourceOf(SCRIPT);
 
 /**
  * The page that takes the browser to OneID. The browser would block a redirect after a form: `form-action` of the
@@ -36,21 +45,19 @@ function refreshPage({ url }: EndSessionRequest, language: Language): HttpAnswer
 /** For a request that is too long for a URL, usually because of its ID token hint. */
 function formPage({ action: endpoint, fields }: EndSessionRequest, language: Language): HttpAnswer {
   const { title, text, action } = logoutTexts[language].loggingOut;
-  const nonce = randomBytes(16).toString('base64');
   const inputs = Object.entries(fields).map(
     ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
   );
   return page(
     200,
     // no form-action: the browser would also apply it to OneID's redirects after this form
-    { language, title, policy: `script-src 'nonce-${nonce}'` },
-    // not forms[0].submit(): a form field named `submit` would hide that method
+    { language, title, policy: `script-src ${SCRIPT_SOURCE}` },
     `<form method="post" action="${escapeHtml(endpoint)}">
 ${inputs.join('\n')}
 <p>${text}</p>
 <p><button>${action}</button></p>
 </form>
-<script nonce="${nonce}">HTMLFormElement.prototype.submit.call(document.forms[0])</script>`,
+<script>${SCRIPT}</script>`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Ages, Clock, Stopwatch } from '../clock.js';
+import { Clock } from '../clock.js';
+import { Random } from '../random.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionDatabase } from '../database/session-database.js';
 import { SessionEvents } from '../sessions/session-events.js';
@@ -17,9 +18,10 @@ describe('LogoutStates', () => {
   beforeAll(async () => {
     database = await SessionDatabase.open({ type: 'better-sqlite3', database: ':memory:' }, true);
     const repository = new SessionRepository(database, { logoutRetention: 60_000, storesTokens: false });
-    states = new LogoutStates(repository);
-    const ages = new Ages(new Clock(), new Stopwatch());
-    recorder = new LogoutRecorder(repository, new SessionEvents(), ages, new UncertainLogouts(repository, ages));
+    const [clock, random] = [new Clock(), new Random()];
+    states = new LogoutStates(repository, random);
+    const uncertain = new UncertainLogouts(repository, clock, random);
+    recorder = new LogoutRecorder(repository, new SessionEvents(), uncertain, clock, random);
   });
   afterAll(() => database.close());
 

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type CookieOptions, clearCookie, readCookie, setCookie } from '../http/cookies.js';
+import { Random } from '../random.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { digest } from '../rule/targets.js';
 
@@ -29,11 +29,14 @@ export interface LogoutReturn {
  */
 @Injectable()
 export class LogoutStates {
-  constructor(private readonly repository: SessionRepository) {}
+  constructor(
+    private readonly repository: SessionRepository,
+    private readonly random: Random,
+  ) {}
 
   /** @param origin the app's public origin; its scheme decides whether the cookie is `Secure` */
   create(returnTo: string, origin: string): LogoutState {
-    const state = randomBytes(32).toString('base64url');
+    const state = this.random.bytes(32).toString('base64url');
     return { state, logoutId: logoutIdOf(state), cookie: setCookie(cookieOf(state, origin), returnTo, MAX_AGE) };
   }
 

@@ -13,6 +13,7 @@ import { LogoutSettings } from './logout-settings.js';
 import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
 import { SessionLiveness } from '../guard/liveness.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
+import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
 import { targetOf } from '../rule/targets.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
@@ -20,7 +21,7 @@ import { SessionRepository } from '../store/session.repository.js';
 import { TokenRepository } from '../store/token.repository.js';
 import { TokenVault } from '../tokens/token-vault.js';
 import { type EndSessionRequest, endSessionRequest, isUsableHint, refuseReserved } from './end-session-request.js';
-import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
+import { type Confirmation, newConfirmation, originOf, useConfirmation } from './logout-origin.js';
 import { confirmPage, continuePage, failurePage } from './logout-pages.js';
 import { LogoutStates } from './logout-state.js';
 import { type Language, languageOf } from './logout-texts.js';
@@ -68,6 +69,7 @@ export class LogoutService {
     private readonly tokens: TokenRepository,
     private readonly adapterHost: HttpAdapterHost,
     private readonly settings: LogoutSettings,
+    private readonly random: Random,
   ) {}
 
   /**
@@ -222,7 +224,7 @@ export class LogoutService {
         const from = originOf(request, origin);
         const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
         if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
-        if (asks) return askFirst(origin, this.settings.defaultReturnUrl, language);
+        if (asks) return askFirst(newConfirmation(origin, this.random), this.settings.defaultReturnUrl, language);
       }
       const started = await this.start(options);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
@@ -269,8 +271,7 @@ export class LogoutService {
   }
 }
 
-function askFirst(origin: string, wayBack: string, language: Language): HttpAnswer {
-  const { value, cookie } = newConfirmation(origin);
+function askFirst({ value, cookie }: Confirmation, wayBack: string, language: Language): HttpAnswer {
   return { ...confirmPage(`?confirm=${value}`, wayBack, language), cookies: [cookie] };
 }
 

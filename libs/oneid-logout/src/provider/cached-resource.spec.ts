@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { TestClock } from '../../../../test/support/test-clock.js';
 import { CachedResource } from './cached-resource.js';
 
 const times = { maxAge: 1000, coolDown: 100 };
 
 /** A resource whose loads the test ends, and a clock it moves. */
 function setUp() {
-  const clock = { time: 1_000_000, now: () => clock.time };
+  const clock = new TestClock(1_000_000);
   const loads: { succeed: (content: string) => void; fail: (error: Error) => void }[] = [];
   const resource = new CachedResource(
     () => new Promise<string>((succeed, fail) => loads.push({ succeed, fail })),
@@ -36,11 +37,11 @@ describe('CachedResource', () => {
 
   it('keeps it until it is too old', async () => {
     const { clock, loads, resource } = await filled();
-    clock.time += 999;
+    clock.advance(999);
     expect(await resource.get()).toBe('first');
     expect(loads).toHaveLength(1);
 
-    clock.time += 1;
+    clock.advance(1);
     const got = resource.get();
     loads[1]?.succeed('second');
     expect(await got).toBe('second');
@@ -50,14 +51,14 @@ describe('CachedResource', () => {
   it('counts age from the start of the load, and the cool-down from its end', async () => {
     const { clock, loads, resource } = setUp();
     const got = resource.get();
-    clock.time += 950;
+    clock.advance(950);
     loads[0]?.succeed('slow');
     await got;
 
-    clock.time += 50;
+    clock.advance(50);
     expect(await resource.get()).toBe('slow');
     expect(loads).toHaveLength(1);
-    clock.time += 50;
+    clock.advance(50);
     void resource.get();
     expect(loads).toHaveLength(2);
   });
@@ -68,11 +69,11 @@ describe('CachedResource', () => {
     loads[0]?.fail(new Error('down'));
     await expect(got).rejects.toThrow('down');
 
-    clock.time += 99;
+    clock.advance(99);
     await expect(resource.get()).rejects.toThrow('down');
     await resource.refresh();
     expect(loads).toHaveLength(1);
-    clock.time += 1;
+    clock.advance(1);
     const again = resource.get();
     loads[1]?.succeed('up');
     expect(await again).toBe('up');
@@ -80,7 +81,7 @@ describe('CachedResource', () => {
 
   it('gives an old one rather than none', async () => {
     const { clock, loads, resource } = await filled();
-    clock.time += 1000;
+    clock.advance(1000);
     const got = resource.get();
     loads[1]?.fail(new Error('down'));
 
@@ -94,7 +95,7 @@ describe('CachedResource', () => {
     await resource.refresh();
     expect(loads).toHaveLength(1);
 
-    clock.time += 100;
+    clock.advance(100);
     const refreshed = Promise.all([resource.refresh(), resource.refresh()]);
     loads[1]?.succeed('second');
     await refreshed;
@@ -105,7 +106,7 @@ describe('CachedResource', () => {
 
   it('is not stopped by a clock that steps back', async () => {
     const { clock, loads, resource } = await filled();
-    clock.time -= 1_000_000;
+    clock.advance(-1_000_000);
     const got = resource.get();
     loads[1]?.succeed('second');
 
@@ -118,12 +119,12 @@ describe('CachedResource', () => {
     const { clock, loads, resource } = setUp();
     expect(resource.isNewerThan(0)).toBe(false);
     const got = resource.get();
-    clock.time += 10;
+    clock.advance(10);
     loads[0]?.succeed('first');
     await got;
     expect([1_000_000, 1_000_001].map((moment) => resource.isNewerThan(moment))).toEqual([true, false]);
 
-    clock.time += 100;
+    clock.advance(100);
     const refreshed = resource.refresh();
     loads[1]?.fail(new Error('down'));
     await refreshed;

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestClock } from '../../../../test/support/test-clock.js';
 import { exportJWK, generateKeyPair } from 'jose';
 import { resolveOptions } from '../oneid-logout.options.js';
 import { type OneIdClientOptions } from './client-options.js';
@@ -15,7 +16,7 @@ import { OneIdClients } from './oneid-clients.js';
 const clientId = 'app';
 const now = Date.UTC(2026, 0, 1);
 const seconds = now / 1000;
-const clock = { now: () => now };
+const clock = new TestClock(now);
 
 let oneId: OneIdTestProvider;
 beforeAll(async () => {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestClock } from '../../../../test/support/test-clock.js';
 import { CompactEncrypt, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { resolveOptions } from '../oneid-logout.options.js';
 import { type OneIdClientOptions } from './client-options.js';
@@ -18,7 +19,7 @@ import { LogoutTokenVerifier } from './logout-token.js';
 const clientId = 'app';
 const now = Date.UTC(2026, 0, 1);
 const seconds = now / 1000;
-const clock = { now: () => now };
+const clock = new TestClock(now);
 
 let oneId: OneIdTestProvider;
 let stranger: SigningKey;

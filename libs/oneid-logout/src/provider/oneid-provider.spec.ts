@@ -1,24 +1,22 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { suiteKey } from '../../../../test/support/suite-key.js';
+import { TestClock } from '../../../../test/support/test-clock.js';
+import { until } from '../../../../test/support/until.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { endpointPaths, OneIdTestProvider, type OneIdTestProviderOptions, type Trouble } from '../testing/index.js';
 import { OneIdProvider } from './oneid-provider.js';
 import { providerFetch } from './provider-fetch.js';
 
-const clock = { time: 1_000_000_000, now: () => clock.time };
+const clock = new TestClock(1_000_000_000);
 let oneId: OneIdTestProvider;
 afterEach(() => oneId.close());
 
 async function start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestProvider> {
-  oneId = await OneIdTestProvider.start(options);
+  oneId = await OneIdTestProvider.start({ signingKey: await suiteKey(), ...options });
   return oneId;
 }
 
-/** Milliseconds: an answer that comes is waited for as long as a busy machine needs, one that never comes is not. */
-const PATIENCE = { answer: 20_000, hang: 50 };
-let patience = PATIENCE.answer;
-
-const providerAt = (issuer: string) =>
-  new OneIdProvider(issuer, undefined, clock, (url, init) => providerFetch(url, init, patience));
+const providerAt = (issuer: string) => new OneIdProvider(issuer, undefined, clock, providerFetch(clock));
 
 describe('OneIdProvider', () => {
   describe('finds the provider, and what it calls itself,', () => {
@@ -48,10 +46,10 @@ describe('OneIdProvider', () => {
     await start();
     const provider = providerAt(oneId.issuer);
     await Promise.all([provider.metadata(), provider.metadata(), provider.metadata()]);
-    clock.time += 3_599_999;
+    clock.advance(3_599_999);
     await provider.metadata();
     expect(oneId.count(endpointPaths.discovery)).toBe(1);
-    clock.time += 1;
+    clock.advance(1);
     await provider.metadata();
     expect(oneId.count(endpointPaths.discovery)).toBe(2);
   });
@@ -67,13 +65,13 @@ describe('OneIdProvider', () => {
     expect(oneId.count(endpointPaths.discovery)).toBe(1);
 
     oneId.setMetadata({ issuer: bare });
-    clock.time += 10_000;
+    clock.advance(10_000);
     expect(await provider.isIssuer(bare)).toBe(true);
     expect(await provider.isIssuer(issuer)).toBe(false);
     expect(oneId.count(endpointPaths.discovery)).toBe(2);
 
     oneId.fail(endpointPaths.discovery, { status: 500 });
-    clock.time += 10_000;
+    clock.advance(10_000);
     await expect(provider.isIssuer(issuer)).rejects.toMatchObject({ code: 'provider_unavailable', status: 503 });
     expect(await provider.isIssuer(bare)).toBe(true);
   });
@@ -96,19 +94,22 @@ describe('OneIdProvider', () => {
     await start();
     const provider = providerAt(oneId.issuer);
     oneId.fail(endpointPaths.discovery, trouble);
-    if ('hang' in trouble) patience = PATIENCE.hang;
 
     for (let n = 0; n < 3; n++) {
-      await expect(provider.metadata()).rejects.toMatchObject({
+      const refused = expect(provider.metadata()).rejects.toMatchObject({
         code: 'provider_unavailable',
         status: 503,
         message: "The provider's configuration can't be had just now",
       });
+      if ('hang' in trouble && n === 0) {
+        await until('the provider is asked', () => oneId.requests.length > 0);
+        clock.advance(5_000);
+      }
+      await refused;
     }
     expect(oneId.requests.map(({ path }) => path)).toEqual([endpointPaths.discovery]);
     oneId.heal();
-    patience = PATIENCE.answer;
-    clock.time += 10_000;
+    clock.advance(10_000);
     expect((await provider.metadata()).issuer).toBe(oneId.issuer);
   });
 
@@ -127,7 +128,7 @@ describe('OneIdProvider', () => {
     await start();
     const provider = providerAt(oneId.issuer);
     await provider.metadata();
-    clock.time += 3_600_000;
+    clock.advance(3_600_000);
     oneId.fail(endpointPaths.discovery, { reset: true });
 
     expect((await provider.metadata()).issuer).toBe(oneId.issuer);
@@ -138,7 +139,7 @@ describe('OneIdProvider', () => {
     const provider = providerAt(oneId.issuer);
     expect((await provider.metadata()).jwks_uri).toBe(oneId.url(endpointPaths.jwks));
     oneId.setMetadata({ jwks_uri: oneId.url('/other.json') });
-    clock.time += 3_600_000;
+    clock.advance(3_600_000);
 
     expect((await provider.metadata()).jwks_uri).toBe(oneId.url('/other.json'));
   });

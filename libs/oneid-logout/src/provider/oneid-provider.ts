@@ -31,7 +31,8 @@ export class OneIdProvider {
     readonly issuer: string,
     private readonly given: ProviderMetadata | undefined,
     clock: Clock,
-    fetch: ProviderFetch = providerFetch,
+    /** Sends requests to this provider. */
+    readonly fetch: ProviderFetch = providerFetch(clock),
   ) {
     const what = `the configuration of ${issuer}`;
     this.discovered = new CachedResource(() => discover(issuer, fetch), clock, TIMES, what);

@@ -2,7 +2,7 @@ import { compactVerify, createLocalJWKSet, decodeProtectedHeader, errors, type J
 import { type Clock } from '../clock.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource } from './cached-resource.js';
-import { providerFetch, type ProviderFetch } from './provider-fetch.js';
+import { type ProviderFetch } from './provider-fetch.js';
 import { type SignatureResult, type TokenKeys } from './token-keys.js';
 
 /** Pause between two fetches of the keys, milliseconds: forged tokens with unknown keys can't flood the provider. */
@@ -16,7 +16,7 @@ type KeySet = ReturnType<typeof createLocalJWKSet>;
 export class ProviderKeys implements TokenKeys {
   private readonly keys: CachedResource<KeySet>;
 
-  constructor(jwksUri: () => Promise<string>, clock: Clock, fetch: ProviderFetch = providerFetch) {
+  constructor(jwksUri: () => Promise<string>, clock: Clock, fetch: ProviderFetch) {
     const load = async () => createLocalJWKSet(await fetchKeys(await jwksUri(), fetch));
     this.keys = new CachedResource(load, clock, TIMES, "the provider's keys");
   }

@@ -12,7 +12,6 @@ import {
   revocationRequest,
 } from 'oauth4webapi';
 import { type OneIdClient } from './oneid-clients.js';
-import { providerFetch } from './provider-fetch.js';
 
 /** 4xx statuses that a retry may cure, because they do not judge the token: timeout, too early, too many requests. */
 const RETRIED = new Set([408, 425, 429]);
@@ -35,7 +34,7 @@ export async function requestRevocation(client: OneIdClient, refreshToken: strin
       {
         [allowInsecureRequests]: new URL(revocation_endpoint).protocol === 'http:',
         [customFetch]: (url: string, init) =>
-          providerFetch(url, { method: init.method, headers: init.headers, body: init.body }),
+          client.provider.fetch(url, { method: init.method, headers: init.headers, body: init.body }),
         additionalParameters: { token_type_hint: 'refresh_token' },
       },
     );

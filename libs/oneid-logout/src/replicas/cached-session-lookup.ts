@@ -1,6 +1,6 @@
 import { type CheckedSession } from '../rule/session.js';
 import { LRUCache } from 'lru-cache';
-import { type Ages, type Moment } from '../clock.js';
+import { type Clock, type Moment } from '../clock.js';
 import { type LogoutFollower } from './logout-follower.js';
 import { type LogoutChannel } from '../rule/logout.js';
 import { type SessionLookup } from '../guard/session-lookup.js';
@@ -46,7 +46,7 @@ export class CachedSessionLookup implements SessionLookup {
   constructor(
     private readonly repository: SessionRepository,
     private readonly follower: LogoutFollower,
-    private readonly ages: Ages,
+    private readonly clock: Clock,
     private readonly settings: CachedSessionLookupSettings,
   ) {
     const { maxSessions: max } = settings;
@@ -107,7 +107,7 @@ export class CachedSessionLookup implements SessionLookup {
     retention = SESSION_RETENTION,
   ): known is Remembered<T> {
     if (known === undefined || known.generation !== generation) return false;
-    return this.ages.of(known.asked) < retention;
+    return this.clock.ageOf(known.asked) < retention;
   }
 
   /** While the database fails, memory may answer for `allowDuringOutage` longer. @throws `error` when it may not */
@@ -128,9 +128,9 @@ export class CachedSessionLookup implements SessionLookup {
       remember: <F extends SessionFacts>(cache: LRUCache<string, Remembered<F>>, key: string, facts: F) => void,
     ) => Promise<T>,
   ): Promise<T> {
-    const asked = this.ages.now();
+    const asked = this.clock.moment();
     const under = this.questions.get(what);
-    const isYoung = under !== undefined && this.ages.of(under.asked) <= this.settings.maxStaleness;
+    const isYoung = under !== undefined && this.clock.ageOf(under.asked) <= this.settings.maxStaleness;
     if (isYoung && this.follower.isDeclared) return under.answer as Promise<T>;
     const generation = this.follower.fresh;
     const answer = load((cache, key, facts) => {

@@ -1,9 +1,8 @@
 import { type LogoutChanges } from '../rule/logout.js';
-import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
-import { type Ages, type Moment } from '../clock.js';
+import { type Clock, type Moment } from '../clock.js';
+import { type Random } from '../random.js';
 import { oneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
 import { MAX_LATENESS } from '../sessions/uncertain-logouts.js';
@@ -50,7 +49,7 @@ export interface FollowerSettings {
 export class LogoutFollower extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   private readonly recent = new RecentLogouts();
-  private readonly id = randomBytes(32).toString('hex');
+  private readonly id: string;
   /** The last successful look: when it began, and the database's clock that it read (milliseconds). */
   private last: { readonly began: Moment; readonly now: number } | undefined;
   private declared: Moment | undefined;
@@ -65,11 +64,13 @@ export class LogoutFollower extends BackgroundJob {
     private readonly repository: SessionRepository,
     private readonly replicas: ReplicaRepository,
     private readonly events: SessionEvents,
-    private readonly ages: Ages,
+    clock: Clock,
+    random: Random,
     private readonly settings: FollowerSettings,
     private readonly nudges?: LogoutNudges,
   ) {
-    super('look at the logouts of other replicas', settings.maxStaleness / 4);
+    super('look at the logouts of other replicas', settings.maxStaleness / 4, clock, random);
+    this.id = random.id();
   }
 
   /**
@@ -82,7 +83,7 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   private async begin(): Promise<void> {
-    this.opened = this.ages.now();
+    this.opened = this.clock.moment();
     this.listen();
     await this.wake();
     if (this.stopping) return;
@@ -90,7 +91,7 @@ export class LogoutFollower extends BackgroundJob {
     this.nudges?.open(
       oneAtATime(async () => {
         await this.wake();
-        await delay(NUDGE_PAUSE, undefined, { ref: false });
+        await this.clock.delay(NUDGE_PAUSE);
       }),
     );
   }
@@ -131,19 +132,19 @@ export class LogoutFollower extends BackgroundJob {
    */
   get fresh(): number | undefined {
     if (this.last === undefined || this.failed || !this.isDeclared) return undefined;
-    return this.ages.of(this.last.began) > this.settings.maxStaleness ? undefined : this.currentGeneration;
+    return this.clock.ageOf(this.last.began) > this.settings.maxStaleness ? undefined : this.currentGeneration;
   }
 
   /** The current generation, while the last successful look is at most `maxStaleness` + `allowDuringOutage` old. */
   get freshEnoughInOutage(): number | undefined {
     const { maxStaleness, allowDuringOutage } = this.settings;
     if (this.last === undefined || allowDuringOutage === 0) return undefined;
-    return this.ages.of(this.last.began) <= maxStaleness + allowDuringOutage ? this.currentGeneration : undefined;
+    return this.clock.ageOf(this.last.began) <= maxStaleness + allowDuringOutage ? this.currentGeneration : undefined;
   }
 
   /** Whether this replica has declared its staleness recently, so that OneID's 200 waits for it. */
   get isDeclared(): boolean {
-    return this.declared !== undefined && this.ages.of(this.declared) <= DECLARED_LONG_AGO;
+    return this.declared !== undefined && this.clock.ageOf(this.declared) <= DECLARED_LONG_AGO;
   }
 
   /** Changes when the follower may have missed a logout. */
@@ -159,7 +160,7 @@ export class LogoutFollower extends BackgroundJob {
   /** Milliseconds since the last successful look began; since `open()` before the first; undefined before `open()`. */
   get stalenessMs(): number | undefined {
     const seen = this.last?.began ?? this.opened;
-    return seen && this.ages.of(seen);
+    return seen && this.clock.ageOf(seen);
   }
 
   /** The recent logouts of all replicas, this one included. */
@@ -172,12 +173,12 @@ export class LogoutFollower extends BackgroundJob {
    * look began. The estimate may be slightly ahead. Undefined before the first successful look.
    */
   databaseNow(): number | undefined {
-    return this.last && this.last.now + this.ages.of(this.last.began);
+    return this.last && this.last.now + this.clock.ageOf(this.last.began);
   }
 
   /** Reads the new logouts from the database now. Resolves also when the look fails. */
   async look(): Promise<void> {
-    const began = this.ages.now();
+    const began = this.clock.moment();
     try {
       await this.declare(began);
       const since = this.last ?? (await this.repository.findChanges(this.id));
@@ -202,14 +203,14 @@ export class LogoutFollower extends BackgroundJob {
   private async declare(now: Moment): Promise<void> {
     const { answers, maxStaleness, allowDuringOutage } = this.settings;
     if (!answers) return;
-    if (this.declared !== undefined && this.ages.of(this.declared) <= DECLARE_AGAIN) return;
+    if (this.declared !== undefined && this.clock.ageOf(this.declared) <= DECLARE_AGAIN) return;
     await this.replicas.declare(this.id, maxStaleness + allowDuringOutage);
     this.declared = now;
   }
 
   private take({ now, declared, logouts }: LogoutChanges, began: Moment): void {
     const expected = this.databaseNow();
-    const took = this.ages.of(began);
+    const took = this.clock.ageOf(began);
     const stepped = expected === undefined || took > CLOCK_STEP || Math.abs(now - expected) > CLOCK_STEP + took;
     // without our declaration, this may be another database, for example after a failover
     const unknown = this.settings.answers && !declared;

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { type Clock } from '../clock.js';
+import { type Random } from '../random.js';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { digest } from '../rule/targets.js';
@@ -32,11 +32,16 @@ interface PostgresDriver {
 export class PostgresNudges implements LogoutNudges {
   private readonly logger = new Logger('OneIdLogout');
   private readonly channel: string;
-  private readonly id = randomBytes(8).toString('hex');
+  private readonly id: string;
   private readonly closed = new AbortController();
   private listening: Promise<void> | undefined;
 
-  constructor(private readonly database: SessionDatabase) {
+  constructor(
+    private readonly database: SessionDatabase,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {
+    this.id = random.id();
     // a hash, because the table's name contains schema and prefix, and a channel's name has at most 63 bytes
     this.channel = `oneid_logout_${digest([database.tables.logout]).slice(0, 16)}`;
   }
@@ -70,9 +75,7 @@ export class PostgresNudges implements LogoutNudges {
           );
         told = true;
       }
-      await delay(RECONNECT_PAUSE * (0.5 + Math.random()), undefined, { ref: false, signal: this.closed.signal }).catch(
-        () => undefined,
-      );
+      await this.clock.delay(RECONNECT_PAUSE * (0.5 + this.random.fraction()), this.closed.signal);
     }
   }
 
@@ -122,7 +125,7 @@ export class PostgresNudges implements LogoutNudges {
   private async keepAlive(client: PostgresClient): Promise<void> {
     const { signal } = this.closed;
     for (;;) {
-      await delay(PING_INTERVAL, undefined, { ref: false, signal }).catch(() => undefined);
+      await this.clock.delay(PING_INTERVAL, signal);
       if (signal.aborted) return;
       await client.query('SELECT 1');
     }

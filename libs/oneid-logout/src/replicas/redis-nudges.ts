@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type Redis } from 'ioredis';
+import { type Clock, type Timer } from '../clock.js';
 import { InvalidOptionsError } from '../oneid-logout.errors.js';
+import { type Random } from '../random.js';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
 
 /** Longest average pause before connecting again, and the pause before subscribing again: milliseconds. */
@@ -14,8 +14,8 @@ export type RedisConnection = string | Readonly<Record<string, unknown>>;
 /** Nudges over Redis pub/sub: for MySQL and MariaDB, or for PostgreSQL behind a pooler. */
 export class RedisNudges implements LogoutNudges {
   private readonly logger = new Logger('OneIdLogout');
-  private readonly id = randomBytes(8).toString('hex');
-  private readonly pings: NodeJS.Timeout[] = [];
+  private readonly id: string;
+  private readonly pings: Timer[] = [];
   private told = false;
   private closed = false;
 
@@ -23,10 +23,19 @@ export class RedisNudges implements LogoutNudges {
     private readonly publisher: Redis,
     private readonly subscriber: Redis,
     private readonly channel: string,
-  ) {}
+    private readonly clock: Clock,
+    random: Random,
+  ) {
+    this.id = random.id();
+  }
 
   /** Does not connect; `open()` does. @throws {InvalidOptionsError} the optional peer `ioredis` is not installed */
-  static async create(connection: RedisConnection, channel: string): Promise<RedisNudges> {
+  static async create(
+    connection: RedisConnection,
+    channel: string,
+    clock: Clock,
+    random: Random,
+  ): Promise<RedisNudges> {
     const { Redis } = await import('ioredis').catch((error: unknown) => {
       throw Object.assign(new InvalidOptionsError(['liveness.nudge names Redis, which takes the package ioredis']), {
         cause: error,
@@ -39,12 +48,12 @@ export class RedisNudges implements LogoutNudges {
       autoResubscribe: false,
       connectTimeout: PING_TIMEOUT,
       commandTimeout: PING_TIMEOUT,
-      retryStrategy: (attempt: number) => Math.min(attempt * 100, RECONNECT_PAUSE) * (0.5 + Math.random()),
+      retryStrategy: (attempt: number) => Math.min(attempt * 100, RECONNECT_PAUSE) * (0.5 + random.fraction()),
     };
     // two connections, because a Redis connection that subscribes cannot publish
     const connect = () =>
       typeof connection === 'string' ? new Redis(connection, own) : new Redis({ ...connection, ...own });
-    return new RedisNudges(connect(), connect(), channel);
+    return new RedisNudges(connect(), connect(), channel, clock, random);
   }
 
   open(onNudge: () => void): void {
@@ -58,7 +67,7 @@ export class RedisNudges implements LogoutNudges {
         this.warn(error);
       });
       connection.connect().catch(() => undefined);
-      this.pings.push(setInterval(() => void this.ping(connection), PING_INTERVAL).unref());
+      this.pings.push(this.clock.every(PING_INTERVAL, () => void this.ping(connection)));
     }
   }
 
@@ -78,14 +87,14 @@ export class RedisNudges implements LogoutNudges {
       } catch (error) {
         // probably the user lacks the permission: since Redis 7, an ACL must grant each user its channels
         this.warn(error instanceof Error ? error : new Error(String(error)));
-        await delay(RECONNECT_PAUSE, undefined, { ref: false });
+        await this.clock.delay(RECONNECT_PAUSE);
       }
     }
   }
 
   close(): Promise<void> {
     this.closed = true;
-    this.pings.forEach(clearInterval);
+    for (const ping of this.pings) ping.cancel();
     this.publisher.disconnect();
     this.subscriber.disconnect();
     return Promise.resolve();

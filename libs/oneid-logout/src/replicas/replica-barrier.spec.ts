@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { TestClock } from '../../../../test/support/test-clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { ReplicaBarrier } from './replica-barrier.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
@@ -7,16 +8,16 @@ describe('ReplicaBarrier', () => {
   /** One for each time that the replicas were asked for. */
   let questions: { resolve(maxStaleness: number): void; reject(error: unknown): void }[];
   let asked: (count: number) => Promise<void>;
-  let now: number;
+  let clock: TestClock;
   let wait: ReplicaBarrier;
   beforeEach(() => {
     questions = [];
-    now = 0;
+    clock = new TestClock(0);
     asked = async (count) => {
       while (questions.length < count) await new Promise((resolve) => setImmediate(resolve));
     };
     const findMaxStaleness = () => new Promise<number>((resolve, reject) => questions.push({ resolve, reject }));
-    wait = new ReplicaBarrier({ findMaxStaleness } as unknown as ReplicaRepository, { read: () => now }, 0, false);
+    wait = new ReplicaBarrier({ findMaxStaleness } as unknown as ReplicaRepository, clock, 0, false);
   });
 
   it('asks once for all that were committed together', async () => {
@@ -44,17 +45,17 @@ describe('ReplicaBarrier', () => {
 
   it('counts for each from its own commit', async () => {
     const early = wait.wait();
-    now = 30;
+    clock.advance(30);
     const late = wait.wait();
     await asked(1);
-    now = 60;
+    clock.advance(30);
     questions[0]?.resolve(60);
     await early;
     let over = false;
     void late.then(() => (over = true));
     await new Promise((resolve) => setImmediate(resolve));
     expect(over).toBe(false);
-    now = 90;
+    clock.advance(30);
     await late;
   });
 

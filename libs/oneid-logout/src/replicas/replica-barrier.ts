@@ -1,5 +1,4 @@
-import { setImmediate as endOfTurn, setTimeout as delay } from 'node:timers/promises';
-import { type Stopwatch } from '../clock.js';
+import { type Clock } from '../clock.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 
 /** Waits after the commit of a logout, until every replica refuses the sessions that the logout has ended. */
@@ -9,7 +8,7 @@ export class ReplicaBarrier {
 
   constructor(
     private readonly replicas: ReplicaRepository,
-    private readonly stopwatch: Stopwatch,
+    private readonly clock: Clock,
     /** How stale this replica may be, milliseconds: the shortest wait, even when the database has lost declarations. */
     private readonly least: number,
     /** For providers with a short timeout: `wait()` does not wait, so a replica may be stale after OneID's 200. */
@@ -19,20 +18,20 @@ export class ReplicaBarrier {
   /** @throws {StoreUnavailableError} the replicas' staleness cannot be read, so OneID must not get a 200 */
   async wait(): Promise<void> {
     if (this.answersAtOnce) return;
-    const recorded = this.stopwatch.read();
+    const recorded = this.clock.monotonicNow();
     // a replica remembers sessions only while it is declared: one that declares itself later reads the logout too
     const longest = Math.max(this.least, await this.findLongest());
     for (;;) {
-      const left = recorded + longest - this.stopwatch.read();
+      const left = recorded + longest - this.clock.monotonicNow();
       if (left <= 0) return;
       // a timer may fire early, so check again
-      await delay(Math.ceil(left));
+      await this.clock.delay(Math.ceil(left));
     }
   }
 
   /** One read for all logouts that were committed together: their callers arrive in one turn of the event loop. */
   private findLongest(): Promise<number> {
-    this.question ??= endOfTurn().then(() => {
+    this.question ??= this.clock.endOfTurn().then(() => {
       this.question = undefined;
       return this.replicas.findMaxStaleness();
     });

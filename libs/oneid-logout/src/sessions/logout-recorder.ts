@@ -1,9 +1,9 @@
 import { type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
-import { randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { Ages, type Moment } from '../clock.js';
+import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
+import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
 import { SessionEvents } from './session-events.js';
 import { MAX_LATENESS, UncertainLogouts } from './uncertain-logouts.js';
@@ -23,8 +23,9 @@ export class LogoutRecorder {
   constructor(
     private readonly repository: SessionRepository,
     private readonly events: SessionEvents,
-    private readonly ages: Ages,
     private readonly uncertain: UncertainLogouts,
+    private readonly clock: Clock,
+    private readonly random: Random,
   ) {}
 
   /**
@@ -74,7 +75,7 @@ export class LogoutRecorder {
    * Logs the user out of the whole browser login: ends its sessions by `sid`, without `sid` by session id, else by
    * `sub`. A later sign-in in the same browser login lives.
    */
-  async endLogin(session: SessionFacts, logoutId: string = randomId()): Promise<void> {
+  async endLogin(session: SessionFacts, logoutId: string = this.random.id()): Promise<void> {
     const { issuer, sid, id, sub } = session;
     const aim = { sid, session: id, sub };
     const kind = (['sid', 'session', 'sub'] as const).find((candidate) => aim[candidate] !== undefined);
@@ -110,7 +111,7 @@ export class LogoutRecorder {
   /** Ends every session that a user has now. */
   async endUser(issuer: string, sub: string): Promise<void> {
     await this.recordRegistered({
-      id: randomId(),
+      id: this.random.id(),
       channel: 'admin',
       kind: 'sub',
       target: targetOf('sub', issuer, sub),
@@ -197,7 +198,7 @@ export class LogoutRecorder {
     try {
       for (let attempt = 1; !inTime; attempt++) {
         if (attempt > ATTEMPTS) throw new StoreUnavailableError(new Error(`No commit came within ${MAX_LATENESS} ms`));
-        const sent = this.ages.now();
+        const sent = this.clock.moment();
         await this.repository.touchLogouts(ids);
         inTime = this.isInTime(sent);
       }
@@ -208,7 +209,7 @@ export class LogoutRecorder {
   }
 
   private async insert(logouts: readonly NewLogout[]): Promise<{ readonly sent: Moment; readonly recorded: number }> {
-    const sent = this.ages.now();
+    const sent = this.clock.moment();
     try {
       return { sent, recorded: await this.repository.insertLogouts(logouts) };
     } catch (error) {
@@ -218,10 +219,6 @@ export class LogoutRecorder {
   }
 
   private isInTime(sent: Moment): boolean {
-    return this.ages.of(sent) <= MAX_LATENESS;
+    return this.clock.ageOf(sent) <= MAX_LATENESS;
   }
-}
-
-function randomId(): string {
-  return randomBytes(32).toString('hex');
 }

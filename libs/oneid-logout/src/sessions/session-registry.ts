@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../clock.js';
+import { Random } from '../random.js';
 import { InvalidIdTokenError, SessionEndedError, SessionRejectedError } from '../oneid-logout.errors.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { LogoutRecorder } from './logout-recorder.js';
@@ -55,6 +55,7 @@ export class SessionRegistry {
     private readonly recorder: LogoutRecorder,
     private readonly events: SessionEvents,
     private readonly clock: Clock,
+    private readonly random: Random,
     private readonly settings: SessionSettings,
   ) {}
 
@@ -152,7 +153,7 @@ export class SessionRegistry {
   }
 
   private async insert(verified: VerifiedIdToken, lifetime: number, label: string | undefined): Promise<string> {
-    const id = randomBytes(32).toString('hex');
+    const id = this.random.id();
     const { issuer, clientId, sid, sub, issuedAt, idTokenHash } = verified;
     const isNew = await this.repository.insertSession({
       ...{ id, issuer, clientId, sid, sub, issuedAt, idTokenHash, lifetime, label },

@@ -1,5 +1,6 @@
 import { BackgroundJob } from '../background-job.js';
-import { type Ages, type Moment } from '../clock.js';
+import { type Clock, type Moment } from '../clock.js';
+import { type Random } from '../random.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
 /**
@@ -24,9 +25,10 @@ export class UncertainLogouts extends BackgroundJob {
 
   constructor(
     private readonly repository: SessionRepository,
-    private readonly ages: Ages,
+    clock: Clock,
+    random: Random,
   ) {
-    super('search for logouts that were written late', INTERVAL);
+    super('search for logouts that were written late', INTERVAL, clock, random);
   }
 
   get size(): number {
@@ -34,7 +36,7 @@ export class UncertainLogouts extends BackgroundJob {
   }
 
   add(ids: readonly string[]): void {
-    for (const id of ids) this.since.set(id, this.ages.now());
+    for (const id of ids) this.since.set(id, this.clock.moment());
     for (const id of this.since.keys()) {
       if (this.since.size <= MOST) break;
       this.since.delete(id);
@@ -44,7 +46,7 @@ export class UncertainLogouts extends BackgroundJob {
   protected async work(): Promise<void> {
     for (const [id, since] of this.since) {
       if (this.stopping) return;
-      if (this.ages.of(since) > PATIENCE) this.since.delete(id);
+      if (this.clock.ageOf(since) > PATIENCE) this.since.delete(id);
       // the database does not answer: try again at the next interval
       else if (!(await this.touch(id))) return;
     }
@@ -52,10 +54,10 @@ export class UncertainLogouts extends BackgroundJob {
 
   /** @returns whether the database has answered */
   private async touch(id: string): Promise<boolean> {
-    const sent = this.ages.now();
+    const sent = this.clock.moment();
     try {
       const found = await this.repository.touchLogouts([id]);
-      if (found > 0 && this.ages.of(sent) <= MAX_LATENESS) this.since.delete(id);
+      if (found > 0 && this.clock.ageOf(sent) <= MAX_LATENESS) this.since.delete(id);
       return true;
     } catch {
       return false;

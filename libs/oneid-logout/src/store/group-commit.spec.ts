@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { GroupCommit, MAX_GROUP_ROWS, PATIENCE } from './group-commit.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { TestClock } from '../../../../test/support/test-clock.js';
+import { GroupCommit, type GroupedInserts, MAX_GROUP_ROWS, PATIENCE } from './group-commit.js';
 
 interface Row {
   readonly id: string;
@@ -15,6 +16,7 @@ describe('GroupCommit', () => {
   let stored: Set<string>;
   /** What happens to a statement before it is done. */
   let before: (ids: string) => Promise<void>;
+  let clock: TestClock;
   let commit: GroupCommit<Row>;
 
   async function execute(kind: string, rows: readonly Row[]): Promise<Set<string>> {
@@ -30,10 +32,12 @@ describe('GroupCommit', () => {
     statements = [];
     stored = new Set();
     before = () => Promise.resolve();
-    commit = new GroupCommit({
+    clock = new TestClock(0);
+    const inserts: GroupedInserts<Row> = {
       insertGroup: (rows) => execute('group', rows),
       insertOwn: async (rows) => (await execute('own', rows)).size,
-    });
+    };
+    commit = new GroupCommit(inserts, clock);
   });
 
   /** Holds the statements that are sent until they are let go, one by one. */
@@ -44,13 +48,12 @@ describe('GroupCommit', () => {
   }
 
   it('sends a lone insert at once', async () => {
-    const timer = jest.spyOn(globalThis, 'setTimeout');
     const inserted = commit.insert([row(1)]);
     await turn();
     expect(statements).toEqual(['own 1']);
     expect(await inserted).toBe(1);
-    expect(timer.mock.calls.map(([, time]) => time)).toEqual([PATIENCE]);
-    timer.mockRestore();
+    await turn();
+    expect(clock.timers).toBe(0);
   });
 
   it('sends together what arrives at once, in one order, and tells each how many of its own were new', async () => {
@@ -90,7 +93,12 @@ describe('GroupCommit', () => {
     const first = commit.insert([row(1)]);
     await turn();
     before = () => Promise.resolve();
-    expect(await commit.insert([row(2)])).toBe(1);
+    const second = commit.insert([row(2)]);
+    clock.advance(PATIENCE - 1);
+    await turn();
+    expect(statements).toEqual(['own 1']);
+    clock.advance(1);
+    expect(await second).toBe(1);
     held.shift()?.();
     expect(await first).toBe(1);
     expect(await commit.insert([row(3)])).toBe(1);

@@ -1,3 +1,5 @@
+import { type Clock } from '../clock.js';
+
 /** The most rows in the statement of a group: their parameters stay far below the limit of every database. */
 export const MAX_GROUP_ROWS = 128;
 
@@ -30,7 +32,10 @@ export class GroupCommit<Row extends { readonly id: string }> {
   private readonly waiting: Caller<Row>[] = [];
   private busy = false;
 
-  constructor(private readonly inserts: GroupedInserts<Row>) {}
+  constructor(
+    private readonly inserts: GroupedInserts<Row>,
+    private readonly clock: Clock,
+  ) {}
 
   /** @returns how many of these rows were new, once they are committed */
   insert(rows: readonly Row[]): Promise<number> {
@@ -39,7 +44,7 @@ export class GroupCommit<Row extends { readonly id: string }> {
       if (this.busy) return;
       this.busy = true;
       // SQLite's driver is synchronous: other callers can join only before the statement starts
-      setImmediate(() => this.next());
+      void this.clock.endOfTurn().then(() => this.next());
     });
   }
 
@@ -51,10 +56,10 @@ export class GroupCommit<Row extends { readonly id: string }> {
     const goOn = () => {
       if (gone) return;
       gone = true;
-      clearTimeout(patience);
+      patience.cancel();
       this.next();
     };
-    const patience = setTimeout(goOn, PATIENCE);
+    const patience = this.clock.after(PATIENCE, goOn);
     void this.commit(group).then(goOn);
   }
 

@@ -1,6 +1,7 @@
-import { setImmediate } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
+import { Clock } from '../clock.js';
+import { Random } from '../random.js';
 import { PurgeProgress } from './purge-progress.js';
 import { SessionRepository } from './session.repository.js';
 
@@ -14,13 +15,17 @@ const MAX_BATCHES = 400;
 export class SessionPurge extends BackgroundJob {
   private readonly progress = new PurgeProgress();
 
-  constructor(private readonly repository: SessionRepository) {
-    super('purge of expired sessions', 10 * 60 * 1000);
+  constructor(
+    private readonly repository: SessionRepository,
+    clock: Clock,
+    random: Random,
+  ) {
+    super('purge of expired sessions', 10 * 60 * 1000, clock, random);
   }
 
   protected async work(): Promise<void> {
     for (let batch = 0; batch < MAX_BATCHES && !this.stopping; batch++) {
-      await setImmediate();
+      await this.clock.endOfTurn();
       await this.repository.purge(PURGE_BATCH, this.progress);
       if (!this.progress.more) return;
     }

@@ -53,7 +53,7 @@ export class SessionRepository {
       database.dataSource.options.type === 'postgres'
         ? new PostgresLogoutInserts(database, settings)
         : new LogoutInserts(database, settings);
-    this.logoutGroups = new GroupCommit(inserts);
+    this.logoutGroups = new GroupCommit(inserts, database.clock);
   }
 
   /** Returns the session with this id, and whether it is ended or expired. One indexed query. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, createRemoteJWKSet, jwtVerify } from 'jose';
-import { endpointPaths, OneIdTestProvider, type OneIdTestProviderOptions } from './index.js';
+import { createSigningKey, endpointPaths, OneIdTestProvider, type OneIdTestProviderOptions } from './index.js';
 
 describe('OneIdTestProvider', () => {
   const running: OneIdTestProvider[] = [];
@@ -84,7 +84,7 @@ describe('OneIdTestProvider', () => {
 
   describe('keys', () => {
     it('serves the key that signs', async () => {
-      const oneId = await start({ alg: 'ES256' });
+      const oneId = await start({ signingKey: await createSigningKey('ES256') });
       const jwks = createRemoteJWKSet(new URL(oneId.url(endpointPaths.jwks)));
 
       await expect(jwtVerify(await oneId.idToken({ clientId: 'shop' }), jwks)).resolves.toMatchObject({

@@ -14,7 +14,7 @@ import { type ProviderState, secondsOf, tokenIssuer } from './provider-state.js'
 import { receive, type ReceivedRequest } from './received-request.js';
 import { type MetadataOverrides, type RevocationRequest } from './provider-state.js';
 import { routes } from './routes.js';
-import { type KeyRotation, type SigningKey, SigningKeys } from './signing-keys.js';
+import { createSigningKey, type KeyRotation, type SigningKey, SigningKeys } from './signing-keys.js';
 import { type OneIdTestClient } from './test-client.js';
 import {
   type AccessTokenRequest,
@@ -58,7 +58,7 @@ export class OneIdTestProvider {
 
   static async start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestProvider> {
     const { now = () => Date.now(), wait = waitForReal, clients = [], trailingSlash = true } = options;
-    const keys = await SigningKeys.create(options.alg ?? 'RS256');
+    const keys = new SigningKeys(options.signingKey ?? (await createSigningKey()));
     const server = await listen(options.port ?? 0);
     const path = options.issuerPath?.replaceAll(/^\/|\/$/g, '') ?? '';
     const seconds = (): number => secondsOf(now());

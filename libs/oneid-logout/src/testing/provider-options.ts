@@ -1,5 +1,6 @@
 import { type Wait } from './deliver.js';
 import { type MetadataOverrides } from './provider-state.js';
+import { type SigningKey } from './signing-keys.js';
 import { type OneIdTestClient } from './test-client.js';
 
 export interface OneIdTestProviderOptions {
@@ -8,8 +9,11 @@ export interface OneIdTestProviderOptions {
   /** Whether `iss` ends in a slash as OneID's; true by default. */
   trailingSlash?: boolean;
   clients?: readonly OneIdTestClient[];
-  /** Algorithm of the signing key, `RS256` by default. */
-  alg?: string;
+  /**
+   * Signs the tokens; a new RS256 key by default. Making an RSA key takes a tenth of a second or more, so tests that start
+   * many providers can share one key.
+   */
+  signingKey?: SigningKey;
   /** The provider's clock, in milliseconds since 1970; `Date.now` by default. */
   now?: () => number;
   /** Waits for `delayMs` and between delivery attempts; uses real timers by default. */

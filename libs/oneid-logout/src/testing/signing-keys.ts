@@ -49,13 +49,9 @@ export class SigningKeys {
   #current: SigningKey;
   #published: readonly SigningKey[];
 
-  private constructor(key: SigningKey) {
+  constructor(key: SigningKey) {
     this.#current = key;
     this.#published = [key];
-  }
-
-  static async create(alg: string): Promise<SigningKeys> {
-    return new SigningKeys(await createSigningKey(alg));
   }
 
   get current(): SigningKey {

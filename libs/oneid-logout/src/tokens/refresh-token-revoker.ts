@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
+import { Clock } from '../clock.js';
+import { Random } from '../random.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { type DueLogout, LEASE, type StoredTokens, TokenRepository } from '../store/token.repository.js';
 import { TokenVault } from './token-vault.js';
@@ -43,8 +45,10 @@ export class RefreshTokenRevoker extends BackgroundJob {
     private readonly tokens: TokenRepository,
     private readonly vault: TokenVault,
     private readonly clients: OneIdClients,
+    clock: Clock,
+    random: Random,
   ) {
-    super('revocation of refresh tokens', 30_000);
+    super('revocation of refresh tokens', 30_000, clock, random);
   }
 
   protected async work(): Promise<void> {
@@ -73,14 +77,14 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   private async settleTokens(logout: DueLogout, down: Set<string>): Promise<Outcome> {
-    const until = performance.now() + TURN;
+    const until = this.clock.monotonicNow() + TURN;
     let left: Outcome = 'done';
     let settled = 0;
     let last = '';
     for (;;) {
       const batch = await this.tokens.findEndedBy(logout.id, last, BATCH);
       for (const tokens of batch) {
-        if (this.stopping || performance.now() > until) return 'more';
+        if (this.stopping || this.clock.monotonicNow() > until) return 'more';
         const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens, down);
         if (result === 'later') return settled > 0 ? 'progress' : 'later';
         if (result === 'settled') {

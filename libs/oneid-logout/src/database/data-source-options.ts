@@ -1,0 +1,93 @@
+import { type DataSourceOptions, DefaultNamingStrategy, type MigrationInterface } from 'typeorm';
+import { LogoutEntity } from './logout.entity.js';
+import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
+import { AddSessionLabel1796000000000 } from './migrations/1796000000000-add-session-label.js';
+import { ReplicaEntity } from './replica.entity.js';
+import { SessionEntity } from './session.entity.js';
+import { SessionTokensEntity } from './session-tokens.entity.js';
+import { type SupportedDatabase } from './sql-dialect.js';
+import { refuseCrashingDriver } from './sqlite-driver.js';
+
+/** TypeORM options of a supported database. The library overrides some of them, such as entities and migrations. */
+export type SessionDatabaseOptions = Extract<DataSourceOptions, { type: SupportedDatabase }>;
+
+/** How long one statement may take, milliseconds: after this time a slow store counts as down. */
+export const STATEMENT_TIMEOUT = 5_000;
+
+/** Lifetime of a PostgreSQL connection, seconds: limits how long a prepared statement keeps an old plan. */
+const CONNECTION_LIFETIME = 300;
+
+/** The library's entities, for a host that uses TypeORM to compare them with the tables. */
+export const oneIdLogoutEntities: readonly (new () => object)[] = [
+  SessionEntity,
+  LogoutEntity,
+  SessionTokensEntity,
+  ReplicaEntity,
+];
+
+/**
+ * The migrations of the library's tables, for a host that runs them with its own migrations (`runMigrations: false`).
+ * They use the `schema` and `entityPrefix` of the data source that runs them.
+ */
+export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [
+  CreateOneIdLogoutTables1790000000000,
+  AddSessionLabel1796000000000,
+];
+
+/**
+ * The full TypeORM options of the library's data source: the host's options, the library's entities and migrations.
+ *
+ * Use it in `ormconfig.ts` to run the migrations with TypeORM's command line.
+ *
+ * @throws {UnusableDatabaseError} when better-sqlite3 would crash this process
+ */
+export function sessionDataSourceOptions(options: SessionDatabaseOptions): SessionDatabaseOptions {
+  const own = {
+    entities: [...oneIdLogoutEntities],
+    migrations: [...oneIdLogoutMigrations],
+    migrationsTableName: `${options.entityPrefix ?? ''}oneid_logout_migrations`,
+    // the host's naming strategy would give the columns other names
+    namingStrategy: new DefaultNamingStrategy(),
+    migrationsRun: false,
+    synchronize: false,
+    dropSchema: false,
+    subscribers: [],
+    // TypeORM's log would contain parameters: session ids, users, tokens
+    logging: false,
+    maxQueryExecutionTime: 0,
+  };
+  switch (options.type) {
+    case 'better-sqlite3':
+      if (loadsUsualDriver(options)) refuseCrashingDriver();
+      return {
+        ...options,
+        ...own,
+        enableWAL: true,
+        // the driver waits for a lock synchronously, which would block the whole process: run() retries instead
+        timeout: 0,
+        prepareDatabase: async (connection: SqliteConnection) => {
+          connection.pragma('synchronous = FULL');
+          await options.prepareDatabase?.(connection);
+        },
+      };
+    case 'postgres':
+      return {
+        connectTimeoutMS: STATEMENT_TIMEOUT,
+        ...options,
+        ...own,
+        extra: { maxLifetimeSeconds: CONNECTION_LIFETIME, ...(options.extra as object | undefined) },
+      };
+    case 'mysql':
+    case 'mariadb':
+      return { connectTimeout: STATEMENT_TIMEOUT, ...options, ...own };
+  }
+}
+
+/** Only the default better-sqlite3 can be checked before it is loaded. */
+export function loadsUsualDriver(options: SessionDatabaseOptions): boolean {
+  return options.type === 'better-sqlite3' && options.driver === undefined && options.nativeBinding === undefined;
+}
+
+interface SqliteConnection {
+  pragma(source: string): unknown;
+}

@@ -1,0 +1,54 @@
+import { Logger } from '@nestjs/common';
+import { UnusableDatabaseError } from '../oneid-logout.errors.js';
+import { type SupportedDatabase } from './sql-dialect.js';
+import { type SqlRow } from './sql.js';
+
+/** Runs a query without parameters, and returns its one row. */
+type Ask = (sql: string) => Promise<SqlRow>;
+
+/**
+ * Checks that the database can keep the library's promises: a logout that it has committed is seen by every later read.
+ *
+ * @throws {UnusableDatabaseError} a setting of the database forbids that, or it is a read-only replica
+ */
+export async function checkPromises(type: SupportedDatabase, ask: Ask): Promise<void> {
+  if (type === 'postgres') await checkPostgres(ask);
+  if (type === 'mysql' || type === 'mariadb') await checkMysql(ask);
+}
+
+async function checkPostgres(ask: Ask): Promise<void> {
+  const { isolation, replica, commit } = await ask(
+    `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery() AS replica,
+       current_setting('synchronous_commit') AS commit`,
+  );
+  refuseUnless(
+    isolation === 'read committed',
+    `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
+  );
+  refuseUnless(replica === false, 'it is a read-only replica, use the primary');
+  if (commit === 'off') warnOfLoss('synchronous_commit is off');
+}
+
+async function checkMysql(ask: Ask): Promise<void> {
+  const {
+    autocommit,
+    sql_mode: mode,
+    flush,
+  } = await ask('SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush');
+  refuseUnless(Number(autocommit) === 1, 'autocommit is off, it must be on');
+  const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
+  refuseUnless(safe, 'sql_mode has NO_BACKSLASH_ESCAPES, under which the driver does not quote safely');
+  // the value 3 exists only on MariaDB, and is as durable as 1
+  if (Number(flush) === 0 || Number(flush) === 2) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
+}
+
+/** @throws {UnusableDatabaseError} the condition is false */
+export function refuseUnless(condition: boolean, fault: string): asserts condition {
+  if (!condition) throw new UnusableDatabaseError(`can't use this database: ${fault}`);
+}
+
+function warnOfLoss(setting: string): void {
+  new Logger('OneIdLogout').warn(
+    `The database's ${setting}: a crash may lose logouts that OneID was told are recorded, and its sessions live on.`,
+  );
+}

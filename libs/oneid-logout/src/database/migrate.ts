@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { MigrationExecutor, type QueryRunner } from 'typeorm';
+import { type Clock } from '../clock.js';
+import { UnusableDatabaseError } from '../oneid-logout.errors.js';
+import { type DatabaseConnection } from './database-connector.js';
+import { refuseUnless } from './database-checks.js';
+import { driverErrorOf, messageOf } from './driver-errors.js';
+import { type Patience, retryWhile, retryWhileLocked } from './retries.js';
+import { type SqlRow } from './sql.js';
+
+/** For a boot that must change a table in use. Statements that queue behind an attempt run during the pause. */
+const WHILE_IN_USE: Patience = { attempts: 4, pauseMs: 1_000 };
+
+/** How long a boot on MySQL or MariaDB waits for another replica's migration, seconds. */
+const MIGRATION_PATIENCE = 60;
+/** Fixed key of the advisory lock on PostgreSQL. */
+const MIGRATION_LOCK = 7_153_269_401;
+
+/**
+ * Runs the pending migrations. Takes a lock when there are any: replicas that boot together must not run the same
+ * migration together.
+ *
+ * @throws {UnusableDatabaseError} a right is missing, or a long transaction uses a table that must change
+ */
+export async function migrate(connection: DatabaseConnection, clock: Clock): Promise<void> {
+  const runner = connection.dataSource.createQueryRunner();
+  try {
+    await runner.connect();
+    // uses the connection that holds the lock, so a pool of one connection is enough
+    const executor = new MigrationExecutor(connection.dataSource, runner);
+    const migration = new Migration(connection, clock, runner, executor);
+    // without pending migrations a boot takes no lock, so it does not wait for other replicas
+    if (!(await migration.isPending())) return;
+    const unlock = await migration.lock();
+    await migration.run();
+    await unlock();
+  } finally {
+    // after an error the lock is still held; the caller then closes the connection, which frees it
+    await runner.release();
+  }
+}
+
+class Migration {
+  constructor(
+    private readonly connection: DatabaseConnection,
+    private readonly clock: Clock,
+    private readonly runner: QueryRunner,
+    private readonly executor: MigrationExecutor,
+  ) {}
+
+  async isPending(): Promise<boolean> {
+    try {
+      return (await this.whileLocked(() => this.executor.getPendingMigrations())).length > 0;
+    } catch (error) {
+      throw migrationError(error);
+    }
+  }
+
+  /** Runs the migrations that are still pending now that we hold the lock. */
+  async run(): Promise<void> {
+    const { dialect, dataSource } = this.connection;
+    // on SQLite the lock is already a transaction
+    this.executor.transaction = dataSource.options.type === 'better-sqlite3' ? 'none' : 'each';
+    const inUse = (error: unknown) => dialect.isLockTimeout(driverErrorOf(error));
+    try {
+      await this.createSchema();
+      await retryWhile(inUse, WHILE_IN_USE, this.clock, () =>
+        this.whileLocked(() => this.executor.executePendingMigrations()),
+      );
+    } catch (error) {
+      throw inUse(error) ? inUseError(error) : migrationError(error);
+    }
+  }
+
+  private async createSchema(): Promise<void> {
+    const { options } = this.connection.dataSource;
+    if (options.type !== 'postgres' || options.schema === undefined) return;
+    // when the schema exists, the role needs no right to create one
+    if (!(await this.runner.hasSchema(options.schema))) await this.runner.createSchema(options.schema, true);
+  }
+
+  async lock(): Promise<() => Promise<unknown>> {
+    const { runner } = this;
+    switch (this.connection.dataSource.options.type) {
+      case 'postgres':
+        await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+        return () => runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+      case 'mysql':
+      case 'mariadb': {
+        // lock names are shared by all databases of a server, so the name contains the database
+        const [database] = (await runner.query('SELECT DATABASE() AS name')) as SqlRow[];
+        const lock = createHash('sha256')
+          .update(`oneid_logout migrations of ${String(database?.['name'])}`)
+          .digest('hex');
+        const [row] = (await runner.query('SELECT GET_LOCK(?, ?) AS locked', [lock, MIGRATION_PATIENCE])) as SqlRow[];
+        refuseUnless(Number(row?.['locked']) === 1, 'another process has been migrating it for a minute');
+        return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
+      }
+      default:
+        await this.whileLocked(() => runner.query('BEGIN IMMEDIATE'));
+        return () => runner.query('COMMIT');
+    }
+  }
+
+  private whileLocked<T>(work: () => Promise<T>): Promise<T> {
+    return retryWhileLocked(this.connection.dialect, this.clock, work);
+  }
+}
+
+function migrationError(error: unknown): Error {
+  return new UnusableDatabaseError(
+    `can't make or upgrade its tables: ${messageOf(error)}. Give the role the right to, or, if they ` +
+      'are made by other means (your own data source, a deploy job), set runMigrations: false',
+    { cause: error },
+  );
+}
+
+function inUseError(error: unknown): Error {
+  return new UnusableDatabaseError(
+    `can't upgrade its tables: ${messageOf(error)}. A transaction that has used them stays open (a ` +
+      'backup, a report, one that was forgotten): boot again when it is over',
+    { cause: error },
+  );
+}
