@@ -1,37 +1,20 @@
 import { type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
-import {
-  Controller,
-  type DynamicModule,
-  Get,
-  type INestApplication,
-  Module,
-  Post,
-  type Provider,
-  Req,
-  Res,
-  type Type,
-  UseGuards,
-} from '@nestjs/common';
+import { type DynamicModule, type INestApplication, Module, type Provider, type Type } from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import {
-  AllowAnonymous,
-  CurrentSession,
-  LogoutService,
   type OneIdLogoutExtras,
   OneIdLogoutModule,
   type OneIdLogoutOptions,
-  SessionAliveGuard,
-  type SessionFacts,
   sessionFromCookie,
   SessionRegistry,
-  type SessionRequest,
 } from 'nestjs-oneid-logout';
 import { type OneIdTestClient, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { DatabaseConnector } from '../../libs/oneid-logout/src/database/database-connector.js';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
+import { HostController } from './host-controller.js';
 import { type DatabaseKind, sqlite, type TestDatabase } from './databases.js';
 import { suiteKey } from './suite-key.js';
 import { TestClock } from './test-clock.js';
@@ -40,43 +23,6 @@ import { jobsOf, UnderWay } from './under-way.js';
 export const clientId = 'app';
 export const clientSecret = 'the-secret-of-app';
 export const secrets = ['a secret of the app that is long enough'];
-
-/** A page of the host's, guarded by the library. */
-@Controller()
-export class HostController {
-  constructor(private readonly logout: LogoutService) {}
-
-  @Get('me')
-  @UseGuards(SessionAliveGuard)
-  me(@CurrentSession() session: SessionFacts) {
-    return { sub: session.sub };
-  }
-
-  @Get('open')
-  @AllowAnonymous()
-  @UseGuards(SessionAliveGuard)
-  open(@CurrentSession() session: SessionFacts | undefined) {
-    return { sub: session?.sub ?? null };
-  }
-
-  @Get('home')
-  @AllowAnonymous({ deadSession: 'anonymous' })
-  @UseGuards(SessionAliveGuard)
-  home(@CurrentSession() session: SessionFacts | undefined) {
-    return { sub: session?.sub ?? null };
-  }
-
-  @Post('logout')
-  @AllowAnonymous({ deadSession: 'anonymous' })
-  @UseGuards(SessionAliveGuard)
-  async startLogout(
-    @Req() request: SessionRequest,
-    @Res() response: unknown,
-    @CurrentSession() session: SessionFacts | undefined,
-  ): Promise<void> {
-    await this.logout.respond(request, response, { session, returnTo: '/goodbye' });
-  }
-}
 
 export interface HostSettings {
   readonly database?: Pick<DatabaseKind, 'take'>;

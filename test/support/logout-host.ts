@@ -14,7 +14,8 @@ import {
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
 import { Browser, goOn, type Visit, wayOn } from './browser.js';
 import { type DatabaseKind } from './databases.js';
-import { clientId, Host, HostController, type HostSettings } from './host.js';
+import { HostController } from './host-controller.js';
+import { clientId, Host, type HostSettings } from './host.js';
 import { allowedReturnUrls } from './hostile-urls.js';
 
 export const callbackUri = 'https://app.example/logout/callback';

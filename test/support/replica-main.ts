@@ -10,7 +10,7 @@ import {
 } from 'nestjs-oneid-logout';
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { believeForever } from './credulous-follower.js';
-import { HostController } from './host.js';
+import { HostController } from './host-controller.js';
 
 /** What a process that is one replica is told by its environment. */
 const options = JSON.parse(process.env['REPLICA_OPTIONS'] ?? '') as OneIdLogoutOptions;

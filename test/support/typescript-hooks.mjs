@@ -1,6 +1,7 @@
-import { access, readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transform } from '@swc/core';
 import config from '../../jest.config.js';
 
 const [project] = config.projects;
@@ -10,6 +11,9 @@ const entries = {
   'nestjs-oneid-logout': new URL('index.ts', library).href,
   'nestjs-oneid-logout/testing': new URL('testing/index.ts', library).href,
 };
+
+/** Compiled sources, by a hash of source and options: each of many processes would compile the same ones. */
+const cache = fileURLToPath(new URL('../../node_modules/.cache/typescript-hooks/', import.meta.url));
 
 export async function resolve(specifier, context, next) {
   if (entries[specifier]) return { url: entries[specifier], shortCircuit: true };
@@ -22,8 +26,24 @@ export async function resolve(specifier, context, next) {
 
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context);
-  const { code } = await transform(await readFile(new URL(url), 'utf8'), { ...options, filename: fileURLToPath(url) });
-  return { format: 'module', source: code, shortCircuit: true };
+  return { format: 'module', source: await compiled(fileURLToPath(url)), shortCircuit: true };
+}
+
+async function compiled(filename) {
+  const source = await readFile(filename, 'utf8');
+  const key = createHash('sha256').update(JSON.stringify([filename, source, options])).digest('hex');
+  const file = join(cache, `${key}.js`);
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  if (known !== undefined) return known;
+  // loaded only when it is needed, because it takes a while
+  const { transform } = await import('@swc/core');
+  const { code } = await transform(source, { ...options, filename });
+  await mkdir(cache, { recursive: true });
+  // another process may write the same file: a rename shows it whole or not at all
+  const partial = `${file}.${process.pid}`;
+  await writeFile(partial, code);
+  await rename(partial, file);
+  return code;
 }
 
 function exists(url) {
