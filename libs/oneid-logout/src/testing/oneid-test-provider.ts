@@ -242,7 +242,7 @@ export class OneIdTestProvider {
   #deliveryOptions(options: DeliveryOptions): DeliveryOptions {
     const { signal: closing } = this.#closing;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
-    return { wait: this.#wait, ...options, signal };
+    return { wait: this.#wait, now: this.#state.now, ...options, signal };
   }
 
   async #handle(message: IncomingMessage, response: ServerResponse, answer: ReturnType<typeof routes>): Promise<void> {
