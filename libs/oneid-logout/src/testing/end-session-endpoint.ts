@@ -2,7 +2,7 @@ import { compactVerify, createLocalJWKSet } from 'jose';
 import { type Answer, errorPage, escapeHtml, page, redirect } from './answer.js';
 import { type BrowserLogin } from './browser-logins.js';
 import { endpointPaths } from './endpoint-paths.js';
-import { withQuery } from './frontchannel-url.js';
+import { postLogoutUrl } from './logout-urls.js';
 import { type ProviderState, secondsOf } from './provider-state.js';
 import { parametersOf, type ReceivedRequest } from './received-request.js';
 import { type OneIdTestClient } from './test-client.js';
@@ -67,7 +67,7 @@ function redirectTarget(provider: ProviderState, client: OneIdTestClient, parame
   const { post_logout_redirect_uri: uri, state = '' } = parameters;
   if (!uri) return loggedOutPage(provider.issuer);
   if (!client.postLogoutRedirectUris?.includes(uri)) return undefined;
-  return withQuery(uri, state || provider.alwaysSetsState ? { state } : {});
+  return postLogoutUrl(uri, state || provider.alwaysSetsState ? state : undefined);
 }
 
 const loggedOutPage = (issuer: string): string => issuer.replace(/\/$/, '') + endpointPaths.loggedOut;
