@@ -1,5 +1,5 @@
 import { compactVerify, createLocalJWKSet } from 'jose';
-import { type Answer, errorPage, escapeHtml, page, redirect } from './answer.js';
+import { type Answer, errorPage, page, redirect } from './answer.js';
 import { type BrowserLogin } from './browser-logins.js';
 import { endpointPaths } from './endpoint-paths.js';
 import { postLogoutUrl } from './logout-urls.js';
@@ -72,7 +72,10 @@ function redirectTarget(provider: ProviderState, client: OneIdTestClient, parame
 
 const loggedOutPage = (issuer: string): string => issuer.replace(/\/$/, '') + endpointPaths.loggedOut;
 
-/** Hydra's page. The browser goes on 500 ms after all iframes have loaded, at the latest after 7 s. */
+/**
+ * Hydra's page. The browser goes on 500 ms after all iframes have loaded, at the latest after 7 s. Each URL is an
+ * {@link URL.href}: its path and query hold no quote and no angle bracket, so only `&` is left to escape.
+ */
 const iframesPage = (urls: readonly string[], goTo: string): Answer =>
   page(`<!doctype html><title>Logging out</title><style>iframe{position:absolute;width:0;height:0;border:0}</style>
 <script>
@@ -81,4 +84,4 @@ const goOn = () => { location.href = ${JSON.stringify(goTo).replaceAll('<', '\\u
 const loaded = () => { left -= 1; if (left === 0) setTimeout(goOn, 500); };
 setTimeout(goOn, 7000);
 </script>
-${urls.map((url) => `<iframe src="${escapeHtml(url)}" onload="loaded()"></iframe>`).join('\n')}`);
+${urls.map((url) => `<iframe src="${url.replaceAll('&', '&amp;')}" onload="loaded()"></iframe>`).join('\n')}`);
