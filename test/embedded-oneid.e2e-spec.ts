@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { type BackchannelDelivery, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import * as client from 'openid-client';
 import { Browser, type Page } from '../src/demo/browser.js';
 import { elements } from '../src/demo/html.js';
@@ -23,10 +24,15 @@ interface Request {
   body: string;
 }
 
+interface Answer {
+  status: number;
+  headers?: Record<string, string>;
+}
+
 /** Both apps' web server: keeps what it is asked, and answers 200 unless told otherwise. */
 class Apps {
   readonly requests: Request[] = [];
-  readonly answers: { status: number; headers?: Record<string, string> }[] = [];
+  readonly answers: Answer[] = [];
 
   private constructor(
     readonly url: string,
@@ -94,7 +100,7 @@ beforeAll(async () => {
       { clientId: 'other-app', ...urls('other-app') },
       { clientId: 'framed-app', ...urls('framed-app'), frontchannelLogoutUri: `${apps.url}/framed-app/front?a=1&b=2` },
     ],
-    backchannel: { retryDelayMs: 1 },
+    backchannel: { backoffMs: 1 },
   });
   webApp = await discover(oneId.issuer, 'web-app', client.ClientSecretBasic('test-only'));
   otherApp = await discover(oneId.issuer, 'other-app');
@@ -124,6 +130,8 @@ function discover(issuer: string, clientId: string, authentication = client.None
 const idOf = (config: client.Configuration) => config.clientMetadata().client_id;
 const callbackOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/callback`;
 const byeOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye?lang=vi&app=${idOf(config)}`;
+/** Where the browser comes back to: Hydra sorts the query, with a state and without. */
+const backOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye?app=${idOf(config)}&lang=vi`;
 const lastDelivery = () => oneId.deliveries.finished.at(-1);
 
 /** An authorization request; the sign-in form is filled in when it shows. */
@@ -335,10 +343,10 @@ describe('the logout endpoint, with a hint', () => {
     expect(page.next).toBe(`${apps.url}/web-app/bye?app=web-app&lang=vi&state=a+b%26c`);
   });
 
-  test('leaves the redirect URI as it is without a state', async () => {
+  test('adds nothing to the redirect URI without a state, and sorts its query all the same', async () => {
     const { idToken } = await signIn(webApp);
     const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) });
-    expect(page.next).toBe(byeOf(webApp));
+    expect(page.next).toBe(backOf(webApp));
   });
 
   test('takes an expired hint', async () => {
@@ -348,7 +356,7 @@ describe('the logout endpoint, with a hint', () => {
     const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) });
     clock.mockRestore();
 
-    expect(page.next).toBe(byeOf(webApp));
+    expect(page.next).toBe(backOf(webApp));
     await oneId.deliveries.idle();
     expect(lastDelivery()).toMatchObject({ sid, delivered: true });
   });
@@ -367,7 +375,7 @@ describe('the logout endpoint, with a hint', () => {
       post_logout_redirect_uri: byeOf(webApp),
     });
     const page = await sayYes(asked);
-    expect([page.status, page.next]).toEqual([302, byeOf(webApp)]);
+    expect([page.status, page.next]).toEqual([302, backOf(webApp)]);
     expect((await authorize(webApp, { prompt: 'none' })).page.next).toContain('error=login_required');
   });
 
@@ -382,7 +390,7 @@ describe('the logout endpoint, with a hint', () => {
     const { idToken } = await signIn(webApp);
     const parameters = { id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) };
     await logOut(parameters);
-    expect((await logOut(parameters)).next).toBe(byeOf(webApp));
+    expect((await logOut(parameters)).next).toBe(backOf(webApp));
     await oneId.deliveries.idle();
     expect(apps.to('/web-app/backchannel')).toHaveLength(1);
   });
@@ -524,7 +532,7 @@ describe('the back-channel', () => {
     }
     expect(apps.to('/web-app/backchannel')[0]).toMatchObject({
       method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' },
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
     });
   });
 
@@ -537,7 +545,11 @@ describe('the back-channel', () => {
     const sent = apps.logoutTokens('/web-app/backchannel');
     expect(sent).toHaveLength(3);
     expect(new Set(sent).size).toBe(1);
-    expect(lastDelivery()).toMatchObject({ clientId: 'web-app', status: 200, attempts: 3, delivered: true });
+    expect(lastDelivery()).toMatchObject({
+      clientId: 'web-app',
+      attempts: [{ status }, { status }, { status: 200 }],
+      delivered: true,
+    });
   });
 
   test('sends the same token again after a network error', async () => {
@@ -546,7 +558,10 @@ describe('the back-channel', () => {
     await logOut({ id_token_hint: idToken });
     await oneId.deliveries.idle();
     expect(new Set(apps.logoutTokens('/web-app/backchannel')).size).toBe(1);
-    expect(lastDelivery()).toMatchObject({ status: 200, attempts: 2, delivered: true });
+    expect(lastDelivery()).toMatchObject({
+      attempts: [{ error: expect.stringMatching(/^(ECONNRESET|UND_ERR_SOCKET)$/) }, { status: 200 }],
+      delivered: true,
+    });
   });
 
   test('gives up after five attempts', async () => {
@@ -555,7 +570,7 @@ describe('the back-channel', () => {
     await logOut({ id_token_hint: idToken });
     await oneId.deliveries.idle();
     expect(apps.to('/web-app/backchannel')).toHaveLength(5);
-    expect(lastDelivery()).toMatchObject({ status: 503, attempts: 5, delivered: false });
+    expect(lastDelivery()).toMatchObject({ attempts: Array(5).fill({ status: 503 }), delivered: false });
   });
 
   test.each([400, 501])('does not try again after %d', async (status) => {
@@ -564,7 +579,7 @@ describe('the back-channel', () => {
     await logOut({ id_token_hint: idToken });
     await oneId.deliveries.idle();
     expect(apps.to('/web-app/backchannel')).toHaveLength(1);
-    expect(lastDelivery()).toMatchObject({ status, attempts: 1, delivered: false });
+    expect(lastDelivery()).toMatchObject({ attempts: [{ status }], delivered: false });
   });
 
   test('does not keep the browser waiting', async () => {
@@ -584,7 +599,7 @@ describe('the back-channel', () => {
     const page = await sayYes(await browser.get(`${local.issuer}oauth2/sessions/logout?id_token_hint=${idToken}`));
     expect(page.status).toBe(302);
     await local.close();
-    expect(local.deliveries.finished).toMatchObject([{ attempts: 1, delivered: false }]);
+    expect(local.deliveries.finished).toMatchObject([{ attempts: { length: 1 }, delivered: false }]);
   });
 });
 
@@ -631,6 +646,107 @@ describe('the front-channel', () => {
     await logOut({ id_token_hint: idToken });
     await oneId.deliveries.idle();
     expect(apps.to('/framed-app/backchannel')).toHaveLength(1);
+  });
+});
+
+describe('the OneID of the testing entry', () => {
+  const bye = () => `${apps.url}/app/bye?z=1&a=2`;
+  const waits: number[] = [];
+  const wait = (milliseconds: number) => Promise.resolve(waits.push(milliseconds));
+  let embedded: EmbeddedOneId;
+  let other: OneIdTestProvider;
+  beforeAll(async () => {
+    const app = {
+      clientId: 'app',
+      redirectUris: [`${apps.url}/app/callback`],
+      postLogoutRedirectUris: [bye()],
+      backchannelLogoutUri: `${apps.url}/app/backchannel`,
+      frontchannelLogoutUri: `${apps.url}/app/front?z=1&sid=own&a=2`,
+    };
+    embedded = await startEmbeddedOneId({ clients: [app], backchannel: { wait } });
+    other = await OneIdTestProvider.start({ clients: [app], wait });
+  });
+  afterAll(() => Promise.all([embedded.close(), other.close()]));
+
+  /** The page that ends a logout, where the page leads, and the only delivery. */
+  interface Ended {
+    readonly issuer: string;
+    readonly page: Page;
+    readonly next: string | undefined;
+    readonly delivery: BackchannelDelivery | undefined;
+  }
+
+  const endSessionAt = (issuer: string, hint: string, state: string) => {
+    const parameters = { id_token_hint: hint, post_logout_redirect_uri: bye(), state };
+    return browser.get(`${issuer}oauth2/sessions/logout?${new URLSearchParams(parameters).toString()}`);
+  };
+
+  async function endHere(state: string): Promise<Ended> {
+    const { issuer, deliveries } = embedded;
+    const { idToken } = await signIn(await discover(issuer, 'app'));
+    const page = await sayYes(await endSessionAt(issuer, idToken, state));
+    await deliveries.idle();
+    return { issuer, page, next: page.next, delivery: deliveries.finished.at(-1) };
+  }
+
+  async function endThere(state: string): Promise<Ended> {
+    const { issuer } = other;
+    const page = await endSessionAt(issuer, await other.idToken({ clientId: 'app', login: other.signIn() }), state);
+    const next = /location\.href = "(.*?)"/.exec(page.body)?.[1];
+    return { issuer, page, next, delivery: (await other.deliveries()).at(-1) };
+  }
+
+  /** All that reached the app and the browser; what is new each time has a name instead. */
+  async function onTheWire(end: () => Promise<Ended>, answers: readonly Answer[]) {
+    apps.answers.splice(0, Infinity, ...answers);
+    const { issuer, page, next, delivery } = await end();
+    const { sid, token, delivered } = delivery ?? { sid: '', token: '' };
+    const claims = decodeJwt(token);
+    return {
+      status: page.status,
+      frames: elements(page.body, 'iframe').map(({ src = '' }) =>
+        src.replace(encodeURIComponent(issuer), '<iss>').replaceAll(sid, '<sid>'),
+      ),
+      next,
+      posts: apps.requests.splice(0).map(({ method, url, headers, body }) => ({
+        request: [method, url],
+        headers: Object.entries(headers).filter(([name]) => !['host', 'content-length'].includes(name)),
+        body: body.replace(token, '<token>'),
+      })),
+      header: Object.entries({ ...decodeProtectedHeader(token), kid: '<kid>' }),
+      claims: Object.entries({ ...claims, iss: claims.iss === issuer, sid: claims.sid === sid, iat: 0, jti: '<jti>' }),
+      delivered,
+      waits: waits.splice(0),
+    };
+  }
+
+  const inNineSeconds = { 'retry-after': '9' };
+  test.each<[string, Answer[], number]>([
+    ...[200, 201, 204, 302, 400, 401, 404, 501].map((status): [string, Answer[], number] => [
+      String(status),
+      [{ status }],
+      1,
+    ]),
+    ...[429, 500, 502, 503, 504].map((status): [string, Answer[], number] => [String(status), [{ status }], 2]),
+    ['nothing', [{ status: HANG_UP }], 2],
+    ['with Retry-After', [503, 429, 500].map((status) => ({ status, headers: inNineSeconds })), 4],
+    ['503 to every attempt', Array<Answer>(9).fill({ status: 503 }), 5],
+  ])('sends the same, and as often, when the app answers %s', async (_name, answers, attempts) => {
+    const here = await onTheWire(() => endHere('a b'), answers);
+    const there = await onTheWire(() => endThere('a b'), answers);
+
+    expect(here).toEqual(there);
+    expect(here).toMatchObject({
+      status: 200,
+      frames: [`${apps.url}/app/front?a=2&iss=<iss>&sid=<sid>&z=1`],
+      next: `${apps.url}/app/bye?a=2&state=a+b&z=1`,
+      posts: { length: attempts },
+    });
+  });
+
+  test('leads to the same address without a state', async () => {
+    const next = `${apps.url}/app/bye?a=2&z=1`;
+    expect([await endHere(''), await endThere('')]).toMatchObject([{ next }, { next }]);
   });
 });
 

@@ -403,7 +403,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         const { browser, login } = await signIn(framed);
         const page = await goOn(wayOn(await (await start(browser)).text()));
         const html = await page.text();
-        const iframe = /<iframe src="([^"]*)"/.exec(html)?.[1]?.replaceAll('&#38;', '&') ?? '';
+        const iframe = /<iframe src="([^"]*)"/.exec(html)?.[1]?.replaceAll('&amp;', '&') ?? '';
         expect(new URL(iframe).searchParams.get('sid')).toBe(login.sid);
         const framedAnswer = await browser.visit(iframe.slice(framed.url.length), { from: 'cross-site' });
         expect(framedAnswer.status).toBe(200);

@@ -12,7 +12,7 @@ const houses: Readonly<Record<string, { readonly rooms: readonly string[]; reado
       ...['database', 'http', 'rule', 'ground'],
     ],
     ground: [
-      ...['background-job.ts', 'clock.ts', 'node-notice.ts', 'oneid-logout.errors.ts', 'one-at-a-time.ts'],
+      ...['background-job.ts', 'clock.ts', 'node-notice.ts', 'oneid-logout.errors.ts', 'one-at-a-time.ts', 'random.ts'],
       'option-checks.ts',
     ],
   },
@@ -69,6 +69,9 @@ const between = (text: string): Import => {
   return { from, to };
 };
 
+const TIME_AND_CHANCE =
+  /\bset(Timeout|Interval|Immediate)\(|timers\/promises|\bDate\.now|\bnew Date\(\)|performance\.now|Math\.random|random(Bytes|UUID|Int|FillSync)|getRandomValues|AbortSignal\.timeout/;
+
 describe('the rooms of CONTRIBUTING.md', () => {
   it.each(Object.entries(houses))('know only the rooms below them: %s', (house, rooms) => {
     // testing is a house of its own, which the library does not know
@@ -80,6 +83,15 @@ describe('the rooms of CONTRIBUTING.md', () => {
   it('the testing room knows no other room of the library', () => {
     const imports = importsIn('libs/oneid-logout/src').filter(({ from }) => from.startsWith('testing/'));
     expect(imports.filter(({ to }) => !to.startsWith('testing/'))).toEqual([]);
+  });
+
+  it('the library takes time and chance from clock.ts and random.ts only', () => {
+    const house = 'libs/oneid-logout/src';
+    const files = readdirSync(join(root, house), { recursive: true, encoding: 'utf8' }).filter(
+      (file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.startsWith('testing'),
+    );
+    const found = files.filter((file) => TIME_AND_CHANCE.test(readFileSync(join(root, house, file), 'utf8')));
+    expect(found.sort()).toEqual(['clock.ts', 'random.ts']);
   });
 
   it.each(['libs/oneid-logout/src', 'src'])('no file of %s leads back to itself', (house) => {

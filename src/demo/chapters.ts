@@ -160,13 +160,13 @@ export class Chapters {
   private async delivered(): Promise<string> {
     await this.oneId.deliveries.idle();
     const { finished } = this.oneId.deliveries;
-    const statuses = finished.slice(this.#deliveriesSeen).map(({ status }) => status ?? 'no answer');
+    const statuses = finished.slice(this.#deliveriesSeen).map(({ attempts }) => attempts.at(-1)?.status ?? 'no answer');
     this.#deliveriesSeen = finished.length;
     return statuses.join(', ') || 'nothing sent';
   }
 
   private lastToken(): string {
-    return this.oneId.deliveries.finished.at(-1)?.logoutToken ?? '';
+    return this.oneId.deliveries.finished.at(-1)?.token ?? '';
   }
 }
 

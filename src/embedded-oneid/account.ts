@@ -1,8 +1,8 @@
 import type Koa from 'koa';
+import { endpointPaths } from 'nestjs-oneid-logout/testing';
 import type { Provider } from 'oidc-provider';
 import type { BrowserLogins } from './browser-logins.js';
 import type { EmbeddedAccount, EmbeddedClients } from './embedded-client.js';
-import { END_SESSION } from './logout-endpoint.js';
 import { answer, visitorOf } from './page.js';
 import { accountPage, loggedOutPage } from './pages.js';
 
@@ -24,7 +24,7 @@ export function account(
     const apps = [...clients.values()].filter(({ uri }) => uri !== undefined);
     const others = apps.filter((client) => !signedInTo.includes(client));
     const page = session.accountId
-      ? accountPage(visitor, { name: name ?? username, signedInTo, others, logout: END_SESSION })
+      ? accountPage(visitor, { name: name ?? username, signedInTo, others, logout: endpointPaths.endSession })
       : loggedOutPage(visitor, apps);
     answer(ctx, page);
   };

@@ -2,21 +2,21 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
+import { type BackchannelDelivery, createSigningKey } from 'nestjs-oneid-logout/testing';
 import Provider, { errors } from 'oidc-provider';
 import { account as accountPages } from './account.js';
-import { BackchannelDeliveries, type BackchannelOptions, type Delivery } from './backchannel-deliveries.js';
 import { BrowserLogins } from './browser-logins.js';
 import type { EmbeddedAccount, EmbeddedClient, EmbeddedClients } from './embedded-client.js';
 import { login } from './login.js';
 import { LogoutEndpoint } from './logout-endpoint.js';
+import { type BackchannelOptions, LogoutNotifications } from './logout-notifications.js';
 import { memoryAdapter } from './memory-adapter.js';
 import { answer, visitorOf } from './page.js';
 import { errorPage } from './pages.js';
 import { apiAudience, clientMetadata, providerConfiguration } from './provider-configuration.js';
-import { SigningKey } from './signing-key.js';
 import { userinfo } from './userinfo.js';
 
-export type { BackchannelOptions, Delivery, EmbeddedAccount, EmbeddedClient };
+export type { BackchannelOptions, EmbeddedAccount, EmbeddedClient };
 
 export interface EmbeddedOneIdOptions {
   /** Any free port when 0 or absent. */
@@ -38,7 +38,7 @@ export interface EmbeddedOneId {
   readonly clients: EmbeddedClients;
   /** The deliveries of logout tokens to the apps. */
   deliveries: {
-    readonly finished: readonly Delivery[];
+    readonly finished: readonly BackchannelDelivery[];
     /** Resolves when no delivery is under way. */
     idle(): Promise<void>;
   };
@@ -60,15 +60,15 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
     log = () => undefined,
   } = options;
 
-  const key = await SigningKey.generate();
+  const key = await createSigningKey();
   const server = createServer();
   const issuer = `http://${host}:${await listen(server, port)}/`;
   const adapter = memoryAdapter();
   const provider = new Provider(issuer, providerConfiguration({ issuer, clients: given, account, key, adapter }));
   const clients = new Map(given.map((client) => [client.clientId, client]));
   const logins = BrowserLogins.follow(provider, clients);
-  const deliveries = new BackchannelDeliveries(backchannel, log);
-  const logout = new LogoutEndpoint(provider, { issuer, key, clients }, logins, deliveries);
+  const notifications = new LogoutNotifications(issuer, key, backchannel, log);
+  const logout = new LogoutEndpoint(provider, { issuer, key, clients }, logins, notifications);
 
   provider.on('server_error', (_ctx, error) => {
     log(`error: ${String(error)}`);
@@ -85,13 +85,13 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
     issuer,
     apiAudience: apiAudience(issuer),
     clients,
-    deliveries,
+    deliveries: notifications,
     async register(client) {
       clients.set(client.clientId, client);
       await adapter('Client').upsert(client.clientId, clientMetadata(client), Infinity);
     },
     async close() {
-      await deliveries.close();
+      await notifications.close();
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();

@@ -4,14 +4,6 @@ import { page, type Visitor } from './page.js';
 const LONGEST_WAIT_SECONDS = 7;
 const WAIT_AFTER_LOAD_MS = 500;
 
-/** Adds `iss` and `sid` to the URI's own query (OpenID Connect Front-Channel Logout 1.0, section 3). */
-export function frontchannelLogoutUrl(uri: string, issuer: string, sid: string): string {
-  const url = new URL(uri);
-  url.searchParams.append('iss', issuer);
-  url.searchParams.append('sid', sid);
-  return url.href;
-}
-
 /** A page that loads every app's front-channel URL in a hidden iframe, then sends the browser to `next`. */
 export function frontchannelPage(visitor: Visitor, urls: readonly string[], next: string): Html {
   const { texts } = visitor;

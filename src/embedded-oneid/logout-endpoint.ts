@@ -1,18 +1,19 @@
-import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type Koa from 'koa';
+import { endpointPaths, type NotifiedClient } from 'nestjs-oneid-logout/testing';
 import { errors, type Provider } from 'oidc-provider';
-import type { BackchannelDeliveries } from './backchannel-deliveries.js';
 import type { BrowserLogins } from './browser-logins.js';
+import type { EmbeddedClient } from './embedded-client.js';
 import { formBody } from './form-body.js';
-import { frontchannelLogoutUrl, frontchannelPage } from './frontchannel-page.js';
+import { frontchannelPage } from './frontchannel-page.js';
+import type { LogoutNotifications } from './logout-notifications.js';
 import { type LogoutRequest, type LogoutRules, readLogoutRequest } from './logout-request.js';
 import { answer, visitorOf } from './page.js';
 import { confirmLogoutPage, loggedOutPage, stillSignedInPage } from './pages.js';
 
-export const END_SESSION = '/oauth2/sessions/logout';
+const { endSession: END_SESSION, loggedOut: LOGGED_OUT } = endpointPaths;
 const CONFIRM = '/logout';
 const STILL_SIGNED_IN = '/logout/cancelled';
-const LOGGED_OUT = '/oauth2/fallbacks/logout/callback';
 
 /** A logout to carry out. */
 interface Ending {
@@ -30,7 +31,7 @@ export class LogoutEndpoint {
     private readonly provider: Provider,
     private readonly rules: LogoutRules,
     private readonly logins: BrowserLogins,
-    private readonly deliveries: BackchannelDeliveries,
+    private readonly notifications: LogoutNotifications,
   ) {}
 
   readonly handle: Koa.Middleware = async (ctx, next) => {
@@ -118,16 +119,8 @@ export class LogoutEndpoint {
     const own = await this.provider.Session.get(ctx);
     if (own.accountId === undefined) ctx.cookies.set(this.provider.cookieName('session'), null, { signed: true });
 
-    const { issuer } = this.rules;
-    const notified = this.logins.end(sid);
-    if (channels !== 'frontchannel') {
-      for (const { clientId, backchannelLogoutUri: uri } of notified) {
-        if (uri) this.deliveries.start({ clientId, uri, sid, logoutToken: await this.#logoutToken(clientId, sid) });
-      }
-    }
-    const frontchannel = notified.flatMap(({ frontchannelLogoutUri: uri }) =>
-      uri && channels !== 'backchannel' ? frontchannelLogoutUrl(uri, issuer, sid) : [],
-    );
+    const notified = this.logins.end(sid).map((client) => reachedOver(channels, client));
+    const frontchannel = this.notifications.start(notified, sid);
     if (frontchannel.length > 0) {
       answer(ctx, frontchannelPage(visitorOf(ctx), frontchannel, next));
     } else {
@@ -138,16 +131,14 @@ export class LogoutEndpoint {
   #apps() {
     return [...this.rules.clients.values()].filter(({ uri }) => uri !== undefined);
   }
+}
 
-  /** A logout token (Back-Channel Logout 1.0, section 2.4) as Hydra makes it: without `exp` and without `sub`. */
-  #logoutToken(clientId: string, sid: string): Promise<string> {
-    return this.rules.key.sign({
-      iss: this.rules.issuer,
-      aud: [clientId],
-      iat: Math.floor(Date.now() / 1000),
-      jti: randomUUID(),
-      sid,
-      events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
-    });
-  }
+/** Leaves the client only the URIs of the chosen channels. */
+function reachedOver(channels: Ending['channels'], client: EmbeddedClient): NotifiedClient {
+  const { clientId, backchannelLogoutUri, frontchannelLogoutUri } = client;
+  return {
+    clientId,
+    backchannelLogoutUri: channels === 'frontchannel' ? undefined : backchannelLogoutUri,
+    frontchannelLogoutUri: channels === 'backchannel' ? undefined : frontchannelLogoutUri,
+  };
 }

@@ -1,7 +1,7 @@
+import { compactVerify, type JWTPayload } from 'jose';
+import { postLogoutUrl, type SigningKey } from 'nestjs-oneid-logout/testing';
 import { errors } from 'oidc-provider';
-import type { JWTPayload } from 'jose';
 import type { EmbeddedClients } from './embedded-client.js';
-import type { SigningKey } from './signing-key.js';
 
 /** A valid request to the logout endpoint. */
 export interface LogoutRequest {
@@ -39,11 +39,11 @@ export async function readLogoutRequest(parameters: URLSearchParams, rules: Logo
   if (!client.postLogoutRedirectUris.includes(redirectUri)) {
     throw new errors.InvalidRequest('post_logout_redirect_uri is not registered for this client');
   }
-  return { sid, clientId, next: state ? withState(redirectUri, state) : redirectUri };
+  return { sid, clientId, next: postLogoutUrl(redirectUri, state || undefined) };
 }
 
 async function readHint(hint: string, { issuer, clients, key }: LogoutRules) {
-  const { iss, aud, sid, sub, iat } = await key.verifyIdTokenHint(hint).catch((): JWTPayload => {
+  const { iss, aud, sid, sub, iat } = await verifiedClaims(hint, key).catch((): JWTPayload => {
     throw new errors.InvalidRequest('id_token_hint is not an ID token of this issuer');
   });
   if (iss !== issuer || !sub || typeof sid !== 'string' || typeof iat !== 'number') {
@@ -59,10 +59,8 @@ async function readHint(hint: string, { issuer, clients, key }: LogoutRules) {
   return { sid, client };
 }
 
-/** Adds `state` as Hydra does: replaces an existing `state` and sorts the keys. */
-function withState(uri: string, state: string): string {
-  const url = new URL(uri);
-  url.searchParams.set('state', state);
-  url.searchParams.sort();
-  return url.href;
+/** The claims of an ID token, even an expired one, because a logout may come later. @throws jose's errors */
+async function verifiedClaims(hint: string, { alg, publicJwk }: SigningKey): Promise<JWTPayload> {
+  const { payload } = await compactVerify(hint, publicJwk, { algorithms: [alg] });
+  return JSON.parse(new TextDecoder().decode(payload)) as JWTPayload;
 }

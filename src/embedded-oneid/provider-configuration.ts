@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { endpointPaths, type SigningKey } from 'nestjs-oneid-logout/testing';
 import type { AdapterFactory, ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { EmbeddedAccount, EmbeddedClient } from './embedded-client.js';
 import { answer, visitorOf } from './page.js';
 import { errorPage } from './pages.js';
-import type { SigningKey } from './signing-key.js';
 
 const HOUR = 3600;
 const SCOPES = ['openid', 'offline', 'profile'];
@@ -29,19 +29,19 @@ export function providerConfiguration({ issuer, clients, account, key, adapter }
   return {
     adapter,
     clients: clients.map(clientMetadata),
-    jwks: { keys: [key.jwk] },
+    jwks: { keys: [{ ...key.privateKey.export({ format: 'jwk' }), ...key.publicJwk }] },
     scopes: SCOPES,
     claims: { openid: ['sub', 'auth_time'], profile: ['name'] },
     conformIdTokenClaims: false,
     responseTypes: ['code'],
     pkce: { required: () => true },
     routes: {
-      authorization: '/oauth2/auth',
-      token: '/oauth2/token',
-      revocation: '/oauth2/revoke',
-      end_session: '/oauth2/sessions/logout',
-      jwks: '/.well-known/jwks.json',
-      userinfo: '/userinfo',
+      authorization: endpointPaths.authorization,
+      token: endpointPaths.token,
+      revocation: endpointPaths.revocation,
+      end_session: endpointPaths.endSession,
+      jwks: endpointPaths.jwks,
+      userinfo: endpointPaths.userinfo,
     },
     discovery: { frontchannel_logout_supported: true, frontchannel_logout_session_supported: true },
     features: {

@@ -57,13 +57,13 @@ async function logOutAtOneId(
   await user.browser.follow(await user.browser.submit(confirmation, { answer: 'yes' }));
   await oneId.deliveries.idle();
   const told = performance.now();
-  const [delivery] = oneId.deliveries.finished.slice(-1);
+  const status = oneId.deliveries.finished.at(-1)?.attempts.at(-1)?.status;
   console.log(
-    `\nThe user logs out at OneID, which tells ${replicas[2]?.name ?? ''} and gets ${delivery?.status ?? 'no answer'}, ` +
+    `\nThe user logs out at OneID, which tells ${replicas[2]?.name ?? ''} and gets ${status ?? 'no answer'}, ` +
       `${BOUND} ms after that is on record.\n` +
       'When did each first refuse, beside the moment of that answer? (Never after it.)',
   );
-  return report(replicas, await refusals, told, 0) && delivery?.status === 200;
+  return report(replicas, await refusals, told, 0) && status === 200;
 }
 
 async function demo(opened: Opened): Promise<Outcome> {

@@ -31,13 +31,10 @@ export const plain = (status: number): Answer => ({
   body: STATUS_CODES[status] ?? '',
 });
 
-/** The error page that OneID shows instead of a redirect to the client. */
+/** The error page that OneID shows instead of a redirect to the client. Both texts are this provider's own HTML. */
 export const errorPage = (error: string, description: string): Answer =>
-  page(`<!doctype html><title>${error}</title><h1>${error}</h1><p>${escapeHtml(description)}</p>`, 400);
+  page(`<!doctype html><title>${error}</title><h1>${error}</h1><p>${description}</p>`, 400);
 
 /** @see {@link https://www.rfc-editor.org/rfc/rfc6749#section-5.2 RFC 6749 §5.2} */
 export const oauthError = (error: string, description: string, status = 400): Answer =>
   json({ error, error_description: description }, status, { 'Cache-Control': 'no-store' });
-
-export const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

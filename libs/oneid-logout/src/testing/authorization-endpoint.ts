@@ -1,9 +1,9 @@
 import { type Answer, errorPage, redirect } from './answer.js';
 import { type BrowserLogin } from './browser-logins.js';
-import { withQuery } from './frontchannel-url.js';
 import { type ProviderState, secondsOf } from './provider-state.js';
 import { parametersOf, type ReceivedRequest } from './received-request.js';
 import { type OneIdTestClient } from './test-client.js';
+import { withQuery } from './with-query.js';
 
 type Parameters = Readonly<Record<string, string>>;
 

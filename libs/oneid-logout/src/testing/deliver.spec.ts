@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type DeliveryOptions } from './deliver.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 
@@ -7,10 +7,11 @@ describe('deliver', () => {
   let oneId: OneIdTestProvider;
   let rp: OneIdTestProvider;
   const waits: number[] = [];
+  const now = Date.UTC(2030, 0, 1, 12);
   const path = '/backchannel_logout';
   beforeAll(async () => {
     const wait = (milliseconds: number) => Promise.resolve(waits.push(milliseconds));
-    [oneId, rp] = await Promise.all([OneIdTestProvider.start({ wait }), OneIdTestProvider.start()]);
+    [oneId, rp] = await Promise.all([OneIdTestProvider.start({ wait, now: () => now }), OneIdTestProvider.start()]);
   });
   afterEach(() => {
     waits.length = 0;
@@ -78,6 +79,22 @@ describe('deliver', () => {
     expect([delivered, attempts]).toEqual([false, [{ error: 'TimeoutError', body: '', headers: {} }]]);
   });
 
+  it('allows an attempt 60 s', async () => {
+    const timeout = jest.spyOn(AbortSignal, 'timeout');
+    rp.fail(path, { status: 200 });
+    await deliver();
+
+    expect(timeout.mock.calls).toEqual([[60_000]]);
+    timeout.mockRestore();
+  });
+
+  it('has delivered on a 200 with a body that never ends', async () => {
+    rp.fail(path, { status: 200, hang: 'body' });
+    const { delivered, attempts } = await deliver({ timeoutMs: 500 });
+
+    expect([delivered, attempts]).toMatchObject([true, [{ status: 200, body: '' }]]);
+  });
+
   it('tries five times, waiting twice as long each time', async () => {
     rp.fail(path, { status: 500 });
     const { delivered, attempts } = await deliver();
@@ -100,6 +117,20 @@ describe('deliver', () => {
     await deliver({ attempts: 4, backoffMs: 1 });
 
     expect(waits).toEqual([9000, 9000, 1]);
+  });
+
+  it.each([
+    ['Tue, 01 Jan 2030 12:00:45 GMT', 45_000],
+    ['Tue, 01 Jan 2030 11:59:00 GMT', 0],
+    ['0', 0],
+    ['-5', 1],
+    ['soon', 1],
+    ['1.5', 1],
+  ])('waits as Retry-After says, in seconds or by a date: %s', async (value, milliseconds) => {
+    rp.fail(path, { status: 503, headers: { 'Retry-After': value }, times: 1 }, { status: 200 });
+    await deliver({ backoffMs: 1 });
+
+    expect(waits).toEqual([milliseconds]);
   });
 
   it('ends with the provider', async () => {

@@ -4,13 +4,15 @@ import { setTimeout } from 'node:timers/promises';
 export type Wait = (milliseconds: number, signal?: AbortSignal) => Promise<unknown>;
 
 export interface DeliveryOptions {
-  /** Maximum number of attempts, 5 by default. */
+  /** Maximum number of attempts; 5 by default, as in Hydra v1.11. Hydra v26 makes 3 attempts. */
   attempts?: number;
   /** Milliseconds to wait after the n-th failed attempt (from 1); 1 s, 2 s, 4 s … up to 30 s by default. */
   backoffMs?: number | ((attempt: number) => number);
   /** Waits between attempts; uses real timers by default. */
   wait?: Wait;
-  /** Milliseconds one attempt may take, 10,000 by default. */
+  /** OneID's clock, in milliseconds since 1970, for a `Retry-After` that is a date; `Date.now` by default. */
+  now?: () => number;
+  /** Milliseconds one attempt may take; 60,000 by default, as in Hydra v1.11. Hydra v26 allows 30,000. */
   timeoutMs?: number;
   /** Form parameters sent beside `logout_token`. */
   parameters?: Readonly<Record<string, string>>;
@@ -39,8 +41,10 @@ export const waitForReal: Wait = (milliseconds, signal) =>
 
 /**
  * Sends a logout token as Hydra does, in a form POST. The token is delivered when the client answers 200 or 204.
- * After a network error, 429, or 5xx except 501, the same token is sent again. `Retry-After` (seconds) of a 429 or 503
- * replaces the backoff. Redirects are not followed.
+ * After a network error, 429, or 5xx except 501, the same token is sent again. `Retry-After` of a 429 or 503 replaces
+ * the backoff. Redirects are not followed.
+ *
+ * Versions of Hydra differ in their patience. Each default is the most patient version's.
  *
  * @see {@link https://openid.net/specs/openid-connect-backchannel-1_0.html#BCRequest Back-Channel Logout 1.0 §2.5}
  * @example
@@ -49,7 +53,7 @@ export const waitForReal: Wait = (milliseconds, signal) =>
  * ```
  */
 export async function deliver(uri: string, logoutToken: string, options: DeliveryOptions = {}): Promise<Delivery> {
-  const { attempts: limit = 5, backoffMs = exponential, wait = waitForReal, signal } = options;
+  const { attempts: limit = 5, backoffMs = exponential, wait = waitForReal, now = Date.now, signal } = options;
   const attempts: DeliveryAttempt[] = [];
   for (;;) {
     const attempt = await post(uri, logoutToken, options);
@@ -58,13 +62,13 @@ export async function deliver(uri: string, logoutToken: string, options: Deliver
     if (!isRetried(attempt) || attempts.length >= limit) return { delivered: false, attempts };
 
     const backoff = typeof backoffMs === 'number' ? backoffMs : backoffMs(attempts.length);
-    await wait(retryAfterMs(attempt) ?? backoff, signal).catch(unlessAborted(signal));
+    await wait(retryAfterMs(attempt, now) ?? backoff, signal).catch(unlessAborted(signal));
     if (signal?.aborted) return { delivered: false, attempts };
   }
 }
 
 async function post(uri: string, logoutToken: string, options: DeliveryOptions): Promise<DeliveryAttempt> {
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? 10_000);
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? 60_000);
   try {
     const response = await fetch(uri, {
       method: 'POST',
@@ -75,7 +79,8 @@ async function post(uri: string, logoutToken: string, options: DeliveryOptions):
     });
     return {
       status: response.status,
-      body: await response.text(),
+      // Hydra decides by the status alone, so a body that never ends makes no difference
+      body: await response.text().catch(() => ''),
       headers: Object.fromEntries(response.headers.entries()),
     };
   } catch (error) {
@@ -86,10 +91,17 @@ async function post(uri: string, logoutToken: string, options: DeliveryOptions):
 const isRetried = ({ status }: DeliveryAttempt): boolean =>
   status === undefined || status === 429 || (status >= 500 && status !== 501);
 
-function retryAfterMs({ status, headers }: DeliveryAttempt): number | undefined {
+/**
+ * Reads `Retry-After`, a number of seconds or a date.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 RFC 9110 §10.2.3}
+ */
+function retryAfterMs({ status, headers }: DeliveryAttempt, now: () => number): number | undefined {
   const value = headers['retry-after'];
   if (value === undefined || (status !== 429 && status !== 503)) return undefined;
-  return /^\d+$/.test(value) ? Number(value) * 1000 : undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  const date = value.endsWith(' GMT') ? Date.parse(value) : NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now());
 }
 
 const exponential = (attempt: number): number => Math.min(1000 * 2 ** (attempt - 1), 30_000);

@@ -126,7 +126,7 @@ describe('end-session endpoint', () => {
     const iss = encodeURIComponent(oneId.issuer);
 
     expect(first.status).toBe(200);
-    expect(first.body).toContain(`<iframe src="https://rp.test/fc?a=%22b&#38;iss=${iss}&#38;sid=${login.sid}"`);
+    expect(first.body).toContain(`<iframe src="https://rp.test/fc?a=%22b&amp;iss=${iss}&amp;sid=${login.sid}"`);
     expect((await endSession({ id_token_hint })).status).toBe(302);
   });
 });

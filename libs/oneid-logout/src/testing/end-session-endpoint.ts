@@ -1,8 +1,8 @@
 import { compactVerify, createLocalJWKSet } from 'jose';
-import { type Answer, errorPage, escapeHtml, page, redirect } from './answer.js';
+import { type Answer, errorPage, page, redirect } from './answer.js';
 import { type BrowserLogin } from './browser-logins.js';
 import { endpointPaths } from './endpoint-paths.js';
-import { withQuery } from './frontchannel-url.js';
+import { postLogoutUrl } from './logout-urls.js';
 import { type ProviderState, secondsOf } from './provider-state.js';
 import { parametersOf, type ReceivedRequest } from './received-request.js';
 import { type OneIdTestClient } from './test-client.js';
@@ -67,12 +67,15 @@ function redirectTarget(provider: ProviderState, client: OneIdTestClient, parame
   const { post_logout_redirect_uri: uri, state = '' } = parameters;
   if (!uri) return loggedOutPage(provider.issuer);
   if (!client.postLogoutRedirectUris?.includes(uri)) return undefined;
-  return withQuery(uri, state || provider.alwaysSetsState ? { state } : {});
+  return postLogoutUrl(uri, state || provider.alwaysSetsState ? state : undefined);
 }
 
 const loggedOutPage = (issuer: string): string => issuer.replace(/\/$/, '') + endpointPaths.loggedOut;
 
-/** Hydra's page. The browser goes on 500 ms after all iframes have loaded, at the latest after 7 s. */
+/**
+ * Hydra's page. The browser goes on 500 ms after all iframes have loaded, at the latest after 7 s. Each URL is an
+ * {@link URL.href}: its path and query hold no quote and no angle bracket, so only `&` is left to escape.
+ */
 const iframesPage = (urls: readonly string[], goTo: string): Answer =>
   page(`<!doctype html><title>Logging out</title><style>iframe{position:absolute;width:0;height:0;border:0}</style>
 <script>
@@ -81,4 +84,4 @@ const goOn = () => { location.href = ${JSON.stringify(goTo).replaceAll('<', '\\u
 const loaded = () => { left -= 1; if (left === 0) setTimeout(goOn, 500); };
 setTimeout(goOn, 7000);
 </script>
-${urls.map((url) => `<iframe src="${escapeHtml(url)}" onload="loaded()"></iframe>`).join('\n')}`);
+${urls.map((url) => `<iframe src="${url.replaceAll('&', '&amp;')}" onload="loaded()"></iframe>`).join('\n')}`);

@@ -11,12 +11,19 @@ export {
   type IdTokenRequest,
   type LogoutTokenRequest,
   type RefreshTokenRequest,
+  type TokenIssuer,
   type TokenOverrides,
   type TokenSubject,
 } from './tokens.js';
 export { deliver, type Delivery, type DeliveryAttempt, type DeliveryOptions, type Wait } from './deliver.js';
-export { frontchannelUrl } from './frontchannel-url.js';
-export { type BackchannelDelivery, type Logout } from './logout-notifications.js';
+export { frontchannelUrl, postLogoutUrl } from './logout-urls.js';
+export {
+  type BackchannelDelivery,
+  type Logout,
+  type LogoutUnderWay,
+  type NotifiedClient,
+  notifyClients,
+} from './logout-notifications.js';
 export { type EndpointPath, endpointPaths } from './endpoint-paths.js';
 export { type ReceivedRequest } from './received-request.js';
 export { type RevocationRequest, type MetadataOverrides } from './provider-state.js';

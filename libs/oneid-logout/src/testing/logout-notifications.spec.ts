@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { decodeJwt } from 'jose';
+import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose';
 import { endpointPaths } from './endpoint-paths.js';
+import { notifyClients } from './logout-notifications.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
+import { createSigningKey } from './signing-keys.js';
 
 // Another provider plays the relying parties: its troubles are what they answer.
 describe('logout at OneID', () => {
@@ -33,9 +35,9 @@ describe('logout at OneID', () => {
     await oneId.idToken({ clientId: 'back', login });
     const { backchannel, frontchannel } = await oneId.logout(login);
 
-    expect(backchannel.map(({ clientId, uri, delivered }) => [clientId, uri, delivered])).toEqual([
-      ['both', rp.url('/both/bc'), true],
-      ['back', rp.url('/back/bc'), true],
+    expect(backchannel.map(({ clientId, uri, sid, delivered }) => [clientId, uri, sid, delivered])).toEqual([
+      ['both', rp.url('/both/bc'), login.sid, true],
+      ['back', rp.url('/back/bc'), login.sid, true],
     ]);
     expect(backchannel.map(({ token }) => decodeJwt(token))).toMatchObject([
       { aud: ['both'], sid: login.sid },
@@ -66,6 +68,28 @@ describe('logout at OneID', () => {
     await oneId.idToken({ clientId: 'both', login: forgotten });
     oneId.forget(forgotten);
     expect([oneId.login, rp.requests]).toEqual([undefined, []]);
+  });
+
+  it('is told by a provider of any issuer and key, too', async () => {
+    rp.fail('*', { status: 200 });
+    const key = await createSigningKey('ES256');
+    const clients = [
+      { clientId: 'both', backchannelLogoutUri: rp.url('/both/bc'), frontchannelLogoutUri: 'https://rp.test/fc' },
+      { clientId: 'neither', backchannelLogoutUri: undefined },
+    ];
+    const { backchannel, frontchannel } = notifyClients({ issuer: 'urn:x', key, seconds: 7 }, clients, 'the-sid');
+    const [delivery, ...more] = await Promise.all(backchannel);
+
+    expect([delivery, more]).toMatchObject([
+      { clientId: 'both', uri: rp.url('/both/bc'), sid: 'the-sid', attempts: [{ status: 200 }] },
+      [],
+    ]);
+    const token = delivery?.token ?? '';
+    expect(rp.requests.map(({ form }) => form)).toEqual([{ logout_token: token }]);
+    expect(decodeProtectedHeader(token)).toEqual({ alg: 'ES256', kid: key.kid, typ: 'JWT' });
+    expect(decodeJwt(token)).toMatchObject({ iss: 'urn:x', aud: ['both'], iat: 7, sid: 'the-sid' });
+    await compactVerify(token, key.publicJwk);
+    expect(frontchannel).toEqual(['https://rp.test/fc?iss=urn%3Ax&sid=the-sid']);
   });
 
   it('leaves the other logins alone', async () => {

@@ -1,14 +1,16 @@
 import { type BrowserLogin } from './browser-logins.js';
 import { deliver, type Delivery, type DeliveryOptions } from './deliver.js';
-import { frontchannelUrl } from './frontchannel-url.js';
+import { frontchannelUrl } from './logout-urls.js';
 import { type ProviderState, tokenIssuer } from './provider-state.js';
 import { type OneIdTestClient } from './test-client.js';
-import { makeLogoutToken } from './tokens.js';
+import { makeLogoutToken, type TokenIssuer } from './tokens.js';
 
 /** The delivery of the logout token to one client. */
 export interface BackchannelDelivery extends Delivery {
   readonly clientId: string;
   readonly uri: string;
+  /** The login that ended. */
+  readonly sid: string;
   readonly token: string;
 }
 
@@ -19,40 +21,67 @@ export interface Logout {
   readonly frontchannel: readonly string[];
 }
 
+/** Notifications that are under way: the back-channel requests have started, the front-channel URLs wait for a page. */
+export interface LogoutUnderWay {
+  readonly backchannel: readonly Promise<BackchannelDelivery>[];
+  /** URLs that OneID's page puts into iframes. */
+  readonly frontchannel: readonly string[];
+}
+
+/** A client to notify: OneID uses each channel for which the client has a URI. */
+export interface NotifiedClient {
+  readonly clientId: string;
+  readonly backchannelLogoutUri?: string | undefined;
+  readonly frontchannelLogoutUri?: string | undefined;
+}
+
 /**
- * Ends a login and tells the clients that have an ID token of it, over each channel for which they have a URI. OneID
- * tells no client about a login that is not remembered.
+ * Tells clients that a login has ended, as Hydra does. This is all that a OneID sends on a logout, so a provider of
+ * your own can send the same.
+ *
+ * @example
+ * ```ts
+ * const from = { issuer: 'https://oneid.test/', key: await createSigningKey(), seconds: Math.floor(Date.now() / 1000) };
+ * const { backchannel, frontchannel } = notifyClients(from, [{ clientId: 'shop', backchannelLogoutUri }], sid);
+ * ```
  */
-export function endLogin(
-  state: ProviderState,
-  { sid }: Pick<BrowserLogin, 'sid'>,
-  options: DeliveryOptions,
-): { backchannel: Promise<BackchannelDelivery[]>; frontchannel: string[] } {
-  const isRemembered = state.logins.find(sid)?.remembered ?? true;
-  const clients = isRemembered ? clientsOf(state, sid) : [];
-  state.logins.end(sid);
+export function notifyClients(
+  from: TokenIssuer,
+  clients: readonly NotifiedClient[],
+  sid: string,
+  options: DeliveryOptions = {},
+): LogoutUnderWay {
   return {
-    backchannel: Promise.all(
-      clients.flatMap(({ clientId, backchannelLogoutUri: uri }) =>
-        uri === undefined ? [] : [notify(state, clientId, uri, sid, options)],
-      ),
+    backchannel: clients.flatMap(({ clientId, backchannelLogoutUri: uri }) =>
+      uri === undefined ? [] : [sendLogoutToken(from, { clientId, uri, sid }, options)],
     ),
     frontchannel: clients.flatMap(({ frontchannelLogoutUri: uri }) =>
-      uri === undefined ? [] : [frontchannelUrl(uri, { iss: state.issuer, sid })],
+      uri === undefined ? [] : [frontchannelUrl(uri, { iss: from.issuer, sid })],
     ),
   };
 }
 
-const clientsOf = ({ clients, logins }: ProviderState, sid: string): OneIdTestClient[] =>
-  logins.clientIdsOf(sid).flatMap((clientId) => clients.get(clientId) ?? []);
-
-async function notify(
-  state: ProviderState,
-  clientId: string,
-  uri: string,
-  sid: string,
+async function sendLogoutToken(
+  from: TokenIssuer,
+  target: { readonly clientId: string; readonly uri: string; readonly sid: string },
   options: DeliveryOptions,
 ): Promise<BackchannelDelivery> {
-  const token = await makeLogoutToken(tokenIssuer(state), { clientId, sid });
-  return { clientId, uri, token, ...(await deliver(uri, token, options)) };
+  const { clientId, uri, sid } = target;
+  const token = await makeLogoutToken(from, { clientId, sid });
+  return { ...target, token, ...(await deliver(uri, token, options)) };
 }
+
+/** Ends a login and tells its clients. OneID tells no client about a login that is not remembered. */
+export function endLogin(
+  state: ProviderState,
+  { sid }: Pick<BrowserLogin, 'sid'>,
+  options: DeliveryOptions,
+): LogoutUnderWay {
+  const isRemembered = state.logins.find(sid)?.remembered ?? true;
+  const clients = isRemembered ? clientsOf(state, sid) : [];
+  state.logins.end(sid);
+  return notifyClients(tokenIssuer(state), clients, sid, options);
+}
+
+const clientsOf = ({ clients, logins }: ProviderState, sid: string): OneIdTestClient[] =>
+  logins.clientIdsOf(sid).flatMap((clientId) => clients.get(clientId) ?? []);

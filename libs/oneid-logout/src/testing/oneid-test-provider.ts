@@ -4,9 +4,9 @@ import { send } from './answer.js';
 import { type BrowserLogin, BrowserLogins, type SignIn } from './browser-logins.js';
 import { deliver, type Delivery, type DeliveryOptions, type Wait, waitForReal } from './deliver.js';
 import { type EndpointPath } from './endpoint-paths.js';
-import { frontchannelUrl } from './frontchannel-url.js';
 import { Grants } from './grants.js';
-import { type BackchannelDelivery, endLogin, type Logout } from './logout-notifications.js';
+import { type BackchannelDelivery, endLogin, type Logout, type LogoutUnderWay } from './logout-notifications.js';
+import { frontchannelUrl } from './logout-urls.js';
 import { listen, type LoopbackServer } from './loopback-server.js';
 import { discoveryDocument } from './provider-metadata.js';
 import { type OneIdTestProviderOptions } from './provider-options.js';
@@ -46,7 +46,7 @@ export class OneIdTestProvider {
   readonly #requests: ReceivedRequest[] = [];
   readonly #troubles = new Troubles();
   readonly #closing = new AbortController();
-  readonly #deliveries: Promise<BackchannelDelivery[]>[] = [];
+  readonly #deliveries: Promise<BackchannelDelivery>[] = [];
 
   private constructor(server: LoopbackServer, state: ProviderState, wait: Wait) {
     this.#server = server;
@@ -175,7 +175,7 @@ export class OneIdTestProvider {
   /** Ends the login, as when the user logs out at OneID, and tells each client that has an ID token of the login. */
   async logout(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): Promise<Logout> {
     const { backchannel, frontchannel } = this.#end(login, options);
-    return { backchannel: await backchannel, frontchannel };
+    return { backchannel: await Promise.all(backchannel), frontchannel };
   }
 
   /** Ends the login and tells no client, as when it expires or an administrator ends all logins of the user. */
@@ -184,8 +184,8 @@ export class OneIdTestProvider {
   }
 
   /** Waits for the deliveries under way. @returns all deliveries of `logout` and of the end-session endpoint */
-  async deliveries(): Promise<BackchannelDelivery[]> {
-    return (await Promise.all(this.#deliveries)).flat();
+  deliveries(): Promise<BackchannelDelivery[]> {
+    return Promise.all(this.#deliveries);
   }
 
   /** The revocation requests answered with 200, oldest first. */
@@ -233,16 +233,16 @@ export class OneIdTestProvider {
     await this.deliveries();
   }
 
-  #end(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): ReturnType<typeof endLogin> {
+  #end(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): LogoutUnderWay {
     const ended = endLogin(this.#state, login, this.#deliveryOptions(options));
-    this.#deliveries.push(ended.backchannel);
+    this.#deliveries.push(...ended.backchannel);
     return ended;
   }
 
   #deliveryOptions(options: DeliveryOptions): DeliveryOptions {
     const { signal: closing } = this.#closing;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
-    return { wait: this.#wait, ...options, signal };
+    return { wait: this.#wait, now: this.#state.now, ...options, signal };
   }
 
   async #handle(message: IncomingMessage, response: ServerResponse, answer: ReturnType<typeof routes>): Promise<void> {

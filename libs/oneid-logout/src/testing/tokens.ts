@@ -48,10 +48,12 @@ export interface LogoutTokenRequest extends TokenSubject, TokenOverrides {
   shape?: 'hydra' | 'spec';
 }
 
-/** The provider's part of every token: its issuer, its key and its clock (seconds since 1970). */
+/** The provider's part of every token. */
 export interface TokenIssuer {
+  /** The exact `iss`. */
   readonly issuer: string;
   readonly key: TokenKey;
+  /** The time of issue, in seconds since 1970. */
   readonly seconds: number;
 }
 

@@ -1,0 +1,22 @@
+import { withQuery } from './with-query.js';
+
+/**
+ * The URL that OneID puts into an iframe: the client's `frontchannel_logout_uri` with `iss` and `sid` in its query. As
+ * in Hydra, other parameters of the URI stay, and the keys are sorted.
+ *
+ * @see {@link https://openid.net/specs/openid-connect-frontchannel-1_0.html#RPLogout Front-Channel Logout 1.0 §2}
+ */
+export function frontchannelUrl(uri: string, parameters: { iss: string; sid: string }): string {
+  return withQuery(uri, parameters);
+}
+
+/**
+ * The URL to which OneID sends the browser after a logout: the `post_logout_redirect_uri` of the request, with the
+ * request's `state` in its query. As in Hydra, `state` replaces a `state` of the URI, and the keys are sorted, even
+ * without a `state`.
+ *
+ * @see {@link https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RedirectionAfterLogout RP-Initiated Logout 1.0 §3}
+ */
+export function postLogoutUrl(uri: string, state?: string): string {
+  return withQuery(uri, state === undefined ? {} : { state });
+}
