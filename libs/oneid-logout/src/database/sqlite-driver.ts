@@ -34,17 +34,25 @@ const TYPEORM_DRIVER = /[\\/]typeorm[\\/]driver[\\/]better-sqlite3[\\/]BetterSql
  * @throws {UnusableDatabaseError} code `sqlite_driver_unusable`
  */
 export function refuseCrashingDriver(): void {
-  const driver = findSqliteDriver();
+  const driver = usualDriver();
   // without a driver, TypeORM itself reports that it is missing
-  const found = driver && faultOf(driver);
-  if (found !== undefined) throw driverError(found);
+  const fault = driver && faultOf(driver);
+  if (fault !== undefined) throw driverError(fault);
 }
 
 /** Logs a warning for a better-sqlite3 that may abort the process later. */
 export function warnOfAbortingDriver(): void {
-  const driver = findSqliteDriver();
+  const driver = usualDriver();
   const warning = driver && warningOf(driver);
   if (warning !== undefined) new Logger('OneIdLogout').warn(warning);
+}
+
+let found: SqliteDriver | undefined;
+
+/** The search reads a list of all loaded modules, so it is made once in a process. */
+function usualDriver(): SqliteDriver | undefined {
+  found ??= findSqliteDriver();
+  return found;
 }
 
 /**
@@ -53,8 +61,8 @@ export function warnOfAbortingDriver(): void {
  * @returns undefined when the error is about something else
  */
 export function driverErrorFor(cause: unknown): UnusableDatabaseError | undefined {
-  const found = loadFaultOf(cause);
-  return found && driverError(found, cause);
+  const fault = loadFaultOf(cause);
+  return fault && driverError(fault, cause);
 }
 
 function driverError({ fault, cure }: DriverFault, cause?: unknown): UnusableDatabaseError {
