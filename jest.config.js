@@ -16,7 +16,7 @@ const transform = {
 
 /** What all of the tests have in common. */
 export const shared = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/quiet-environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform,
   moduleNameMapper: {
@@ -28,14 +28,29 @@ export const shared = {
   setupFiles: ['reflect-metadata'],
 };
 
+/**
+ * Suites that start processes, or wait for real timeouts of real servers. They run one after another, beside the others:
+ * two of them at once would take each other's processors, and they watch clocks.
+ */
+const processes = [
+  ...['crash', 'database-restart', 'nudges-trouble', 'replicas', 'replicas-controls', 'replicas-cut-off'],
+  'replicas-database',
+].map((name) => `<rootDir>/test/${name}.e2e-spec.ts`);
+
 export default {
   testTimeout: 30_000,
   globalSetup: '<rootDir>/test/support/postgres.start.mjs',
   globalTeardown: '<rootDir>/test/support/postgres.stop.mjs',
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/src/**/*.spec.ts'] },
-    { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,src}/**/*.spec.ts'] },
+    {
+      ...shared,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/{test,libs,src}/**/*.e2e-spec.ts'],
+      testPathIgnorePatterns: processes,
+    },
+    { ...shared, displayName: 'processes', testMatch: processes },
   ],
   coverageProvider: 'v8',
-  collectCoverageFrom: ['libs/*/src/**/*.ts', 'src/**/*.ts', '!**/*.spec.ts'],
+  collectCoverageFrom: ['libs/*/src/**/*.ts', 'src/**/*.ts', '!**/*spec.ts'],
 };

@@ -18,6 +18,7 @@ export default {
   ...e2e,
   rootDir: '.',
   displayName: 'services',
+  testPathIgnorePatterns: [],
   testMatch: suites.map((file) => join(folder, file)),
   testTimeout: config.testTimeout,
   globalSetup: config.globalSetup,

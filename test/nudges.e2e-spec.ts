@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidOptionsError, OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { Test } from '@nestjs/testing';
 import { Clock } from '../libs/oneid-logout/src/clock.js';
@@ -14,14 +13,6 @@ import { type DatabaseKind, sharedDatabases, sqlite, type TestDatabase } from '.
 import { SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
-
-// a lost connection is what some of this is about
-beforeAll(() => {
-  Logger.overrideLogger(false);
-});
-afterAll(() => {
-  Logger.overrideLogger(['log', 'error', 'warn']);
-});
 
 /** So long that in a test only nudges make a replica look. */
 const STALENESS = 60_000;

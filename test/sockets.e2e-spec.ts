@@ -99,14 +99,18 @@ const withWs: Connect = (url, session) => {
   const client = new WebSocket(`${url.replace('http', 'ws')}/socket`, {
     headers: session === undefined ? {} : { cookie: `session=${session}` },
   });
+  const opened = once(client, 'open');
+  opened.catch(() => undefined);
   const log: unknown[] = [];
   client.on('message', (data: Buffer) => log.push(JSON.parse(data.toString())));
   client.on('close', (code, reason) => log.push({ code, reason: reason.toString() }));
   client.on('error', (error) => log.push(error.message));
   const send = (event: string, data?: unknown) => {
     const text = JSON.stringify({ event, data });
-    if (client.readyState === WebSocket.CONNECTING) client.once('open', () => client.send(text));
-    else client.send(text);
+    void opened.then(
+      () => client.send(text),
+      () => undefined,
+    );
   };
   return {
     ...{ send, log, close: () => client.terminate() },

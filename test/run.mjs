@@ -1,0 +1,37 @@
+// npm test: runs all tests that need no outside service. With arguments it hands them to Jest: npm test -- test/module
+import { spawn } from 'node:child_process';
+import { availableParallelism, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Below the priority of the other suites' processes: those watch clocks. */
+const LOW_PRIORITY = 10;
+
+function jest(args, stdio) {
+  return spawn(process.execPath, ['node_modules/jest/bin/jest.js', ...args], { cwd: root, stdio });
+}
+
+/** Resolves when it has ended, with what it has written. */
+async function ended(child) {
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => output.push(data));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  return { code: code ?? 1, output: Buffer.concat(output) };
+}
+
+async function runAll() {
+  // beside each other, because the ones need the processors and the others wait for timeouts
+  const quick = jest(
+    ['--selectProjects', 'unit', 'e2e', '--maxWorkers', String(Math.max(2, availableParallelism() - 1))],
+    'inherit',
+  );
+  setPriority(quick.pid, LOW_PRIORITY);
+  const slow = jest(['--selectProjects', 'processes', '--runInBand'], ['ignore', 'pipe', 'pipe']);
+  const [first, second] = await Promise.all([ended(quick), ended(slow)]);
+  process.stderr.write(second.output);
+  return first.code || second.code;
+}
+
+const args = process.argv.slice(2);
+process.exitCode = args.length > 0 ? (await ended(jest(args, 'inherit'))).code : await runAll();
