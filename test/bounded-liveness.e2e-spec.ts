@@ -8,6 +8,7 @@ import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.reposi
 import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
+import { until } from './support/until.js';
 
 const STALENESS = 500;
 const MINUTE = 60_000;
@@ -62,7 +63,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   let reader: Replica;
   beforeEach(async () => {
     testDatabase = await database.take();
-    clock = new TestClock();
+    clock = new TestClock(Date.now());
     stores = [];
     writer = await open();
     reader = await startReplica();
@@ -606,22 +607,28 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
 
     it('ends when that time has passed on the stopwatch', async () => {
       const wait = new ReplicaBarrier(reader.replicas, clock, 0, false);
-      const started = performance.now();
       let over = false;
       const waiting = wait.wait().then(() => (over = true));
-      await reader.replicas.findMaxStaleness();
+      await until('it waits', () => clock.timers > 0);
+      clock.advance(STALENESS - 1);
+      await clock.endOfTurn();
       expect(over).toBe(false);
+      clock.advance(1);
       await waiting;
-      expect(performance.now() - started).toBeGreaterThanOrEqual(STALENESS);
       await new ReplicaBarrier(reader.replicas, new TestClock(NaN), STALENESS, true).wait();
     });
 
     it('is never shorter than this replica needs itself, whatever the database says', async () => {
       clock.databaseAhead += 61 * MINUTE;
       expect(await reader.replicas.findMaxStaleness()).toBe(0);
-      const started = performance.now();
-      await new ReplicaBarrier(reader.replicas, clock, 300, false).wait();
-      expect(performance.now() - started).toBeGreaterThanOrEqual(300);
+      let over = false;
+      const waiting = new ReplicaBarrier(reader.replicas, clock, 300, false).wait().then(() => (over = true));
+      await until('it waits', () => clock.timers > 0);
+      clock.advance(299);
+      await clock.endOfTurn();
+      expect(over).toBe(false);
+      clock.advance(1);
+      await waiting;
     });
 
     it('is not taken for over when nobody can say how long it is', async () => {

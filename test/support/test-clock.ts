@@ -104,11 +104,12 @@ export class TestClock extends Clock {
   /** The dialect of a database, its clock moved by this one. */
   dialect(type: SupportedDatabase): SqlDialect {
     const dialect: SqlDialect = sqlDialects[type];
+    const base = this.stoppedAt ?? dialect.now;
     const ahead = () => this.databaseAhead;
     return {
       ...dialect,
       get now() {
-        return `(${dialect.now} + ${ahead()})`;
+        return `(${base} + ${ahead()})`;
       },
     };
   }
