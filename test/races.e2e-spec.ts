@@ -281,10 +281,10 @@ describe.each(databases)('races, on $name', (database) => {
       const session = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} again` }) });
       clock.databaseAhead = DAY;
       return {
-        work: () => slow.liveness.requireAlive({ id: session.id }),
+        work: () => slow.liveness.judge({ id: session.id }),
         interloper: () => fast.repository.purge(999),
-        after: async ({ id }) => {
-          expect(id).toBe(session.id);
+        after: async (verdict) => {
+          expect(verdict).toEqual({ alive: session });
           expect((await fast.repository.check(dead.id))?.endedBy).toBe('backchannel');
         },
       };

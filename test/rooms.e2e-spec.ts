@@ -25,8 +25,8 @@ interface Import {
 
 function importsIn(house: string): Import[] {
   const folder = join(root, house);
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.ts') && !file.endsWith('spec.ts'),
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.ts') && !file.endsWith('spec.ts'),
   );
   return files.flatMap((file) => {
     const source = readFileSync(join(folder, file), 'utf8');

@@ -75,7 +75,7 @@ const mariadbServer: Server = {
     try {
       return await work(async (statement) => {
         const [rows] = await connection.query(statement);
-        return Array.isArray(rows) ? (rows) : [];
+        return Array.isArray(rows) ? rows : [];
       });
     } finally {
       await connection.end();

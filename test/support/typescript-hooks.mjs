@@ -31,7 +31,9 @@ export async function load(url, context, next) {
 
 async function compiled(filename) {
   const source = await readFile(filename, 'utf8');
-  const key = createHash('sha256').update(JSON.stringify([filename, source, options])).digest('hex');
+  const key = createHash('sha256')
+    .update(JSON.stringify([filename, source, options]))
+    .digest('hex');
   const file = join(cache, `${key}.js`);
   const known = await readFile(file, 'utf8').catch(() => undefined);
   if (known !== undefined) return known;

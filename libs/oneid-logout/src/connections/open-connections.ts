@@ -105,8 +105,8 @@ export class OpenConnections extends BackgroundJob {
 
   private async check(connection: Connection): Promise<void> {
     if (this.closed || !this.connections.has(connection)) return;
-    const ending = await this.liveness.findEnding(connection.session);
-    if (ending !== undefined) this.end(connection, ending);
+    const verdict = await this.liveness.judgeAgain(connection.session);
+    if ('reason' in verdict) this.end(connection, verdict.reason);
   }
 
   private get isOutOfSync(): boolean {

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { type MonoTypeOperatorFunction, Observable, takeUntil } from 'rxjs';
 import { Clock } from '../clock.js';
-import { type RejectionReason, SessionRejectedError, StoreUnavailableError } from '../oneid-logout.errors.js';
+import { type RejectionReason, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { openingOf, rememberOpening } from '../guard/context-request.js';
 import { SessionLiveness } from '../guard/liveness.js';
 import { type SessionFacts } from '../rule/session.js';
@@ -103,9 +103,9 @@ export class SessionConnections implements OnModuleDestroy {
     try {
       this.liveness.requireResolvers();
       if (opening === undefined) throw new TypeError(NO_REQUEST);
-      return await this.liveness.requireAlive(await this.liveness.resolveSession(opening));
+      const verdict = await this.liveness.judge(await this.liveness.resolveSession(opening));
+      return 'alive' in verdict ? verdict.alive : verdict.reason;
     } catch (error) {
-      if (error instanceof SessionRejectedError) return error.reason;
       if (error instanceof StoreUnavailableError) return 'out_of_sync';
       this.logger.error(`A socket could not be accepted: ${String(error)}`);
       return 'server_error';

@@ -1,10 +1,17 @@
 import { type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../clock.js';
-import { SessionRejectedError } from '../oneid-logout.errors.js';
+import { type RejectionReason } from '../oneid-logout.errors.js';
 import { type SessionFacts } from '../rule/session.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
+
+/** Why a session that once lived lives no more, or was never known. */
+export type Over = Exclude<RejectionReason, 'missing'>;
+
+/** The session, if it is alive; otherwise the reason why a guard rejects it. */
+export type Verdict<Reason extends RejectionReason = RejectionReason> =
+  { readonly alive: SessionFacts } | { readonly reason: Reason };
 
 /**
  * Decides whether the session that a request carries is alive. The option `liveness` decides whether the database or
@@ -43,82 +50,70 @@ export class SessionLiveness {
   }
 
   /**
+   * Judges the session that a request carries.
+   *
+   * @param carried from {@link resolveSession}
+   * @throws {StoreUnavailableError} 503
+   */
+  async judge(carried: CarriedSession | undefined): Promise<Verdict> {
+    if (carried === undefined) return { reason: 'missing' };
+    return 'id' in carried ? this.judgeId(carried.id) : this.judgeClaims(carried.claims);
+  }
+
+  /**
+   * Judges a session again that {@link judge} has found alive before.
+   *
+   * @throws {StoreUnavailableError} 503
+   */
+  async judgeAgain(session: SessionFacts): Promise<Verdict<Over>> {
+    const { id, expiresAt = Infinity } = session;
+    if (id !== undefined) return this.judgeId(id);
+    if ((await this.checks.findLogout(session)) !== undefined) return { reason: 'logged_out' };
+    return this.clock.now() >= expiresAt ? { reason: 'expired' } : { alive: session };
+  }
+
+  /**
    * Returns the session if it is alive, otherwise undefined.
    *
    * @throws {StoreUnavailableError} 503
    */
   async findAlive(carried: CarriedSession): Promise<SessionFacts | undefined> {
-    try {
-      return await this.requireAlive(carried);
-    } catch (error) {
-      if (error instanceof SessionRejectedError) return undefined;
-      throw error;
-    }
+    const verdict = await this.judge(carried);
+    return 'alive' in verdict ? verdict.alive : undefined;
   }
 
-  /**
-   * @throws {SessionRejectedError} 401 with a `reason`
-   * @throws {StoreUnavailableError} 503
-   */
-  async requireAlive(carried: CarriedSession | undefined): Promise<SessionFacts> {
-    if (carried === undefined) throw new SessionRejectedError('missing');
-    return 'id' in carried ? this.requireSession(carried.id) : this.requireClaims(carried.claims);
-  }
-
-  /**
-   * Returns the reason why a session is over; undefined while it lives. A guard has found it alive before.
-   *
-   * @throws {StoreUnavailableError} 503
-   */
-  async findEnding(session: SessionFacts): Promise<'logged_out' | 'expired' | 'unknown' | undefined> {
-    const { id, expiresAt = Infinity } = session;
-    if (id === undefined) {
-      if ((await this.checks.findLogout(session)) !== undefined) return 'logged_out';
-      return this.clock.now() >= expiresAt ? 'expired' : undefined;
-    }
-    try {
-      await this.requireSession(id);
-      return undefined;
-    } catch (error) {
-      if (error instanceof SessionRejectedError && error.reason !== 'missing') return error.reason;
-      throw error;
-    }
-  }
-
-  private async requireSession(id: string): Promise<SessionFacts> {
+  private async judgeId(id: string): Promise<Verdict<Over>> {
     const checked = await this.checks.check(id);
     const ours = checked && this.settings.isConfiguredClient(checked.session.issuer, checked.session.clientId);
-    if (checked === undefined || !ours) throw new SessionRejectedError('unknown');
-    if (checked.endedBy !== undefined) throw new SessionRejectedError('logged_out');
-    if (checked.expired) throw new SessionRejectedError('expired');
-    return checked.session;
+    if (checked === undefined || !ours) return { reason: 'unknown' };
+    if (checked.endedBy !== undefined) return { reason: 'logged_out' };
+    return checked.expired ? { reason: 'expired' } : { alive: checked.session };
   }
 
   /**
    * For an API that never saw the sign-in. The session is alive until a logout matches or the login is too old. The
    * token's `iat` serves as `issuedAt` and as `registeredAt`.
    */
-  private async requireClaims(claims: TokenClaims): Promise<SessionFacts> {
+  private async judgeClaims(claims: TokenClaims): Promise<Verdict<Over>> {
     const { iss, sub, exp, auth_time: authTime } = claims;
     const sid = isSid(claims.sid) ? claims.sid : undefined;
     const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : undefined;
     if (typeof iss !== 'string' || typeof sub !== 'string' || iat === undefined || !Number.isSafeInteger(iat * 1000)) {
-      throw new SessionRejectedError('unknown');
+      return { reason: 'unknown' };
     }
     const scope = this.settings.logoutScopeOf(iss);
-    if (scope === undefined || (claims.sid !== undefined && sid === undefined))
-      throw new SessionRejectedError('unknown');
+    if (scope === undefined || (claims.sid !== undefined && sid === undefined)) return { reason: 'unknown' };
     // OneID's logout names only the sid: a token without sid needs the scope "user", and its user must have a
     // registered sign-in, because the sign-in connects the sid with the user
     const findable = sid !== undefined || (scope === 'user' && (await this.checks.knowsUser(iss, sub)));
     if (!findable) {
       this.warnOfMissingSid();
-      throw new SessionRejectedError('unknown');
+      return { reason: 'unknown' };
     }
     // refuse an older login: its logout may be purged already; the age of a refreshed token counts from its login
     const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
     const lastMoment = (since + this.settings.maxSessionLifetime) * 1000;
-    if (lastMoment <= this.clock.now()) throw new SessionRejectedError('expired');
+    if (lastMoment <= this.clock.now()) return { reason: 'expired' };
     const facts: SessionFacts = {
       issuer: iss,
       sub,
@@ -128,8 +123,7 @@ export class SessionLiveness {
       expiresAt: typeof exp === 'number' ? Math.min(exp * 1000, lastMoment) : lastMoment,
       ...(sid !== undefined && { sid }),
     };
-    if ((await this.checks.findLogout(facts)) !== undefined) throw new SessionRejectedError('logged_out');
-    return facts;
+    return (await this.checks.findLogout(facts)) === undefined ? { alive: facts } : { reason: 'logged_out' };
   }
 
   private warnOfMissingSid(): void {

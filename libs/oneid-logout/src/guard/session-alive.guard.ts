@@ -3,18 +3,17 @@ import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { OneIdLogoutError, SessionRejectedError, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { errorFor } from './context-error.js';
 import { isAccepted, operationOf, requestOf } from './context-request.js';
-import { SessionLiveness } from './liveness.js';
-import { type SessionFacts } from '../rule/session.js';
+import { SessionLiveness, type Verdict } from './liveness.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
 import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
 
 /** The `Retry-After` header of a 503, seconds: the client should then send its request again. */
 const RETRY_AFTER = '5';
 
-/** The session that a request carries, and the result of its check. */
-interface Check {
+/** The session that a request carries, and the verdict on it. */
+interface Judged {
   readonly carried: CarriedSession | undefined;
-  readonly alive: SessionFacts | SessionRejectedError;
+  readonly verdict: Verdict;
 }
 
 /**
@@ -35,7 +34,7 @@ interface Check {
 @Injectable()
 export class SessionAliveGuard implements CanActivate {
   private warnedOfUnaccepted = false;
-  private readonly operations = new WeakMap<object, { request: SessionRequest; check: Promise<Check> }>();
+  private readonly operations = new WeakMap<object, { request: SessionRequest; judged: Promise<Judged> }>();
 
   constructor(
     private readonly liveness: SessionLiveness,
@@ -70,9 +69,9 @@ export class SessionAliveGuard implements CanActivate {
   ): Promise<boolean> {
     const request = this.getRequest(context);
     this.warnOfUnaccepted(context);
-    const { carried, alive } = await this.checkOnce(context, request);
-    if (!(alive instanceof SessionRejectedError)) {
-      rememberSession(request, alive);
+    const { carried, verdict } = await this.judgeOnce(context, request);
+    if ('alive' in verdict) {
+      rememberSession(request, verdict.alive);
       return true;
     }
     if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) {
@@ -81,7 +80,7 @@ export class SessionAliveGuard implements CanActivate {
       return true;
     }
     this.challenge(context, request, carried);
-    throw alive;
+    throw new SessionRejectedError(verdict.reason);
   }
 
   /** Without `accept()`, a socket.io gateway seems to work, but its sockets stay open when the session is over. */
@@ -96,24 +95,19 @@ export class SessionAliveGuard implements CanActivate {
   }
 
   /** GraphQL calls the guard for every guarded field: one check serves the whole operation. */
-  private checkOnce(context: ExecutionContext, request: SessionRequest): Promise<Check> {
+  private judgeOnce(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
     const operation = operationOf(context);
-    if (operation === undefined) return this.check(context, request);
+    if (operation === undefined) return this.judge(context, request);
     const known = this.operations.get(operation);
-    if (known?.request === request) return known.check;
-    const check = this.check(context, request);
-    this.operations.set(operation, { request, check });
-    return check;
+    if (known?.request === request) return known.judged;
+    const judged = this.judge(context, request);
+    this.operations.set(operation, { request, judged });
+    return judged;
   }
 
-  private async check(context: ExecutionContext, request: SessionRequest): Promise<Check> {
+  private async judge(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
     const carried = await this.liveness.resolveSession(request, context);
-    try {
-      return { carried, alive: await this.liveness.requireAlive(carried) };
-    } catch (error) {
-      if (error instanceof SessionRejectedError) return { carried, alive: error };
-      throw error;
-    }
+    return { carried, verdict: await this.liveness.judge(carried) };
   }
 
   /** RFC 6750 §3: the `WWW-Authenticate` header tells a bearer client that its token is no longer valid. */
