@@ -11,7 +11,7 @@ import { Clock } from '../libs/oneid-logout/src/clock.js';
 import { Random } from '../libs/oneid-logout/src/random.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { SessionEvents } from '../libs/oneid-logout/src/sessions/session-events.js';
+import { LogoutBus } from '../libs/oneid-logout/src/sessions/logout-bus.js';
 import { PURGE_BATCH } from '../libs/oneid-logout/src/store/session-purge.js';
 import { PurgeProgress } from '../libs/oneid-logout/src/store/purge-progress.js';
 import { UncertainLogouts } from '../libs/oneid-logout/src/sessions/uncertain-logouts.js';
@@ -58,7 +58,7 @@ class Subject {
     this.repository = new SessionRepository(database, { logoutRetention: 32 * DAY, storesTokens: true });
     const [clock, random] = [new Clock(), new Random()];
     const uncertain = new UncertainLogouts(this.repository, clock, random);
-    this.recorder = new LogoutRecorder(this.repository, new SessionEvents(), uncertain, clock, random);
+    this.recorder = new LogoutRecorder(this.repository, new LogoutBus(), uncertain, clock, random);
   }
 
   async run(kind: Work): Promise<void> {

@@ -27,7 +27,7 @@ class Replica {
     { maxStaleness = STALENESS, allowDuringOutage = 0, max = 1000 } = {},
   ) {
     this.replicas = new ReplicaRepository(store.database);
-    this.follower = new LogoutFollower(store.repository, this.replicas, store.events, clock, new Random(), {
+    this.follower = new LogoutFollower(store.repository, this.replicas, store.bus, clock, new Random(), {
       answers: true,
       ...{ maxStaleness, allowDuringOutage, retention: 10 * MINUTE + allowDuringOutage },
     });

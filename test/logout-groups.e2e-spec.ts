@@ -145,7 +145,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
       ids.push((await store.registry.register({ idToken })).id);
     }
     const published: string[] = [];
-    const subscription = store.events.recorded.subscribe((logouts) => {
+    const subscription = store.bus.recorded.subscribe((logouts) => {
       for (const { target } of logouts) published.push(target);
     });
     const tokens = numbers(10).map((n) => store.logout({ sid: `sid-${n}` }));

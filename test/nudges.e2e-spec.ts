@@ -73,7 +73,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     stores.push(store);
     const settings = { answers: true, maxStaleness: STALENESS, allowDuringOutage: 0, retention: 600_000 };
     const follower = new LogoutFollower(
-      ...([store.repository, new ReplicaRepository(store.database), store.events, clock, new Random()] as const),
+      ...([store.repository, new ReplicaRepository(store.database), store.bus, clock, new Random()] as const),
       ...([settings, await nudges(store)] as const),
     );
     followers.push(follower);

@@ -23,13 +23,13 @@ class Replica {
     readonly store: SessionStore,
     clock: TestClock,
   ) {
-    const { repository, database, events, liveness } = store;
+    const { repository, database, bus, liveness } = store;
     const random = new Random();
     const settings = { answers: false, maxStaleness: 10 * MINUTE, allowDuringOutage: 0, retention: MINUTE };
     this.follower = new LogoutFollower(
-      ...([repository, new ReplicaRepository(database), events, clock, random, settings] as const),
+      ...([repository, new ReplicaRepository(database), bus, clock, random, settings] as const),
     );
-    this.open = new OpenConnections(events, this.follower, liveness, clock, random, MAX_STALENESS);
+    this.open = new OpenConnections(bus, this.follower, liveness, clock, random, MAX_STALENESS);
     this.connections = new SessionConnections(liveness, this.open, clock);
   }
 

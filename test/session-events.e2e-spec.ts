@@ -96,7 +96,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       const result = await run(sql, parameters);
       // a follower may see what is committed before the statement's answer is here
       if (sql.startsWith('INSERT')) {
-        store.events.publishFound((await store.repository.findChanges('nobody', 0)).logouts);
+        store.bus.publishFound((await store.repository.findChanges('nobody', 0)).logouts);
         toldFirst = [...events];
       }
       return result;
@@ -117,7 +117,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
   it('BC-15: a sign-in refused after its logout says that a refresh token waits to be revoked', async () => {
     const dues: unknown[] = [];
     await store.recorder.backchannel(store.logout({ sid: 'over' }));
-    const subscription = store.events.tokensDue.subscribe((due) => dues.push(due));
+    const subscription = store.bus.tokensDue.subscribe((due) => dues.push(due));
     const idToken = store.idToken({ sid: 'over', sub: 'late' });
     await expect(store.registry.register({ idToken, refreshToken: 'r' })).rejects.toMatchObject({
       code: 'session_ended',
@@ -162,7 +162,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     const other = await SessionStore.open(testDatabase, { clock });
     let completed = false;
     other.events.logouts.subscribe({ complete: () => (completed = true) });
-    other.events.onModuleDestroy();
+    other.bus.onModuleDestroy();
     expect(completed).toBe(true);
     await other.close();
   });

@@ -135,8 +135,7 @@ abstract class Command implements Step {
       if (expected.length === 0 && over !== true) expected.push('alive');
       if (expected.length === 0 || over === 'perhaps') expected.push('expired');
       if (model.mayBeGone(signIn)) expected.push('unknown');
-      if (!expected.includes(verdict))
-        throw new Error(`${signIn.login} is ${verdict}, not ${expected.join(' or ')}`);
+      if (!expected.includes(verdict)) throw new Error(`${signIn.login} is ${verdict}, not ${expected.join(' or ')}`);
     }
   }
 

@@ -3,16 +3,11 @@ import 'reflect-metadata';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import {
-  OneIdLogoutModule,
-  type OneIdLogoutOptions,
-  SessionEvents,
-  SessionLiveness,
-  sessionFromCookie,
-} from 'nestjs-oneid-logout';
+import { OneIdLogoutModule, type OneIdLogoutOptions, SessionLiveness, sessionFromCookie } from 'nestjs-oneid-logout';
 import pg from 'pg';
 import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { LogoutBus } from '../../libs/oneid-logout/src/sessions/logout-bus.js';
 import { answerQuestions, settings } from './questions.js';
 
 export interface ReplicaSettings {
@@ -30,7 +25,7 @@ const app = await NestFactory.create(ReplicaModule, { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
 const liveness = app.get(SessionLiveness);
 const recorder = app.get(LogoutRecorder, { strict: false });
-const events = app.get(SessionEvents);
+const bus = app.get(LogoutBus, { strict: false });
 const client = new pg.Client(url);
 await client.connect();
 await client.query('LISTEN bare');
@@ -51,7 +46,7 @@ answerQuestions(await app.getUrl(), {
   /** When the logout was committed, as far as this replica could know. */
   logOut: async (logout) => {
     let committed = NaN;
-    const subscription = events.recorded.subscribe(() => (committed = now()));
+    const subscription = bus.recorded.subscribe(() => (committed = now()));
     await recorder.backchannel(logout as VerifiedLogoutToken);
     subscription.unsubscribe();
     await delay(QUIET);

@@ -11,6 +11,7 @@ import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/l
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { StoreUnavailableError } from '../../libs/oneid-logout/src/oneid-logout.errors.js';
+import { LogoutBus } from '../../libs/oneid-logout/src/sessions/logout-bus.js';
 import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';
 import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';
 import { SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
@@ -50,7 +51,8 @@ export class SessionStore {
   readonly repository: SessionRepository;
   readonly tokens: TokenRepository;
   readonly vault: TokenVault;
-  readonly events = new SessionEvents();
+  readonly bus = new LogoutBus();
+  readonly events = new SessionEvents(this.bus);
   readonly uncertain: UncertainLogouts;
   readonly recorder: LogoutRecorder;
   readonly registry: SessionRegistry;
@@ -74,7 +76,7 @@ export class SessionStore {
     this.tokens = new TokenRepository(database);
     this.vault = new TokenVault(this.tokens, secrets);
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
-    this.recorder = new LogoutRecorder(this.repository, this.events, this.uncertain, clock, random);
+    this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random);
     this.liveness = new SessionLiveness(this.repository, settings, clock);
     this.registry = new SessionRegistry(
       new TrustingVerifier(scope),
@@ -82,7 +84,7 @@ export class SessionStore {
       this.tokens,
       this.vault,
       this.recorder,
-      this.events,
+      this.bus,
       clock,
       random,
       lifetime,

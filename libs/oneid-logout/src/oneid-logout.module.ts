@@ -47,6 +47,7 @@ import { SessionAliveGuard } from './guard/session-alive.guard.js';
 import { SESSION_LOOKUP, type SessionLookup } from './guard/session-lookup.js';
 import { DatabaseConnector } from './database/database-connector.js';
 import { SessionDatabase } from './database/session-database.js';
+import { LogoutBus } from './sessions/logout-bus.js';
 import { SessionEvents } from './sessions/session-events.js';
 import { SessionPurge } from './store/session-purge.js';
 import { SessionRegistry } from './sessions/session-registry.js';
@@ -187,7 +188,7 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: LogoutFollower,
       inject: [
-        ...[SessionRepository, ReplicaRepository, SessionEvents, Clock, Random, RESOLVED_OPTIONS],
+        ...[SessionRepository, ReplicaRepository, LogoutBus, Clock, Random, RESOLVED_OPTIONS],
         { token: LOGOUT_NUDGES, optional: true },
       ],
       useFactory: followerOf,
@@ -199,7 +200,7 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     {
       provide: OpenConnections,
-      inject: [SessionEvents, LogoutFollower, SessionLiveness, Clock, Random, RESOLVED_OPTIONS],
+      inject: [LogoutBus, LogoutFollower, SessionLiveness, Clock, Random, RESOLVED_OPTIONS],
       useFactory: openConnectionsOf,
     },
     BackchannelLogout,
@@ -213,6 +214,7 @@ const DAY = 24 * 60 * 60 * 1000;
     LogoutRecorder,
     SessionAliveGuard,
     SessionConnections,
+    LogoutBus,
     SessionEvents,
     SessionLiveness,
     SessionPurge,
@@ -230,7 +232,7 @@ export class OneIdLogoutModule
   constructor(
     private readonly modules: ModulesContainer,
     private readonly database: SessionDatabase,
-    private readonly events: SessionEvents,
+    private readonly bus: LogoutBus,
     private readonly purge: SessionPurge,
     private readonly revoker: RefreshTokenRevoker,
     private readonly parserErrors: ParserErrors,
@@ -260,13 +262,13 @@ export class OneIdLogoutModule
     this.notice.announce(this.path);
     if (this.options.liveness !== 'strict') await this.follower.open();
     // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber
-    else this.events.watched.subscribe(() => void this.follower.open());
+    else this.bus.appWatches.subscribe(() => void this.follower.open());
     this.purge.start();
     this.uncertain.start();
     this.warn();
     // also without secrets: revocations that became due while the app had secrets must not stay due for ever
     this.revoker.start();
-    this.events.tokensDue.subscribe(() => void this.revoker.wake());
+    this.bus.tokensDue.subscribe(() => void this.revoker.wake());
     void this.revoker.wake();
   }
 
@@ -360,7 +362,7 @@ function nudgesOf(
 function followerOf(
   repository: SessionRepository,
   replicas: ReplicaRepository,
-  events: SessionEvents,
+  bus: LogoutBus,
   clock: Clock,
   random: Random,
   { liveness }: ResolvedOptions,
@@ -370,7 +372,7 @@ function followerOf(
   const { maxStaleness, allowDuringOutage } = answers ? liveness : FOLLOWED_BY_CONNECTIONS;
   const retention = SESSION_RETENTION + allowDuringOutage;
   const settings = { answers, maxStaleness, allowDuringOutage, retention };
-  return new LogoutFollower(repository, replicas, events, clock, random, settings, nudges);
+  return new LogoutFollower(repository, replicas, bus, clock, random, settings, nudges);
 }
 
 function checksOf(
@@ -384,21 +386,14 @@ function checksOf(
 }
 
 function openConnectionsOf(
-  events: SessionEvents,
+  bus: LogoutBus,
   follower: LogoutFollower,
   liveness: SessionLiveness,
   clock: Clock,
   random: Random,
   { liveness: mode, maxConnectionStaleness }: ResolvedOptions,
 ): OpenConnections {
-  return new OpenConnections(
-    events,
-    follower,
-    liveness,
-    clock,
-    random,
-    Math.max(maxConnectionStaleness, boundOf(mode)),
-  );
+  return new OpenConnections(bus, follower, liveness, clock, random, Math.max(maxConnectionStaleness, boundOf(mode)));
 }
 
 function isRegistration(metatype: Type): boolean {

@@ -6,7 +6,7 @@ import { type LogoutFollower } from '../replicas/logout-follower.js';
 import { type SessionLiveness } from '../guard/liveness.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
-import { type SessionEvents } from '../sessions/session-events.js';
+import { type LogoutBus } from '../sessions/logout-bus.js';
 
 /** Why the library closes the sockets and streams of a session. */
 export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync' | 'shutting_down';
@@ -31,7 +31,7 @@ export class OpenConnections extends BackgroundJob {
   private checking = false;
 
   constructor(
-    private readonly events: SessionEvents,
+    private readonly bus: LogoutBus,
     private readonly follower: LogoutFollower,
     private readonly liveness: SessionLiveness,
     clock: Clock,
@@ -116,7 +116,7 @@ export class OpenConnections extends BackgroundJob {
   private begin(): void {
     if (this.started) return;
     this.started = true;
-    this.events.published.subscribe((logout) => {
+    this.bus.published.subscribe((logout) => {
       this.endAll(logout);
     });
     this.start();

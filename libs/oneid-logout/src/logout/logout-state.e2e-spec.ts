@@ -3,7 +3,7 @@ import { Clock } from '../clock.js';
 import { Random } from '../random.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionDatabase } from '../database/session-database.js';
-import { SessionEvents } from '../sessions/session-events.js';
+import { LogoutBus } from '../sessions/logout-bus.js';
 import { UncertainLogouts } from '../sessions/uncertain-logouts.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { type LogoutState, LogoutStates } from './logout-state.js';
@@ -21,7 +21,7 @@ describe('LogoutStates', () => {
     const [clock, random] = [new Clock(), new Random()];
     states = new LogoutStates(repository, random);
     const uncertain = new UncertainLogouts(repository, clock, random);
-    recorder = new LogoutRecorder(repository, new SessionEvents(), uncertain, clock, random);
+    recorder = new LogoutRecorder(repository, new LogoutBus(), uncertain, clock, random);
   });
   afterAll(() => database.close());
 

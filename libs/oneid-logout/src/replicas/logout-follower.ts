@@ -9,7 +9,7 @@ import { MAX_LATENESS } from '../sessions/uncertain-logouts.js';
 import { type SessionRepository } from '../store/session.repository.js';
 import { RecentLogouts } from './recent-logouts.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
-import { type SessionEvents } from '../sessions/session-events.js';
+import { type LogoutBus } from '../sessions/logout-bus.js';
 
 /**
  * Milliseconds that the database's clock may drift from ours between two looks, and that one look may take. Beyond
@@ -63,7 +63,7 @@ export class LogoutFollower extends BackgroundJob {
   constructor(
     private readonly repository: SessionRepository,
     private readonly replicas: ReplicaRepository,
-    private readonly events: SessionEvents,
+    private readonly bus: LogoutBus,
     clock: Clock,
     random: Random,
     private readonly settings: FollowerSettings,
@@ -98,13 +98,13 @@ export class LogoutFollower extends BackgroundJob {
 
   /** Adds this process's own logouts to memory without waiting for a look, and nudges the other replicas. */
   listen(): void {
-    this.events.recorded.subscribe((logouts) => {
+    this.bus.recorded.subscribe((logouts) => {
       const changedAt = this.databaseNow();
       if (changedAt === undefined) return;
       for (const logout of logouts) this.recent.add({ ...logout, changedAt });
     });
     const { nudges } = this;
-    if (nudges !== undefined) this.events.recorded.subscribe(oneAtATime(() => nudges.send()));
+    if (nudges !== undefined) this.bus.recorded.subscribe(oneAtATime(() => nudges.send()));
   }
 
   /** Stops answering from memory, then withdraws this replica, so OneID's 200 no longer waits for it. */
@@ -226,6 +226,6 @@ export class LogoutFollower extends BackgroundJob {
     if (this.toldOfFailure) this.logger.log("Other replicas' logouts are followed again.");
     this.toldOfFailure = false;
     this.last = { began, now };
-    this.events.publishFound(news);
+    this.bus.publishFound(news);
   }
 }

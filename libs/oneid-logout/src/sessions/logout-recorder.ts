@@ -5,7 +5,7 @@ import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
-import { SessionEvents } from './session-events.js';
+import { LogoutBus } from './logout-bus.js';
 import { MAX_LATENESS, UncertainLogouts } from './uncertain-logouts.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { digest, targetOf, type TargetKind } from '../rule/targets.js';
@@ -22,7 +22,7 @@ export class LogoutRecorder {
 
   constructor(
     private readonly repository: SessionRepository,
-    private readonly events: SessionEvents,
+    private readonly bus: LogoutBus,
     private readonly uncertain: UncertainLogouts,
     private readonly clock: Clock,
     private readonly random: Random,
@@ -160,7 +160,7 @@ export class LogoutRecorder {
   private async record(facts: readonly NewLogout[]): Promise<number> {
     const { sent, recorded } = await this.insert(facts);
     if (recorded > 0) {
-      this.events.publish(
+      this.bus.publishOwn(
         facts.map(({ id, channel, target, bound }) => ({
           ...{ id, channel, target },
           ...(typeof bound === 'number' && { issuedUntil: bound }),
@@ -183,7 +183,7 @@ export class LogoutRecorder {
     if (isNew) {
       // the logout is recorded: without its bound, the event ends too many sessions here rather than too few
       const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
-      this.events.publish([{ id, channel, target, registeredUntil }]);
+      this.bus.publishOwn([{ id, channel, target, registeredUntil }]);
     }
     await this.restampUntilTimely([id], inTime);
   }

@@ -5,7 +5,7 @@ import { InvalidIdTokenError, SessionEndedError, SessionRejectedError } from '..
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { LogoutRecorder } from './logout-recorder.js';
 import { type ListedSession, type Session } from '../rule/session.js';
-import { SessionEvents } from './session-events.js';
+import { LogoutBus } from './logout-bus.js';
 import { storedLabel } from './session-label.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { SessionSettings } from './session-settings.js';
@@ -53,7 +53,7 @@ export class SessionRegistry {
     private readonly tokens: TokenRepository,
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
-    private readonly events: SessionEvents,
+    private readonly bus: LogoutBus,
     private readonly clock: Clock,
     private readonly random: Random,
     private readonly settings: SessionSettings,
@@ -173,7 +173,7 @@ export class SessionRegistry {
       if (signIn !== undefined) await this.endUser(signIn);
       if (this.vault.storesTokens) {
         await this.tokens.makeDue(session);
-        this.events.publishTokensDue();
+        this.bus.publishTokensDue();
       }
       throw new SessionEndedError();
     }
