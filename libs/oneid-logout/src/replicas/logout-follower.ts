@@ -45,18 +45,39 @@ export interface FollowerSettings {
   readonly retention: number;
 }
 
+/** A successful look at the database. */
+interface Look {
+  readonly began: Moment;
+  /** The database's clock that it read, milliseconds. */
+  readonly now: number;
+}
+
+/**
+ * What the follower is doing:
+ *
+ * - `idle`: {@link LogoutFollower.open} was not called, and no look was made.
+ * - `starting`: it was opened, and its first look has not ended.
+ * - `following`: its last look succeeded. Memory may answer while that look is fresh and the replica is declared.
+ * - `failing`: its last look failed. Memory may answer only as far as `allowDuringOutage` permits. After the next
+ *   successful look, nothing that was read before may be used any more.
+ * - `closed`: memory never answers again.
+ */
+type State =
+  | { readonly mode: 'idle' }
+  | { readonly mode: 'starting'; readonly since: Moment }
+  | { readonly mode: 'following'; readonly lastLook: Look }
+  | { readonly mode: 'failing'; readonly since: Moment; readonly lastLook: Look | undefined }
+  | { readonly mode: 'closed' };
+
 /** Keeps the recent logouts of all replicas in memory, and knows the age of this knowledge. */
 export class LogoutFollower extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   private readonly recent = new RecentLogouts();
   private readonly id: string;
-  /** The last successful look: when it began, and the database's clock that it read (milliseconds). */
-  private last: { readonly began: Moment; readonly now: number } | undefined;
+  private state: State = { mode: 'idle' };
+  /** When the replica last declared its staleness; undefined while it must declare it again. */
   private declared: Moment | undefined;
   private opening: Promise<void> | undefined;
-  private opened: Moment | undefined;
-  private failed = true;
-  private toldOfFailure = false;
   /** Grows when the follower may have missed a logout; sessions read in an older generation must not be used. */
   private currentGeneration = 0;
 
@@ -83,7 +104,7 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   private async begin(): Promise<void> {
-    this.opened = this.clock.moment();
+    if (this.state.mode === 'idle') this.state = { mode: 'starting', since: this.clock.moment() };
     this.listen();
     await this.wake();
     if (this.stopping) return;
@@ -109,13 +130,10 @@ export class LogoutFollower extends BackgroundJob {
 
   /** Stops answering from memory, then withdraws this replica, so OneID's 200 no longer waits for it. */
   async close(): Promise<void> {
-    this.last = undefined;
-    this.declared = undefined;
+    this.state = { mode: 'closed' };
     const silent = this.nudges?.close();
+    // a look that is under way may still declare this replica, so withdraw it after that look
     await this.stop();
-    // a look that was under way may have set both again
-    this.last = undefined;
-    this.declared = undefined;
     if (this.settings.answers) await this.replicas.withdraw(this.id).catch(() => undefined);
     await silent;
   }
@@ -131,20 +149,23 @@ export class LogoutFollower extends BackgroundJob {
    *   replica is not declared
    */
   get fresh(): number | undefined {
-    if (this.last === undefined || this.failed || !this.isDeclared) return undefined;
-    return this.clock.ageOf(this.last.began) > this.settings.maxStaleness ? undefined : this.currentGeneration;
+    if (this.state.mode !== 'following' || !this.isDeclared) return undefined;
+    const staleness = this.clock.ageOf(this.state.lastLook.began);
+    return staleness > this.settings.maxStaleness ? undefined : this.currentGeneration;
   }
 
   /** The current generation, while the last successful look is at most `maxStaleness` + `allowDuringOutage` old. */
   get freshEnoughInOutage(): number | undefined {
     const { maxStaleness, allowDuringOutage } = this.settings;
-    if (this.last === undefined || allowDuringOutage === 0) return undefined;
-    return this.clock.ageOf(this.last.began) <= maxStaleness + allowDuringOutage ? this.currentGeneration : undefined;
+    const { lastLook } = this;
+    if (lastLook === undefined || allowDuringOutage === 0) return undefined;
+    return this.clock.ageOf(lastLook.began) <= maxStaleness + allowDuringOutage ? this.currentGeneration : undefined;
   }
 
   /** Whether this replica has declared its staleness recently, so that OneID's 200 waits for it. */
   get isDeclared(): boolean {
-    return this.declared !== undefined && this.clock.ageOf(this.declared) <= DECLARED_LONG_AGO;
+    if (this.declared === undefined || this.state.mode === 'closed') return false;
+    return this.clock.ageOf(this.declared) <= DECLARED_LONG_AGO;
   }
 
   /** Changes when the follower may have missed a logout. */
@@ -157,9 +178,13 @@ export class LogoutFollower extends BackgroundJob {
     return this.settings.answers && this.fresh !== undefined;
   }
 
-  /** Milliseconds since the last successful look began; since `open()` before the first; undefined before `open()`. */
+  /**
+   * Milliseconds since the last successful look began; before the first one, since the follower started or first failed.
+   * Undefined while it is idle or closed.
+   */
   get stalenessMs(): number | undefined {
-    const seen = this.last?.began ?? this.opened;
+    const { state } = this;
+    const seen = this.lastLook?.began ?? ('since' in state ? state.since : undefined);
     return seen && this.clock.ageOf(seen);
   }
 
@@ -173,7 +198,7 @@ export class LogoutFollower extends BackgroundJob {
    * look began. The estimate may be slightly ahead. Undefined before the first successful look.
    */
   databaseNow(): number | undefined {
-    return this.last && this.last.now + this.clock.ageOf(this.last.began);
+    return this.lastLook && this.lastLook.now + this.clock.ageOf(this.lastLook.began);
   }
 
   /** Reads the new logouts from the database now. Resolves also when the look fails. */
@@ -181,19 +206,23 @@ export class LogoutFollower extends BackgroundJob {
     const began = this.clock.moment();
     try {
       await this.declare(began);
-      const since = this.last ?? (await this.repository.findChanges(this.id));
+      const since = this.lastLook ?? (await this.repository.findChanges(this.id));
       this.take(await this.repository.findChanges(this.id, since.now - OVERLAP), began);
     } catch (error) {
-      this.tellOfFailure(error);
-      this.failed = true;
-      // after a failover, the new database may not have our declaration
-      this.declared = undefined;
+      this.fail(error, began);
     }
   }
 
-  private tellOfFailure(error: unknown): void {
-    if (this.toldOfFailure) return;
-    this.toldOfFailure = true;
+  private get lastLook(): Look | undefined {
+    return 'lastLook' in this.state ? this.state.lastLook : undefined;
+  }
+
+  private fail(error: unknown, began: Moment): void {
+    // after a failover, the new database may not have our declaration
+    this.declared = undefined;
+    const { state } = this;
+    if (state.mode === 'failing' || state.mode === 'closed') return;
+    this.state = { mode: 'failing', since: 'since' in state ? state.since : began, lastLook: this.lastLook };
     const meanwhile = this.settings.answers
       ? 'every request asks the database'
       : 'sockets and streams are closed if this goes on';
@@ -209,12 +238,13 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   private take({ now, declared, logouts }: LogoutChanges, began: Moment): void {
+    if (this.state.mode === 'closed') return;
     const expected = this.databaseNow();
     const took = this.clock.ageOf(began);
     const stepped = expected === undefined || took > CLOCK_STEP || Math.abs(now - expected) > CLOCK_STEP + took;
     // without our declaration, this may be another database, for example after a failover
     const unknown = this.settings.answers && !declared;
-    if (stepped || unknown || this.failed) {
+    if (stepped || unknown || this.state.mode !== 'following') {
       this.currentGeneration += 1;
       this.recent.clear();
     }
@@ -222,10 +252,8 @@ export class LogoutFollower extends BackgroundJob {
     if ((stepped && expected !== undefined) || unknown) this.declared = undefined;
     const news = logouts.filter((logout) => this.recent.add(logout));
     this.recent.forget(now - this.settings.retention - OVERLAP);
-    this.failed = false;
-    if (this.toldOfFailure) this.logger.log("Other replicas' logouts are followed again.");
-    this.toldOfFailure = false;
-    this.last = { began, now };
+    if (this.state.mode === 'failing') this.logger.log("Other replicas' logouts are followed again.");
+    this.state = { mode: 'following', lastLook: { began, now } };
     this.bus.publishFound(news);
   }
 }
