@@ -1,13 +1,13 @@
 import { Logger } from '@nestjs/common';
 import { type Clock, type Timer } from './clock.js';
+import { OneAtATime } from './one-at-a-time.js';
 import { type Random } from './random.js';
 
 /** Work outside the requests. It runs when woken and at an interval, one run at a time. Failures are only logged. */
 export abstract class BackgroundJob {
   private timer: Timer | undefined;
-  private running: Promise<void> | undefined;
-  private wokenMeanwhile = false;
   private stopped = false;
+  private readonly queue = new OneAtATime(() => this.workOrLog());
 
   /** @param intervalMs between two runs */
   protected constructor(
@@ -26,7 +26,7 @@ export abstract class BackgroundJob {
 
   /** The current run; undefined when the job is idle. */
   get run(): Promise<void> | undefined {
-    return this.running;
+    return this.queue.run;
   }
 
   start(): void {
@@ -36,31 +36,23 @@ export abstract class BackgroundJob {
   }
 
   /** Runs now, or once more after the current run. Resolves when no run is left; after {@link stop} it does not run. */
-  async wake(): Promise<void> {
-    if (this.stopped) return;
-    this.wokenMeanwhile = true;
-    this.running ??= this.runUntilQuiet();
-    await this.running;
+  wake(): Promise<void> {
+    return this.queue.ask();
   }
 
   /** Lets the current run finish and starts no new run. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.timer?.cancel();
-    await this.running;
+    await this.queue.close();
   }
 
-  private async runUntilQuiet(): Promise<void> {
-    while (this.wokenMeanwhile && !this.stopped) {
-      this.wokenMeanwhile = false;
-      try {
-        await this.work();
-      } catch (error) {
-        const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-        new Logger('OneIdLogout').error(`The ${this.description} failed, it will be tried again: ${reason}`);
-      }
+  private async workOrLog(): Promise<void> {
+    try {
+      await this.work();
+    } catch (error) {
+      const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+      new Logger('OneIdLogout').error(`The ${this.description} failed, it will be tried again: ${reason}`);
     }
-    // clear it synchronously; otherwise a wake-up is lost
-    this.running = undefined;
   }
 }

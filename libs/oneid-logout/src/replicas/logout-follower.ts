@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Moment } from '../clock.js';
 import { type Random } from '../random.js';
-import { oneAtATime } from '../one-at-a-time.js';
+import { OneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
 import { MAX_LATENESS } from '../sessions/uncertain-logouts.js';
 import { type SessionRepository } from '../store/session.repository.js';
@@ -109,12 +109,11 @@ export class LogoutFollower extends BackgroundJob {
     await this.wake();
     if (this.stopping) return;
     this.start();
-    this.nudges?.open(
-      oneAtATime(async () => {
-        await this.wake();
-        await this.clock.delay(NUDGE_PAUSE);
-      }),
-    );
+    const looks = new OneAtATime(async () => {
+      await this.wake();
+      await this.clock.delay(NUDGE_PAUSE);
+    });
+    this.nudges?.open(() => void looks.ask());
   }
 
   /** Adds this process's own logouts to memory without waiting for a look, and nudges the other replicas. */
@@ -125,7 +124,9 @@ export class LogoutFollower extends BackgroundJob {
       for (const logout of logouts) this.recent.add({ ...logout, changedAt });
     });
     const { nudges } = this;
-    if (nudges !== undefined) this.bus.recorded.subscribe(oneAtATime(() => nudges.send()));
+    if (nudges === undefined) return;
+    const sends = new OneAtATime(() => nudges.send());
+    this.bus.recorded.subscribe(() => void sends.ask());
   }
 
   /** Stops answering from memory, then withdraws this replica, so OneID's 200 no longer waits for it. */
