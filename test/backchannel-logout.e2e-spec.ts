@@ -33,17 +33,17 @@ import { shareAmongTests } from './support/share-among-tests.js';
 const HOUR = 60 * 60 * 1000;
 
 const malformed = (description: string) => refused('logout_request_malformed', description);
-const noKey = refused('logout_token_key_unknown', 'the signing key is not known');
+const noKey = refused('logout_token_key_unknown', 'the provider has no such signing key');
 const badSignature = refused('logout_token_signature_invalid', 'the signature is not valid');
-const badAlg = refused('logout_token_alg_not_allowed', 'alg is not the one agreed with this provider');
-const badEvents = refused('logout_token_events_invalid', 'events does not hold the logout event');
-const badAudience = refused('logout_token_audience_mismatch', 'aud is not this client alone');
-const badIssuer = refused('logout_token_issuer_unknown', 'iss is not the issuer of a known provider');
+const badAlg = refused('logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
+const badEvents = refused('logout_token_events_invalid', 'events does not contain the logout event');
+const badAudience = refused('logout_token_audience_mismatch', 'aud must name one configured client and no other');
+const badIssuer = refused('logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
 const badIat = refused('logout_token_iat_invalid', 'iat is missing or in the future');
-const badSubject = refused('logout_token_subject_missing', 'sid and sub must be non-empty strings, one at least');
-const badExp = refused('logout_token_expired', 'exp is past or not a time');
+const badSubject = refused('logout_token_subject_missing', 'the token needs a sid or a sub, as a non-empty string');
+const badExp = refused('logout_token_expired', 'exp is in the past, or is not a time');
 const badForm = refused('logout_token_malformed', 'the logout token is not a signed JWT');
-const badTyp = refused('logout_token_typ_not_allowed', 'typ is not that of a logout token');
+const badTyp = refused('logout_token_typ_not_allowed', 'typ is not allowed for a logout token');
 const badJti = refused('logout_token_jti_missing', 'jti is missing');
 
 const cleanup = new Cleanup();
@@ -472,7 +472,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
-    it('BC-13: keys that can not be had once lose no logout: OneID comes back after their cool-down', async () => {
+    it('BC-13: keys that cannot be had once lose no logout: OneID comes back after their cool-down', async () => {
       const { login, session } = await signIn(host);
       host.clock.advance(2 * HOUR);
       await host.oneId.rotateKeys({ keepOld: false });
@@ -714,7 +714,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       const key = new Uint8Array(32);
       const notAgreed = refused(
         'logout_token_encryption_not_allowed',
-        'the logout token is not encrypted as agreed with this provider',
+        'the logout token does not have the encryption that the options name',
       );
 
       expect(await refusalOf(await token({ encryptTo: { key, alg: 'dir', enc: 'A256GCM' } }))).toEqual(notAgreed);
@@ -839,7 +839,7 @@ describe('back-channel logout of clients with keys of their own', () => {
     const before = await storedIn(host);
     const notAgreed = refused(
       'logout_token_encryption_not_allowed',
-      'the logout token is not encrypted as agreed with this provider',
+      'the logout token does not have the encryption that the options name',
     );
 
     expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(notAgreed);
@@ -852,7 +852,7 @@ describe('back-channel logout of clients with keys of their own', () => {
     }
     const { publicKey: another } = await generateKeyPair(alg);
     expect(await post(host, await host.oneId.logoutToken({ clientId, login, encryptTo: { key: another } }))).toEqual(
-      refused('logout_token_decryption_failed', 'the logout token can not be decrypted'),
+      refused('logout_token_decryption_failed', 'the logout token cannot be decrypted'),
     );
     const inside = { clientId, login, encryptTo: { key }, key: await host.oneId.addKey('ES256') };
     expect(await post(host, await host.oneId.logoutToken(inside))).toEqual(badAlg);
@@ -909,7 +909,7 @@ describe('back-channel logout of several issuers and clients', () => {
     expect((await storedIn(host)).logouts).toHaveLength(2);
   });
 
-  it('attack 6: one issuer can not speak for another', async () => {
+  it('attack 6: one issuer cannot speak for another', async () => {
     const { a, b, host } = await setUp();
     const key = b.signingKey;
     // the keys are on hand before the token is made, so that unknown means unknown

@@ -32,8 +32,8 @@ const answer = (status: number, text: string, retryAfter: string | null = null) 
   body: html(text),
 });
 const loggedOut = answer(200, 'Logged out.');
-const refused = answer(400, 'iss and sid must be given once each, or not at all.');
-const notRecorded = answer(503, 'The logout could not be recorded.', '5');
+const refused = answer(400, 'Give iss and sid once each, or give neither of them.');
+const notRecorded = answer(503, 'The app could not record the logout.', '5');
 
 /** `SameSite=None`, so that browsers which allow it send it along in an iframe. */
 const clearCookies = [

@@ -134,7 +134,7 @@ describe('GraphQL with a context that an app has made in its own way', () => {
     host = await Host.start({ adapter: 'fastify', imports: [module], providers: [UserResolver] });
     const [alice, bob] = [await host.signIn(host.oneId.signIn({ sub: 'alice' })), await host.signIn()];
     expect(await me(alice.session)).toBe('{"me":{"sub":"alice"}}');
-    const refused = expect.stringContaining('a context for each request');
+    const refused = expect.stringContaining('a new context for each request');
     expect([await me(bob.session), await me()]).toEqual([refused, refused]);
   });
 
@@ -200,7 +200,7 @@ describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
     await logOut(sid);
     const { errors } = await query('{ me { sub } }', session);
     expect(errors).toHaveLength(1);
-    expect(errors?.[0]?.message).toBe('The session has been ended by a logout');
+    expect(errors?.[0]?.message).toBe('A logout has ended the session');
     expect(errors?.[0]?.extensions).toMatchObject({ error: 'session_logged_out', reason: 'logged_out' });
     expect(await query('{ visitor { sub } }', session)).toEqual({ data: { visitor: { sub: null } } });
   });

@@ -248,7 +248,7 @@ const deliveredOn = (adapter: AdapterName): ChannelAnswer => ({
   contentType: adapter === 'fastify' ? 'text/plain; charset=utf-8' : null,
 });
 
-const unreadable = refused('logout_request_malformed', 'The request body can not be read');
+const unreadable = refused('logout_request_malformed', 'The app cannot read the request body');
 
 /** All three routes, on good and on bad input. */
 async function expectAllRoutes(adapter: AdapterName, prefix = ''): Promise<void> {
@@ -267,7 +267,7 @@ async function expectAllRoutes(adapter: AdapterName, prefix = ''): Promise<void>
     refused('logout_token_malformed', 'the logout token is not a signed JWT'),
   );
   expect(await host.post(`logout_token=${token}&logout_token=${token}`, { prefix })).toEqual(
-    refused('logout_request_malformed', 'logout_token is given twice'),
+    refused('logout_request_malformed', 'logout_token is given more than once'),
   );
   expect(await host.post('{"logout_token":"x"}', { prefix, contentType: 'application/json' })).toEqual(
     refused('logout_request_malformed', 'The content type must be application/x-www-form-urlencoded'),
@@ -407,7 +407,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     expect(response.status).toBe(adapter === 'fastify' ? 415 : 201);
   });
 
-  describe("what the host's body parser can not read", () => {
+  describe("what the host's body parser cannot read", () => {
     const bodies: [string, string, string][] = [
       ['a form that is too large', form, `logout_token=${'x'.repeat(300_000)}`],
       ['JSON that is none', 'application/json', '{"logout_token":'],

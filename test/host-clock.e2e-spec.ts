@@ -21,7 +21,7 @@ describe('a host whose clock is wrong', () => {
       const log = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
       expect(await post(host, logoutToken)).toEqual(notNow('server_error'));
       expect(log.mock.calls.map(([message]) => String(message))).toEqual([
-        'Could not take a logout, OneID is asked to send it again: server_error: ' +
+        'Could not process a logout token and answered 503, so that OneID sends it again: server_error: ' +
           "Error: This host's clock and the database's are more than a minute apart",
       ]);
       expect((await host.stored()).logouts).toEqual([]);

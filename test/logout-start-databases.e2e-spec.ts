@@ -223,7 +223,7 @@ describe.each(databases)('on $name', (database) => {
         expect((refused as InvalidLogoutRequestError).getResponse()).toEqual({
           statusCode: 400,
           error: 'session_not_registered',
-          message: "Only a registered session can be told from its user's others",
+          message: 'This session is not registered, so the library cannot tell it from the other sessions of its user',
         });
       }
       expect((await host.stored()).logouts).toEqual([]);

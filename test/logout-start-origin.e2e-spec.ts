@@ -56,7 +56,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
           expect(JSON.parse(body)).toEqual({
             statusCode: 403,
             error: 'cross_site_request',
-            message: 'A logout can only be started from this site',
+            message: 'Only a page of this site can start a logout',
           });
         }
         expect(await reasonAtMe(browser)).toBe(expected === 'started' ? 'logged_out' : 'alive');

@@ -227,8 +227,8 @@ describe('with several clients', () => {
     (started) => void (host = started),
   );
 
-  const ambiguous = { code: 'client_ambiguous', message: 'Several clients: name one' };
-  const unknown = { code: 'client_unknown', message: 'No such client is configured' };
+  const ambiguous = { code: 'client_ambiguous', message: 'Several clients are configured: name one of them' };
+  const unknown = { code: 'client_unknown', message: 'This client is not configured' };
 
   it('a logout without a session has to name one', async () => {
     const logout = host.app.get(LogoutService);
@@ -293,15 +293,15 @@ describe('with several clients', () => {
     const before = (await host.stored()).logouts.length;
     await expect(logout.endAll({ sub: 'alice' })).rejects.toMatchObject({
       code: 'client_ambiguous',
-      message: 'Several issuers: name one',
+      message: 'Several issuers are configured: name one of them',
     });
     await expect(logout.endAll({ sub: 'alice', issuer: 'https://three.example/' })).rejects.toMatchObject({
       code: 'client_unknown',
-      message: 'No client of this issuer is configured',
+      message: 'The issuer has no configured client',
     });
     await expect(logout.endAll({ sub: '', issuer: 'https://one.example/' })).rejects.toMatchObject({
       code: 'user_invalid',
-      message: 'The sub is empty',
+      message: 'The sub is missing or empty',
     });
     expect((await host.stored()).logouts).toHaveLength(before);
     await logout.endAll({ sub: 'alice', issuer: 'https://two.example' });

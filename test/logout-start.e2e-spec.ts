@@ -120,7 +120,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(await refusal.json()).toEqual({
           statusCode: 400,
           error: 'parameter_reserved',
-          message: `The parameter ${name} has an option of its own`,
+          message: `parameters must not contain ${name}: the library sets it`,
         });
         expect(await reasonAtMe(browser)).toBe('alive');
       },
@@ -280,7 +280,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(fields).toEqual({ client_id: clientId });
     });
 
-    describe('when the logout can not be stored', () => {
+    describe('when the logout cannot be stored', () => {
       const database = () => host.app.get(SessionDatabase);
       beforeEach(async () => {
         await database().run(
@@ -297,7 +297,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(page.headers.get('cache-control')).toBe('no-store');
         expect(page.headers.getSetCookie()).toEqual([]);
         const html = await page.text();
-        expect(html).toContain('<p>You could not be logged out just now. Please try again.</p>');
+        expect(html).toContain('<p>The app could not log you out. Please try again.</p>');
         expect(html).not.toMatch(/refresh|href|<form|<script/);
         expect(host.oneId.requests).toHaveLength(before);
         expect(await reasonAtMe(browser)).toBe('alive');
@@ -333,7 +333,9 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         const page = await start(browser);
         expect(page.status).toBe(503);
         const html = await page.text();
-        expect(html).toContain('<p>You are logged out here, but OneID could not be reached to log you out there.</p>');
+        expect(html).toContain(
+          '<p>You are logged out here. The app could not reach OneID, so you may still be logged in there.</p>',
+        );
         expect(html).not.toMatch(/refresh|href|<form|<script/);
         expect(page.headers.getSetCookie()).toEqual([
           'session=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly',
@@ -346,7 +348,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(await answer.json()).toEqual({
           statusCode: 503,
           error: 'provider_unavailable',
-          message: "The provider's configuration can't be had just now",
+          message: "The provider's configuration is not available, try again",
         });
         expect(await reasonAtMe(two.browser)).toBe('logged_out');
       } finally {

@@ -27,7 +27,7 @@ describe.each(databases)('a logout at OneID, on $name', (database) => {
     expect(await rejected.json()).toEqual({
       statusCode: 401,
       error: 'session_logged_out',
-      message: 'The session has been ended by a logout',
+      message: 'A logout has ended the session',
       reason: 'logged_out',
     });
   });

@@ -317,7 +317,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     await (await connect({ migrations: [...oneIdLogoutMigrations] })).runMigrations();
     const quiet = jest.spyOn(console, 'log').mockReturnValue();
     await expect(open().finally(() => quiet.mockRestore())).rejects.toThrow(
-      /^OneIdLogoutModule: can't make or upgrade its tables: .*oneid_session.* exists.*\. Give the role the right to, or, if they are made by other means \(your own data source, a deploy job\), set runMigrations: false$/s,
+      /^OneIdLogoutModule: can't create or upgrade its tables: .*oneid_session.* exists.*\. Give the database role the rights for this\. If a deploy job or your own data source creates the tables, set runMigrations: false$/s,
     );
   });
 
@@ -420,7 +420,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
           (isPostgres()
             ? 'canceling statement due to lock timeout'
             : 'Lock wait timeout exceeded; try restarting transaction') +
-          '. A transaction that has used them stays open (a backup, a report, one that was forgotten): boot again when it is over',
+          '. Another transaction that has used them is still open, for example a backup or a report. Start the app again when it has ended',
       );
       expect(quiet.mock.calls).toHaveLength(4);
       const [row] = await readSessions();
@@ -510,12 +510,12 @@ describe('a PostgreSQL that can not, or may not, keep the promises', () => {
       const database = await SessionDatabase.open(limited, false);
       await expect(database.requireTables()).rejects.toThrow(
         'OneIdLogoutModule: can\'t use its table "oneid_session" (permission denied for table oneid_session). ' +
-          'runMigrations is false: run its migrations first, with the same schema and entityPrefix as here. The role needs ' +
-          'SELECT, INSERT, UPDATE and DELETE on it',
+          "runMigrations is false, so run the library's migrations first, with the same schema and entityPrefix. The database role needs " +
+          'SELECT, INSERT, UPDATE and DELETE on this table',
       );
     }
     await expect(SessionDatabase.open({ ...limited, schema: 'other' } as SessionDatabaseOptions, true)).rejects.toThrow(
-      /^OneIdLogoutModule: can't make or upgrade its tables: permission denied for database \w+\. Give the role the right to/,
+      /^OneIdLogoutModule: can't create or upgrade its tables: permission denied for database \w+\. Give the database role the rights for this\./,
     );
     await query(`GRANT ${rights.join(', ')} ON ALL TABLES IN SCHEMA public TO ${role}`);
     const writer = await SessionDatabase.open(limited, false);

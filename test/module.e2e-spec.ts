@@ -251,7 +251,7 @@ describe('registering the module', () => {
     ).rejects.toThrow('OneIdLogoutModule: invalid options\n  - the options must be an object');
   });
 
-  it('refuses a database it can not open, before anything listens', async () => {
+  it('refuses a database it cannot open, before anything listens', async () => {
     const unreachable = { type: 'better-sqlite3', database: '/dev/null/oneid.sqlite' } as const;
     await expect(boot({ imports: [OneIdLogoutModule.forRoot(options({ database: unreachable }))] })).rejects.toThrow(
       /EEXIST/,
@@ -293,8 +293,8 @@ describe('two registrations', () => {
     const twice = [options(), options({ database: databaseB.options })].map((each) => OneIdLogoutModule.forRoot(each));
     await expect(boot({ imports: twice })).rejects.toThrow(
       new Error(
-        'OneIdLogoutModule is registered 2 times in this app. Name several clients in one registration, or give each a ' +
-          'class of its own (class Second extends OneIdLogoutModule {}) and its own path with RouterModule.',
+        'OneIdLogoutModule is registered 2 times in this app. Name several clients in one registration, or give each ' +
+          'registration its own class (class Second extends OneIdLogoutModule {}) and its own path with RouterModule.',
       ),
     );
   });
@@ -333,7 +333,7 @@ describe('two registrations', () => {
         OneB.forRoot({ ...options({ database: databaseB.options }), isGlobal: false }),
       ];
       await expect(boot({ imports }, { adapter })).rejects.toThrow(
-        new Error('OneA and OneB have the same path in this app. Give each its own with RouterModule.'),
+        new Error('OneA and OneB have the same path in this app. Give each its own path with RouterModule.'),
       );
     },
   );
@@ -408,7 +408,7 @@ describe('two registrations', () => {
       { level: 'log', message: registration('https://app.example') },
       {
         level: 'warn',
-        message: `postLogoutRedirectUri of ${clientId} does not lead to /below/logout/callback: the browser's return will not be seen`,
+        message: `The postLogoutRedirectUri of ${clientId} does not lead to /below/logout/callback, so the library will not see when the browser comes back after a logout. Correct the option`,
       },
       {
         level: 'log',
@@ -437,15 +437,15 @@ describe('at boot the module warns', () => {
 
   it('when there are no secrets', async () => {
     expect(await warnings({ secrets: [] })).toEqual([
-      'Without the option secrets no token is kept: users do not come back from OneID after a logout unless start() is ' +
-        'given their ID token, and refresh tokens are not revoked.',
+      'Without the option secrets the library stores no tokens: after a logout, OneID sends the user back only if start() ' +
+        'gets the ID token, and refresh tokens are not revoked.',
     ]);
   });
 
   it('when OneID would have to be more patient than it is', async () => {
     expect(await warnings({ liveness: { maxStaleness: 500, allowDuringOutage: 60_000 } })).toEqual([
-      'OneID has to wait 60500 ms for every 200 (liveness.maxStaleness and allowDuringOutage), which may be longer ' +
-        'than it does: then it sends each logout again and again. Lower them, or set answerAtOnce.',
+      'OneID has to wait 60500 ms for every 200 (liveness.maxStaleness + allowDuringOutage). If OneID waits less, it ' +
+        'sends each logout again and again. Lower these options, or set answerAtOnce.',
     ]);
   });
 });
@@ -538,7 +538,7 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
     expect(log).toEqual([
       {
         level: 'warn',
-        message: `postLogoutRedirectUri of ${clientId} does not lead to /logout/callback: the browser's return will not be seen`,
+        message: `The postLogoutRedirectUri of ${clientId} does not lead to /logout/callback, so the library will not see when the browser comes back after a logout. Correct the option`,
       },
       {
         level: 'log',

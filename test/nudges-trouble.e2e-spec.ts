@@ -65,7 +65,9 @@ describe('nudges in trouble', () => {
     await until('it is asked twice', () => redis.subscribes === 2);
     expect(redis.connections).toBe(2);
     expect(warn.mock.calls).toEqual([
-      ['Nudges by Redis are lost, logouts are looked for all the same: NOPERM No permissions to access a channel'],
+      [
+        "This replica can't send or hear nudges by Redis, but still looks for logouts: NOPERM No permissions to access a channel",
+      ],
     ]);
     await nudges.close();
     redis.stop();

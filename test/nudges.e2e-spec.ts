@@ -152,7 +152,7 @@ describe('the option nudge', () => {
     [{ redis: 'http://127.0.0.1' }, "liveness.nudge must be 'postgres', or { redis }"],
     [{ redis: 'redis://127.0.0.1', port: 1 }, "liveness.nudge must be 'postgres', or { redis }"],
     [{ redis: 'redis://127.0.0.1', channel: '' }, "liveness.nudge must be 'postgres', or { redis }"],
-    ['postgres', "liveness.nudge is 'postgres', and database.type is not: give { redis }"],
+    ['postgres', "liveness.nudge is 'postgres', but database.type is not: use { redis }"],
   ])('%j on SQLite stops the boot', async (nudge, fault) => {
     const liveness = { maxStaleness: 500, nudge } as NonNullable<OneIdLogoutOptions['liveness']>;
     const database = { type: 'better-sqlite3', database: ':memory:' } as const;

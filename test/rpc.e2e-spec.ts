@@ -72,7 +72,7 @@ describe('messages of microservices', () => {
       status: 'error',
       statusCode: 401,
       error: 'session_logged_out',
-      message: 'The session has been ended by a logout',
+      message: 'A logout has ended the session',
       reason: 'logged_out',
     });
   });
@@ -86,8 +86,8 @@ describe('messages of microservices', () => {
       message: 'Internal server error',
     });
     expect(String(error.mock.calls[0]?.[0])).toBe(
-      'TypeError: No request is to be found in this context (rpc): extend SessionAliveGuard and override getRequest() ' +
-        'to say what carries the session',
+      'TypeError: The library found no request in this context (rpc). Extend SessionAliveGuard and override getRequest() ' +
+        'to return the request that carries the session',
     );
     error.mockRestore();
   });

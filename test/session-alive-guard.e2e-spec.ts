@@ -29,9 +29,9 @@ const { default: expressSession } = (await import(untyped)) as {
 };
 
 const rejections = {
-  logged_out: 'The session has been ended by a logout',
+  logged_out: 'A logout has ended the session',
   expired: 'The session has expired',
-  unknown: 'The session is not known',
+  unknown: 'The session is unknown',
   missing: 'The request carries no session',
 };
 

@@ -84,11 +84,11 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     });
 
     it.each([
-      ['another client', { aud: ['other'] }, 'The ID token is not for this client'],
-      ['another party of the same audience', { azp: 'other' }, 'The ID token is for another party'],
-      ['another issuer', { iss: 'https://other.example/' }, 'The ID token is not for this client'],
-      ['nobody', { sub: undefined }, 'The ID token has no subject'],
-      ['a sid that is none', { sid: 5 }, 'The ID token has an unusable sid'],
+      ['another client', { aud: ['other'] }, 'The ID token is not for a client of this app'],
+      ['another party of the same audience', { azp: 'other' }, 'The ID token has an azp of another client'],
+      ['another issuer', { iss: 'https://other.example/' }, 'The ID token is not for a client of this app'],
+      ['nobody', { sub: undefined }, 'The ID token has no valid sub'],
+      ['a sid that is none', { sid: 5 }, 'The ID token has an invalid sid'],
       ['a logout', { events: {} }, 'The ID token is a security event token'],
     ])('refuses an ID token for %s', async (_what, claims, message) => {
       const login = host.oneId.signIn();
@@ -119,7 +119,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       const login = host.oneId.signIn();
       const token = await host.oneId.idToken({ clientId, login, nonce: 'n-1' });
       expect((await failure(registry.register({ idToken: token, nonce: 'n-2' }))).message).toBe(
-        'The ID token has another nonce',
+        'The ID token does not have the expected nonce',
       );
       expect((await registry.register({ idToken: token, nonce: 'n-1' })).sub).toBe(login.sub);
     });
@@ -152,7 +152,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(error.getResponse()).toEqual({
         statusCode: 401,
         error: 'session_ended',
-        message: 'The session has been ended by a logout',
+        message: 'A logout has ended the session',
         reason: 'logged_out',
       });
       const anew = await registry.register({ idToken: await idToken(host.oneId.signIn({ sub: login.sub })) });
@@ -301,13 +301,13 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       'refuses %p sessions before it asks the database',
       async (limit) => {
         const listing = registry.listAlive({ issuer: host.oneId.issuer, sub: 'x' }, limit as number);
-        await expect(listing).rejects.toThrow(new RangeError('limit is not a whole number above 0'));
+        await expect(listing).rejects.toThrow(new RangeError('limit must be a whole number above 0'));
       },
     );
 
     it('refuses nobody, as a bearer token may name nobody', async () => {
       const facts = { issuer: host.oneId.issuer } as Session;
-      await expect(registry.listAlive(facts)).rejects.toThrow(new TypeError('A user has a sub'));
+      await expect(registry.listAlive(facts)).rejects.toThrow(new TypeError('The user has no sub'));
     });
 
     it('says so when the store is down', async () => {

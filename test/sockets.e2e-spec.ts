@@ -193,7 +193,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
         status: 'error',
         statusCode: 401,
         error: 'session_unknown',
-        message: 'The session is not known',
+        message: 'The session is unknown',
         reason: 'unknown',
       },
     });
@@ -330,8 +330,8 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     await until('it is closed', socket.ended);
     expect(heard).toEqual([]);
     expect(error.mock.calls.map(([message]) => String(message))).toEqual([
-      'A socket could not be accepted: Error: SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no ' +
-        'session can be found',
+      'Could not accept a socket and closed it: Error: SessionAliveGuard cannot find any session: set the option ' +
+        'sessionFrom of OneIdLogoutModule',
     ]);
     error.mockRestore();
   });
@@ -350,7 +350,7 @@ it('with socket.io the log tells once of a gateway that guards messages, but acc
   socket.close();
   expect(warn.mock.calls.filter(([message]) => message !== nodeNotice())).toEqual([
     [
-      'ForgetfulGateway guards its messages, but its sockets stay open when their session is over: call ' +
+      'ForgetfulGateway guards its messages, but its sockets stay open after their session has ended: call ' +
         'SessionConnections.accept() in handleConnection()',
     ],
   ]);

@@ -16,14 +16,14 @@ const migrate = ['dist/src/migrate.js'];
 
 const driverMissing = 'better-sqlite3 is not installed. Run: npm ci';
 const driverOfOtherNode =
-  `better-sqlite3 was compiled for another Node or another machine than this one (Node ${process.versions.node}). ` +
+  `better-sqlite3 was compiled for another version of Node or for another machine (this is Node ${process.versions.node}). ` +
   'Run: npm ci';
 const crashingDriver =
   'better-sqlite3 13.2.0 needs Node 22 or later, and on Node 20.20.2 it would end this process with a segmentation fault. ' +
   'Run: npm ci';
 const unreachable = (type) =>
-  `OneIdLogoutModule: can't open its database (${type}): connect ECONNREFUSED 127.0.0.1:1. Check that the database runs, ` +
-  'and what the option database says. This app takes its database from DATABASE_URL';
+  `OneIdLogoutModule: can't open its database (${type}): connect ECONNREFUSED 127.0.0.1:1. Check that the database is running ` +
+  'and that the option database is right. This app takes its database from DATABASE_URL';
 const urlForms =
   'DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)';
 

@@ -22,7 +22,7 @@ const rejected = (reason: string, message: string) => [
   { statusCode: 401, error: `session_${reason}`, message, reason },
 ];
 const missing = rejected('missing', 'The request carries no session');
-const loggedOut = rejected('logged_out', 'The session has been ended by a logout');
+const loggedOut = rejected('logged_out', 'A logout has ended the session');
 const alive = (sub: string) => [200, { sub }];
 
 /** Whose pages are not the app's: those of its site, for which browsers send a `SameSite=Lax` cookie, and a sandbox. */
@@ -280,7 +280,7 @@ describe('the recipe bearer-api', () => {
   it('refuses a token that no logout could reach, and the log says why', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
     const token = await recipe.oneId.accessToken({ clientId, audience: [clientId] });
-    expect(await withToken(token)).toEqual(rejected('unknown', 'The session is not known'));
+    expect(await withToken(token)).toEqual(rejected('unknown', 'The session is unknown'));
     expect(error.mock.calls).toEqual([[expect.stringContaining('A request carried a token without sid.')]]);
     error.mockRestore();
   });

@@ -114,7 +114,7 @@ describe('resolveOptions', () => {
     expect(faultsWith(key, undefined)).toEqual([together]);
     const byHand = { clientAssertionSigningKey: key, tokenEndpointAuthMethod: 'private_key_jwt', metadata };
     expect(clientFaultsWith(byHand)).toEqual([
-      'clients[0].metadata.token_endpoint must be given, for tokenEndpointAuthMethod is private_key_jwt',
+      'clients[0].metadata.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt',
     ]);
     for (const unfit of [
       { ...key, alg: undefined },
@@ -129,7 +129,7 @@ describe('resolveOptions', () => {
     }
     for (const method of ['client_secret_basic', 'client_secret_post']) {
       expect(clientFaultsWith({ tokenEndpointAuthMethod: method })).toEqual([
-        `clients[0].clientSecret must be given, for tokenEndpointAuthMethod is ${method}`,
+        `clients[0].clientSecret must be given, because tokenEndpointAuthMethod is ${method}`,
       ]);
     }
   });
@@ -144,8 +144,8 @@ describe('resolveOptions', () => {
   });
 
   it.each([
-    ['lax', ["liveness must be 'strict', or { maxStaleness } and what goes with it"]],
-    [null, ["liveness must be 'strict', or { maxStaleness } and what goes with it"]],
+    ['lax', ["liveness must be 'strict', or an object with maxStaleness"]],
+    [null, ["liveness must be 'strict', or an object with maxStaleness"]],
     [
       {},
       [
@@ -322,7 +322,7 @@ describe('a fault', () => {
   ])('is a secret too short for %s', (idTokenSignedResponseAlg, short, enough) => {
     const faultsBySecret = (length: number) =>
       clientFaultsWith({ idTokenSignedResponseAlg, clientSecret: 'x'.repeat(length) });
-    const fault = `clients[0].clientSecret must have at least ${enough} bytes, for idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
+    const fault = `clients[0].clientSecret must have at least ${enough} bytes, because idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
     expect(faultsBySecret(short)).toEqual([fault]);
     expect(faultsBySecret(enough)).toEqual([]);
     expect(clientFaultsWith({ idTokenSignedResponseAlg })).toEqual([fault]);
@@ -339,10 +339,10 @@ describe('a fault', () => {
       ]);
     }
     expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES' })).toEqual([
-      'clients[0].decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given',
+      'clients[0].decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given',
     ]);
     expect(clientFaultsWith({ decryptionKeys: [key] })).toEqual([
-      'clients[0].idTokenEncryptedResponseAlg must be given, for there are decryptionKeys',
+      'clients[0].idTokenEncryptedResponseAlg must be given, because decryptionKeys are given',
     ]);
     for (const idTokenEncryptedResponseAlg of ['dir', 'PBES2-HS256+A128KW', 'RSA1_5', 'A128KW', null]) {
       expect(clientFaultsWith({ idTokenEncryptedResponseAlg, decryptionKeys: [key] })).toHaveLength(1);
@@ -412,14 +412,16 @@ describe('a fault', () => {
   it('is a client given twice, however its issuer ends', () => {
     const again = { ...client, issuer: 'https://oneid.example' };
     expect(faultsOf({ clients: [client, { ...client, clientId: 'other' }, again] })).toEqual([
-      'clients[2] is the same client as one before it',
+      'clients[2] has the same issuer and clientId as an earlier client',
     ]);
     expect(faultsOf({ clients: [client, { ...client, issuer: 'https://other.example/' }] })).toEqual([]);
   });
 
   it('is a provider with two sets of endpoints', () => {
     const other = { ...client, clientId: 'other' };
-    const contradiction = ['clients[1] gives another issuer or metadata than one before it with the same provider'];
+    const contradiction = [
+      'clients[1] has the same provider as an earlier client, but another issuer or other metadata',
+    ];
     expect(
       faultsOf({
         clients: [

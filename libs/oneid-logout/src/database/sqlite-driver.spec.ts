@@ -42,7 +42,7 @@ describe('a better-sqlite3 that crashes when it is loaded', () => {
 describe('a better-sqlite3 that aborts at a garbage collection', () => {
   it.each(['24.19.0', '24.21.0', '24.18.1', '26.0.0', '26.3.1'])('is warned of: on Node %s', (node) => {
     expect(warningOf(driver('12.11.1', true), node)).toBe(
-      `better-sqlite3 12.11.1 was compiled so that Node ${node} aborts this process at some garbage collection, with ` +
+      `better-sqlite3 12.11.1 was compiled in a way that lets Node ${node} abort this process at a garbage collection, with ` +
         '"Assertion failed: (env) != nullptr" (https://github.com/nodejs/node/issues/65446). Install better-sqlite3 13, with an ' +
         'override for the peer dependency of TypeORM',
     );
@@ -146,7 +146,7 @@ describe('a better-sqlite3 that could not be loaded', () => {
   ])('was compiled for another Node than %s', (node, cure) => {
     const error = Object.assign(new Error('…\nNODE_MODULE_VERSION 115'), { code: 'ERR_DLOPEN_FAILED' });
     expect(loadFaultOf(error, node)).toEqual({
-      fault: `better-sqlite3 was compiled for another Node or another machine than this one (Node ${node})`,
+      fault: `better-sqlite3 was compiled for another version of Node or for another machine (this is Node ${node})`,
       cure,
     });
   });

@@ -37,6 +37,6 @@ describe('TimeLimit', () => {
     clock.advance(1);
     await expect(held).rejects.toThrow('took longer');
     expect(cut).not.toHaveBeenCalled();
-    expect(() => later?.check()).toThrow('The time is over');
+    expect(() => later?.check()).toThrow('The time limit of the statement has passed');
   });
 });

@@ -5,7 +5,7 @@ import { FormBodyError, type FormRequest, readForm } from './form-body.js';
 const headers = { 'content-type': 'application/x-www-form-urlencoded' };
 const fields = async (request: Omit<FormRequest, 'headers'>) => [...(await readForm({ headers, ...request }))];
 const tooLarge = new FormBodyError('The form is too large');
-const brokeOff = new FormBodyError('The form broke off');
+const brokeOff = new FormBodyError('The request ended before the form was complete');
 
 describe('readForm', () => {
   it.each([

@@ -99,7 +99,7 @@ describe('refuseReserved', () => {
       expect(() => refuseReserved({ theme: 'dark', [name]: 'x' })).toThrow(
         expect.objectContaining({
           code: 'parameter_reserved',
-          message: `The parameter ${name} has an option of its own`,
+          message: `parameters must not contain ${name}: the library sets it`,
         }),
       );
     },

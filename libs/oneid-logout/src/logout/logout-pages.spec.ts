@@ -189,7 +189,7 @@ describe('confirmPage', () => {
 <main>
 <h1>Log out?</h1>
 <form method="post" action="?confirm=abc">
-<p>Another page may have asked for this. If it was not you, cancel.</p>
+<p>Another website may have asked for this logout. If you did not ask for it, choose Cancel.</p>
 <p><button>Log out</button></p>
 </form>
 <p><a href="/?a=1&amp;b">Cancel</a></p>
@@ -209,11 +209,11 @@ describe('confirmPage', () => {
 
 describe('failurePage', () => {
   it.each([
-    ['notLoggedOut', 'Not logged out', 'You could not be logged out just now. Please try again.'],
+    ['notLoggedOut', 'Not logged out', 'The app could not log you out. Please try again.'],
     [
       'loggedOutHereOnly',
       'Logged out here only',
-      'You are logged out here, but OneID could not be reached to log you out there.',
+      'You are logged out here. The app could not reach OneID, so you may still be logged in there.',
     ],
   ] as const)('says what happened, and leads nowhere: %s', (failure, title, text) => {
     const { status, headers, body } = failurePage(503, failure, 'en');

@@ -77,41 +77,53 @@ describe('IdTokenVerifier', () => {
     // programs without types give undefined where the scope openid was not asked for
     ['no text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
     ['an empty text', () => Promise.resolve(''), 'The ID token is not a JWT'],
-    ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has an unusable header'],
-    ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has an unusable header'],
-    ['an access token', () => token({ header: { typ: 'at+jwt' } }), 'The ID token is of another type'],
+    ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has no alg in its header, or a crit'],
+    ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has no alg in its header, or a crit'],
+    ['an access token', () => token({ header: { typ: 'at+jwt' } }), 'The ID token has a typ that is not JWT'],
     ['a logout token', () => oneId.logoutToken({ clientId, sid: 'sid' }), 'The ID token is a security event token'],
     [
       'a logout token of its own type',
       () => oneId.logoutToken({ clientId, sid: 'sid', shape: 'spec' }),
-      'The ID token is of another type',
+      'The ID token has a typ that is not JWT',
     ],
     [
       'a logout token dressed up',
       () => oneId.logoutToken({ clientId, sid: 's', sub: 'x', claims: { exp: seconds + 9, nonce: 'n' } }),
       'The ID token is a security event token',
     ],
-    ['no iss', () => claims({ iss: undefined }), 'The ID token has no issuer'],
-    ['another iss', () => claims({ iss: 'https://x.example/' }), 'The ID token is not for this client'],
-    ['another aud', () => claims({ aud: 'other' }), 'The ID token is not for this client'],
-    ['an aud with others', () => claims({ aud: [clientId, 'other'] }), 'The ID token is not for this client'],
-    ['another alg', () => token({ header: { alg: 'ES256' } }), 'The ID token is signed with another algorithm'],
-    ['alg none', () => token({ key: 'none' }), 'The ID token is signed with another algorithm'],
-    ['another azp', () => claims({ azp: 'other' }), 'The ID token is for another party'],
-    ['no sub', () => claims({ sub: undefined }), 'The ID token has no subject'],
-    ['an empty sub', () => claims({ sub: '' }), 'The ID token has no subject'],
-    ['a sub that is too long', () => claims({ sub: 'x'.repeat(256) }), 'The ID token has no subject'],
-    ['a sid of another type', () => claims({ sid: 7 }), 'The ID token has an unusable sid'],
-    ['an empty sid', () => claims({ sid: '' }), 'The ID token has an unusable sid'],
+    ['no iss', () => claims({ iss: undefined }), 'The ID token has no iss'],
+    ['another iss', () => claims({ iss: 'https://x.example/' }), 'The ID token is not for a client of this app'],
+    ['another aud', () => claims({ aud: 'other' }), 'The ID token is not for a client of this app'],
+    ['an aud with others', () => claims({ aud: [clientId, 'other'] }), 'The ID token is not for a client of this app'],
+    [
+      'another alg',
+      () => token({ header: { alg: 'ES256' } }),
+      'The ID token does not have the alg that the options name',
+    ],
+    ['alg none', () => token({ key: 'none' }), 'The ID token does not have the alg that the options name'],
+    ['another azp', () => claims({ azp: 'other' }), 'The ID token has an azp of another client'],
+    ['no sub', () => claims({ sub: undefined }), 'The ID token has no valid sub'],
+    ['an empty sub', () => claims({ sub: '' }), 'The ID token has no valid sub'],
+    ['a sub that is too long', () => claims({ sub: 'x'.repeat(256) }), 'The ID token has no valid sub'],
+    ['a sid of another type', () => claims({ sid: 7 }), 'The ID token has an invalid sid'],
+    ['an empty sid', () => claims({ sid: '' }), 'The ID token has an invalid sid'],
     ['no exp', () => claims({ exp: undefined }), 'The ID token has expired'],
     ['a past exp', () => claims({ exp: seconds - 30 }), 'The ID token has expired'],
     ['an exp that is a text', () => claims({ exp: String(seconds + 60) }), 'The ID token has expired'],
-    ['an iat that is a text', () => claims({ iat: String(seconds) }), 'The ID token is not issued yet'],
-    ['a typ that only begins like one', () => token({ header: { typ: 'jwt+x' } }), 'The ID token is of another type'],
-    ['a NUL in sub', () => claims({ sub: 'a\0b' }), 'The ID token has no subject'],
-    ['half a character in sub', () => claims({ sub: 'a\ud800' }), 'The ID token has no subject'],
-    ['no iat', () => claims({ iat: undefined }), 'The ID token is not issued yet'],
-    ['a future iat', () => claims({ iat: seconds + 31 }), 'The ID token is not issued yet'],
+    [
+      'an iat that is a text',
+      () => claims({ iat: String(seconds) }),
+      'The ID token has no iat, or an iat in the future',
+    ],
+    [
+      'a typ that only begins like one',
+      () => token({ header: { typ: 'jwt+x' } }),
+      'The ID token has a typ that is not JWT',
+    ],
+    ['a NUL in sub', () => claims({ sub: 'a\0b' }), 'The ID token has no valid sub'],
+    ['half a character in sub', () => claims({ sub: 'a\ud800' }), 'The ID token has no valid sub'],
+    ['no iat', () => claims({ iat: undefined }), 'The ID token has no iat, or an iat in the future'],
+    ['a future iat', () => claims({ iat: seconds + 31 }), 'The ID token has no iat, or an iat in the future'],
     ['an old iat', () => claims({ iat: seconds - 331 }), 'The ID token is too old for a sign-in'],
   ];
   it.each(faults)('refuses %s, and asks nobody', async (_name, idToken, message) => {
@@ -125,7 +137,7 @@ describe('IdTokenVerifier', () => {
 
   it('compares the nonce where one is expected', async () => {
     const verifier = verifierOf({});
-    const refusal = { code: 'id_token_invalid', message: 'The ID token has another nonce' };
+    const refusal = { code: 'id_token_invalid', message: 'The ID token does not have the expected nonce' };
 
     expect(await verifier.verify(await token({ nonce: 'n' }), { nonce: 'n' })).toMatchObject({ sub: 'alice' });
     expect(await verifier.verify(await token({ nonce: 'n' }), {})).toMatchObject({ sub: 'alice' });
@@ -224,7 +236,7 @@ describe('IdTokenVerifier', () => {
     expect(verified).toMatchObject({ sub: 'alice' });
     expect(verified.idTokenHash).toBe((await verifierOf({}).verify(plain, {})).idTokenHash);
     await expect(verifier.verify(plain, {})).rejects.toMatchObject({
-      message: 'The ID token is not encrypted as agreed',
+      message: 'The ID token does not have the encryption that the options name',
     });
     const another = await generateKeyPair(alg);
     for (const wrong of [
@@ -232,7 +244,9 @@ describe('IdTokenVerifier', () => {
       await token({ encryptTo: { key: publicKey, alg, enc: 'A128GCM' } }),
       'a.b.c.d.e',
     ]) {
-      await expect(verifier.verify(wrong, {})).rejects.toMatchObject({ message: 'The ID token can not be decrypted' });
+      await expect(verifier.verify(wrong, {})).rejects.toMatchObject({
+        message: 'The ID token is encrypted, and no key of this app decrypts it',
+      });
     }
     await expect(verifierOf({}).verify(encrypted, {})).rejects.toMatchObject({ code: 'id_token_invalid' });
   });

@@ -61,7 +61,7 @@ const malformed = refused('logout_token_malformed', 'the logout token is not a s
 const encryption = (requests = 0) =>
   refused(
     'logout_token_encryption_not_allowed',
-    'the logout token is not encrypted as agreed with this provider',
+    'the logout token does not have the encryption that the options name',
     requests,
   );
 
@@ -86,7 +86,7 @@ describe('LogoutTokenVerifier', () => {
 
   it('BC-5: takes names of 255 characters, and no longer ones', async () => {
     const [fits, long] = ['x'.repeat(255), 'x'.repeat(256)];
-    const subjects = 'sid and sub must be non-empty strings, one at least';
+    const subjects = 'the token needs a sid or a sub, as a non-empty string';
     for (const name of ['sid', 'sub']) {
       await expect(verifierOf({}).verify(await claims({ [name]: fits }))).resolves.toMatchObject({ [name]: fits });
       expect(await refusalOf(claims({ [name]: long }))).toMatchObject({ message: subjects });
@@ -151,38 +151,43 @@ describe('LogoutTokenVerifier', () => {
         'an iss that is unknown',
         () => claims({ iss: 'https://x.example' }),
         'logout_token_issuer_unknown',
-        'iss is not the issuer of a known provider',
+        'iss is not the issuer of a configured provider',
       ],
       [
         'an iss of another type',
         () => claims({ iss: 1 }),
         'logout_token_issuer_unknown',
-        'iss is not the issuer of a known provider',
+        'iss is not the issuer of a configured provider',
       ],
-      ['another aud', () => claims({ aud: 'x' }), 'logout_token_audience_mismatch', 'aud is not this client alone'],
+      [
+        'another aud',
+        () => claims({ aud: 'x' }),
+        'logout_token_audience_mismatch',
+        'aud must name one configured client and no other',
+      ],
       [
         'an aud with others',
         () => claims({ aud: [clientId, 'x'] }),
         'logout_token_audience_mismatch',
-        'aud is not this client alone',
+        'aud must name one configured client and no other',
       ],
       [
         'another alg',
         () => token({ header: { alg: 'ES256' } }),
         'logout_token_alg_not_allowed',
-        'alg is not the one agreed with this provider',
+        'alg is not the algorithm that the options name',
       ],
       [
         'alg none',
         () => token({ key: 'none' }),
         'logout_token_alg_not_allowed',
-        'alg is not the one agreed with this provider',
+        'alg is not the algorithm that the options name',
       ],
       [
         'another typ',
         () => token({ header: { typ: 'at+jwt' } }),
         'logout_token_typ_not_allowed',
-        'typ is not that of a logout token',
+        'typ is not allowed for a logout token',
       ],
       [
         'crit',
@@ -208,13 +213,23 @@ describe('LogoutTokenVerifier', () => {
         'iat is missing or in the future',
       ],
       ['an old iat', () => claims({ iat: seconds - 631 }), 'logout_token_too_old', 'iat is too long ago'],
-      ['a past exp', () => claims({ exp: seconds - 30 }), 'logout_token_expired', 'exp is past or not a time'],
-      ['an exp of another type', () => claims({ exp: 'x' }), 'logout_token_expired', 'exp is past or not a time'],
+      [
+        'a past exp',
+        () => claims({ exp: seconds - 30 }),
+        'logout_token_expired',
+        'exp is in the past, or is not a time',
+      ],
+      [
+        'an exp of another type',
+        () => claims({ exp: 'x' }),
+        'logout_token_expired',
+        'exp is in the past, or is not a time',
+      ],
       [
         'no event',
         () => claims({ events: {} }),
         'logout_token_events_invalid',
-        'events does not hold the logout event',
+        'events does not contain the logout event',
       ],
       ['a nonce', () => claims({ nonce: null }), 'logout_token_nonce_present', 'nonce is not allowed'],
       ['no jti', () => claims({ jti: '' }), 'logout_token_jti_missing', 'jti is missing'],
@@ -222,13 +237,13 @@ describe('LogoutTokenVerifier', () => {
         'no subject',
         () => claims({ sid: undefined }),
         'logout_token_subject_missing',
-        'sid and sub must be non-empty strings, one at least',
+        'the token needs a sid or a sub, as a non-empty string',
       ],
       [
         'a bad sub',
         () => claims({ sub: '' }),
         'logout_token_subject_missing',
-        'sid and sub must be non-empty strings, one at least',
+        'the token needs a sid or a sub, as a non-empty string',
       ],
     ];
     it.each(invalid)('%s', async (_name, logoutToken, code, message) => {
@@ -243,7 +258,7 @@ describe('LogoutTokenVerifier', () => {
 
     it('typ JWT, where the strict one is asked for', async () => {
       expect(await refusalOf(token(), verifierOf({ strictLogoutTokenTyp: true }))).toEqual(
-        refused('logout_token_typ_not_allowed', 'typ is not that of a logout token'),
+        refused('logout_token_typ_not_allowed', 'typ is not allowed for a logout token'),
       );
     });
 
@@ -293,7 +308,7 @@ describe('LogoutTokenVerifier', () => {
       const iss = oneId.issuer.slice(0, -1);
 
       expect(await refusalOf(claims({ iss }))).toEqual(
-        refused('logout_token_issuer_unknown', 'iss is not the issuer of a known provider', 1),
+        refused('logout_token_issuer_unknown', 'iss is not the issuer of a configured provider', 1),
       );
       expect(oneId.requests.map(({ path }) => path)).toEqual(order.slice(0, 1));
     });
@@ -306,7 +321,7 @@ describe('LogoutTokenVerifier', () => {
       oneId.clearRequests();
       const old = { iat: seconds - 31 };
       expect(await refusalOf(token({ key: stranger, claims: old }))).toEqual(
-        refused('logout_token_key_unknown', 'the signing key is not known', 2),
+        refused('logout_token_key_unknown', 'the provider has no such signing key', 2),
       );
       expect(oneId.requests.map(({ path }) => path)).toEqual(order);
     });
@@ -315,7 +330,7 @@ describe('LogoutTokenVerifier', () => {
       const verifier = verifierOf({});
       // keys were asked for after this one came: they tell
       expect(await refusalOf(token({ key: stranger }), verifier)).toEqual(
-        refused('logout_token_key_unknown', 'the signing key is not known', 2),
+        refused('logout_token_key_unknown', 'the provider has no such signing key', 2),
       );
       // none will be asked for so soon again, and this one's may be newer
       await expect(verifier.verify(await token({ key: stranger }))).rejects.toMatchObject({
@@ -340,7 +355,7 @@ describe('LogoutTokenVerifier', () => {
 
     it('BC-3: takes no other alg then, nor HS256 elsewhere', async () => {
       const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
-      const notAllowed = refused('logout_token_alg_not_allowed', 'alg is not the one agreed with this provider');
+      const notAllowed = refused('logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
 
       expect(await refusalOf(token(), verifier)).toEqual(notAllowed);
       expect(await refusalOf(token({ key: { secret: clientSecret, alg: 'HS512' } }), verifier)).toEqual(notAllowed);
@@ -356,7 +371,9 @@ describe('LogoutTokenVerifier', () => {
     ])('BC-3: %s takes a secret of %d bytes, boot says so', (alg, least) => {
       const fault = {
         code: 'options_invalid',
-        faults: [`clients[0].clientSecret must have at least ${least} bytes, for idTokenSignedResponseAlg is ${alg}`],
+        faults: [
+          `clients[0].clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`,
+        ],
       };
       const boot = (secret?: string) => () => {
         verifierOf({ idTokenSignedResponseAlg: alg, ...(secret !== undefined && { clientSecret: secret }) });
@@ -409,7 +426,7 @@ describe('LogoutTokenVerifier', () => {
       decryptionKeys: [rsa.own],
       ...changed,
     });
-    const failed = refused('logout_token_decryption_failed', 'the logout token can not be decrypted');
+    const failed = refused('logout_token_decryption_failed', 'the logout token cannot be decrypted');
 
     it.each([
       ['RSA-OAEP', 'A128CBC-HS256', {}],
@@ -514,10 +531,10 @@ describe('LogoutTokenVerifier', () => {
       delete publicKey.d;
 
       expect(faultsOf({ idTokenEncryptedResponseAlg: 'RSA-OAEP-256' })).toEqual([
-        'clients[0].decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given',
+        'clients[0].decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given',
       ]);
       expect(faultsOf({ decryptionKeys: [rsa.own] })).toEqual([
-        'clients[0].idTokenEncryptedResponseAlg must be given, for there are decryptionKeys',
+        'clients[0].idTokenEncryptedResponseAlg must be given, because decryptionKeys are given',
       ]);
       for (const key of [publicKey, { kty: 'oct', k: 'c2VjcmV0', d: 'x' }, 'pem', null]) {
         expect(faultsOf(client({ decryptionKeys: [key as JWK] }))).toEqual([

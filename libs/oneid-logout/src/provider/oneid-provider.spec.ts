@@ -99,7 +99,7 @@ describe('OneIdProvider', () => {
       const refused = expect(provider.metadata()).rejects.toMatchObject({
         code: 'provider_unavailable',
         status: 503,
-        message: "The provider's configuration can't be had just now",
+        message: "The provider's configuration is not available, try again",
       });
       if ('hang' in trouble && n === 0) {
         await until('the provider is asked', () => oneId.requests.length > 0);

@@ -109,7 +109,7 @@ describe('ProviderKeys', () => {
     await expect(keys.verify(unknown, 'RS256', long())).rejects.toMatchObject({
       code: 'provider_unavailable',
       status: 503,
-      message: "The provider's current keys can't be had just now",
+      message: "The provider's current keys are not available, try again",
     });
     expect(await keys.verify(known, 'RS256', long())).toBe('valid');
   });
@@ -189,7 +189,7 @@ describe('ProviderKeys', () => {
     for (let n = 0; n < 3; n++) {
       const refused = expect(keys.verify(token, 'RS256', long())).rejects.toMatchObject({
         code: 'provider_unavailable',
-        message: "The provider's keys can't be had just now",
+        message: "The provider's keys are not available, try again",
       });
       if ('hang' in trouble && n === 0) {
         await until('the provider is asked', () => fetches() > 0);

@@ -69,7 +69,7 @@ export class LogoutFollower extends BackgroundJob {
     private readonly settings: FollowerSettings,
     private readonly nudges?: LogoutNudges,
   ) {
-    super('look at the logouts of other replicas', settings.maxStaleness / 4, clock, random);
+    super('looking at the logouts of other replicas', settings.maxStaleness / 4, clock, random);
     this.id = random.id();
   }
 
@@ -195,9 +195,9 @@ export class LogoutFollower extends BackgroundJob {
     if (this.toldOfFailure) return;
     this.toldOfFailure = true;
     const meanwhile = this.settings.answers
-      ? 'every request asks the database'
-      : 'sockets and streams are closed if this goes on';
-    this.logger.warn(`Other replicas' logouts can't be followed, ${meanwhile}: ${String(error)}`);
+      ? 'so every request asks the database'
+      : 'and will close its sockets and streams if this goes on';
+    this.logger.warn(`This replica can't read the logouts of other replicas, ${meanwhile}: ${String(error)}`);
   }
 
   private async declare(now: Moment): Promise<void> {
@@ -223,7 +223,7 @@ export class LogoutFollower extends BackgroundJob {
     const news = logouts.filter((logout) => this.recent.add(logout));
     this.recent.forget(now - this.settings.retention - OVERLAP);
     this.failed = false;
-    if (this.toldOfFailure) this.logger.log("Other replicas' logouts are followed again.");
+    if (this.toldOfFailure) this.logger.log('This replica reads the logouts of other replicas again.');
     this.toldOfFailure = false;
     this.last = { began, now };
     this.events.publishFound(news);

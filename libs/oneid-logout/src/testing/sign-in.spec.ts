@@ -130,7 +130,7 @@ describe('sign-in', () => {
       expect(Object.fromEntries(back.searchParams)).toEqual({
         from: 'oneid',
         error: 'login_required',
-        error_description: 'Nobody is signed in.',
+        error_description: 'The user is not signed in.',
         state,
       });
     });
