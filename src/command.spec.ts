@@ -12,7 +12,11 @@ describe('what a command tells its user of an error', () => {
 
   test.each<[string, unknown, string]>([
     ['a command', new CommandError('replica 1 did not start'), 'replica 1 did not start'],
-    ['settings', new SettingsError(['PORT must be a port']), "The settings can't be used:\n  - PORT must be a port"],
+    [
+      'settings',
+      new SettingsError(['PORT must be a port']),
+      "The app can't use these settings:\n  - PORT must be a port",
+    ],
     [
       'options',
       new InvalidOptionsError(['clients is missing']),
@@ -33,12 +37,12 @@ describe('what a command tells its user of an error', () => {
     [
       'a port that is taken',
       system('listen EADDRINUSE', { code: 'EADDRINUSE', syscall: 'listen', port: 3000 }),
-      'Port 3000 is taken. Try another: PORT=4000 npm start',
+      'Port 3000 is in use. Choose another port: PORT=4000 npm start',
     ],
     [
       'a port that is not allowed',
       system('listen EACCES', { code: 'EACCES', syscall: 'listen', port: 80 }),
-      'This user may not listen on port 80. Try another: PORT=4000 npm start',
+      'The operating system does not let this user listen on port 80. Choose another port: PORT=4000 npm start',
     ],
     [
       'a package that is missing',

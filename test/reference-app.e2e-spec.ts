@@ -151,18 +151,18 @@ describe('settings', () => {
     };
     const read = () => readSettings(env);
     expect(read).toThrow(SettingsError);
-    expect(read).toThrow(`The settings can't be used:
+    expect(read).toThrow(`The app can't use these settings:
   - PORT must be a port, 1 to 65535
   - BASE_URL must be an https URL without query, fragment or userinfo (http only on loopback)
   - DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)
   - ONEID_ISSUER must be an https URL without query, fragment or userinfo (http only on loopback)
-  - ONEID_CLIENT_ID must be set when ONEID_ISSUER is
+  - ONEID_CLIENT_ID must be set when ONEID_ISSUER is set
   - APP_SECRETS must be secrets of 32 characters or more, separated by commas`);
   });
 
   test.each<[Record<string, string>, string]>([
     [{ NODE_ENV: 'production' }, 'ONEID_ISSUER must be set in production'],
-    [{ ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app' }, 'APP_SECRETS must be set when ONEID_ISSUER is'],
+    [{ ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app' }, 'APP_SECRETS must be set when ONEID_ISSUER is set'],
     [{ ONEID_CLIENT_ID: 'app' }, 'ONEID_CLIENT_ID is set, but ONEID_ISSUER is not'],
     [
       { ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app', API_AUDIENCE: 'app', APP_SECRETS: SECRET },
@@ -177,7 +177,7 @@ describe('settings', () => {
       { LIVENESS_MAX_STALENESS_MS: '500', REDIS_URL: 'http://redis.example' },
       'REDIS_URL must be redis://… or rediss://…',
     ],
-    [{ REDIS_URL: 'redis://redis.example' }, 'LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is'],
+    [{ REDIS_URL: 'redis://redis.example' }, 'LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is set'],
     [{ LIVENESS_MAX_STALENESS_MS: 'soon' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
   ])('refuse %j', (env, fault) => {
     expect(() => readSettings(env)).toThrow(fault);
@@ -368,9 +368,9 @@ describe('signing in', () => {
   });
 
   test.each([
-    [new StoreUnavailableError(new Error('no store')), 503, 'not possible just now'],
-    [new InvalidIdTokenError('The ID token has expired'), 401, 'OneID’s ID token failed verification.'],
-    [new RangeError('a fault of ours'), 500, 'Something went wrong here.'],
+    [new StoreUnavailableError(new Error('no store')), 503, 'not possible now'],
+    [new InvalidIdTokenError('The ID token has expired'), 401, 'This app could not verify the ID token from OneID.'],
+    [new RangeError('a fault of ours'), 500, 'An error happened in this app.'],
   ])('fails with a page: %s', async (error, status, text) => {
     const callback = await arrive();
     jest.spyOn(running.app.get(SessionRegistry), 'register').mockRejectedValueOnce(error);
@@ -579,7 +579,7 @@ describe('without OneID', () => {
     const { next = '' } = await user.browser.visit(`${local}/login`, { until });
     await oneId.close();
     const failed = await user.browser.get(next);
-    expect([failed.status, failed.body.includes('OneID could not be reached')]).toEqual([503, true]);
+    expect([failed.status, failed.body.includes('could not reach OneID')]).toEqual([503, true]);
   });
 });
 
