@@ -30,7 +30,7 @@ async function documentedColumns(): Promise<string[]> {
 }
 
 describe.each(databases)('attack 7: at rest, on $name', (database) => {
-  it('no token, sid, sub, e-mail address or state is in clear but where the documentation says so', async () => {
+  it('the database holds no token, sid, sub, e-mail address or state in clear, except in the documented columns', async () => {
     const host = await startHost({ database });
     const secret = new Set<string>();
     const tell = (...values: (string | undefined)[]) => {

@@ -467,7 +467,7 @@ const cases: [DatabaseKind, number][] = [
   [postgres, Math.ceil(Number(process.env['MODEL_RUNS'] ?? 2000) / 20)],
 ];
 
-describe.each(cases)('attack 5: whatever happens, in whatever order, on $name', (database, numRuns) => {
+describe.each(cases)('attack 5: random steps in random order, on $name', (database, numRuns) => {
   let testDatabase: TestDatabase;
   let real: Real;
   beforeAll(async () => {
@@ -480,7 +480,7 @@ describe.each(cases)('attack 5: whatever happens, in whatever order, on $name', 
     await testDatabase.drop();
   });
 
-  it(`who is logged out stays out, who is not stays in (${numRuns} runs)`, async () => {
+  it(`every ended session stays refused, and every other session stays alive (${numRuns} runs)`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.commands(steps, { maxCommands: 25 }), async (commands) => {
         await real.at(0).clear();
