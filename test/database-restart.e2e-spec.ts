@@ -10,7 +10,7 @@ interface Login {
   acknowledged: boolean;
 }
 
-describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffic, ended by %s', (signal) => {
+describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts during requests, ended by %s', (signal) => {
   let postgres: TestPostgres;
   let host: Host;
   let traffic: Promise<void>[];
@@ -52,7 +52,7 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffi
     return response.status;
   }
 
-  it('the guard answers 503 in between, all comes back by itself, no acknowledged logout is lost', async () => {
+  it('the guard answers 503 until the database is back, and no acknowledged logout is lost', async () => {
     const living = await Promise.all(Array.from({ length: 5 }, signIn));
     const leaving = await Promise.all(Array.from({ length: 200 }, signIn));
     const delivered: number[] = [];

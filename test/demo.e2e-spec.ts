@@ -46,7 +46,7 @@ describe('a story', () => {
     ]);
   });
 
-  test('without steps has shown nothing', () => {
+  test('without steps counts as failed', () => {
     expect(new Story(() => undefined).end()).toBe(false);
   });
 });

@@ -304,8 +304,8 @@ async function expectAllRoutes(adapter: AdapterName, prefix = ''): Promise<void>
   }
 }
 
-describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
-  it('is as it should be without any of it', async () => {
+describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
+  it('control: works with the default settings', async () => {
     host = await WorstHost.start({ adapter, policies: false });
 
     await expectAllRoutes(adapter);
@@ -387,7 +387,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     await expectAllRoutes(adapter);
   });
 
-  it('no body parser, and far too much of a body', async () => {
+  it('no body parser, and a body that is too large', async () => {
     host = await WorstHost.start({ adapter, nest: { bodyParser: false } });
     const tooLarge = refused('logout_request_malformed', 'The form is too large');
 
@@ -396,7 +396,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     expect(await host.post('')).toEqual(refused('logout_token_missing', 'logout_token is missing'));
   });
 
-  it("no body parser: the host's own forms are treated as before", async () => {
+  it("no body parser: the host's own forms work as before", async () => {
     host = await WorstHost.start({ adapter, nest: { bodyParser: false }, policies: false });
     const response = await fetch(`${host.url}/host/form`, {
       method: 'POST',
@@ -407,10 +407,10 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     expect(response.status).toBe(adapter === 'fastify' ? 415 : 201);
   });
 
-  describe("what the host's body parser cannot read", () => {
+  describe("a body that the host's body parser cannot read", () => {
     const bodies: [string, string, string][] = [
       ['a form that is too large', form, `logout_token=${'x'.repeat(300_000)}`],
-      ['JSON that is none', 'application/json', '{"logout_token":'],
+      ['JSON that is cut off', 'application/json', '{"logout_token":'],
       ['JSON that poisons', 'application/json', '{"__proto__":{"x":1}}'],
     ];
     const onlyExpress: [string, string, string][] = [
@@ -419,10 +419,10 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     ];
     const onlyFastify: [string, string, string][] = [
       ['an unknown media type', 'application/xml', '<logout/>'],
-      ['no JSON at all', 'application/json', ''],
+      ['an empty JSON body', 'application/json', ''],
     ];
 
-    it('is answered as a bad request, by none of the host', async () => {
+    it('gets 400 from the library, and not from the host', async () => {
       host = await WorstHost.start({
         adapter,
         fastify: { bodyLimit: 100_000 },
@@ -442,7 +442,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
       }
     });
 
-    it("stays the host's affair on its own routes", async () => {
+    it("gets the host's own answer on the host's routes", async () => {
       host = await WorstHost.start({ adapter });
       const headers = { 'Content-Type': 'application/json' };
       const response = await fetch(`${host.url}/host/form`, { method: 'POST', headers, body: '{' });
@@ -450,7 +450,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
       expect([response.status, await response.json()]).toEqual([400, { success: false, by: 'the host' }]);
     });
 
-    it("leaves errors of the host's middleware on our routes to the host", async () => {
+    it("errors of the host's middleware get the host's own answer, also on the library's routes", async () => {
       host = await WorstHost.start({
         adapter,
         configure: (app) => void app.use(forbid),
@@ -461,7 +461,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     });
   });
 
-  it('a guard that nobody has opened is in force, and boot has no say in it', async () => {
+  it("the host's own global guard also protects the library's routes", async () => {
     host = await WorstHost.start({
       adapter,
       guard: class Never implements CanActivate {

@@ -79,7 +79,7 @@ describe('the links of README and docs', () => {
     (path) => dirname(path) !== join(root, 'libs/oneid-logout'),
   );
 
-  it.each(all.map((path) => [relative(root, path), path]))('lead somewhere: %s', (_name, path) => {
+  it.each(all.map((path) => [relative(root, path), path]))('lead to an existing target: %s', (_name, path) => {
     const missing = linksOf(path).filter((target) => {
       const [file = '', anchor] = target.split('#');
       const there = file === '' ? path : join(dirname(path), file);
@@ -88,7 +88,7 @@ describe('the links of README and docs', () => {
     expect(missing).toEqual([]);
   });
 
-  it('are found, pictures too', () => {
+  it('are all found, pictures too', () => {
     expect(linksOf(join(root, 'README.md'))).toEqual(
       expect.arrayContaining([
         'README.vi.md',
@@ -115,7 +115,7 @@ describe('the examples in README and docs', () => {
     blocks = documents().flatMap(blocksOf);
   });
 
-  it('are there, in the README first of all', () => {
+  it('exist, also in the README', () => {
     expect(blocks.filter(({ document }) => document === 'README.md').length).toBeGreaterThan(0);
   });
 
@@ -123,7 +123,7 @@ describe('the examples in README and docs', () => {
     expect(faultsOf(blocks).join('\n')).toBe('');
   }, 120_000);
 
-  it('a wrong one would be found, with its line', () => {
+  it('control: a wrong example is found, with its line', () => {
     const code =
       "import { LogoutService } from 'nestjs-oneid-logout';\n\nexport const n: number = LogoutService.nope;\n";
     expect(faultsOf([{ document: 'README.md', line: 10, code }])).toEqual([

@@ -63,7 +63,7 @@ describe('messages of microservices', () => {
 
   const send = (pattern: string, data: object) => firstValueFrom(client.send<string>(pattern, data));
 
-  it('a guard that knows where the session is turns away what is ended, with a code and a reason', async () => {
+  it('a guard with getRequest() refuses an ended session, with a code and a reason', async () => {
     await start();
     const { session, sid } = await host.signIn();
     expect(await send('guarded', { session, text: 'hello' })).toBe('guarded: hello');
@@ -77,7 +77,7 @@ describe('messages of microservices', () => {
     });
   });
 
-  it('the guard as it is says that it finds no request, and lets nothing through', async () => {
+  it('the guard without getRequest() finds no request, and lets no message through', async () => {
     await start();
     const { session } = await host.signIn();
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);

@@ -44,10 +44,20 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       ['phone', 'laptop', 'sidless'],
     ],
     ['the front-channel', ['frontchannel'], () => store.recorder.frontchannel(issuer, 'laptop'), ['laptop']],
-    ['our user', ['app'], ({ phone }) => store.recorder.endLogin(phone), ['phone']],
-    ['our user, without sid', ['app'], ({ sidless }) => store.recorder.endLogin(sidless), ['sidless']],
-    ['our admin, one session', ['admin'], ({ laptop }) => store.recorder.endSession(laptop, 'admin'), ['laptop']],
-    ['our admin, a user', ['admin'], () => store.recorder.endUser(issuer, 'alice'), ['phone', 'laptop', 'sidless']],
+    ['the user at this app', ['app'], ({ phone }) => store.recorder.endLogin(phone), ['phone']],
+    ['the user at this app, without sid', ['app'], ({ sidless }) => store.recorder.endLogin(sidless), ['sidless']],
+    [
+      'an administrator, one session',
+      ['admin'],
+      ({ laptop }) => store.recorder.endSession(laptop, 'admin'),
+      ['laptop'],
+    ],
+    [
+      'an administrator, a user',
+      ['admin'],
+      () => store.recorder.endUser(issuer, 'alice'),
+      ['phone', 'laptop', 'sidless'],
+    ],
     ['a new sign-in', ['replaced'], ({ phone }) => store.recorder.endSession(phone, 'replaced'), ['phone']],
   ];
 

@@ -73,7 +73,7 @@ function logoutsOf({ logouts }: World, sessions: readonly Sessions[]): Logouts[]
   });
 }
 
-describe.each(databases)('the rule in SQL says what the function says, on $name', (database) => {
+describe.each(databases)('the rule in SQL and the rule in code agree, on $name', (database) => {
   let testDatabase: TestDatabase;
   let store: SessionStore;
   beforeAll(async () => {
@@ -118,7 +118,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
 
   const runs = { numRuns: Number(process.env['RULE_RUNS'] ?? 50) };
 
-  it('check, checkByIdToken, findLogout and findAlive', async () => {
+  it('check, checkByIdToken, findLogout and findAlive follow the rule', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
         const sessions = sessionsOf(world);
@@ -155,7 +155,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
     );
   });
 
-  it('the tokens that a logout ends', async () => {
+  it('findEndedBy finds the tokens of the sessions that a logout ends', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
         const sessions = sessionsOf(world);
@@ -171,7 +171,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
     );
   });
 
-  it('purge: a logout goes after every session it ends, and neither while tokens are due', async () => {
+  it('purge: deletes a logout after all sessions that it ends, and neither while tokens are due', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
         const sessions = sessionsOf(world);

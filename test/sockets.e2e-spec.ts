@@ -171,7 +171,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
   const connections = () => host.app.get(OpenConnections, { strict: false });
 
-  it("the guard finds the session of a gateway's message, and turns it away when it is ended", async () => {
+  it("the guard finds the session of a gateway's message, and refuses an ended session", async () => {
     await start();
     const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
     const socket = open(session);
@@ -202,7 +202,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(second.log[2]).toEqual({ event: 'you', data: 'nobody' });
   });
 
-  it('are closed when OneID ends their session, and nobody else', async () => {
+  it('are closed when OneID ends their session, and other sockets stay open', async () => {
     await start();
     const [alice, bob] = [await host.signIn(), await host.signIn(host.oneId.signIn({ sub: 'bob' }))];
     const [socket, other] = [open(alice.session), open(bob.session)];
@@ -233,7 +233,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
   it.each([
     ['missing', undefined],
     ['unknown', 'f'.repeat(64)],
-  ])('are not opened without a session that lives: %s', async (reason, session) => {
+  ])('are not opened without an alive session: %s', async (reason, session) => {
     await start();
     const socket = open(session);
     for (let n = 0; n < 20; n++) socket.send('say', 'hello');
@@ -243,7 +243,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(connections().size).toBe(0);
   });
 
-  it('let no message through before the session is known to live', async () => {
+  it('let no message through before the session is checked', async () => {
     await start();
     const { session } = await host.signIn();
     let release: () => void = () => undefined;
@@ -265,7 +265,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(heard).toEqual(['early']);
   });
 
-  it('are told to come again when the store does not answer', async () => {
+  it('are closed with the reason out_of_sync when the store does not answer', async () => {
     await start();
     const { session } = await host.signIn();
     intercept(host.app.get(SessionDatabase, { strict: false }), () =>
@@ -278,7 +278,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(heard).toEqual([]);
   });
 
-  it('are forgotten when the client goes', async () => {
+  it('are forgotten when the client disconnects', async () => {
     await start();
     const { session } = await host.signIn();
     const socket = open(session);
@@ -288,7 +288,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     await until('it is forgotten', () => connections().size === 0);
   });
 
-  it('are not remembered when the client has gone before they are accepted', async () => {
+  it('are not remembered when the client disconnects before accept()', async () => {
     await start(SlowGateway);
     const { session } = await host.signIn();
     const gateway = host.app.get(SlowGateway);
@@ -301,7 +301,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(connections().size).toBe(0);
   });
 
-  it('a gateway that has forgotten accept() answers with an error, never with a user', async () => {
+  it('a gateway without accept() answers with an error, and never with a user', async () => {
     await start(ForgetfulGateway);
     const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
     const socket = open(session);
@@ -318,7 +318,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(socket.log).toEqual([expected]);
   });
 
-  it('a gateway in an app that does not say where sessions are opens nothing, and the log says why', async () => {
+  it('a gateway without the option sessionFrom accepts no socket, and logs the reason', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
     host = await Host.start({
       providers: [Gateway],
@@ -337,7 +337,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
   });
 });
 
-it('with socket.io the log tells once of a gateway that guards messages, but accepts no sockets', async () => {
+it('with socket.io, the log warns once about a guarded gateway without accept()', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
   const host = await Host.start({
     providers: [ForgetfulGateway],
@@ -358,8 +358,8 @@ it('with socket.io the log tells once of a gateway that guards messages, but acc
   await host.stop();
 });
 
-describe('a client of socket.io that sends on and on before it is accepted', () => {
-  it('is disconnected before it fills the memory', async () => {
+describe('a socket.io client that sends many messages before accept()', () => {
+  it('is disconnected before it uses too much memory', async () => {
     const host = await Host.start({
       providers: [Gateway],
       configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
@@ -379,8 +379,8 @@ describe('a client of socket.io that sends on and on before it is accepted', () 
   });
 });
 
-describe('a client that does not agree to the end', () => {
-  it('is not heard any more, and cut off', async () => {
+describe('a client that does not answer the closing handshake', () => {
+  it('is ignored, and its connection is cut', async () => {
     const host = await Host.start({
       providers: [Gateway],
       configure: (app) => void app.useWebSocketAdapter(new WsAdapter(app)),

@@ -91,9 +91,12 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
 
   const ways: [string, (signedIn: SignedIn) => Promise<unknown>][] = [
     ['OneID over the back-channel', backchannel],
-    ['the user here', ({ app, session }) => app.get(LogoutService).start({ session })],
+    ['the user at this app', ({ app, session }) => app.get(LogoutService).start({ session })],
     ['an administrator', ({ app, session }) => app.get(LogoutService).end(session.id)],
-    ['an administrator, all of the user', ({ app, session }) => app.get(LogoutService).endAll({ sub: session.sub })],
+    [
+      'an administrator, for all sessions of the user',
+      ({ app, session }) => app.get(LogoutService).endAll({ sub: session.sub }),
+    ],
     ['a sign-in that replaces it', ({ app, session }) => signIn(app, oneId.signIn(), session.id)],
   ];
 

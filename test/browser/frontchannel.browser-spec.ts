@@ -196,12 +196,12 @@ describe('FC-5: in Chromium, framing under helmet', () => {
   const frontchannel = () =>
     `${appUrl}/frontchannel_logout?${new URLSearchParams({ iss: oneId.issuer, sid: 'nobody' }).toString()}`;
 
-  test("is allowed to OneID's origin", async () => {
+  test("is allowed for OneID's origin", async () => {
     expect(await frame(`${oneId.issuer}.well-known/openid-configuration`, frontchannel())).toBe('Logged out.');
     expect(errors).toEqual([]);
   });
 
-  test('is refused to every other', async () => {
+  test('is refused for every other origin', async () => {
     const stranger = await OneIdTestProvider.start();
     expect(await frame(`${stranger.issuer}.well-known/openid-configuration`, frontchannel())).not.toContain(
       'Logged out.',
@@ -210,7 +210,7 @@ describe('FC-5: in Chromium, framing under helmet', () => {
     await stranger.close();
   });
 
-  test("of the app's other pages is refused to OneID as well", async () => {
+  test("of the app's other pages is refused for OneID, too", async () => {
     expect(await frame(`${oneId.issuer}.well-known/openid-configuration`, `${appUrl}/`)).not.toContain('home');
     expect(errors).toEqual([expect.stringContaining("frame-ancestors 'self'")]);
   });

@@ -63,11 +63,11 @@ describe('docs/recipes.md', () => {
     ]);
   });
 
-  it('shows the files as they are, and all of them', () => {
+  it('shows all recipe files unchanged', () => {
     expect(faultsOf(text).join('\n')).toBe('');
   });
 
-  it('would not differ from them unseen', () => {
+  it('control: a difference is found', () => {
     const exported = 'export const app = await NestFactory.create(AppModule);';
     const changed = text
       .replace(exported, exported.replace('export ', ''))
@@ -83,7 +83,7 @@ describe('docs/recipes.md', () => {
     ]);
   });
 
-  it('can be written anew', () => {
+  it('can be written again', () => {
     const stale = text.replaceAll(block, '```ts $1\n// to be written\n```');
     expect(faultsOf(stale)).toHaveLength(recipes.size);
     expect(withRecipes(stale)).toBe(text);

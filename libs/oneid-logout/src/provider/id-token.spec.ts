@@ -41,7 +41,7 @@ const token = (request: Partial<IdTokenRequest> = {}) =>
 const claims = (changed: Claims) => token({ claims: changed });
 
 describe('IdTokenVerifier', () => {
-  it('says what a good token says', async () => {
+  it('returns the claims of a valid token', async () => {
     expect(await verifierOf({}).verify(await token(), {})).toEqual({
       issuer: oneId.issuer,
       clientId,
@@ -53,14 +53,14 @@ describe('IdTokenVerifier', () => {
     });
   });
 
-  it('takes one without sid, and times with fractions', async () => {
+  it('accepts a token without sid, and times with fractions', async () => {
     const verified = await verifierOf({}).verify(await claims({ sid: undefined, iat: seconds - 0.5 }), {});
 
     expect(verified).toMatchObject({ issuedAt: seconds - 1 });
     expect(verified).not.toHaveProperty('sid');
   });
 
-  it('knows the same token again, whatever its signature', async () => {
+  it('recognises the same token with another signature', async () => {
     const key = await oneId.addKey('ES256');
     const verifier = verifierOf({ idTokenSignedResponseAlg: 'ES256' });
     const tokens = [await token({ key, claims: { jti: 'j' } }), await token({ key, claims: { jti: 'j' } })];
@@ -73,9 +73,9 @@ describe('IdTokenVerifier', () => {
   });
 
   const faults: [string, () => Promise<string>, string][] = [
-    ['no JWT', () => Promise.resolve('x'), 'The ID token is not a JWT'],
+    ['a text that is not a JWT', () => Promise.resolve('x'), 'The ID token is not a JWT'],
     // programs without types give undefined where the scope openid was not asked for
-    ['no text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
+    ['a value that is not a text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
     ['an empty text', () => Promise.resolve(''), 'The ID token is not a JWT'],
     ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has no alg in its header, or a crit'],
     ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has no alg in its header, or a crit'],
@@ -126,7 +126,7 @@ describe('IdTokenVerifier', () => {
     ['a future iat', () => claims({ iat: seconds + 31 }), 'The ID token has no iat, or an iat in the future'],
     ['an old iat', () => claims({ iat: seconds - 331 }), 'The ID token is too old for a sign-in'],
   ];
-  it.each(faults)('refuses %s, and asks nobody', async (_name, idToken, message) => {
+  it.each(faults)('refuses %s, without a request', async (_name, idToken, message) => {
     await expect(verifierOf({}).verify(await idToken(), {})).rejects.toMatchObject({
       code: 'id_token_invalid',
       status: 401,
@@ -135,7 +135,7 @@ describe('IdTokenVerifier', () => {
     expect(oneId.requests).toEqual([]);
   });
 
-  it('compares the nonce where one is expected', async () => {
+  it('compares the nonce when one is expected', async () => {
     const verifier = verifierOf({});
     const refusal = { code: 'id_token_invalid', message: 'The ID token does not have the expected nonce' };
 
@@ -145,7 +145,7 @@ describe('IdTokenVerifier', () => {
     await expect(verifier.verify(await token(), { nonce: 'n' })).rejects.toMatchObject(refusal);
   });
 
-  it('takes what lies on the edges', async () => {
+  it('accepts values at the limits', async () => {
     for (const changed of [
       { sid: 's'.repeat(255) },
       { exp: seconds - 29 },
@@ -157,13 +157,13 @@ describe('IdTokenVerifier', () => {
     }
   });
 
-  it('takes a token without typ', async () => {
+  it('accepts a token without typ', async () => {
     expect(await verifierOf({}).verify(await token({ header: { typ: undefined } }), {})).toMatchObject({
       sub: 'alice',
     });
   });
 
-  it('does not call the key of a token unknown that may be newer than the keys at hand', async () => {
+  it('does not refuse a key as unknown when the token may be newer than the fetched keys', async () => {
     const verifier = verifierOf({});
     const unknown = await createSigningKey();
     const tokenOf = (iat: number) => token({ key: unknown, claims: { iat } });
@@ -176,7 +176,7 @@ describe('IdTokenVerifier', () => {
     });
   });
 
-  it('refuses an iss that differs by its slash, before it asks for keys', async () => {
+  it('refuses an iss with another trailing slash, before it fetches keys', async () => {
     const idToken = await claims({ iss: oneId.issuer.slice(0, -1) });
 
     await expect(verifierOf({}).verify(idToken, {})).rejects.toMatchObject({
@@ -200,7 +200,7 @@ describe('IdTokenVerifier', () => {
     }
   });
 
-  it("can decide nothing when the provider can't be reached", async () => {
+  it('answers 503 when the provider cannot be reached', async () => {
     oneId.fail('*', { reset: true });
 
     await expect(verifierOf({}).verify(await token(), {})).rejects.toMatchObject({
@@ -209,7 +209,7 @@ describe('IdTokenVerifier', () => {
     });
   });
 
-  it('takes tokens signed by the client secret where that is agreed, and asks for no keys', async () => {
+  it('accepts tokens signed with the client secret when the options say so, and fetches no keys', async () => {
     const clientSecret = 's'.repeat(32);
     const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
 
@@ -220,7 +220,7 @@ describe('IdTokenVerifier', () => {
     expect(oneId.count(endpointPaths.jwks)).toBe(0);
   });
 
-  it('takes encrypted tokens where that is agreed, and then no others', async () => {
+  it('accepts only encrypted tokens when the options say so', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', { extractable: true });
     const alg = 'ECDH-ES+A256KW';
     const verifier = verifierOf({

@@ -19,7 +19,7 @@ describe('storedLabel', () => {
   });
 
   it.each([[undefined], [''], ['\0\0'], [null as never], [7 as never], [['a'] as never], [{ length: 1 } as never]])(
-    'is nothing of %j',
+    'is undefined for %j',
     (label) => {
       expect(storedLabel(label)).toBeUndefined();
     },

@@ -26,7 +26,7 @@ describe('logout at OneID', () => {
   });
   afterAll(() => Promise.all([oneId.close(), rp.close()]));
 
-  it('tells the clients that had an ID token of the login, each with a token of its own', async () => {
+  it('sends its own logout token to each client that got an ID token of the login', async () => {
     rp.fail('*', { status: 200 });
     const login = oneId.signIn();
     await oneId.idToken({ clientId: 'both', login });
@@ -46,7 +46,7 @@ describe('logout at OneID', () => {
     expect(oneId.login).toBeUndefined();
   });
 
-  it('tries again where a client fails, and reports it', async () => {
+  it('tries again when a client fails, and reports this', async () => {
     rp.fail('/back/bc', { status: 503, times: 1 }, { status: 400 });
     const login = oneId.signIn();
     await oneId.idToken({ clientId: 'back', login });
@@ -57,7 +57,7 @@ describe('logout at OneID', () => {
     ]);
   });
 
-  it('tells nobody of a login that is not remembered, or that OneID forgets', async () => {
+  it('notifies no client of a login that OneID does not remember', async () => {
     const login = oneId.signIn({ remembered: false });
     await oneId.idToken({ clientId: 'both', login });
     expect(await oneId.logout(login)).toEqual({ backchannel: [], frontchannel: [] });
@@ -68,14 +68,14 @@ describe('logout at OneID', () => {
     expect([oneId.login, rp.requests]).toEqual([undefined, []]);
   });
 
-  it('leaves the other logins alone', async () => {
+  it('does not end other logins', async () => {
     const [first, second] = [oneId.signIn(), oneId.signIn()];
     await oneId.logout(first);
 
     expect(oneId.login).toEqual(second);
   });
 
-  it('started at the end-session endpoint can be waited for', async () => {
+  it('lets a test wait for the notifications of the end-session endpoint', async () => {
     rp.fail('*', { status: 200 });
     const login = oneId.signIn();
     const hint = await oneId.idToken({ clientId: 'back', login });
