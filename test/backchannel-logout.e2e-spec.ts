@@ -64,7 +64,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
     host.oneId.logoutToken({ clientId, ...(request.login === undefined && { sid: 'some-sid' }), ...request });
   const withClaims = (claims: Claims, request: Partial<LogoutTokenRequest> = {}) => token({ ...request, claims });
 
-  /** The answer, after making sure that nothing has been stored. */
+  /** Returns the answer, and checks that the library has stored nothing. */
   async function storingNothing<T>(answer: () => Promise<T>): Promise<T> {
     const before = await storedIn(host);
     const answered = await answer();
@@ -526,7 +526,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
   });
 
   describe('the modules of the OpenID Foundation', () => {
-    /** As the suite makes them. */
+    /** Tokens as the conformance suite makes them. */
     const conformance = (claims: Claims = {}, request: Partial<LogoutTokenRequest> = {}) =>
       host.oneId.logoutToken({
         clientId,
@@ -912,7 +912,7 @@ describe('back-channel logout of several issuers and clients', () => {
   it('attack 6: an issuer cannot end logins of another issuer', async () => {
     const { a, b, host } = await setUp();
     const key = b.signingKey;
-    // the keys are on hand before the token is made, so that unknown means unknown
+    // the library fetches the keys before the token is made, so that the key is really unknown
     expect(await post(host, await a.logoutToken({ clientId, sid: 'warm-up' }))).toEqual(delivered);
     const stored = await storedIn(host);
     const iat = Math.floor(Date.now() / 1000) - 60;

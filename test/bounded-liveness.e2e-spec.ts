@@ -12,7 +12,7 @@ import { TestClock } from './support/test-clock.js';
 const STALENESS = 500;
 const MINUTE = 60_000;
 
-/** A replica that answers from memory; its looks at the database are made when the test says so. */
+/** A replica that answers from memory; it looks at the database when the test says so. */
 class Replica {
   statements = 0;
   readonly replicas: ReplicaRepository;
@@ -45,7 +45,7 @@ class Replica {
     await this.follower.look();
   }
 
-  /** What the guard would say, and how many statements it took. */
+  /** The guard's decision, and the number of statements for it. */
   async check(session: Pick<Session, 'id'>): Promise<[string, number]> {
     const before = this.statements;
     const checked = await this.checks.check(session.id);
@@ -219,7 +219,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       asked += 1;
       const first = asked === 1;
       const result = await run(sql, parameters);
-      // the answer is there, and stays on its way
+      // the database has answered, but the answer is held back
       answered();
       if (first) await held;
       return result;
@@ -234,7 +234,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(asked).toBe(2);
     release();
     expect((await Promise.all(early)).map(([answer]) => answer)).toEqual(['alive', 'alive', 'alive']);
-    // and what they have brought is not believed later
+    // and the replica does not remember their answer
     await reader.follower.look();
     expect((await reader.check(session))[0]).toBe('backchannel');
   });
@@ -256,7 +256,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await reader.check(session);
       const late = intercept(writer.database, async (run, sql, parameters) => {
         const result = await run(sql, parameters);
-        // the statement took as long as that, after the time that the row bears
+        // the statement took this long after the time in its row
         if (sql.includes('INSERT')) clock.advance(4_900);
         return result;
       });
@@ -282,7 +282,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       writer.events.logouts.subscribe(({ channel }) => told.push(channel));
       await expect(writer.recorder.backchannel(token)).rejects.toThrow(StoreUnavailableError);
       expect(slow).toBe(4);
-      // it is on record all the same, and counts here at once
+      // it is recorded, and counts on this replica at once
       expect(told).toEqual(['backchannel']);
       late();
       await writer.recorder.backchannel(token);
@@ -329,7 +329,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
         clock.databaseAhead += step;
         await logOut(session);
         await reader.follower.look();
-        // declares itself once more, as others may count it out on a clock that has stepped ahead
+        // declares itself again, because its declaration looks too old on a clock that has stepped ahead
         await reader.follower.look();
         expect((await reader.check(session))[0]).toBe('backchannel');
         const other = await signIn();
@@ -347,7 +347,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await reader.follower.look();
       await expect(reader.check(session)).rejects.toThrow(StoreUnavailableError);
       restore();
-      // what takes its place may not have heard of this replica
+      // another database may have no declaration of this replica
       await writer.database.run('DELETE FROM oneid_replica');
       expect(await reader.check(session)).toEqual(['alive', 1]);
       await reader.follower.look();
@@ -357,13 +357,13 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
   });
 
-  /** The machine sleeps, and its connections survive: the stopwatch stands still. */
+  /** The machine sleeps, and its connections survive: the monotonic clock stops. */
   const suspend = (milliseconds: number) => {
     clock.ahead += milliseconds;
     clock.databaseAhead += milliseconds;
   };
 
-  /** A check whose answer is there, and stays on its way until it is released. */
+  /** A check whose answer is held back until the test releases it. */
   async function hold(session: Session): Promise<{ readonly early: Promise<unknown>; readonly release: () => void }> {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -437,7 +437,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
         const undo = intercept(writer.database, async (run, sql, parameters) => {
           if (sql.startsWith('UPDATE')) throw new StoreUnavailableError('gone');
           if (!sql.includes('INSERT')) return run(sql, parameters);
-          // committed so long after its time that followers have looked past it
+          // committed so long after its time that the followers' looks miss it
           clock.databaseAhead -= MINUTE;
           const result = await run(sql, parameters).finally(() => (clock.databaseAhead += MINUTE));
           if (how === 'the statement was cut') throw new StoreUnavailableError('took longer than 5000 ms');
@@ -446,7 +446,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
         });
         await expect(writer.recorder.frontchannel(issuer, session.sid ?? '')).rejects.toThrow(StoreUnavailableError);
         undo();
-        // the browser comes again, and everything seems to be over
+        // the browser sends the request again, and the login has already ended
         expect(await writer.recorder.frontchannel(issuer, session.sid ?? '')).toBe(false);
         expect(writer.uncertain.size).toBe(1);
         await writer.uncertain.wake();
@@ -604,7 +604,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
         await reader.follower.look();
       }
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
-      // which does not harm: it does not believe itself by then
+      // this is safe: by then the replica does not answer from memory
       expect(gone.follower.fresh).toBeUndefined();
       await reader.follower.close();
       expect(await writer.database.run('SELECT * FROM oneid_replica')).toMatchObject({ rows: [] });

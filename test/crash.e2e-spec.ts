@@ -62,7 +62,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     survivor = await startReplica(options, clock);
     const revoker = survivor.get(RefreshTokenRevoker, { strict: false });
     expect(await survivor.get(LogoutService).countPendingRevocations()).toBe(1);
-    // the other may still be at it
+    // the other replica may still be working
     await revoker.wake();
     expect(oneId.revoked).toEqual([]);
     clock.advance(MINUTE + 1_000);

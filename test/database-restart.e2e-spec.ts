@@ -38,7 +38,7 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts during requ
     return { session, logoutToken, acknowledged: false };
   }
 
-  /** One delivery, as OneID makes it. */
+  /** One delivery by OneID. */
   async function deliver(login: Login): Promise<number> {
     const body = new URLSearchParams({ logout_token: login.logoutToken });
     const response = await host.fetch('/backchannel_logout', { method: 'POST', body });
@@ -60,7 +60,7 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts during requ
     const violations: string[] = [];
     const seen = (statuses: number[], status: number) => statuses.filter((other) => other === status).length;
 
-    /** OneID tries again until it is told that the logout is taken. */
+    /** OneID tries again until it gets 200. */
     const writer = async (logins: readonly Login[]) => {
       for (const login of logins) {
         while (!login.acknowledged && !stopped) delivered.push(await deliver(login));

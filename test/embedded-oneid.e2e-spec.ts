@@ -13,7 +13,7 @@ import { freePort } from '../src/embedded-oneid/free-port.js';
 const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 const BACKCHANNEL_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** In place of a status: the connection ends without an answer. */
+/** A special status: the connection ends without an answer. */
 const HANG_UP = 0;
 
 interface Request {
@@ -23,7 +23,7 @@ interface Request {
   body: string;
 }
 
-/** Both apps' web server: keeps what it is asked, and answers 200 unless told otherwise. */
+/** The web server of both apps: stores the requests, and answers 200 unless the test says otherwise. */
 class Apps {
   readonly requests: Request[] = [];
   readonly answers: { status: number; headers?: Record<string, string> }[] = [];
@@ -126,7 +126,7 @@ const callbackOf = (config: client.Configuration) => `${apps.url}/${idOf(config)
 const byeOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye?lang=vi&app=${idOf(config)}`;
 const lastDelivery = () => oneId.deliveries.finished.at(-1);
 
-/** An authorization request; the sign-in form is filled in when it shows. */
+/** Sends an authorization request, and fills in the sign-in form when it appears. */
 async function authorize(config: client.Configuration, parameters: Record<string, string> = {}) {
   const verifier = client.randomPKCECodeVerifier();
   const url = client.buildAuthorizationUrl(config, {
@@ -157,7 +157,7 @@ function parsed(tokens: client.TokenEndpointResponse) {
 const endSession = (parameters: Record<string, string>) =>
   `${oneId.issuer}oauth2/sessions/logout?${new URLSearchParams(parameters).toString()}`;
 
-/** Asks for a logout, and says yes where OneID asks back. */
+/** Requests a logout, and confirms when OneID asks. */
 const logOut = async (parameters: Record<string, string>, channels = 'both') =>
   sayYes(await browser.get(endSession(parameters)), channels);
 

@@ -81,7 +81,7 @@ describe('frequent first mistakes of an app', () => {
 describe('an API without registered sign-ins', () => {
   const claimsOf = (host: Host, claims: object) => ({ iss: host.oneId.issuer, iat: host.clock.seconds, ...claims });
   const start = (claims: (host: Host) => object) => {
-    // one token, issued once: a later one would not be reached by an earlier logout of the user
+    // one token, issued once: an earlier logout of the user would not end a later token
     let token: object | undefined;
     const sessionFrom = sessionFromClaims(() => token);
     return cleanup.host({ options: { sessionFrom }, client: { logoutScope: 'user' } }).then((host) => {

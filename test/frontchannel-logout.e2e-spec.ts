@@ -35,7 +35,7 @@ const loggedOut = answer(200, 'Logged out.');
 const refused = answer(400, 'Give iss and sid once each, or give neither of them.');
 const notRecorded = answer(503, 'The app could not record the logout.', '5');
 
-/** `SameSite=None`, so that browsers which allow it send it along in an iframe. */
+/** `SameSite=None`, so that browsers that allow this send it in an iframe. */
 const clearCookies = [
   { name: 'session', path: '/', secure: true, httpOnly: true, sameSite: 'none' as const, partitioned: true },
   { name: 'remember', path: '/account', domain: 'app.example' },

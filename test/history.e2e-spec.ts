@@ -14,13 +14,13 @@ describe('the history of replicas', () => {
     history.deliveries.push({ session, sent, answered: sent + 50, status });
   const cut: Trouble = { what: 'a cut', replicas: [1], permits: 503, within: 100, began: 200, ended: 300 };
 
-  /** Alice lives and leaves, Bob stays. */
+  /** Alice logs out, and Bob stays signed in. */
   function good(): void {
     asked('alice', 0, 200);
     told('alice', 100, 503);
     asked('alice', 120, 401);
     told('alice', 200, 200);
-    // OneID does not know yet
+    // OneID has no 200 yet
     asked('alice', 245, 200);
     asked('alice', 260, 401);
     asked('bob', 300, 200, 1);

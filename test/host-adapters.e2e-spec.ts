@@ -50,7 +50,7 @@ const PUBLIC = 'host:public';
 /** The host's own decorator. */
 const Public = () => SetMetadata(PUBLIC, true);
 
-/** Rejects what nobody has opened; hosts differ in where they look for that. */
+/** Rejects every route without the host's decorator; hosts read the decorator in different places. */
 function guardReading(...where: ('handler' | 'class')[]): Type<CanActivate> {
   class HostGuard implements CanActivate {
     canActivate(context: ExecutionContext): boolean {
@@ -62,7 +62,7 @@ function guardReading(...where: ('handler' | 'class')[]): Type<CanActivate> {
   return HostGuard;
 }
 
-/** What ValidationPipe with whitelist, forbidNonWhitelisted and transform does to parameters without rules. */
+/** Treats parameters without rules like ValidationPipe with whitelist, forbidNonWhitelisted and transform. */
 class StrictPipe implements PipeTransform {
   transform(value: unknown): unknown {
     if (typeof value === 'object' && value !== null && Object.keys(value).length > 0) {
@@ -75,7 +75,7 @@ class StrictPipe implements PipeTransform {
 const UNTHROTTLED = 'host:unthrottled';
 const SkipThrottle = () => SetMetadata(UNTHROTTLED, true);
 
-/** Lets one request through, and any number where it is told to. */
+/** Lets one request through, or any number on the routes that the host exempts. */
 class Throttler implements CanActivate {
   private left = 1;
 
@@ -103,7 +103,7 @@ class CatchAll implements ExceptionFilter {
   }
 }
 
-/** A route of the host's own, so that we see its policies are in force. */
+/** A route of the host, to check that the host's policies work. */
 @Controller({ path: 'host', version: '1' })
 class HostRoutes {
   @Get('closed')
@@ -126,7 +126,7 @@ class HostRoutes {
 
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-/** Rejects every POST without a token, but for the paths it exempts, as hosts have to. */
+/** Rejects every POST without a token, except on the paths that the host exempts. */
 const csrf: Middleware = (request, _response, next) => {
   const exempt = request.url?.includes('/backchannel_logout') === true;
   next(request.method === 'POST' && !exempt ? new ForbiddenException('invalid csrf token') : undefined);
@@ -134,7 +134,7 @@ const csrf: Middleware = (request, _response, next) => {
 
 const forbid: Middleware = (_request, _response, next) => next(new ForbiddenException());
 
-/** What `compression` does, as far as it matters: other headers, another body. */
+/** Changes headers and body, like `compression`. */
 const compress: Middleware = (_request, response, next) => {
   const writeHead = response.writeHead.bind(response);
   const end = response.end.bind(response) as (chunk: Buffer) => ServerResponse;
@@ -242,7 +242,7 @@ afterEach(() => host.stop());
 
 const htmlOf = (text: string) => `<!doctype html><meta charset="utf-8"><title>Logout</title><p>${text}</p>`;
 
-/** Both adapters mean the same; Fastify names a type for an empty body, too. */
+/** Both adapters answer the same; Fastify also sends a content type for an empty body. */
 const deliveredOn = (adapter: AdapterName): ChannelAnswer => ({
   ...delivered,
   contentType: adapter === 'fastify' ? 'text/plain; charset=utf-8' : null,
@@ -433,7 +433,7 @@ describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
       });
       for (const [name, contentType, body] of [...bodies, ...(adapter === 'express' ? onlyExpress : onlyFastify)]) {
         const answered = await host.post(body, { contentType });
-        // Express takes a poisoned object for what it is: not a form
+        // Express recognises a poisoned object: it is not a form
         const expected =
           adapter === 'express' && name === 'JSON that poisons'
             ? refused('logout_request_malformed', 'The content type must be application/x-www-form-urlencoded')

@@ -42,7 +42,7 @@ describe('a host whose clock is wrong', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => post(host, old)));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]));
     expect(asked).toBe(1);
-    // and once more as soon as this host's clock has stepped
+    // and once more when this host's clock has stepped
     host.clock.ahead = HOUR;
     expect((await post(host, old)).status).toBe(503);
     expect(asked).toBe(2);

@@ -117,7 +117,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
       [logout(4), logout(5)],
       [logout(6)],
     ]);
-    // on MySQL each goes alone when one is known: which of two that bring the same is first, nobody can say
+    // on MySQL each logout goes alone when one is known, so the first of two equal logouts is random
     const sum = counts.reduce((sum, count) => sum + count);
     expect([counts[0], counts[5], sum]).toEqual([0, 1, 4]);
     expect([(counts[1] ?? 0) + (counts[2] ?? 0), (counts[3] ?? 0) + (counts[4] ?? 0)]).toEqual([1, 2]);
@@ -164,7 +164,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
     const lengthMatters = testDatabase.options.type !== 'better-sqlite3';
     const restore = intercept(store.database, (run, sql, parameters) => {
       const isBad = JSON.stringify(parameters).includes(bad.target);
-      // SQLite takes a text of any length
+      // SQLite accepts a text of any length
       return isBad && !lengthMatters ? Promise.reject(new StoreUnavailableError('bad')) : run(sql, parameters);
     });
     const counts = await Promise.allSettled(
@@ -209,14 +209,14 @@ describe.each(withTransactions)('a logout that another connection delays, on $na
       store.repository.insertLogouts([{ id, kind, target: id, channel: 'backchannel', bound: 'none' }]);
     const outcomes = Promise.allSettled(ids.map(record));
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    // those behind are not late
+    // the later logouts are not delayed
     const started = performance.now();
     expect(await store.repository.insertLogouts([logout(7)])).toBe(1);
     expect(performance.now() - started).toBeLessThan(1_000);
     expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 
     await runner.rollbackTransaction();
-    // OneID sends it again; what hung may have written it by now
+    // OneID sends it again; the hanging insert may have been committed by now
     await record(held);
     expect((await store.rows('logout')).map((row) => row['id']).sort()).toEqual([...ids, logout(7).id].sort());
     jest.restoreAllMocks();

@@ -127,7 +127,7 @@ describe.each(databases)('on $name', (database) => {
       expect(seen.map(({ channel }) => channel)).toEqual(['admin', 'admin', 'admin']);
       expect(ended.map((session) => seen.filter((event) => event.ends(session)).length)).toEqual([1, 1, 1]);
       expect(seen.some((event) => event.ends(mine.session))).toBe(false);
-      // nothing is left to do, nothing is done twice, and a later sign-in lives
+      // all sessions are ended once, and a later sign-in is alive
       expect(await logout.endOthers(mine.session)).toBe(0);
       expect((await host.stored()).logouts).toHaveLength(3);
       expect(await reasonAtMe((await signIn(host)).browser)).toBe('alive');
@@ -153,7 +153,7 @@ describe.each(databases)('on $name', (database) => {
     describe('with very many sessions', () => {
       const idOf = (n: number) => digest(['one of many', n]);
 
-      /** All at one moment but for a few: pages must not lose those that share theirs. */
+      /** Almost all at one moment: pages must not lose sessions with equal times. */
       async function signInOften(count: number): Promise<Session> {
         const { session } = await signIn(host);
         const { issuer, clientId, sub } = session;

@@ -67,7 +67,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         }
         expect(await reasonAtMe(browser)).toBe(expected === 'started' ? 'logged_out' : 'alive');
 
-        // a caller of JSON can't be asked
+        // a JSON caller cannot show the confirmation page
         const json = { accept: 'application/json', ...how.headers };
         const caller = (await signIn(host)).browser;
         const called = await start(caller, options, { ...how, headers: json });

@@ -81,7 +81,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
       const answer = await browser.visit(`/logout/callback${query.replaceAll('=STATE', `=${state}`)}`);
       expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
       expect(await answer.text()).toBe('');
-      // and the right one still works
+      // and the right state still works
       expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
     });
 
@@ -114,7 +114,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
       await dataSource.initialize();
       expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
       expect(answer.headers.getSetCookie()).toEqual([]);
-      // nothing was used up
+      // the state is still usable
       expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
     });
   });
@@ -162,7 +162,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
         await dataSource.destroy();
         expect(cleared(await browser.visit(path))).toEqual([303, null]);
         await dataSource.initialize();
-        // and the right one still works
+        // and the right state still works
         expect(cleared(await browser.visit(path))).toEqual([303, '"cookies", "storage"']);
       } finally {
         await clearing.stop();

@@ -11,7 +11,7 @@ import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost }
 import { shareAmongTests } from './support/share-among-tests.js';
 
 describe('the option statePlacement', () => {
-  /** An app at a OneID of its own; `old` is Hydra up to v1.8. */
+  /** An app with its own OneID; `old` is Hydra up to v1.8. */
   async function startAt(old: boolean, client: NonNullable<HostSettings['client']>) {
     const oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], alwaysSetsState: old });
     const host = await startHost({ client: { ...client, issuer: oneId.issuer } });
@@ -28,7 +28,7 @@ describe('the option statePlacement', () => {
     ['parameter', 'parameter', false, uri, '/goodbye'],
     ['parameter, Hydra up to v1.8', 'parameter', true, uri, '/goodbye'],
     ['redirectUri', 'redirectUri', false, `${uri}?state=STATE`, '/goodbye'],
-    // it blanks the state inside the URI: the user lands on the default page, not on an error
+    // this Hydra empties the state inside the URI: the user gets the default page, and no error
     ['redirectUri, Hydra up to v1.8', 'redirectUri', true, `${uri}?state=STATE`, '/'],
     ['both', 'both', false, `${uri}?state=STATE`, '/goodbye'],
     ['both, Hydra up to v1.8', 'both', true, `${uri}?state=STATE`, '/goodbye'],
@@ -43,7 +43,7 @@ describe('the option statePlacement', () => {
       expect(sentUri).toBe(expectedUri.replace('STATE', state));
       expect(way.fields['state']).toBe(statePlacement === 'redirectUri' ? undefined : state);
 
-      // a registration that allows it
+      // a registration with this redirect URI
       oneId.registerClient({ clientId, postLogoutRedirectUris: [sentUri] });
       const location = (await goOn(way)).headers.get('location') ?? '';
       const landed = await browser.visit(pathOf(location));

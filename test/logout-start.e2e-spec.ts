@@ -89,7 +89,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(way.fields).toEqual({ client_id: clientId });
       expect(stateCookies(browser)).toEqual([]);
       expect(await reasonAtMe(browser)).toBe('logged_out');
-      // OneID then logs out whom its own cookie names, and keeps the browser
+      // OneID then logs out the user of its own cookie, and does not send the browser back
       expect((await goOn(way)).headers.get('location')).toBe(host.oneId.url('/oauth2/fallbacks/logout/callback'));
     });
 
@@ -198,7 +198,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     const shown = async (options: RespondOptions, visit: Visit) => {
       const { browser } = await signIn(host);
       const answer = await start(browser, options, visit);
-      // nothing of it is kept, so there is nothing to vary
+      // no cache keeps it, so it needs no Vary
       expect([answer.headers.get('cache-control'), answer.headers.get('content-type')]).toEqual([
         'no-store',
         'text/html; charset=utf-8',
@@ -330,7 +330,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     });
 
     it('RPI-3: when OneID cannot be reached, the session ends here, and a page tells the user', async () => {
-      // a replica that has just booted knows nothing of OneID yet
+      // a replica that has just booted has not fetched OneID's metadata yet
       const replica = await startHost({
         adapter,
         database: sharedWith(host),
@@ -423,7 +423,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(framedAnswer.status).toBe(200);
         const goTo = /location\.href = "([^"]*)"/.exec(html)?.[1] ?? '';
         expect((await browser.visit(pathOf(goTo))).status).toBe(303);
-        // it had ended before: the front-channel leaves nothing behind
+        // the session had already ended: the front-channel stores nothing
         expect((await framed.stored()).logouts.map((row) => row['channel'])).toEqual(['app']);
       } finally {
         await framed.stop();

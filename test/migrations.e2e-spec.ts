@@ -22,7 +22,7 @@ const migrations = ['CreateOneIdLogoutTables1790000000000', 'AddSessionLabel1796
 
 const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
 
-/** The first version of the tables, with a session in them. */
+/** The first version of the tables, with one session. */
 async function makeOldTables(dataSource: DataSource): Promise<void> {
   await dataSource.runMigrations();
   await dataSource.query(
@@ -40,7 +40,7 @@ async function undoAll(dataSource: DataSource): Promise<void> {
   for (let left = migrations.length; left > 0; left--) await dataSource.undoLastMigration();
 }
 
-/** A migration of the host's own, that is in nobody's way. */
+/** A migration of the host that does not conflict with the library's. */
 class CreateUsers1700000000000 {
   readonly name = 'CreateUsers1700000000000';
 
@@ -134,7 +134,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     it('stop the boot when the host should have upgraded them', async () => {
       await makeOld();
       await expect((await open(testDatabase.options, false)).requireTables()).rejects.toThrow(
-        /^OneIdLogoutModule: can't use its table .oneid_session. \(.*label.*\)\. runMigrations is false: run its migrations first/,
+        /^OneIdLogoutModule: can't use its table .oneid_session. \(.*label.*\)\. runMigrations is false, so run the library's migrations first/,
       );
     });
 
@@ -295,7 +295,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     await undoAll(host);
     expect(await tableNames()).toEqual(['migrations', 'users']);
     await expect(database.requireTables()).rejects.toThrow(
-      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false: run its migrations first, with the same schema and entityPrefix as here\./,
+      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false, so run the library's migrations first, with the same schema and entityPrefix\./,
     );
   });
 
@@ -309,7 +309,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       new TestClock(),
     );
     await expect(booting).rejects.toThrow(
-      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false: run its migrations first, with the same schema and entityPrefix as here\./,
+      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false, so run the library's migrations first, with the same schema and entityPrefix\./,
     );
   });
 
@@ -360,7 +360,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
     let quiet: jest.SpiedFunction<typeof console.log>;
     const dataSources: DataSource[] = [];
     beforeEach(async () => {
-      // TypeORM tells of each try that failed
+      // TypeORM logs each failed try
       quiet = jest.spyOn(console, 'log').mockReturnValue();
       testDatabase = await database.create();
       await makeOldTables(
@@ -538,7 +538,7 @@ describe("a PostgreSQL that cannot keep the library's promises", () => {
   );
 });
 
-// describe.each takes no empty list
+// describe.each does not accept an empty list
 for (const database of databases.filter(({ name }) => name.startsWith('MariaDB'))) {
   describe(`a ${database.name} set up for another language`, () => {
     it.each(['latin1', 'utf8mb3'])('stores every character with the default character set %s', async (characterSet) => {
@@ -564,7 +564,7 @@ for (const database of databases.filter(({ name }) => name.startsWith('MariaDB')
       expect(await store.registry.listAlive({ issuer, sub })).toMatchObject([{ label: sub }]);
       const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
       expect(upQueries).toEqual([]);
-      // all alike, or their columns would be compared without an index
+      // all columns have the same collation; otherwise comparisons would use no index
       const columns = await store.database.run(
         `SELECT DISTINCT character_set_name, collation_name FROM information_schema.columns
          WHERE table_schema = DATABASE() AND data_type = 'varchar' AND table_name <> 'oneid_logout_migrations'`,

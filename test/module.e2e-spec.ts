@@ -43,7 +43,7 @@ let oneId: OneIdTestProvider;
 let database: TestDatabase;
 const apps: { close(): Promise<void> }[] = [];
 const log: { level: string; message: unknown }[] = [];
-/** What the library says of the Node that runs the tests, which is another one each time. */
+/** The library's warnings about the version of Node that runs the tests. */
 const nodeNotices: unknown[] = [];
 
 beforeAll(async () => {
@@ -60,7 +60,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** Keeps what the library says, and shows nothing. */
+/** Stores the library's log entries, and prints nothing. */
 class RecordingLogger extends ConsoleLogger {
   override log(message: unknown, context?: unknown): void {
     if (context === 'OneIdLogout') log.push({ level: 'log', message });
@@ -83,7 +83,7 @@ class MeController {
   }
 }
 
-/** A feature of the host's that does nothing but guard a route. */
+/** A feature module of the host with one guarded route. */
 @Module({ controllers: [MeController] })
 class FeatureModule {}
 

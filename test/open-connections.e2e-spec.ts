@@ -33,7 +33,7 @@ class Replica {
     this.connections = new SessionConnections(liveness, this.open, clock);
   }
 
-  /** What becomes of something opened under a session. */
+  /** The events of one open connection. */
   watch(session: SessionFacts): string[] {
     const endings: string[] = [];
     this.connections.over(session).subscribe({
@@ -43,10 +43,10 @@ class Replica {
     return endings;
   }
 
-  /** Everything that is opened has been looked at once more. */
+  /** Resolves when all open connections have been checked again. */
   async settled(): Promise<void> {
     await this.follower.open();
-    // it began before these, and takes one statement
+    // the first check began before these connections, and needs one statement
     for (let n = 0; n < 5; n++) await this.store.repository.findChanges('nobody');
   }
 
@@ -243,7 +243,7 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     const endings = here.watch(session);
     await here.settled();
     await here.open.wake();
-    // a standby took over, with a clock a minute behind: the follower is past what is recorded now
+    // a standby took over, with its clock a minute behind: the follower's looks miss new logouts
     clock.databaseAhead -= MINUTE;
     await elsewhere.recorder.backchannel(elsewhere.logout({ sid: session.sid }));
     clock.databaseAhead += MINUTE;

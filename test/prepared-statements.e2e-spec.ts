@@ -12,7 +12,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
     const open = () =>
       SessionStore.open({
         ...testDatabase,
-        // one connection, so that a test can do to it what a pooler does
+        // one connection, so that the test can act like a pooler
         options: { ...testDatabase.options, type: 'postgres', poolSize: 1 },
       });
     beforeEach(async () => {

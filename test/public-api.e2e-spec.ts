@@ -9,7 +9,7 @@ const entryPoints = {
   'nestjs-oneid-logout/testing': join(root, 'libs/oneid-logout/src/testing/index.ts'),
 };
 
-/** Kept in git, so that no export comes or goes unseen: UPDATE_PUBLIC_API=1 writes it anew. */
+/** Kept in git, so that every change of the exports is seen: UPDATE_PUBLIC_API=1 writes it again. */
 const list = join(root, 'test/support/public-api.json');
 
 type Api = Record<string, Record<string, string>>;

@@ -51,7 +51,7 @@ const outcomeOf = (work: Promise<unknown>): Promise<Outcome> =>
 describe.each(databases)('races, on $name', (database) => {
   const clock = new TestClock();
   let testDatabase: TestDatabase;
-  /** The replica that works, the one that gets in between, and one where a logout reaches all of the user. */
+  /** The working replica, the interrupting one, and one whose logouts end all sessions of the user. */
   let slow: SessionStore;
   let fast: SessionStore;
   let wide: SessionStore;
@@ -70,7 +70,7 @@ describe.each(databases)('races, on $name', (database) => {
     await testDatabase.drop();
   });
 
-  /** A user, a login and its ID token, new each time. */
+  /** A new user, login and ID token for each call. */
   function newLogin(store = slow) {
     const sub = `user-${++round}`;
     const sid = `sid-${round}`;
@@ -83,7 +83,7 @@ describe.each(databases)('races, on $name', (database) => {
     return alive.filter(Boolean).length;
   };
 
-  /** Tokens left behind are due to be revoked, or their session lives. */
+  /** Checks that stored tokens are due for revocation, or belong to an alive session. */
   const noTokenIsForgotten = async (sub: string) => {
     const due = await fast.tokens.findDue(999);
     for (const { id } of await fast.rows('session', 'sub = ?', sub)) {
@@ -93,7 +93,7 @@ describe.each(databases)('races, on $name', (database) => {
     }
   };
 
-  /** What the revoker does, without a provider. */
+  /** Does the revoker's work, without a provider. */
   const revokeAll = async (store: SessionStore): Promise<string[]> => {
     const revoked: string[] = [];
     for (const logout of await store.tokens.findDue(999)) {
@@ -190,7 +190,7 @@ describe.each(databases)('races, on $name', (database) => {
       });
     });
 
-    /** Was the logout recorded before the first session was there? */
+    /** Was the logout recorded before the first session was registered? */
     const endedBefore = async (sub: string): Promise<boolean> => {
       const rows = await fast.rows('session', 'sub = ? ORDER BY registered_at', sub);
       return fast.isAlive(String(rows[0]?.['id']));
@@ -213,7 +213,7 @@ describe.each(databases)('races, on $name', (database) => {
             expect(await liveSessions(sub)).toBe(0);
             await noTokenIsForgotten(sub);
             revoked.push(...(await revokeAll(fast)));
-            // the newest, or OneID would keep it alive
+            // the newest refresh token; otherwise OneID would keep it valid
             expect(revoked).toContain(`${refreshToken} rotated`);
             expect(await fast.tokens.find(session.id)).toBeUndefined();
           },
@@ -259,7 +259,7 @@ describe.each(databases)('races, on $name', (database) => {
         after: async () => {
           const ids = ['sid', 'sub'].map((kind) => digest(['backchannel', issuer, token.clientId, token.jti, kind]));
           for (const id of ids) expect(await fast.row('logout', id)).toBeDefined();
-          // its login, and all else of its user
+          // events for its login and for its user
           expect(events).toEqual(['backchannel', 'backchannel']);
         },
       });
@@ -307,7 +307,7 @@ describe.each(databases)('races, on $name', (database) => {
       return {
         work: () => slow.repository.purge(999),
         interloper: async () => {
-          // as if the clock had only been wrong
+          // like a clock that was wrong and is right again
           clock.databaseAhead = 0;
           const checked = await fast.repository.check(id);
           clock.databaseAhead = 2 * logoutRetention;
@@ -397,7 +397,7 @@ describe.each(postgresKinds)('statements that are sent but not committed, on $na
     slow = await SessionStore.open(testDatabase, { clock });
     fast = await SessionStore.open(testDatabase, { clock });
     gate = await new DataSource({ ...testDatabase.options, poolSize: 1 } as typeof testDatabase.options).initialize();
-    // an insert whose clock has been read waits here, uncommitted, as long as the test holds the lock
+    // an insert that has read its time waits here, uncommitted, until the test releases the lock
     await gate.query(
       `CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS
        $$ BEGIN PERFORM pg_advisory_xact_lock_shared(TG_ARGV[0]::int); RETURN NEW; END $$`,

@@ -6,9 +6,9 @@ import ts from 'typescript';
 const root = join(import.meta.dirname, '..');
 
 interface Block {
-  /** Where it stands, from the repository's root. */
+  /** The file's path from the repository's root. */
   readonly document: string;
-  /** Of its first line of code, from 1. */
+  /** The number of its first line, from 1. */
   readonly line: number;
   readonly code: string;
 }
@@ -25,7 +25,7 @@ function documents(): string[] {
   ].filter((path) => existsSync(path));
 }
 
-/** The blocks marked `ts`, whatever else is written beside it: none is for the eye only. */
+/** All code blocks marked `ts`, also with more words after `ts`. */
 function blocksOf(path: string): Block[] {
   const document = relative(root, path);
   const text = readFileSync(path, 'utf8');
@@ -36,7 +36,7 @@ function blocksOf(path: string): Block[] {
   }));
 }
 
-/** Compiles the blocks in memory, each a module of its own, beside the tests: so imports are found as they are there. */
+/** Compiles each block in memory as its own module beside the tests, so that imports are found. */
 function faultsOf(blocks: readonly Block[]): string[] {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
     config: { compilerOptions: object };
@@ -66,7 +66,7 @@ function faultsOf(blocks: readonly Block[]): string[] {
   });
 }
 
-/** What a document leads to within the repository, and shows. */
+/** The links and pictures of a document inside the repository. */
 function linksOf(path: string): string[] {
   const text = readFileSync(path, 'utf8').replace(/^```[^]*?^```/gm, '');
   const inline = [...text.matchAll(/\]\(([^)\s]+)\)/g), ...text.matchAll(/^\[[^\]]+\]: (\S+)$/gm)];

@@ -62,7 +62,7 @@ describe('the list of sessions', () => {
     const stored = sessions.flatMap(({ registeredAt, expiresAt }) => [registeredAt, expiresAt]);
     expect(times).toEqual(stored.map((at) => new Date(at).toISOString()));
     expect(page.body.split(en.thisOne)).toHaveLength(2);
-    // Node's fetch is no browser that anybody knows
+    // Node's fetch is not a known browser
     expect(page.body.split(en.unknownDevice)).toHaveLength(5);
   });
 
@@ -239,7 +239,7 @@ describe('assets', () => {
     expect((await answer.text()).length).toBeGreaterThan(100);
     const etag = answer.headers.get('etag') ?? '';
     const again = await fetch(`${world.url}/assets/${name}`, {
-      // as browsers ask; without it, fetch wants it anew
+      // as browsers ask; without it, fetch sends no-cache
       headers: { 'if-none-match': etag, 'cache-control': 'max-age=0' },
     });
     expect(again.status).toBe(304);
@@ -337,7 +337,7 @@ describe('another host name of this machine', () => {
 });
 
 describe('the timeline', () => {
-  /** What has come so far. */
+  /** The events so far. */
   async function watch(cookie: string, language = 'en') {
     const abort = new AbortController();
     const response = await fetch(`${world.url}/timeline`, {
@@ -379,7 +379,7 @@ describe('the timeline', () => {
     await until('it ends', () => seen.ended);
 
     const told = of(seen, 'told');
-    // two ways, and whichever is faster is obeyed
+    // OneID uses both channels, and the first one ends the session
     expect(told.map(({ data }) => data.text.replace(/\d+ ms/, '7 ms')).sort()).toEqual([
       en.told.backchannel(7),
       en.told.frontchannel(7),
@@ -455,7 +455,7 @@ function eventOf(block: string): SeenEvent[] {
   return type === undefined || data === undefined ? [] : [{ type, data: JSON.parse(data) as SeenEvent['data'] }];
 }
 
-/** The names of all texts, however deep. */
+/** The names of all texts, at every depth. */
 function shapeOf(texts: object): unknown {
   return Object.fromEntries(
     Object.entries(texts).map(([key, value]: [string, unknown]) => [

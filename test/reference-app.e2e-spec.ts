@@ -31,7 +31,7 @@ import { until } from './support/until.js';
 const SECRET = 'a secret of thirty-two characters';
 const folder = mkdtempSync(join(tmpdir(), 'reference-app-'));
 
-/** The app as `npm start` runs it, but for the port; `local` is where it really listens. */
+/** The app as `npm start` runs it, except for the port; `local` is the address that it listens on. */
 interface Running {
   app: INestApplication;
   local: string;
@@ -491,7 +491,7 @@ describe('logging out', () => {
     const otherApp = await OtherApp.at(running.oneId);
     const revocation = nextRequestTo('/oauth2/revoke');
     await otherApp.logOut(user.browser, await otherApp.signIn(user.browser));
-    // beside the 200 to OneID, so it may come after it
+    // runs beside the 200 to OneID, so it may end later
     await revocation;
     await expect(refreshTokenGrant(configuration, refreshToken)).rejects.toMatchObject({ error: 'invalid_grant' });
   });
@@ -616,7 +616,7 @@ describe('ormconfig', () => {
   });
 });
 
-/** Resolves when this process has had an answer from a URL that ends so. */
+/** Resolves when this process has got an answer from a URL with this end. */
 function nextRequestTo(path: string): Promise<void> {
   const real = globalThis.fetch;
   return new Promise((resolve) => {

@@ -51,7 +51,7 @@ function upwardIn(imports: readonly Import[], { rooms, ground }: (typeof houses)
     .map(({ from, to }) => `${from} -> ${to}`);
 }
 
-/** Names that lead back to themselves. */
+/** Names in a circle of imports. */
 function circlesIn(imports: readonly Import[]): string[] {
   const known = new Map<string, string[]>();
   for (const { from, to } of imports) known.set(from, [...(known.get(from) ?? []), to]);
@@ -71,7 +71,7 @@ const between = (text: string): Import => {
 
 describe('the rooms of CONTRIBUTING.md', () => {
   it.each(Object.entries(houses))('import only the rooms below them: %s', (house, rooms) => {
-    // testing is a house of its own, which the library does not know
+    // testing is a separate house, which the library does not import
     const imports = importsIn(house).filter(({ from }) => !from.startsWith('testing/'));
     expect(imports.length).toBeGreaterThan(100);
     expect(upwardIn(imports, rooms)).toEqual([]);

@@ -13,7 +13,7 @@ import { firstValueFrom } from 'rxjs';
 import { Host } from './support/host.js';
 import { freePort } from './support/postgres.mjs';
 
-/** The session's id comes in the message. */
+/** The message contains the session's id. */
 @Injectable()
 class MessageGuard extends SessionAliveGuard {
   protected override getRequest(context: ExecutionContext): SessionRequest {

@@ -74,7 +74,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     const database = host.app.get(SessionDatabase, { strict: false });
     let count = 0;
     const restore = intercept(database, (run, sql, parameters) => {
-      // the background jobs have their own
+      // the background jobs use other statements
       if (/FROM \Soneid_session\S s WHERE/.test(sql)) count++;
       return run(sql, parameters);
     });

@@ -104,7 +104,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection t
     const testDatabase = await database.create();
     const store = await SessionStore.open(testDatabase);
     const hang = testDatabase.options.type === 'postgres' ? 'SELECT pg_sleep(60)' : 'SELECT SLEEP(60)';
-    // as many as either pool has connections
+    // as many as each pool has connections
     const hanging = await Promise.allSettled(Array.from({ length: 10 }, () => store.database.run(hang)));
     expect(hanging.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
 
@@ -256,7 +256,7 @@ describe('two boots on one SQLite file', () => {
       await database?.requireTables();
       await database?.close();
     }
-    // no try that failed
+    // no failed try
     expect(told.mock.calls).toEqual([]);
     told.mockRestore();
     await testDatabase.drop();
@@ -276,7 +276,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     await testDatabase.drop();
   });
 
-  /** Enough rows that an index pays. */
+  /** Enough rows to make an index useful. */
   async function fill({ database }: SessionStore): Promise<void> {
     for (let batch = 0; batch < 20; batch++) {
       const sessions: SqlParameter[][] = [];
@@ -398,7 +398,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     expect(seen).not.toEqual([]);
     for (const statement of seen) {
       const plan = (await planOf(statement)).replace(/^.*"SCAN (\w)".*$/gm, (line, alias: string, _at, all: string) =>
-        // SQLite's word for going through the rows of a subquery
+        // SQLite's name for reading the rows of a subquery
         all.includes(`"CO-ROUTINE ${alias}"`) ? '' : line,
       );
       if (whole[testDatabase.options.type].test(plan)) throw new Error(`${statement.sql}\n${plan}`);

@@ -81,7 +81,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(events.map((event) => event.channel)).toEqual(channels);
     for (const [name, session] of Object.entries(sessions)) {
       expect(events.some((event) => event.ends(session))).toBe(ended.includes(name as keyof Sessions));
-      // as the guard has it
+      // as the guard decides
       expect(await store.isAlive(session.id)).toBe(!ended.includes(name as keyof Sessions));
     }
     expect(closed).toEqual(ended.map((name) => `${name} ${channel}`));
@@ -104,7 +104,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     let toldFirst: LogoutEvent[] = [];
     const restore = intercept(store.database, async (run, sql, parameters) => {
       const result = await run(sql, parameters);
-      // a follower may see what is committed before the statement's answer is here
+      // a follower may see the committed logout before the statement's answer arrives
       if (sql.startsWith('INSERT')) {
         store.events.publishFound((await store.repository.findChanges('nobody', 0)).logouts);
         toldFirst = [...events];

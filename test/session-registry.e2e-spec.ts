@@ -268,7 +268,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       await service(LogoutRecorder).endLogin(sessions[4] as Session);
       const expected = [2, 1, 0].map((n) => ({ ...sessions[n], label: names[n] }));
       expect(await registry.listAlive({ issuer: host.oneId.issuer, sub: 'lister' })).toEqual(expected);
-      // what OneID calls itself with and without the slash is the same
+      // the issuer with and without the slash is the same
       expect(await registry.listAlive({ issuer: host.oneId.issuer.replace(/\/$/, ''), sub: 'lister' })).toEqual(
         expected,
       );
@@ -401,7 +401,7 @@ describe('tokens at rest', () => {
     expect(await both.vault.load(id)).toEqual({ idToken, refreshToken: 'first' });
     expect(await fresh.vault.load(id)).toEqual({ idToken: undefined, refreshToken: undefined });
     await both.registry.refresh(id, { refreshToken: 'second' });
-    // each sealed by the newest secret of its time: what is not given anew is not touched
+    // each token was encrypted with the newest secret of its time: a token that is not given again is not changed
     expect(await both.vault.load(id)).toEqual({ idToken, refreshToken: 'second' });
     expect(await fresh.vault.load(id)).toEqual({ idToken: undefined, refreshToken: 'second' });
     expect(await old.vault.load(id)).toEqual({ idToken, refreshToken: undefined });

@@ -293,7 +293,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     it('records a logout once when it comes many times at the same time', async () => {
       const fact = newLogout({ channel: 'backchannel', bound: 'none' });
       const other = newLogout({ channel: 'backchannel', ...ofUser, bound: 5 });
-      // in both orders: a deadlock is nobody's loss
+      // in both orders: a deadlock loses no row
       const recorded = await Promise.all(
         Array.from({ length: 8 }, (_, n) => repository.insertLogouts(n % 2 === 0 ? [fact, other] : [other, fact])),
       );

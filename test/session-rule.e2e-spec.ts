@@ -22,7 +22,7 @@ interface Logouts {
 const issuers = ['https://oneid.example', 'https://oneid.example/', 'https://other.example/'];
 const names = ['alice', 'Alice', 'alice ', 'ålice', '😀', "al'ice?\\"];
 
-/** Few values, so that they meet. */
+/** Few values, so that equal ones are frequent. */
 const issuer = fc.constantFrom(...issuers);
 const name = fc.constantFrom(...names);
 const moment = fc.integer({ min: 1, max: 4 });
@@ -132,7 +132,7 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
           expect(checked?.expired).toBe(expired);
           expect(checked?.session).toMatchObject(facts);
           expect(await store.repository.checkByIdToken(digest(['id token', facts.id]))).toEqual(checked);
-          // as a token's claims: without an id of ours
+          // like a token's claims: without our session id
           const claims = without(facts, 'id');
           expect(await store.repository.findLogout(claims)).toBe(isEnded(claims) ? 'backchannel' : undefined);
         }

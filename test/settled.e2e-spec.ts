@@ -10,7 +10,7 @@ import { StuckInsert } from './support/stuck-insert.js';
 
 const HOUR = 60 * 60 * 1000;
 
-/** Under which the library's jobs would run as time goes by, and all else goes on as ever. */
+/** Fakes only intervals: the library's jobs would run with the fake time, and everything else runs normally. */
 const ALL_BUT_INTERVALS = [
   'Date',
   'hrtime',
@@ -25,7 +25,7 @@ const ALL_BUT_INTERVALS = [
 
 let release: () => void | Promise<void> = () => undefined;
 
-/** Lets go on what a test holds up, also after one that has failed half-way: its host could not stop. */
+/** Releases held work, also after a test that has failed: otherwise its host could not stop. */
 async function goOn(): Promise<void> {
   const held = release;
   release = () => undefined;
@@ -50,7 +50,7 @@ function settling(host: Host) {
   return state;
 }
 
-/** A whole request and its answer: far more turns of the event loop than a host takes to settle that does nothing. */
+/** A whole request and its answer: an idle host settles in far fewer turns of the event loop. */
 const meanwhile = (host: Host) => host.fetch('/open');
 
 describe.each(databases)('Host.settled(), on $name', (database) => {
@@ -100,7 +100,7 @@ describe.each(databases)('Host.settled(), on $name', (database) => {
   });
 });
 
-// on SQLite one that is stuck holds up all others
+// on SQLite, one hanging insert blocks all other statements
 describe.each(databases.filter(({ name }) => name !== 'SQLite'))('Host.settled(), on $name', (database) => {
   it('waits until a logout is recorded whose sender has closed the connection', async () => {
     const host = await cleanup.host({ database });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 const BEFORE_ALL = /^( *)beforeAll\([^]*?^\1\}\);$/gm;
 const STARTS_A_HOST = /\b(?:Host|World|Recipe)\.start\(|\bstartHost\(/;
 
-/** Does this spec start a host for all of its tests, with nothing that has it settle between them? */
+/** Does this spec start one host for all of its tests, without settling it between them? */
 const sharesUnsettled = (source: string) => [...source.matchAll(BEFORE_ALL)].some(([hook]) => STARTS_A_HOST.test(hook));
 
 describe('suites that share a host', () => {

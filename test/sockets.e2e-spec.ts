@@ -30,7 +30,7 @@ import { Host } from './support/host.js';
 import { intercept } from './support/session-store.js';
 import { until } from './support/until.js';
 
-/** A gateway that looks something up before it accepts. */
+/** A gateway that awaits other work before accept(). */
 @WebSocketGateway({ path: '/socket' })
 class SlowGateway implements OnGatewayConnection {
   accepted = 0;
@@ -44,7 +44,7 @@ class SlowGateway implements OnGatewayConnection {
   }
 }
 
-/** Messages that reached a handler without a guard. */
+/** The messages that reached a handler without a guard. */
 let heard: string[] = [];
 
 @WebSocketGateway({ path: '/socket' })
@@ -74,7 +74,7 @@ class Gateway implements OnGatewayConnection {
   }
 }
 
-/** A gateway that has forgotten to hand over the request. */
+/** A gateway that does not call accept(). */
 @WebSocketGateway({ path: '/socket' })
 class ForgetfulGateway {
   @SubscribeMessage('who')
@@ -86,7 +86,7 @@ class ForgetfulGateway {
 
 interface TestSocket {
   send(event: string, data?: unknown): void;
-  /** What came, and how it ended. */
+  /** The received messages, and the close event. */
   readonly log: unknown[];
   readonly ended: () => boolean;
   readonly opened: () => boolean;
@@ -178,7 +178,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     socket.send('who');
     await until('an answer comes', () => socket.log.length > 0);
     expect(socket.log).toEqual([{ event: 'you', data: 'alice' }]);
-    // a message that is under way when the logout comes; the socket itself is not told
+    // a message during the logout; the socket itself is not closed yet
     connections().add = () => () => undefined;
     const second = open(session);
     second.send('who');
@@ -257,7 +257,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     const socket = open(session);
     socket.send('say', 'early');
     await until('the store is asked', () => asked);
-    // time enough to be heard, were it let through
+    // enough time for the message to arrive, if the gateway let it through
     for (let n = 0; n < 5; n++) expect((await host.fetch('/open')).status).toBe(200);
     expect(heard).toEqual([]);
     release();
@@ -392,12 +392,12 @@ describe('a client that does not answer the closing handshake', () => {
     await once(client, 'open');
     client.send(JSON.stringify({ event: 'say', data: 'before' }));
     await until('it is heard', () => heard.length === 1);
-    // it does not read, so it never sees the end
+    // the client does not read, so it never sees the close frame
     client.pause();
     await host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
     client.send(JSON.stringify({ event: 'say', data: 'after' }));
     const closed = once(client, 'close');
-    // long enough for its patience to end, if it did not read at all
+    // long enough for the server's time limit, if the client did not read
     await until('it is forgotten', () => host.app.get(OpenConnections, { strict: false }).size === 0);
     client.resume();
     await closed;

@@ -25,7 +25,7 @@ describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adap
   let host: Host;
   afterEach(() => host.stop());
 
-  /** What has come so far, and whether it has ended. */
+  /** The events so far, and whether the stream has ended. */
   async function listen(session: string) {
     const abort = new AbortController();
     const response = await host.fetch('/news', { session, signal: abort.signal });

@@ -132,7 +132,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(oneId.count(endpointPaths.revocation)).toBe(0);
     expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
 
-    // OneID's signed word for it comes later
+    // OneID's signed logout token comes later
     await backchannel(signedIn);
     await revoke(app);
     expect(revoked()).toEqual([signedIn.refreshToken]);
@@ -260,7 +260,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       clock.advance(step * MINUTE);
       minutes += step;
     }
-    // as long again as has passed, from a minute to six hours; the steps of this test are as coarse as that
+    // a pause as long as the time since the logout, from a minute to six hours; this test uses large steps
     const pauses = tries.slice(1).map((minute, n) => minute - (tries[n] ?? NaN));
     for (const [n, pause] of pauses.entries()) {
       const [passed, next] = [tries[n] ?? NaN, tries[n + 1] ?? NaN];
@@ -466,7 +466,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const open = vault.open.bind(vault);
     vault.open = async (...args) => {
       vault.open = open;
-      // by now a lease that was counted from the start would be over for both
+      // a lease counted from the start of the run would be over by now for both
       clock.advance(50_000);
       return open(...args);
     };

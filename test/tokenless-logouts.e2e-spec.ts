@@ -74,7 +74,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
       const late = seen < n;
       if (late) await store.registry.refresh(session.id, { refreshToken: 'late' }).catch(() => undefined);
       const stored = (await store.rows('session_tokens', 'refresh_token IS NOT NULL')).length > 0;
-      // who has tokens stored for an ended session has them revoked
+      // tokens that are stored for an ended session must be due for revocation
       expect([stored, await store.tokens.countDue()]).toEqual([true, 1]);
       if (late) return;
     }

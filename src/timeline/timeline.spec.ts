@@ -13,7 +13,7 @@ function newTimeline(ended?: LogoutEvent): Timeline {
   return new Timeline({ ended: () => (ended ? of(ended) : NEVER) } as unknown as SessionEvents);
 }
 
-/** What a page that is opened now is told. */
+/** The entries that a page gets when it opens now. */
 function seenBy(timeline: Timeline, facts: SessionFacts): Happening[] {
   const seen: Happening[] = [];
   timeline.of(facts).subscribe((happening) => seen.push(happening));

@@ -24,12 +24,12 @@ beforeEach(async () => {
 
 afterEach(() => person.close());
 
-/** Everything to be read on a page that stands in this tab, after as many steps back as there are. */
+/** The text of every page in this tab's history, from the last page back to the first. */
 async function backAndBack(page: Page): Promise<string[]> {
   const seen: string[] = [];
   for (let step = 0; step < 10 && page.url() !== 'about:blank'; step += 1) {
     await page.goBack({ waitUntil: 'load' }).catch(() => null);
-    // a page that has been kept loads itself anew
+    // a page from the back/forward cache reloads itself
     await page.waitForLoadState('networkidle').catch(() => undefined);
     if (page.url().startsWith(world.url)) seen.push(`${page.url()} ${await page.innerText('main')}`);
   }
@@ -72,7 +72,7 @@ describe('the back button after a logout', () => {
     })`);
     await person.signIn(world.url);
     const tab = await person.newTab();
-    // a page that has listened is not kept by this browser; one that was opened behind another has not
+    // this browser does not cache a page with an event stream; a page in a background tab has none
     await tab.page.addInitScript("Object.defineProperty(document, 'hidden', { get: () => true })");
     await tab.page.goto(`${world.url}/account`);
     await tab.sees(texts.account);

@@ -41,7 +41,7 @@ describe('two tabs', () => {
     await other.arrive(`${world.url}/`);
   });
 
-  /** Has a page believe that another tab is in front of it, or that it is seen again. */
+  /** Makes a page believe that it is hidden, or visible again. */
   const look = ({ page }: Person, hidden: boolean) =>
     page.evaluate(`(() => {
       Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true });
@@ -113,7 +113,7 @@ describe('two tabs', () => {
 });
 
 describe('a stream that', () => {
-  /** Answers for the app, as often as is said; then the app does. */
+  /** Answers in place of the app a given number of times; then the app answers. */
   async function answers(...bodies: (string | number)[]): Promise<() => number> {
     let asked = 0;
     await person.page.route('**/timeline', async (route) => {
@@ -189,7 +189,7 @@ describe('an app that stops', () => {
     await person.signIn(own.url);
     await person.reads(person.texts.signInHappened('Chrome · Linux'));
     const stopped = own.stop().then(() => 'stopped');
-    // an EventSource comes back after 3 s, which would keep a server up as long as the page is open
+    // an EventSource reconnects after 3 s, which could keep the server running while the page is open
     expect(await Promise.race([stopped, person.page.waitForTimeout(10_000).then(() => 'still there')])).toBe('stopped');
     await person.reads(person.texts.connectionLost);
     await person.sees(person.texts.signedIn);

@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => browser.close());
 
-/** An app with as little around the library as can be. */
+/** A minimal app with the library. */
 @Controller()
 class PlainApp {
   constructor(private readonly logout: LogoutService) {}
@@ -54,7 +54,7 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
   let host: Host;
   let page: Page;
   let session: string;
-  /** What Chromium says of where each POST comes from. */
+  /** The headers of Chromium that tell where each POST comes from. */
   let origins: { origin: string | undefined; site: string | undefined }[];
 
   /** @param claims beside the usual ones, for ID tokens of any length */
@@ -114,7 +114,7 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
 
   test('by a form without Sec-Fetch-Site and Origin: the user must confirm', async () => {
     const url = await start((request, response, next) => {
-      // as of a browser that does not know this header yet
+      // like a browser that does not know this header
       delete request.headers['sec-fetch-site'];
       noReferrer(request, response, next);
     });

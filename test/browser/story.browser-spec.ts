@@ -22,10 +22,10 @@ afterAll(async () => {
 
 describe.each(Object.keys(LANGUAGES) as Language[])('the whole story with clicks, in %s', (language) => {
   let person: Person;
-  /** The same browser, at the second app. */
+  /** The same browser in the second app. */
   let beside: Person;
 
-  /** A state to look at: nothing is wrong with it for those who can't, it is in one language, and fits a phone. */
+  /** Checks a page: it is accessible, in one language, and fits a phone. */
   async function look(name: string, { page }: Person = person): Promise<void> {
     expect(await accessibilityFaults(page)).toEqual([]);
     expect(await page.locator('html').getAttribute('lang')).toBe(language);
@@ -148,7 +148,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the whole story with clicks
     await person.reads(person.texts.overText.logged_out);
     for (const channel of told) await person.reads(inAnyTime(person.texts.told[channel]));
     const obeyed = (await person.timeline()).filter((line) => Object.values(person.texts.obeyed).includes(line));
-    // with both, whichever comes first
+    // with both channels, the first one counts
     const possible = told.map((channel) => person.texts.obeyed[channel]);
     expect(possible.map((line) => [line])).toContainEqual(obeyed);
     expect(await person.page.locator('#signed-in').count()).toBe(0);
@@ -203,7 +203,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the whole story with clicks
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
     await person.page.goto(`${world.url}/`);
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
-    // and OneID is told
+    // and OneID gets the language
     await person.page.getByRole('link', { name: /OneID/ }).first().click();
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
     await person.follow(LANGUAGES[language]);
@@ -223,7 +223,7 @@ test.each(Object.keys(LANGUAGES) as Language[])('the pages fit a phone in dark m
   await person.close();
 });
 
-/** A sentence with a figure in it. */
+/** A pattern for a sentence with a number. */
 function inAnyTime(sentence: (ms: number) => string): RegExp {
   const [before = '', after = ''] = sentence(7777)
     .split('7777')

@@ -33,7 +33,7 @@ async function post(body: string | Uint8Array<ArrayBuffer>, headers: Record<stri
 const form = { 'content-type': 'application/x-www-form-urlencoded' };
 const postToken = (token: string) => post(new URLSearchParams({ logout_token: token }).toString(), form);
 
-/** Whatever was sent was refused, left nothing behind, and the live session lives. */
+/** Checks that the library refused the request and stored nothing, and that the session is still alive. */
 async function expectRefused(status: number): Promise<void> {
   expect(status).toBe(400);
   expect(await logoutsStored()).toBe(0);
@@ -152,12 +152,12 @@ describe('the back-channel with random requests', () => {
 
   it('refuses a valid token with one character changed', async () => {
     const token = await host.oneId.logoutToken({ clientId, sid: 'a-sid' });
-    // until keys newer than the token have been fetched, one that names an unknown key is answered 503: it may be true
+    // a token with an unknown key gets 503 until the keys are newer than the token, because it may be valid
     host.clock.advance(31_000);
     expect(await postToken(await host.oneId.logoutToken({ clientId, sid: 'a-sid', header: { kid: 'none' } }))).toBe(
       400,
     );
-    // the last character of a signature holds bits that mean nothing
+    // the last character of a signature has bits without a meaning
     const position = fc.nat({ max: token.length - 2 });
     const character = fc.constantFrom(
       ...Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=% '),

@@ -11,7 +11,7 @@ import { shareAmongTests } from '../support/share-among-tests.js';
 import { until } from '../support/until.js';
 import { clientId, publicUrl, Recipe } from './support/recipe.js';
 
-/** What a request of a signed-in user carries, and the login it comes from. */
+/** The headers of a signed-in user's request, and the user's login. */
 interface SignedIn {
   readonly sid: string;
   readonly headers: Record<string, string>;
@@ -25,7 +25,7 @@ const missing = rejected('missing', 'The request carries no session');
 const loggedOut = rejected('logged_out', 'A logout has ended the session');
 const alive = (sub: string) => [200, { sub }];
 
-/** Whose pages are not the app's: those of its site, for which browsers send a `SameSite=Lax` cookie, and a sandbox. */
+/** Origins of other pages: pages of the same site, which get the `SameSite=Lax` cookie, and a sandbox. */
 const foreignOrigins = [`${publicUrl}:8443`, publicUrl.replace('//', '//blog.'), publicUrl.replace('s:', ':'), 'null'];
 
 /** The status and body of a guarded route. */
@@ -34,7 +34,7 @@ async function me(recipe: Recipe, headers: Record<string, string> = {}): Promise
   return [response.status, await response.json()];
 }
 
-/** Through OneID's pages and back. */
+/** Signs in through OneID's pages. */
 async function signInByBrowser(recipe: Recipe, sub: string): Promise<SignedIn> {
   const { sid } = recipe.oneId.signIn({ sub });
   const browser = recipe.browser();
@@ -43,7 +43,7 @@ async function signInByBrowser(recipe: Recipe, sub: string): Promise<SignedIn> {
   return { sid, headers: { cookie: browser.cookieHeader } };
 }
 
-/** As the recipe's sign-in end does, which is not there to be called from outside. */
+/** Does what the end of the recipe's sign-in does, because the test cannot call it. */
 async function signInByRegistry(recipe: Recipe, sub: string): Promise<SignedIn> {
   const login = recipe.oneId.signIn({ sub });
   const { id } = await recipe.app
@@ -68,7 +68,7 @@ async function signInByIdToken(recipe: Recipe, sub: string): Promise<SignedIn> {
   return { sid: login.sid, headers: { authorization: `Bearer ${token}` } };
 }
 
-/** What the guard says to a recipe's user, before and after the logout. */
+/** The guard's answers to the user, before and after the logout. */
 async function expectLogout(recipe: Recipe, signIn: (recipe: Recipe, sub: string) => Promise<SignedIn>): Promise<void> {
   const [alice, bob] = [await signIn(recipe, 'alice'), await signIn(recipe, 'bob')];
   expect(await me(recipe, alice.headers)).toEqual(alive('alice'));
@@ -214,7 +214,7 @@ describe.each([
     recipe.oneId.signIn({ sub: 'bob' });
     await browser.signIn();
     expect(await recipe.logouts('replaced')).toBe(1);
-    // with express-session the cookie's own session is gone, and with it what it says of ours
+    // with express-session, the cookie's own session is gone, and our session id with it
     expect(await me(recipe, first)).toEqual(cookie === '__Host-session' ? loggedOut : missing);
     expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(alive('bob'));
   });
@@ -248,7 +248,7 @@ describe('the recipe bearer-api', () => {
 
   const withToken = (token: string) => me(recipe, { authorization: `Bearer ${token}` });
 
-  // first of all, as keys that are known are used again
+  // the first test, because fetched keys are used again
   it("answers 503 while OneID's keys are not available", async () => {
     recipe.oneId.fail(endpointPaths.jwks, { status: 503 });
     const { headers } = await signInByIdToken(recipe, 'alice');

@@ -17,7 +17,7 @@ class Job extends BackgroundJob {
   }
 }
 
-/** Everything that is due has been done. */
+/** Resolves when all due work has run. */
 const quiet = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('BackgroundJob', () => {

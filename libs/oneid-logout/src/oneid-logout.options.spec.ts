@@ -441,7 +441,7 @@ describe('a fault', () => {
         ],
       }),
     ).toEqual(contradiction);
-    // endpoints by hand come with an exact issuer, discovery finds either spelling
+    // the issuer must be exact with endpoints from the options; discovery accepts both forms
     const slashless = { ...other, issuer: 'https://oneid.example' };
     expect(
       faultsOf({

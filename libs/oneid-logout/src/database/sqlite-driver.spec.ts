@@ -17,7 +17,7 @@ const driver = (version: string, removesCleanupHooks = false) => ({
   removesCleanupHooks: () => removesCleanupHooks,
 });
 
-/** What a driver says of itself. */
+/** A fake description of a driver. */
 const read = (found: SqliteDriver | undefined) => found && [found.version, found.removesCleanupHooks()];
 
 describe('a better-sqlite3 that crashes when it is loaded', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type AbstractHttpAdapter } from '@nestjs/core';
 import { type HttpAnswer, jsonAnswer, sendAnswer } from './http-answer.js';
 
-/** What an adapter is told to do, in order. */
+/** The calls of an adapter, in order. */
 function send(type: string, answer: HttpAnswer): unknown[][] {
   const calls: unknown[][] = [];
   const note =

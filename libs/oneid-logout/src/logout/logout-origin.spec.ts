@@ -15,7 +15,7 @@ describe('originOf', () => {
     [{ 'sec-fetch-site': 'Same-Origin' }, 'elsewhere'],
     [{ 'sec-fetch-site': 'same-origin, cross-site' }, 'elsewhere'],
     [{ 'sec-fetch-site': ['same-origin'] }, 'elsewhere'],
-    // it decides, whatever Origin says
+    // Sec-Fetch-Site decides, and Origin does not matter
     [{ 'sec-fetch-site': 'same-origin', origin: 'null' }, 'here'],
     [{ 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }, 'here'],
     [{ 'sec-fetch-site': 'cross-site', origin }, 'elsewhere'],

@@ -28,7 +28,7 @@ function request(
   return { method: 'GET', url, action: 'https://oneid.example/logout?tenant=1&x=2', fields };
 }
 
-/** What is between the tags, and what the tags are: an injected one would show up here. */
+/** The texts and the tags of a page: an injected tag would appear here. */
 function tagsOf(html: string): string[] {
   return [...html.matchAll(/<[!/]?[a-z-]*/g)].map(([tag]) => tag);
 }
@@ -47,7 +47,7 @@ const commonHeaders = {
 const policy = (own: string) =>
   `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; ${own}; frame-ancestors 'none'`;
 
-/** The style is let in by its hash, so it is the same in all pages. */
+/** The policy allows the style by its hash, so all pages have the same style. */
 const withoutStyle = ({ body = '', ...answer }: HttpAnswer) => ({
   ...answer,
   body: body.replace(/<style>[^<]*<\/style>/, '<style></style>'),
@@ -152,7 +152,7 @@ describe('continuePage', () => {
     });
     expect(body).toContain('<form method="post" action="https://oneid.example/logout?tenant=1&amp;x=2">');
     expect(body).toContain('<input type="hidden" name="id_token_hint" value="a.b.c">');
-    // a field named submit must not get in the way
+    // a field named submit must not hide the form's method
     expect(body).toContain('<script>HTMLFormElement.prototype.submit.call(document.forms[0])</script>');
   });
 

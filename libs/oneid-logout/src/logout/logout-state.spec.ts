@@ -25,7 +25,7 @@ describe('LogoutStates', () => {
   });
   afterAll(() => database.close());
 
-  /** A logout on record, and the browser's cookie for it. */
+  /** A recorded logout, and the browser's cookie for it. */
   async function logout(returnTo = '/goodbye'): Promise<LogoutState & { header: string }> {
     const state = states.create(returnTo, origin);
     await recorder.endLogin(

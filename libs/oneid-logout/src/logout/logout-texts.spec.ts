@@ -15,7 +15,7 @@ describe('languageOf', () => {
     ['vi-VN,vi;q=0.9,fr-FR;q=0.8,fr;q=0.7,en-US;q=0.6,en;q=0.5', 'vi'],
     ['en-US,en;q=0.9,vi;q=0.8', 'en'],
     ['vi,en-US;q=0.9,en;q=0.8', 'vi'],
-    // whatever the order
+    // in any order
     ['en;q=0.8, vi', 'vi'],
     ['en;q=0.8 , vi ; q=0.9', 'vi'],
     ['en ;Q=0.999,vi;q=1.000', 'vi'],
@@ -27,21 +27,21 @@ describe('languageOf', () => {
     // the best of the ranges of a language counts
     ['vi-VN;q=0.1, en;q=0.5, vi;q=0.9', 'vi'],
     ['vi-VN;q=0.9, en-AU;q=0.1, en;q=1', 'en'],
-    // none at all, or any
+    // refused languages, and any language
     ['vi;q=0', 'en'],
     ['vi;q=0, en;q=0', 'en'],
     ['*', 'en'],
     ['vi;q=0.5, *;q=0.8', 'en'],
     ['vi, *;q=0.5', 'vi'],
     ['en;q=0.5, *', 'en'],
-    // other languages, and what only looks like ours
+    // other languages, and texts that look like ours
     ['fr, de;q=0.9', 'en'],
     ['fr, vi;q=0.1', 'vi'],
     ['vie', 'en'],
     ['v', 'en'],
     ['x-vi', 'en'],
     ['vi_VN', 'en'],
-    // what nobody can read
+    // invalid texts
     ['vi;q=2', 'en'],
     ['vi;q=-1', 'en'],
     ['vi;q=0.1234', 'en'],

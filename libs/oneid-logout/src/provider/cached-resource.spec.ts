@@ -4,7 +4,7 @@ import { CachedResource } from './cached-resource.js';
 
 const times = { maxAge: 1000, coolDown: 100 };
 
-/** A resource whose loads the test ends, and a clock it moves. */
+/** A resource whose loads end when the test says so, with a test clock. */
 function setUp() {
   const clock = new TestClock(1_000_000);
   const loads: { succeed: (content: string) => void; fail: (error: Error) => void }[] = [];
@@ -16,7 +16,7 @@ function setUp() {
   return { clock, loads, resource };
 }
 
-/** The same, with a first value in it. */
+/** The same, with a first value. */
 async function filled(content = 'first') {
   const all = setUp();
   const got = all.resource.get();

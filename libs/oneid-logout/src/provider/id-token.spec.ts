@@ -74,7 +74,7 @@ describe('IdTokenVerifier', () => {
 
   const faults: [string, () => Promise<string>, string][] = [
     ['a text that is not a JWT', () => Promise.resolve('x'), 'The ID token is not a JWT'],
-    // programs without types give undefined where the scope openid was not asked for
+    // a JavaScript app passes undefined when it did not ask for the scope openid
     ['a value that is not a text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
     ['an empty text', () => Promise.resolve(''), 'The ID token is not a JWT'],
     ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has no alg in its header, or a crit'],
@@ -167,9 +167,9 @@ describe('IdTokenVerifier', () => {
     const verifier = verifierOf({});
     const unknown = await createSigningKey();
     const tokenOf = (iat: number) => token({ key: unknown, claims: { iat } });
-    // asked for after this one came, the keys tell
+    // the keys were fetched after this token arrived, so they decide
     await expect(verifier.verify(await tokenOf(seconds), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
-    // not asked for again so soon: they tell of those that were issued before, clocks apart and all
+    // the cool-down forbids a fetch: the keys decide only about tokens that are clearly older
     await expect(verifier.verify(await tokenOf(seconds - 30), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
     await expect(verifier.verify(await tokenOf(seconds - 29), {})).rejects.toMatchObject({
       code: 'provider_unavailable',

@@ -44,7 +44,7 @@ function verifierOf(...clients: Partial<OneIdClientOptions>[]): LogoutTokenVerif
 const token = (request: Partial<LogoutTokenRequest> = {}) => oneId.logoutToken({ clientId, sid: 'sid', ...request });
 const claims = (changed: Claims) => token({ claims: changed });
 
-/** What is refused, and that it cost nobody a request. */
+/** Checks the refusal, and that the verifier sent no request. */
 async function refusalOf(logoutToken: string | Promise<string>, verifier = verifierOf({})) {
   const error: unknown = await verifier.verify(await logoutToken).catch((refusal: unknown) => refusal);
   const { code, message, constructor } = error as Error & { code?: unknown };
@@ -328,11 +328,11 @@ describe('LogoutTokenVerifier', () => {
 
     it('answers 503 for a key that may be newer than the fetched keys', async () => {
       const verifier = verifierOf({});
-      // keys were asked for after this one came: they tell
+      // the keys were fetched after this token arrived, so they decide
       expect(await refusalOf(token({ key: stranger }), verifier)).toEqual(
         refused('logout_token_key_unknown', 'the provider has no such signing key', 2),
       );
-      // none will be asked for so soon again, and this one's may be newer
+      // the cool-down forbids a fetch, and this token's key may be newer
       await expect(verifier.verify(await token({ key: stranger }))).rejects.toMatchObject({
         code: 'provider_unavailable',
         status: 503,

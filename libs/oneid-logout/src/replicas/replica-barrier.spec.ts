@@ -5,7 +5,7 @@ import { ReplicaBarrier } from './replica-barrier.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 
 describe('ReplicaBarrier', () => {
-  /** One for each time that the replicas were asked for. */
+  /** One entry for each read of the replicas. */
   let questions: { resolve(maxStaleness: number): void; reject(error: unknown): void }[];
   let asked: (count: number) => Promise<void>;
   let clock: TestClock;

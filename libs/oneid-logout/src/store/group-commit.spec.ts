@@ -14,7 +14,7 @@ describe('GroupCommit', () => {
   /** Each statement, in the order in which they were sent. */
   let statements: string[];
   let stored: Set<string>;
-  /** What happens to a statement before it is done. */
+  /** Runs before each statement completes. */
   let before: (ids: string) => Promise<void>;
   let clock: TestClock;
   let commit: GroupCommit<Row>;
@@ -40,7 +40,7 @@ describe('GroupCommit', () => {
     commit = new GroupCommit(inserts, clock);
   });
 
-  /** Holds the statements that are sent until they are let go, one by one. */
+  /** Holds the sent statements until the test releases them one by one. */
   function hold(): (() => void)[] {
     const held: (() => void)[] = [];
     before = () => new Promise((resolve) => held.push(resolve));

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { type DeliveryOptions } from './deliver.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 
-// Another provider plays the relying party: its troubles are what the relying party answers.
+// A second provider plays the relying party: its troubles are the relying party's answers.
 describe('deliver', () => {
   let oneId: OneIdTestProvider;
   let rp: OneIdTestProvider;

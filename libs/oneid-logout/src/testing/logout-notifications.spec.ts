@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose';
 import { endpointPaths } from './endpoint-paths.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 
-// Another provider plays the relying parties: its troubles are what they answer.
+// A second provider plays the relying parties: its troubles are their answers.
 describe('logout at OneID', () => {
   let oneId: OneIdTestProvider;
   let rp: OneIdTestProvider;

@@ -13,7 +13,7 @@ describe('fail and heal', () => {
   afterEach(() => oneId.heal());
   afterAll(() => oneId.close());
 
-  /** OneID answers another request, and this one still has no end. */
+  /** OneID answers another request while this request is still open. */
   async function expectPending(work: Promise<unknown>): Promise<void> {
     const ended = jest.fn();
     work.then(ended, ended);
