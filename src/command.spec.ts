@@ -7,12 +7,16 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-describe('what a command tells its user of an error', () => {
+describe('the text that a command prints for an error', () => {
   const system = (message: string, details: object) => Object.assign(new Error(message), details);
 
   test.each<[string, unknown, string]>([
     ['a command', new CommandError('replica 1 did not start'), 'replica 1 did not start'],
-    ['settings', new SettingsError(['PORT must be a port']), "The settings can't be used:\n  - PORT must be a port"],
+    [
+      'settings',
+      new SettingsError(['PORT must be a port']),
+      "The app can't use these settings:\n  - PORT must be a port",
+    ],
     [
       'options',
       new InvalidOptionsError(['clients is missing']),
@@ -24,21 +28,21 @@ describe('what a command tells its user of an error', () => {
       "OneIdLogoutModule: can't use this database: it is read-only. This app takes its database from DATABASE_URL",
     ],
     [
-      'a better-sqlite3 of another Node',
+      'a better-sqlite3 for another version of Node',
       new UnusableDatabaseError('better-sqlite3 is not installed', {
         ...{ code: 'sqlite_driver_unusable', cure: 'Run: npm install better-sqlite3@13' },
       }),
       'better-sqlite3 is not installed. Run: npm ci',
     ],
     [
-      'a port that is taken',
+      'a port that is in use',
       system('listen EADDRINUSE', { code: 'EADDRINUSE', syscall: 'listen', port: 3000 }),
-      'Port 3000 is taken. Try another: PORT=4000 npm start',
+      'Port 3000 is in use. Choose another port: PORT=4000 npm start',
     ],
     [
       'a port that is not allowed',
       system('listen EACCES', { code: 'EACCES', syscall: 'listen', port: 80 }),
-      'This user may not listen on port 80. Try another: PORT=4000 npm start',
+      'The operating system does not let this user listen on port 80. Choose another port: PORT=4000 npm start',
     ],
     [
       'a package that is missing',
@@ -50,18 +54,18 @@ describe('what a command tells its user of an error', () => {
       system("EACCES: permission denied, mkdtemp '/x'", { code: 'EACCES', syscall: 'mkdtemp' }),
       "EACCES: permission denied, mkdtemp '/x'",
     ],
-  ])('about %s is one sentence', (_about, error, sentence) => {
+  ])('is one sentence about %s', (_about, error, sentence) => {
     expect(reasonOf(error)).toBe(sentence);
   });
 
-  test('about a fault of ours is undefined, so that the stack is shown', () => {
+  test('is undefined for a bug, so that the command prints the stack', () => {
     expect(reasonOf(new TypeError('undefined is not a function'))).toBeUndefined();
     expect(reasonOf('thrown as it is')).toBeUndefined();
   });
 });
 
-describe('what a command has opened', () => {
-  test('is closed once, the newest first, and one that fails does not keep the others open', async () => {
+describe('the resources of a command', () => {
+  test('are closed once, the newest first, even when one of them fails', async () => {
     const said = jest.spyOn(console, 'error').mockReturnValue();
     const closed: string[] = [];
     const failure = new Error('stuck');

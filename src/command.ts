@@ -79,9 +79,9 @@ export function reasonOf(error: unknown): string | undefined {
 
 /** The text for an error of the operating system (a port, a folder) or for a missing package. */
 function reasonOfSystem({ message, code, syscall, port }: SystemError): string | undefined {
-  if (code === 'EADDRINUSE') return `Port ${String(port)} is taken. Try another: PORT=4000 npm start`;
+  if (code === 'EADDRINUSE') return `Port ${String(port)} is in use. Choose another port: PORT=4000 npm start`;
   if (code === 'EACCES' && syscall === 'listen') {
-    return `This user may not listen on port ${String(port)}. Try another: PORT=4000 npm start`;
+    return `The operating system does not let this user listen on port ${String(port)}. Choose another port: PORT=4000 npm start`;
   }
   if (code === 'ERR_MODULE_NOT_FOUND') return `${message}. Run: npm ci`;
   return syscall === undefined ? undefined : message;

@@ -6,14 +6,14 @@ await runCommand(async (opened) => {
   const { default: dataSource } = await import('../ormconfig.js');
   await dataSource.initialize().catch((cause: unknown) => {
     throw new CommandError(
-      `The database of DATABASE_URL can't be opened: ${messageOf(cause)}. Check that it runs, and the URL`,
+      `The command can't open the database of DATABASE_URL: ${messageOf(cause)}. Check that the database is running and that the URL is right`,
       { cause },
     );
   });
   opened.add(() => dataSource.destroy());
   const migrations = await dataSource.runMigrations({ transaction: 'each' }).catch((cause: unknown) => {
     throw new CommandError(
-      `The database of DATABASE_URL can't be migrated: ${messageOf(cause)}. Check the rights of the role`,
+      `The command can't migrate the database of DATABASE_URL: ${messageOf(cause)}. Check the rights of the database role`,
       { cause },
     );
   });

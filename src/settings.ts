@@ -46,7 +46,7 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 
   constructor(readonly faults: readonly string[]) {
-    super(`The settings can't be used:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    super(`The app can't use these settings:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
   }
 }
 
@@ -63,14 +63,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const name = variables.read('APP_NAME', String) ?? 'Reference app';
 
   if (!variables.has('ONEID_ISSUER') && env['NODE_ENV'] === 'production') {
-    variables.fault('ONEID_ISSUER must be set in production: the embedded OneID has one account that everybody knows');
+    variables.fault('ONEID_ISSUER must be set in production: the password of the embedded OneID is public');
   }
   if (variables.has('ONEID_ISSUER') && !variables.has('APP_SECRETS')) {
     // random secrets change at a restart: older refresh tokens can't be revoked, and replicas can't share sign-ins
-    variables.fault('APP_SECRETS must be set when ONEID_ISSUER is');
+    variables.fault('APP_SECRETS must be set when ONEID_ISSUER is set');
   }
   if (variables.has('REDIS_URL') && !variables.has('LIVENESS_MAX_STALENESS_MS')) {
-    variables.fault('LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is: without it, there is nothing to nudge');
+    variables.fault('LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is set: without it, the app sends no nudges');
   }
   if (variables.faults.length > 0) throw new SettingsError(variables.faults);
   const anySecrets = secrets ?? [randomBytes(32).toString('base64url')];
@@ -108,7 +108,7 @@ function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | u
     }
     return undefined;
   }
-  if (clientId === undefined) variables.fault('ONEID_CLIENT_ID must be set when ONEID_ISSUER is');
+  if (clientId === undefined) variables.fault('ONEID_CLIENT_ID must be set when ONEID_ISSUER is set');
   if (clientId === apiAudience) {
     // an ID token has the client id as its `aud`, and must never pass as an access token
     variables.fault('API_AUDIENCE must not be the client id');

@@ -7,13 +7,13 @@ export function welcome({ baseUrl }: Settings, { embedded, registration }: OneId
   return `
 Ready at ${baseUrl}
 with a second app at ${secondApp}
-and a OneID of its own at ${embedded.issuer} (set ONEID_ISSUER to use a real one).
+and an embedded OneID at ${embedded.issuer} (set ONEID_ISSUER to use a real OneID).
 
 Try this:
   1. Open ${baseUrl} and sign in as demo, password demo.
-  2. Open ${secondApp} in a window beside it, and sign in: OneID knows you already.
-  3. Log out of one of them, or at ${embedded.issuer}, and watch the other say so.
+  2. Open ${secondApp} in a second window, and sign in: you are already signed in at OneID.
+  3. Log out of one app, or at ${embedded.issuer}. The other app shows that you are logged out.
 
-Or watch it all happen: npm run demo
+Or watch a demo in the terminal: npm run demo
 `;
 }

@@ -8,7 +8,7 @@ import { SessionDatabase } from '../libs/oneid-logout/src/database/session-datab
 import { goOn, wayOn } from './support/browser.js';
 import { logOut, pathOf, signIn, start, startHost, stateCookies } from './support/logout-host.js';
 
-/** Every value of every table that the library has made. */
+/** Every value of every table of the library. */
 async function dump(host: Host): Promise<{ column: string; value: string }[]> {
   const database = host.app.get(SessionDatabase, { strict: false });
   const tables = ['session', 'logout', 'session_tokens', 'replica', 'logout_migrations'].map((name) => `oneid_${name}`);
@@ -22,7 +22,7 @@ async function dump(host: Host): Promise<{ column: string; value: string }[]> {
   return values;
 }
 
-/** The columns that the documentation says hold something of a person, or a secret, in clear. */
+/** The columns with personal data or secrets in clear, as the documentation lists them. */
 async function documentedColumns(): Promise<string[]> {
   const text = await readFile(new URL('../docs/operating.md', import.meta.url), 'utf8');
   const section = /## What lies there in clear\n([^]*?)\n## /.exec(text)?.[1] ?? '';
@@ -30,7 +30,7 @@ async function documentedColumns(): Promise<string[]> {
 }
 
 describe.each(databases)('attack 7: at rest, on $name', (database) => {
-  it('no token, sid, sub, e-mail address or state is in clear but where the documentation says so', async () => {
+  it('the database holds no token, sid, sub, e-mail address or state in clear, except in the documented columns', async () => {
     const host = await startHost({ database });
     const secret = new Set<string>();
     const tell = (...values: (string | undefined)[]) => {
@@ -46,7 +46,7 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
       return signedIn;
     };
 
-    // signed in, and no more
+    // a session that is only signed in
     await signInAs('user-of-this-test-1');
     const idToken = await host.oneId.idToken({ clientId, login: host.oneId.signIn({ sub: 'user-of-this-test-0' }) });
     await host.app.get(SessionRegistry).register({ idToken, label: 'the phone of this test' });
@@ -59,16 +59,16 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     const third = await signInAs('user-of-this-test-3');
     const query = new URLSearchParams({ iss: host.oneId.issuer, sid: third.login.sid });
     expect((await host.fetch(`/frontchannel_logout?${query.toString()}`)).status).toBe(200);
-    // by the user, who comes back
+    // logged out by the user, who comes back from OneID
     const fourth = await signInAs('user-of-this-test-4');
     const way = wayOn(await (await start(fourth.browser)).text());
     tell(way.fields['state'], ...stateCookies(fourth.browser).map((name) => fourth.browser.cookies.get(name)));
     const back = pathOf((await goOn(way)).headers.get('location') ?? '');
     expect((await fourth.browser.visit(back)).status).toBe(303);
-    // by the user, who does not
+    // logged out by the user, who does not come back
     const fifth = await signInAs('user-of-this-test-5');
     tell(new URL(await logOut(fifth.browser)).searchParams.get('state') ?? '');
-    // by an administrator
+    // logged out by an administrator
     const sixth = await signInAs('user-of-this-test-6');
     await host.app.get(LogoutService).end(sixth.session.id);
     await signInAs('user-of-this-test-7');

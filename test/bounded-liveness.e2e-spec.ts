@@ -13,7 +13,7 @@ import { until } from './support/until.js';
 const STALENESS = 500;
 const MINUTE = 60_000;
 
-/** A replica that answers from memory; its looks at the database are made when the test says so. */
+/** A replica that answers from memory; it looks at the database when the test says so. */
 class Replica {
   statements = 0;
   readonly replicas: ReplicaRepository;
@@ -46,7 +46,7 @@ class Replica {
     await this.follower.look();
   }
 
-  /** What the guard would say, and how many statements it took. */
+  /** The guard's decision, and the number of statements for it. */
   async check(session: Pick<Session, 'id'>): Promise<[string, number]> {
     const before = this.statements;
     const checked = await this.checks.check(session.id);
@@ -92,7 +92,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   };
   const logOut = (session: Session) => writer.recorder.backchannel(writer.logout({ sid: session.sid }));
 
-  it('asks the database once, then nothing while it is fresh', async () => {
+  it('asks the database once, and answers from memory until the bound is over', async () => {
     const session = await signIn();
     expect(await reader.check(session)).toEqual(['alive', 1]);
     for (let n = 0; n < 5; n++) expect(await reader.check(session)).toEqual(['alive', 0]);
@@ -102,7 +102,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(await reader.check(session)).toEqual(['alive', 0]);
   });
 
-  it('refuses after the next look what another replica has ended, without asking', async () => {
+  it('refuses a session that another replica has ended, after the next look and without a query', async () => {
     const [session, other] = [await signIn(), await signIn()];
     await reader.check(session);
     await reader.check(other);
@@ -113,7 +113,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(await reader.check(other)).toEqual(['alive', 0]);
   });
 
-  it('refuses when the bound is over, whether it has looked or not', async () => {
+  it('refuses an ended session when the bound is over, also without a look', async () => {
     const session = await signIn();
     await reader.check(session);
     await logOut(session);
@@ -122,40 +122,43 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   });
 
   it.each([
-    ['its clock steps ahead', 'ahead', STALENESS + 1, 1],
-    ['its clock steps back: the stopwatch decides', 'ahead', -60 * MINUTE, 0],
-    ['the machine was suspended: the clock decides', 'ahead', 10 * MINUTE, 1],
-    ['its stopwatch says so', 'monotonicAhead', STALENESS + 1, 1],
-  ] as const)('knows its own age when %s', async (_why, which, milliseconds, statements) => {
+    ['the clock of the host steps ahead', 'ahead', STALENESS + 1, 1],
+    ['the clock of the host steps back and the monotonic clock does not', 'ahead', -60 * MINUTE, 0],
+    ['the machine was suspended and only the clock of the host went on', 'ahead', 10 * MINUTE, 1],
+    ['only the monotonic clock goes on', 'monotonicAhead', STALENESS + 1, 1],
+  ] as const)('computes how stale its memory is when %s', async (_why, which, milliseconds, statements) => {
     const session = await signIn();
     await reader.check(session);
     clock[which] += milliseconds;
     expect(await reader.check(session)).toEqual(['alive', statements]);
   });
 
-  it("this process's own logouts count at once", async () => {
+  it('refuses at once a session that this process has ended', async () => {
     const session = await signIn();
     await reader.check(session);
     await reader.store.recorder.endLogin(session);
     expect(await reader.check(session)).toEqual(['app', 0]);
   });
 
-  it.each(['sub', 'sid and scope user'])('a logout by %s ends what it ends, and a later sign-in lives', async (by) => {
-    const [first, second] = [await signIn({ sub: 'alice' }), await signIn({ sub: 'alice' })];
-    await reader.check(first);
-    await reader.check(second);
-    const scope = by === 'sub' ? {} : { sid: first.sid, scope: 'user' as const };
-    await writer.recorder.backchannel(writer.logout({ sub: 'alice', ...scope }));
-    clock.advance(1000);
-    const later = await signIn({ sub: 'alice' });
-    await reader.follower.look();
-    expect(await reader.check(first)).toEqual(['backchannel', 0]);
-    expect(await reader.check(second)).toEqual(['backchannel', 0]);
-    expect((await reader.check(later))[0]).toBe('alive');
-    expect(await reader.check(later)).toEqual(['alive', 0]);
-  });
+  it.each(['sub', 'sid and scope user'])(
+    'a logout by %s ends the earlier sessions, and a later sign-in is alive',
+    async (by) => {
+      const [first, second] = [await signIn({ sub: 'alice' }), await signIn({ sub: 'alice' })];
+      await reader.check(first);
+      await reader.check(second);
+      const scope = by === 'sub' ? {} : { sid: first.sid, scope: 'user' as const };
+      await writer.recorder.backchannel(writer.logout({ sub: 'alice', ...scope }));
+      clock.advance(1000);
+      const later = await signIn({ sub: 'alice' });
+      await reader.follower.look();
+      expect(await reader.check(first)).toEqual(['backchannel', 0]);
+      expect(await reader.check(second)).toEqual(['backchannel', 0]);
+      expect((await reader.check(later))[0]).toBe('alive');
+      expect(await reader.check(later)).toEqual(['alive', 0]);
+    },
+  );
 
-  it('never remembers what is unknown, ended or expired', async () => {
+  it('never remembers an unknown or ended session', async () => {
     const ended = await signIn();
     await logOut(ended);
     const unknown = { id: 'a'.repeat(64) };
@@ -165,7 +168,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     }
   });
 
-  it('expires what it remembers by the database clock', async () => {
+  it("expires a remembered session by the database's clock", async () => {
     const expiresAt = new Date(clock.now() + MINUTE);
     const session = await writer.registry.register({ idToken: writer.idToken({ sub: 'x' }), expiresAt });
     await reader.check(session);
@@ -177,7 +180,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(await reader.check(session)).toEqual(['expired', 0]);
   });
 
-  it('asks again after ten minutes, however fresh it is', async () => {
+  it('asks the database again after ten minutes, even when every look succeeds', async () => {
     const session = await signIn();
     await reader.check(session);
     for (let n = 0; n < 11; n++) {
@@ -188,7 +191,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(reader.follower.logouts.size).toBe(0);
   });
 
-  it('remembers no more sessions than it may', async () => {
+  it('remembers at most as many sessions as the option allows', async () => {
     const small = await startReplica({ max: 2 });
     const sessions = [await signIn(), await signIn(), await signIn()];
     for (const session of sessions) await small.check(session);
@@ -196,7 +199,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(await small.check(sessions[0] as Session)).toEqual(['alive', 1]);
   });
 
-  it('forgets logouts that are too old to matter', async () => {
+  it('forgets logouts that are older than ten minutes', async () => {
     for (let n = 0; n < 3; n++) await logOut(await signIn());
     await reader.follower.look();
     expect(reader.follower.logouts.size).toBe(3);
@@ -206,7 +209,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(reader.follower.logouts.size).toBe(1);
   });
 
-  it('many requests for one session ask the database once, but never join a question older than the bound', async () => {
+  it('requests for one session share one query, but not a query older than the bound', async () => {
     const session = await signIn();
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -217,7 +220,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       asked += 1;
       const first = asked === 1;
       const result = await run(sql, parameters);
-      // the answer is there, and stays on its way
+      // the database has answered, but the answer is held back
       answered();
       if (first) await held;
       return result;
@@ -232,13 +235,13 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(asked).toBe(2);
     release();
     expect((await Promise.all(early)).map(([answer]) => answer)).toEqual(['alive', 'alive', 'alive']);
-    // and what they have brought is not believed later
+    // and the replica does not remember their answer
     await reader.follower.look();
     expect((await reader.check(session))[0]).toBe('backchannel');
   });
 
-  describe('what it may have missed', () => {
-    it('a logout whose commit came long after its time is found by the overlap', async () => {
+  describe('a logout that a look may miss', () => {
+    it('the next look finds a logout that was committed 3.5 seconds after its time', async () => {
       const session = await signIn();
       await reader.check(session);
       await reader.follower.look();
@@ -249,12 +252,12 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(await reader.check(session)).toEqual(['backchannel', 0]);
     });
 
-    it('a logout whose commit took longer than that gets a new time before OneID is told', async () => {
+    it('a logout with a slower commit gets a new time before OneID gets its 200', async () => {
       const session = await signIn();
       await reader.check(session);
       const late = intercept(writer.database, async (run, sql, parameters) => {
         const result = await run(sql, parameters);
-        // the statement took as long as that, after the time that the row bears
+        // the statement took this long after the time in its row
         if (sql.includes('INSERT')) clock.advance(4_900);
         return result;
       });
@@ -267,7 +270,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(numberOf(row, 'changed_at')).toBeGreaterThanOrEqual((numberOf(row, 'recorded_at') ?? NaN) + 4_900);
     });
 
-    it('OneID is not told while no commit comes in time, and is when one does', async () => {
+    it('OneID gets no 200 while every commit is late, and gets it after a commit in time', async () => {
       const token = writer.logout({ sid: (await signIn()).sid });
       let slow = 0;
       const late = intercept(writer.database, async (run, sql, parameters) => {
@@ -280,7 +283,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       writer.events.logouts.subscribe(({ channel }) => told.push(channel));
       await expect(writer.recorder.backchannel(token)).rejects.toThrow(StoreUnavailableError);
       expect(slow).toBe(4);
-      // it is on record all the same, and counts here at once
+      // it is recorded, and counts on this replica at once
       expect(told).toEqual(['backchannel']);
       late();
       await writer.recorder.backchannel(token);
@@ -288,7 +291,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(await writer.rows('logout')).toHaveLength(1);
     });
 
-    it('a look that took too long to tell whether the clock has stepped: all is read anew', async () => {
+    it('a look that took too long forgets all remembered sessions, because the clock may have stepped', async () => {
       const session = await signIn();
       await reader.check(session);
       const slow = intercept(reader.store.database, async (run, sql, parameters) => {
@@ -303,7 +306,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(await reader.check(session)).toEqual(['alive', 0]);
     });
 
-    it('one still later is found when OneID sends it again, as its first try was not answered', async () => {
+    it('a logout that was committed minutes late is found when OneID sends it again', async () => {
       const session = await signIn();
       await reader.check(session);
       await reader.follower.look();
@@ -320,14 +323,14 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
 
     it.each([-60 * MINUTE, 60 * MINUTE, 1_500, -1_500])(
-      'the database clock steps by %d ms: all is read anew',
+      "forgets all remembered sessions when the database's clock steps by %d ms",
       async (step) => {
         const session = await signIn();
         await reader.check(session);
         clock.databaseAhead += step;
         await logOut(session);
         await reader.follower.look();
-        // declares itself once more, as others may count it out on a clock that has stepped ahead
+        // declares itself again, because its declaration looks too old on a clock that has stepped ahead
         await reader.follower.look();
         expect((await reader.check(session))[0]).toBe('backchannel');
         const other = await signIn();
@@ -338,14 +341,14 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       },
     );
 
-    it('while it could not look: all is read anew', async () => {
+    it('forgets all remembered sessions after a look failed', async () => {
       const session = await signIn();
       await reader.check(session);
       const restore = intercept(reader.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
       await reader.follower.look();
       await expect(reader.check(session)).rejects.toThrow(StoreUnavailableError);
       restore();
-      // what takes its place may not have heard of this replica
+      // another database may have no declaration of this replica
       await writer.database.run('DELETE FROM oneid_replica');
       expect(await reader.check(session)).toEqual(['alive', 1]);
       await reader.follower.look();
@@ -355,13 +358,13 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
   });
 
-  /** The machine sleeps, and its connections survive: the stopwatch stands still. */
+  /** The machine sleeps, and its connections survive: the monotonic clock stops. */
   const suspend = (milliseconds: number) => {
     clock.ahead += milliseconds;
     clock.databaseAhead += milliseconds;
   };
 
-  /** A check whose answer is there, and stays on its way until it is released. */
+  /** A check whose answer is held back until the test releases it. */
   async function hold(session: Session): Promise<{ readonly early: Promise<unknown>; readonly release: () => void }> {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -382,7 +385,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   }
 
   describe('a machine that was suspended', () => {
-    it('does not believe what it remembers from before, though the logout is forgotten again', async () => {
+    it('does not let in a session that it remembers from before the suspend', async () => {
       const session = await signIn();
       await reader.check(session);
       suspend(MINUTE);
@@ -392,7 +395,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect((await reader.check(session))[0]).toBe('backchannel');
     });
 
-    it('does not let in again whom it has refused', async () => {
+    it('does not let in a session that it has refused before the suspend', async () => {
       const session = await signIn();
       await reader.check(session);
       await logOut(session);
@@ -403,7 +406,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect((await reader.check(session))[0]).toBe('backchannel');
     });
 
-    it('does not join a question from before', async () => {
+    it('does not share a query from before the suspend', async () => {
       const session = await signIn();
       const { early, release } = await hold(session);
       await logOut(session);
@@ -414,7 +417,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
   });
 
-  it('a replica that nobody waits for any more joins no question', async () => {
+  it('a replica that is not declared any more does not share queries', async () => {
     const session = await signIn();
     clock.advance(STALENESS + 1);
     const { early, release } = await hold(session);
@@ -425,34 +428,37 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     await early;
   });
 
-  describe('a logout whose writing has failed, as far as anybody knows', () => {
-    it.each(['the statement was cut', 'it could not be given a new time'])('is searched for: %s', async (how) => {
-      const session = await signIn();
-      await reader.check(session);
-      await reader.follower.look();
-      const undo = intercept(writer.database, async (run, sql, parameters) => {
-        if (sql.startsWith('UPDATE')) throw new StoreUnavailableError('gone');
-        if (!sql.includes('INSERT')) return run(sql, parameters);
-        // committed so long after its time that followers have looked past it
-        clock.databaseAhead -= MINUTE;
-        const result = await run(sql, parameters).finally(() => (clock.databaseAhead += MINUTE));
-        if (how === 'the statement was cut') throw new StoreUnavailableError('took longer than 5000 ms');
-        clock.monotonicAhead += 4_900;
-        return result;
-      });
-      await expect(writer.recorder.frontchannel(issuer, session.sid ?? '')).rejects.toThrow(StoreUnavailableError);
-      undo();
-      // the browser comes again, and everything seems to be over
-      expect(await writer.recorder.frontchannel(issuer, session.sid ?? '')).toBe(false);
-      expect(writer.uncertain.size).toBe(1);
-      await writer.uncertain.wake();
-      expect(writer.uncertain.size).toBe(0);
-      await reader.follower.look();
-      await reader.follower.look();
-      expect((await reader.check(session))[0]).toBe('frontchannel');
-    });
+  describe('a logout whose insert has failed, but may still be committed', () => {
+    it.each(['the statement was cut', 'it could not be given a new time'])(
+      'is found and gets a new time: %s',
+      async (how) => {
+        const session = await signIn();
+        await reader.check(session);
+        await reader.follower.look();
+        const undo = intercept(writer.database, async (run, sql, parameters) => {
+          if (sql.startsWith('UPDATE')) throw new StoreUnavailableError('gone');
+          if (!sql.includes('INSERT')) return run(sql, parameters);
+          // committed so long after its time that the followers' looks miss it
+          clock.databaseAhead -= MINUTE;
+          const result = await run(sql, parameters).finally(() => (clock.databaseAhead += MINUTE));
+          if (how === 'the statement was cut') throw new StoreUnavailableError('took longer than 5000 ms');
+          clock.monotonicAhead += 4_900;
+          return result;
+        });
+        await expect(writer.recorder.frontchannel(issuer, session.sid ?? '')).rejects.toThrow(StoreUnavailableError);
+        undo();
+        // the browser sends the request again, and the login has already ended
+        expect(await writer.recorder.frontchannel(issuer, session.sid ?? '')).toBe(false);
+        expect(writer.uncertain.size).toBe(1);
+        await writer.uncertain.wake();
+        expect(writer.uncertain.size).toBe(0);
+        await reader.follower.look();
+        await reader.follower.look();
+        expect((await reader.check(session))[0]).toBe('frontchannel');
+      },
+    );
 
-    it('is searched for an hour when it does not turn up, as it may still be under way', async () => {
+    it('is searched for one hour', async () => {
       const { sid } = await signIn();
       const undo = intercept(writer.database, () => Promise.reject(new StoreUnavailableError('gone')));
       await expect(writer.recorder.backchannel(writer.logout({ sid }))).rejects.toThrow(StoreUnavailableError);
@@ -465,12 +471,12 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(writer.uncertain.size).toBe(0);
     });
 
-    it('the youngest ten thousand are remembered', () => {
+    it('the replica remembers the newest ten thousand of them', () => {
       for (let n = 0; n < 10_010; n++) writer.uncertain.add([`logout-${n}`]);
       expect(writer.uncertain.size).toBe(10_000);
     });
 
-    it('gets a new time when its writer was suspended before the commit', async () => {
+    it('gets a new time when its writer was suspended during the insert', async () => {
       const session = await signIn();
       let touched = 0;
       intercept(writer.database, async (run, sql, parameters) => {
@@ -484,7 +490,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
   });
 
-  it('a replica that the database does not know any more forgets what it remembers, and declares itself anew', async () => {
+  it('a replica whose declaration is gone forgets all remembered sessions and declares itself again', async () => {
     const session = await signIn();
     await reader.check(session);
     await writer.database.run('DELETE FROM oneid_replica');
@@ -494,7 +500,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
   });
 
-  it('more logouts than anybody remembers are told of once', async () => {
+  it('publishes each logout once, even when there are more than it can remember', async () => {
     for (let n = 0; n < 21; n++) {
       await writer.repository.insertLogouts(
         Array.from({ length: 500 }, (_, m) => ({
@@ -512,7 +518,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   });
 
   describe('while the store does not answer', () => {
-    it('rejects, or lets in for the time it is told what was alive', async () => {
+    it('rejects requests, or lets in remembered sessions for `allowDuringOutage`', async () => {
       const lenient = await startReplica({ allowDuringOutage: 10_000 });
       const [session, cold] = [await signIn(), await signIn()];
       await lenient.check(session);
@@ -530,7 +536,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await expect(lenient.check(session)).rejects.toThrow(StoreUnavailableError);
     });
 
-    it('lets in for all of that time whom it has known for nearly as long as it knows anybody', async () => {
+    it('lets in a session for all of `allowDuringOutage`, even when it was remembered nine minutes before', async () => {
       const lenient = await startReplica({ allowDuringOutage: 30 * MINUTE });
       const session = await signIn();
       await lenient.check(session);
@@ -546,7 +552,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await expect(lenient.check(session)).rejects.toThrow(StoreUnavailableError);
     });
 
-    it('OneID waits that much longer', async () => {
+    it('makes OneID wait longer by `allowDuringOutage`', async () => {
       await startReplica({ allowDuringOutage: 10_000 });
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS + 10_000);
     });
@@ -555,7 +561,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   describe('claims of an API', () => {
     const claimsOf = (sid: string) => ({ issuer, sub: 'x', sid, issuedAt: clock.seconds, registeredAt: clock.now() });
 
-    it('are asked once, and refused after the next look', async () => {
+    it('need one query, and are refused after the next look that finds a logout', async () => {
       const facts = claimsOf('sid-of-claims');
       const check = async () => {
         const before = reader.statements;
@@ -569,7 +575,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
   });
 
-  it('asks once whether a user has signed in here, until one has', async () => {
+  it('remembers that a user has signed in here, but not that a user has not', async () => {
     const session = await signIn();
     const knows = async (sub: string) => {
       const before = reader.statements;
@@ -581,8 +587,8 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(await knows(session.sub)).toEqual([true, 0]);
   });
 
-  describe('the wait before OneID has its 200', () => {
-    it('is as long as the laxest replica may be behind', async () => {
+  describe('the replica barrier before OneID gets its 200', () => {
+    it('is as long as the largest staleness that a replica declares', async () => {
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
       const lax = await startReplica({ maxStaleness: 4_000 });
       expect(await reader.replicas.findMaxStaleness()).toBe(4_000);
@@ -592,20 +598,20 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(await reader.replicas.findMaxStaleness()).toBe(0);
     });
 
-    it('counts a replica that does not say any more that it is there for an hour, and one that does for ever', async () => {
+    it('counts a silent replica for an hour, and a replica that declares itself again for longer', async () => {
       const gone = await startReplica({ maxStaleness: 4_000 });
       for (let n = 0; n < 7; n++) {
         clock.advance(9 * MINUTE);
         await reader.follower.look();
       }
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
-      // which does not harm: it does not believe itself by then
+      // this is safe: by then the replica does not answer from memory
       expect(gone.follower.fresh).toBeUndefined();
       await reader.follower.close();
       expect(await writer.database.run('SELECT * FROM oneid_replica')).toMatchObject({ rows: [] });
     });
 
-    it('ends when that time has passed on the stopwatch', async () => {
+    it('ends when this time has passed on the monotonic clock', async () => {
       const wait = new ReplicaBarrier(reader.replicas, clock, 0, false);
       let over = false;
       const waiting = wait.wait().then(() => (over = true));
@@ -618,7 +624,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await new ReplicaBarrier(reader.replicas, new TestClock(NaN), STALENESS, true).wait();
     });
 
-    it('is never shorter than this replica needs itself, whatever the database says', async () => {
+    it('is never shorter than the staleness of this replica, even without declarations', async () => {
       clock.databaseAhead += 61 * MINUTE;
       expect(await reader.replicas.findMaxStaleness()).toBe(0);
       let over = false;
@@ -631,13 +637,13 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await waiting;
     });
 
-    it('is not taken for over when nobody can say how long it is', async () => {
+    it("fails when the replicas' staleness cannot be read", async () => {
       intercept(reader.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
       await expect(reader.barrier.wait()).rejects.toThrow(StoreUnavailableError);
     });
   });
 
-  it('SessionEvents tells of what other replicas have recorded, and of nothing twice', async () => {
+  it('SessionEvents publishes the logouts of other replicas, each once', async () => {
     const [session, other] = [await signIn(), await signIn()];
     const seen: LogoutEvent[] = [];
     const closed: string[] = [];

@@ -48,7 +48,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
 
   const logOut = async ({ sid }: BrowserLogin) => killed.deliver(await oneId.logoutToken({ clientId, sid }));
 
-  it('while it asks OneID: another one revokes the token when the first has had its time, once', async () => {
+  it('during its request to OneID: another replica revokes the token once, when the lease has ended', async () => {
     const login = oneId.signIn();
     const { refreshToken } = await signIn(login);
     oneId.fail(endpointPaths.revocation, { hang: true });
@@ -62,7 +62,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     survivor = await startReplica(options, clock);
     const revoker = survivor.get(RefreshTokenRevoker, { strict: false });
     expect(await survivor.get(LogoutService).countPendingRevocations()).toBe(1);
-    // the other may still be at it
+    // the other replica may still be working
     await revoker.wake();
     expect(oneId.revoked).toEqual([]);
     clock.advance(MINUTE + 1_000);
@@ -73,7 +73,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     expect(await survivor.get(LogoutService).countPendingRevocations()).toBe(0);
   });
 
-  it('as soon as it has answered: another one finds what is left to do', async () => {
+  it('right after its answer: another replica finds the pending revocation', async () => {
     const login = oneId.signIn();
     const { refreshToken, id } = await signIn(login);
     expect(await killed.me(id)).toBe(200);

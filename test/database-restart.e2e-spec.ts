@@ -10,7 +10,7 @@ interface Login {
   acknowledged: boolean;
 }
 
-describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffic, ended by %s', (signal) => {
+describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts during requests, ended by %s', (signal) => {
   let postgres: TestPostgres;
   let host: Host;
   let traffic: Promise<void>[];
@@ -38,7 +38,7 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffi
     return { session, logoutToken, acknowledged: false };
   }
 
-  /** One delivery, as OneID makes it. */
+  /** One delivery by OneID. */
   async function deliver(login: Login): Promise<number> {
     const body = new URLSearchParams({ logout_token: login.logoutToken });
     const response = await host.fetch('/backchannel_logout', { method: 'POST', body });
@@ -52,7 +52,7 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffi
     return response.status;
   }
 
-  it('the guard answers 503 in between, all comes back by itself, no acknowledged logout is lost', async () => {
+  it('the guard answers 503 until the database is back, and no acknowledged logout is lost', async () => {
     const living = await Promise.all(Array.from({ length: 5 }, signIn));
     const leaving = await Promise.all(Array.from({ length: 200 }, signIn));
     const delivered: number[] = [];
@@ -60,7 +60,7 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts amid traffi
     const violations: string[] = [];
     const seen = (statuses: number[], status: number) => statuses.filter((other) => other === status).length;
 
-    /** OneID tries again until it is told that the logout is taken. */
+    /** OneID tries again until it gets 200. */
     const writer = async (logins: readonly Login[]) => {
       for (const login of logins) {
         while (!login.acknowledged && !stopped) delivered.push(await deliver(login));

@@ -10,7 +10,7 @@ import { OneId } from '../src/oneid/oneid.js';
 import { readSettings } from '../src/settings.js';
 
 describe('the demo', () => {
-  test('comes out as told', async () => {
+  test('every step has the expected result', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'demo-test-'));
     const PORT = String(await freePort());
     const settings = readSettings({ PORT, DATABASE_URL: `sqlite:${join(folder, 'sessions.sqlite')}` });
@@ -33,20 +33,20 @@ describe('the demo', () => {
 });
 
 describe('a story', () => {
-  test('that does not come out as told says where', () => {
+  test('prints the steps that do not have the expected result', () => {
     const lines: string[] = [];
     const story = new Story((line) => lines.push(line));
     story.step('GET /me', '200', '200');
     story.step('GET /me again', '200', '401 logged_out');
     expect(story.end()).toBe(false);
     expect(lines.slice(1)).toEqual([
-      `  ✗ ${'GET /me again'.padEnd(72)} 200   (told: 401 logged_out)`,
-      '\n2 steps, 1 as told',
-      '  not as told: GET /me again',
+      `  ✗ ${'GET /me again'.padEnd(72)} 200   (expected: 401 logged_out)`,
+      '\n2 steps, 1 as expected',
+      '  not as expected: GET /me again',
     ]);
   });
 
-  test('without steps has shown nothing', () => {
+  test('without steps counts as failed', () => {
     expect(new Story(() => undefined).end()).toBe(false);
   });
 });

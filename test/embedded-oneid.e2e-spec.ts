@@ -14,7 +14,7 @@ import { freePort } from '../src/embedded-oneid/free-port.js';
 const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 const BACKCHANNEL_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** In place of a status: the connection ends without an answer. */
+/** A special status: the connection ends without an answer. */
 const HANG_UP = 0;
 
 interface Request {
@@ -29,7 +29,7 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
-/** Both apps' web server: keeps what it is asked, and answers 200 unless told otherwise. */
+/** The web server of both apps: stores the requests, and answers 200 unless the test says otherwise. */
 class Apps {
   readonly requests: Request[] = [];
   readonly answers: Answer[] = [];
@@ -134,7 +134,7 @@ const byeOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye
 const backOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye?app=${idOf(config)}&lang=vi`;
 const lastDelivery = () => oneId.deliveries.finished.at(-1);
 
-/** An authorization request; the sign-in form is filled in when it shows. */
+/** Sends an authorization request, and fills in the sign-in form when it appears. */
 async function authorize(config: client.Configuration, parameters: Record<string, string> = {}) {
   const verifier = client.randomPKCECodeVerifier();
   const url = client.buildAuthorizationUrl(config, {
@@ -165,7 +165,7 @@ function parsed(tokens: client.TokenEndpointResponse) {
 const endSession = (parameters: Record<string, string>) =>
   `${oneId.issuer}oauth2/sessions/logout?${new URLSearchParams(parameters).toString()}`;
 
-/** Asks for a logout, and says yes where OneID asks back. */
+/** Requests a logout, and confirms when OneID asks. */
 const logOut = async (parameters: Record<string, string>, channels = 'both') =>
   sayYes(await browser.get(endSession(parameters)), channels);
 
@@ -194,7 +194,7 @@ describe('discovery', () => {
     });
   });
 
-  test('listens on the port it is given', async () => {
+  test('listens on the given port', async () => {
     const port = await freePort();
     const other = await startEmbeddedOneId({ port, clients: [] });
     expect(other.issuer).toBe(`http://127.0.0.1:${port}/`);
@@ -221,7 +221,7 @@ describe('signing in', () => {
     expect(tokens).toMatchObject({ token_type: 'bearer', scope: 'openid offline', expires_in: 3600 });
   });
 
-  test('gives a JWT access token with the sid, good at /userinfo', async () => {
+  test('gives a JWT access token with the sid, valid at /userinfo', async () => {
     const { accessToken, sid } = await signIn(otherApp, { scope: 'openid profile' });
     const claims = decodeJwt(accessToken);
 
@@ -262,20 +262,20 @@ describe('signing in', () => {
     expect(again.body).toContain('Wrong username or password.');
   });
 
-  test('needs PKCE', async () => {
+  test('requires PKCE', async () => {
     const url = client.buildAuthorizationUrl(webApp, { redirect_uri: callbackOf(webApp), scope: 'openid' });
     const page = await browser.visit(url.href, { until: callbackOf(webApp) });
     expect(new URL(page.next ?? '').searchParams.get('error')).toBe('invalid_request');
   });
 
-  test('shows an error page, without a stack trace, where it may not redirect', async () => {
+  test('shows an error page without a stack trace when it must not redirect', async () => {
     const url = client.buildAuthorizationUrl(webApp, { redirect_uri: 'http://127.0.0.1:1/elsewhere' });
     const page = await browser.visit(url.href);
     expect(errorCode(page)).toEqual({ status: 400, code: 'invalid_redirect_uri' });
     expect(page.body).not.toMatch(/\bat .*:\d+:\d+/);
   });
 
-  test('takes the client secret in the body too', async () => {
+  test('accepts the client secret in the body, too', async () => {
     const post = await discover(oneId.issuer, 'web-app', client.ClientSecretPost('test-only'));
     expect((await signIn(post)).sid).toMatch(UUID);
   });
@@ -289,7 +289,7 @@ describe('the sid', () => {
     expect(second.sid).toBe(first.sid);
   });
 
-  test('is kept by silent re-login and by refresh', async () => {
+  test('stays the same with a silent sign-in and with a refresh', async () => {
     const first = await signIn(webApp);
     const silent = await signIn(webApp, { prompt: 'none' });
     const refreshed = parsed(await client.refreshTokenGrant(webApp, first.refreshToken));
@@ -300,7 +300,7 @@ describe('the sid', () => {
     ]);
   });
 
-  test('is new with prompt=login, and the old login can still be ended by itself', async () => {
+  test('is new with prompt=login, and the old login can still be ended alone', async () => {
     const first = await signIn(webApp);
     const second = await signIn(otherApp, { prompt: 'login' });
     expect(second.asked).toBe(true);
@@ -332,7 +332,7 @@ describe('the sid', () => {
 });
 
 describe('the logout endpoint, with a hint', () => {
-  test('asks, and merges the state into the redirect URI', async () => {
+  test('asks the user, and adds the state to the redirect URI', async () => {
     const { idToken } = await signIn(webApp);
     const page = await logOut({
       id_token_hint: idToken,
@@ -343,13 +343,13 @@ describe('the logout endpoint, with a hint', () => {
     expect(page.next).toBe(`${apps.url}/web-app/bye?app=web-app&lang=vi&state=a+b%26c`);
   });
 
-  test('adds nothing to the redirect URI without a state, and sorts its query all the same', async () => {
+  test('sorts the query of the redirect URI when there is no state, and adds nothing to it', async () => {
     const { idToken } = await signIn(webApp);
     const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) });
     expect(page.next).toBe(backOf(webApp));
   });
 
-  test('takes an expired hint', async () => {
+  test('accepts an expired hint', async () => {
     const { idToken, sid } = await signIn(webApp);
     const later = Date.now() + 7_200_000;
     const clock = jest.spyOn(Date, 'now').mockImplementation(() => later);
@@ -368,7 +368,7 @@ describe('the logout endpoint, with a hint', () => {
     expect(browser.cookies.header(new URL(oneId.issuer))).toBe('');
   });
 
-  test('takes a form POST', async () => {
+  test('accepts a form POST', async () => {
     const { idToken } = await signIn(webApp);
     const asked = await browser.post(`${oneId.issuer}oauth2/sessions/logout`, {
       id_token_hint: idToken,
@@ -386,7 +386,7 @@ describe('the logout endpoint, with a hint', () => {
     expect(page.body).toContain('You are logged out');
   });
 
-  test('goes back all the same when that login is over, and notifies nobody twice', async () => {
+  test('sends the browser back when the login has already ended, and notifies no app twice', async () => {
     const { idToken } = await signIn(webApp);
     const parameters = { id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) };
     await logOut(parameters);
@@ -395,7 +395,7 @@ describe('the logout endpoint, with a hint', () => {
     expect(apps.to('/web-app/backchannel')).toHaveLength(1);
   });
 
-  test("ends the hint's login whichever browser asks", async () => {
+  test('ends the login of the hint, also from another browser', async () => {
     const { idToken } = await signIn(webApp);
     const page = await new Browser().get(endSession({ id_token_hint: idToken }));
     expect(page.status).toBe(302);
@@ -403,9 +403,9 @@ describe('the logout endpoint, with a hint', () => {
   });
 
   test.each([
-    ['the one of another client', () => byeOf(otherApp)],
-    ['one without its query', () => `${apps.url}/web-app/bye`],
-    ['one with a state inside', () => `${byeOf(webApp)}&state=x`],
+    ['the redirect URI of another client', () => byeOf(otherApp)],
+    ['its redirect URI without the query', () => `${apps.url}/web-app/bye`],
+    ['its redirect URI with a state inside', () => `${byeOf(webApp)}&state=x`],
   ])('refuses a redirect URI that is not registered: %s', async (_name, uri) => {
     const { idToken } = await signIn(webApp);
     const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: uri() });
@@ -424,7 +424,7 @@ describe('the logout endpoint, with a hint', () => {
 
 describe('the logout endpoint, without a hint', () => {
   test.each([{ state: 'x' }, { post_logout_redirect_uri: 'http://127.0.0.1:1/' }])(
-    'answers an error page to %j, and the session stays',
+    'answers an error page to %j, and does not end the session',
     async (parameters) => {
       await signIn(webApp);
       const page = await logOut(parameters);
@@ -434,7 +434,7 @@ describe('the logout endpoint, without a hint', () => {
     },
   );
 
-  test('asks, and does nothing on no', async () => {
+  test('asks the user, and does nothing when the user cancels', async () => {
     await signIn(webApp);
     const page = await browser.get(endSession({}));
     expect(page.body).toContain('Do you want to log out?');
@@ -443,7 +443,7 @@ describe('the logout endpoint, without a hint', () => {
     expect((await signIn(webApp)).asked).toBe(false);
   });
 
-  test('asks, and logs out on yes', async () => {
+  test('asks the user, and logs out when the user confirms', async () => {
     const { sid } = await signIn(webApp);
     const answer = await browser.follow(await logOut({}));
     expect(answer.body).toContain('You are logged out');
@@ -451,7 +451,7 @@ describe('the logout endpoint, without a hint', () => {
     expect(lastDelivery()).toMatchObject({ clientId: 'web-app', sid, delivered: true });
   });
 
-  test('names the apps of this login, and not the others', async () => {
+  test('lists the apps of this login, and no other apps', async () => {
     await signIn(webApp);
     await signIn(framedApp);
     const { body } = await browser.get(endSession({}));
@@ -459,7 +459,7 @@ describe('the logout endpoint, without a hint', () => {
     expect([...list.matchAll(/<li>(.*?)<\/li>/g)].map(([, name]) => name)).toEqual(['The web app', 'framed-app']);
   });
 
-  test('with a hint, goes back to the app on no: nothing was changed here', async () => {
+  test('with a hint, sends the browser back to the app when the user cancels', async () => {
     const { idToken } = await signIn(webApp);
     const question = await browser.get(endSession({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) }));
     const answer = await browser.follow(await browser.submit(question, { answer: 'no' }));
@@ -468,18 +468,18 @@ describe('the logout endpoint, without a hint', () => {
     expect((await signIn(webApp)).asked).toBe(false);
   });
 
-  test('is nobody else’s to click', async () => {
+  test('cannot be framed by another page', async () => {
     await signIn(webApp);
     const { headers } = await browser.get(endSession({}));
     expect(headers.get('content-security-policy')).toBe("frame-ancestors 'none'");
   });
 
-  test('asks again, where the answer is asked for once more', async () => {
+  test("asks again when the browser visits the answer's URL", async () => {
     await signIn(webApp);
     expect((await browser.visit(`${oneId.issuer}logout`)).body).toContain('Do you want to log out?');
   });
 
-  test("of another browser's login leaves this one signed in", async () => {
+  test("of another browser's login does not end this browser's login", async () => {
     const { idToken } = await signIn(webApp);
     browser = new Browser();
     await signIn(webApp);
@@ -487,7 +487,7 @@ describe('the logout endpoint, without a hint', () => {
     expect((await signIn(webApp)).asked).toBe(false);
   });
 
-  test('lets nobody change where it leads', async () => {
+  test('refuses an answer with a changed target', async () => {
     const { idToken } = await signIn(webApp);
     const question = await browser.get(endSession({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(webApp) }));
     const changed = await browser.submit(question, { answer: 'yes', next: 'https://evil.example/' });
@@ -495,7 +495,7 @@ describe('the logout endpoint, without a hint', () => {
     expect((await signIn(webApp)).asked).toBe(false);
   });
 
-  test("refuses an answer that isn't this session's", async () => {
+  test('refuses an answer of another session', async () => {
     await signIn(webApp);
     const page = await browser.get(endSession({}));
     browser = new Browser();
@@ -503,7 +503,7 @@ describe('the logout endpoint, without a hint', () => {
     expect(errorCode(await browser.submit(page, { answer: 'yes' }))).toEqual({ status: 400, code: 'invalid_request' });
   });
 
-  test('says so when nobody is signed in', async () => {
+  test('shows that the user is logged out when there is no session', async () => {
     expect((await browser.visit(endSession({}))).body).toContain('You are logged out');
   });
 });
@@ -582,7 +582,7 @@ describe('the back-channel', () => {
     expect(lastDelivery()).toMatchObject({ attempts: [{ status }], delivered: false });
   });
 
-  test('does not keep the browser waiting', async () => {
+  test('does not make the browser wait', async () => {
     apps.answers.push({ status: 503, headers: { 'retry-after': '3600' } });
     const local = await startEmbeddedOneId({
       clients: [
@@ -604,7 +604,7 @@ describe('the back-channel', () => {
 });
 
 describe('the front-channel', () => {
-  test('loads an iframe for each client that has a URI, then goes on', async () => {
+  test('loads an iframe for each client with a URI, then sends the browser on', async () => {
     const { idToken, sid } = await signIn(framedApp);
     await signIn(webApp);
     const page = await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(framedApp), state: 's' });
@@ -628,7 +628,7 @@ describe('the front-channel', () => {
     ['backchannel', 1, 0],
     ['frontchannel', 0, 1],
     ['neither', 1, 1],
-  ])('and the back-channel are used as was chosen: %s', async (channels, posts, frames) => {
+  ])('and the back-channel are used as the user chose: %s', async (channels, posts, frames) => {
     const { idToken } = await signIn(framedApp);
     await browser.follow(
       await logOut({ id_token_hint: idToken, post_logout_redirect_uri: byeOf(framedApp) }, channels),
@@ -641,7 +641,7 @@ describe('the front-channel', () => {
     expect(apps.to('/framed-app/bye')).toHaveLength(1);
   });
 
-  test('comes beside the back-channel', async () => {
+  test('is used together with the back-channel', async () => {
     const { idToken } = await signIn(framedApp);
     await logOut({ id_token_hint: idToken });
     await oneId.deliveries.idle();
@@ -731,7 +731,7 @@ describe('the OneID of the testing entry', () => {
     ['nothing', [{ status: HANG_UP }], 2],
     ['with Retry-After', [503, 429, 500].map((status) => ({ status, headers: inNineSeconds })), 4],
     ['503 to every attempt', Array<Answer>(9).fill({ status: 503 }), 5],
-  ])('sends the same, and as often, when the app answers %s', async (_name, answers, attempts) => {
+  ])('sends the same requests, equally often, when the app answers %s', async (_name, answers, attempts) => {
     const here = await onTheWire(() => endHere('a b'), answers);
     const there = await onTheWire(() => endThere('a b'), answers);
 
@@ -750,7 +750,7 @@ describe('the OneID of the testing entry', () => {
   });
 });
 
-test('an address that is none: a page, with a way on', async () => {
+test('an unknown URL: shows a page with a link', async () => {
   const page = await browser.get(`${oneId.issuer}nothing`);
   expect(errorCode(page)).toEqual({ status: 404, code: 'not_found' });
   expect(page.body).toContain('<a class="button quiet" href="/">Start again</a>');
@@ -759,7 +759,7 @@ test('an address that is none: a page, with a way on', async () => {
 describe("OneID's own page", () => {
   const home = (headers: Record<string, string> = {}) => browser.get(oneId.issuer, headers);
 
-  test('says who is signed in, and where', async () => {
+  test("shows the user and the user's apps", async () => {
     await signIn(webApp);
     const { status, body, headers } = await home();
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
@@ -768,7 +768,7 @@ describe("OneID's own page", () => {
     expect(body).not.toContain('other-app');
   });
 
-  test('says that nobody is', async () => {
+  test('shows that no user is signed in', async () => {
     expect((await home()).body).toContain('OneID has no session for this browser.');
   });
 
@@ -777,7 +777,7 @@ describe("OneID's own page", () => {
     ['en', '?lang=vi', 'Bạn đã đăng xuất'],
     ['vi', '?lang=en', 'You are logged out'],
     ['fr', '', 'You are logged out'],
-  ])('is in the language of the browser, or as chosen: %s%s', async (accepted, query, title) => {
+  ])('has the language of the browser, or the chosen one: %s%s', async (accepted, query, title) => {
     const page = await browser.get(oneId.issuer + query, { 'accept-language': accepted });
     expect(page.body).toContain(`<h1>${title}</h1>`);
     if (query !== '') expect((await home({ 'accept-language': accepted })).body).toContain(`<h1>${title}</h1>`);
@@ -792,7 +792,7 @@ describe("OneID's own page", () => {
 });
 
 describe('an app that is registered later', () => {
-  test('signs in, and is told of the logout', async () => {
+  test('can sign users in, and gets the logout', async () => {
     await oneId.register({
       clientId: 'late-app',
       clientSecret: 'test-only',
@@ -809,17 +809,17 @@ describe('an app that is registered later', () => {
 });
 
 describe('refresh tokens', () => {
-  test('come with the scope offline only', async () => {
+  test('need the scope offline', async () => {
     expect((await signIn(webApp, { scope: 'openid' })).refreshToken).toBe('');
   });
 
-  test('outlive a logout, as with Hydra', async () => {
+  test('stay valid after a logout, as with Hydra', async () => {
     const { idToken, refreshToken, sid } = await signIn(webApp);
     await logOut({ id_token_hint: idToken });
     expect(parsed(await client.refreshTokenGrant(webApp, refreshToken)).sid).toBe(sid);
   });
 
-  test('are revoked, and only theirs', async () => {
+  test('are revoked alone, and other refresh tokens stay valid', async () => {
     const first = await signIn(webApp);
     const second = await signIn(webApp);
     await client.tokenRevocation(webApp, first.refreshToken);
@@ -829,7 +829,7 @@ describe('refresh tokens', () => {
     expect(parsed(await client.refreshTokenGrant(webApp, second.refreshToken)).sid).toBe(first.sid);
   });
 
-  test('that were rotated out revoke nothing', async () => {
+  test('revoke nothing when they have already been replaced', async () => {
     const { refreshToken } = await signIn(webApp);
     const rotated = parsed(await client.refreshTokenGrant(webApp, refreshToken));
     await client.tokenRevocation(webApp, refreshToken);

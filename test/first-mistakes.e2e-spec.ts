@@ -30,7 +30,7 @@ class Forgetful {
   }
 }
 
-describe('what an app may get wrong at first', () => {
+describe('frequent first mistakes of an app', () => {
   it('a logout route without a guard ends the session that the request carries', async () => {
     const host = await cleanup.host({ controllers: [Forgetful] });
     const { session } = await signIn(host);
@@ -42,7 +42,7 @@ describe('what an app may get wrong at first', () => {
     expect(await stateOf(host, session)).toBe('logged_out');
   });
 
-  it('no sessionFrom: guarded routes fail and the log says why, nobody gets in', async () => {
+  it('without sessionFrom, guarded routes answer 500, and the log gives the reason', async () => {
     const host = await cleanup.host({ options: { sessionFrom: [] } });
     const { session } = await signIn(host);
     expect((await host.fetch('/me', { session: session.id })).status).toBe(500);
@@ -51,15 +51,15 @@ describe('what an app may get wrong at first', () => {
   it.each<[string, unknown, number]>([
     ['null', null, 401],
     ['a text', 'a'.repeat(64), 500],
-    ['an id that is none', { id: 7 }, 500],
-    ['claims that are none', { claims: null }, 500],
-  ])('a resolver that gives %s', async (_name, answer, status) => {
+    ['an id that is not a text', { id: 7 }, 500],
+    ['claims that are not an object', { claims: null }, 500],
+  ])('a resolver that returns %s', async (_name, answer, status) => {
     const sessionFrom = (() => answer) as SessionResolver;
     const host = await cleanup.host({ options: { sessionFrom } });
     expect((await host.fetch('/me')).status).toBe(status);
   });
 
-  it('a missing ID token is told as such', async () => {
+  it('a missing ID token is reported as missing', async () => {
     const host = await cleanup.host();
     for (const idToken of [undefined, null, 7] as unknown as string[]) {
       await expect(host.app.get(SessionRegistry).register({ idToken })).rejects.toMatchObject({
@@ -69,7 +69,7 @@ describe('what an app may get wrong at first', () => {
     }
   });
 
-  it('a missing sub is not everybody and not nobody', async () => {
+  it('endAll() refuses a missing sub', async () => {
     const host = await cleanup.host();
     for (const sub of [undefined, null, ''] as unknown as string[]) {
       await expect(host.app.get(LogoutService).endAll({ sub })).rejects.toMatchObject({ code: 'user_invalid' });
@@ -78,10 +78,10 @@ describe('what an app may get wrong at first', () => {
   });
 });
 
-describe('an API that never saw the sign-in', () => {
+describe('an API without registered sign-ins', () => {
   const claimsOf = (host: Host, claims: object) => ({ iss: host.oneId.issuer, iat: host.clock.seconds, ...claims });
   const start = (claims: (host: Host) => object) => {
-    // one token, issued once: a later one would not be reached by an earlier logout of the user
+    // one token, issued once: an earlier logout of the user would not end a later token
     let token: object | undefined;
     const sessionFrom = sessionFromClaims(() => token);
     return cleanup.host({ options: { sessionFrom }, client: { logoutScope: 'user' } }).then((host) => {
@@ -90,7 +90,7 @@ describe('an API that never saw the sign-in', () => {
     });
   };
 
-  it('refuses a token without sid of a user whom no sign-in here tells: no logout could ever reach it', async () => {
+  it('refuses a token without sid of a user without a registered sign-in, because no logout could end it', async () => {
     const login = { sub: 'alice' };
     const host = await start((it) => claimsOf(it, { sub: login.sub }));
     expect((await host.fetch('/me')).status).toBe(401);
@@ -107,7 +107,7 @@ describe('an API that never saw the sign-in', () => {
     expect([rejected.status, await rejected.json()]).toEqual([401, expect.objectContaining({ reason: 'logged_out' })]);
   });
 
-  it('takes a refreshed token for as old as its login: it does not outlive the memory of logouts', async () => {
+  it('counts the age of a refreshed token from its login, so that it never outlives the remembered logouts', async () => {
     const day = 24 * 60 * 60;
     const loggedIn = Math.floor(Date.now() / 1000);
     const host = await start((it) => claimsOf(it, { sub: 'bob', sid: 's', auth_time: loggedIn }));
@@ -117,7 +117,7 @@ describe('an API that never saw the sign-in', () => {
     expect([rejected.status, await rejected.json()]).toEqual([401, expect.objectContaining({ reason: 'expired' })]);
   });
 
-  it.each(['', 'x'.repeat(256), 7, null])('refuses a token whose sid no logout can name: %j', async (sid) => {
+  it.each(['', 'x'.repeat(256), 7, null])('refuses a token whose sid no logout can contain: %j', async (sid) => {
     const host = await start((it) => claimsOf(it, { sub: 'carol', sid }));
     expect((await host.fetch('/me')).status).toBe(401);
   });

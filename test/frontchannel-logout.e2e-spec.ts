@@ -32,10 +32,10 @@ const answer = (status: number, text: string, retryAfter: string | null = null) 
   body: html(text),
 });
 const loggedOut = answer(200, 'Logged out.');
-const refused = answer(400, 'iss and sid must be given once each, or not at all.');
-const notRecorded = answer(503, 'The logout could not be recorded.', '5');
+const refused = answer(400, 'Give iss and sid once each, or give neither of them.');
+const notRecorded = answer(503, 'The app could not record the logout.', '5');
 
-/** `SameSite=None`, so that browsers which allow it send it along in an iframe. */
+/** `SameSite=None`, so that browsers that allow this send it in an iframe. */
 const clearCookies = [
   { name: 'session', path: '/', secure: true, httpOnly: true, sameSite: 'none' as const, partitioned: true },
   { name: 'remember', path: '/account', domain: 'app.example' },
@@ -65,7 +65,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
   const iss = () => host.oneId.issuer;
 
   describe('FC-1: the request', () => {
-    it('FC-1: takes iss and sid', async () => {
+    it('FC-1: accepts iss and sid', async () => {
       const { login, session } = await signIn(host);
       const url = host.oneId.frontchannelUrl(`${host.url}/frontchannel_logout`, { sid: login.sid });
 
@@ -73,7 +73,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
-    it('FC-1: refuses one without the other, empty or repeated', async () => {
+    it('FC-1: refuses iss or sid alone, empty or repeated', async () => {
       const { login, session } = await signIn(host);
       const i = `iss=${encodeURIComponent(iss())}`;
       const s = `sid=${login.sid}`;
@@ -94,7 +94,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
-    it('FC-1: is no POST', async () => {
+    it('FC-1: refuses a POST', async () => {
       const { login, session } = await signIn(host);
       const query = queryOf({ iss: iss(), sid: login.sid });
 
@@ -104,7 +104,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
   });
 
   describe('FC-2: iss and sid', () => {
-    it('FC-2: end the login without a cookie, until now and not for good', async () => {
+    it('FC-2: end the login without a cookie, and a later sign-in in the same login is alive', async () => {
       const login = host.oneId.signIn();
       const first = await signIn(host, login);
       const second = await signIn(host, login);
@@ -132,7 +132,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await stateOf(host, first.session)).toBe('logged_out');
     });
 
-    it('FC-2: store nothing for a login that is unknown, over or expired, or of another issuer', async () => {
+    it('FC-2: store nothing for a login that is unknown, ended or expired, or of another issuer', async () => {
       const { login, session } = await signIn(host);
       expect(await get(host, queryOf({ iss: iss(), sid: login.sid }))).toEqual(loggedOut);
       const expired = host.oneId.signIn();
@@ -156,7 +156,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await storedIn(host)).toEqual(before);
     });
 
-    it('FC-2: a back-channel logout of the same login still counts for good', async () => {
+    it('FC-2: a back-channel logout of the same login still counts after a front-channel logout', async () => {
       const { login, session } = await signIn(host);
       await get(host, queryOf({ iss: iss(), sid: login.sid }));
 
@@ -165,14 +165,14 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       await expect(signIn(host, login)).rejects.toMatchObject({ code: 'session_ended' });
     });
 
-    it('FC-2: takes the issuer with or without its trailing slash', async () => {
+    it('FC-2: accepts the issuer with or without its trailing slash', async () => {
       const { login, session } = await signIn(host);
 
       expect(await get(host, queryOf({ iss: iss().slice(0, -1), sid: login.sid }))).toEqual(loggedOut);
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
-    it("FC-2: answers 503 when the store can't answer, and stores nothing", async () => {
+    it('FC-2: answers 503 and stores nothing when the store fails', async () => {
       const { login, session } = await signIn(host);
       failNext(host.app.get(SessionDatabase, { strict: false }));
 
@@ -183,7 +183,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
     });
   });
 
-  it('FC-3: neither iss nor sid does nothing, even with a cookie in an iframe', async () => {
+  it('FC-3: without iss and sid, ends nothing, even with a cookie in an iframe', async () => {
     const { session } = await signIn(host);
     const before = await storedIn(host);
 
@@ -207,7 +207,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
   });
 
   describe('FC-5: the answer', () => {
-    it('FC-5: is never cached and may be framed by OneID alone', async () => {
+    it('FC-5: is never cached, and only OneID may frame it', async () => {
       for (const query of ['', queryOf({ iss: iss(), sid: 'unknown' }), '?iss=only']) {
         const { headers } = await load(host, query);
         expect([
@@ -219,7 +219,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       }
     });
 
-    it('FC-5: clears the cookies of a browser whose session is over, with their own attributes', async () => {
+    it("FC-5: clears the cookies of a browser whose session has ended, with the cookies' own attributes", async () => {
       const { login, session } = await signIn(host);
       const query = queryOf({ iss: iss(), sid: login.sid });
 
@@ -227,7 +227,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect((await load(host, '', { session: session.id })).headers.getSetCookie()).toEqual(cleared);
     });
 
-    it("FC-5: leaves cookies alone on somebody else's word", async () => {
+    it('FC-5: clears no cookies when the request ended another session', async () => {
       const [mine, theirs] = [await signIn(host), await signIn(host)];
       const query = queryOf({ iss: iss(), sid: theirs.login.sid });
 
@@ -236,7 +236,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect((await load(host, query)).headers.getSetCookie()).toEqual([]);
     });
 
-    it('FC-5: is not turned into 304 by a conditional request', async () => {
+    it('FC-5: does not answer 304 to a conditional request', async () => {
       const response = await load(host, '', { headers: { 'If-None-Match': '*' } });
 
       expect([response.status, response.headers.get('etag')]).toEqual([200, null]);
@@ -255,7 +255,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
     expect(await shown(login.sid)).toEqual(await shown(login.sid));
   });
 
-  it('attack 4: nothing of the request comes back in the page', async () => {
+  it('attack 4: the page repeats no part of the request', async () => {
     const response = await load(host, queryOf({ iss: '<script>alert(1)</script>', sid: '"><img src=x>' }));
 
     expect(await response.text()).toBe(html('Logged out.'));
@@ -306,7 +306,7 @@ describe('front-channel logout of the session that the request carries', () => {
     (started) => void (host = started),
   );
 
-  it('FC-3: ends it where that is switched on, in an iframe', async () => {
+  it('FC-3: ends it in an iframe when the option is on', async () => {
     const { session } = await signIn(host);
     const response = await load(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } });
 
@@ -317,7 +317,7 @@ describe('front-channel logout of the session that the request carries', () => {
   });
 
   it.each([undefined, 'document', 'image', 'empty', 'IFRAME', 'embed'])(
-    'FC-3: not for Sec-Fetch-Dest %s',
+    'FC-3: does not end it with Sec-Fetch-Dest %s',
     async (dest) => {
       const { session } = await signIn(host);
       const headers = dest === undefined ? {} : { 'Sec-Fetch-Dest': dest };
@@ -327,7 +327,7 @@ describe('front-channel logout of the session that the request carries', () => {
     },
   );
 
-  it('FC-3: ends a session without sid, and that one alone', async () => {
+  it('FC-3: ends a session without sid, and no other session', async () => {
     const login = { sub: 'nobody-else', sid: 'left-out' };
     const idToken = () => host.oneId.idToken({ clientId, ...login, claims: { sid: undefined, jti: randomUUID() } });
     const registry = host.app.get(SessionRegistry);
@@ -342,7 +342,7 @@ describe('front-channel logout of the session that the request carries', () => {
     expect(await stateOf(host, other)).toBe('alive');
   });
 
-  it('FC-3: nothing is stored for a request that carries no live session', async () => {
+  it('FC-3: stores nothing for a request without an alive session', async () => {
     const before = await storedIn(host);
     for (const session of [undefined, 'x', 'f'.repeat(64)]) {
       const headers = { 'Sec-Fetch-Dest': 'iframe' };
@@ -352,8 +352,8 @@ describe('front-channel logout of the session that the request carries', () => {
   });
 });
 
-describe('front-channel logout in a host with policies of its own', () => {
-  it('FC-5: replaces what helmet sets by default', async () => {
+describe('front-channel logout in a host with its own policies', () => {
+  it("FC-5: replaces helmet's default headers", async () => {
     const host = await cleanup.host({
       configure: (app: INestApplication) => void (app as NestExpressApplication).use(helmet()),
     });
@@ -376,7 +376,7 @@ describe('front-channel logout in a host with policies of its own', () => {
     );
   });
 
-  it("FC-5: ends the login also when OneID's configuration can't be had", async () => {
+  it("FC-5: ends the login also when OneID's configuration is not available", async () => {
     const host = await cleanup.host();
     const { login, session } = await signIn(host);
     host.clock.advance(2 * 60 * 60 * 1000);

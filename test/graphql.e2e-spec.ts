@@ -110,7 +110,7 @@ interface Answer {
   readonly errors?: readonly { readonly message: string; readonly extensions: Record<string, unknown> }[];
 }
 
-describe('GraphQL with a context that an app has made in its own way', () => {
+describe("GraphQL with an app's own context", () => {
   let host: Host;
   afterEach(() => host.stop());
 
@@ -125,7 +125,7 @@ describe('GraphQL with a context that an app has made in its own way', () => {
     return JSON.stringify(errors?.[0]?.message ?? data);
   }
 
-  it('mercurius, one object for all requests: nobody gets what another was told', async () => {
+  it("mercurius, one context object for all requests: no request gets another request's session", async () => {
     const context = { greeting: 'hello' };
     const module = GraphQLModule.forRoot<MercuriusDriverConfig>({
       ...{ driver: MercuriusDriver, autoSchemaFile: true },
@@ -134,11 +134,11 @@ describe('GraphQL with a context that an app has made in its own way', () => {
     host = await Host.start({ adapter: 'fastify', imports: [module], providers: [UserResolver] });
     const [alice, bob] = [await host.signIn(host.oneId.signIn({ sub: 'alice' })), await host.signIn()];
     expect(await me(alice.session)).toBe('{"me":{"sub":"alice"}}');
-    const refused = expect.stringContaining('a context for each request');
+    const refused = expect.stringContaining('a new context for each request');
     expect([await me(bob.session), await me()]).toEqual([refused, refused]);
   });
 
-  it('Apollo, the request that opened the socket: fields of a subscription are refused when its session ends', async () => {
+  it("Apollo, the request that opened the socket: the guard refuses a subscription's fields when the session has ended", async () => {
     const module = GraphQLModule.forRoot<ApolloDriverConfig>({
       ...{ driver: ApolloDriver, autoSchemaFile: true, fieldResolverEnhancers: ['guards'] },
       subscriptions: { 'graphql-ws': true },
@@ -193,14 +193,14 @@ describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
   const logOut = async (sid: string) =>
     host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
 
-  it('the guard finds the session, and refuses an ended one with a code and a reason', async () => {
+  it('the guard finds the session, and refuses an ended session with a code and a reason', async () => {
     await start();
     const { session, sid } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
     expect(await query('{ me { sub } }', session)).toEqual({ data: { me: { sub: 'alice' } } });
     await logOut(sid);
     const { errors } = await query('{ me { sub } }', session);
     expect(errors).toHaveLength(1);
-    expect(errors?.[0]?.message).toBe('The session has been ended by a logout');
+    expect(errors?.[0]?.message).toBe('A logout has ended the session');
     expect(errors?.[0]?.extensions).toMatchObject({ error: 'session_logged_out', reason: 'logged_out' });
     expect(await query('{ visitor { sub } }', session)).toEqual({ data: { visitor: { sub: null } } });
   });
@@ -208,13 +208,13 @@ describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
   it.each([
     ['missing', undefined],
     ['unknown', 'f'.repeat(64)],
-  ])('tells why: %s', async (reason, session) => {
+  ])('gives the reason: %s', async (reason, session) => {
     await start();
     const { errors } = await query('{ me { sub } }', session);
     expect(errors?.[0]?.extensions).toMatchObject({ error: `session_${reason}`, reason });
   });
 
-  it('tells when the store does not answer', async () => {
+  it('answers store_unavailable when the store does not answer', async () => {
     await start();
     const { session } = await host.signIn();
     intercept(host.app.get(SessionDatabase, { strict: false }), () =>
@@ -224,7 +224,7 @@ describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
     expect(errors?.[0]?.extensions).toMatchObject({ error: 'store_unavailable' });
   });
 
-  it('asks the database once for an operation, however many of its fields are guarded', async () => {
+  it('asks the database once for an operation with many guarded fields', async () => {
     await start();
     const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
     let asked = 0;
@@ -282,7 +282,7 @@ describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
       expect(host.app.get(OpenConnections, { strict: false }).size).toBe(0);
     });
 
-    it('no subscription without a session', async () => {
+    it('opens no subscription without a session', async () => {
       await start();
       const { log } = subscribe(undefined);
       await until('it is closed', () => log.length > 0);

@@ -14,24 +14,24 @@ describe('the history of replicas', () => {
     history.deliveries.push({ session, sent, answered: sent + 50, status });
   const cut: Trouble = { what: 'a cut', replicas: [1], permits: 503, within: 100, began: 200, ended: 300 };
 
-  /** Alice lives and leaves, Bob stays. */
+  /** Alice logs out, and Bob stays signed in. */
   function good(): void {
     asked('alice', 0, 200);
     told('alice', 100, 503);
     asked('alice', 120, 401);
     told('alice', 200, 200);
-    // OneID does not know yet
+    // OneID has no 200 yet
     asked('alice', 245, 200);
     asked('alice', 260, 401);
     asked('bob', 300, 200, 1);
   }
 
-  it('is good when the promises are kept', () => {
+  it('has no violations when the promises are kept', () => {
     good();
     expect(history.violations()).toEqual(noViolations);
   });
 
-  it('tells of a request let in after the 200, and amid what', () => {
+  it('reports a request that was let in after the 200, and the trouble at that time', () => {
     good();
     history.troubles.push(cut);
     history.requests.unshift({ replica: 2, session: 'alice', sent: 262, answered: 263, status: 200 });
@@ -41,7 +41,7 @@ describe('the history of replicas', () => {
     });
   });
 
-  it('counts from the first 200, and from when a request was sent', () => {
+  it('counts from the first 200 and from the sending of a request', () => {
     good();
     told('alice', 500, 200);
     history.requests.unshift({ replica: 0, session: 'alice', sent: 251, answered: 252, status: 200 });
@@ -49,8 +49,8 @@ describe('the history of replicas', () => {
     expect(history.violations().letIn).toEqual(['replica 0, session alice: let in 1 ms after OneID had its 200']);
   });
 
-  describe('tells of a logout that is lost:', () => {
-    it('not in the database', () => {
+  describe('reports a lost logout:', () => {
+    it('that is not in the database', () => {
       good();
       history.recorded = new Set(['bob']);
       expect(history.violations()).toEqual({
@@ -59,13 +59,13 @@ describe('the history of replicas', () => {
       });
     });
 
-    it('refused for good', () => {
+    it('that was answered 400', () => {
       good();
       told('carol', 300, 400);
       expect(history.violations().lost).toEqual(["the logout of carol was answered 400: OneID won't send it again"]);
     });
 
-    it('never seen to count', () => {
+    it('whose session no replica has refused', () => {
       told('alice', 100, 200);
       expect(history.violations().lost).toEqual(['nobody asked for alice after its logout']);
       asked('alice', 160, 401);
@@ -74,8 +74,8 @@ describe('the history of replicas', () => {
     });
   });
 
-  describe('tells of a session that is refused:', () => {
-    it("another user's, or one whose logout nobody had told of by then", () => {
+  describe('reports a session that was refused too early:', () => {
+    it("another user's session, or a session before its logout", () => {
       good();
       asked('bob', 500, 401);
       history.requests.unshift({ replica: 3, session: 'alice', sent: 90, answered: 99, status: 401 });
@@ -85,7 +85,7 @@ describe('the history of replicas', () => {
       });
     });
 
-    it('a failure without a trouble, or of another kind, replica or time than the trouble permits', () => {
+    it('a failure that the current trouble does not permit', () => {
       good();
       history.troubles.push(cut);
       for (const sent of [199, 250, 400]) asked('bob', sent, 503, 1);
@@ -105,7 +105,7 @@ describe('the history of replicas', () => {
     });
   });
 
-  describe('tells of a replica that does not recover:', () => {
+  describe('reports a replica that does not recover:', () => {
     beforeEach(() => {
       history.troubles.push(cut);
     });

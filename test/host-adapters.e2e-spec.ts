@@ -50,7 +50,7 @@ const PUBLIC = 'host:public';
 /** The host's own decorator. */
 const Public = () => SetMetadata(PUBLIC, true);
 
-/** Rejects what nobody has opened; hosts differ in where they look for that. */
+/** Rejects every route without the host's decorator; hosts read the decorator in different places. */
 function guardReading(...where: ('handler' | 'class')[]): Type<CanActivate> {
   class HostGuard implements CanActivate {
     canActivate(context: ExecutionContext): boolean {
@@ -62,7 +62,7 @@ function guardReading(...where: ('handler' | 'class')[]): Type<CanActivate> {
   return HostGuard;
 }
 
-/** What ValidationPipe with whitelist, forbidNonWhitelisted and transform does to parameters without rules. */
+/** Treats parameters without rules like ValidationPipe with whitelist, forbidNonWhitelisted and transform. */
 class StrictPipe implements PipeTransform {
   transform(value: unknown): unknown {
     if (typeof value === 'object' && value !== null && Object.keys(value).length > 0) {
@@ -75,7 +75,7 @@ class StrictPipe implements PipeTransform {
 const UNTHROTTLED = 'host:unthrottled';
 const SkipThrottle = () => SetMetadata(UNTHROTTLED, true);
 
-/** Lets one request through, and any number where it is told to. */
+/** Lets one request through, or any number on the routes that the host exempts. */
 class Throttler implements CanActivate {
   private left = 1;
 
@@ -103,7 +103,7 @@ class CatchAll implements ExceptionFilter {
   }
 }
 
-/** A route of the host's own, so that we see its policies are in force. */
+/** A route of the host, to check that the host's policies work. */
 @Controller({ path: 'host', version: '1' })
 class HostRoutes {
   @Get('closed')
@@ -126,7 +126,7 @@ class HostRoutes {
 
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-/** Rejects every POST without a token, but for the paths it exempts, as hosts have to. */
+/** Rejects every POST without a token, except on the paths that the host exempts. */
 const csrf: Middleware = (request, _response, next) => {
   const exempt = request.url?.includes('/backchannel_logout') === true;
   next(request.method === 'POST' && !exempt ? new ForbiddenException('invalid csrf token') : undefined);
@@ -134,7 +134,7 @@ const csrf: Middleware = (request, _response, next) => {
 
 const forbid: Middleware = (_request, _response, next) => next(new ForbiddenException());
 
-/** What `compression` does, as far as it matters: other headers, another body. */
+/** Changes headers and body, like `compression`. */
 const compress: Middleware = (_request, response, next) => {
   const writeHead = response.writeHead.bind(response);
   const end = response.end.bind(response) as (chunk: Buffer) => ServerResponse;
@@ -242,13 +242,13 @@ afterEach(() => host.stop());
 
 const htmlOf = (text: string) => `<!doctype html><meta charset="utf-8"><title>Logout</title><p>${text}</p>`;
 
-/** Both adapters mean the same; Fastify names a type for an empty body, too. */
+/** Both adapters answer the same; Fastify also sends a content type for an empty body. */
 const deliveredOn = (adapter: AdapterName): ChannelAnswer => ({
   ...delivered,
   contentType: adapter === 'fastify' ? 'text/plain; charset=utf-8' : null,
 });
 
-const unreadable = refused('logout_request_malformed', 'The request body can not be read');
+const unreadable = refused('logout_request_malformed', 'The app cannot read the request body');
 
 /** All three routes, on good and on bad input. */
 async function expectAllRoutes(adapter: AdapterName, prefix = ''): Promise<void> {
@@ -267,7 +267,7 @@ async function expectAllRoutes(adapter: AdapterName, prefix = ''): Promise<void>
     refused('logout_token_malformed', 'the logout token is not a signed JWT'),
   );
   expect(await host.post(`logout_token=${token}&logout_token=${token}`, { prefix })).toEqual(
-    refused('logout_request_malformed', 'logout_token is given twice'),
+    refused('logout_request_malformed', 'logout_token is given more than once'),
   );
   expect(await host.post('{"logout_token":"x"}', { prefix, contentType: 'application/json' })).toEqual(
     refused('logout_request_malformed', 'The content type must be application/x-www-form-urlencoded'),
@@ -304,8 +304,8 @@ async function expectAllRoutes(adapter: AdapterName, prefix = ''): Promise<void>
   }
 }
 
-describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
-  it('is as it should be without any of it', async () => {
+describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
+  it('control: works with the default settings', async () => {
     host = await WorstHost.start({ adapter, policies: false });
 
     await expectAllRoutes(adapter);
@@ -387,7 +387,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     await expectAllRoutes(adapter);
   });
 
-  it('no body parser, and far too much of a body', async () => {
+  it('no body parser, and a body that is too large', async () => {
     host = await WorstHost.start({ adapter, nest: { bodyParser: false } });
     const tooLarge = refused('logout_request_malformed', 'The form is too large');
 
@@ -396,7 +396,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     expect(await host.post('')).toEqual(refused('logout_token_missing', 'logout_token is missing'));
   });
 
-  it("no body parser: the host's own forms are treated as before", async () => {
+  it("no body parser: the host's own forms work as before", async () => {
     host = await WorstHost.start({ adapter, nest: { bodyParser: false }, policies: false });
     const response = await fetch(`${host.url}/host/form`, {
       method: 'POST',
@@ -407,10 +407,10 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     expect(response.status).toBe(adapter === 'fastify' ? 415 : 201);
   });
 
-  describe("what the host's body parser can not read", () => {
+  describe("a body that the host's body parser cannot read", () => {
     const bodies: [string, string, string][] = [
       ['a form that is too large', form, `logout_token=${'x'.repeat(300_000)}`],
-      ['JSON that is none', 'application/json', '{"logout_token":'],
+      ['JSON that is cut off', 'application/json', '{"logout_token":'],
       ['JSON that poisons', 'application/json', '{"__proto__":{"x":1}}'],
     ];
     const onlyExpress: [string, string, string][] = [
@@ -419,10 +419,10 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     ];
     const onlyFastify: [string, string, string][] = [
       ['an unknown media type', 'application/xml', '<logout/>'],
-      ['no JSON at all', 'application/json', ''],
+      ['an empty JSON body', 'application/json', ''],
     ];
 
-    it('is answered as a bad request, by none of the host', async () => {
+    it('gets 400 from the library, and not from the host', async () => {
       host = await WorstHost.start({
         adapter,
         fastify: { bodyLimit: 100_000 },
@@ -433,7 +433,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
       });
       for (const [name, contentType, body] of [...bodies, ...(adapter === 'express' ? onlyExpress : onlyFastify)]) {
         const answered = await host.post(body, { contentType });
-        // Express takes a poisoned object for what it is: not a form
+        // Express recognises a poisoned object: it is not a form
         const expected =
           adapter === 'express' && name === 'JSON that poisons'
             ? refused('logout_request_malformed', 'The content type must be application/x-www-form-urlencoded')
@@ -442,7 +442,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
       }
     });
 
-    it("stays the host's affair on its own routes", async () => {
+    it("gets the host's own answer on the host's routes", async () => {
       host = await WorstHost.start({ adapter });
       const headers = { 'Content-Type': 'application/json' };
       const response = await fetch(`${host.url}/host/form`, { method: 'POST', headers, body: '{' });
@@ -450,7 +450,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
       expect([response.status, await response.json()]).toEqual([400, { success: false, by: 'the host' }]);
     });
 
-    it("leaves errors of the host's middleware on our routes to the host", async () => {
+    it("errors of the host's middleware get the host's own answer, also on the library's routes", async () => {
       host = await WorstHost.start({
         adapter,
         configure: (app) => void app.use(forbid),
@@ -461,7 +461,7 @@ describe.each(adapters)('a host that does its worst, on %s', (adapter) => {
     });
   });
 
-  it('a guard that nobody has opened is in force, and boot has no say in it', async () => {
+  it("the host's own global guard also protects the library's routes", async () => {
     host = await WorstHost.start({
       adapter,
       guard: class Never implements CanActivate {

@@ -49,14 +49,14 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
   const inserts = () => statements.filter((sql) => sql.includes('INSERT'));
   const numbers = (count: number, first = 0) => Array.from({ length: count }, (_, n) => first + n);
 
-  it('are few statements, each told that its own was new, and all are there', async () => {
+  it('share few statements, are all stored, and each is reported as new', async () => {
     const counts = await insertAll(numbers(500).map((n) => [logout(n)]));
     expect(counts).toEqual(numbers(500).map(() => 1));
     expect(inserts().length).toBeLessThanOrEqual(Math.ceil(500 / 128) + 1);
     expect(await store.rows('logout')).toHaveLength(500);
   });
 
-  it('store the same columns together as alone', async () => {
+  it('have the same columns together as alone', async () => {
     const session = { issuer, clientId: 'app', sub: 'alice', issuedAt: 1, lifetime: 5 * DAY };
     clock.databaseAhead = 3 * DAY;
     await store.repository.insertSession({ ...session, id: digest(['s']), sid: 'sid-4', idTokenHash: digest(['h']) });
@@ -100,14 +100,14 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
     expect(byId.get(digest(['logout', 0]))?.keep_until).toBe(Math.round(logoutRetention / 10_000));
   });
 
-  it('have no tokens due where none are stored', async () => {
+  it('have no tokens due when no tokens are stored', async () => {
     const tokenless = await SessionStore.open(testDatabase, { clock, secrets: [] });
     await Promise.all([0, 1, 2].map((n) => tokenless.repository.insertLogouts([logout(n)])));
     await tokenless.close();
     expect((await store.rows('logout')).map((row) => row['tokens_due_at'])).toEqual([null, null, null]);
   });
 
-  it('BC-8: a known one is known to whoever brings it, a new one is new to the first of those who do', async () => {
+  it('BC-8: a known logout is reported as known, and a new logout is reported as new once', async () => {
     await insertAll([[logout(1)], [logout(2)]]);
     const counts = await insertAll([
       [logout(1)],
@@ -117,14 +117,14 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
       [logout(4), logout(5)],
       [logout(6)],
     ]);
-    // on MySQL each goes alone when one is known: which of two that bring the same is first, nobody can say
+    // on MySQL each logout goes alone when one is known, so the first of two equal logouts is random
     const sum = counts.reduce((sum, count) => sum + count);
     expect([counts[0], counts[5], sum]).toEqual([0, 1, 4]);
     expect([(counts[1] ?? 0) + (counts[2] ?? 0), (counts[3] ?? 0) + (counts[4] ?? 0)]).toEqual([1, 2]);
     expect(await store.rows('logout')).toHaveLength(6);
   });
 
-  it('BC-8: the same tokens on several replicas at once, in any order, are each new to one of them', async () => {
+  it('BC-8: the same tokens on several replicas at the same time are each new on one replica', async () => {
     const others = await Promise.all([1, 2].map(() => SessionStore.open(testDatabase, { clock })));
     const stores = [store, ...others];
     const counts = await Promise.all(
@@ -138,7 +138,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
     for (const other of others) await other.close();
   });
 
-  it('are each published once, and end their sessions', async () => {
+  it('are published once each, and end their sessions', async () => {
     const ids: string[] = [];
     for (const n of numbers(10)) {
       const idToken = store.idToken({ sub: `user-${n}`, sid: `sid-${n}` });
@@ -159,12 +159,12 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
     for (const id of ids) expect(await store.isAlive(id)).toBe(false);
   });
 
-  it('BC-13: one that the database does not take fails alone', async () => {
+  it('BC-13: a logout that the database refuses fails alone', async () => {
     const bad = logout(1, { channel: 'x'.repeat(20_000_000).slice(0, 40) as 'app', target: 'x'.repeat(70) });
     const lengthMatters = testDatabase.options.type !== 'better-sqlite3';
     const restore = intercept(store.database, (run, sql, parameters) => {
       const isBad = JSON.stringify(parameters).includes(bad.target);
-      // SQLite takes a text of any length
+      // SQLite accepts a text of any length
       return isBad && !lengthMatters ? Promise.reject(new StoreUnavailableError('bad')) : run(sql, parameters);
     });
     const counts = await Promise.allSettled(
@@ -178,7 +178,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
     expect((await store.rows('logout')).length).toBeGreaterThanOrEqual(2);
   });
 
-  it('BC-13: when the store is down nobody is told that a logout is on record', async () => {
+  it('BC-13: all of them fail when the store is down', async () => {
     const restore = intercept(store.database, () => Promise.reject(new StoreUnavailableError('down')));
     const outcomes = await Promise.allSettled(numbers(20).map((n) => store.repository.insertLogouts([logout(n)])));
     restore();
@@ -189,10 +189,10 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
 
 const withTransactions = databases.filter(({ name }) => name !== 'SQLite');
 
-describe.each(withTransactions)('a logout that another connection holds up, on $name', (database) => {
+describe.each(withTransactions)('a logout that another connection delays, on $name', (database) => {
   const kind: TargetKind = 'sid';
 
-  it('does not hold up those that were recorded with it', async () => {
+  it('does not delay the other logouts of its group', async () => {
     const testDatabase = await database.take();
     const store = await SessionStore.open(testDatabase);
     jest.spyOn(Logger.prototype, 'error').mockReturnValue();
@@ -209,14 +209,14 @@ describe.each(withTransactions)('a logout that another connection holds up, on $
       store.repository.insertLogouts([{ id, kind, target: id, channel: 'backchannel', bound: 'none' }]);
     const outcomes = Promise.allSettled(ids.map(record));
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    // those behind are not late
+    // the later logouts are not delayed
     const started = performance.now();
     expect(await store.repository.insertLogouts([logout(7)])).toBe(1);
     expect(performance.now() - started).toBeLessThan(1_000);
     expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 
     await runner.rollbackTransaction();
-    // OneID sends it again; what hung may have written it by now
+    // OneID sends it again; the hanging insert may have been committed by now
     await record(held);
     expect((await store.rows('logout')).map((row) => row['id']).sort()).toEqual([...ids, logout(7).id].sort());
     jest.restoreAllMocks();

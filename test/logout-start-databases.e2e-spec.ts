@@ -23,7 +23,7 @@ describe.each(databases)('on $name', (database) => {
   });
   afterEach(() => host.stop());
 
-  it('RPI-4: a state is redeemed on whichever replica, once in all', async () => {
+  it('RPI-4: every replica can redeem a state, and only one does', async () => {
     const replica = await startHost({ database: sharedWith(host), client: { issuer: host.oneId.issuer } });
     try {
       const { browser } = await signIn(host);
@@ -40,7 +40,7 @@ describe.each(databases)('on $name', (database) => {
     }
   });
 
-  it('RPI-3: a logout on one replica is a logout on all', async () => {
+  it('RPI-3: a logout on one replica counts on all replicas', async () => {
     const replica = await startHost({ database: sharedWith(host), client: { issuer: host.oneId.issuer } });
     try {
       const { browser, session } = await signIn(host);
@@ -52,7 +52,7 @@ describe.each(databases)('on $name', (database) => {
     }
   });
 
-  it('end() ends one session for good, and no other of the same login', async () => {
+  it('end() ends one session, and no other session of the same login', async () => {
     const logout = host.app.get(LogoutService);
     const { session, login } = await signIn(host);
     const sibling = await host.app
@@ -73,13 +73,13 @@ describe.each(databases)('on $name', (database) => {
     expect((await host.fetch('/me', { session: sibling.id })).status).toBe(200);
   });
 
-  it('end() of a session that does not exist says so and stores nothing', async () => {
+  it('end() returns false for an unknown session and stores nothing', async () => {
     const logout = host.app.get(LogoutService);
     for (const id of ['0'.repeat(64), '', 'x', "' OR 1=1 --"]) expect(await logout.end(id)).toBe(false);
     expect((await host.stored()).logouts).toEqual([]);
   });
 
-  it('endAll() ends every session a user has now, of nobody else, and lets later sign-ins live', async () => {
+  it('endAll() ends every session that the user has now, and no later session and no session of other users', async () => {
     const logout = host.app.get(LogoutService);
     const mine = [await signIn(host), await signIn(host), await signIn(host)];
     const other = await signIn(host, { sub: 'ALICE' });
@@ -99,7 +99,7 @@ describe.each(databases)('on $name', (database) => {
   });
 
   describe('endOthers()', () => {
-    it('ends all other sessions of the user for good, of nobody else, and says how many', async () => {
+    it('ends all other sessions of the user, no session of other users, and returns their number', async () => {
       const logout = host.app.get(LogoutService);
       const mine = await signIn(host);
       const inSameLogin = await host.app
@@ -127,13 +127,13 @@ describe.each(databases)('on $name', (database) => {
       expect(seen.map(({ channel }) => channel)).toEqual(['admin', 'admin', 'admin']);
       expect(ended.map((session) => seen.filter((event) => event.ends(session)).length)).toEqual([1, 1, 1]);
       expect(seen.some((event) => event.ends(mine.session))).toBe(false);
-      // nothing is left to do, nothing is done twice, and a later sign-in lives
+      // all sessions are ended once, and a later sign-in is alive
       expect(await logout.endOthers(mine.session)).toBe(0);
       expect((await host.stored()).logouts).toHaveLength(3);
       expect(await reasonAtMe((await signIn(host)).browser)).toBe('alive');
     });
 
-    it('BC-15: has their refresh tokens revoked, and not that of the one that lives', async () => {
+    it('BC-15: the refresh tokens of the ended sessions are revoked, and not the one of the alive session', async () => {
       const registry = host.app.get(SessionRegistry);
       const signInWithToken = async () => {
         const { session, login } = await signIn(host);
@@ -150,10 +150,10 @@ describe.each(databases)('on $name', (database) => {
       expect((await host.stored()).tokens.map((row) => row['session_id'])).toEqual([mine.session.id]);
     });
 
-    describe('of very many sessions', () => {
+    describe('with very many sessions', () => {
       const idOf = (n: number) => digest(['one of many', n]);
 
-      /** All at one moment but for a few: pages must not lose those that share theirs. */
+      /** Almost all at one moment: pages must not lose sessions with equal times. */
       async function signInOften(count: number): Promise<Session> {
         const { session } = await signIn(host);
         const { issuer, clientId, sub } = session;
@@ -168,7 +168,7 @@ describe.each(databases)('on $name', (database) => {
         return session;
       }
 
-      it('ends them with a statement for some hundreds', async () => {
+      it('ends some hundreds of sessions per statement', async () => {
         const session = await signInOften(1_000);
         const statements: string[] = [];
         const restore = intercept(host.app.get(SessionDatabase), (run, sql, parameters) => {
@@ -183,7 +183,7 @@ describe.each(databases)('on $name', (database) => {
         expect((await host.stored()).logouts).toHaveLength(1_000);
       });
 
-      it('goes on where it has stopped when the store was gone in between', async () => {
+      it('continues after the store was not available', async () => {
         const session = await signInOften(600);
         const logout = host.app.get(LogoutService);
         let inserts = 0;
@@ -201,7 +201,7 @@ describe.each(databases)('on $name', (database) => {
       });
     });
 
-    it('takes two at once, who end the same sessions', async () => {
+    it('works twice at the same time on the same sessions', async () => {
       const { session } = await signIn(host);
       for (let n = 0; n < 20; n++) await signIn(host);
       const replica = await startHost({ database: sharedWith(host), client: { issuer: host.oneId.issuer } });
@@ -212,7 +212,7 @@ describe.each(databases)('on $name', (database) => {
       expect(await host.app.get(SessionRegistry).listAlive(session)).toEqual([session]);
     });
 
-    it('refuses what is known by a bearer token, and ends nothing', async () => {
+    it('refuses a session that comes from a bearer token, and ends nothing', async () => {
       const { session, browser } = await signIn(host);
       for (const facts of [without(session, 'id'), without(session, 'sub')]) {
         const refused: unknown = await host.app
@@ -223,7 +223,7 @@ describe.each(databases)('on $name', (database) => {
         expect((refused as InvalidLogoutRequestError).getResponse()).toEqual({
           statusCode: 400,
           error: 'session_not_registered',
-          message: "Only a registered session can be told from its user's others",
+          message: 'This session is not registered, so the library cannot tell it from the other sessions of its user',
         });
       }
       expect((await host.stored()).logouts).toEqual([]);
@@ -231,7 +231,7 @@ describe.each(databases)('on $name', (database) => {
     });
   });
 
-  it('end(), endOthers() and endAll() say so when the store is down', async () => {
+  it('end(), endOthers() and endAll() fail with store_unavailable when the store is down', async () => {
     const logout = host.app.get(LogoutService);
     const { session } = await signIn(host);
     const { dataSource } = host.app.get(SessionDatabase);

@@ -13,7 +13,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     (started) => void (host = started),
   );
 
-  describe('who may start', () => {
+  describe('which pages may start a logout', () => {
     type Expected = 'started' | 'asked' | 'refused';
     const evil = 'https://evil.example';
     const own = 'https://app.example';
@@ -25,7 +25,13 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       ['the address bar', { from: 'none' }, 'started', 'asked', 'started'],
       ['a sister site', { from: 'same-site', headers: { origin: own } }, 'refused', 'asked', 'asked'],
       ['another site', { from: 'cross-site', headers: { origin: evil } }, 'refused', 'asked', 'asked'],
-      ['another site that lies', { from: 'cross-site', headers: { origin: own } }, 'refused', 'asked', 'asked'],
+      [
+        'another site with a forged Origin',
+        { from: 'cross-site', headers: { origin: own } },
+        'refused',
+        'asked',
+        'asked',
+      ],
       ['our page, old browser', { from: 'old-browser', headers: { origin: own } }, 'started', 'asked', 'started'],
       ['another site, old browser', { from: 'old-browser', headers: { origin: evil } }, 'refused', 'asked', 'asked'],
       [
@@ -37,7 +43,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       ],
       ['another port', { from: 'old-browser', headers: { origin: `${own}:8443` } }, 'refused', 'asked', 'asked'],
       ['a null origin', { from: 'old-browser', headers: { origin: 'null' } }, 'asked', 'asked', 'asked'],
-      ['nowhere known', { from: 'old-browser' }, 'asked', 'asked', 'asked'],
+      ['an unknown origin', { from: 'old-browser' }, 'asked', 'asked', 'asked'],
     ])('RPI-6: from %s', async (_where, visit, post, get, allowedGet) => {
       const cases: [Visit, RespondOptions, Expected][] = [
         [{ ...visit, method: 'POST' }, {}, post],
@@ -56,12 +62,12 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
           expect(JSON.parse(body)).toEqual({
             statusCode: 403,
             error: 'cross_site_request',
-            message: 'A logout can only be started from this site',
+            message: 'Only a page of this site can start a logout',
           });
         }
         expect(await reasonAtMe(browser)).toBe(expected === 'started' ? 'logged_out' : 'alive');
 
-        // a caller of JSON can't be asked
+        // a JSON caller cannot show the confirmation page
         const json = { accept: 'application/json', ...how.headers };
         const caller = (await signIn(host)).browser;
         const called = await start(caller, options, { ...how, headers: json });
@@ -70,14 +76,14 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       }
     });
 
-    it('RPI-6: GET being allowed does not allow HEAD', async () => {
+    it('RPI-6: an allowed GET does not allow HEAD', async () => {
       const { browser } = await signIn(host);
       const answer = await start(browser, { allowGet: true }, { method: 'HEAD' });
       expect(answer.status).toBe(200);
       expect(await reasonAtMe(browser)).toBe('alive');
     });
 
-    it('RPI-6: a confirmation counts in its own browser only, and by POST only', async () => {
+    it('RPI-6: a confirmation works only in its own browser, and only by POST', async () => {
       const { browser } = await signIn(host);
       const asked = await start(browser, {}, { from: 'old-browser' });
       expect(asked.headers.get('content-security-policy')).toBe(

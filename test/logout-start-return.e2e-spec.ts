@@ -17,7 +17,7 @@ import {
 } from './support/logout-host.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 
-describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s', (adapter) => {
+describe.each(['express', 'fastify'] as const)('the return from a logout, on %s', (adapter) => {
   let host: Host;
   shareAmongTests(
     () => startHost({ adapter }),
@@ -25,7 +25,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
   );
 
   describe('state', () => {
-    it('RPI-4: leads back to where the logout wanted to go, once', async () => {
+    it('RPI-4: leads to the return URL of the logout, once', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const [cookie] = stateCookies(browser);
@@ -48,7 +48,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       }
     });
 
-    it('RPI-4: is nothing in another browser, which does not use it up either', async () => {
+    it('RPI-4: does not work in another browser, and stays usable in its own browser', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const other = (await signIn(host)).browser;
@@ -60,33 +60,33 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
     });
 
     it.each([
-      ['none', ''],
-      ['an empty one', '?state='],
-      ['another', '?state=another'],
-      ['one twice', '?state=STATE&state=STATE'],
-      ['one and another', '?state=STATE&state=x'],
+      ['no state', ''],
+      ['an empty state', '?state='],
+      ['another state', '?state=another'],
+      ['the state twice', '?state=STATE&state=STATE'],
+      ['the state and another state', '?state=STATE&state=x'],
       ['an array', '?state[]=STATE'],
       ['an indexed array', '?state[0]=STATE&state[1]=STATE'],
       ['an object', '?state[a]=STATE'],
-      ['one of other case', '?STATE=STATE'],
-      ['10 kB of one', `?state=${'x'.repeat(10_000)}`],
+      ['the parameter name in upper case', '?STATE=STATE'],
+      ['a state of 10 kB', `?state=${'x'.repeat(10_000)}`],
       ['broken escapes', '?state=%E0%A4%A'],
       ['control characters', '?state=%00%0d%0aLocation:%20//evil.example'],
       ['an error of OneID', '?error=server_error&error_description=%3Cscript%3E'],
-      ['a place to go to', '?returnTo=//evil.example&redirect=https://evil.example&RelayState=//evil.example'],
-    ])('RPI-4: a return with %s lands on the default page, never on an error', async (_what, query) => {
+      ['a return URL in the query', '?returnTo=//evil.example&redirect=https://evil.example&RelayState=//evil.example'],
+    ])('RPI-4: a return with %s leads to the default page, and never to an error', async (_what, query) => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const state = new URLSearchParams(path.split('?')[1]).get('state') ?? '';
       const answer = await browser.visit(`/logout/callback${query.replaceAll('=STATE', `=${state}`)}`);
       expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
       expect(await answer.text()).toBe('');
-      // and the right one still works
+      // and the right state still works
       expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
     });
 
     it.each(['NAME', 'NAME=', 'NAME=%', 'NAME="', 'NAME=%2Fgoodbye%00', ';;;=;', '='])(
-      'RPI-4: a return with the cookie %s lands on the default page',
+      'RPI-4: a return with the cookie %s leads to the default page',
       async (cookie) => {
         const { browser } = await signIn(host);
         const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
@@ -96,7 +96,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       },
     );
 
-    it('RPI-4: two logouts of one browser at once do not meet', async () => {
+    it('RPI-4: two logouts of one browser at the same time do not mix', async () => {
       const { browser } = await signIn(host);
       const one = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       browser.cookies.set('session', (await signIn(host)).session.id);
@@ -105,7 +105,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       expect((await browser.visit(one)).headers.get('location')).toBe('/goodbye');
     });
 
-    it('RPI-4: a store that fails at the return lands on the default page', async () => {
+    it('RPI-4: leads to the default page when the store fails at the return', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const { dataSource } = host.app.get(SessionDatabase);
@@ -114,7 +114,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       await dataSource.initialize();
       expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
       expect(answer.headers.getSetCookie()).toEqual([]);
-      // nothing was used up
+      // the state is still usable
       expect((await browser.visit(path)).headers.get('location')).toBe('/goodbye');
     });
   });
@@ -128,7 +128,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       [['cache'], '"cache"'],
       [['cache', 'storage'], '"cache", "storage"'],
       [['storage', 'cookies', 'cache'], '"storage", "cookies", "cache"'],
-    ] as const)('for %j goes to the browser whose state has just been redeemed, once', async (given, expected) => {
+    ] as const)('for %j is sent once, to the browser whose state was just redeemed', async (given, expected) => {
       const clearing = await startWith(given);
       try {
         const { browser } = await signIn(clearing);
@@ -144,7 +144,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       }
     });
 
-    it('goes to no browser that somebody else has sent here', async () => {
+    it('is not sent to a browser that another site has sent here', async () => {
       const clearing = await startWith(['cookies', 'storage']);
       try {
         const { browser } = await signIn(clearing);
@@ -162,14 +162,14 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
         await dataSource.destroy();
         expect(cleared(await browser.visit(path))).toEqual([303, null]);
         await dataSource.initialize();
-        // and the right one still works
+        // and the right state still works
         expect(cleared(await browser.visit(path))).toEqual([303, '"cookies", "storage"']);
       } finally {
         await clearing.stop();
       }
     });
 
-    it('goes to nobody by any other answer', async () => {
+    it('is not sent with any other answer', async () => {
       const clearing = await startWith(['cookies', 'storage']);
       try {
         const { browser } = await signIn(clearing);
@@ -180,7 +180,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       }
     });
 
-    it('goes to nobody unless the app wants it', async () => {
+    it('is not sent when the option is off', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const answer = await browser.visit(path);
@@ -188,14 +188,14 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
     });
   });
 
-  describe('where to go afterwards', () => {
-    it.each(['/', ...allowedReturnUrls])('RPI-5: leads to %s, which is allowed', async (returnTo) => {
+  describe('the return URL', () => {
+    it.each(['/', ...allowedReturnUrls])('RPI-5: leads to %s from the allow-list', async (returnTo) => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo }));
       expect((await browser.visit(path)).headers.get('location')).toBe(returnTo);
     });
 
-    it('RPI-5: refuses to start with any other place, and ends nothing', async () => {
+    it('RPI-5: refuses any other return URL at the start, and ends nothing', async () => {
       const { browser, session } = await signIn(host);
       const before = (await host.stored()).logouts.length;
       for (const returnTo of [...hostileUrls, ...foreignUrls]) {
@@ -215,7 +215,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       expect(await reasonAtMe(browser)).toBe('alive');
     });
 
-    it('RPI-5: checks again at the return: a forged cookie leads nowhere else', async () => {
+    it('RPI-5: checks again at the return: a forged cookie leads to no other URL', async () => {
       const states = host.app.get(LogoutStates);
       const recorder = host.app.get(LogoutRecorder);
       const { session } = await signIn(host);
@@ -239,7 +239,7 @@ describe.each(['express', 'fastify'] as const)('coming back from a logout, on %s
       expect(forged.length).toBeGreaterThan(800);
     }, 60_000);
 
-    it('RPI-5: a forged cookie may choose among the allowed places only', async () => {
+    it('RPI-5: a forged cookie can only choose a URL from the allow-list', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const [name = ''] = stateCookies(browser);

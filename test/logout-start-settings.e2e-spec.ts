@@ -10,8 +10,8 @@ import { clientId, clientSecret, type Host, type HostSettings } from './support/
 import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 
-describe('where state travels', () => {
-  /** An app at a OneID of its own; `old` is Hydra up to v1.8. */
+describe('the option statePlacement', () => {
+  /** An app with its own OneID; `old` is Hydra up to v1.8. */
   async function startAt(old: boolean, client: NonNullable<HostSettings['client']>) {
     const oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], alwaysSetsState: old });
     const host = await startHost({ client: { ...client, issuer: oneId.issuer } });
@@ -28,11 +28,11 @@ describe('where state travels', () => {
     ['parameter', 'parameter', false, uri, '/goodbye'],
     ['parameter, Hydra up to v1.8', 'parameter', true, uri, '/goodbye'],
     ['redirectUri', 'redirectUri', false, `${uri}?state=STATE`, '/goodbye'],
-    // it blanks the state inside the URI: the user lands on the default page, not on an error
+    // this Hydra empties the state inside the URI: the user gets the default page, and no error
     ['redirectUri, Hydra up to v1.8', 'redirectUri', true, `${uri}?state=STATE`, '/'],
     ['both', 'both', false, `${uri}?state=STATE`, '/goodbye'],
     ['both, Hydra up to v1.8', 'both', true, `${uri}?state=STATE`, '/goodbye'],
-  ])('RPI-1: as %s', async (_name, statePlacement, old, expectedUri, landsOn) => {
+  ])('RPI-1: the state is sent as %s', async (_name, statePlacement, old, expectedUri, landsOn) => {
     const { host, oneId, stop } = await startAt(old, { statePlacement });
     try {
       const { browser } = await signIn(host);
@@ -43,7 +43,7 @@ describe('where state travels', () => {
       expect(sentUri).toBe(expectedUri.replace('STATE', state));
       expect(way.fields['state']).toBe(statePlacement === 'redirectUri' ? undefined : state);
 
-      // a registration that allows it
+      // a registration with this redirect URI
       oneId.registerClient({ clientId, postLogoutRedirectUris: [sentUri] });
       const location = (await goOn(way)).headers.get('location') ?? '';
       const landed = await browser.visit(pathOf(location));
@@ -53,7 +53,7 @@ describe('where state travels', () => {
     }
   });
 
-  it('RPI-1: an end_session_endpoint keeps the query it has, as URL and as form', async () => {
+  it('RPI-1: an end_session_endpoint keeps its own query, in the URL and in the form', async () => {
     const { host, oneId, stop } = await startAt(false, {});
     try {
       const endpoint = `${oneId.url('/oauth2/sessions/logout')}?tenant=a%2fb`;
@@ -75,9 +75,9 @@ describe('where state travels', () => {
   });
 });
 
-describe('a host with other habits', () => {
+describe('a host with other settings', () => {
   it.each(['express', 'fastify'] as const)(
-    "RPI-2: helmet's defaults on %s give way to the page's own policy",
+    "RPI-2: the page's own policy replaces helmet's defaults on %s",
     async (adapter) => {
       const configure = (app: INestApplication) => void app.use(helmet());
       const host = await startHost({ adapter, configure });
@@ -100,7 +100,7 @@ describe('a host with other habits', () => {
     },
   );
 
-  it('RPI-6: whoever is asked and does not want to is led to the default page, and stays', async () => {
+  it('RPI-6: a user who cancels goes to the default page and stays signed in', async () => {
     const host = await startHost({ options: { defaultReturnUrl: '/welcome?a=1&b=2' } });
     try {
       const { browser } = await signIn(host);
@@ -113,7 +113,7 @@ describe('a host with other habits', () => {
     }
   });
 
-  it('without secrets nothing is kept that could be a hint, so it says neither state nor post_logout_redirect_uri', async () => {
+  it('without secrets the library has no hint, so it sends no state and no post_logout_redirect_uri', async () => {
     const host = await startHost({ options: { secrets: [] } });
     try {
       const { browser, idToken } = await signIn(host);
@@ -130,7 +130,7 @@ describe('a host with other habits', () => {
     }
   });
 
-  it('a secret that is lost: no hint, and the user is logged out all the same', async () => {
+  it('with a lost secret the library has no hint, and still logs the user out', async () => {
     const before = await startHost();
     const after = await startHost({
       database: sharedWith(before),
@@ -151,7 +151,7 @@ describe('a host with other habits', () => {
     }
   });
 
-  it("removes the app's cookies with the attributes they were set with", async () => {
+  it("removes the app's cookies with the attributes of their options", async () => {
     const clearCookies: OneIdLogoutOptions['clearCookies'] = [
       { name: 'session' },
       {
@@ -183,7 +183,7 @@ describe('a host with other habits', () => {
     }
   });
 
-  it('RPI-6: on http, as in development, its own cookies do without Secure and the prefix that needs it', async () => {
+  it("RPI-6: on http, for development, the library's cookies have no Secure and no __Host- prefix", async () => {
     const host = await startHost({ client: { postLogoutRedirectUri: 'http://localhost:3000/logout/callback' } });
     host.oneId.registerClient({ clientId, postLogoutRedirectUris: ['http://localhost:3000/logout/callback'] });
     try {
@@ -227,10 +227,10 @@ describe('with several clients', () => {
     (started) => void (host = started),
   );
 
-  const ambiguous = { code: 'client_ambiguous', message: 'Several clients: name one' };
-  const unknown = { code: 'client_unknown', message: 'No such client is configured' };
+  const ambiguous = { code: 'client_ambiguous', message: 'Several clients are configured: name one of them' };
+  const unknown = { code: 'client_unknown', message: 'This client is not configured' };
 
-  it('a logout without a session has to name one', async () => {
+  it('a logout without a session must name a client', async () => {
     const logout = host.app.get(LogoutService);
     await expect(logout.start({})).rejects.toMatchObject(ambiguous);
     await expect(logout.start({ clientId: 'a' })).rejects.toMatchObject(ambiguous);
@@ -238,7 +238,7 @@ describe('with several clients', () => {
     expect(await logout.start({ clientId: 'b' })).toMatchObject({ url: 'https://one.example/logout?client_id=b' });
   });
 
-  it('a session says which it is of', async () => {
+  it('a session names its client', async () => {
     const logout = host.app.get(LogoutService);
     const at = (issuer: string, clientId: string) => logout.start({ session: { ...facts, issuer, clientId } });
     expect((await at('https://one.example/', 'a')).url).toBe('https://one.example/logout?client_id=a');
@@ -246,7 +246,7 @@ describe('with several clients', () => {
     expect((await at('https://two.example/', 'a')).url).toBe('https://two.example/logout?client_id=a');
   });
 
-  it('a session by claims says it where its issuer has one client only', async () => {
+  it('a session by claims names its client when the issuer has only one client', async () => {
     const logout = host.app.get(LogoutService);
     const session = { ...facts, issuer: 'https://two.example/' };
     expect((await logout.start({ session })).url).toBe('https://two.example/logout?client_id=a');
@@ -255,7 +255,7 @@ describe('with several clients', () => {
     expect((await logout.start({ session: shared, clientId: 'b' })).url).toBe('https://one.example/logout?client_id=b');
   });
 
-  it('RPI-4: a return is recognised whichever origin its client has', async () => {
+  it('RPI-4: a return is recognised on the origin of every client', async () => {
     const local = { ...client('a', one), postLogoutRedirectUri: 'http://localhost:3000/logout/callback' };
     const mixed = await startHost({ options: { clients: [local, client('a', two)] } });
     try {
@@ -276,7 +276,7 @@ describe('with several clients', () => {
     }
   });
 
-  it('a session of a client that is configured no more can be logged out by naming another', async () => {
+  it('a session of a removed client can be logged out with the name of another client', async () => {
     const logout = host.app.get(LogoutService);
     const session = { ...facts, issuer: 'https://one.example/', clientId: 'retired' };
     const before = (await host.stored()).logouts.length;
@@ -288,20 +288,20 @@ describe('with several clients', () => {
     expect((await logout.start({ session, clientId: 'a' })).url).toBe('https://one.example/logout?client_id=a');
   });
 
-  it('ending all sessions of a user has to name the issuer', async () => {
+  it('endAll() must name the issuer', async () => {
     const logout = host.app.get(LogoutService);
     const before = (await host.stored()).logouts.length;
     await expect(logout.endAll({ sub: 'alice' })).rejects.toMatchObject({
       code: 'client_ambiguous',
-      message: 'Several issuers: name one',
+      message: 'Several issuers are configured: name one of them',
     });
     await expect(logout.endAll({ sub: 'alice', issuer: 'https://three.example/' })).rejects.toMatchObject({
       code: 'client_unknown',
-      message: 'No client of this issuer is configured',
+      message: 'The issuer has no configured client',
     });
     await expect(logout.endAll({ sub: '', issuer: 'https://one.example/' })).rejects.toMatchObject({
       code: 'user_invalid',
-      message: 'The sub is empty',
+      message: 'The sub is missing or empty',
     });
     expect((await host.stored()).logouts).toHaveLength(before);
     await logout.endAll({ sub: 'alice', issuer: 'https://two.example' });

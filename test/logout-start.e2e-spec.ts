@@ -28,7 +28,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
   );
 
   describe('the request', () => {
-    it('RPI-1: brings OneID every parameter', async () => {
+    it('RPI-1: sends OneID every parameter', async () => {
       const { browser, idToken, login } = await signIn(host);
       const location = await logOut(browser, {
         logoutHint: 'alice@example.com',
@@ -52,13 +52,13 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(login.sub).toBe('alice');
     });
 
-    it('RPI-1: an expired ID token is still a hint', async () => {
+    it('RPI-1: uses an expired ID token as hint', async () => {
       const { browser } = await signIn(host);
       host.clock.advance(3 * 60 * 60 * 1000);
       expect(await logOut(browser)).toMatch(/^https:\/\/app\.example\/logout\/callback\?state=[\w-]{43}$/);
     });
 
-    it('RPI-1: an ID token given by the app comes before the one kept', async () => {
+    it('RPI-1: uses the ID token that the app gives, in place of the stored one', async () => {
       const { browser, login } = await signIn(host);
       const refreshed = await host.oneId.idToken({ clientId, login });
       const { fields } = wayOn(await (await start(browser, { idTokenHint: refreshed })).text());
@@ -66,8 +66,8 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     });
 
     it.each<[string, (signedIn: SignedIn) => string | Promise<string>]>([
-      ['garbage', () => 'garbage'],
-      ['nothing', () => ''],
+      ['a text that is not a JWT', () => 'garbage'],
+      ['an empty text', () => ''],
       ['markup', () => '"><script>alert(1)</script>'],
       ['an ID token of another client', ({ login }) => host.oneId.idToken({ clientId: 'other', login })],
       ['an ID token of another login', () => host.oneId.idToken({ clientId, sub: 'alice' })],
@@ -81,29 +81,26 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       ],
       ['an ID token without iat', ({ login }) => host.oneId.idToken({ clientId, login, claims: { iat: undefined } })],
       ['an access token', ({ login }) => host.oneId.accessToken({ clientId, login, audience: [clientId] })],
-    ])(
-      'RPI-1: %s is no hint, and without one there is neither state nor post_logout_redirect_uri',
-      async (_what, hint) => {
-        const signedIn = await signIn(host);
-        const { browser } = signedIn;
-        const page = await start(browser, { idTokenHint: await hint(signedIn) });
-        const way = wayOn(await page.text());
-        expect(way.fields).toEqual({ client_id: clientId });
-        expect(stateCookies(browser)).toEqual([]);
-        expect(await reasonAtMe(browser)).toBe('logged_out');
-        // OneID then logs out whom its own cookie names, and keeps the browser
-        expect((await goOn(way)).headers.get('location')).toBe(host.oneId.url('/oauth2/fallbacks/logout/callback'));
-      },
-    );
+    ])('RPI-1: does not use %s as hint, and sends no state and no post_logout_redirect_uri', async (_what, hint) => {
+      const signedIn = await signIn(host);
+      const { browser } = signedIn;
+      const page = await start(browser, { idTokenHint: await hint(signedIn) });
+      const way = wayOn(await page.text());
+      expect(way.fields).toEqual({ client_id: clientId });
+      expect(stateCookies(browser)).toEqual([]);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+      // OneID then logs out the user of its own cookie, and does not send the browser back
+      expect((await goOn(way)).headers.get('location')).toBe(host.oneId.url('/oauth2/fallbacks/logout/callback'));
+    });
 
-    it('RPI-1: without a session the browser is sent to OneID all the same', async () => {
+    it('RPI-1: sends the browser to OneID also without a session', async () => {
       const before = (await host.stored()).logouts.length;
       const { fields } = wayOn(await (await start(new Browser(host))).text());
       expect(fields).toEqual({ client_id: clientId });
       expect((await host.stored()).logouts).toHaveLength(before);
     });
 
-    it('RPI-1: without a session but with a hint the browser comes back, to the default page', async () => {
+    it('RPI-1: without a session but with a hint, the browser comes back to the default page', async () => {
       const { idToken } = await signIn(host);
       const browser = new Browser(host);
       const location = await logOut(browser, { idTokenHint: idToken, returnTo: '/goodbye' });
@@ -112,7 +109,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     });
 
     it.each(['id_token_hint', 'client_id', 'logout_hint', 'post_logout_redirect_uri', 'state', 'ui_locales'])(
-      'RPI-1: the further parameter %s is refused before anything is ended',
+      'RPI-1: refuses the additional parameter %s and ends nothing',
       async (name) => {
         const { browser } = await signIn(host);
         const refusal = await start(browser, { parameters: { [name]: 'x' } });
@@ -120,7 +117,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(await refusal.json()).toEqual({
           statusCode: 400,
           error: 'parameter_reserved',
-          message: `The parameter ${name} has an option of its own`,
+          message: `parameters must not contain ${name}: the library sets it`,
         });
         expect(await reasonAtMe(browser)).toBe('alive');
       },
@@ -128,7 +125,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
   });
 
   describe('the way to OneID', () => {
-    it('RPI-2: is a page that goes on by itself, and nothing is kept of it', async () => {
+    it('RPI-2: is a page that continues by itself, and no cache keeps it', async () => {
       const { browser } = await signIn(host);
       const page = await start(browser);
       expect(page.status).toBe(200);
@@ -160,7 +157,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(host.oneId.requests.at(-1)?.form['id_token_hint']).toBe(idToken);
     });
 
-    it('RPI-2: is { url } for a caller that takes JSON only', async () => {
+    it('RPI-2: is { url } for a caller that accepts only JSON', async () => {
       const { browser, idToken } = await signIn(host);
       const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
       expect(answer.status).toBe(200);
@@ -173,7 +170,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(await reasonAtMe(browser)).toBe('logged_out');
     });
 
-    it('RPI-2: tells a caller of JSON the form, too, when the URL is too long', async () => {
+    it('RPI-2: gives a JSON caller the form, too, when the URL is too long', async () => {
       const { browser, idToken } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
       const answer = await start(browser, {}, { headers: { accept: 'application/json, text/plain' } });
       const { url, ...form } = (await answer.json()) as Record<string, unknown> & { url: string };
@@ -201,7 +198,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     const shown = async (options: RespondOptions, visit: Visit) => {
       const { browser } = await signIn(host);
       const answer = await start(browser, options, visit);
-      // nothing of it is kept, so there is nothing to vary
+      // no cache keeps it, so it needs no Vary
       expect([answer.headers.get('cache-control'), answer.headers.get('content-type')]).toEqual([
         'no-store',
         'text/html; charset=utf-8',
@@ -210,18 +207,33 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     };
 
     it.each<[string, RespondOptions, Visit, string[]]>([
-      ['Vietnamese where the browser prefers it', {}, { headers: vietnamese }, ['vi', 'Đang đăng xuất']],
-      ['English where it does not', {}, { headers: { 'accept-language': 'en, vi;q=0.9' } }, ['en', 'Logging out']],
-      ['English where it says nothing', {}, {}, ['en', 'Logging out']],
-      ["the app's in any case", { uiLocales: 'en vi' }, { headers: vietnamese }, ['en', 'Logging out']],
+      ['Vietnamese when the browser prefers it', {}, { headers: vietnamese }, ['vi', 'Đang đăng xuất']],
+      [
+        'English when the browser prefers English',
+        {},
+        { headers: { 'accept-language': 'en, vi;q=0.9' } },
+        ['en', 'Logging out'],
+      ],
+      ['English when the browser names no language', {}, {}, ['en', 'Logging out']],
+      [
+        "the app's, even if the browser prefers another one",
+        { uiLocales: 'en vi' },
+        { headers: vietnamese },
+        ['en', 'Logging out'],
+      ],
       ["the app's, Vietnamese", { uiLocales: 'vi' }, {}, ['vi', 'Đang đăng xuất']],
-      ['that of a question, too', {}, { from: 'old-browser', headers: vietnamese }, ['vi', 'Đăng xuất?']],
-      ["the app's of a question, too", { uiLocales: 'vi' }, { from: 'old-browser' }, ['vi', 'Đăng xuất?']],
+      [
+        'Vietnamese on the confirmation page, too',
+        {},
+        { from: 'old-browser', headers: vietnamese },
+        ['vi', 'Đăng xuất?'],
+      ],
+      ["the app's on the confirmation page, too", { uiLocales: 'vi' }, { from: 'old-browser' }, ['vi', 'Đăng xuất?']],
     ])('is %s', async (_which, options, visit, expected) => {
       expect(await shown(options, visit)).toEqual(expected);
     });
 
-    it('is that of a form for a long ID token, too', async () => {
+    it('is also used on the form for a long ID token', async () => {
       const { browser } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
       const html = await (await start(browser, {}, { headers: vietnamese })).text();
       expect(wayOn(html).method).toBe('POST');
@@ -229,7 +241,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(html).toContain('<button>Tiếp tục</button>');
     });
 
-    it('is that of a failure, too', async () => {
+    it('is also used on the failure page', async () => {
       const { browser } = await signIn(host);
       const restore = intercept(host.app.get(SessionDatabase), (run, sql, parameters) =>
         sql.startsWith('INSERT') ? Promise.reject(new StoreUnavailableError(null)) : run(sql, parameters),
@@ -244,8 +256,8 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     });
   });
 
-  describe('here first', () => {
-    it('RPI-3: the session has ended when the answer comes', async () => {
+  describe('the session in the app ends first', () => {
+    it('RPI-3: the session has ended before the answer', async () => {
       const { browser, login } = await signIn(host);
       const neighbour = await signIn(host);
       const before = (await host.stored()).logouts.map(({ id }) => id);
@@ -264,7 +276,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(await reasonAtMe(neighbour.browser)).toBe('alive');
     });
 
-    it('RPI-3: a sign-in afterwards lives, within the same login at OneID too', async () => {
+    it('RPI-3: a later sign-in is alive, even in the same login at OneID', async () => {
       const { browser, login } = await signIn(host);
       await start(browser);
       const idToken = await host.oneId.idToken({ clientId, login });
@@ -273,14 +285,14 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(await reasonAtMe(browser)).toBe('logged_out');
     });
 
-    it('RPI-3: a second click finds no session and still leads to OneID', async () => {
+    it('RPI-3: a second click finds no session and still sends the browser to OneID', async () => {
       const { browser } = await signIn(host);
       await start(browser);
       const { fields } = wayOn(await (await start(browser)).text());
       expect(fields).toEqual({ client_id: clientId });
     });
 
-    describe('when the logout can not be stored', () => {
+    describe('when the logout cannot be stored', () => {
       const database = () => host.app.get(SessionDatabase);
       beforeEach(async () => {
         await database().run(
@@ -289,7 +301,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       });
       afterEach(() => database().run('DROP TRIGGER full'));
 
-      it('RPI-3: a browser is told so and is not sent on', async () => {
+      it('RPI-3: a browser gets a failure page and is not sent to OneID', async () => {
         const { browser } = await signIn(host);
         const before = host.oneId.requests.length;
         const page = await start(browser);
@@ -297,13 +309,13 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(page.headers.get('cache-control')).toBe('no-store');
         expect(page.headers.getSetCookie()).toEqual([]);
         const html = await page.text();
-        expect(html).toContain('<p>You could not be logged out just now. Please try again.</p>');
+        expect(html).toContain('<p>The app could not log you out. Please try again.</p>');
         expect(html).not.toMatch(/refresh|href|<form|<script/);
         expect(host.oneId.requests).toHaveLength(before);
         expect(await reasonAtMe(browser)).toBe('alive');
       });
 
-      it('RPI-3: a caller of JSON is told so by code', async () => {
+      it('RPI-3: a JSON caller gets an error code', async () => {
         const { browser } = await signIn(host);
         const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
         expect(answer.status).toBe(503);
@@ -317,8 +329,8 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       });
     });
 
-    it('RPI-3: where OneID is out of reach the session ends here, and the user is told', async () => {
-      // a replica that has just booted knows nothing of OneID yet
+    it('RPI-3: when OneID cannot be reached, the session ends here, and a page tells the user', async () => {
+      // a replica that has just booted has not fetched OneID's metadata yet
       const replica = await startHost({
         adapter,
         database: sharedWith(host),
@@ -333,7 +345,9 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         const page = await start(browser);
         expect(page.status).toBe(503);
         const html = await page.text();
-        expect(html).toContain('<p>You are logged out here, but OneID could not be reached to log you out there.</p>');
+        expect(html).toContain(
+          '<p>You are logged out here. The app could not reach OneID, so you may still be logged in there.</p>',
+        );
         expect(html).not.toMatch(/refresh|href|<form|<script/);
         expect(page.headers.getSetCookie()).toEqual([
           'session=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly',
@@ -346,7 +360,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(await answer.json()).toEqual({
           statusCode: 503,
           error: 'provider_unavailable',
-          message: "The provider's configuration can't be had just now",
+          message: "The provider's configuration is not available, try again",
         });
         expect(await reasonAtMe(two.browser)).toBe('logged_out');
       } finally {
@@ -357,7 +371,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
   });
 
   describe('conformance', () => {
-    it('rp-init-logout: the state that comes back is the one that was sent', async () => {
+    it('rp-init-logout: accepts the state that it has sent', async () => {
       const { browser, idToken } = await signIn(host);
       const location = await logOut(browser, { returnTo: '/goodbye' });
       const sent = host.oneId.requests.at(-1)?.query;
@@ -366,7 +380,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect((await browser.visit(pathOf(location))).headers.get('location')).toBe('/goodbye');
     });
 
-    it('rp-init-logout-other-state: another state is not taken', async () => {
+    it('rp-init-logout-other-state: does not accept another state', async () => {
       const { browser } = await signIn(host);
       await logOut(browser, { returnTo: '/goodbye' });
       const answer = await browser.visit('/logout/callback?state=something-else');
@@ -374,7 +388,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(await reasonAtMe(browser)).toBe('logged_out');
     });
 
-    it('rp-init-logout-no-state: a return without state is not taken', async () => {
+    it('rp-init-logout-no-state: does not accept a return without state', async () => {
       const { browser } = await signIn(host);
       await logOut(browser, { returnTo: '/goodbye' });
       const answer = await browser.visit('/logout/callback');
@@ -382,7 +396,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(await reasonAtMe(browser)).toBe('logged_out');
     });
 
-    it('rp-backchannel-rpinitlogout: the logout token that a logout started here brings gets 200', async () => {
+    it('rp-backchannel-rpinitlogout: answers 200 to the logout token of a logout that started here', async () => {
       host.oneId.registerClient({ clientId, backchannelLogoutUri: `${host.url}/backchannel_logout` });
       const { browser, login } = await signIn(host);
       const location = await logOut(browser, { returnTo: '/goodbye' });
@@ -396,7 +410,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect((await browser.visit(pathOf(location))).headers.get('location')).toBe('/goodbye');
     });
 
-    it('rp-frontchannel-rpinitlogout: the iframe that a logout started here brings gets 200', async () => {
+    it('rp-frontchannel-rpinitlogout: answers 200 to the iframe of a logout that started here', async () => {
       const framed = await startHost({ adapter });
       try {
         framed.oneId.registerClient({ clientId, frontchannelLogoutUri: `${framed.url}/frontchannel_logout` });
@@ -409,7 +423,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         expect(framedAnswer.status).toBe(200);
         const goTo = /location\.href = "([^"]*)"/.exec(html)?.[1] ?? '';
         expect((await browser.visit(pathOf(goTo))).status).toBe(303);
-        // it had ended before: the front-channel leaves nothing behind
+        // the session had already ended: the front-channel stores nothing
         expect((await framed.stored()).logouts.map((row) => row['channel'])).toEqual(['app']);
       } finally {
         await framed.stop();

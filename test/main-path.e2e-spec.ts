@@ -11,7 +11,7 @@ describe.each(databases)('a logout at OneID, on $name', (database) => {
     (started) => void (host = started),
   );
 
-  it('signs in, logs out at OneID, stays out', async () => {
+  it('a user signs in and logs out at OneID, and the session stays ended', async () => {
     const registry = host.app.get(SessionRegistry);
     const login = host.oneId.signIn({ sub: 'alice' });
     const session = await registry.register({ idToken: await host.oneId.idToken({ clientId, login }) });
@@ -27,7 +27,7 @@ describe.each(databases)('a logout at OneID, on $name', (database) => {
     expect(await rejected.json()).toEqual({
       statusCode: 401,
       error: 'session_logged_out',
-      message: 'The session has been ended by a logout',
+      message: 'A logout has ended the session',
       reason: 'logged_out',
     });
   });

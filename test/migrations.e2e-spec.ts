@@ -22,7 +22,7 @@ const migrations = ['CreateOneIdLogoutTables1790000000000', 'AddSessionLabel1796
 
 const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
 
-/** The first version of the tables, with a session in them. */
+/** The first version of the tables, with one session. */
 async function makeOldTables(dataSource: DataSource): Promise<void> {
   await dataSource.runMigrations();
   await dataSource.query(
@@ -40,7 +40,7 @@ async function undoAll(dataSource: DataSource): Promise<void> {
   for (let left = migrations.length; left > 0; left--) await dataSource.undoLastMigration();
 }
 
-/** A migration of the host's own, that is in nobody's way. */
+/** A migration of the host that does not conflict with the library's. */
 class CreateUsers1700000000000 {
   readonly name = 'CreateUsers1700000000000';
 
@@ -93,13 +93,13 @@ describe.each(databases)('the tables, on $name', (database) => {
     return rows.map(({ name }) => name).sort();
   }
 
-  it('are what the entities say: no drift', async () => {
+  it('are equal to the entities', async () => {
     const { dataSource } = await open();
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
   });
 
-  it('go down and up again', async () => {
+  it('can be reverted and created again', async () => {
     const dataSource = await connect();
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
@@ -110,7 +110,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(await dataSource.showMigrations()).toBe(false);
   });
 
-  describe('made before there were labels', () => {
+  describe('from before the column label', () => {
     async function makeOld(): Promise<void> {
       await makeOldTables(
         await connect({ ...sessionDataSourceOptions(testDatabase.options), migrations: oldMigrations }),
@@ -122,7 +122,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       expiresAt: 9_000_000_000_000,
     };
 
-    it('are upgraded at boot, and keep what is in them', async () => {
+    it('are upgraded at boot, and keep their rows', async () => {
       await makeOld();
       const store = await SessionStore.open(testDatabase);
       expect(await store.registry.listAlive({ issuer, sub: 'alice' })).toEqual([listed]);
@@ -131,14 +131,14 @@ describe.each(databases)('the tables, on $name', (database) => {
       await store.close();
     });
 
-    it('stop the boot when the host was to upgrade them', async () => {
+    it('stop the boot when the host should have upgraded them', async () => {
       await makeOld();
       await expect((await open(testDatabase.options, false)).requireTables()).rejects.toThrow(
-        /^OneIdLogoutModule: can't use its table .oneid_session. \(.*label.*\)\. runMigrations is false: run its migrations first/,
+        /^OneIdLogoutModule: can't use its table .oneid_session. \(.*label.*\)\. runMigrations is false, so run the library's migrations first/,
       );
     });
 
-    it('can be gone back to: labels are gone, and nothing else', async () => {
+    it('are restored by a revert, which deletes only the labels', async () => {
       const store = await SessionStore.open(testDatabase);
       const idToken = store.idToken({ sub: 'alice' });
       const { id } = await store.registry.register({ idToken, label: 'Firefox on Linux' });
@@ -152,7 +152,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     });
   });
 
-  it('are upgraded and gone back from once, when a crash came before a migration was noted', async () => {
+  it('are upgraded and reverted once, even after a crash before the migration was noted', async () => {
     const host = await connect();
     await host.runMigrations();
     const isNoted = async () => {
@@ -177,7 +177,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     await database.requireTables();
   });
 
-  it('are made once when eight replicas boot at the same moment', async () => {
+  it('are created once when eight replicas boot at the same time', async () => {
     await Promise.all(Array.from({ length: 8 }, () => open()));
     expect(await tableNames()).toEqual(tables);
     const [first] = opened;
@@ -185,19 +185,19 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(applied?.rows).toEqual(migrations.map((name) => ({ name })));
   });
 
-  it('are left as they are by a boot that finds them', async () => {
+  it('are not changed by a boot that finds them', async () => {
     const database = await open();
     await database.run(`INSERT INTO oneid_session_tokens VALUES ('x', 'y', NULL)`);
     await open();
     expect((await database.run('SELECT session_id FROM oneid_session_tokens')).rows).toEqual([{ session_id: 'x' }]);
   });
 
-  it('are not made where the host wants to run migrations itself', async () => {
+  it('are not created when the host runs the migrations itself', async () => {
     await open(testDatabase.options, false);
     expect(await tableNames()).toEqual([]);
   });
 
-  it("leave the host's tables and migrations in the same database alone, whatever its options say", async () => {
+  it("do not change the host's tables and migrations in the same database", async () => {
     const host = await connect({ migrations: [CreateUsers1700000000000] });
     await host.runMigrations();
     await host.query(`INSERT INTO users VALUES ('alice')`);
@@ -214,7 +214,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(await tableNames()).toEqual([...tables, 'migrations'].sort());
   });
 
-  describe('under names of the host', () => {
+  describe('with schema and entityPrefix', () => {
     const named = (entityPrefix: string) =>
       ({
         ...testDatabase.options,
@@ -222,7 +222,7 @@ describe.each(databases)('the tables, on $name', (database) => {
         ...(testDatabase.options.type === 'postgres' && { schema: 'Single sign-on' }),
       }) as SessionDatabaseOptions;
 
-    it('are apart from those under other names, and work', async () => {
+    it('are separate from tables with other names, and work', async () => {
       const stores: SessionStore[] = [];
       for (const entityPrefix of ['App_', 'other_']) {
         stores.push(await SessionStore.open({ ...testDatabase, options: named(entityPrefix) }));
@@ -248,7 +248,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       for (const store of stores) await store.close();
     });
 
-    it('are upgraded once, when a crash came before the migration was noted', async () => {
+    it('are upgraded once, even after a crash before the migration was noted', async () => {
       const database = await open(named('App_'));
       const { driver, options } = database.dataSource;
       const path = driver.buildTableName(
@@ -262,7 +262,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       expect(noted.rows).toEqual(migrations.map((name) => ({ name })));
     });
 
-    it('go down and up again', async () => {
+    it('can be reverted and created again', async () => {
       await (await SessionDatabase.open(named('App_'), true)).close();
       const dataSource = await connect(sessionDataSourceOptions(named('App_')));
       await undoAll(dataSource);
@@ -274,7 +274,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     });
   });
 
-  it("are made by the host's own data source, beside its own tables", async () => {
+  it("are created by the host's own data source, beside its own tables", async () => {
     const host = await connect({
       migrations: [CreateUsers1700000000000, ...oneIdLogoutMigrations],
       migrationsRun: true,
@@ -295,11 +295,11 @@ describe.each(databases)('the tables, on $name', (database) => {
     await undoAll(host);
     expect(await tableNames()).toEqual(['migrations', 'users']);
     await expect(database.requireTables()).rejects.toThrow(
-      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false: run its migrations first, with the same schema and entityPrefix as here\./,
+      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false, so run the library's migrations first, with the same schema and entityPrefix\./,
     );
   });
 
-  it('stop the boot when they are missing, and the host was to make them', async () => {
+  it('stop the boot when they are missing and runMigrations is false', async () => {
     const booting = startReplica(
       {
         clients: [{ issuer, clientId, postLogoutRedirectUri: 'https://app.example/logout/callback' }],
@@ -309,24 +309,24 @@ describe.each(databases)('the tables, on $name', (database) => {
       new TestClock(),
     );
     await expect(booting).rejects.toThrow(
-      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false: run its migrations first, with the same schema and entityPrefix as here\./,
+      /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false, so run the library's migrations first, with the same schema and entityPrefix\./,
     );
   });
 
-  it('stop the boot when others have made them, and the module is to make them, too', async () => {
+  it('stop the boot when another data source has created them and runMigrations is true', async () => {
     await (await connect({ migrations: [...oneIdLogoutMigrations] })).runMigrations();
     const quiet = jest.spyOn(console, 'log').mockReturnValue();
     await expect(open().finally(() => quiet.mockRestore())).rejects.toThrow(
-      /^OneIdLogoutModule: can't make or upgrade its tables: .*oneid_session.* exists.*\. Give the role the right to, or, if they are made by other means \(your own data source, a deploy job\), set runMigrations: false$/s,
+      /^OneIdLogoutModule: can't create or upgrade its tables: .*oneid_session.* exists.*\. Give the database role the rights for this\. If a deploy job or your own data source creates the tables, set runMigrations: false$/s,
     );
   });
 
-  it('are made with a pool of one connection', async () => {
+  it('are created with a pool of one connection', async () => {
     await open({ ...testDatabase.options, poolSize: 1 } as SessionDatabaseOptions);
     expect(await tableNames()).toEqual(tables);
   });
 
-  it('are made after a migration that was cut off half-way', async () => {
+  it('are created after a migration that was cut off half-way', async () => {
     const failing = await connect({
       ...sessionDataSourceOptions(testDatabase.options),
       migrations: [
@@ -351,7 +351,7 @@ describe.each(databases)('the tables, on $name', (database) => {
 });
 
 describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
-  'an upgrade beside a long reader, on $name',
+  'an upgrade during a long transaction, on $name',
   (database) => {
     let testDatabase: TestDatabase;
     let reader: DataSource;
@@ -360,7 +360,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
     let quiet: jest.SpiedFunction<typeof console.log>;
     const dataSources: DataSource[] = [];
     beforeEach(async () => {
-      // TypeORM tells of each try that failed
+      // TypeORM logs each failed try
       quiet = jest.spyOn(console, 'log').mockReturnValue();
       testDatabase = await database.create();
       await makeOldTables(
@@ -401,7 +401,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
     const readSessions = () => replica.query<object[]>('SELECT * FROM oneid_session');
     const noted = () => replica.query<object[]>('SELECT name FROM oneid_logout_migrations ORDER BY id');
 
-    it('lets replicas that run read on before the reader is done, and is done after it', async () => {
+    it('lets running replicas read the tables, and succeeds when the transaction has ended', async () => {
       const opening = SessionDatabase.open(testDatabase.options, true);
       while (!(await upgradeWaits()));
       const [row] = await readSessions();
@@ -414,13 +414,13 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
       await opened.close();
     });
 
-    it('fails when the reader does not come to an end, and leaves all as it was', async () => {
+    it('fails when the transaction does not end, and changes nothing', async () => {
       await expect(SessionDatabase.open(testDatabase.options, true)).rejects.toThrow(
         "OneIdLogoutModule: can't upgrade its tables: " +
           (isPostgres()
             ? 'canceling statement due to lock timeout'
             : 'Lock wait timeout exceeded; try restarting transaction') +
-          '. A transaction that has used them stays open (a backup, a report, one that was forgotten): boot again when it is over',
+          '. Another transaction that has used them is still open, for example a backup or a report. Start the app again when it has ended',
       );
       expect(quiet.mock.calls).toHaveLength(4);
       const [row] = await readSessions();
@@ -429,7 +429,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
     });
 
     it.each(['none', 'each', 'all'] as const)(
-      "fails soon among the host's own migrations, too, and leaves them their own patience: transaction %s",
+      "fails soon among the host's own migrations, too, and restores their lock timeout: transaction %s",
       async (transaction) => {
         const patienceOf = async (on: QueryRunner | DataSource): Promise<unknown> => {
           const setting = isPostgres() ? `current_setting('lock_timeout')` : '@@lock_wait_timeout';
@@ -466,7 +466,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
   },
 );
 
-describe('a PostgreSQL that can not, or may not, keep the promises', () => {
+describe("a PostgreSQL that cannot keep the library's promises", () => {
   let testDatabase: TestDatabase;
   beforeEach(async () => {
     testDatabase = await postgres.create();
@@ -484,7 +484,7 @@ describe('a PostgreSQL that can not, or may not, keep the promises', () => {
     ['off', [expect.stringContaining('synchronous_commit is off: a crash may lose logouts')]],
     ['on', []],
     ['local', []],
-  ])('is warned of at boot: synchronous_commit %s', async (value, warnings) => {
+  ])('causes the right warnings at boot: synchronous_commit %s', async (value, warnings) => {
     await alter(`synchronous_commit = ${value}`);
     const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
     await (await SessionDatabase.open(testDatabase.options, true)).close();
@@ -493,7 +493,7 @@ describe('a PostgreSQL that can not, or may not, keep the promises', () => {
     expect(messages).toEqual(warnings);
   });
 
-  it('names the rights that are missing', async () => {
+  it('stops the boot with the names of the needed rights', async () => {
     const role = `role_${randomBytes(6).toString('hex')}`;
     const owner = await SessionDatabase.open(testDatabase.options, true);
     const query = (sql: string) => owner.dataSource.query(sql);
@@ -510,12 +510,12 @@ describe('a PostgreSQL that can not, or may not, keep the promises', () => {
       const database = await SessionDatabase.open(limited, false);
       await expect(database.requireTables()).rejects.toThrow(
         'OneIdLogoutModule: can\'t use its table "oneid_session" (permission denied for table oneid_session). ' +
-          'runMigrations is false: run its migrations first, with the same schema and entityPrefix as here. The role needs ' +
-          'SELECT, INSERT, UPDATE and DELETE on it',
+          "runMigrations is false, so run the library's migrations first, with the same schema and entityPrefix. The database role needs " +
+          'SELECT, INSERT, UPDATE and DELETE on this table',
       );
     }
     await expect(SessionDatabase.open({ ...limited, schema: 'other' } as SessionDatabaseOptions, true)).rejects.toThrow(
-      /^OneIdLogoutModule: can't make or upgrade its tables: permission denied for database \w+\. Give the role the right to/,
+      /^OneIdLogoutModule: can't create or upgrade its tables: permission denied for database \w+\. Give the database role the rights for this\./,
     );
     await query(`GRANT ${rights.join(', ')} ON ALL TABLES IN SCHEMA public TO ${role}`);
     const writer = await SessionDatabase.open(limited, false);
@@ -538,10 +538,10 @@ describe('a PostgreSQL that can not, or may not, keep the promises', () => {
   );
 });
 
-// describe.each takes no empty list
+// describe.each does not accept an empty list
 for (const database of databases.filter(({ name }) => name.startsWith('MariaDB'))) {
   describe(`a ${database.name} set up for another language`, () => {
-    it.each(['latin1', 'utf8mb3'])('stores every character all the same: %s', async (characterSet) => {
+    it.each(['latin1', 'utf8mb3'])('stores every character with the default character set %s', async (characterSet) => {
       const testDatabase = await database.create();
       const dataSource = await new DataSource(testDatabase.options).initialize();
       await dataSource.query(`ALTER DATABASE CHARACTER SET ${characterSet}`);
@@ -564,7 +564,7 @@ for (const database of databases.filter(({ name }) => name.startsWith('MariaDB')
       expect(await store.registry.listAlive({ issuer, sub })).toMatchObject([{ label: sub }]);
       const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
       expect(upQueries).toEqual([]);
-      // all alike, or their columns would be compared without an index
+      // all columns have the same collation; otherwise comparisons would use no index
       const columns = await store.database.run(
         `SELECT DISTINCT character_set_name, collation_name FROM information_schema.columns
          WHERE table_schema = DATABASE() AND data_type = 'varchar' AND table_name <> 'oneid_logout_migrations'`,

@@ -43,7 +43,7 @@ let oneId: OneIdTestProvider;
 let database: TestDatabase;
 const apps: { close(): Promise<void> }[] = [];
 const log: { level: string; message: unknown }[] = [];
-/** What the library says of the Node that runs the tests, which is another one each time. */
+/** The library's warnings about the version of Node that runs the tests. */
 const nodeNotices: unknown[] = [];
 
 beforeAll(async () => {
@@ -60,7 +60,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** Keeps what the library says, and shows nothing. */
+/** Stores the library's log entries, and prints nothing. */
 class RecordingLogger extends ConsoleLogger {
   override log(message: unknown, context?: unknown): void {
     if (context === 'OneIdLogout') log.push({ level: 'log', message });
@@ -83,7 +83,7 @@ class MeController {
   }
 }
 
-/** A feature of the host's that does nothing but guard a route. */
+/** A feature module of the host with one guarded route. */
 @Module({ controllers: [MeController] })
 class FeatureModule {}
 
@@ -188,7 +188,7 @@ describe('registering the module', () => {
   });
 
   it.each(['forRoot', 'forRootAsync'] as const)(
-    'takes isGlobal and routeDecorators beside the options of %s',
+    'accepts isGlobal and routeDecorators beside the options of %s',
     async (how) => {
       const Public = () => SetMetadata('public', true);
       @Injectable()
@@ -212,7 +212,7 @@ describe('registering the module', () => {
     },
   );
 
-  it('is not global when told so: then a feature imports it to use the guard', async () => {
+  it('isGlobal: false makes a feature import the module to use the guard', async () => {
     const module = OneIdLogoutModule.forRoot({ ...options(), isGlobal: false });
     @Module({ imports: [module], controllers: [MeController] })
     class ImportingFeature {}
@@ -223,7 +223,7 @@ describe('registering the module', () => {
     ).rejects.toThrow(/can't resolve dependencies of the SessionAliveGuard/);
   });
 
-  it('exports what an app uses, and all that the guard needs', async () => {
+  it('exports the providers that an app and the guard need', async () => {
     const app = await boot({ imports: [OneIdLogoutModule.forRoot(options())] });
     const exported = [
       LogoutService,
@@ -237,7 +237,7 @@ describe('registering the module', () => {
     expect(app.get(Reflector)).toBeInstanceOf(Reflector);
   });
 
-  it('refuses bad options at boot, whoever gives them', async () => {
+  it('refuses bad options at boot, from forRoot and forRootAsync', async () => {
     const faulty = { clients: [] } as unknown as OneIdLogoutOptions;
     const message = 'OneIdLogoutModule: invalid options\n  - clients should not be empty';
     await expect(boot({ imports: [OneIdLogoutModule.forRoot(faulty)] })).rejects.toThrow(message);
@@ -251,7 +251,7 @@ describe('registering the module', () => {
     ).rejects.toThrow('OneIdLogoutModule: invalid options\n  - the options must be an object');
   });
 
-  it('refuses a database it can not open, before anything listens', async () => {
+  it('refuses a database that it cannot open, before the app listens', async () => {
     const unreachable = { type: 'better-sqlite3', database: '/dev/null/oneid.sqlite' } as const;
     await expect(boot({ imports: [OneIdLogoutModule.forRoot(options({ database: unreachable }))] })).rejects.toThrow(
       /EEXIST/,
@@ -289,17 +289,17 @@ describe('two registrations', () => {
   });
   afterEach(() => databaseB.drop());
 
-  it('of one class are refused', async () => {
+  it('of the same class are refused', async () => {
     const twice = [options(), options({ database: databaseB.options })].map((each) => OneIdLogoutModule.forRoot(each));
     await expect(boot({ imports: twice })).rejects.toThrow(
       new Error(
-        'OneIdLogoutModule is registered 2 times in this app. Name several clients in one registration, or give each a ' +
-          'class of its own (class Second extends OneIdLogoutModule {}) and its own path with RouterModule.',
+        'OneIdLogoutModule is registered 2 times in this app. Name several clients in one registration, or give each ' +
+          'registration its own class (class Second extends OneIdLogoutModule {}) and its own path with RouterModule.',
       ),
     );
   });
 
-  it('at the path that a class has inherited are refused, too', async () => {
+  it('at a path that a class has inherited are refused, too', async () => {
     const imports = [
       OneIdLogoutModule.forRoot(options()),
       OneB.forRoot({ ...options({ database: databaseB.options }), isGlobal: false }),
@@ -310,7 +310,7 @@ describe('two registrations', () => {
     );
   });
 
-  it('of one class in two features are refused, too', async () => {
+  it('of the same class in two features are refused, too', async () => {
     @Module({ imports: [OneA.forRoot({ ...options(), isGlobal: false })] })
     class First {}
     @Module({ imports: [OneA.forRoot({ ...options({ database: databaseB.options }), isGlobal: false })] })
@@ -318,28 +318,25 @@ describe('two registrations', () => {
     await expect(boot({ imports: [First, Second] })).rejects.toThrow(/^OneA is registered 2 times in this app\./);
   });
 
-  it('that are one and the same, imported twice, are one', async () => {
+  it('with the same dynamic module, imported twice, count as one', async () => {
     const module = OneIdLogoutModule.forRoot(options());
     @Module({ imports: [module] })
     class First {}
     await expectWorking(await boot({ imports: [First, module, FeatureModule] }));
   });
 
-  it.each(['express', 'fastify'] as const)(
-    'of two classes without paths of their own are refused on %s',
-    async (adapter) => {
-      const imports = [
-        OneA.forRoot({ ...options(), isGlobal: false }),
-        OneB.forRoot({ ...options({ database: databaseB.options }), isGlobal: false }),
-      ];
-      await expect(boot({ imports }, { adapter })).rejects.toThrow(
-        new Error('OneA and OneB have the same path in this app. Give each its own with RouterModule.'),
-      );
-    },
-  );
+  it.each(['express', 'fastify'] as const)('of two classes with the same path are refused on %s', async (adapter) => {
+    const imports = [
+      OneA.forRoot({ ...options(), isGlobal: false }),
+      OneB.forRoot({ ...options({ database: databaseB.options }), isGlobal: false }),
+    ];
+    await expect(boot({ imports }, { adapter })).rejects.toThrow(
+      new Error('OneA and OneB have the same path in this app. Give each its own path with RouterModule.'),
+    );
+  });
 
   it.each(['express', 'fastify'] as const)(
-    'of two classes with paths of their own do not meet, on %s',
+    'of two classes with their own paths work side by side, on %s',
     async (adapter) => {
       const uri = (path: string) => ({
         clients: [
@@ -396,7 +393,7 @@ describe('two registrations', () => {
     },
   );
 
-  it('may be one at the root and one below', async () => {
+  it('work with one at the root and one below', async () => {
     const below = { ...options({ database: databaseB.options }), isGlobal: false };
     const root = OneIdLogoutModule.forRoot(options());
     const app = await boot({
@@ -408,7 +405,7 @@ describe('two registrations', () => {
       { level: 'log', message: registration('https://app.example') },
       {
         level: 'warn',
-        message: `postLogoutRedirectUri of ${clientId} does not lead to /below/logout/callback: the browser's return will not be seen`,
+        message: `The postLogoutRedirectUri of ${clientId} does not lead to /below/logout/callback, so the library will not see when the browser comes back after a logout. Correct the option`,
       },
       {
         level: 'log',
@@ -424,28 +421,28 @@ describe('at boot the module warns', () => {
     return log.filter(({ level }) => level === 'warn').map(({ message }) => message);
   };
 
-  it('of nothing when nothing was forgotten', async () => {
+  it('about nothing when the settings are complete', async () => {
     expect(await warnings({})).toEqual([]);
     expect(await warnings({ liveness: { maxStaleness: 4_000 } })).toEqual([]);
     expect(await warnings({ liveness: { maxStaleness: 60_000, answerAtOnce: true } })).toEqual([]);
   });
 
-  it('of a Node without security fixes, once', async () => {
+  it('about a version of Node without security fixes, once', async () => {
     await warnings({});
     expect(nodeNotices).toEqual([nodeNotice() ?? []].flat());
   });
 
   it('when there are no secrets', async () => {
     expect(await warnings({ secrets: [] })).toEqual([
-      'Without the option secrets no token is kept: users do not come back from OneID after a logout unless start() is ' +
-        'given their ID token, and refresh tokens are not revoked.',
+      'Without the option secrets the library stores no tokens: after a logout, OneID sends the user back only if start() ' +
+        'gets the ID token, and refresh tokens are not revoked.',
     ]);
   });
 
-  it('when OneID would have to be more patient than it is', async () => {
+  it('when OneID may not wait long enough for its 200', async () => {
     expect(await warnings({ liveness: { maxStaleness: 500, allowDuringOutage: 60_000 } })).toEqual([
-      'OneID has to wait 60500 ms for every 200 (liveness.maxStaleness and allowDuringOutage), which may be longer ' +
-        'than it does: then it sends each logout again and again. Lower them, or set answerAtOnce.',
+      'OneID has to wait 60500 ms for every 200 (liveness.maxStaleness + allowDuringOutage). If OneID waits less, it ' +
+        'sends each logout again and again. Lower these options, or set answerAtOnce.',
     ]);
   });
 });
@@ -468,7 +465,7 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
   const routed = RouterModule.register([{ path: 'sso/oneid', module: OneIdLogoutModule }]);
 
   it.each<[string, string, (app: INestApplication) => void, ModuleMetadata['imports'], string]>([
-    ['nothing in front', 'https://app.example', () => undefined, [], ''],
+    ['no prefix', 'https://app.example', () => undefined, [], ''],
     ['a port', 'https://app.example:8443', () => undefined, [], ''],
     ['a global prefix', 'https://app.example/api', prefixed, [], '/api'],
     ['a path of RouterModule', 'https://app.example/sso/oneid', () => undefined, [routed], '/sso/oneid'],
@@ -485,14 +482,14 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
       '/api/sso/oneid',
     ],
     [
-      'a global prefix that leaves them out',
+      "a global prefix that excludes the library's routes",
       'https://app.example',
       (app) =>
         void app.setGlobalPrefix('api', { exclude: ['backchannel_logout', 'frontchannel_logout', 'logout/callback'] }),
       [],
       '',
     ],
-  ])('names the exact URIs with %s', async (_what, base, configure, imports = [], path) => {
+  ])('lists the exact URIs with %s', async (_what, base, configure, imports = [], path) => {
     const clients = [{ issuer: oneId.issuer, clientId, postLogoutRedirectUri: `${base}/logout/callback` }];
     const app = await boot(
       { imports: [OneIdLogoutModule.forRoot(options({ clients })), ...imports] },
@@ -504,7 +501,7 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
     expect(await statusAt(app, `${path}/frontchannel_logout`)).toBe(200);
   });
 
-  it('names every client, and keeps what the app has said about its return character for character', async () => {
+  it('lists every client, and repeats its postLogoutRedirectUri character for character', async () => {
     const clients = ['one', 'two'].map((name) => ({
       issuer: oneId.issuer,
       clientId: name,
@@ -532,13 +529,13 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
     'https://app.example/logout/callback/',
     'https://app.example/logout',
     'https://app.example/logout/callbacks',
-  ])('warns when the browser would return to %s, where the library does not see it', async (postLogoutRedirectUri) => {
+  ])("warns when postLogoutRedirectUri is %s, which is not the library's callback", async (postLogoutRedirectUri) => {
     const clients = [{ issuer: oneId.issuer, clientId, postLogoutRedirectUri }];
     await boot({ imports: [OneIdLogoutModule.forRoot(options({ clients }))] }, { adapter });
     expect(log).toEqual([
       {
         level: 'warn',
-        message: `postLogoutRedirectUri of ${clientId} does not lead to /logout/callback: the browser's return will not be seen`,
+        message: `The postLogoutRedirectUri of ${clientId} does not lead to /logout/callback, so the library will not see when the browser comes back after a logout. Correct the option`,
       },
       {
         level: 'log',
@@ -552,7 +549,7 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
 });
 
 describe('the life of an app', () => {
-  it('closes all that it opened, and boots again on the same file', async () => {
+  it('closes everything that it has opened, and boots again on the same file', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     const first = await boot({ imports: [OneIdLogoutModule.forRoot(options()), FeatureModule] });
@@ -573,7 +570,7 @@ describe('the life of an app', () => {
     await rm(String(database.options.database));
   });
 
-  it('boots while OneID is down, checks sessions all the while, and takes sign-ins when it is back', async () => {
+  it('boots while OneID is down, checks sessions, and accepts sign-ins when OneID is back', async () => {
     const session = await register(await boot({ imports: [OneIdLogoutModule.forRoot(options()), FeatureModule] }));
     oneId.fail('*', { reset: true });
     try {

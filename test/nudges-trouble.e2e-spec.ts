@@ -57,7 +57,7 @@ describe('nudges in trouble', () => {
     jest.restoreAllMocks();
   });
 
-  it('a Redis that refuses the channel is asked again after a pause, and the log says why', async () => {
+  it('subscribes again after a pause when Redis refuses the channel, and logs the reason', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const redis = await RefusingRedis.start();
     nudges = await RedisNudges.create(redis.options, 'channel', clock, random);
@@ -65,13 +65,15 @@ describe('nudges in trouble', () => {
     await until('it is asked twice', () => redis.subscribes === 2);
     expect(redis.connections).toBe(2);
     expect(warn.mock.calls).toEqual([
-      ['Nudges by Redis are lost, logouts are looked for all the same: NOPERM No permissions to access a channel'],
+      [
+        "This replica can't send or hear nudges by Redis, but still looks for logouts: NOPERM No permissions to access a channel",
+      ],
     ]);
     await nudges.close();
     redis.stop();
   });
 
-  it('a Redis is left alone once it is closed, also when that is before it was opened', async () => {
+  it('does not connect to Redis after close(), even when open() comes later', async () => {
     const redis = await RefusingRedis.start();
     nudges = await RedisNudges.create(redis.options, 'channel', clock, random);
     await nudges.close();
@@ -81,7 +83,7 @@ describe('nudges in trouble', () => {
     redis.stop();
   });
 
-  it('a PostgreSQL that falls silent while it is connected to does not end nudging, nor hold up the end', async () => {
+  it('listens again after PostgreSQL stops answering during a connect, and closes without waiting for it', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const testDatabase = await postgres.create();
     const proxy = await TcpProxy.start((testDatabase.options as { url: string }).url);

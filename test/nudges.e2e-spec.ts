@@ -90,7 +90,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     return { store, checks, looks: () => looked };
   }
 
-  it('another replica looks at once', async () => {
+  it('makes another replica look at once', async () => {
     const [writer, reader] = [await start(), await start()];
     // the first is for what was missed before it listened
     await until('both listen', () => writer.looks() >= 2 && reader.looks() >= 2);
@@ -102,7 +102,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     expect([writer.looks(), reader.looks()]).toEqual([before[0], (before[1] ?? NaN) + 1]);
   });
 
-  it('a hundred logouts at once are few looks', async () => {
+  it('a hundred logouts at the same time cause few looks', async () => {
     const [writer, reader] = [await start(), await start()];
     await until('the reader listens', () => reader.looks() >= 2);
     const before = reader.looks();
@@ -112,7 +112,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     expect(reader.looks() - before).toBeLessThan(50);
   });
 
-  it('comes back by itself after its connection was lost, and looks for what it missed', async () => {
+  it('reconnects after its connection was lost, and looks for missed logouts', async () => {
     const reader = await start();
     await until('the reader listens', () => reader.looks() >= 2);
     const before = reader.looks();
@@ -143,8 +143,8 @@ describe('the option nudge', () => {
     [{ redis: 'http://127.0.0.1' }, "liveness.nudge must be 'postgres', or { redis }"],
     [{ redis: 'redis://127.0.0.1', port: 1 }, "liveness.nudge must be 'postgres', or { redis }"],
     [{ redis: 'redis://127.0.0.1', channel: '' }, "liveness.nudge must be 'postgres', or { redis }"],
-    ['postgres', "liveness.nudge is 'postgres', and database.type is not: give { redis }"],
-  ])('%j on SQLite stops the boot', async (nudge, fault) => {
+    ['postgres', "liveness.nudge is 'postgres', but database.type is not: use { redis }"],
+  ])('%j on SQLite is refused at boot', async (nudge, fault) => {
     const liveness = { maxStaleness: 500, nudge } as NonNullable<OneIdLogoutOptions['liveness']>;
     const database = { type: 'better-sqlite3', database: ':memory:' } as const;
     const booting = boot({ liveness, database });
@@ -152,7 +152,7 @@ describe('the option nudge', () => {
     await expect(booting).rejects.toThrow(fault);
   });
 
-  it('a Redis that is not there stops nothing', async () => {
+  it('the app boots and works without the Redis server', async () => {
     const testDatabase = await sqlite.create();
     const liveness = { maxStaleness: 500, nudge: { redis: 'redis://127.0.0.1:1' } };
     const testing = await boot({ liveness, database: testDatabase.options });

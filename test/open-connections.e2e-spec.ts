@@ -33,7 +33,7 @@ class Replica {
     this.connections = new SessionConnections(liveness, this.open, clock);
   }
 
-  /** What becomes of something opened under a session. */
+  /** The events of one open connection. */
   watch(session: SessionFacts): string[] {
     const endings: string[] = [];
     this.connections.over(session).subscribe({
@@ -43,10 +43,10 @@ class Replica {
     return endings;
   }
 
-  /** Everything that is opened has been looked at once more. */
+  /** Resolves when all open connections have been checked again. */
   async settled(): Promise<void> {
     await this.follower.open();
-    // it began before these, and takes one statement
+    // the first check began before these connections, and needs one statement
     for (let n = 0; n < 5; n++) await this.store.repository.findChanges('nobody');
   }
 
@@ -56,7 +56,7 @@ class Replica {
   }
 }
 
-describe.each(databases)('what is open under a session, on $name', (database) => {
+describe.each(databases)('the open connections of a session, on $name', (database) => {
   let testDatabase: TestDatabase;
   let clock: TestClock;
   let stores: SessionStore[];
@@ -94,7 +94,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     return elsewhere.registry.register({ idToken, ...(expiresAt && { expiresAt }) });
   };
 
-  it('ends at once when the session is ended here, and nothing else ends', async () => {
+  it('closes at once when this replica ends the session, and other connections stay open', async () => {
     const [session, other] = [await signIn(), await signIn()];
     const [endings, others] = [here.watch(session), here.watch(other)];
     await here.settled();
@@ -105,7 +105,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(here.open.size).toBe(1);
   });
 
-  it('ends at the next look when it is ended elsewhere', async () => {
+  it('closes at the next look when another replica ends the session', async () => {
     const session = await signIn();
     const endings = here.watch(session);
     await here.settled();
@@ -115,7 +115,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['logged_out', 'complete']);
   });
 
-  it.each(['sub', 'session'] as const)('ends by a logout of the %s', async (kind) => {
+  it.each(['sub', 'session'] as const)('closes after a logout by %s', async (kind) => {
     const session = await signIn();
     const endings = here.watch(session);
     await here.settled();
@@ -125,7 +125,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['logged_out', 'complete']);
   });
 
-  it('lives through a logout that its sign-in came after', async () => {
+  it('stays open after a logout that is older than the sign-in', async () => {
     const before = await signIn();
     await elsewhere.recorder.endLogin(before);
     const idToken = elsewhere.idToken({ sub: before.sub, ...(before.sid !== undefined && { sid: before.sid }) });
@@ -136,7 +136,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual([]);
   });
 
-  it('ends when the session was ended between the guard and the opening, and nobody tells of it any more', async () => {
+  it('closes when the session was ended between the guard and the opening', async () => {
     const session = await signIn();
     await elsewhere.recorder.endLogin(session);
     await here.follower.open();
@@ -147,7 +147,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['logged_out', 'complete']);
   });
 
-  it('ends when the session was ended here while that was being looked at', async () => {
+  it('closes once when this replica ends the session during the first check', async () => {
     const session = await signIn();
     const endings = here.watch(session);
     await here.store.recorder.endLogin(session);
@@ -156,7 +156,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['logged_out', 'complete']);
   });
 
-  it('ends when the session expires', async () => {
+  it('closes when the session expires', async () => {
     const session = await signIn(new Date(clock.now() + MINUTE));
     const endings = here.watch(session);
     await here.settled();
@@ -168,7 +168,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['expired', 'complete']);
   });
 
-  it('ends when the claims of an API expire', async () => {
+  it('closes when the claims of an API token expire', async () => {
     const { seconds } = clock;
     const session = await here.store.liveness.findAlive({
       claims: { iss: issuer, sub: 'x', sid: 'y', iat: seconds, exp: seconds + 60 },
@@ -182,7 +182,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['expired', 'complete']);
   });
 
-  it('ends when the logouts of the others have been out of sight for too long, and not before', async () => {
+  it('closes when looks have failed for `maxStaleness`, and not before', async () => {
     const endings = here.watch(await signIn());
     await here.settled();
     const down = intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
@@ -202,7 +202,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(next).toEqual([]);
   });
 
-  it('is not opened while nobody can say whether the session lives', async () => {
+  it('closes at once when the store does not answer', async () => {
     const session = await signIn();
     intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
     const endings = here.watch(session);
@@ -210,7 +210,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['out_of_sync', 'complete']);
   });
 
-  it('is forgotten when it is closed by whoever opened it', async () => {
+  it('is forgotten when its owner closes it', async () => {
     const session = await signIn();
     const stream = new Subject<number>();
     const seen: number[] = [];
@@ -222,7 +222,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(seen).toEqual([1]);
   });
 
-  it('a stream completes when its session is over', async () => {
+  it('a stream completes when its session has ended', async () => {
     const session = await signIn();
     const stream = new Subject<number>();
     const seen: (number | string)[] = [];
@@ -239,12 +239,12 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(here.open.size).toBe(0);
   });
 
-  it('is checked again where the follower may have missed something', async () => {
+  it('is checked again when a look may have missed a logout', async () => {
     const session = await signIn();
     const endings = here.watch(session);
     await here.settled();
     await here.open.wake();
-    // a standby took over, with a clock a minute behind: the follower is past what is recorded now
+    // a standby took over, with its clock a minute behind: the follower's looks miss new logouts
     clock.databaseAhead -= MINUTE;
     await elsewhere.recorder.backchannel(elsewhere.logout({ sid: session.sid }));
     clock.databaseAhead += MINUTE;
@@ -258,7 +258,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual(['logged_out', 'complete']);
   });
 
-  it('outlives our clock going ahead, when nothing else is wrong', async () => {
+  it('stays open when only the clock of the host steps ahead', async () => {
     const endings = here.watch(await signIn());
     await here.settled();
     clock.ahead += 10 * MINUTE;
@@ -266,7 +266,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(endings).toEqual([]);
   });
 
-  it('ends when the app shuts down, as nobody would tell it any more, and nothing is opened then', async () => {
+  it('closes when the app shuts down, and no connection opens after that', async () => {
     const session = await signIn();
     const endings = here.watch(session);
     await here.settled();
@@ -276,7 +276,7 @@ describe.each(databases)('what is open under a session, on $name', (database) =>
     expect(here.open.size).toBe(0);
   });
 
-  it('makes nobody wait: it does not declare itself', async () => {
+  it('does not make OneID wait: the replica does not declare itself', async () => {
     here.watch(await signIn());
     await here.settled();
     expect(await new ReplicaRepository(elsewhere.database).findMaxStaleness()).toBe(0);

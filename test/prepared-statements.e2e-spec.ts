@@ -12,7 +12,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
     const open = () =>
       SessionStore.open({
         ...testDatabase,
-        // one connection, so that a test can do to it what a pooler does
+        // one connection, so that the test can act like a pooler
         options: { ...testDatabase.options, type: 'postgres', poolSize: 1 },
       });
     beforeEach(async () => {
@@ -31,22 +31,22 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
 
     const isCheck = ({ statement }: SqlRow) => String(statement).includes('WHERE s.id = $1');
 
-    it('are made once, for what is asked at every request', async () => {
+    it('are prepared once, for the statements of every request', async () => {
       const id = await signIn();
       for (let n = 0; n < 10; n++) expect(await store.isAlive(id)).toBe(true);
       expect((await prepared()).filter(isCheck)).toHaveLength(1);
     });
 
-    it('are not made for what is not told to be prepared: purges, for one', async () => {
+    it('are not used for other statements, for example the purge', async () => {
       await store.repository.purge(10);
       await store.repository.findChanges('nobody', 1);
       expect(await prepared()).toEqual([]);
     });
 
     it.each([
-      ['does not have them any more', () => store.database.run('DEALLOCATE ALL').then(() => store)],
+      ['has lost them', () => store.database.run('DEALLOCATE ALL').then(() => store)],
       [
-        'has them from somebody else',
+        'has them from another client',
         async () => {
           const check = (await prepared()).find(isCheck);
           const other = await open();
@@ -54,7 +54,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
           return other;
         },
       ],
-    ])('are done without, and nobody is told to come again, when the connection %s', async (_what, swap) => {
+    ])('are given up without an error when the connection %s', async (_what, swap) => {
       const id = await signIn();
       await store.isAlive(id);
       const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue();
@@ -70,7 +70,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
       if (swapped !== store) await swapped.close();
     });
 
-    it('find their rows by index, also when they were planned while the tables were empty', async () => {
+    it('use an index, also when they were planned while the tables were empty', async () => {
       const id = await signIn();
       await store.liveness.findAlive({ claims: { iss: issuer, sub: 'alice', sid: 'x', iat: store.clock.seconds } });
       await store.isAlive(id);

@@ -9,7 +9,7 @@ const entryPoints = {
   'nestjs-oneid-logout/testing': join(root, 'libs/oneid-logout/src/testing/index.ts'),
 };
 
-/** Kept in git, so that no export comes or goes unseen: UPDATE_PUBLIC_API=1 writes it anew. */
+/** Kept in git, so that every change of the exports is seen: UPDATE_PUBLIC_API=1 writes it again. */
 const list = join(root, 'test/support/public-api.json');
 
 type Api = Record<string, Record<string, string>>;
@@ -49,11 +49,11 @@ describe('the public API', () => {
   }
   const committed = JSON.parse(readFileSync(list, 'utf8')) as Api;
 
-  it.each(Object.entries(entryPoints))('of %s is what test/support/public-api.json says', (name, entryPoint) => {
+  it.each(Object.entries(entryPoints))('of %s is equal to test/support/public-api.json', (name, entryPoint) => {
     expect(exportsOf(entryPoint, program)).toEqual(committed[name]);
   });
 
-  it.each(Object.keys(entryPoints))('of %s is there at run time, and nothing else', async (name) => {
+  it.each(Object.keys(entryPoints))('of %s exists at run time, and nothing else does', async (name) => {
     const values = Object.entries(committed[name] ?? {}).filter(([, kind]) =>
       ['class', 'function', 'const'].includes(kind),
     );

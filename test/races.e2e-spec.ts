@@ -51,7 +51,7 @@ const outcomeOf = (work: Promise<unknown>): Promise<Outcome> =>
 describe.each(databases)('races, on $name', (database) => {
   const clock = new TestClock();
   let testDatabase: TestDatabase;
-  /** The replica that works, the one that gets in between, and one where a logout reaches all of the user. */
+  /** The working replica, the interrupting one, and one whose logouts end all sessions of the user. */
   let slow: SessionStore;
   let fast: SessionStore;
   let wide: SessionStore;
@@ -70,7 +70,7 @@ describe.each(databases)('races, on $name', (database) => {
     await testDatabase.drop();
   });
 
-  /** A user, a login and its ID token, new each time. */
+  /** A new user, login and ID token for each call. */
   function newLogin(store = slow) {
     const sub = `user-${++round}`;
     const sid = `sid-${round}`;
@@ -83,7 +83,7 @@ describe.each(databases)('races, on $name', (database) => {
     return alive.filter(Boolean).length;
   };
 
-  /** Tokens left behind are due to be revoked, or their session lives. */
+  /** Checks that stored tokens are due for revocation, or belong to an alive session. */
   const noTokenIsForgotten = async (sub: string) => {
     const due = await fast.tokens.findDue(999);
     for (const { id } of await fast.rows('session', 'sub = ?', sub)) {
@@ -93,7 +93,7 @@ describe.each(databases)('races, on $name', (database) => {
     }
   };
 
-  /** What the revoker does, without a provider. */
+  /** Does the revoker's work, without a provider. */
   const revokeAll = async (store: SessionStore): Promise<string[]> => {
     const revoked: string[] = [];
     for (const logout of await store.tokens.findDue(999)) {
@@ -108,30 +108,33 @@ describe.each(databases)('races, on $name', (database) => {
     return revoked;
   };
 
-  describe('attack 5: a logout during the sign-in it ends', () => {
-    it.each(['session', 'user'] as const)('OneID names the sid, scope %s: it wins wherever it comes', async (scope) => {
-      const store = scope === 'user' ? wide : slow;
-      await atEachStatement(store, async () => {
-        const { sub, sid, ...tokens } = newLogin(store);
-        // the user's other browser
-        const other = await outcomeOf(
-          store.registry.register({ idToken: store.idToken({ sub, sid: `${sid} elsewhere` }) }),
-        );
-        expect(other).toBe('registered');
-        clock.advance(1_000);
-        return {
-          work: () =>
-            outcomeOf(store.registry.register({ idToken: tokens.idToken, refreshToken: tokens.refreshToken })),
-          interloper: () => fast.recorder.backchannel(store.logout({ sid, scope })),
-          after: async () => {
-            expect(await liveSessions(sub)).toBe(scope === 'user' ? 0 : 1);
-            await noTokenIsForgotten(sub);
-          },
-        };
-      });
-    });
+  describe('attack 5: a logout during the sign-in that it ends', () => {
+    it.each(['session', 'user'] as const)(
+      'a logout by sid, scope %s, wins at every moment of the sign-in',
+      async (scope) => {
+        const store = scope === 'user' ? wide : slow;
+        await atEachStatement(store, async () => {
+          const { sub, sid, ...tokens } = newLogin(store);
+          // the user's other browser
+          const other = await outcomeOf(
+            store.registry.register({ idToken: store.idToken({ sub, sid: `${sid} elsewhere` }) }),
+          );
+          expect(other).toBe('registered');
+          clock.advance(1_000);
+          return {
+            work: () =>
+              outcomeOf(store.registry.register({ idToken: tokens.idToken, refreshToken: tokens.refreshToken })),
+            interloper: () => fast.recorder.backchannel(store.logout({ sid, scope })),
+            after: async () => {
+              expect(await liveSessions(sub)).toBe(scope === 'user' ? 0 : 1);
+              await noTokenIsForgotten(sub);
+            },
+          };
+        });
+      },
+    );
 
-    it('OneID names the user: what it issued before is over', async () => {
+    it('a logout by user ends every session whose ID token is older', async () => {
       await atEachStatement(slow, () => {
         const { sub, idToken, refreshToken } = newLogin();
         return {
@@ -147,8 +150,8 @@ describe.each(databases)('races, on $name', (database) => {
 
     it.each([
       ['an administrator ends the user', 'admin'],
-      ['the front-channel speaks', 'frontchannel'],
-    ] as const)('%s: what was registered before is over, what registers later lives', async (_what, channel) => {
+      ['the front-channel ends the login', 'frontchannel'],
+    ] as const)('%s: earlier registrations are ended, and later registrations are alive', async (_what, channel) => {
       const outcomes: Outcome[] = [];
       await atEachStatement(slow, () => {
         const { sub, sid, idToken, refreshToken } = newLogin();
@@ -168,7 +171,7 @@ describe.each(databases)('races, on $name', (database) => {
       expect(outcomes.indexOf('ended')).toBeGreaterThan(outcomes.lastIndexOf('registered', outcomes.indexOf('ended')));
     });
 
-    it('the database clock steps back between any two statements', async () => {
+    it("a logout wins when the database's clock steps back between any two statements", async () => {
       await atEachStatement(slow, () => {
         clock.databaseAhead = 0;
         const { sub, sid, idToken, refreshToken } = newLogin();
@@ -187,7 +190,7 @@ describe.each(databases)('races, on $name', (database) => {
       });
     });
 
-    /** Was the logout recorded before the first session was there? */
+    /** Was the logout recorded before the first session was registered? */
     const endedBefore = async (sub: string): Promise<boolean> => {
       const rows = await fast.rows('session', 'sub = ? ORDER BY registered_at', sub);
       return fast.isAlive(String(rows[0]?.['id']));
@@ -195,7 +198,7 @@ describe.each(databases)('races, on $name', (database) => {
   });
 
   describe('attack 5: a refresh does not bring a session back', () => {
-    it.each([true, false])('a logout at any moment, tokens revoked at once: %s', async (revokes) => {
+    it.each([true, false])('a logout at any moment of the refresh, tokens revoked at once: %s', async (revokes) => {
       await atEachStatement(slow, async () => {
         const { sub, sid, idToken, refreshToken } = newLogin();
         const session = await slow.registry.register({ idToken, refreshToken });
@@ -210,7 +213,7 @@ describe.each(databases)('races, on $name', (database) => {
             expect(await liveSessions(sub)).toBe(0);
             await noTokenIsForgotten(sub);
             revoked.push(...(await revokeAll(fast)));
-            // the newest, or OneID would keep it alive
+            // the newest refresh token; otherwise OneID would keep it valid
             expect(revoked).toContain(`${refreshToken} rotated`);
             expect(await fast.tokens.find(session.id)).toBeUndefined();
           },
@@ -218,7 +221,7 @@ describe.each(databases)('races, on $name', (database) => {
       });
     });
 
-    it('leaves the facts as they were', async () => {
+    it("does not change the session's facts", async () => {
       const { idToken, refreshToken } = newLogin();
       const session = await slow.registry.register({ idToken, refreshToken });
       clock.advance(DAY);
@@ -226,7 +229,7 @@ describe.each(databases)('races, on $name', (database) => {
     });
   });
 
-  it('the same sign-in twice at once is one session', async () => {
+  it('the same sign-in twice at the same time gives one session', async () => {
     await atEachStatement(slow, () => {
       const { sub, idToken, refreshToken } = newLogin();
       let other = '';
@@ -241,7 +244,7 @@ describe.each(databases)('races, on $name', (database) => {
     });
   });
 
-  it('BC-8: the same logout token twice at once is one logout, told of once', async () => {
+  it('BC-8: the same logout token twice at the same time gives one logout and one event', async () => {
     const events: string[] = [];
     const subscriptions = [slow, fast].map((store) =>
       store.events.logouts.subscribe(({ channel }) => events.push(channel)),
@@ -256,7 +259,7 @@ describe.each(databases)('races, on $name', (database) => {
         after: async () => {
           const ids = ['sid', 'sub'].map((kind) => digest(['backchannel', issuer, token.clientId, token.jti, kind]));
           for (const id of ids) expect(await fast.row('logout', id)).toBeDefined();
-          // its login, and all else of its user
+          // events for its login and for its user
           expect(events).toEqual(['backchannel', 'backchannel']);
         },
       });
@@ -264,7 +267,7 @@ describe.each(databases)('races, on $name', (database) => {
     for (const subscription of subscriptions) subscription.unsubscribe();
   });
 
-  it('FC-2: the same front-channel request twice at once is one logout', async () => {
+  it('FC-2: the same front-channel request twice at the same time gives one logout', async () => {
     const { sid, idToken } = newLogin();
     await slow.registry.register({ idToken });
     const before = (await fast.rows('logout')).length;
@@ -272,7 +275,7 @@ describe.each(databases)('races, on $name', (database) => {
     expect((await fast.rows('logout')).length).toBe(before + 1);
   });
 
-  it('a purge at any moment takes nothing that lives, and no logout that counts', async () => {
+  it('a purge at any moment deletes no alive session and no logout that still counts', async () => {
     await atEachStatement(slow, async () => {
       clock.databaseAhead = 0;
       const { sub, sid } = newLogin();
@@ -291,7 +294,7 @@ describe.each(databases)('races, on $name', (database) => {
     });
   });
 
-  it('a check during each statement of a purge: never alive again', async () => {
+  it('a check at any moment of a purge never finds an ended session alive', async () => {
     await atEachStatement(slow, async () => {
       await revokeAll(fast);
       clock.databaseAhead = 0;
@@ -304,7 +307,7 @@ describe.each(databases)('races, on $name', (database) => {
       return {
         work: () => slow.repository.purge(999),
         interloper: async () => {
-          // as if the clock had only been wrong
+          // like a clock that was wrong and is right again
           clock.databaseAhead = 0;
           const checked = await fast.repository.check(id);
           clock.databaseAhead = 2 * logoutRetention;
@@ -316,7 +319,7 @@ describe.each(databases)('races, on $name', (database) => {
   });
 
   describe('`replaces`', () => {
-    it('a logout of the old or the new session at any moment: the old one is over, the new one as it should be', async () => {
+    it('a logout of the old or the new session at any moment ends the right sessions', async () => {
       for (const which of ['old', 'new'] as const) {
         await atEachStatement(slow, async () => {
           const { sub, sid, idToken } = newLogin();
@@ -335,7 +338,7 @@ describe.each(databases)('races, on $name', (database) => {
       }
     });
 
-    it('two sign-ins that replace the same session: it is over, both live', async () => {
+    it('two sign-ins replace the same session: it is ended, and both new sessions are alive', async () => {
       await atEachStatement(slow, async () => {
         const { sub, sid, idToken } = newLogin();
         const old = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} old` }) });
@@ -360,7 +363,7 @@ describe.each(databases)('races, on $name', (database) => {
     };
   });
 
-  it("attack 10: a transaction of the host's, rolled back around sign-in, refresh and logout, takes none of them back", async () => {
+  it("attack 10: a rollback of the host's transaction undoes no sign-in, refresh or logout", async () => {
     const host = await new DataSource(testDatabase.options).initialize();
     const runner = host.createQueryRunner();
     const { sid, idToken, refreshToken } = newLogin();
@@ -383,7 +386,7 @@ describe.each(databases)('races, on $name', (database) => {
 
 const postgresKinds = databases.filter(({ name }) => name.startsWith('PostgreSQL'));
 
-describe.each(postgresKinds)('statements held open half-way, on $name', (database) => {
+describe.each(postgresKinds)('statements that are sent but not committed, on $name', (database) => {
   const clock = new TestClock();
   let testDatabase: TestDatabase;
   let slow: SessionStore;
@@ -394,7 +397,7 @@ describe.each(postgresKinds)('statements held open half-way, on $name', (databas
     slow = await SessionStore.open(testDatabase, { clock });
     fast = await SessionStore.open(testDatabase, { clock });
     gate = await new DataSource({ ...testDatabase.options, poolSize: 1 } as typeof testDatabase.options).initialize();
-    // an insert whose clock has been read waits here, uncommitted, as long as the test holds the lock
+    // an insert that has read its time waits here, uncommitted, until the test releases the lock
     await gate.query(
       `CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS
        $$ BEGIN PERFORM pg_advisory_xact_lock_shared(TG_ARGV[0]::int); RETURN NEW; END $$`,
@@ -460,7 +463,7 @@ describe.each(postgresKinds)('statements held open half-way, on $name', (databas
   it.each([
     ['of its sid by OneID', true],
     ['of its user by an administrator', false],
-  ] as const)('attack 5: a logout %s is inserted but not committed while a sign-in completes', async (what, ended) => {
+  ] as const)('attack 5: a logout %s is inserted but not committed during a sign-in', async (what, ended) => {
     const sid = `${what} sid`;
     const sub = `${what} sub`;
     let id = '';

@@ -6,9 +6,9 @@ import ts from 'typescript';
 const root = join(import.meta.dirname, '..');
 
 interface Block {
-  /** Where it stands, from the repository's root. */
+  /** The file's path from the repository's root. */
   readonly document: string;
-  /** Of its first line of code, from 1. */
+  /** The number of its first line, from 1. */
   readonly line: number;
   readonly code: string;
 }
@@ -25,7 +25,7 @@ function documents(): string[] {
   ].filter((path) => existsSync(path));
 }
 
-/** The blocks marked `ts`, whatever else is written beside it: none is for the eye only. */
+/** All code blocks marked `ts`, also with more words after `ts`. */
 function blocksOf(path: string): Block[] {
   const document = relative(root, path);
   const text = readFileSync(path, 'utf8');
@@ -36,7 +36,7 @@ function blocksOf(path: string): Block[] {
   }));
 }
 
-/** Compiles the blocks in memory, each a module of its own, beside the tests: so imports are found as they are there. */
+/** Compiles each block in memory as its own module beside the tests, so that imports are found. */
 function faultsOf(blocks: readonly Block[]): string[] {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
     config: { compilerOptions: object };
@@ -66,7 +66,7 @@ function faultsOf(blocks: readonly Block[]): string[] {
   });
 }
 
-/** What a document leads to within the repository, and shows. */
+/** The links and pictures of a document inside the repository. */
 function linksOf(path: string): string[] {
   const text = readFileSync(path, 'utf8').replace(/^```[^]*?^```/gm, '');
   const inline = [...text.matchAll(/\]\(([^)\s]+)\)/g), ...text.matchAll(/^\[[^\]]+\]: (\S+)$/gm)];
@@ -79,7 +79,7 @@ describe('the links of README and docs', () => {
     (path) => dirname(path) !== join(root, 'libs/oneid-logout'),
   );
 
-  it.each(all.map((path) => [relative(root, path), path]))('lead somewhere: %s', (_name, path) => {
+  it.each(all.map((path) => [relative(root, path), path]))('lead to an existing target: %s', (_name, path) => {
     const missing = linksOf(path).filter((target) => {
       const [file = '', anchor] = target.split('#');
       const there = file === '' ? path : join(dirname(path), file);
@@ -88,7 +88,7 @@ describe('the links of README and docs', () => {
     expect(missing).toEqual([]);
   });
 
-  it('are found, pictures too', () => {
+  it('are all found, pictures too', () => {
     expect(linksOf(join(root, 'README.md'))).toEqual(
       expect.arrayContaining([
         'README.vi.md',
@@ -115,7 +115,7 @@ describe('the examples in README and docs', () => {
     blocks = documents().flatMap(blocksOf);
   });
 
-  it('are there, in the README first of all', () => {
+  it('exist, also in the README', () => {
     expect(blocks.filter(({ document }) => document === 'README.md').length).toBeGreaterThan(0);
   });
 
@@ -123,7 +123,7 @@ describe('the examples in README and docs', () => {
     expect(faultsOf(blocks).join('\n')).toBe('');
   }, 120_000);
 
-  it('a wrong one would be found, with its line', () => {
+  it('control: a wrong example is found, with its line', () => {
     const code =
       "import { LogoutService } from 'nestjs-oneid-logout';\n\nexport const n: number = LogoutService.nope;\n";
     expect(faultsOf([{ document: 'README.md', line: 10, code }])).toEqual([

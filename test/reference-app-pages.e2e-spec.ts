@@ -52,7 +52,7 @@ describe('the list of sessions', () => {
     handles = elements(page.body, 'form').map(({ action = '' }) => action.split('/')[2] ?? '');
   });
 
-  test('tells of each since when, until when, on what, and which is this one', async () => {
+  test('shows start, end and device of each session, and marks the current session', async () => {
     await signedIn();
     const page = await user.browser.get(`${world.url}/sessions`);
     expect([page.status, page.headers.get('cache-control')]).toEqual([200, 'no-store']);
@@ -62,25 +62,25 @@ describe('the list of sessions', () => {
     const stored = sessions.flatMap(({ registeredAt, expiresAt }) => [registeredAt, expiresAt]);
     expect(times).toEqual(stored.map((at) => new Date(at).toISOString()));
     expect(page.body.split(en.thisOne)).toHaveLength(2);
-    // Node's fetch is no browser that anybody knows
+    // Node's fetch is not a known browser
     expect(page.body.split(en.unknownDevice)).toHaveLength(5);
   });
 
-  test('names no session by its id', async () => {
+  test('shows no session id', async () => {
     const sessions = await world.app.get(SessionRegistry).listAlive({ issuer: world.oneId.issuer, sub: 'demo' });
     const pages = await Promise.all(['/', '/sessions', '/account'].map((path) => user.browser.get(world.url + path)));
     for (const { id } of sessions) for (const { body } of pages) expect(body).not.toContain(id);
     expect(handles).toEqual([expect.stringMatching(/^[\da-f]{24}$/)]);
   });
 
-  test('is for whoever has a session', async () => {
+  test('needs a session', async () => {
     const page = await new Browser().get(`${world.url}/sessions`);
     expect([page.status, page.body.includes(en.refused.missing)]).toEqual([401, true]);
     const json = await fetch(`${world.url}/sessions`, { headers: { accept: 'application/json' } });
     expect([json.status, await json.json()]).toMatchObject([401, { error: 'session_missing', reason: 'missing' }]);
   });
 
-  test('has a button that ends one', async () => {
+  test('has a button that ends one session', async () => {
     const other = await signedIn();
     const [newest] = elements((await user.browser.get(`${world.url}/sessions`)).body, 'form');
     const answer = await post(newest?.action ?? '', fromHere);
@@ -89,7 +89,7 @@ describe('the list of sessions', () => {
     expect(await user.meInShort()).toBe('200');
   });
 
-  test('ends nothing by the name of nobody, or of one that has ended', async () => {
+  test('ends no session for an unknown handle, or for the handle of an ended session', async () => {
     const gone = handles[0] ?? '';
     await post(`/sessions/${gone}/end`, fromHere);
     await user.signIn();
@@ -100,7 +100,7 @@ describe('the list of sessions', () => {
     expect(await user.meInShort()).toBe('200');
   });
 
-  test('has a button that ends all others', async () => {
+  test('has a button that ends all other sessions', async () => {
     const others = [await signedIn(), await signedIn()];
     const answer = await post('/sessions/end-others', fromHere);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
@@ -109,7 +109,7 @@ describe('the list of sessions', () => {
   });
 });
 
-describe('what changes something', () => {
+describe('a request that changes something', () => {
   beforeEach(() => user.signIn());
 
   test.each([
@@ -119,7 +119,7 @@ describe('what changes something', () => {
     [{ origin: 'https://evil.example' }],
     [{ origin: 'null' }],
     [{}],
-  ])('is taken from the app alone, not with %j', async (headers) => {
+  ])('is accepted only from the app, not with %j', async (headers) => {
     for (const path of ['/sessions/end-others', '/sessions/x/end', '/logout/here']) {
       const answer = await post(path, headers);
       expect([answer.status, (await answer.text()).includes(en.failures.crossSite)]).toEqual([403, true]);
@@ -127,14 +127,14 @@ describe('what changes something', () => {
     expect(await user.meInShort()).toBe('200');
   });
 
-  test('is taken from an old browser, by its Origin', async () => {
+  test('is accepted from an old browser, by its Origin', async () => {
     expect((await post('/logout/here', { origin: world.url })).status).toBe(303);
     expect(await user.meInShort()).toBe('401 logged_out');
   });
 });
 
 describe('a logout here only', () => {
-  test('ends this session and removes its cookie; the login at OneID lives', async () => {
+  test('ends this session and removes its cookie; the login at OneID stays alive', async () => {
     await user.signIn();
     const { cookie } = user;
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
@@ -146,7 +146,7 @@ describe('a logout here only', () => {
     expect([again.status, again.url]).toEqual([200, `${world.url}/`]);
   });
 
-  test('without a session ends nothing', async () => {
+  test('ends nothing when there is no session', async () => {
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
     expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye/here']);
   });
@@ -167,7 +167,7 @@ describe('the language', () => {
     expect(langOf((await home({ 'accept-language': accepted })).body)).toBe(language);
   });
 
-  test('is changed on the very page, whatever its address', async () => {
+  test('changes on the current page, also with a query in the URL', async () => {
     for (const path of ['/goodbye/here', '/login/callback?state=x&code=y', '/account']) {
       const page = await user.browser.get(world.url + path);
       const link = elements(page.body, 'a').find(({ hreflang }) => hreflang === 'vi');
@@ -179,7 +179,7 @@ describe('the language', () => {
     expect(elements(posted.body, 'a').find(({ hreflang }) => hreflang === 'vi')?.href).toBe(`${world.url}/?lang=vi`);
   });
 
-  test('is kept once it is chosen', async () => {
+  test('stays when the user has chosen it', async () => {
     const page = await home({ 'accept-language': 'en' }, '?lang=vi');
     expect(page.body).toContain(vi.signedOut);
     expect(page.headers.getSetCookie()).toEqual([
@@ -189,14 +189,14 @@ describe('the language', () => {
   });
 
   test.each(['?lang=fr', '?lang=', '?lang[]=vi', '?lang=vi&lang=en'])(
-    'is not one that is not ours: %s',
+    'does not change to an unknown language: %s',
     async (query) => {
       const page = await home({}, query);
       expect([page.status, langOf(page.body), page.headers.getSetCookie()]).toEqual([200, 'en', []]);
     },
   );
 
-  test('is told to OneID', async () => {
+  test('is sent to OneID', async () => {
     await home({}, '?lang=vi');
     const { next = '' } = await user.browser.get(`${world.url}/login`);
     expect(new URL(next).searchParams.get('ui_locales')).toBe('vi');
@@ -206,7 +206,7 @@ describe('the language', () => {
     expect(langOf((await user.browser.visit(logout)).body)).toBe('vi');
   });
 
-  test('has every text in both', () => {
+  test('has every text in both languages', () => {
     expect(shapeOf(vi)).toEqual(shapeOf(en));
     const same = Object.keys(en).filter((key) => en[key as keyof typeof en] === vi[key as keyof typeof vi]);
     expect(same).toEqual([]);
@@ -233,13 +233,13 @@ describe('assets', () => {
   test.each([
     ['app.css', 'text/css; charset=utf-8'],
     ['app.js', 'text/javascript; charset=utf-8'],
-  ])('%s is served by the app itself, and asked for again by its ETag', async (name, type) => {
+  ])('the app serves %s, and browsers revalidate it by its ETag', async (name, type) => {
     const answer = await fetch(`${world.url}/assets/${name}`);
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type]);
     expect((await answer.text()).length).toBeGreaterThan(100);
     const etag = answer.headers.get('etag') ?? '';
     const again = await fetch(`${world.url}/assets/${name}`, {
-      // as browsers ask; without it, fetch wants it anew
+      // as browsers ask; without it, fetch sends no-cache
       headers: { 'if-none-match': etag, 'cache-control': 'max-age=0' },
     });
     expect(again.status).toBe(304);
@@ -251,9 +251,9 @@ interface SeenEvent {
   readonly data: { kind?: string; text: string; at?: string; reason?: string };
 }
 
-describe('pages that are none', () => {
+describe('unknown pages', () => {
   test.each(['/nothing', '/assets/tsconfig.json', '/sessions/x/end'])(
-    '%s: a page for people, JSON for programs',
+    '%s: a page for browsers, JSON for programs',
     async (path) => {
       const page = await user.browser.get(world.url + path);
       expect([page.status, page.body.includes(en.failures.other)]).toEqual([404, true]);
@@ -263,14 +263,14 @@ describe('pages that are none', () => {
     },
   );
 
-  test('errors are not kept either', async () => {
+  test('caches must not keep errors', async () => {
     for (const path of ['/account', '/login/callback?state=x']) {
       expect((await user.browser.get(world.url + path)).headers.get('cache-control')).toBe('no-store');
     }
   });
 });
 
-describe('without its store', () => {
+describe('without the session store', () => {
   const noStore = () => new StoreUnavailableError(new Error('connect ECONNREFUSED 10.0.0.7'));
 
   beforeEach(() => user.signIn());
@@ -278,7 +278,7 @@ describe('without its store', () => {
     jest.restoreAllMocks();
   });
 
-  test.each(['/', '/account', '/sessions'])('GET %s is a page that says to wait, and no more', async (path) => {
+  test.each(['/', '/account', '/sessions'])('GET %s is a page that asks the user to wait', async (path) => {
     jest.spyOn(world.app.get(SessionRepository), 'check').mockRejectedValue(noStore());
     const page = await user.browser.get(world.url + path);
     expect([page.status, page.headers.get('retry-after'), page.headers.get('cache-control')]).toEqual([
@@ -290,7 +290,7 @@ describe('without its store', () => {
     expect(page.body).not.toContain('ECONNREFUSED');
   });
 
-  test('nobody is told that they are logged out, nor loses their cookie', async () => {
+  test('does not say that the user is logged out, and does not remove the cookie', async () => {
     jest.spyOn(world.app.get(LogoutService), 'end').mockRejectedValue(noStore());
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
     expect([page.status, page.body.includes(en.failures.unavailable)]).toEqual([503, true]);
@@ -298,7 +298,7 @@ describe('without its store', () => {
     expect(await user.meInShort()).toBe('200');
   });
 
-  test('others that could not be ended are not told of', async () => {
+  test('does not say that the other sessions were ended', async () => {
     jest.spyOn(world.app.get(LogoutService), 'endOthers').mockRejectedValue(noStore());
     const add = jest.spyOn(world.app.get(Timeline), 'add');
     const answer = await post('/sessions/end-others', fromHere);
@@ -306,14 +306,14 @@ describe('without its store', () => {
     expect(add).not.toHaveBeenCalled();
   });
 
-  test('the stream is refused, so that the page asks again', async () => {
+  test('refuses the stream, so that the page asks again', async () => {
     jest.spyOn(world.app.get(SessionRepository), 'check').mockRejectedValue(noStore());
     const answer = await fetch(`${world.url}/timeline`, { headers: { cookie: user.cookie } });
     expect(answer.status).toBe(503);
   });
 });
 
-describe('another name of this machine', () => {
+describe('another host name of this machine', () => {
   const at = (host: string, path: string, method = 'GET') =>
     new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
       const { port } = new URL(world.url);
@@ -323,21 +323,21 @@ describe('another name of this machine', () => {
     });
 
   test.each(['/', '/login', '/account?lang=vi', '//evil.example/'])(
-    'leads to the one that cookies are of: %s',
+    'redirects to the host name of the cookies: %s',
     async (path) => {
       expect(await at('localhost', path)).toEqual([303, world.url + path]);
       expect(await at('[::1]', path)).toEqual([303, world.url + path]);
     },
   );
 
-  test('is no reason to lead anybody else anywhere', async () => {
+  test('causes no redirect for other host names', async () => {
     expect(await at('evil.example', '/')).toEqual([200, undefined]);
     expect((await at('localhost', '/logout/here', 'POST'))[0]).toBe(403);
   });
 });
 
 describe('the timeline', () => {
-  /** What has come so far. */
+  /** The events so far. */
   async function watch(cookie: string, language = 'en') {
     const abort = new AbortController();
     const response = await fetch(`${world.url}/timeline`, {
@@ -361,7 +361,7 @@ describe('the timeline', () => {
 
   const of = ({ events }: { events: SeenEvent[] }, kind: string) => events.filter(({ data }) => data.kind === kind);
 
-  test('is refused to whoever has no session', async () => {
+  test('is refused without a session', async () => {
     expect((await watch('')).seen.status).toBe(401);
     await user.signIn();
     const { cookie } = user;
@@ -369,7 +369,7 @@ describe('the timeline', () => {
     expect((await watch(cookie)).seen.status).toBe(401);
   });
 
-  test('tells what OneID said and when the app obeyed, then that the session is over, and ends', async () => {
+  test("shows OneID's requests, the end of the session and its reason, and then ends", async () => {
     await user.signIn();
     const before = Date.now();
     const { seen } = await watch(user.cookie);
@@ -379,7 +379,7 @@ describe('the timeline', () => {
     await until('it ends', () => seen.ended);
 
     const told = of(seen, 'told');
-    // two ways, and whichever is faster is obeyed
+    // OneID uses both channels, and the first one ends the session
     expect(told.map(({ data }) => data.text.replace(/\d+ ms/, '7 ms')).sort()).toEqual([
       en.told.backchannel(7),
       en.told.frontchannel(7),
@@ -393,7 +393,7 @@ describe('the timeline', () => {
     ]);
   });
 
-  test("speaks its reader's language, and tells nothing of anybody else's login", async () => {
+  test("has the reader's language, and shows nothing about other logins", async () => {
     await user.signIn();
     const other = await signedIn();
     const { seen, close } = await watch(user.cookie, 'vi');
@@ -408,7 +408,7 @@ describe('the timeline', () => {
     close();
   });
 
-  test('believes no logout token that the library has not', async () => {
+  test('shows no logout token that the library has refused', async () => {
     await user.signIn();
     const { sid, issuer } = await user.me();
     const { seen, close } = await watch(user.cookie);
@@ -426,7 +426,7 @@ describe('the timeline', () => {
 });
 
 describe('the second app', () => {
-  test('has cookies of other names, as a browser keeps one set for both', async () => {
+  test('has cookies with other names, because both apps have the same host', async () => {
     await user.signIn();
     const second = new ReferenceUser(world.secondUrl);
     const page = await second.signIn();
@@ -435,7 +435,7 @@ describe('the second app', () => {
     expect(user.cookie).toMatch(/^app_session=[\da-f]{64}$/);
   });
 
-  test('learns of a logout from OneID alone: its database is its own', async () => {
+  test('learns of a logout only from OneID, because it has its own database', async () => {
     const second = new ReferenceUser(world.secondUrl);
     await second.signIn();
     const { cookie } = second;
@@ -455,7 +455,7 @@ function eventOf(block: string): SeenEvent[] {
   return type === undefined || data === undefined ? [] : [{ type, data: JSON.parse(data) as SeenEvent['data'] }];
 }
 
-/** The names of all texts, however deep. */
+/** The names of all texts, at every depth. */
 function shapeOf(texts: object): unknown {
   return Object.fromEntries(
     Object.entries(texts).map(([key, value]: [string, unknown]) => [

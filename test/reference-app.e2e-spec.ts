@@ -31,7 +31,7 @@ import { until } from './support/until.js';
 const SECRET = 'a secret of thirty-two characters';
 const folder = mkdtempSync(join(tmpdir(), 'reference-app-'));
 
-/** The app as `npm start` runs it, but for the port; `local` is where it really listens. */
+/** The app as `npm start` runs it, except for the port; `local` is the address that it listens on. */
 interface Running {
   app: INestApplication;
   local: string;
@@ -99,7 +99,7 @@ const setCookies = (page: { headers: Headers }) => page.headers.getSetCookie();
 const stateOf = (url: string | undefined) => new URL(url ?? '').searchParams.get('state') ?? '';
 
 describe('settings', () => {
-  test('all have a default, and OneID is embedded', () => {
+  test('all have defaults, with an embedded OneID', () => {
     const settings = readSettings({ ONEID_ISSUER: '', NODE_ENV: 'test' });
     expect(settings).toMatchObject({
       port: 3000,
@@ -111,7 +111,7 @@ describe('settings', () => {
     expect(readSettings({}).secrets).not.toEqual(settings.secrets);
   });
 
-  test('name a real OneID', () => {
+  test('accept a real OneID', () => {
     const settings = readSettings({
       NODE_ENV: 'production',
       BASE_URL: 'https://app.example/',
@@ -140,7 +140,7 @@ describe('settings', () => {
     });
   });
 
-  test('tell all their faults at once, and none of their values', () => {
+  test('report all faults at once, without the values', () => {
     const env = {
       PORT: '70000',
       BASE_URL: 'http://app.example',
@@ -151,18 +151,18 @@ describe('settings', () => {
     };
     const read = () => readSettings(env);
     expect(read).toThrow(SettingsError);
-    expect(read).toThrow(`The settings can't be used:
+    expect(read).toThrow(`The app can't use these settings:
   - PORT must be a port, 1 to 65535
   - BASE_URL must be an https URL without query, fragment or userinfo (http only on loopback)
   - DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)
   - ONEID_ISSUER must be an https URL without query, fragment or userinfo (http only on loopback)
-  - ONEID_CLIENT_ID must be set when ONEID_ISSUER is
+  - ONEID_CLIENT_ID must be set when ONEID_ISSUER is set
   - APP_SECRETS must be secrets of 32 characters or more, separated by commas`);
   });
 
   test.each<[Record<string, string>, string]>([
     [{ NODE_ENV: 'production' }, 'ONEID_ISSUER must be set in production'],
-    [{ ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app' }, 'APP_SECRETS must be set when ONEID_ISSUER is'],
+    [{ ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app' }, 'APP_SECRETS must be set when ONEID_ISSUER is set'],
     [{ ONEID_CLIENT_ID: 'app' }, 'ONEID_CLIENT_ID is set, but ONEID_ISSUER is not'],
     [
       { ONEID_ISSUER: 'https://a.example', ONEID_CLIENT_ID: 'app', API_AUDIENCE: 'app', APP_SECRETS: SECRET },
@@ -177,18 +177,18 @@ describe('settings', () => {
       { LIVENESS_MAX_STALENESS_MS: '500', REDIS_URL: 'http://redis.example' },
       'REDIS_URL must be redis://… or rediss://…',
     ],
-    [{ REDIS_URL: 'redis://redis.example' }, 'LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is'],
+    [{ REDIS_URL: 'redis://redis.example' }, 'LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is set'],
     [{ LIVENESS_MAX_STALENESS_MS: 'soon' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
   ])('refuse %j', (env, fault) => {
     expect(() => readSettings(env)).toThrow(fault);
   });
 
-  test.each(['postgres', 'mysql', 'mariadb'] as const)('take a %s database', (type) => {
+  test.each(['postgres', 'mysql', 'mariadb'] as const)('accept a %s database', (type) => {
     const url = `${type}://app@db.example/app`;
     expect(databaseOf(url)).toEqual({ type, url });
   });
 
-  test('are told to whoever starts the app, without secrets', () => {
+  test('are printed at the start, without secrets', () => {
     const settings = readSettings({});
     const text = welcome(settings, running.app.get(OneId));
     expect(text).toContain(settings.baseUrl);
@@ -198,7 +198,7 @@ describe('settings', () => {
 });
 
 describe('the pages', () => {
-  test('GET / with nobody signed in', async () => {
+  test('GET / without a session', async () => {
     const page = await newUser().browser.get(`${running.local}/`);
     expect(page.status).toBe(200);
     expect(page.body).toContain('You are signed out');
@@ -211,7 +211,7 @@ describe('the pages', () => {
     expect(page.body).toContain('<strong>demo</strong>');
   });
 
-  test('GET / with the cookie of an ended session is a page for somebody signed out', async () => {
+  test('GET / with the cookie of an ended session shows the page for signed-out users', async () => {
     await newUser().signIn();
     const { cookie } = user;
     await user.pressLogout();
@@ -220,7 +220,7 @@ describe('the pages', () => {
     expect(await user.meInShortWith(cookie)).toBe('401 logged_out');
   });
 
-  test('GET /me tells whose login it is, and not the session id', async () => {
+  test("GET /me returns the login's facts, and not the session id", async () => {
     await newUser().signIn();
     const me = await user.me();
     expect(Object.keys(me)).toEqual(['sub', 'sid', 'issuer', 'registeredAt', 'expiresAt']);
@@ -241,7 +241,7 @@ describe('the pages', () => {
     expect([page.status, page.body]).toEqual([200, '{"status":"ok"}']);
   });
 
-  test("carry helmet's headers, and no line that leads http to https", async () => {
+  test("have helmet's headers, without upgrade-insecure-requests", async () => {
     const { headers } = await newUser().browser.get(`${running.local}/`);
     expect(headers.get('content-security-policy')).toContain("form-action 'self'");
     expect(headers.get('content-security-policy')).not.toContain('upgrade-insecure-requests');
@@ -253,7 +253,7 @@ describe('the pages', () => {
 describe('signing in', () => {
   const arrive = async () => (await newUser().signInUntilCallback()).next ?? '';
 
-  test('sets a session cookie that only this app sees, and clears the transaction', async () => {
+  test('sets a session cookie for this app only, and clears the transaction', async () => {
     const callback = await arrive();
     const page = await user.browser.get(callback);
     expect([page.status, page.headers.get('location')]).toEqual([303, '/']);
@@ -265,7 +265,7 @@ describe('signing in', () => {
     ]);
   });
 
-  test('asks for a code, with PKCE, state and nonce, in an encrypted cookie', async () => {
+  test('asks OneID for a code with PKCE, state and nonce, and keeps them in an encrypted cookie', async () => {
     const page = await newUser().browser.get(`${running.local}/login`);
     expect(page.status).toBe(303);
     expect(Object.fromEntries(new URL(page.next ?? '').searchParams)).toEqual({
@@ -284,7 +284,7 @@ describe('signing in', () => {
     expect(cookie).not.toContain(stateOf(page.next));
   });
 
-  test('works in two tabs at once', async () => {
+  test('works in two tabs at the same time', async () => {
     await newUser().signIn();
     const until = `${running.local}/login/callback`;
     const one = await user.browser.visit(`${running.local}/login`, { until });
@@ -294,7 +294,7 @@ describe('signing in', () => {
     expect(await user.meInShort()).toBe('200');
   });
 
-  test('again ends the session that the browser had', async () => {
+  test("a second time ends the browser's first session", async () => {
     await newUser().signIn();
     const { cookie } = user;
     await user.signIn();
@@ -304,9 +304,9 @@ describe('signing in', () => {
   });
 
   test.each([
-    ['a state nobody has given out', (url: string) => url.replace(/state=[^&]+/, 'state=unknown')],
+    ['an unknown state', (url: string) => url.replace(/state=[^&]+/, 'state=unknown')],
     ['no state', (url: string) => url.replace(/state=[^&]+/, '')],
-    ['nothing at all', (url: string) => url.replace(/\?.*/, '')],
+    ['no query', (url: string) => url.replace(/\?.*/, '')],
   ])('refuses a callback with %s', async (_name, change) => {
     const page = await user.browser.get(change(await arrive()));
     expect(page.status).toBe(400);
@@ -314,19 +314,19 @@ describe('signing in', () => {
     expect(await user.meInShort()).toBe('401 missing');
   });
 
-  test("refuses another browser's callback", async () => {
+  test('refuses the callback of another browser', async () => {
     const page = await new Browser().get(await arrive());
     expect([page.status, setCookies(page)]).toEqual([400, []]);
   });
 
-  test('refuses a callback that was used before', async () => {
+  test('refuses a callback that has been used', async () => {
     const callback = await arrive();
     await user.browser.get(callback);
     expect((await user.browser.get(callback)).status).toBe(400);
     expect(await user.meInShort()).toBe('200');
   });
 
-  test('refuses a used code even with the cookies of before', async () => {
+  test('refuses a used code, also with the old cookies', async () => {
     const callback = await arrive();
     const { cookie } = user;
     await user.browser.get(callback);
@@ -361,17 +361,17 @@ describe('signing in', () => {
     expect(setCookies(page)).toHaveLength(1);
   });
 
-  test('says when OneID refuses the code', async () => {
+  test('shows an error page when OneID refuses the code', async () => {
     const page = await user.browser.get((await arrive()).replace(/code=[^&]+/, 'code=other'));
     expect(page.status).toBe(400);
     expect(page.body).not.toMatch(/\bat .*:\d+:\d+/);
   });
 
   test.each([
-    [new StoreUnavailableError(new Error('no store')), 503, 'not possible just now'],
-    [new InvalidIdTokenError('The ID token has expired'), 401, 'OneID’s ID token failed verification.'],
-    [new RangeError('a fault of ours'), 500, 'Something went wrong here.'],
-  ])('fails with a page: %s', async (error, status, text) => {
+    [new StoreUnavailableError(new Error('no store')), 503, 'not possible now'],
+    [new InvalidIdTokenError('The ID token has expired'), 401, 'This app could not verify the ID token from OneID.'],
+    [new RangeError('a fault of ours'), 500, 'An error happened in this app.'],
+  ])('shows an error page: %s', async (error, status, text) => {
     const callback = await arrive();
     jest.spyOn(running.app.get(SessionRegistry), 'register').mockRejectedValueOnce(error);
     const page = await user.browser.get(callback);
@@ -381,7 +381,7 @@ describe('signing in', () => {
     expect(user.cookie).toBe('');
   });
 
-  test('is sent to OneID once more, and only once, when a logout has overtaken it', async () => {
+  test('sends the browser to OneID again, once, when a logout has ended the new session', async () => {
     const callback = await arrive();
     const register = jest.spyOn(running.app.get(SessionRegistry), 'register');
     register.mockRejectedValueOnce(new SessionEndedError()).mockRejectedValueOnce(new SessionEndedError());
@@ -422,13 +422,13 @@ describe('the API', () => {
     return (await OtherApp.at(running.oneId)).signIn(user.browser);
   }
 
-  test('takes an access token of the same login', async () => {
+  test('accepts an access token of the same login', async () => {
     const { accessToken } = await otherApp();
     const { status, body } = await api(`Bearer ${accessToken}`);
     expect([status, JSON.parse(body)]).toEqual([200, { sub: 'demo', sid: (await user.me()).sid }]);
   });
 
-  test('refuses it when that login is over', async () => {
+  test('refuses it when this login has ended', async () => {
     const { accessToken } = await otherApp();
     await user.logOut();
     expect(await api(`bearer ${accessToken}`)).toMatchObject({
@@ -438,14 +438,14 @@ describe('the API', () => {
     });
   });
 
-  test('wants a token, and takes no cookie for one', async () => {
+  test('requires a token, and does not accept the cookie', async () => {
     await newUser().signIn();
     const page = await user.browser.get(`${running.local}/api/me`);
     expect([page.status, page.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
     expect((await api('Basic YTpi')).challenge).toBe('Bearer');
   });
 
-  test('refuses garbage, unsigned tokens, a stranger and ID tokens', async () => {
+  test('refuses invalid texts, unsigned tokens, tokens of another key and ID tokens', async () => {
     const { accessToken, idToken } = await otherApp();
     const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as object;
     const { privateKey } = await generateKeyPair('RS256');
@@ -458,7 +458,7 @@ describe('the API', () => {
 });
 
 describe('logging out', () => {
-  test('clears the cookie with the attributes it was set with, and ends at /goodbye', async () => {
+  test('clears the cookie with its own attributes, and leads to /goodbye', async () => {
     await newUser().signIn();
     const page = await user.pressLogout();
     expect(page.status).toBe(200);
@@ -469,7 +469,7 @@ describe('logging out', () => {
     expect([last.status, last.url]).toEqual([200, `${running.local}/goodbye`]);
   });
 
-  test('redeems a state once, even with the cookies of before', async () => {
+  test('redeems a state once, also with the old cookies', async () => {
     await newUser().signIn();
     const page = await user.logOut({ until: `${running.local}/logout/callback` });
     const callback = page.next ?? '';
@@ -478,12 +478,12 @@ describe('logging out', () => {
     expect([await location(new Browser()), await location(new Browser())]).toEqual(['/goodbye', '/']);
   });
 
-  test('asks OneID even when this app has no session', async () => {
+  test('sends the browser to OneID also without a session', async () => {
     const page = await newUser().browser.post(`${running.local}/logout`, {});
     expect([page.status, page.next?.startsWith(`${running.oneId.issuer}oauth2/sessions/logout?`)]).toEqual([200, true]);
   });
 
-  test('at OneID revokes the refresh token, which no logout there does', async () => {
+  test('revokes the refresh token, which OneID itself does not do', async () => {
     const register = jest.spyOn(running.app.get(SessionRegistry), 'register');
     await newUser().signIn();
     const refreshToken = register.mock.calls[0]?.[0].refreshToken ?? '';
@@ -491,7 +491,7 @@ describe('logging out', () => {
     const otherApp = await OtherApp.at(running.oneId);
     const revocation = nextRequestTo('/oauth2/revoke');
     await otherApp.logOut(user.browser, await otherApp.signIn(user.browser));
-    // beside the 200 to OneID, so it may come after it
+    // runs beside the 200 to OneID, so it may end later
     await revocation;
     await expect(refreshTokenGrant(configuration, refreshToken)).rejects.toMatchObject({ error: 'invalid_grant' });
   });
@@ -504,7 +504,7 @@ describe('logging out', () => {
   });
 });
 
-describe('on https', () => {
+describe('with an https base URL', () => {
   test('cookies are secure and bound to the host', async () => {
     const baseUrl = 'https://app.example';
     const { local } = await startWithEmbedded({ BASE_URL: baseUrl });
@@ -530,14 +530,14 @@ describe('the embedded OneID', () => {
   test.each([
     ['127.0.0.1', 'localhost'],
     ['localhost', '127.0.0.1'],
-  ])('is another site than an app at %s', async (host, expected) => {
+  ])('is a different site than an app at %s', async (host, expected) => {
     const { oneId } = await startWithEmbedded({ BASE_URL: `http://${host}:3000` });
     expect(new URL(oneId.issuer).hostname).toBe(expected);
   });
 });
 
 describe('an app that stops', () => {
-  test("answers what OneID has asked, though every replica's word is waited for", async () => {
+  test("still answers OneID's running request, also with the replica barrier", async () => {
     const { app, local, oneId } = await startWithEmbedded({ LIVENESS_MAX_STALENESS_MS: '1000' });
     await newUser({ ...running, local }).signIn();
     const { cookie } = user;
@@ -550,7 +550,7 @@ describe('an app that stops', () => {
 });
 
 describe('without OneID', () => {
-  test('the app boots, says that it has to wait, and signs in once OneID is there', async () => {
+  test('the app boots, answers 503 to a sign-in, and signs users in when OneID is back', async () => {
     const oneIdPort = await freePort();
     const { local } = await start({
       ONEID_ISSUER: `http://127.0.0.1:${oneIdPort}`,
@@ -579,7 +579,7 @@ describe('without OneID', () => {
     const { next = '' } = await user.browser.visit(`${local}/login`, { until });
     await oneId.close();
     const failed = await user.browser.get(next);
-    expect([failed.status, failed.body.includes('OneID could not be reached')]).toEqual([503, true]);
+    expect([failed.status, failed.body.includes('could not reach OneID')]).toEqual([503, true]);
   });
 });
 
@@ -602,7 +602,7 @@ describe('ormconfig', () => {
   test.each([
     ['SQLite', () => Promise.resolve(`sqlite:${join(folder, 'ormconfig.sqlite')}`)],
     ['PostgreSQL', newPostgresDatabase],
-  ])('has all migrations, on %s', async (_name, url) => {
+  ])('runs all migrations, on %s', async (_name, url) => {
     const dataSource = new DataSource(sessionDataSourceOptions(databaseOf(await url())));
     await dataSource.initialize();
     expect(await dataSource.runMigrations()).not.toEqual([]);
@@ -610,13 +610,13 @@ describe('ormconfig', () => {
     await dataSource.destroy();
   });
 
-  test('is what the command line is given', async () => {
+  test("is the data source for TypeORM's command line", async () => {
     const { default: dataSource } = await import('../ormconfig.js');
     expect(dataSource.options).toMatchObject({ type: 'better-sqlite3', database: 'oneid-logout.sqlite' });
   });
 });
 
-/** Resolves when this process has had an answer from a URL that ends so. */
+/** Resolves when this process has got an answer from a URL with this end. */
 function nextRequestTo(path: string): Promise<void> {
   const real = globalThis.fetch;
   return new Promise((resolve) => {

@@ -3,7 +3,7 @@ import { postgres, type TestDatabase } from './support/databases.js';
 import { type Liveness, ReplicaFleet } from './support/replica-fleet.js';
 import { Traffic } from './support/traffic.js';
 
-describe('the history of replicas tells when a rule is switched off:', () => {
+describe('control: the history finds a violation when the test switches a rule off:', () => {
   let database: TestDatabase;
   let fleet: ReplicaFleet;
   let traffic: Traffic;
@@ -21,7 +21,7 @@ describe('the history of replicas tells when a rule is switched off:', () => {
     traffic = await Traffic.start(fleet);
   }
 
-  it('OneID has its 200 at once', async () => {
+  it('OneID gets its 200 without the replica barrier', async () => {
     // neither looks at what the other has recorded before the test is over
     await start({ maxStaleness: 60_000, answerAtOnce: true }, false);
     await traffic.logouts(3);
@@ -30,7 +30,7 @@ describe('the history of replicas tells when a rule is switched off:', () => {
     expect({ refused, late }).toMatchObject({ refused: [], late: [] });
   });
 
-  it('a replica believes for ever what it knows', async () => {
+  it('a replica answers from memory without a time limit', async () => {
     await start({ maxStaleness: 400 }, true);
     const { line } = fleet.replica(1);
     const silence = { what: 'silence', replicas: [1], permits: 503, within: 10_000, undeliverable: true };

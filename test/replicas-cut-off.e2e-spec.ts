@@ -43,7 +43,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
     nudges.mend();
   });
 
-  it('one whose connections to the database break, time and again, lets no ended session in', async () => {
+  it('a replica whose database connections break again and again lets no ended session in', async () => {
     await traffic.trouble({ what: 'cut', replicas: [1], permits: 503, within: 5_000 }, async (guests) => {
       for (const guest of guests) {
         fleet.replica(1).line.cut();
@@ -53,7 +53,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('one that gets no connection any more says so, until it does', async () => {
+  it('a replica without a database connection answers 503 until it has one', async () => {
     const { line } = fleet.replica(1);
     await traffic.trouble({ what: 'no connection', replicas: [1], permits: 503, within: 5_000 }, async (guests) => {
       line.refuse();
@@ -66,7 +66,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('one whose database has fallen silent says so, and what it was told to record comes late', async () => {
+  it('a replica whose database does not answer returns 503, and its logout is recorded late', async () => {
     const { line } = fleet.replica(1);
     const silence = { what: 'silence', replicas: [1], permits: 503, within: 10_000, undeliverable: true };
     await traffic.trouble(silence, async (guests) => {
@@ -82,7 +82,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('none of them has a connection for a while: OneID comes again', async () => {
+  it('no replica has a database connection for a second: OneID sends the logouts again', async () => {
     const lines = fleet.numbers.map((replica) => fleet.replica(replica).line);
     const all = { what: 'none connected', replicas: fleet.numbers, permits: 503, within: 5_000 };
     await traffic.trouble(all, async (guests) => {
@@ -95,7 +95,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('no nudge arrives any more: they find out all the same', async () => {
+  it('every nudge is lost: the replicas still find the logouts', async () => {
     for (const [what, fail] of Object.entries(nudges.failures)) {
       await traffic.trouble({ what, replicas: [], within: 0 }, async (guests) => {
         fail();
@@ -106,7 +106,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('logouts that are stuck on their way into the database count when they come through, and bear their old time', async () => {
+  it('a logout whose insert hangs and is committed late, with its old time, ends its session', async () => {
     const stick = ({ logoutToken }: Login) => StuckInsert.of(logoutToken, database.options);
 
     /** OneID waits for as long as it takes. */

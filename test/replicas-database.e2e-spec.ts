@@ -12,7 +12,7 @@ const bounded = { maxStaleness: 400 };
 /** A statement that takes five seconds is given up, milliseconds. */
 const ALMOST_TOO_LONG = 4_500;
 
-describe('replicas and the PostgreSQL they share', () => {
+describe('trouble with the PostgreSQL that the replicas share', () => {
   let postgres: TestPostgres;
   let fleet: ReplicaFleet;
   beforeAll(async () => {
@@ -33,19 +33,22 @@ describe('replicas and the PostgreSQL they share', () => {
   });
   afterEach(() => traffic.stop());
 
-  it.each(['SIGINT', 'SIGKILL'] as const)('it restarts amid logouts, ended by %s', async (signal) => {
-    const restart = { what: 'a restart', replicas: fleet.numbers, permits: 503, within: 10_000 };
-    await traffic.trouble(restart, async (guests) => {
-      const leaving = traffic.logOut(...guests);
-      await postgres.kill(signal);
-      await delay(500);
-      await postgres.restart();
-      await leaving;
-    });
-    expect(await traffic.violations()).toEqual(noViolations);
-  });
+  it.each(['SIGINT', 'SIGKILL'] as const)(
+    'PostgreSQL restarts during logouts, ended by %s: no acknowledged logout is lost',
+    async (signal) => {
+      const restart = { what: 'a restart', replicas: fleet.numbers, permits: 503, within: 10_000 };
+      await traffic.trouble(restart, async (guests) => {
+        const leaving = traffic.logOut(...guests);
+        await postgres.kill(signal);
+        await delay(500);
+        await postgres.restart();
+        await leaving;
+      });
+      expect(await traffic.violations()).toEqual(noViolations);
+    },
+  );
 
-  describe('its standby hangs, and no commit comes back', () => {
+  describe('the standby hangs, and no commit returns', () => {
     let administration: DataSource;
     beforeEach(async () => {
       administration = await new DataSource({ type: 'postgres', url: postgres.url }).initialize();
@@ -77,7 +80,7 @@ describe('replicas and the PostgreSQL they share', () => {
       });
     }
 
-    it('for a while: OneID waits for its 200', async () => {
+    it('for a short time: OneID waits for its 200', async () => {
       await traffic.trouble(hangs, async (guests) => {
         await hold();
         const told = Promise.all(guests.map((guest, replica) => traffic.deliver(replica, guest)));
@@ -88,7 +91,7 @@ describe('replicas and the PostgreSQL they share', () => {
       expect(await traffic.violations()).toEqual(noViolations);
     });
 
-    it('for longer than anybody waits: OneID is told to come again, and waits behind its first try', async () => {
+    it('for longer than OneID waits: OneID gets 503, sends the logout again, and waits for the first insert', async () => {
       await traffic.trouble(hangs, async (guests) => {
         await hold();
         const tell = () => Promise.all(guests.map((guest, replica) => traffic.deliver(3 - replica, guest)));

@@ -31,12 +31,12 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
     fleet.heal();
   });
 
-  it('four of them: whoever is told, none lets a request in that arrives after the 200', async () => {
+  it('no replica of four lets in a request that arrives after OneID has its 200', async () => {
     await traffic.logouts(12);
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('one that is stopped while users leave knows that it does not know', async () => {
+  it('a replica that was stopped during logouts refuses the ended sessions when it runs again', async () => {
     await traffic.trouble({ what: 'stopped', replicas: [1], undeliverable: true, within: 5_000 }, async (guests) => {
       fleet.replica(1).process.signal('SIGSTOP');
       await traffic.logOut(...guests);
@@ -47,7 +47,7 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('one that is stopped again and again, wherever it is', async () => {
+  it('a replica that is stopped again and again lets no ended session in', async () => {
     await traffic.trouble(
       { what: 'stopped and stopped', replicas: [1], undeliverable: true, within: 5_000 },
       async (guests) => {
@@ -64,7 +64,7 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  it('one is killed: the others go on, and another takes its place amid it all', async () => {
+  it('a replica is killed and replaced under load, and no replica lets an ended session in', async () => {
     await traffic.trouble({ what: 'killed', replicas: [2], permits: 'no answer', within: 5_000 }, async (guests) => {
       await fleet.replica(2).process.kill();
       await traffic.logOut(...guests);
@@ -74,16 +74,19 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
   });
 
   // it takes OneID's tokens for too old, or too new, so they go to the others
-  it.each([HOUR, -HOUR])("one's clock jumps by %d ms, and back", async (milliseconds) => {
-    await traffic.trouble({ what: 'a clock', replicas: [3], undeliverable: true, within: 1_000 }, async (guests) => {
-      await fleet.replica(3).process.setClock(milliseconds);
-      await traffic.logOut(...guests);
-      await fleet.replica(3).process.setClock(0);
-    });
-    expect(await traffic.violations()).toEqual(noViolations);
-  });
+  it.each([HOUR, -HOUR])(
+    'the clock of one replica jumps by %d ms and back, and no replica lets an ended session in',
+    async (milliseconds) => {
+      await traffic.trouble({ what: 'a clock', replicas: [3], undeliverable: true, within: 1_000 }, async (guests) => {
+        await fleet.replica(3).process.setClock(milliseconds);
+        await traffic.logOut(...guests);
+        await fleet.replica(3).process.setClock(0);
+      });
+      expect(await traffic.violations()).toEqual(noViolations);
+    },
+  );
 
-  it('a laxer one starts beside them, and one that asks the database: all wait for the laxest', async () => {
+  it("a replica with a larger staleness starts, and one in strict mode: OneID's 200 waits for the largest staleness", async () => {
     await traffic.trouble({ what: 'two more', replicas: [4, 5], within: 5_000 }, async (guests) => {
       const starting = Promise.all([fleet.add({ maxStaleness: 1_500 }), fleet.add('strict')]);
       await traffic.logOut(...guests.slice(2));

@@ -51,7 +51,7 @@ function upwardIn(imports: readonly Import[], { rooms, ground }: (typeof houses)
     .map(({ from, to }) => `${from} -> ${to}`);
 }
 
-/** Names that lead back to themselves. */
+/** Names in a circle of imports. */
 function circlesIn(imports: readonly Import[]): string[] {
   const known = new Map<string, string[]>();
   for (const { from, to } of imports) known.set(from, [...(known.get(from) ?? []), to]);
@@ -73,14 +73,14 @@ const TIME_AND_CHANCE =
   /\bset(Timeout|Interval|Immediate)\(|timers\/promises|\bDate\.now|\bnew Date\(\)|performance\.now|Math\.random|random(Bytes|UUID|Int|FillSync)|getRandomValues|AbortSignal\.timeout/;
 
 describe('the rooms of CONTRIBUTING.md', () => {
-  it.each(Object.entries(houses))('know only the rooms below them: %s', (house, rooms) => {
-    // testing is a house of its own, which the library does not know
+  it.each(Object.entries(houses))('import only the rooms below them: %s', (house, rooms) => {
+    // testing is a separate house, which the library does not import
     const imports = importsIn(house).filter(({ from }) => !from.startsWith('testing/'));
     expect(imports.length).toBeGreaterThan(100);
     expect(upwardIn(imports, rooms)).toEqual([]);
   });
 
-  it('the testing room knows no other room of the library', () => {
+  it('the testing room imports no other room of the library', () => {
     const imports = importsIn('libs/oneid-logout/src').filter(({ from }) => from.startsWith('testing/'));
     expect(imports.filter(({ to }) => !to.startsWith('testing/'))).toEqual([]);
   });
@@ -98,7 +98,7 @@ describe('the rooms of CONTRIBUTING.md', () => {
     expect(circlesIn(importsIn(house))).toEqual([]);
   });
 
-  it('the rooms of src know each other one way', () => {
+  it('the rooms of src import each other in one direction only', () => {
     const rooms = importsIn('src').map(({ from, to }) => ({
       from: from.split('/')[0] ?? '',
       to: to.split('/')[0] ?? '',
@@ -107,7 +107,7 @@ describe('the rooms of CONTRIBUTING.md', () => {
     expect(circlesIn(rooms.filter(({ from, to }) => from !== to && isRoom(from) && isRoom(to)))).toEqual([]);
   });
 
-  it('an upward import would be found, from the ground and to the door and from a new room, too', () => {
+  it('control: an upward import is found, also from the ground, to the door and from a new room', () => {
     const house = { rooms: ['door', 'above', 'below', 'ground'], ground: ['clock.ts'] };
     const upward = [
       'below/a.ts -> above/a.ts',
@@ -119,7 +119,7 @@ describe('the rooms of CONTRIBUTING.md', () => {
     expect(upwardIn([...upward, ...downward].map(between), house)).toEqual(upward);
   });
 
-  it('a circle would be found, however wide', () => {
+  it('control: a circle of any size is found', () => {
     expect(circlesIn(['a -> b', 'b -> c', 'c -> a', 'd -> a'].map(between))).toEqual(['a', 'b', 'c']);
   });
 });

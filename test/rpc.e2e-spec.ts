@@ -13,7 +13,7 @@ import { firstValueFrom } from 'rxjs';
 import { Host } from './support/host.js';
 import { freePort } from './support/postgres.mjs';
 
-/** The session's id comes in the message. */
+/** The message contains the session's id. */
 @Injectable()
 class MessageGuard extends SessionAliveGuard {
   protected override getRequest(context: ExecutionContext): SessionRequest {
@@ -63,7 +63,7 @@ describe('messages of microservices', () => {
 
   const send = (pattern: string, data: object) => firstValueFrom(client.send<string>(pattern, data));
 
-  it('a guard that knows where the session is turns away what is ended, with a code and a reason', async () => {
+  it('a guard with getRequest() refuses an ended session, with a code and a reason', async () => {
     await start();
     const { session, sid } = await host.signIn();
     expect(await send('guarded', { session, text: 'hello' })).toBe('guarded: hello');
@@ -72,12 +72,12 @@ describe('messages of microservices', () => {
       status: 'error',
       statusCode: 401,
       error: 'session_logged_out',
-      message: 'The session has been ended by a logout',
+      message: 'A logout has ended the session',
       reason: 'logged_out',
     });
   });
 
-  it('the guard as it is says that it finds no request, and lets nothing through', async () => {
+  it('the guard without getRequest() finds no request, and lets no message through', async () => {
     await start();
     const { session } = await host.signIn();
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
@@ -86,8 +86,8 @@ describe('messages of microservices', () => {
       message: 'Internal server error',
     });
     expect(String(error.mock.calls[0]?.[0])).toBe(
-      'TypeError: No request is to be found in this context (rpc): extend SessionAliveGuard and override getRequest() ' +
-        'to say what carries the session',
+      'TypeError: The library found no request in this context (rpc). Extend SessionAliveGuard and override getRequest() ' +
+        'to return the request that carries the session',
     );
     error.mockRestore();
   });

@@ -29,9 +29,9 @@ const { default: expressSession } = (await import(untyped)) as {
 };
 
 const rejections = {
-  logged_out: 'The session has been ended by a logout',
+  logged_out: 'A logout has ended the session',
   expired: 'The session has expired',
-  unknown: 'The session is not known',
+  unknown: 'The session is unknown',
   missing: 'The request carries no session',
 };
 
@@ -74,7 +74,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     const database = host.app.get(SessionDatabase, { strict: false });
     let count = 0;
     const restore = intercept(database, (run, sql, parameters) => {
-      // the background jobs have their own
+      // the background jobs use other statements
       if (/FROM \Soneid_session\S s WHERE/.test(sql)) count++;
       return run(sql, parameters);
     });
@@ -82,7 +82,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     return count;
   };
 
-  it('lets a live session pass, with one query', async () => {
+  it('lets an alive session pass, with one query', async () => {
     const session = await signIn();
     let response = new Response();
     const count = await queries(async () => (response = await host.fetch('/me', { session: session.id })));
@@ -101,14 +101,14 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     await expectRejection(await host.fetch('/me', { session: 'a'.repeat(64) }), 'unknown');
   });
 
-  it('rejects: unknown, where the client of the session is none of today', async () => {
+  it('rejects: unknown, when the client of the session is not configured any more', async () => {
     const session = await signIn();
     const database = host.app.get(SessionDatabase, { strict: false });
     await database.run('UPDATE oneid_session SET client_id = ? WHERE id = ?', ['retired', session.id]);
     await expectRejection(await host.fetch('/me', { session: session.id }), 'unknown');
   });
 
-  it('rejects: expired, by the database clock', async () => {
+  it("rejects: expired, by the database's clock", async () => {
     const session = await signIn();
     host.clock.databaseAhead = maxSessionLifetime - 60_000;
     expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
@@ -116,7 +116,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     await expectRejection(await host.fetch('/me', { session: session.id }), 'expired');
   });
 
-  it('rejects: logged_out, whoever said it, and before expired', async () => {
+  it('rejects: logged_out, for every channel, and also after the session has expired', async () => {
     const ways: ((session: Awaited<ReturnType<typeof signIn>>) => Promise<unknown>)[] = [
       (session) => recorder().frontchannel(session.issuer, session.sid ?? ''),
       (session) => recorder().endLogin(session),
@@ -133,7 +133,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     }
   });
 
-  it('answers 503 when the store fails, on every route that it guards, and says no more', async () => {
+  it('answers 503 when the store fails, on every guarded route, and gives no details', async () => {
     const session = await signIn();
     const database = host.app.get(SessionDatabase, { strict: false });
     await database.run('ALTER TABLE oneid_session RENAME TO oneid_gone');
@@ -156,7 +156,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     ['bearer x', true],
     ['Basic x', false],
     ['', false],
-  ])('tells a bearer client by header: %j', async (authorization, told) => {
+  ])('sends WWW-Authenticate to a bearer client: %j', async (authorization, told) => {
     const response = await host.fetch('/me', { headers: { authorization } });
     expect(response.headers.get('www-authenticate')).toBe(
       told ? 'Bearer error="invalid_token", error_description="The session of this token has ended"' : null,
@@ -164,7 +164,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     await expectRejection(response, 'missing');
   });
 
-  it('anonymous routes: no session passes; a dead one is rejected, or passes as nobody', async () => {
+  it('anonymous routes: a request without session passes; an ended session is rejected, or passes as anonymous', async () => {
     const [live, dead] = [await signIn(), await signIn()];
     await host.app.get(LogoutService).end(dead.id);
     const body = async (path: string, session?: string) =>
@@ -180,21 +180,21 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
   });
 
   it.each([
-    ['another form', 'x', 'unknown'],
+    ['of another form', 'x', 'unknown'],
     ['too long', 'a'.repeat(5_000), 'unknown'],
-    ['upper case', 'A'.repeat(64), 'unknown'],
-    ['a NUL, encoded', `${'a'.repeat(63)}%00`, 'unknown'],
-    ['broken encoding', '%E0%A4%A', 'unknown'],
-    ['SQL', "'%20OR%201=1%20--", 'unknown'],
+    ['in upper case', 'A'.repeat(64), 'unknown'],
+    ['with an encoded NUL', `${'a'.repeat(63)}%00`, 'unknown'],
+    ['badly encoded', '%E0%A4%A', 'unknown'],
+    ['a piece of SQL', "'%20OR%201=1%20--", 'unknown'],
     ['empty', '', 'missing'],
-  ] as const)('asks no database for a cookie of %s', async (_what, value, reason) => {
+  ] as const)('asks no database for a cookie that is %s', async (_what, value, reason) => {
     let response = new Response();
     const count = await queries(async () => (response = await host.fetch('/me', { session: value })));
     await expectRejection(response, reason);
     expect(count).toBe(0);
   });
 
-  it('takes the first of two cookies of the name, as the browser put the closest first', async () => {
+  it('uses the first of two cookies with the same name', async () => {
     const [live, dead] = [await signIn(), await signIn()];
     await host.app.get(LogoutService).end(dead.id);
     const status = async (cookie: string) => (await host.fetch('/me', { headers: { cookie } })).status;
@@ -216,7 +216,7 @@ describe('session resolvers', () => {
       .register({ idToken: await host.oneId.idToken({ clientId, login: host.oneId.signIn() }) });
   const withClaims = (claims: object) => host.fetch('/me', { headers: { 'x-claims': JSON.stringify(claims) } });
 
-  it('sessionFromExpressSession: the id lies in the session', async () => {
+  it('sessionFromExpressSession: reads the id from the session', async () => {
     @Controller()
     class SignInController {
       static id = '';
@@ -247,7 +247,7 @@ describe('session resolvers', () => {
     await expectRejection(await host.fetch('/me', { headers: { cookie } }), 'logged_out');
   });
 
-  it('sessionFromUser: the id is a property of request.user', async () => {
+  it('sessionFromUser: reads the id from request.user', async () => {
     await start({ options: { sessionFrom: sessionFromUser() }, configure: useClaims });
     const session = await signIn();
     expect((await withClaims({ sessionId: session.id })).status).toBe(200);
@@ -258,7 +258,7 @@ describe('session resolvers', () => {
     await expectRejection(await withClaims({ sessionId: session.id }), 'logged_out');
   });
 
-  it('several are asked in turn, the first answer counts', async () => {
+  it('several resolvers run one after the other, and the first result counts', async () => {
     await start({ options: { sessionFrom: [sessionFromUser(), sessionFromCookie('session')] }, configure: useClaims });
     const session = await signIn();
     expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
@@ -281,7 +281,7 @@ describe('session resolvers', () => {
         ...{ issuer: host.oneId.issuer, clientId, jti: sid, iat: host.clock.seconds, sid, scope: 'session' },
       });
 
-    it('is alive unless a logout matches', async () => {
+    it('lets a token pass unless a logout matches', async () => {
       await start(settings);
       expect((await withClaims(claims())).status).toBe(200);
       await endBySid('sid-2');
@@ -294,43 +294,43 @@ describe('session resolvers', () => {
       await expectRejection(response, 'logged_out');
     });
 
-    it('the same logout, whether the issuer ends in a slash or not', async () => {
+    it("finds the logout with and without the issuer's trailing slash", async () => {
       await start(settings);
       await endBySid();
       await expectRejection(await withClaims(claims({ iss: host.oneId.issuer.replace(/\/$/, '') })), 'logged_out');
     });
 
     it.each([
-      ['an issuer that is not ours', { iss: 'https://other.example/' }],
+      ['an issuer that is not configured', { iss: 'https://other.example/' }],
       ['no issuer', { iss: null }],
-      ['no sid: it could never be rejected', { sid: undefined }],
-      ['a sid that is none', { sid: 5 }],
+      ['a token without sid, because no logout could end it', { sid: undefined }],
+      ['an invalid sid', { sid: 5 }],
       ['no sub', { sub: undefined }],
       ['no iat', { iat: undefined }],
-      ['an iat that is none', { iat: '1' }],
-      ['an iat that is no time', { iat: 1e300 }],
-    ])('refuses, and asks no database: %s', async (_what, changes) => {
+      ['an iat that is not a number', { iat: '1' }],
+      ['an iat that is not a time', { iat: 1e300 }],
+    ])('refuses %s, and asks no database', async (_what, changes) => {
       await start(settings);
       const database = host.app.get(SessionDatabase, { strict: false });
       database.run = () => Promise.reject(new Error('asked'));
       await expectRejection(await withClaims(claims(changes)), 'unknown');
     });
 
-    it('refuses a token older than any logout is remembered', async () => {
+    it('refuses a token that is older than all remembered logouts', async () => {
       await start(settings);
       const limit = maxSessionLifetime / 1000;
       expect((await withClaims(claims({ iat: host.clock.seconds - limit + 60 }))).status).toBe(200);
       await expectRejection(await withClaims(claims({ iat: host.clock.seconds - limit })), 'expired');
     });
 
-    it.each(databases)('takes an iat that is no whole number, on $name', async (database) => {
+    it.each(databases)('accepts an iat with a fraction, on $name', async (database) => {
       await start({ ...settings, database });
       expect((await withClaims(claims({ iat: host.clock.seconds + 0.25 }))).status).toBe(200);
       await recorder().endUser(host.oneId.issuer, 'alice');
       await expectRejection(await withClaims(claims({ iat: host.clock.seconds - 0.75 })), 'logged_out');
     });
 
-    it('scope "user": needs no sid, and every logout of the user counts', async () => {
+    it('scope "user": accepts a token without sid, and every logout of the user ends it', async () => {
       await start({ ...settings, client: { logoutScope: 'user' } });
       const token = claims({ sid: undefined });
       const login = host.oneId.signIn({ sub: 'alice' });
@@ -344,7 +344,7 @@ describe('session resolvers', () => {
       expect((await withClaims({ ...token, iat: host.clock.seconds + 2 })).status).toBe(200);
     });
 
-    it("a user's own logout ends the token it came with, also when OneID's clock is ahead of ours", async () => {
+    it("a logout at the app ends the token of its request, also when OneID's clock is ahead", async () => {
       await start(settings);
       const token = claims({ iat: host.clock.seconds + 25 });
       const session = await host.app.get(SessionLiveness).findAlive({ claims: token });
@@ -353,7 +353,7 @@ describe('session resolvers', () => {
       await expectRejection(await withClaims(token), 'logged_out');
     });
 
-    it('stays refused for as long as the token could live', async () => {
+    it('stays refused for the whole life of the token', async () => {
       await start(settings);
       const token = claims();
       await endBySid();
@@ -386,7 +386,7 @@ describe('SessionAliveGuard as a global guard', () => {
 });
 
 describe('ReplicaStatus', () => {
-  it('tells how far behind a replica is that answers from memory', async () => {
+  it('gives the staleness of a replica that answers from memory', async () => {
     const host = await Host.start({ options: { liveness: { maxStaleness: 60_000 } } });
     const status = host.app.get(ReplicaStatus, { strict: false });
     const { stalenessMs = NaN, ...state } = status.read();
@@ -398,7 +398,7 @@ describe('ReplicaStatus', () => {
     await host.stop();
   });
 
-  it('tells what is open, and in strict mode how far behind a replica is as soon as anything is', async () => {
+  it('gives the number of open connections, and in strict mode the staleness when there is one', async () => {
     const host = await Host.start();
     const status = host.app.get(ReplicaStatus, { strict: false });
     expect(status.read()).toEqual({ answersFromMemory: false, openConnections: 0 });

@@ -29,7 +29,7 @@ describe.each(databases)('SessionDatabase, on $name', (database) => {
     return error as Error;
   };
 
-  it('attack 7: an error names what failed, and neither the statement nor its parameters', async () => {
+  it('attack 7: an error gives its cause, and neither the statement nor its parameters', async () => {
     const error = await failure(store.database.run('SELECT * FROM no_such_table WHERE id = ?', ['a-session-id']));
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('a-session-id');
     expect(JSON.stringify(error)).not.toContain('a-session-id');
@@ -39,7 +39,7 @@ describe.each(databases)('SessionDatabase, on $name', (database) => {
     expect((error.cause as { code?: unknown }).code).toEqual(expect.any(String));
   });
 
-  it('says in the log why the store fails, once a minute', async () => {
+  it('logs why the store fails, at most once a minute', async () => {
     const logged = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
     const fresh = await SessionDatabase.open(testDatabase.options, false);
     for (let n = 0; n < 3; n++) await failure(fresh.run('SELECT * FROM no_such_table WHERE id = ?', ['a-session-id']));
@@ -50,7 +50,7 @@ describe.each(databases)('SessionDatabase, on $name', (database) => {
     expect(messages.join()).not.toContain('a-session-id');
   });
 
-  it("attack 7: writes no statement to the log, also where the host's options want them logged", async () => {
+  it("attack 7: logs no statement, even if the host's options switch logging on", async () => {
     const written: unknown[] = [];
     const spies = (['log', 'info', 'warn', 'error'] as const).map((name) =>
       jest.spyOn(console, name).mockImplementation((...args) => void written.push(...args)),
@@ -66,7 +66,7 @@ describe.each(databases)('SessionDatabase, on $name', (database) => {
     expect(inspect(written)).not.toContain('a-session-id');
   });
 
-  it("is not touched by the rollback of a transaction of the host's", async () => {
+  it('keeps its rows when a transaction of the host rolls back', async () => {
     const host = await new DataSource(testDatabase.options).initialize();
     const runner = host.createQueryRunner();
     await runner.startTransaction();
@@ -78,7 +78,7 @@ describe.each(databases)('SessionDatabase, on $name', (database) => {
     expect(await store.rows('logout', 'target = ?', targetOf('sid', issuer, 'of-the-host'))).toHaveLength(1);
   });
 
-  it('commits each statement before it returns, seen by every other connection', async () => {
+  it('commits each statement before it returns, so that every other connection sees it', async () => {
     const other = await SessionStore.open(testDatabase);
     for (let n = 0; n < 20; n++) {
       const id = await signIn(store, `user-${n}`);
@@ -100,11 +100,11 @@ async function signIn(store: SessionStore, sub: string): Promise<string> {
 }
 
 describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection that is cut, on $name', (database) => {
-  it('is what becomes of one that does not answer in time: the pool is not filled with the dead', async () => {
+  it('replaces a connection that does not answer in time, so that the pool stays usable', async () => {
     const testDatabase = await database.create();
     const store = await SessionStore.open(testDatabase);
     const hang = testDatabase.options.type === 'postgres' ? 'SELECT pg_sleep(60)' : 'SELECT SLEEP(60)';
-    // as many as either pool has connections
+    // as many as each pool has connections
     const hanging = await Promise.allSettled(Array.from({ length: 10 }, () => store.database.run(hang)));
     expect(hanging.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
 
@@ -113,7 +113,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection t
     await testDatabase.drop();
   });
 
-  it('costs at most a few 503s, then all works again', async () => {
+  it('causes at most a few 503s, and then everything works again', async () => {
     const testDatabase = await database.create();
     const store = await SessionStore.open(testDatabase);
     const ids = await Promise.all(['alice', 'bob', 'carol'].map((sub) => signIn(store, sub)));
@@ -163,7 +163,7 @@ describe('SQLite, locked by another connection', () => {
     await testDatabase.drop();
   });
 
-  it('does not stop the process, and records the logout when the lock is gone', async () => {
+  it('keeps the process running, and records the logout when the lock is gone', async () => {
     const id = await signIn(store, 'alice');
     other.exec('BEGIN IMMEDIATE');
     let recorded = false;
@@ -185,7 +185,7 @@ describe('SQLite, locked by another connection', () => {
     expect(await store.isAlive(id)).toBe(false);
   });
 
-  it('answers 503 when the lock stays, and writes nothing afterwards', async () => {
+  it('answers 503 when the lock stays, and writes nothing later', async () => {
     other.exec('BEGIN IMMEDIATE');
     const started = performance.now();
     await expect(store.recorder.endUser(issuer, 'bob')).rejects.toThrow(StoreUnavailableError);
@@ -197,7 +197,7 @@ describe('SQLite, locked by another connection', () => {
     expect(await store.rows('logout', 'target = ?', targetOf('sub', issuer, 'carol'))).toHaveLength(1);
   });
 
-  it('boots beside the lock when there is nothing to migrate', async () => {
+  it('boots during the lock when no migration is pending', async () => {
     other.exec('BEGIN IMMEDIATE');
     const opened = await SessionDatabase.open(testDatabase.options, true);
     expect(other.inTransaction).toBe(true);
@@ -206,7 +206,7 @@ describe('SQLite, locked by another connection', () => {
     await opened.close();
   });
 
-  it('boots when the lock is gone, where the host has migrated', async () => {
+  it('waits for the end of the lock at boot, with runMigrations: false', async () => {
     const opened = await SessionDatabase.open(testDatabase.options, false);
     other.exec('BEGIN IMMEDIATE');
     const checking = opened.requireTables();
@@ -216,7 +216,7 @@ describe('SQLite, locked by another connection', () => {
     await opened.close();
   });
 
-  it('boots when the lock is gone, and migrates', async () => {
+  it('waits for the end of the lock at boot, and migrates', async () => {
     const fresh = await sqlite.create();
     const first = new Sqlite((fresh.options as { database: string }).database);
     first.exec('BEGIN EXCLUSIVE');
@@ -232,7 +232,7 @@ describe('SQLite, locked by another connection', () => {
 });
 
 describe('two boots on one SQLite file', () => {
-  it('do each migration once: the second waits, and finds it done', async () => {
+  it('run each migration once: the second boot waits and has nothing to do', async () => {
     const testDatabase = await sqlite.create();
     const told = jest.spyOn(console, 'log').mockReturnValue();
     const open = () => SessionDatabase.open(testDatabase.options, true);
@@ -256,14 +256,14 @@ describe('two boots on one SQLite file', () => {
       await database?.requireTables();
       await database?.close();
     }
-    // no try that failed
+    // no failed try
     expect(told.mock.calls).toEqual([]);
     told.mockRestore();
     await testDatabase.drop();
   });
 });
 
-describe.each(databases)('no statement on the way of a request reads a whole table, on $name', (database) => {
+describe.each(databases)('no statement reads a whole table, on $name', (database) => {
   let testDatabase: TestDatabase;
   let store: SessionStore;
   beforeAll(async () => {
@@ -276,7 +276,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     await testDatabase.drop();
   });
 
-  /** Enough rows that an index pays. */
+  /** Enough rows to make an index useful. */
   async function fill({ database }: SessionStore): Promise<void> {
     for (let batch = 0; batch < 20; batch++) {
       const sessions: SqlParameter[][] = [];
@@ -364,7 +364,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
       () => store.registry.register({ idToken: store.idToken({ sub: 'zoe', sid: 'zoe' }), refreshToken: 'x' }),
     ],
     ["a list of a user's sessions", () => store.registry.listAlive({ issuer, sub: 'user-9' })],
-    ['the next page of them', () => store.repository.findAlive('sub', digest(['sub', 9]), 256, 9)],
+    ["the next page of a user's sessions", () => store.repository.findAlive('sub', digest(['sub', 9]), 256, 9)],
     [
       "the end of a user's other sessions",
       async () => store.recorder.bySessions([await alive(), await alive()], 'admin'),
@@ -373,7 +373,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],
     ['settling logouts without tokens', () => store.tokens.closeLogoutsWithoutTokens(20)],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
-    ['a look at what is new', () => store.repository.findChanges('nobody', Date.now())],
+    ['a look for new logouts', () => store.repository.findChanges('nobody', Date.now())],
     ['making tokens due', async () => store.tokens.makeDue(await alive())],
     [
       'a purge',
@@ -398,7 +398,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     expect(seen).not.toEqual([]);
     for (const statement of seen) {
       const plan = (await planOf(statement)).replace(/^.*"SCAN (\w)".*$/gm, (line, alias: string, _at, all: string) =>
-        // SQLite's word for going through the rows of a subquery
+        // SQLite's name for reading the rows of a subquery
         all.includes(`"CO-ROUTINE ${alias}"`) ? '' : line,
       );
       if (whole[testDatabase.options.type].test(plan)) throw new Error(`${statement.sql}\n${plan}`);

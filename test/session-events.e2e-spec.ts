@@ -44,14 +44,24 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       ['phone', 'laptop', 'sidless'],
     ],
     ['the front-channel', ['frontchannel'], () => store.recorder.frontchannel(issuer, 'laptop'), ['laptop']],
-    ['our user', ['app'], ({ phone }) => store.recorder.endLogin(phone), ['phone']],
-    ['our user, without sid', ['app'], ({ sidless }) => store.recorder.endLogin(sidless), ['sidless']],
-    ['our admin, one session', ['admin'], ({ laptop }) => store.recorder.endSession(laptop, 'admin'), ['laptop']],
-    ['our admin, a user', ['admin'], () => store.recorder.endUser(issuer, 'alice'), ['phone', 'laptop', 'sidless']],
+    ['the user at this app', ['app'], ({ phone }) => store.recorder.endLogin(phone), ['phone']],
+    ['the user at this app, without sid', ['app'], ({ sidless }) => store.recorder.endLogin(sidless), ['sidless']],
+    [
+      'an administrator, one session',
+      ['admin'],
+      ({ laptop }) => store.recorder.endSession(laptop, 'admin'),
+      ['laptop'],
+    ],
+    [
+      'an administrator, a user',
+      ['admin'],
+      () => store.recorder.endUser(issuer, 'alice'),
+      ['phone', 'laptop', 'sidless'],
+    ],
     ['a new sign-in', ['replaced'], ({ phone }) => store.recorder.endSession(phone, 'replaced'), ['phone']],
   ];
 
-  it.each(cases)('%s: an event for each thing it ends', async (_who, channels, logOut, ended) => {
+  it.each(cases)('%s: publishes an event for each target', async (_who, channels, logOut, ended) => {
     const [channel] = channels;
     const sessions: Sessions = {
       phone: await signIn('alice', 'phone'),
@@ -71,7 +81,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(events.map((event) => event.channel)).toEqual(channels);
     for (const [name, session] of Object.entries(sessions)) {
       expect(events.some((event) => event.ends(session))).toBe(ended.includes(name as keyof Sessions));
-      // as the guard has it
+      // as the guard decides
       expect(await store.isAlive(session.id)).toBe(!ended.includes(name as keyof Sessions));
     }
     expect(closed).toEqual(ended.map((name) => `${name} ${channel}`));
@@ -82,19 +92,19 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(events.map((event) => event.ends(later))).toEqual(channels.map(() => false));
   });
 
-  it("BC-8: OneID's retries are no further events", async () => {
+  it("BC-8: OneID's retries cause no more events", async () => {
     const token = store.logout({ sid: 'phone', sub: 'alice', scope: 'user' });
     for (let attempt = 0; attempt < 3; attempt++) await store.recorder.backchannel(token);
     await Promise.all([1, 2, 3].map(() => store.recorder.backchannel(token)));
     expect(events).toHaveLength(2);
   });
 
-  it('those that the database has told of first are no further events', async () => {
+  it('a logout that a look found first causes no second event', async () => {
     const [laptop, phone] = [await signIn('alice', 'laptop'), await signIn('alice', 'phone')];
     let toldFirst: LogoutEvent[] = [];
     const restore = intercept(store.database, async (run, sql, parameters) => {
       const result = await run(sql, parameters);
-      // a follower may see what is committed before the statement's answer is here
+      // a follower may see the committed logout before the statement's answer arrives
       if (sql.startsWith('INSERT')) {
         store.bus.publishFound((await store.repository.findChanges('nobody', 0)).logouts);
         toldFirst = [...events];
@@ -107,14 +117,14 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(events).toEqual(toldFirst);
   });
 
-  it('BC-8: a jti that is used again for another logout is an event of its own', async () => {
+  it('BC-8: a jti that is used again for another logout causes its own event', async () => {
     await store.recorder.backchannel(store.logout({ jti: 'same', sid: 'phone' }));
     await store.recorder.backchannel(store.logout({ jti: 'same', sid: 'laptop' }));
     expect(events).toHaveLength(2);
     expect(await store.rows('logout')).toHaveLength(2);
   });
 
-  it('BC-15: a sign-in refused after its logout says that a refresh token waits to be revoked', async () => {
+  it('BC-15: a sign-in that is refused after its logout announces a refresh token to revoke', async () => {
     const dues: unknown[] = [];
     await store.recorder.backchannel(store.logout({ sid: 'over' }));
     const subscription = store.bus.tokensDue.subscribe((due) => dues.push(due));
@@ -126,13 +136,13 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(dues).toEqual([undefined]);
   });
 
-  it('BC-11: a logout that matches nothing is an event that ends nobody', async () => {
+  it('BC-11: a logout that matches no session causes an event that ends no session', async () => {
     const session = await signIn('alice', 'phone');
     await store.recorder.backchannel(store.logout({ sid: 'nobody' }));
     expect(events.map((event) => event.ends(session))).toEqual([false]);
   });
 
-  it('FC-2: the front-channel is none where nothing is alive', async () => {
+  it('FC-2: a front-channel logout without an alive session causes no event', async () => {
     await signIn('alice', 'phone');
     await store.recorder.frontchannel(issuer, 'nobody');
     await store.recorder.frontchannel(issuer, 'phone');
@@ -141,14 +151,14 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(await store.rows('logout')).toHaveLength(1);
   });
 
-  it('a logout that could not be recorded is no event', async () => {
+  it('a logout that was not recorded causes no event', async () => {
     const restore = intercept(store.database, () => Promise.reject(new Error('down')));
     await expect(store.recorder.endUser(issuer, 'alice')).rejects.toThrow('down');
     restore();
     expect(events).toEqual([]);
   });
 
-  it('a bound that can not be read after the logout is on record ends too much rather than too little', async () => {
+  it('the event ends all sessions of the target when the recorded bound cannot be read', async () => {
     const session = await signIn('alice', 'phone');
     const restore = intercept(store.database, (run, sql, parameters) =>
       sql.startsWith('SELECT') ? Promise.reject(new Error('down')) : run(sql, parameters),
@@ -158,7 +168,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(events.map((event) => event.ends(session))).toEqual([true]);
   });
 
-  it('reach nobody after shutdown, and complete', async () => {
+  it('complete at shutdown', async () => {
     const other = await SessionStore.open(testDatabase, { clock });
     let completed = false;
     other.events.logouts.subscribe({ complete: () => (completed = true) });

@@ -16,16 +16,16 @@ interface SignedIn {
   readonly login: string;
   /** The provider's seconds when it issued the ID token. */
   readonly issued: number;
-  /** On a clock that only counts what happens: nothing of it can step back. */
+  /** The position in the order of all steps; it never goes back. */
   readonly order: number;
-  /** When it ends by itself, milliseconds of the true time. */
+  /** When the session expires, milliseconds of the true time. */
   readonly ends: number;
 }
 
-/** What the model believes: sets of facts, and nothing of how the library keeps them. */
+/** The model: sets of facts, without the library's way of storing them. */
 class Model {
   readonly signIns: SignedIn[] = [];
-  /** And when that was said, milliseconds of the true time. */
+  /** When the logout was recorded, milliseconds of the true time. */
   readonly deadLogins = new Map<string, number>();
   readonly deadSessions = new Set<string>();
   /** Ended up to and including this order. */
@@ -36,7 +36,7 @@ class Model {
   order = 0;
   /** True time: only moves forward, and the provider's clock with it. */
   time = Date.now();
-  /** Milliseconds that the database's clock is off. */
+  /** The error of the database's clock, milliseconds. */
   skew = 0;
   /** The latest that the database's clock has ever shown. */
   latest = 0;
@@ -55,18 +55,18 @@ class Model {
     );
   }
 
-  /** Has the session reached its end? `perhaps` around the end itself: real time goes on while a step runs. */
+  /** Has the session expired? `perhaps` close to its end, because real time goes on during a step. */
   isOver({ ends }: SignedIn): boolean | 'perhaps' {
     const left = ends - this.time - this.skew;
     return Math.abs(left) < MINUTE ? 'perhaps' : left < 0;
   }
 
-  /** May it have been purged, when the clock was ahead at some time? */
+  /** May the purge have deleted it, because the clock was ahead at some time? */
   mayBeGone({ ends }: SignedIn): boolean {
     return this.latest + MINUTE > ends;
   }
 
-  /** A `sid` that is over may come into use again when its logout is forgotten: about then, anything goes. */
+  /** An ended `sid` may be used again when its logout is forgotten: close to that time, both results are right. */
   isForgotten(login: string): boolean {
     const since = this.deadLogins.get(login);
     return since !== undefined && this.time - since > maxSessionLifetime - 3 * DAY;
@@ -81,7 +81,7 @@ class Model {
   }
 }
 
-/** The real thing: two replicas on one database; which of them does a step is part of the step. */
+/** The real system: two replicas on one database. Each step names its replica. */
 class Real {
   readonly clock = new TestClock();
   replicas: SessionStore[] = [];
@@ -100,7 +100,7 @@ class Real {
     return store;
   }
 
-  /** Sets both clocks to the model's. */
+  /** Sets both clocks to the model's clocks. */
   async follow(model: Model): Promise<void> {
     this.clock.ahead = model.time - Date.now();
     this.clock.databaseAhead = this.clock.ahead + model.skew;
@@ -110,7 +110,7 @@ class Real {
 
 type Step = fc.AsyncCommand<Model, Real>;
 
-/** A step that is run on the model and the real thing, and followed by a look at every session there is. */
+/** A step that runs on the model and on the real system, and then checks every session. */
 abstract class Command implements Step {
   constructor(readonly replica: number) {}
 
@@ -303,7 +303,7 @@ class OneIdEndsLoginAndUser extends Command {
 
   override check(model: Readonly<Model>): boolean {
     const login = `${this.user}@${this.browser}`;
-    // who it is, is only known from a sign-in: one that comes late has tests of its own
+    // only a sign-in tells the user of a sid; other tests cover late sign-ins
     return this.namesUser || model.signIns.some((signIn) => signIn.login === login && !model.mayBeGone(signIn));
   }
 
@@ -417,7 +417,7 @@ class DatabaseClockJumps extends Command {
   }
 }
 
-/** What runs in the background, all of it. */
+/** All background jobs. */
 class Housekeeping extends Command {
   async act(_model: Model, _real: Real, store: SessionStore): Promise<void> {
     for (const logout of await store.tokens.findDue(999)) {
@@ -463,7 +463,7 @@ const cases: [DatabaseKind, number][] = [
   [postgres, Math.ceil(Number(process.env['MODEL_RUNS'] ?? 2000) / 20)],
 ];
 
-describe.each(cases)('attack 5: whatever happens, in whatever order, on $name', (database, numRuns) => {
+describe.each(cases)('attack 5: random steps in random order, on $name', (database, numRuns) => {
   let testDatabase: TestDatabase;
   let real: Real;
   beforeAll(async () => {
@@ -476,7 +476,7 @@ describe.each(cases)('attack 5: whatever happens, in whatever order, on $name', 
     await testDatabase.drop();
   });
 
-  it(`who is logged out stays out, who is not stays in (${numRuns} runs)`, async () => {
+  it(`every ended session stays refused, and every other session stays alive (${numRuns} runs)`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.commands(steps, { maxCommands: 25 }), async (commands) => {
         await real.at(0).clear();

@@ -52,7 +52,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     (await host.stored()).sessions.filter((row) => row['sub'] === sub);
 
   describe('register', () => {
-    it('takes a fresh ID token and gives a session with its facts', async () => {
+    it('accepts a new ID token and returns a session with its facts', async () => {
       const login = host.oneId.signIn();
       const before = Date.now();
       const session = await registry.register({ idToken: await idToken(login) });
@@ -71,7 +71,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await status(session)).toBe(200);
     });
 
-    it('refuses a stale ID token, and stores nothing', async () => {
+    it('refuses an ID token that is too old, and stores nothing', async () => {
       const login = host.oneId.signIn();
       const token = await idToken(login);
       host.clock.advance(331_000);
@@ -84,11 +84,11 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     });
 
     it.each([
-      ['another client', { aud: ['other'] }, 'The ID token is not for this client'],
-      ['another party of the same audience', { azp: 'other' }, 'The ID token is for another party'],
-      ['another issuer', { iss: 'https://other.example/' }, 'The ID token is not for this client'],
-      ['nobody', { sub: undefined }, 'The ID token has no subject'],
-      ['a sid that is none', { sid: 5 }, 'The ID token has an unusable sid'],
+      ['another client', { aud: ['other'] }, 'The ID token is not for a client of this app'],
+      ['another party of the same audience', { azp: 'other' }, 'The ID token has an azp of another client'],
+      ['another issuer', { iss: 'https://other.example/' }, 'The ID token is not for a client of this app'],
+      ['no user', { sub: undefined }, 'The ID token has no valid sub'],
+      ['an invalid sid', { sid: 5 }, 'The ID token has an invalid sid'],
       ['a logout', { events: {} }, 'The ID token is a security event token'],
     ])('refuses an ID token for %s', async (_what, claims, message) => {
       const login = host.oneId.signIn();
@@ -97,7 +97,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await sessionsOf(login)).toEqual([]);
     });
 
-    it('takes an iat that is no whole number, on every database', async () => {
+    it('accepts an iat with a fraction', async () => {
       const login = host.oneId.signIn();
       const iat = host.clock.seconds - 0.5;
       const session = await registry.register({ idToken: await idToken(login, { iat }) });
@@ -115,16 +115,16 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await status(session)).toBe(401);
     });
 
-    it('checks the nonce it is told to expect', async () => {
+    it('checks the nonce when the app gives one', async () => {
       const login = host.oneId.signIn();
       const token = await host.oneId.idToken({ clientId, login, nonce: 'n-1' });
       expect((await failure(registry.register({ idToken: token, nonce: 'n-2' }))).message).toBe(
-        'The ID token has another nonce',
+        'The ID token does not have the expected nonce',
       );
       expect((await registry.register({ idToken: token, nonce: 'n-1' })).sub).toBe(login.sub);
     });
 
-    it('gives the same session for the same ID token, also twice at once', async () => {
+    it('returns the same session for the same ID token, also twice at the same time', async () => {
       const login = host.oneId.signIn();
       const token = await idToken(login);
       const [first, second] = await Promise.all([1, 2].map(() => registry.register({ idToken: token })));
@@ -134,7 +134,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await sessionsOf(login)).toHaveLength(1);
     });
 
-    it('does not sign in again with an ID token whose session was ended here', async () => {
+    it('refuses an ID token whose session was ended here', async () => {
       const login = host.oneId.signIn();
       const token = await idToken(login);
       await service(LogoutRecorder).endLogin(await registry.register({ idToken: token }));
@@ -143,7 +143,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await status(later)).toBe(200);
     });
 
-    it('attack 5: refuses a sign-in whose sid is over, with the code that says to sign in anew', async () => {
+    it('attack 5: refuses a sign-in whose sid has ended, with the code session_ended', async () => {
       const login = host.oneId.signIn();
       await logOut(login);
       const error = await failure(registry.register({ idToken: await idToken(login), refreshToken: 'r' }));
@@ -152,14 +152,14 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(error.getResponse()).toEqual({
         statusCode: 401,
         error: 'session_ended',
-        message: 'The session has been ended by a logout',
+        message: 'A logout has ended the session',
         reason: 'logged_out',
       });
       const anew = await registry.register({ idToken: await idToken(host.oneId.signIn({ sub: login.sub })) });
       expect(await status(anew)).toBe(200);
     });
 
-    it('stores nothing of a sign-in whose sid is over, unless there is a token to revoke', async () => {
+    it('stores nothing of a sign-in whose sid has ended, except a refresh token to revoke', async () => {
       const login = host.oneId.signIn();
       await logOut(login);
       await failure(registry.register({ idToken: await idToken(login) }));
@@ -168,7 +168,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await sessionsOf(login)).toHaveLength(1);
     });
 
-    it('takes expiresAt, and never lets it be later than the limit', async () => {
+    it('accepts expiresAt, and limits it to `maxSessionLifetime`', async () => {
       const lifetimeFor = async (expiresAt: Date) => {
         const { registeredAt, expiresAt: end } = await registry.register({
           idToken: await idToken(host.oneId.signIn()),
@@ -196,27 +196,27 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       };
 
       it.each([
-        ['as it is given', 'Firefox trên Linux 😀', 'Firefox trên Linux 😀'],
-        ['markup and all', '<script>alert("1")</script>', '<script>alert("1")</script>'],
-        ['255 characters of it', 'x'.repeat(256), 'x'.repeat(255)],
-        ['no half characters', `${'x'.repeat(254)}😀😀`, `${'x'.repeat(254)}😀`],
-        ['255 characters, however long each', '😀'.repeat(10_000), '😀'.repeat(255)],
-        ['without what PostgreSQL does not take', 'a\0b\0', 'ab'],
+        ['unchanged', 'Firefox trên Linux 😀', 'Firefox trên Linux 😀'],
+        ['with its markup', '<script>alert("1")</script>', '<script>alert("1")</script>'],
+        ['with its first 255 characters', 'x'.repeat(256), 'x'.repeat(255)],
+        ['without half of a character', `${'x'.repeat(254)}😀😀`, `${'x'.repeat(254)}😀`],
+        ['with 255 characters, also when each has two code units', '😀'.repeat(10_000), '😀'.repeat(255)],
+        ['without NUL, which PostgreSQL refuses', 'a\0b\0', 'ab'],
       ])('is listed %s', async (_how, label, expected) => {
         expect((await listed(label))?.label).toBe(expected);
       });
 
-      it.each([undefined, '', '\0'])('may be left out: %j', async (label) => {
+      it.each([undefined, '', '\0'])('is empty for %j', async (label) => {
         expect(await listed(label)).not.toHaveProperty('label');
       });
 
-      it('may be of another type, as programs without types may give it, and is none then', async () => {
+      it('is empty when a JavaScript app gives another type', async () => {
         for (const label of [null, 7, ['x'], { x: 1 }]) {
           expect(await listed(label as unknown as string)).not.toHaveProperty('label');
         }
       });
 
-      it('stays what it was when the same ID token comes again', async () => {
+      it('does not change when the same ID token comes again', async () => {
         const token = await idToken(host.oneId.signIn({ sub: 'labelled once' }));
         const session = await registry.register({ idToken: token, label: 'first' });
         await registry.register({ idToken: token, label: 'second' });
@@ -235,7 +235,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         expect(await Promise.all([old, other, fresh].map(status))).toEqual([401, 200, 200]);
       });
 
-      it('leaves the session alone when it is the same one', async () => {
+      it('does not end the session when it is the same session', async () => {
         const token = await idToken(host.oneId.signIn());
         const session = await registry.register({ idToken: token });
         await registry.register({ idToken: token, replaces: session.id });
@@ -243,7 +243,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       });
 
       it.each(['', 'x', 'a'.repeat(64), '\0', '😀', "' OR 1=1 --", 'A'.repeat(10_000)])(
-        'takes whatever an old cookie holds: %j',
+        'accepts any old cookie value: %j',
         async (replaces) => {
           const session = await registry.register({ idToken: await idToken(host.oneId.signIn()), replaces });
           expect(await status(session)).toBe(200);
@@ -256,7 +256,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     const signInAs = async (sub: string, label?: string) =>
       registry.register({ idToken: await idToken(host.oneId.signIn({ sub })), label });
 
-    it('lists what the user has now, the newest first, and nothing of others', async () => {
+    it("lists the user's alive sessions, the newest first, and no sessions of other users", async () => {
       const names = ['first', 'second', 'third', 'ended', 'logged out'];
       const sessions: Session[] = [];
       for (const name of names) {
@@ -268,7 +268,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       await service(LogoutRecorder).endLogin(sessions[4] as Session);
       const expected = [2, 1, 0].map((n) => ({ ...sessions[n], label: names[n] }));
       expect(await registry.listAlive({ issuer: host.oneId.issuer, sub: 'lister' })).toEqual(expected);
-      // what OneID calls itself with and without the slash is the same
+      // the issuer with and without the slash is the same
       expect(await registry.listAlive({ issuer: host.oneId.issuer.replace(/\/$/, ''), sub: 'lister' })).toEqual(
         expected,
       );
@@ -277,7 +277,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await registry.listAlive({ issuer: host.oneId.issuer, sub: 'lister' })).toEqual([]);
     });
 
-    it('lists the sessions of all clients, and says whose they are', async () => {
+    it('lists the sessions of all clients, with their client ids', async () => {
       const session = await signInAs('of two clients');
       const other = { ...session, id: 'e'.repeat(64), idTokenHash: 'other', clientId: 'another app', lifetime: DAY };
       host.clock.databaseAhead = 1_000;
@@ -286,7 +286,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(clients).toEqual(['another app', clientId]);
     });
 
-    it('lists a hundred, or as many as it is told to', async () => {
+    it('lists a hundred sessions, or as many as `limit` says', async () => {
       const session = await signInAs('often');
       for (let n = 0; n < 100; n++) {
         const { idTokenHash, id } = { idTokenHash: `often ${n}`, id: n.toString(16).padStart(64, '0') };
@@ -298,19 +298,19 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     });
 
     it.each([0, -1, 1.5, NaN, Infinity, '1; DROP TABLE oneid_session', null])(
-      'refuses %p sessions before it asks the database',
+      'refuses the limit %p before it asks the database',
       async (limit) => {
         const listing = registry.listAlive({ issuer: host.oneId.issuer, sub: 'x' }, limit as number);
-        await expect(listing).rejects.toThrow(new RangeError('limit is not a whole number above 0'));
+        await expect(listing).rejects.toThrow(new RangeError('limit must be a whole number above 0'));
       },
     );
 
-    it('refuses nobody, as a bearer token may name nobody', async () => {
+    it('refuses a user without sub, because a bearer token may have no sub', async () => {
       const facts = { issuer: host.oneId.issuer } as Session;
-      await expect(registry.listAlive(facts)).rejects.toThrow(new TypeError('A user has a sub'));
+      await expect(registry.listAlive(facts)).rejects.toThrow(new TypeError('The user has no sub'));
     });
 
-    it('says so when the store is down', async () => {
+    it('fails with store_unavailable when the store is down', async () => {
       const { dataSource } = host.app.get(SessionDatabase, { strict: false });
       await dataSource.destroy();
       const error = await failure(registry.listAlive({ issuer: host.oneId.issuer, sub: 'x' }));
@@ -320,7 +320,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
   });
 
   describe('refresh', () => {
-    it('takes new tokens and leaves the facts as they are', async () => {
+    it('stores new tokens and does not change the facts', async () => {
       const login = host.oneId.signIn();
       const session = await registry.register({ idToken: await idToken(login), refreshToken: 'first' });
       const [row] = await sessionsOf(login);
@@ -336,7 +336,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     it.each([
       ['another user', { sub: 'somebody else' }],
       ['another login', { sid: 'another' }],
-    ])('refuses an ID token of %s, and keeps the tokens it had', async (_what, claims) => {
+    ])('refuses an ID token of %s, and keeps the stored tokens', async (_what, claims) => {
       const login = host.oneId.signIn();
       const token = await idToken(login);
       const session = await registry.register({ idToken: token, refreshToken: 'first' });
@@ -347,7 +347,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await status(session)).toBe(200);
     });
 
-    it('attack 5: does not bring an ended session back, and has the new refresh token revoked', async () => {
+    it('attack 5: keeps an ended session ended, and the new refresh token is revoked', async () => {
       const login = host.oneId.signIn();
       const session = await registry.register({ idToken: await idToken(login) });
       await logOut(login);
@@ -364,7 +364,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       host.oneId.heal();
     });
 
-    it('knows no session that it has not given out, and none that has expired', async () => {
+    it('refuses an unknown session and an expired session', async () => {
       expect((await failure(registry.refresh('f'.repeat(64), {}))).code).toBe('session_unknown');
       expect((await failure(registry.refresh('no id', {}))).code).toBe('session_unknown');
       const session = await registry.register({ idToken: await idToken(host.oneId.signIn()), refreshToken: 'first' });
@@ -390,7 +390,7 @@ describe('tokens at rest', () => {
   const older = 'an older secret that is long enough';
   const newer = 'a newer secret that is long enough too';
 
-  it('are opened by an older secret and sealed by the newest', async () => {
+  it('are decrypted with an older secret and encrypted with the newest one', async () => {
     const testDatabase = await sqlite.create();
     const [old, both, fresh] = await Promise.all(
       [[older], [newer, older], [newer]].map((secrets) => SessionStore.open(testDatabase, { secrets })),
@@ -401,7 +401,7 @@ describe('tokens at rest', () => {
     expect(await both.vault.load(id)).toEqual({ idToken, refreshToken: 'first' });
     expect(await fresh.vault.load(id)).toEqual({ idToken: undefined, refreshToken: undefined });
     await both.registry.refresh(id, { refreshToken: 'second' });
-    // each sealed by the newest secret of its time: what is not given anew is not touched
+    // each token was encrypted with the newest secret of its time: a token that is not given again is not changed
     expect(await both.vault.load(id)).toEqual({ idToken, refreshToken: 'second' });
     expect(await fresh.vault.load(id)).toEqual({ idToken: undefined, refreshToken: 'second' });
     expect(await old.vault.load(id)).toEqual({ idToken, refreshToken: undefined });
@@ -409,7 +409,7 @@ describe('tokens at rest', () => {
     await testDatabase.drop();
   });
 
-  it('open for their own session only', async () => {
+  it('can be decrypted only for their own session', async () => {
     const testDatabase = await sqlite.create();
     const store = await SessionStore.open(testDatabase);
     const [alice, bob] = await Promise.all(
@@ -422,7 +422,7 @@ describe('tokens at rest', () => {
     await testDatabase.drop();
   });
 
-  it('are not written without secrets, and nothing is due', async () => {
+  it('are not stored without secrets, and no revocation is due', async () => {
     const testDatabase = await sqlite.create();
     const store = await SessionStore.open(testDatabase, { secrets: [] });
     const { id } = await store.registry.register({
@@ -441,7 +441,7 @@ describe('tokens at rest', () => {
 });
 
 describe.each(databases)('BC-10: logout scope "user", late, on $name', (database) => {
-  it('a sign-in that meets its sid ended ends all of the user, up to that logout', async () => {
+  it('a sign-in whose sid has ended ends all sessions of the user up to that logout', async () => {
     const testDatabase = await database.take();
     const store = await SessionStore.open(testDatabase, { scope: 'user' });
     const signIn = (sid: string) => store.registry.register({ idToken: store.idToken({ sub: 'alice', sid }) });
@@ -463,7 +463,7 @@ describe.each(databases)('BC-10: logout scope "user", late, on $name', (database
     await testDatabase.drop();
   });
 
-  it('takes all users of the sid that are known', async () => {
+  it('ends the sessions of all known users of the sid', async () => {
     const testDatabase = await database.take();
     const store = await SessionStore.open(testDatabase, { scope: 'user' });
     const signIn = (sub: string, sid: string) => store.registry.register({ idToken: store.idToken({ sub, sid }) });
@@ -481,7 +481,7 @@ describe.each(databases)('BC-10: logout scope "user", late, on $name', (database
 });
 
 describe('SessionEvents in an app', () => {
-  it('is the one that the recorder speaks to', async () => {
+  it('publishes the logouts of the recorder', async () => {
     const host = await Host.start();
     const seen: string[] = [];
     host.app.get(SessionEvents).logouts.subscribe(({ channel }) => seen.push(channel));

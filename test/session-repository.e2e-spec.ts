@@ -68,7 +68,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   const registeredAt = async (id: string) => (await repository.check(id))?.session.registeredAt ?? NaN;
 
   describe('insertSession', () => {
-    it('gives back what it was given, in the right types, times by the database clock', async () => {
+    it("returns the stored values in the right types, with times of the database's clock", async () => {
       const session = newSession({ lifetime: 40 * DAY });
       clock.databaseAhead = 5 * DAY;
       const before = Date.now() + 5 * DAY - 50;
@@ -84,14 +84,14 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(expiresAt - registeredAt).toBeLessThan(lifetime + 50);
     });
 
-    it('keeps a session without sid free of one', async () => {
+    it('stores a session without sid', async () => {
       const session = newSession({ sid: undefined });
       await repository.insertSession(session);
       expect((await repository.check(session.id))?.session).not.toHaveProperty('sid');
       expect(await store.row('session', session.id)).toMatchObject({ sid: null, target_sid: null });
     });
 
-    it('takes the same ID token once, also when it comes twice at once', async () => {
+    it('stores the same ID token once, also when it comes twice at the same time', async () => {
       const first = newSession();
       const again = { ...newSession({ sub: 'mallory' }), idTokenHash: first.idTokenHash };
       const results = await Promise.all([repository.insertSession(first), repository.insertSession(again)]);
@@ -105,18 +105,21 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     it.each([
       ['of its sid', {}],
       ['of its user', ofUser],
-    ])('registers later than a logout recorded for it, also when the clock steps back: one %s', async (_what, kind) => {
-      const logout = newLogout({ ...kind, channel: 'admin' });
-      await repository.insertLogouts([logout]);
-      const registeredUntil = await repository.findRegisteredUntil(logout.id);
-      clock.databaseAhead = -10 * DAY;
-      const session = newSession();
-      await repository.insertSession(session);
-      expect(await registeredAt(session.id)).toBe(registeredUntil + 1);
-      expect((await repository.check(session.id))?.endedBy).toBeUndefined();
-    });
+    ])(
+      'registers a session after its recorded logout, also when the clock steps back: a logout %s',
+      async (_what, kind) => {
+        const logout = newLogout({ ...kind, channel: 'admin' });
+        await repository.insertLogouts([logout]);
+        const registeredUntil = await repository.findRegisteredUntil(logout.id);
+        clock.databaseAhead = -10 * DAY;
+        const session = newSession();
+        await repository.insertSession(session);
+        expect(await registeredAt(session.id)).toBe(registeredUntil + 1);
+        expect((await repository.check(session.id))?.endedBy).toBeUndefined();
+      },
+    );
 
-    it("is not moved by logouts of others, nor by those on the provider's clock", async () => {
+    it("is not delayed by logouts of other sessions, or by logouts with a bound on the provider's clock", async () => {
       clock.databaseAhead = DAY;
       await repository.insertLogouts([
         newLogout({ target: targetOf('sid', issuer, 'sid-2') }),
@@ -129,7 +132,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await registeredAt(session.id)).toBeLessThan(Date.now() + HOUR);
     });
 
-    it('stores unusual and long names as they are, and keeps those apart that differ by case or a space', async () => {
+    it('stores unusual and long names unchanged, and distinguishes case and spaces', async () => {
       const names = [
         'alice',
         'Alice',
@@ -156,7 +159,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       ]);
     });
 
-    it('stores 255 characters of a label as they are, of two code units each too', async () => {
+    it('stores 255 characters of a label unchanged, also with two code units each', async () => {
       const labels = [`"'\\%_?$1;--`, 'é'.repeat(255), '😀'.repeat(255), ' ', undefined];
       for (const label of labels) {
         const session = newSession({ sub: String(label), label });
@@ -168,7 +171,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     });
 
     it.each([`https://oneid.example/${'t'.repeat(232)}/`, `https://oneid.example/${'é'.repeat(232)}/`])(
-      'takes an issuer of 255 characters',
+      'accepts an issuer of 255 characters',
       async (long) => {
         expect(long).toHaveLength(255);
         const session = newSession({ issuer: long });
@@ -182,7 +185,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     it.each([
       ['2038', Date.UTC(2038, 0, 19, 3, 14, 7)],
       ['2106', Date.UTC(2106, 1, 7, 6, 28, 15)],
-    ])('keeps time beyond %s', async (_year, end) => {
+    ])('stores times after %s', async (_year, end) => {
       clock.databaseAhead = end - Date.now() - HOUR;
       const issuedAt = Math.floor(end / 1000);
       const sessions = [-3600, 0, 1, 3600].map((seconds) =>
@@ -208,7 +211,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect([await store.rows('session'), (await store.rows('logout')).length]).toEqual([[], 1]);
     });
 
-    it('finds both users of one sid whose names differ by case alone', async () => {
+    it('finds both users of one sid whose names differ only in case', async () => {
       for (const sub of ['alice', 'Alice', 'alice ']) await repository.insertSession(newSession({ sub }));
       const expected = ['alice', 'Alice', 'alice '].map((sub) => targetOf('sub', issuer, sub)).sort();
       expect(await repository.findSubTargets(targetOf('sid', issuer, 'sid-1'))).toEqual(expected);
@@ -217,7 +220,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
 
   describe('check', () => {
     it.each(['', 'x', 'A'.repeat(64), 'a'.repeat(63), 'a'.repeat(65), `${'a'.repeat(63)}\0`, `${'a'.repeat(64)}\n`])(
-      'knows no session by an id of another form, and asks nobody: %j',
+      'answers unknown for an id of another form, without a query: %j',
       async (id) => {
         const restore = intercept(store.database, () => Promise.reject(new Error('asked')));
         expect(await repository.check(id)).toBeUndefined();
@@ -225,7 +228,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       },
     );
 
-    it('reads no label: only a list has use for it', async () => {
+    it('does not read the label', async () => {
       const session = newSession({ label: 'Firefox on Linux' });
       await repository.insertSession(session);
       const statements: string[] = [];
@@ -238,13 +241,13 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(statements).toEqual([expect.not.stringContaining('label')]);
     });
 
-    it('takes no upper-case form of an id for it', async () => {
+    it('does not find a session by its id in upper case', async () => {
       const session = newSession();
       await repository.insertSession(session);
       expect(await repository.check(session.id.toUpperCase())).toBeUndefined();
     });
 
-    it('expires by the database clock, at the millisecond', async () => {
+    it("expires by the database's clock, at the exact millisecond", async () => {
       const session = newSession({ lifetime: 0 });
       await repository.insertSession(session);
       expect((await repository.check(session.id))?.expired).toBe(true);
@@ -254,7 +257,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   });
 
   describe('insertLogouts', () => {
-    it('ends what is registered by now, also what a clock has put later than now', async () => {
+    it('ends the sessions that are registered now, also one whose time is later than now', async () => {
       clock.databaseAhead = 3 * DAY;
       const session = newSession();
       await repository.insertSession(session);
@@ -267,14 +270,14 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       }
     });
 
-    it('ends in any case what it is told to, for tokens whose clock is ahead', async () => {
+    it('keeps a given bound that is later than now, for tokens whose clock is ahead', async () => {
       const future = Date.now() + DAY;
       const logout = newLogout({ registeredUntil: future });
       await repository.insertLogouts([logout]);
       expect(await repository.findRegisteredUntil(logout.id)).toBe(future);
     });
 
-    it('records several in one statement, once, however often', async () => {
+    it('records several logouts in one statement, each once, also when repeated', async () => {
       const facts = [
         newLogout({ channel: 'backchannel', bound: 'none', issuedAt: 1_790_000_000 }),
         newLogout({ channel: 'backchannel', ...ofUser, bound: 1_790_000_000, issuedAt: 1_790_000_000 }),
@@ -287,10 +290,10 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.rows('logout', 'channel = ? ORDER BY id', 'backchannel')).toEqual(stored);
     });
 
-    it('records one fact when it comes many times at once', async () => {
+    it('records a logout once when it comes many times at the same time', async () => {
       const fact = newLogout({ channel: 'backchannel', bound: 'none' });
       const other = newLogout({ channel: 'backchannel', ...ofUser, bound: 5 });
-      // in both orders: a deadlock is nobody's loss
+      // in both orders: a deadlock loses no row
       const recorded = await Promise.all(
         Array.from({ length: 8 }, (_, n) => repository.insertLogouts(n % 2 === 0 ? [fact, other] : [other, fact])),
       );
@@ -298,7 +301,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.rows('logout')).toHaveLength(2);
     });
 
-    it('stores what the fact is, until when it is kept, and whether tokens are due', async () => {
+    it('stores the logout, the end of its retention, and whether tokens are due', async () => {
       const facts = {
         none: newLogout({ channel: 'backchannel', bound: 'none', issuedAt: 1_790_000_000 }),
         issued: newLogout({ channel: 'backchannel', ...ofUser, bound: 1_790_000_000 }),
@@ -324,7 +327,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(Math.abs(dueIn(registered) - HOUR)).toBeLessThan(50);
     });
 
-    it('has no tokens due where none are stored', async () => {
+    it('has no tokens due when no tokens are stored', async () => {
       const tokenless = await SessionStore.open(testDatabase, { clock, secrets: [] });
       const logout = newLogout();
       await tokenless.repository.insertLogouts([logout]);
@@ -333,7 +336,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     });
   });
 
-  it('findLogout: by the facts alone, registered or not', async () => {
+  it('findLogout: finds the logout of a session from its facts, registered or not', async () => {
     const facts = { issuer, sid: 'sid-1', sub: 'alice', issuedAt: 100, registeredAt: 100_000 };
     expect(await repository.findLogout(facts)).toBeUndefined();
     await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: 100 })]);
@@ -343,7 +346,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     expect(await repository.findLogout(without(facts, 'sub'))).toBeUndefined();
   });
 
-  it('findLogoutIssuedAt: the latest of the logouts for good', async () => {
+  it('findLogoutIssuedAt: returns the latest logout with the bound "none"', async () => {
     const { target } = newLogout();
     expect(await repository.findLogoutIssuedAt(target)).toBeUndefined();
     await repository.insertLogouts([newLogout({ issuedAt: 300 }), newLogout({ bound: 400, issuedAt: 400 })]);
@@ -355,7 +358,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     expect(await repository.findLogoutIssuedAt(target)).toBe(200);
   });
 
-  it('findLogoutTargets: target and bound by id', async () => {
+  it('findLogoutTargets: returns target and bound by id', async () => {
     const none = newLogout({ bound: 'none' });
     const issued = newLogout({ ...ofUser, bound: 1_790_000_000 });
     await repository.insertLogouts([none, issued]);
@@ -367,7 +370,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     );
   });
 
-  it('findAlive: the newest first, no more than asked for', async () => {
+  it('findAlive: returns the newest sessions first, up to the limit', async () => {
     const sessions = [newSession(), newSession(), newSession()];
     for (const [index, session] of sessions.entries()) {
       clock.databaseAhead = index * 1_000;
@@ -382,7 +385,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     expect(await before(second - 1)).toEqual([sessions[0]?.id]);
   });
 
-  it('noteReturn: once, also when the browser comes twice at once, and never for an unknown logout', async () => {
+  it('noteReturn: succeeds once, also when the browser comes twice at the same time, and never for an unknown logout', async () => {
     const logout = newLogout();
     await repository.insertLogouts([logout]);
     const noted = await Promise.all([1, 2, 3].map(() => repository.noteReturn(logout.id, 60_000)));
@@ -391,7 +394,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     expect(await store.rows('logout')).toHaveLength(1);
   });
 
-  it('noteReturn: not when the logout is too long ago', async () => {
+  it('noteReturn: fails when the logout is too old', async () => {
     const logout = newLogout();
     await repository.insertLogouts([logout]);
     store.clock.advance(60_001);
@@ -400,7 +403,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     expect(await repository.noteReturn(logout.id, 60_000)).toBe(true);
   });
 
-  it('several writers on connections of their own lose nothing, and store nothing twice', async () => {
+  it('several writers on their own connections lose no row, and store no row twice', async () => {
     const others = await Promise.all([1, 2, 3].map(() => SessionStore.open(testDatabase, { clock })));
     const stores = [store, ...others];
     const sessions = Array.from({ length: 20 }, (_, n) => newSession({ sid: `sid-${n}` }));
@@ -427,7 +430,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   });
 
   describe('purge', () => {
-    it('deletes the tokens of a session that has expired, and the session a day later, neither earlier', async () => {
+    it('deletes the tokens when the session has expired, and the session a day later, and not earlier', async () => {
       const session = newSession({ lifetime: HOUR });
       await repository.insertSession(session);
       await store.tokens.insert(session.id, 'sealed', null);
@@ -444,7 +447,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.rows('session')).toEqual([]);
     });
 
-    it('deletes logouts past their retention, no earlier', async () => {
+    it('deletes logouts after their retention, and not earlier', async () => {
       await repository.insertLogouts([newLogout({ channel: 'frontchannel' })]);
       clock.databaseAhead = logoutRetention - 5_000;
       expect(await repository.purge(10)).toBe(0);
@@ -453,7 +456,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.rows('logout')).toEqual([]);
     });
 
-    it('takes no more at a time than it is told to', async () => {
+    it('deletes at most the given number of rows at a time', async () => {
       for (let n = 0; n < 5; n++) {
         await repository.insertSession(newSession());
         await repository.insertLogouts([newLogout({ channel: 'frontchannel', target: newId() })]);
@@ -465,7 +468,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(purged).toEqual([4, 4, 2, 0]);
     });
 
-    it('leaves sessions and logouts alone while tokens are due', async () => {
+    it('keeps sessions and logouts while tokens are due', async () => {
       const session = newSession();
       const logout = newLogout();
       await repository.insertSession(session);
@@ -483,7 +486,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.rows('session_tokens')).toEqual([]);
     });
 
-    it('never forgets a logout before the last session that it ends, whatever the clock did', async () => {
+    it('keeps a logout until its last ended session is deleted, also when the clock steps', async () => {
       clock.databaseAhead = 100 * DAY;
       const session = newSession({ lifetime: maxSessionLifetime });
       await repository.insertSession(session);
@@ -497,7 +500,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await repository.purge(10)).toBe(2);
     });
 
-    it('is not held up by what must stay, and comes back to it', async () => {
+    it('passes rows that must stay, and checks them again later', async () => {
       const pending = newLogout();
       const stays = Array.from({ length: 30 }, () => newSession());
       const goes = Array.from({ length: 30 }, (_, n) =>
@@ -526,7 +529,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect([await store.rows('session'), await store.rows('session_tokens')]).toEqual([[], []]);
     });
 
-    it('reads no session twice for its tokens, however many are kept for a day', async () => {
+    it('reads each expired session only once for its tokens', async () => {
       for (let n = 0; n < 20; n++) await repository.insertSession(newSession());
       clock.databaseAhead = 2 * HOUR;
       const progress = new PurgeProgress();
@@ -541,7 +544,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(looked).toBe(20);
     });
 
-    it('may run on several replicas at once', async () => {
+    it('runs on several replicas at the same time', async () => {
       for (let n = 0; n < 20; n++) await repository.insertSession(newSession());
       clock.databaseAhead = 40 * DAY;
       await Promise.all([1, 2, 3, 4].map(() => repository.purge(10)));
@@ -551,13 +554,13 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   });
 
   describe('TokenRepository', () => {
-    it('stores nothing for a session that is not there', async () => {
+    it('stores nothing for a session that does not exist', async () => {
       await store.tokens.insert(newId(), 'sealed', null);
       await store.tokens.save(newId(), 'sealed', null);
       expect(await store.rows('session_tokens')).toEqual([]);
     });
 
-    it('inserts the first tokens only, saves the latest, erases those it was shown', async () => {
+    it('inserts only the first tokens, saves the latest tokens, and erases only the given tokens', async () => {
       const { id, ...session } = newSession();
       await repository.insertSession({ id, ...session });
       const stored = async () => {
@@ -591,7 +594,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.tokens.findDue(10)).toEqual([]);
     });
 
-    it('makeDue: every logout that ends the session, the front-channel an hour later, and no other', async () => {
+    it('makeDue: makes every logout of the session due, a front-channel logout an hour later, and no other logout', async () => {
       const session = newSession();
       await repository.insertSession(session);
       const ending = [newLogout(), newLogout({ bound: 'none', channel: 'backchannel' })];

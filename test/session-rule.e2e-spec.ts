@@ -22,7 +22,7 @@ interface Logouts {
 const issuers = ['https://oneid.example', 'https://oneid.example/', 'https://other.example/'];
 const names = ['alice', 'Alice', 'alice ', 'ålice', '😀', "al'ice?\\"];
 
-/** Few values, so that they meet. */
+/** Few values, so that equal ones are frequent. */
 const issuer = fc.constantFrom(...issuers);
 const name = fc.constantFrom(...names);
 const moment = fc.integer({ min: 1, max: 4 });
@@ -73,7 +73,7 @@ function logoutsOf({ logouts }: World, sessions: readonly Sessions[]): Logouts[]
   });
 }
 
-describe.each(databases)('the rule in SQL says what the function says, on $name', (database) => {
+describe.each(databases)('the rule in SQL and the rule in code agree, on $name', (database) => {
   let testDatabase: TestDatabase;
   let store: SessionStore;
   beforeAll(async () => {
@@ -118,7 +118,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
 
   const runs = { numRuns: Number(process.env['RULE_RUNS'] ?? 50) };
 
-  it('check, checkByIdToken, findLogout and findAlive', async () => {
+  it('check, checkByIdToken, findLogout and findAlive follow the rule', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
         const sessions = sessionsOf(world);
@@ -132,7 +132,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
           expect(checked?.expired).toBe(expired);
           expect(checked?.session).toMatchObject(facts);
           expect(await store.repository.checkByIdToken(digest(['id token', facts.id]))).toEqual(checked);
-          // as a token's claims: without an id of ours
+          // like a token's claims: without our session id
           const claims = without(facts, 'id');
           expect(await store.repository.findLogout(claims)).toBe(isEnded(claims) ? 'backchannel' : undefined);
         }
@@ -155,7 +155,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
     );
   });
 
-  it('the tokens that a logout ends', async () => {
+  it('findEndedBy finds the tokens of the sessions that a logout ends', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
         const sessions = sessionsOf(world);
@@ -171,7 +171,7 @@ describe.each(databases)('the rule in SQL says what the function says, on $name'
     );
   });
 
-  it('purge: a logout goes after every session it ends, and neither while tokens are due', async () => {
+  it('purge: deletes a logout after all sessions that it ends, and neither while tokens are due', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
         const sessions = sessionsOf(world);

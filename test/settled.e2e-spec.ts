@@ -10,7 +10,7 @@ import { StuckInsert } from './support/stuck-insert.js';
 
 const HOUR = 60 * 60 * 1000;
 
-/** Under which the library's jobs would run as time goes by, and all else goes on as ever. */
+/** Fakes only intervals: the library's jobs would run with the fake time, and everything else runs normally. */
 const ALL_BUT_INTERVALS = [
   'Date',
   'hrtime',
@@ -25,7 +25,7 @@ const ALL_BUT_INTERVALS = [
 
 let release: () => void | Promise<void> = () => undefined;
 
-/** Lets go on what a test holds up, also after one that has failed half-way: its host could not stop. */
+/** Releases held work, also after a test that has failed: otherwise its host could not stop. */
 async function goOn(): Promise<void> {
   const held = release;
   release = () => undefined;
@@ -50,11 +50,11 @@ function settling(host: Host) {
   return state;
 }
 
-/** A whole request and its answer: far more turns of the event loop than a host takes to settle that does nothing. */
+/** A whole request and its answer: an idle host settles in far fewer turns of the event loop. */
 const meanwhile = (host: Host) => host.fetch('/open');
 
-describe.each(databases)('a host that has settled, on $name', (database) => {
-  it('has revoked the refresh tokens of a logout that was answered before', async () => {
+describe.each(databases)('Host.settled(), on $name', (database) => {
+  it('waits until the refresh tokens of an answered logout are revoked', async () => {
     const host = await cleanup.host({ database });
     const login = host.oneId.signIn();
     const idToken = await host.oneId.idToken({ clientId, login });
@@ -80,7 +80,7 @@ describe.each(databases)('a host that has settled, on $name', (database) => {
     expect(await host.stored()).toEqual(before);
   });
 
-  it('does nothing by itself however late it gets, not even what a test before has begun', async () => {
+  it('leaves no background job of an earlier test running', async () => {
     jest.useFakeTimers({ doNotFake: ALL_BUT_INTERVALS });
     const host = await cleanup.host({ database });
     host.app
@@ -100,9 +100,9 @@ describe.each(databases)('a host that has settled, on $name', (database) => {
   });
 });
 
-// on SQLite one that is stuck holds up all others
-describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a host that has settled, on $name', (database) => {
-  it('has written down a logout whose sender has gone away', async () => {
+// on SQLite, one hanging insert blocks all other statements
+describe.each(databases.filter(({ name }) => name !== 'SQLite'))('Host.settled(), on $name', (database) => {
+  it('waits until a logout is recorded whose sender has closed the connection', async () => {
     const host = await cleanup.host({ database });
     const logoutToken = await host.oneId.logoutToken({ clientId, sid: 'some-sid' });
     const stuck = await StuckInsert.of(logoutToken, host.testDatabase.options);
@@ -136,7 +136,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a host that ha
   });
 });
 
-describe('what tests share', () => {
+describe('shareAmongTests()', () => {
   const log: string[] = [];
   const tell = (what: string) => () => {
     log.push(what);
@@ -151,11 +151,11 @@ describe('what tests share', () => {
   );
   beforeEach(tell('a test begins'));
 
-  it('is handed over before the first of them', () => {
+  it('starts the shared host before the first test', () => {
     expect(log).toEqual(['started', 'taken', 'settled', 'a test begins']);
   });
 
-  it('has settled before each of them begins', () => {
+  it('settles the shared host before each test', () => {
     expect(log).toEqual(['started', 'taken', 'settled', 'a test begins', 'settled', 'a test begins']);
   });
 });

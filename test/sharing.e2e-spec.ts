@@ -5,11 +5,11 @@ import { join } from 'node:path';
 const BEFORE_ALL = /^( *)beforeAll\([^]*?^\1\}\);$/gm;
 const STARTS_A_HOST = /\b(?:Host|World|Recipe)\.start\(|\bstartHost\(/;
 
-/** Does this spec start a host for all of its tests, with nothing that has it settle between them? */
+/** Does this spec start one host for all of its tests, without settling it between them? */
 const sharesUnsettled = (source: string) => [...source.matchAll(BEFORE_ALL)].some(([hook]) => STARTS_A_HOST.test(hook));
 
-describe('what tests share', () => {
-  it('settles between them in every suite that shares a host', () => {
+describe('suites that share a host', () => {
+  it('settle the host between two tests', () => {
     const specs = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.e2e-spec.ts'),
     );
@@ -18,7 +18,7 @@ describe('what tests share', () => {
     expect(specs.filter((file) => sharesUnsettled(sourceOf(file)))).toEqual([]);
   });
 
-  it('would be found where it does not', () => {
+  it('control: the check finds a suite that does not', () => {
     const within = (body: string) => `describe('suite', () => {\n  beforeAll(async () => {\n    ${body}\n  });\n});\n`;
     expect(
       ['host = await Host.start();', 'host = await startHost({});', 'other();'].map(within).map(sharesUnsettled),

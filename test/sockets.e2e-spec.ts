@@ -30,7 +30,7 @@ import { Host } from './support/host.js';
 import { intercept } from './support/session-store.js';
 import { until } from './support/until.js';
 
-/** A gateway that looks something up before it accepts. */
+/** A gateway that awaits other work before accept(). */
 @WebSocketGateway({ path: '/socket' })
 class SlowGateway implements OnGatewayConnection {
   accepted = 0;
@@ -44,7 +44,7 @@ class SlowGateway implements OnGatewayConnection {
   }
 }
 
-/** Messages that reached a handler without a guard. */
+/** The messages that reached a handler without a guard. */
 let heard: string[] = [];
 
 @WebSocketGateway({ path: '/socket' })
@@ -74,7 +74,7 @@ class Gateway implements OnGatewayConnection {
   }
 }
 
-/** A gateway that has forgotten to hand over the request. */
+/** A gateway that does not call accept(). */
 @WebSocketGateway({ path: '/socket' })
 class ForgetfulGateway {
   @SubscribeMessage('who')
@@ -86,7 +86,7 @@ class ForgetfulGateway {
 
 interface TestSocket {
   send(event: string, data?: unknown): void;
-  /** What came, and how it ended. */
+  /** The received messages, and the close event. */
   readonly log: unknown[];
   readonly ended: () => boolean;
   readonly opened: () => boolean;
@@ -175,14 +175,14 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
   const connections = () => host.app.get(OpenConnections, { strict: false });
 
-  it("the guard finds the session of a gateway's message, and turns it away when it is ended", async () => {
+  it("the guard finds the session of a gateway's message, and refuses an ended session", async () => {
     await start();
     const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
     const socket = open(session);
     socket.send('who');
     await until('an answer comes', () => socket.log.length > 0);
     expect(socket.log).toEqual([{ event: 'you', data: 'alice' }]);
-    // a message that is under way when the logout comes; the socket itself is not told
+    // a message during the logout; the socket itself is not closed yet
     connections().add = () => () => undefined;
     const second = open(session);
     second.send('who');
@@ -197,7 +197,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
         status: 'error',
         statusCode: 401,
         error: 'session_unknown',
-        message: 'The session is not known',
+        message: 'The session is unknown',
         reason: 'unknown',
       },
     });
@@ -206,7 +206,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(second.log[2]).toEqual({ event: 'you', data: 'nobody' });
   });
 
-  it('are closed when OneID ends their session, and nobody else', async () => {
+  it('are closed when OneID ends their session, and other sockets stay open', async () => {
     await start();
     const [alice, bob] = [await host.signIn(), await host.signIn(host.oneId.signIn({ sub: 'bob' }))];
     const [socket, other] = [open(alice.session), open(bob.session)];
@@ -237,7 +237,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
   it.each([
     ['missing', undefined],
     ['unknown', 'f'.repeat(64)],
-  ])('are not opened without a session that lives: %s', async (reason, session) => {
+  ])('are not opened without an alive session: %s', async (reason, session) => {
     await start();
     const socket = open(session);
     for (let n = 0; n < 20; n++) socket.send('say', 'hello');
@@ -247,7 +247,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(connections().size).toBe(0);
   });
 
-  it('let no message through before the session is known to live', async () => {
+  it('let no message through before the session is checked', async () => {
     await start();
     const { session } = await host.signIn();
     let release: () => void = () => undefined;
@@ -261,7 +261,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     const socket = open(session);
     socket.send('say', 'early');
     await until('the store is asked', () => asked);
-    // time enough to be heard, were it let through
+    // enough time for the message to arrive, if the gateway let it through
     for (let n = 0; n < 5; n++) expect((await host.fetch('/open')).status).toBe(200);
     expect(heard).toEqual([]);
     release();
@@ -269,7 +269,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(heard).toEqual(['early']);
   });
 
-  it('are told to come again when the store does not answer', async () => {
+  it('are closed with the reason out_of_sync when the store does not answer', async () => {
     await start();
     const { session } = await host.signIn();
     intercept(host.app.get(SessionDatabase, { strict: false }), () =>
@@ -282,7 +282,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(heard).toEqual([]);
   });
 
-  it('are forgotten when the client goes', async () => {
+  it('are forgotten when the client disconnects', async () => {
     await start();
     const { session } = await host.signIn();
     const socket = open(session);
@@ -292,7 +292,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     await until('it is forgotten', () => connections().size === 0);
   });
 
-  it('are not remembered when the client has gone before they are accepted', async () => {
+  it('are not remembered when the client disconnects before accept()', async () => {
     await start(SlowGateway);
     const { session } = await host.signIn();
     const gateway = host.app.get(SlowGateway);
@@ -305,7 +305,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(connections().size).toBe(0);
   });
 
-  it('a gateway that has forgotten accept() answers with an error, never with a user', async () => {
+  it('a gateway without accept() answers with an error, and never with a user', async () => {
     await start(ForgetfulGateway);
     const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
     const socket = open(session);
@@ -322,7 +322,7 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(socket.log).toEqual([expected]);
   });
 
-  it('a gateway in an app that does not say where sessions are opens nothing, and the log says why', async () => {
+  it('a gateway without the option sessionFrom accepts no socket, and logs the reason', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
     host = await Host.start({
       providers: [Gateway],
@@ -334,14 +334,14 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     await until('it is closed', socket.ended);
     expect(heard).toEqual([]);
     expect(error.mock.calls.map(([message]) => String(message))).toEqual([
-      'A socket could not be accepted: Error: SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no ' +
-        'session can be found',
+      'Could not accept a socket and closed it: Error: SessionAliveGuard cannot find any session: set the option ' +
+        'sessionFrom of OneIdLogoutModule',
     ]);
     error.mockRestore();
   });
 });
 
-it('with socket.io the log tells once of a gateway that guards messages, but accepts no sockets', async () => {
+it('with socket.io, the log warns once about a guarded gateway without accept()', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
   const host = await Host.start({
     providers: [ForgetfulGateway],
@@ -354,7 +354,7 @@ it('with socket.io the log tells once of a gateway that guards messages, but acc
   socket.close();
   expect(warn.mock.calls.filter(([message]) => message !== nodeNotice())).toEqual([
     [
-      'ForgetfulGateway guards its messages, but its sockets stay open when their session is over: call ' +
+      'ForgetfulGateway guards its messages, but its sockets stay open after their session has ended: call ' +
         'SessionConnections.accept() in handleConnection()',
     ],
   ]);
@@ -362,8 +362,8 @@ it('with socket.io the log tells once of a gateway that guards messages, but acc
   await host.stop();
 });
 
-describe('a client of socket.io that sends on and on before it is accepted', () => {
-  it('is disconnected before it fills the memory', async () => {
+describe('a socket.io client that sends many messages before accept()', () => {
+  it('is disconnected before it uses too much memory', async () => {
     const host = await Host.start({
       providers: [Gateway],
       configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
@@ -383,8 +383,8 @@ describe('a client of socket.io that sends on and on before it is accepted', () 
   });
 });
 
-describe('a client that does not agree to the end', () => {
-  it('is not heard any more, and cut off', async () => {
+describe('a client that does not answer the closing handshake', () => {
+  it('is ignored, and its connection is cut', async () => {
     const host = await Host.start({
       providers: [Gateway],
       configure: (app) => void app.useWebSocketAdapter(new WsAdapter(app)),
@@ -396,12 +396,12 @@ describe('a client that does not agree to the end', () => {
     await once(client, 'open');
     client.send(JSON.stringify({ event: 'say', data: 'before' }));
     await until('it is heard', () => heard.length === 1);
-    // it does not read, so it never sees the end
+    // the client does not read, so it never sees the close frame
     client.pause();
     await host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
     client.send(JSON.stringify({ event: 'say', data: 'after' }));
     const closed = once(client, 'close');
-    // long enough for its patience to end, if it did not read at all
+    // long enough for the server's time limit, if the client did not read
     await until('it is forgotten', () => host.app.get(OpenConnections, { strict: false }).size === 0);
     client.resume();
     await closed;

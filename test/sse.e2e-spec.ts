@@ -25,7 +25,7 @@ describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adap
   let host: Host;
   afterEach(() => host.stop());
 
-  /** What has come so far, and whether it has ended. */
+  /** The events so far, and whether the stream has ended. */
   async function listen(session: string) {
     const abort = new AbortController();
     const response = await host.fetch('/news', { session, signal: abort.signal });
@@ -39,7 +39,7 @@ describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adap
     return { seen, close: () => abort.abort() };
   }
 
-  it('end when OneID ends the session, and stay away', async () => {
+  it('end when OneID ends the session, and cannot be opened again', async () => {
     host = await Host.start({ adapter, controllers: [NewsController] });
     const [alice, bob] = [await host.signIn(), await host.signIn()];
     const [{ seen }, other] = [await listen(alice.session), await listen(bob.session)];
@@ -54,7 +54,7 @@ describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adap
     await until('it is forgotten', () => host.app.get(OpenConnections, { strict: false }).size === 0);
   });
 
-  it('end when the session is ended on another replica, also where requests are checked strictly', async () => {
+  it('end when another replica ends the session, also in strict mode', async () => {
     host = await Host.start({ adapter, controllers: [NewsController], actsByItself: true });
     const { session, sid } = await host.signIn();
     const { seen } = await listen(session);

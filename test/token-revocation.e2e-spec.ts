@@ -91,13 +91,16 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
 
   const ways: [string, (signedIn: SignedIn) => Promise<unknown>][] = [
     ['OneID over the back-channel', backchannel],
-    ['the user here', ({ app, session }) => app.get(LogoutService).start({ session })],
+    ['the user at this app', ({ app, session }) => app.get(LogoutService).start({ session })],
     ['an administrator', ({ app, session }) => app.get(LogoutService).end(session.id)],
-    ['an administrator, all of the user', ({ app, session }) => app.get(LogoutService).endAll({ sub: session.sub })],
+    [
+      'an administrator, for all sessions of the user',
+      ({ app, session }) => app.get(LogoutService).endAll({ sub: session.sub }),
+    ],
     ['a sign-in that replaces it', ({ app, session }) => signIn(app, oneId.signIn(), session.id)],
   ];
 
-  it.each(ways)('BC-15: ended by %s: revoked once, then erased', async (_who, end) => {
+  it.each(ways)('BC-15: a session ended by %s: its refresh token is revoked once, then erased', async (_who, end) => {
     const app = await start();
     const signedIn = await signIn(app);
     const other = await signIn(app);
@@ -119,7 +122,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(due).toEqual([]);
   });
 
-  it('FC-4: ended by the front-channel: never revoked', async () => {
+  it('FC-4: a session ended by the front-channel: its refresh token is never revoked', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     expect(await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid)).toBe(true);
@@ -129,14 +132,14 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(oneId.count(endpointPaths.revocation)).toBe(0);
     expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
 
-    // OneID's signed word for it comes later
+    // OneID's signed logout token comes later
     await backchannel(signedIn);
     await revoke(app);
     expect(revoked()).toEqual([signedIn.refreshToken]);
     expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
   });
 
-  it('FC-4: ended by the front-channel alone: its tokens are erased after an hour, and not revoked', async () => {
+  it('FC-4: a session ended only by the front-channel: its tokens are erased after an hour and not revoked', async () => {
     const app = await start();
     const [ended, other] = [await signIn(app), await signIn(app)];
     await recorder(app).frontchannel(oneId.issuer, ended.login.sid);
@@ -151,7 +154,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(oneId.count(endpointPaths.revocation)).toBe(0);
   });
 
-  it('FC-4: the front-channel erases nothing that OneID has yet to revoke', async () => {
+  it('FC-4: the front-channel erases no token that OneID must still revoke', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid);
@@ -170,7 +173,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('FC-4: a logout by OneID at the moment when the front-channel erases: revoked', async () => {
+  it('FC-4: a back-channel logout during the erasing for the front-channel: the token is revoked', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid);
@@ -189,7 +192,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('FC-4: OneID being down keeps nothing that only the front-channel has ended', async () => {
+  it('FC-4: OneID is down: tokens of sessions that only the front-channel has ended are still erased', async () => {
     const app = await start();
     const [first, second] = [await signIn(app), await signIn(app)];
     oneId.fail(endpointPaths.revocation, { status: 503 });
@@ -200,7 +203,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect((await stored(app)).tokens.map((row) => row['session_id'])).toEqual([first.session.id]);
   });
 
-  it('FC-4: a refresh under way while the front-channel ends the session leaves no token behind', async () => {
+  it('FC-4: a refresh during a front-channel logout leaves no token in the database', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid);
@@ -215,7 +218,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(oneId.count(endpointPaths.revocation)).toBe(0);
   });
 
-  it('BC-15: OneID is down: kept, tried again after a minute, also by an app that has restarted since', async () => {
+  it('BC-15: OneID is down: the token is kept and tried again after a minute, also after a restart of the app', async () => {
     let app = await start();
     const signedIn = await signIn(app);
     oneId.fail(endpointPaths.revocation, { status: 503 });
@@ -237,7 +240,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: OneID is down for long: the pauses grow, up to six hours, until no token can be alive', async () => {
+  it('BC-15: OneID is down for a long time: the pauses grow to six hours, until every token has expired', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     oneId.fail(endpointPaths.revocation, { status: 503 });
@@ -257,7 +260,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       clock.advance(step * MINUTE);
       minutes += step;
     }
-    // as long again as has passed, from a minute to six hours; the steps of this test are as coarse as that
+    // a pause as long as the time since the logout, from a minute to six hours; this test uses large steps
     const pauses = tries.slice(1).map((minute, n) => minute - (tries[n] ?? NaN));
     for (const [n, pause] of pauses.entries()) {
       const [passed, next] = [tries[n] ?? NaN, tries[n + 1] ?? NaN];
@@ -273,7 +276,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
   });
 
-  it('BC-15: OneID takes a few at a time: what is left goes on every minute, however long it takes', async () => {
+  it('BC-15: OneID revokes only a few tokens at a time: the rest is tried every minute until the end', async () => {
     const app = await start();
     const sub = 'alice';
     for (let n = 0; n < 12; n++) await signIn(app, oneId.signIn({ sub }));
@@ -293,7 +296,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(rounds).toBeLessThanOrEqual(8);
   });
 
-  it('BC-15: OneID is down: its other sessions wait, instead of each trying in vain', async () => {
+  it('BC-15: OneID is down: the library tries one token and leaves the others for later', async () => {
     const app = await start();
     const sub = 'alice';
     for (let n = 0; n < 5; n++) await signIn(app, oneId.signIn({ sub }));
@@ -309,7 +312,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(new Set(revoked()).size).toBe(5);
   });
 
-  it('BC-15: OneID is down: it is asked once in a pass, however many logouts wait', async () => {
+  it('BC-15: OneID is down: each run sends one request, even for many logouts', async () => {
     const app = await start();
     oneId.fail(endpointPaths.revocation, { status: 503 });
     for (let n = 0; n < 5; n++) await backchannel(await signIn(app));
@@ -330,24 +333,21 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     [401, { error: 'invalid_client' }],
     [403, { error: 'access_denied' }],
     [404, undefined],
-  ])(
-    'BC-15: OneID refuses one token for good, %d %j: it is erased, the others are revoked',
-    async (status, refusal) => {
-      const app = await start();
-      const sub = 'alice';
-      for (let n = 0; n < 3; n++) await signIn(app, oneId.signIn({ sub }));
-      const headers = { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Basic realm="x"' };
-      const body = refusal === undefined ? 'no such page' : JSON.stringify(refusal);
-      oneId.fail(endpointPaths.revocation, { status, body, headers, times: 1 });
-      await app.get(LogoutService).endAll({ sub });
-      await revoke(app);
-      expect(oneId.count(endpointPaths.revocation)).toBe(3);
-      expect(revoked()).toHaveLength(2);
-      expect(await stored(app)).toEqual({ tokens: [], due: [] });
-    },
-  );
+  ])('BC-15: OneID refuses one token with %d %j: it is erased, and the others are revoked', async (status, refusal) => {
+    const app = await start();
+    const sub = 'alice';
+    for (let n = 0; n < 3; n++) await signIn(app, oneId.signIn({ sub }));
+    const headers = { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Basic realm="x"' };
+    const body = refusal === undefined ? 'no such page' : JSON.stringify(refusal);
+    oneId.fail(endpointPaths.revocation, { status, body, headers, times: 1 });
+    await app.get(LogoutService).endAll({ sub });
+    await revoke(app);
+    expect(oneId.count(endpointPaths.revocation)).toBe(3);
+    expect(revoked()).toHaveLength(2);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
 
-  it.each([408, 425, 429, 500, 503])('BC-15: OneID has no time just now, %d: tried again', async (status) => {
+  it.each([408, 425, 429, 500, 503])('BC-15: OneID answers %d: the library tries again', async (status) => {
     const app = await start();
     const signedIn = await signIn(app);
     oneId.fail(endpointPaths.revocation, { status, times: 1 });
@@ -361,7 +361,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   });
 
   it.each(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const)(
-    'BC-15: authenticates as it is registered: %s',
+    'BC-15: authenticates with the registered method: %s',
     async (tokenEndpointAuthMethod) => {
       const { publicKey, privateKey } = await generateKeyPair('PS256', { extractable: true });
       const usesKey = tokenEndpointAuthMethod === 'private_key_jwt';
@@ -391,7 +391,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     },
   );
 
-  it('BC-15: two replicas, one revocation', async () => {
+  it('BC-15: two replicas send one revocation', async () => {
     const [one, two] = [await start(), await start()];
     const signedIn = await signIn(one);
     await recorder(two).endUser(oneId.issuer, signedIn.login.sub);
@@ -399,7 +399,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(revoked()).toEqual([signedIn.refreshToken]);
   });
 
-  it('BC-15: a user with many sessions: all of them, in batches', async () => {
+  it('BC-15: a user with many sessions: all refresh tokens are revoked, in batches', async () => {
     const app = await start();
     const sub = 'alice';
     const sessions: SignedIn[] = [];
@@ -410,7 +410,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: more logouts than one batch', async () => {
+  it('BC-15: more logouts than one batch: all refresh tokens are revoked', async () => {
     const app = await start();
     const sessions: SignedIn[] = [];
     for (let n = 0; n < 25; n++) sessions.push(await signIn(app));
@@ -424,7 +424,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: a rotated token is revoked, not the one it took the place of', async () => {
+  it('BC-15: the newest refresh token is revoked, and not the one that it replaced', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     const rotated = oneId.refreshToken({ clientId, login: signedIn.login });
@@ -434,7 +434,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(revoked()).toEqual([rotated]);
   });
 
-  it('BC-15: two refreshes at once: the refresh token that one of them brings stays', async () => {
+  it('BC-15: two refreshes at the same time: a new refresh token is not lost', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     const registry = app.get(SessionRegistry);
@@ -453,7 +453,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(revoked()).toEqual([rotated]);
   });
 
-  it('BC-15: a replica that takes long over one logout leaves another to itself no longer than it may', async () => {
+  it('BC-15: a slow replica and a second replica revoke each token once', async () => {
     const [slow, quick] = [await start(), await start()];
     const [first, second] = [await signIn(slow), await signIn(slow)];
     oneId.fail(endpointPaths.revocation, { status: 503 });
@@ -466,7 +466,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const open = vault.open.bind(vault);
     vault.open = async (...args) => {
       vault.open = open;
-      // by now a lease that was counted from the start would be over for both
+      // a lease counted from the start of the run would be over by now for both
       clock.advance(50_000);
       return open(...args);
     };
@@ -475,7 +475,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(revoked().sort()).toEqual([first.refreshToken, second.refreshToken].sort());
   });
 
-  it('BC-15: a token that a refresh brings while the logout is being worked on is revoked by the next turn', async () => {
+  it('BC-15: a refresh token that is stored during the work on its logout is revoked in the next turn', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     const rotated = oneId.refreshToken({ clientId, login: signedIn.login });
@@ -495,7 +495,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: two apps that share a database each revoke for their own client', async () => {
+  it('BC-15: two apps that share a database: each revokes the tokens of its own client', async () => {
     oneId.registerClient({ clientId: 'other', clientSecret });
     const [ours, theirs] = [await start(), await start({}, { clientId: 'other' })];
     const signedIn = await signIn(ours);
@@ -507,7 +507,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(revoked()).toEqual([signedIn.refreshToken]);
   });
 
-  it('BC-15: secrets switched off with work pending: let go when no token can be alive any more', async () => {
+  it('BC-15: secrets removed while revocations are pending: given up when every token has expired', async () => {
     let app = await start();
     const signedIn = await signIn(app);
     oneId.fail(endpointPaths.revocation, { status: 503 });
@@ -521,7 +521,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect((await stored(app)).tokens).toEqual([]);
   });
 
-  it('BC-15: a token that a refresh brings after the logout is revoked, too', async () => {
+  it('BC-15: a refresh token that is stored after the logout is revoked, too', async () => {
     const app = await start();
     const signedIn = await signIn(app);
     await backchannel(signedIn);
@@ -534,7 +534,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: a sign-in that comes after its logout has its refresh token revoked', async () => {
+  it('BC-15: a sign-in that arrives after its logout: its refresh token is revoked', async () => {
     const app = await start();
     const login = oneId.signIn();
     await recorder(app).backchannel({
@@ -546,7 +546,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(oneId.revoked).toMatchObject([{ effective: true }]);
   });
 
-  it('BC-15: keepOfflineTokens: erased here, not revoked', async () => {
+  it('BC-15: keepOfflineTokens: the token is erased and not revoked', async () => {
     const app = await start({}, { keepOfflineTokens: true });
     await backchannel(await signIn(app));
     await revoke(app);
@@ -554,7 +554,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: a secret that this replica does not have: one that has it revokes the token', async () => {
+  it('BC-15: a replica without the secret leaves the token to a replica with the secret', async () => {
     const newer = 'quite another secret, long enough';
     const [old, rotated] = [await start(), await start({ secrets: [newer, ...secrets] })];
     const signedIn = await signIn(rotated);
@@ -568,7 +568,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(old)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: a secret that is lost: kept until no token can be alive any more, then let go', async () => {
+  it('BC-15: a lost secret: the token is kept until every token has expired, then given up', async () => {
     let app = await start();
     const signedIn = await signIn(app);
     app = await restart(app, { secrets: ['quite another secret, long enough'] });
@@ -581,7 +581,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect((await stored(app)).due).toEqual([]);
   });
 
-  it('BC-15: a provider without revocation endpoint: erased', async () => {
+  it('BC-15: a provider without revocation endpoint: the token is erased', async () => {
     oneId.setMetadata({ revocation_endpoint: undefined });
     const app = await start();
     await backchannel(await signIn(app));
@@ -589,7 +589,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: a client that is no longer configured: kept until no token can be alive any more, then let go', async () => {
+  it('BC-15: a client that is not configured any more: its token is kept until every token has expired, then given up', async () => {
     let app = await start();
     const signedIn = await signIn(app);
     oneId.registerClient({ clientId: 'other', clientSecret });
@@ -602,7 +602,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect((await stored(app)).due).toEqual([]);
   });
 
-  it('BC-15: an app that stops leaves the rest for another, which need not wait', async () => {
+  it('BC-15: an app that stops leaves the rest of its work to another app, which starts at once', async () => {
     const app = await start();
     const sub = 'alice';
     for (let n = 0; n < 10; n++) await signIn(app, oneId.signIn({ sub }));
@@ -628,7 +628,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(next)).toEqual({ tokens: [], due: [] });
   });
 
-  it('the due time is on the database clock', async () => {
+  it("the time of the next try is on the database's clock", async () => {
     const app = await start();
     clock.databaseAhead = 60 * MINUTE;
     const signedIn: SignedIn & { session: Session } = await signIn(app);

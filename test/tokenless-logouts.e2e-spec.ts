@@ -32,7 +32,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
     store.database.run('DELETE FROM oneid_session_tokens WHERE session_id = ?', [id]);
   const dueOf = async () => (await store.tokens.findDue(99)).map(({ id }) => id).sort();
 
-  it('are settled together, and the others are left as they were', async () => {
+  it('are closed together, and other logouts are not changed', async () => {
     for (const sid of ['a', 'b']) await signIn(sid);
     for (const sid of ['a', 'b', 'c', 'd', 'e', 'f']) await logOut(sid);
     await forgetTokens((await signIn('g')).id);
@@ -44,7 +44,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
     expect([all.length, (await dueOf()).length, await store.tokens.countDue()]).toEqual([7, 2, 2]);
   });
 
-  it('are looked at no more than so many at once, the longest due first, and a lone one not at all', async () => {
+  it('are checked up to a limit, the oldest first, and not at all when there is only one', async () => {
     for (const sid of ['a', 'b', 'c']) await logOut(sid);
     const [first, second] = (await store.tokens.findDue(9)).map(({ id }) => id);
     expect(await store.tokens.closeLogoutsWithoutTokens(2)).toBe(0);
@@ -55,7 +55,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
     expect(await dueOf()).toEqual([left]);
   });
 
-  it('never take one that gets tokens at that moment for settled', async () => {
+  it('stay open when tokens are stored during the check', async () => {
     for (let n = 1; ; n++) {
       await store.clear();
       const session = await signIn('late');
@@ -74,7 +74,7 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
       const late = seen < n;
       if (late) await store.registry.refresh(session.id, { refreshToken: 'late' }).catch(() => undefined);
       const stored = (await store.rows('session_tokens', 'refresh_token IS NOT NULL')).length > 0;
-      // who has tokens stored for an ended session has them revoked
+      // tokens that are stored for an ended session must be due for revocation
       expect([stored, await store.tokens.countDue()]).toEqual([true, 1]);
       if (late) return;
     }

@@ -31,7 +31,7 @@ describe("a user's own sessions", () => {
     );
   });
 
-  test('are listed by handles that are not their ids', async () => {
+  test('are listed with handles that are not their ids', async () => {
     const list = await sessions.list(mine);
     expect(list.map(({ device, isThis }) => [device, isThis])).toEqual([
       ['device of a1', true],
@@ -41,25 +41,25 @@ describe("a user's own sessions", () => {
     expect(new Set(list.map(({ handle }) => handle)).size).toBe(2);
   });
 
-  test('are ended by their handle, and told of', async () => {
+  test('are ended by their handle, and the timeline shows this', async () => {
     await sessions.end(mine, handleOf(others));
     expect(end.mock.calls).toEqual([['a2']]);
     expect(add.mock.calls).toEqual([[mine, { kind: 'session_ended', device: 'device of a2' }]]);
   });
 
-  test("are no stranger's, whose handle ends nothing", async () => {
+  test('are not ended by a handle of another user', async () => {
     await sessions.end(mine, handleOf(strangers));
     expect([end.mock.calls, add.mock.calls]).toEqual([[], []]);
   });
 
-  test('of very many have the one that asks among them', async () => {
+  test('contain the current session, also when there are very many', async () => {
     listAlive.mockResolvedValue([others]);
     expect((await sessions.list(mine)).map(({ isThis }) => isThis)).toEqual([false, true]);
     await sessions.end(mine, handleOf(mine));
     expect(end.mock.calls).toEqual([['a1']]);
   });
 
-  test('are none of a token that names no user', async () => {
+  test('are empty for a token without a user', async () => {
     expect(await sessions.list({ issuer, issuedAt: 0, registeredAt: 0 })).toEqual([]);
     expect(listAlive).not.toHaveBeenCalled();
   });

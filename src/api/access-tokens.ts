@@ -32,7 +32,7 @@ export class AccessTokens {
       });
       return payload;
     } catch (error) {
-      if (keysFailed(error)) throw new ProviderUnavailableError("OneID's keys can't be had just now", error);
+      if (keysFailed(error)) throw new ProviderUnavailableError("OneID's keys are not available, try again", error);
       return undefined;
     }
   }

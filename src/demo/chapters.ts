@@ -36,7 +36,7 @@ export class Chapters {
     const { story } = this;
     const user = this.#user;
     story.chapter('1. A user signs in, and another app of the same OneID gets an access token in the same login');
-    story.step('GET /me, nobody signed in', await user.meInShort(), '401 missing');
+    story.step('GET /me without a session', await user.meInShort(), '401 missing');
     story.step('GET /login, to OneID, its form, and back', inShort(await user.signIn()), '200');
     story.step('GET /me', await user.meInShort(), '200');
     const tokens = await this.otherApp.signIn(user.browser);
@@ -50,14 +50,14 @@ export class Chapters {
     story.chapter('2. The other app logs the user out at OneID, which tells this app over the back-channel');
     story.step("OneID's answer to the browser", String(await this.otherApp.logOut(this.#user.browser, tokens)), '200');
     story.step('OneID: POST /backchannel_logout, signed', await this.delivered(), '200');
-    story.step('GET /me with the cookie of before', await this.#user.meInShort(), '401 logged_out');
-    story.step('GET /api/me with the access token of before', await this.api(tokens), '401 logged_out');
+    story.step('GET /me with the cookie from before the logout', await this.#user.meInShort(), '401 logged_out');
+    story.step('GET /api/me with the access token from before the logout', await this.api(tokens), '401 logged_out');
     return cookie;
   }
 
   private async sendAgain(): Promise<void> {
     const { story } = this;
-    story.chapter('3. OneID missed the answer and sends the very same token again');
+    story.chapter('3. OneID did not get the answer and sends the same token again');
     story.step('POST /backchannel_logout, the same token', inShort(await this.post(this.lastToken())), '200');
     story.step('GET /me', await this.#user.meInShort(), '401 logged_out');
   }
@@ -65,11 +65,11 @@ export class Chapters {
   private async signInAgain(oldCookie: string): Promise<void> {
     const { story } = this;
     const user = this.#user;
-    story.chapter('4. The user signs in again: the new session lives, the old one stays ended');
+    story.chapter('4. The user signs in again: the new session is alive, the old session stays ended');
     story.step('GET /login, and back', inShort(await user.signIn()), '200');
     story.step('GET /me', await user.meInShort(), '200');
     story.step('GET /me with the old cookie', await user.meInShortWith(oldCookie), '401 logged_out');
-    story.step('POST /backchannel_logout, the old token once more', inShort(await this.post(this.lastToken())), '200');
+    story.step('POST /backchannel_logout, the old token again', inShort(await this.post(this.lastToken())), '200');
     story.step('GET /me', await user.meInShort(), '200');
   }
 
@@ -78,12 +78,10 @@ export class Chapters {
     const user = this.#user;
     const { issuer, sid } = await user.me();
     const url = `${this.baseUrl}/frontchannel_logout?${new URLSearchParams({ iss: issuer, sid }).toString()}`;
-    story.chapter(
-      "5. The front-channel alone: what OneID's page asks for in an iframe, from a browser without cookies",
-    );
+    story.chapter("5. Front-channel only: OneID's page loads this URL in an iframe, in a browser without cookies");
     story.step('GET /frontchannel_logout?iss=…&sid=…', inShort(await new Browser().get(url)), '200');
     story.step('GET /me', await user.meInShort(), '401 logged_out');
-    story.step('GET /login, and back: OneID still knows the browser', inShort(await user.signIn()), '200');
+    story.step('GET /login, and back: the user is still signed in at OneID', inShort(await user.signIn()), '200');
     story.step('GET /me', await user.meInShort(), '200');
   }
 
@@ -93,27 +91,27 @@ export class Chapters {
     const { cookie } = user;
     story.chapter('6. The user logs out here');
     const started = await user.pressLogout();
-    story.step('POST /logout: a page that goes on to OneID', inShort(started), '200');
-    story.step('GET /me with the cookie of before', await user.meInShortWith(cookie), '401 logged_out');
+    story.step('POST /logout: a page that sends the browser to OneID', inShort(started), '200');
+    story.step('GET /me with the cookie from before the logout', await user.meInShortWith(cookie), '401 logged_out');
     const question = await user.goToOneId(started);
-    story.step('OneID asks, and the user says yes', inShort(question), '200');
+    story.step('OneID asks the user, and the user confirms', inShort(question), '200');
     const { next: callback = '' } = await user.sayYes(question, { until: `${baseUrl}/logout/callback` });
-    story.step('OneID: POST /backchannel_logout, here too', await this.delivered(), '200');
+    story.step('OneID: POST /backchannel_logout to this app, too', await this.delivered(), '200');
     const returned = await user.browser.get(callback);
     story.step('and back: GET /logout/callback?state=…', whereTo(returned), '303 /goodbye');
     story.step('GET /goodbye', inShort(await user.browser.follow(returned)), '200');
     story.step('GET /logout/callback, the same state again', whereTo(await user.browser.get(callback)), '303 /');
-    story.step('GET /me with the cookie of before', await user.meInShortWith(cookie), '401 logged_out');
+    story.step('GET /me with the cookie from before the logout', await user.meInShortWith(cookie), '401 logged_out');
     story.step('GET /me: the cookie is gone', await user.meInShort(), '401 missing');
   }
 
   private async logoutOvertakesSignIn(): Promise<void> {
     const { story } = this;
     const user = this.#user;
-    story.chapter('7. A logout overtakes a sign-in: it arrives before the browser is back');
+    story.chapter('7. A logout arrives during a sign-in, before the browser comes back from OneID');
     const { next: callback = '' } = await user.signInUntilCallback();
     story.step(
-      'GET /login, OneID has signed the user in, the browser stops there',
+      'GET /login: OneID signs the user in, and the browser stops there',
       whereIs(callback),
       '/login/callback',
     );
@@ -128,7 +126,7 @@ export class Chapters {
     story.step('GET /me', await user.meInShort(), '200');
     const ended = this.oneId.deliveries.finished.at(-1)?.sid;
     story.step(
-      'the session is of a new login',
+      'the new session belongs to a new login',
       (await user.me()).sid === ended ? 'the ended sid' : 'a new sid',
       'a new sid',
     );
@@ -139,11 +137,11 @@ export class Chapters {
     const user = this.#user;
     const { issuer, sid } = await user.me();
     const forged = await forgedTokens(this.lastToken(), { issuer, clientId: 'reference-app', sid });
-    story.chapter('8. A stranger sends logout tokens for the session that lives');
+    story.chapter('8. An attacker sends logout tokens for the session that is alive');
     const unsigned = inShort(await this.post(forged.unsigned));
-    story.step('POST /backchannel_logout, not signed', unsigned, '400 logout_token_alg_not_allowed');
+    story.step('POST /backchannel_logout, without a signature', unsigned, '400 logout_token_alg_not_allowed');
     const strange = inShort(await this.post(forged.signedByAStranger));
-    story.step('POST /backchannel_logout, signed by the stranger', strange, '400 logout_token_signature_invalid');
+    story.step('POST /backchannel_logout, signed by the attacker', strange, '400 logout_token_signature_invalid');
     story.step('GET /me', await user.meInShort(), '200');
   }
 

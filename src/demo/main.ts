@@ -25,7 +25,7 @@ async function demo(opened: Opened): Promise<Outcome> {
   opened.add(() => app.close());
   await app.listen(settings.port, '127.0.0.1');
   const { embedded } = app.get(OneId);
-  if (embedded === undefined) throw new Error('The demo needs the embedded OneID');
+  if (embedded === undefined) throw new Error('The demo needs the embedded OneID, but the app started without it');
   console.log(`The app: ${settings.baseUrl}   OneID: ${embedded.issuer}`);
   const story = new Story(console.log);
   await Chapters.tell(story, settings.baseUrl, embedded);

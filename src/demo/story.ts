@@ -14,13 +14,13 @@ export class Story {
     this.#steps += 1;
     const asTold = happened === told;
     if (!asTold) this.#missed.push(text);
-    this.print(`  ${asTold ? '✓' : '✗'} ${text.padEnd(72)} ${happened}${asTold ? '' : `   (told: ${told})`}`);
+    this.print(`  ${asTold ? '✓' : '✗'} ${text.padEnd(72)} ${happened}${asTold ? '' : `   (expected: ${told})`}`);
   }
 
   /** Prints the summary. @returns whether every step had the expected result */
   end(): boolean {
-    this.print(`\n${this.#steps} steps, ${this.#steps - this.#missed.length} as told`);
-    for (const text of this.#missed) this.print(`  not as told: ${text}`);
+    this.print(`\n${this.#steps} steps, ${this.#steps - this.#missed.length} as expected`);
+    for (const text of this.#missed) this.print(`  not as expected: ${text}`);
     return this.#missed.length === 0 && this.#steps > 0;
   }
 }

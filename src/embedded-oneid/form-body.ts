@@ -6,7 +6,7 @@ const LONGEST_BODY = 64 * 1024;
 /** The fields of an urlencoded form. @throws errors.InvalidRequest for another type, or a body over 64 KiB */
 export async function formBody(request: IncomingMessage): Promise<URLSearchParams> {
   if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '')) {
-    throw new errors.InvalidRequest('only application/x-www-form-urlencoded is read here');
+    throw new errors.InvalidRequest('the content type must be application/x-www-form-urlencoded');
   }
   const chunks: Buffer[] = [];
   let length = 0;

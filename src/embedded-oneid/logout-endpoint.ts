@@ -91,7 +91,7 @@ export class LogoutEndpoint {
     const next = form.get('next') ?? '';
     const session = await this.provider.Session.get(ctx);
     if (!session.accountId || form.get('challenge') !== this.#challenge(session.uid, next)) {
-      throw new errors.InvalidRequest('this logout is no longer waiting for an answer');
+      throw new errors.InvalidRequest('this logout does not wait for an answer any more: start it again');
     }
     if (form.get('answer') === 'yes') {
       await this.#end(ctx, { sid: session.uid, next, channels: form.get('channels') });

@@ -54,7 +54,7 @@ async function readHint(hint: string, { issuer, clients, key }: LogoutRules) {
   }
   const client = [aud].flat().map((id) => clients.get(id ?? ''))[0];
   if (!client) {
-    throw new errors.InvalidRequest('id_token_hint is for no client of this issuer');
+    throw new errors.InvalidRequest('id_token_hint has an aud that is not a client of this issuer');
   }
   return { sid, client };
 }

@@ -13,7 +13,7 @@ describe('html', () => {
     ['HTML', html`<p>${html`<b>${'&'}</b>`}</p>`, '<p><b>&amp;</b></p>'],
     ['a list', html`<p>${['<', html`<b></b>`, 7].map((part) => html`${part}`)}</p>`, '<p>&lt;<b></b>7</p>'],
     ['nothing', html`<p>${undefined}</p>`, '<p></p>'],
-  ])('takes %s', (_name, page, expected) => {
+  ])('accepts %s', (_name, page, expected) => {
     expect(page.toString()).toBe(expected);
   });
 });

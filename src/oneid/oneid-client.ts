@@ -18,7 +18,7 @@ export class OneIdClient {
   configuration(): Promise<Configuration> {
     this.discovered ??= discover(this.oneId.registration).catch((error: unknown) => {
       this.discovered = undefined;
-      throw new ProviderUnavailableError("OneID's configuration can't be had just now", error);
+      throw new ProviderUnavailableError("OneID's configuration is not available, try again", error);
     });
     return this.discovered;
   }

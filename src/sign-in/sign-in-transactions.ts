@@ -17,7 +17,7 @@ export interface SignInTransaction {
 /** The browser has no transaction for this callback. */
 export class UnknownTransactionError extends BadRequestException {
   constructor() {
-    super('This sign-in was not started in this browser, is too old, or is used already.');
+    super('This sign-in did not start in this browser, is too old, or has already been used.');
   }
 }
 
@@ -48,7 +48,7 @@ export class SignInTransactions {
     const unfinished = Object.keys(parseCookie(cookies)).filter((name) => name.startsWith(this.prefix));
     for (const name of unfinished.slice(0, 1 - MOST_AT_ONCE)) response.clearCookie(name, this.attributes());
     const [key] = this.keys;
-    if (key === undefined) throw new Error('There is no secret to encrypt with');
+    if (key === undefined) throw new Error('The app has no secret to encrypt the sign-in with: set APP_SECRETS');
     const value = await new EncryptJWT({ ...transaction })
       .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
       .setExpirationTime(`${MAX_AGE}s`)

@@ -13,7 +13,7 @@ function newTimeline(ended?: LogoutEvent): Timeline {
   return new Timeline({ ended: () => (ended ? of(ended) : NEVER) } as unknown as SessionEvents);
 }
 
-/** What a page that is opened now is told. */
+/** The entries that a page gets when it opens now. */
 function seenBy(timeline: Timeline, facts: SessionFacts): Happening[] {
   const seen: Happening[] = [];
   timeline.of(facts).subscribe((happening) => seen.push(happening));
@@ -21,7 +21,7 @@ function seenBy(timeline: Timeline, facts: SessionFacts): Happening[] {
 }
 
 describe('the timeline', () => {
-  test('tells a user what they did, and nobody else', () => {
+  test("shows the user's actions to this user only", () => {
     const timeline = newTimeline();
     const open = seenBy(timeline, session('bob'));
     timeline.add(session('alice'), { kind: 'signed_in', device: 'Firefox · Linux' });
@@ -32,14 +32,14 @@ describe('the timeline', () => {
     expect(open).toEqual([]);
   });
 
-  test('takes a user of another issuer for another user, and the slash at its end for nothing', () => {
+  test("separates users of different issuers, and ignores the issuer's trailing slash", () => {
     const timeline = newTimeline();
     timeline.add(session('alice'), { kind: 'others_ended', count: 1 });
     expect(seenBy(timeline, session('alice', 'x', 'https://other.example/'))).toEqual([]);
     expect(seenBy(timeline, session('alice', 'x', 'https://oneid.example'))).toHaveLength(1);
   });
 
-  test('tells what OneID said of this login, not of the user’s others', () => {
+  test("shows OneID's requests for this login, and not for the user's other logins", () => {
     const timeline = newTimeline();
     const [here, there] = [session('alice', 'here'), session('alice', 'there')];
     const [seenHere, seenThere] = [seenBy(timeline, here), seenBy(timeline, there)];
@@ -47,21 +47,21 @@ describe('the timeline', () => {
     expect([seenHere, seenThere]).toEqual([[told('here')], []]);
   });
 
-  test('keeps nothing of logins that never came here, so that nobody can push out what others did', () => {
+  test('stores nothing for unknown logins, so that they push out no other entries', () => {
     const timeline = newTimeline();
     timeline.add(session('alice'), { kind: 'others_ended', count: 1 });
     for (let n = 0; n < 1_000; n += 1) timeline.tell('https://oneid.example/', told(`made up ${n}`));
     expect(seenBy(timeline, session('alice'))).toHaveLength(1);
   });
 
-  test('remembers the last twenty', () => {
+  test('remembers the last twenty entries', () => {
     const timeline = newTimeline();
     for (let count = 1; count <= 30; count += 1) timeline.add(session('alice'), { kind: 'others_ended', count });
     const counts = seenBy(timeline, session('alice')).map((seen) => ('count' in seen ? seen.count : undefined));
     expect(counts).toEqual(Array.from({ length: 20 }, (_, n) => n + 11));
   });
 
-  test('tells when the session is ended, and over which channel', () => {
+  test('shows when the session was ended, and by which channel', () => {
     const timeline = newTimeline({ channel: 'backchannel', ends: () => true });
     expect(seenBy(timeline, session('alice'))).toEqual([
       { kind: 'obeyed', channel: 'backchannel', at: expect.any(Number) },

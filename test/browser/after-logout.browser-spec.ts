@@ -24,12 +24,12 @@ beforeEach(async () => {
 
 afterEach(() => person.close());
 
-/** Everything to be read on a page that stands in this tab, after as many steps back as there are. */
+/** The text of every page in this tab's history, from the last page back to the first. */
 async function backAndBack(page: Page): Promise<string[]> {
   const seen: string[] = [];
   for (let step = 0; step < 10 && page.url() !== 'about:blank'; step += 1) {
     await page.goBack({ waitUntil: 'load' }).catch(() => null);
-    // a page that has been kept loads itself anew
+    // a page from the back/forward cache reloads itself
     await page.waitForLoadState('networkidle').catch(() => undefined);
     if (page.url().startsWith(world.url)) seen.push(`${page.url()} ${await page.innerText('main')}`);
   }
@@ -37,7 +37,7 @@ async function backAndBack(page: Page): Promise<string[]> {
 }
 
 describe('the back button after a logout', () => {
-  test('shows nothing of the user', async () => {
+  test('shows no data of the user', async () => {
     await person.signIn(world.url);
     await person.follow(person.texts.account);
     await person.sees(person.texts.account);
@@ -52,7 +52,7 @@ describe('the back button after a logout', () => {
     expect(seen.filter((text) => /\bAs demo\b/.test(text) || text.includes(sid))).toEqual([]);
   });
 
-  test('shows nothing of a user whose session was ended from outside', async () => {
+  test('shows no data of a user whose session OneID has ended', async () => {
     await person.signIn(world.url);
     await person.follow(person.texts.account);
     await person.sees(person.texts.account);
@@ -65,14 +65,14 @@ describe('the back button after a logout', () => {
     expect(seen.filter((text) => /\bAs demo\b/.test(text) || text.includes(login.sid))).toEqual([]);
   });
 
-  test('nor does a page that the browser has kept as it was, which no header forbids', async () => {
+  test("a page from the browser's back/forward cache shows no data of the user", async () => {
     const { page, texts, context } = person;
     await context.addInitScript(`addEventListener('pageshow', ({ persisted }) => {
       if (persisted) sessionStorage.setItem('kept', location.pathname);
     })`);
     await person.signIn(world.url);
     const tab = await person.newTab();
-    // a page that has listened is not kept by this browser; one that was opened behind another has not
+    // this browser does not cache a page with an event stream; a page in a background tab has none
     await tab.page.addInitScript("Object.defineProperty(document, 'hidden', { get: () => true })");
     await tab.page.goto(`${world.url}/account`);
     await tab.sees(texts.account);
@@ -87,7 +87,7 @@ describe('the back button after a logout', () => {
     expect(await tab.page.evaluate("sessionStorage.getItem('kept')")).toBe('/account');
   });
 
-  test.each(['/', '/account', '/me', '/sessions', '/goodbye'])('no cache keeps %s', async (path) => {
+  test.each(['/', '/account', '/me', '/sessions', '/goodbye'])('forbids caches to keep %s', async (path) => {
     await person.signIn(world.url);
     const answer = await person.context.request.get(world.url + path);
     expect([answer.status(), answer.headers()['cache-control']]).toEqual([200, 'no-store']);
@@ -95,7 +95,7 @@ describe('the back button after a logout', () => {
 });
 
 describe('what the browser keeps', () => {
-  test('cookies of the session and of the logout are gone, and what the app has stored', async () => {
+  test("a logout removes the cookies of the session and of the logout, and the app's stored data", async () => {
     await person.signIn(world.url);
     await person.page.evaluate("localStorage.setItem('draft', 'of demo')");
     await person.follow('English');
@@ -107,7 +107,7 @@ describe('what the browser keeps', () => {
     expect(await person.page.evaluate("localStorage.getItem('draft')")).toBeNull();
   });
 
-  test('a link to the callback clears nothing: no other site can have that done', async () => {
+  test("a link to the callback clears nothing, so that no other site can clear the app's data", async () => {
     await person.signIn(world.url);
     await person.page.evaluate("localStorage.setItem('draft', 'of demo')");
     await person.page.goto(`${world.url}/logout/callback?state=made-up`);
@@ -116,8 +116,8 @@ describe('what the browser keeps', () => {
   });
 });
 
-describe('signing in once more', () => {
-  test('a login that is over here and alive at OneID does not go round in circles: prompt=login', async () => {
+describe('a sign-in after a logout', () => {
+  test('a login that has ended here and is alive at OneID causes no redirect loop: prompt=login', async () => {
     await person.signIn(world.url);
     const dead = await person.loginAt(world.url);
     await world.endAtAppAlone(dead);
@@ -136,7 +136,7 @@ describe('signing in once more', () => {
     expect((await person.loginAt(world.url)).sid).not.toBe(dead.sid);
   });
 
-  test('a page that was open when the session ended is refused, with a reason and a way on', async () => {
+  test('a page that was open when the session ended gets a page with the reason and a link', async () => {
     await person.signIn(world.url);
     await person.follow(person.texts.account);
     await person.sees(person.texts.account);
@@ -148,7 +148,7 @@ describe('signing in once more', () => {
     await person.sees(person.oneIdTexts.signIn);
   });
 
-  test('a form of a page that was open then is refused, too', async () => {
+  test('a form of this page is refused, too', async () => {
     await person.signIn(world.url);
     const tab = await person.newTab();
     await tab.page.route('**/app.js', (route) => route.abort());

@@ -18,12 +18,12 @@ import { type BrowserContext } from 'playwright-core';
 import { freePort } from '../../src/embedded-oneid/free-port.js';
 import { launchWithProfile } from './support/chromium.js';
 
-/** The cookie of an app that is made to be framed: the only kind that a third-party iframe may see at all. */
+/** The cookie of an app that allows framing: a third-party iframe can see only this kind. */
 const THIRD_PARTY: CookieOptions = { name: 'session', path: '/', secure: true, httpOnly: true, sameSite: 'none' };
 const PARTITIONED: CookieOptions = { ...THIRD_PARTY, partitioned: true };
 const LAX: CookieOptions = { ...THIRD_PARTY, sameSite: 'lax' };
 
-/** Chromium's setting "block third-party cookies", as its profile keeps it. */
+/** Chromium's setting "block third-party cookies", in its profile. */
 const COOKIE_CONTROLS = { allowed: 0, blocked: 1 } as const;
 
 @Controller()
@@ -152,12 +152,12 @@ describe('FC-2: in Chromium, OneID logs out through the browser, and the session
       expect([answer.status(), answer.headers()['cache-control']]).toEqual([200, 'no-store']);
       await page.waitForURL(`${appUrl}/`);
 
-      // the setting is in force
+      // the setting works
       expect(cookiesInFrame).toEqual([sent ? `session=${id}` : undefined]);
-      // on the server, whatever the browser let through
+      // the session ends on the server, with and without cookies
       const dead = await fetch(`${appUrl}/me`, { headers: { cookie: `session=${id}` } });
       expect([dead.status, ((await dead.json()) as { reason: string }).reason]).toEqual([401, 'logged_out']);
-      // best effort, in the browser
+      // the browser may also remove the cookie
       expect((await context.cookies(appUrl)).map(({ name }) => name)).toEqual(cleared ? [] : ['session']);
       expect((await page.goto(`${appUrl}/me`))?.status()).toBe(401);
     },
@@ -173,7 +173,7 @@ describe('FC-5: in Chromium, framing under helmet', () => {
     errors = [];
   });
 
-  /** What stands in an iframe of the app on somebody's page. */
+  /** The content of the app's iframe on another page. */
   async function frame(pageUrl: string, src: string): Promise<string> {
     const page = await context.newPage();
     page.on('console', (message) => {
@@ -196,12 +196,12 @@ describe('FC-5: in Chromium, framing under helmet', () => {
   const frontchannel = () =>
     `${appUrl}/frontchannel_logout?${new URLSearchParams({ iss: oneId.issuer, sid: 'nobody' }).toString()}`;
 
-  test("is allowed to OneID's origin", async () => {
+  test("is allowed for OneID's origin", async () => {
     expect(await frame(`${oneId.issuer}.well-known/openid-configuration`, frontchannel())).toBe('Logged out.');
     expect(errors).toEqual([]);
   });
 
-  test('is refused to every other', async () => {
+  test('is refused for every other origin', async () => {
     const stranger = await OneIdTestProvider.start();
     expect(await frame(`${stranger.issuer}.well-known/openid-configuration`, frontchannel())).not.toContain(
       'Logged out.',
@@ -210,7 +210,7 @@ describe('FC-5: in Chromium, framing under helmet', () => {
     await stranger.close();
   });
 
-  test("of the app's other pages is refused to OneID as well", async () => {
+  test("of the app's other pages is refused for OneID, too", async () => {
     expect(await frame(`${oneId.issuer}.well-known/openid-configuration`, `${appUrl}/`)).not.toContain('home');
     expect(errors).toEqual([expect.stringContaining("frame-ancestors 'self'")]);
   });

@@ -27,7 +27,7 @@ beforeEach(async () => {
 afterEach(() => person.close());
 
 describe('two tabs', () => {
-  test('one logs out, the other says so at once, and offers to sign in', async () => {
+  test('one logs out, and the other shows this at once and offers to sign in', async () => {
     await person.signIn(world.url);
     const other = await person.newTab();
     await other.page.goto(`${world.url}/`);
@@ -41,7 +41,7 @@ describe('two tabs', () => {
     await other.arrive(`${world.url}/`);
   });
 
-  /** Has a page believe that another tab is in front of it, or that it is seen again. */
+  /** Makes a page believe that it is hidden, or visible again. */
   const look = ({ page }: Person, hidden: boolean) =>
     page.evaluate(`(() => {
       Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true });
@@ -50,7 +50,7 @@ describe('two tabs', () => {
 
   const openStreams = () => world.app.get(ReplicaStatus).read().openConnections;
 
-  test('ten of them: none stands in the way of another, and each says so when it is seen', async () => {
+  test('ten tabs do not block each other, and each shows the logout when it is visible', async () => {
     await person.signIn(world.url);
     const tabs = [person];
     for (let count = 1; count < 10; count += 1) {
@@ -72,7 +72,7 @@ describe('two tabs', () => {
     await until('nobody listens', () => openStreams() === 0);
   });
 
-  test('one comes back when this browser has signed in anew: it is in the new session, too', async () => {
+  test('a tab comes back after this browser has signed in again: it uses the new session', async () => {
     await person.signIn(world.url);
     const other = await person.newTab();
     await other.page.goto(`${world.url}/account`);
@@ -86,7 +86,7 @@ describe('two tabs', () => {
     await other.reads((await person.loginAt(world.url)).sid);
   });
 
-  test('one signs in anew, and the other is in the new session without a word', async () => {
+  test('one signs in again, and the other uses the new session without a message', async () => {
     await person.signIn(world.url);
     const other = await person.newTab();
     await other.page.goto(`${world.url}/`);
@@ -101,7 +101,7 @@ describe('two tabs', () => {
     expect(await session()).not.toBe(before);
   });
 
-  test('of two browsers, where the other is not touched', async () => {
+  test('in two browsers: a logout in one does not change the other', async () => {
     await person.signIn(world.url);
     const stranger = await Person.with(browser);
     await stranger.signIn(world.url);
@@ -113,7 +113,7 @@ describe('two tabs', () => {
 });
 
 describe('a stream that', () => {
-  /** Answers for the app, as often as is said; then the app does. */
+  /** Answers in place of the app a given number of times; then the app answers. */
   async function answers(...bodies: (string | number)[]): Promise<() => number> {
     let asked = 0;
     await person.page.route('**/timeline', async (route) => {
@@ -139,7 +139,7 @@ describe('a stream that', () => {
     person.context.request.post(`${world.url}/sessions/end-others`, { headers: { origin: world.url } });
 
   test.each(['shutting_down', 'out_of_sync'])(
-    'ends because the app is %s is no logout: it comes back',
+    'ends because the app is %s does not show a logout, and reconnects',
     async (reason) => {
       const asked = await answers(`retry: 100\n\n${event('entry', entry)}${event('over', { reason })}`);
       await person.page.reload();
@@ -152,7 +152,7 @@ describe('a stream that', () => {
     },
   );
 
-  test('comes back tells everything once', async () => {
+  test('reconnects shows each entry once', async () => {
     const told = `retry: 100\n\n${event('entry', entry)}`;
     const asked = await answers(told, told, told);
     await person.page.reload();
@@ -160,7 +160,7 @@ describe('a stream that', () => {
     expect(await person.timeline()).toEqual(['one of before']);
   });
 
-  test('is refused is asked for again with patience, and the page says so meanwhile', async () => {
+  test('is refused is requested again after pauses, and the page shows the problem', async () => {
     const asked = await answers(429, 503);
     const before = Date.now();
     await person.page.reload();
@@ -171,7 +171,7 @@ describe('a stream that', () => {
     expect([asked(), Date.now() - before > 3_000]).toEqual([3, true]);
   });
 
-  test('is refused because the session is over: the page says that', async () => {
+  test('is refused because the session has ended makes the page show this', async () => {
     await answers(503);
     await person.page.route('**/me', async (route) => {
       await world.endAtAppAlone(await person.loginAt(world.url));
@@ -184,12 +184,12 @@ describe('a stream that', () => {
 });
 
 describe('an app that stops', () => {
-  test('does so at once, whoever has a page open, and the page says that it does not answer', async () => {
+  test('stops at once, even with open pages, and the pages show that it does not answer', async () => {
     const own = await World.start();
     await person.signIn(own.url);
     await person.reads(person.texts.signInHappened('Chrome · Linux'));
     const stopped = own.stop().then(() => 'stopped');
-    // an EventSource comes back after 3 s, which would keep a server up as long as the page is open
+    // an EventSource reconnects after 3 s, which could keep the server running while the page is open
     expect(await Promise.race([stopped, person.page.waitForTimeout(10_000).then(() => 'still there')])).toBe('stopped');
     await person.reads(person.texts.connectionLost);
     await person.sees(person.texts.signedIn);
@@ -197,7 +197,7 @@ describe('an app that stops', () => {
 });
 
 describe('the list of sessions', () => {
-  test('takes nobody’s focus away when it changes', async () => {
+  test("keeps the user's focus when it changes", async () => {
     await person.signIn(world.url);
     const { page, texts } = person;
     const buttons = page.locator('.sessions button');

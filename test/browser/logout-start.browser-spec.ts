@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => browser.close());
 
-/** An app with as little around the library as can be. */
+/** A minimal app with the library. */
 @Controller()
 class PlainApp {
   constructor(private readonly logout: LogoutService) {}
@@ -54,7 +54,7 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
   let host: Host;
   let page: Page;
   let session: string;
-  /** What Chromium says of where each POST comes from. */
+  /** The headers of Chromium that tell where each POST comes from. */
   let origins: { origin: string | undefined; site: string | undefined }[];
 
   /** @param claims beside the usual ones, for ID tokens of any length */
@@ -112,9 +112,9 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
     expect(await stateOf()).toBe('logged_out');
   });
 
-  test('by a form, where neither Sec-Fetch-Site nor Origin says whose it is: the user is asked', async () => {
+  test('by a form without Sec-Fetch-Site and Origin: the user must confirm', async () => {
     const url = await start((request, response, next) => {
-      // as of a browser that does not know this header yet
+      // like a browser that does not know this header
       delete request.headers['sec-fetch-site'];
       noReferrer(request, response, next);
     });
@@ -144,7 +144,7 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
     expect(await stateOf()).toBe('logged_out');
   });
 
-  test('by fetch: where to go, as JSON', async () => {
+  test('by fetch: the answer is JSON with the next URL', async () => {
     const url = await start(helmet());
     const answer = await page.evaluate<{ url: string }>(
       `fetch('/logout', { method: 'POST', headers: { accept: 'application/json' } }).then((answer) => answer.json())`,
@@ -157,7 +157,7 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
   });
 });
 
-describe('in Chromium, beside other sites', () => {
+describe('in Chromium, with other sites', () => {
   let world: World;
   let site: OtherSite;
   let person: Person;
@@ -195,7 +195,7 @@ describe('in Chromium, beside other sites', () => {
       return callback;
     }
 
-    test("is of this browser: in another profile the callback lands on the default page, and isn't used up", async () => {
+    test('is bound to this browser: in another profile the callback leads to the default page, and the state stays usable', async () => {
       const callback = await logOutUntilCallback();
       const other = await Person.with(browser);
       await other.page.goto(callback);
@@ -206,7 +206,7 @@ describe('in Chromium, beside other sites', () => {
       expect(page.url()).toBe(`${world.url}/goodbye`);
     });
 
-    test('is used once: the callback visited twice lands on the default page', async () => {
+    test('works once: a second visit of the callback leads to the default page', async () => {
       const callback = await logOutUntilCallback();
       const { page } = await person.newTab();
       await page.goto(callback);
@@ -216,7 +216,7 @@ describe('in Chromium, beside other sites', () => {
     });
   });
 
-  describe('RPI-6: in Chromium, nobody is logged out by', () => {
+  describe('RPI-6: in Chromium, the user is not logged out by', () => {
     afterEach(async () => {
       expect(await person.stateAt(world.url)).toBe('200');
     });
@@ -250,14 +250,14 @@ describe('in Chromium, beside other sites', () => {
       await person.reads(person.texts.failures.crossSite);
     });
 
-    test('a link: the user is asked first', async () => {
+    test('a link: the user must confirm', async () => {
       await person.page.goto(site.page(`<a href="${world.url}/logout">Win</a>`));
       await person.follow('Win');
       await person.page.getByRole('button').waitFor();
       expect(await person.stateAt(world.url)).toBe('200');
     });
 
-    test('an iframe: no page of the app can be framed', async () => {
+    test('an iframe: no other site can frame a page of the app', async () => {
       await person.page.goto(site.page(`<iframe src="${world.url}/logout"></iframe>`));
       await person.page.waitForLoadState('networkidle');
       const frame = await (await person.page.waitForSelector('iframe')).contentFrame();
@@ -265,7 +265,7 @@ describe('in Chromium, beside other sites', () => {
     });
   });
 
-  test('RPI-6: whoever followed such a link, and says yes, is logged out', async () => {
+  test('RPI-6: a user who follows a link of another site and confirms is logged out', async () => {
     await person.page.goto(site.page(`<a href="${world.url}/logout">Log out</a>`));
     await person.follow('Log out');
     await person.page.getByRole('button').click();

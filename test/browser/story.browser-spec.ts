@@ -20,12 +20,12 @@ afterAll(async () => {
   await world.stop();
 });
 
-describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through in %s', (language) => {
+describe.each(Object.keys(LANGUAGES) as Language[])('the whole story with clicks, in %s', (language) => {
   let person: Person;
-  /** The same browser, at the second app. */
+  /** The same browser in the second app. */
   let beside: Person;
 
-  /** A state to look at: nothing is wrong with it for those who can't, it is in one language, and fits a phone. */
+  /** Checks a page: it is accessible, in one language, and fits a phone. */
   async function look(name: string, { page }: Person = person): Promise<void> {
     expect(await accessibilityFaults(page)).toEqual([]);
     expect(await page.locator('html').getAttribute('lang')).toBe(language);
@@ -43,7 +43,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
 
   afterAll(() => person.close());
 
-  test('signed out: what this is, and a button', async () => {
+  test('signed out: shows a description and a button', async () => {
     await person.page.goto(`${world.url}/`);
     await person.sees(person.texts.signedOut);
     await person.reads(person.texts.whatThisIs);
@@ -67,7 +67,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await look('signed-in');
   });
 
-  test('what the app knows', async () => {
+  test('shows what the app knows about the user', async () => {
     await person.follow(person.texts.account);
     await person.sees(person.texts.account);
     await person.reads(world.oneId.issuer);
@@ -76,7 +76,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await person.sees(person.texts.signedIn);
   });
 
-  test('the second app is one click away, in a tab of its own', async () => {
+  test('opens the second app with one click, in its own tab', async () => {
     const opened = person.context.waitForEvent('page');
     await person.follow(person.texts.openOther('Second app'));
     const tab = await opened;
@@ -84,7 +84,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await tab.close();
   });
 
-  test("the second app, by way of OneID's page, without a password", async () => {
+  test("signs in to the second app through OneID's page, without a password", async () => {
     await beside.page.goto(`${world.url}/`);
     await beside.follow(world.oneId.issuer);
     await beside.sees(beside.oneIdTexts.account);
@@ -97,7 +97,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await beside.sees(beside.texts.signedIn);
   });
 
-  test('another device: its session shows without a reload, and is ended from here', async () => {
+  test('shows the session of another device without a reload, and ends it', async () => {
     const other = await Person.with(browser, language);
     await other.signIn(world.url);
     const list = person.page.locator('.sessions li');
@@ -115,7 +115,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await other.close();
   });
 
-  test('end all others', async () => {
+  test('ends all other sessions', async () => {
     const others = [await Person.with(browser, language), await Person.with(browser, language)];
     for (const other of others) await other.signIn(world.url);
     await person.page.locator('.sessions li').nth(2).waitFor();
@@ -133,7 +133,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     ['backchannel', ['backchannel']],
     ['frontchannel', ['frontchannel']],
     ['both', ['backchannel', 'frontchannel']],
-  ] as const)('a logout at the second app, told over %s, ends this session at once', async (channels, told) => {
+  ] as const)('a logout at the second app, sent over %s, ends this session at once', async (channels, told) => {
     await beside.page.goto(`${world.secondUrl}/`);
     await beside.press(beside.texts.logOut);
     await beside.sees(beside.oneIdTexts.confirm);
@@ -148,7 +148,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await person.reads(person.texts.overText.logged_out);
     for (const channel of told) await person.reads(inAnyTime(person.texts.told[channel]));
     const obeyed = (await person.timeline()).filter((line) => Object.values(person.texts.obeyed).includes(line));
-    // with both, whichever comes first
+    // with both channels, the first one counts
     const possible = told.map((channel) => person.texts.obeyed[channel]);
     expect(possible.map((line) => [line])).toContainEqual(obeyed);
     expect(await person.page.locator('#signed-in').count()).toBe(0);
@@ -162,7 +162,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await beside.arrive(`${world.secondUrl}/`);
   });
 
-  test('a logout here only leaves the second app alone', async () => {
+  test('a logout here only does not end the session of the second app', async () => {
     await person.press(person.texts.logOutHere);
     await person.sees(person.texts.goodbye);
     await person.reads(person.texts.goodbyeHere);
@@ -173,7 +173,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     expect(await person.arrive(`${world.url}/`)).toBe(false);
   });
 
-  test('whoever says no to OneID is signed out here all the same, and nowhere else', async () => {
+  test('a user who cancels at OneID is signed out here, and only here', async () => {
     await person.press(person.texts.logOut);
     await person.sees(person.oneIdTexts.confirm);
     await person.press(person.oneIdTexts.no);
@@ -184,7 +184,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     expect(await beside.stateAt(world.secondUrl)).toBe('200');
   });
 
-  test('a page for those who are refused', async () => {
+  test('shows a page when a request is refused', async () => {
     await person.signIn(world.url);
     const tab = await person.newTab();
     await tab.page.goto(`${world.url}/account`);
@@ -196,14 +196,14 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
     await look('refused', tab);
   });
 
-  test('the other language, by a switch that the browser remembers', async () => {
+  test('changes the language, and the browser remembers it', async () => {
     const other = language === 'en' ? 'vi' : 'en';
     await person.page.goto(`${world.url}/`);
     await person.follow(LANGUAGES[other]);
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
     await person.page.goto(`${world.url}/`);
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
-    // and OneID is told
+    // and OneID gets the language
     await person.page.getByRole('link', { name: /OneID/ }).first().click();
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
     await person.follow(LANGUAGES[language]);
@@ -211,7 +211,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the story, clicked through 
   });
 });
 
-test.each(Object.keys(LANGUAGES) as Language[])('on a phone, in the dark, in %s', async (language) => {
+test.each(Object.keys(LANGUAGES) as Language[])('the pages fit a phone in dark mode, in %s', async (language) => {
   const person = await Person.with(browser, language);
   await person.page.setViewportSize({ width: 390, height: 844 });
   await person.page.emulateMedia({ colorScheme: 'dark' });
@@ -223,7 +223,7 @@ test.each(Object.keys(LANGUAGES) as Language[])('on a phone, in the dark, in %s'
   await person.close();
 });
 
-/** A sentence with a figure in it. */
+/** A pattern for a sentence with a number. */
 function inAnyTime(sentence: (ms: number) => string): RegExp {
   const [before = '', after = ''] = sentence(7777)
     .split('7777')

@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => person.close());
 
 describe('without a mouse', () => {
-  test('everything is reached by Tab, in the order of reading, and done by Enter', async () => {
+  test('the user reaches everything by Tab, in reading order, and activates it by Enter', async () => {
     const { page, texts } = person;
     const focused = () => page.evaluate<string>('document.activeElement.textContent.trim()');
     const tabTo = async (name: string) => {
@@ -56,7 +56,7 @@ describe('without a mouse', () => {
 });
 
 describe('without JavaScript', () => {
-  test('all but the timeline works', async () => {
+  test('everything works except the timeline', async () => {
     const context = await browser.newContext({ javaScriptEnabled: false, locale: 'en-GB' });
     const page = await context.newPage();
     const { texts, oneIdTexts } = person;

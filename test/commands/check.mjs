@@ -23,13 +23,13 @@ await check('npm start: both apps and their OneID answer at the URLs it prints, 
     await until(() => app.output().includes('Try this:'));
     const printed = (what) => new RegExp(`${what} at (http:\\S+)`).exec(app.output())?.[1];
     expectEqual(printed('Ready'), url, 'the URL printed');
-    const [secondApp, oneId] = [printed('a second app'), printed('a OneID of its own')];
+    const [secondApp, oneId] = [printed('a second app'), printed('an embedded OneID')];
     expectEqual((await fetch(`${secondApp}/me`)).status, 401, 'GET /me of the second app');
     expectEqual((await fetch(oneId)).status, 200, "GET / of OneID's");
     const again = run('node', ['dist/src/main.js'], { PORT: String(port) });
     expectEqual(await again.exit, 1, 'the exit code of a second one on the same port');
     expectEqual(
-      again.output().includes(`Port ${port} is taken. Try another: PORT=4000 npm start`),
+      again.output().includes(`Port ${port} is in use. Choose another port: PORT=4000 npm start`),
       true,
       again.output(),
     );

@@ -16,14 +16,14 @@ const migrate = ['dist/src/migrate.js'];
 
 const driverMissing = 'better-sqlite3 is not installed. Run: npm ci';
 const driverOfOtherNode =
-  `better-sqlite3 was compiled for another Node or another machine than this one (Node ${process.versions.node}). ` +
+  `better-sqlite3 was compiled for another version of Node or for another machine (this is Node ${process.versions.node}). ` +
   'Run: npm ci';
 const crashingDriver =
   'better-sqlite3 13.2.0 needs Node 22 or later, and on Node 20.20.2 it would end this process with a segmentation fault. ' +
   'Run: npm ci';
 const unreachable = (type) =>
-  `OneIdLogoutModule: can't open its database (${type}): connect ECONNREFUSED 127.0.0.1:1. Check that the database runs, ` +
-  'and what the option database says. This app takes its database from DATABASE_URL';
+  `OneIdLogoutModule: can't open its database (${type}): connect ECONNREFUSED 127.0.0.1:1. Check that the database is running ` +
+  'and that the option database is right. This app takes its database from DATABASE_URL';
 const urlForms =
   'DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)';
 
@@ -68,7 +68,7 @@ export async function checkFailingStarts() {
     ['npm start', app, 'MySQL is unreachable', { DATABASE_URL: 'mysql://u:p@127.0.0.1:1/x' }, unreachable('mysql')],
     [
       ...['npm start', app, 'the port is taken', { PORT: takenPort }],
-      `Port ${takenPort} is taken. Try another: PORT=4000 npm start`,
+      `Port ${takenPort} is in use. Choose another port: PORT=4000 npm start`,
     ],
     [
       ...[
@@ -77,19 +77,19 @@ export async function checkFailingStarts() {
         'settings are wrong',
         { PORT: '0', DATABASE_URL: 'oracle://secret@x', NODE_ENV: 'production' },
       ],
-      "The settings can't be used:\n  - PORT must be a port, 1 to 65535\n" +
-        `  - ${urlForms}\n  - ONEID_ISSUER must be set in production: the embedded OneID has one account that everybody knows`,
+      "The app can't use these settings:\n  - PORT must be a port, 1 to 65535\n" +
+        `  - ${urlForms}\n  - ONEID_ISSUER must be set in production: the password of the embedded OneID is public`,
     ],
     [
       ...['npm run demo:replicas', replicas, 'a replica has wrong settings', { REDIS_URL: 'http://x' }],
-      "replica 1 did not start: The settings can't be used:\n  - REDIS_URL must be redis://… or rediss://…",
+      "replica 1 did not start: The app can't use these settings:\n  - REDIS_URL must be redis://… or rediss://…",
     ],
     [
       'npm run migration:run',
       migrate,
       'the URL is wrong',
       { DATABASE_URL: 'oracle://x' },
-      `The settings can't be used:\n  - ${urlForms}`,
+      `The app can't use these settings:\n  - ${urlForms}`,
     ],
     [
       ...[
@@ -98,7 +98,7 @@ export async function checkFailingStarts() {
         'PostgreSQL is unreachable',
         { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/x' },
       ],
-      "The database of DATABASE_URL can't be opened: connect ECONNREFUSED 127.0.0.1:1. Check that it runs, and the URL",
+      "The command can't open the database of DATABASE_URL: connect ECONNREFUSED 127.0.0.1:1. Check that the database is running and that the URL is right",
     ],
     ['npm run migration:run', migrate, 'better-sqlite3 is missing', { PRETEND_SQLITE: 'missing' }, driverMissing],
     [

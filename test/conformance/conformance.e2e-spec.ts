@@ -16,12 +16,12 @@ it.each([
   ['takes %s with %d bytes, %j or %p', 'takes … with … bytes, … or …'],
   ['%s pinned per client, on $name', '… pinned per client, on …'],
   ['row $# of $client.id, %#: 100 %% of ${count + 1}', 'row … of …, …: 100 % of …'],
-])('the title %j is readable, and its placeholders would be found', (title, expected) => {
+])('the title %j is made readable, and its placeholders are found', (title, expected) => {
   expect(readable(title)).toBe(expected);
   expect(rawPlaceholders(`fine\n${title}\n${expected}`)).toEqual([title]);
 });
 
-it('every test that SECURITY.md names is there', async () => {
+it('every test that SECURITY.md names exists', async () => {
   const claims = await securityClaims();
   expect(claims.length).toBeGreaterThan(15);
   expect(claims.filter(({ found }) => !found)).toEqual([]);

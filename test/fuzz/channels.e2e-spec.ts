@@ -33,7 +33,7 @@ async function post(body: string | Uint8Array<ArrayBuffer>, headers: Record<stri
 const form = { 'content-type': 'application/x-www-form-urlencoded' };
 const postToken = (token: string) => post(new URLSearchParams({ logout_token: token }).toString(), form);
 
-/** Whatever was sent was refused, left nothing behind, and the live session lives. */
+/** Checks that the library refused the request and stored nothing, and that the session is still alive. */
 async function expectRefused(status: number): Promise<void> {
   expect(status).toBe(400);
   expect(await logoutsStored()).toBe(0);
@@ -43,7 +43,7 @@ async function expectRefused(status: number): Promise<void> {
 const anything = fc.jsonValue({ maxDepth: 2 });
 const segment = fc.oneof(fc.base64String({ maxLength: 60 }), fc.string({ maxLength: 60 }), fc.constant(''));
 
-describe('the back-channel, whatever it is sent', () => {
+describe('the back-channel with random requests', () => {
   it('refuses bytes', async () => {
     const contentType = fc.constantFrom(
       'application/x-www-form-urlencoded',
@@ -75,7 +75,7 @@ describe('the back-channel, whatever it is sent', () => {
     );
   });
 
-  it('refuses what only looks like a token', async () => {
+  it('refuses texts that look like a token', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(segment, { minLength: 1, maxLength: 6 }), async (segments) => {
         await expectRefused(await postToken(segments.join('.')));
@@ -84,7 +84,7 @@ describe('the back-channel, whatever it is sent', () => {
     );
   });
 
-  it('refuses tokens with any header and claims, signed by nobody', async () => {
+  it('refuses unsigned tokens with any header and claims', async () => {
     const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const header = fc.oneof(
       anything,
@@ -110,7 +110,7 @@ describe('the back-channel, whatever it is sent', () => {
     );
   });
 
-  it('refuses a signed token with one claim or header member out of its kind', async () => {
+  it('refuses a signed token with one invalid claim or header member', async () => {
     const notString = anything.filter((value) => typeof value !== 'string' || value === '');
     const notIssuer = anything.filter((value) => value !== host.oneId.issuer);
     const notAudience = anything.filter((value) => value !== clientId && JSON.stringify(value) !== `["${clientId}"]`);
@@ -152,12 +152,12 @@ describe('the back-channel, whatever it is sent', () => {
 
   it('refuses a valid token with one character changed', async () => {
     const token = await host.oneId.logoutToken({ clientId, sid: 'a-sid' });
-    // until keys newer than the token have been fetched, one that names an unknown key is answered 503: it may be true
+    // a token with an unknown key gets 503 until the keys are newer than the token, because it may be valid
     host.clock.advance(31_000);
     expect(await postToken(await host.oneId.logoutToken({ clientId, sid: 'a-sid', header: { kid: 'none' } }))).toBe(
       400,
     );
-    // the last character of a signature holds bits that mean nothing
+    // the last character of a signature has bits without a meaning
     const position = fc.nat({ max: token.length - 2 });
     const character = fc.constantFrom(
       ...Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=% '),
@@ -172,7 +172,7 @@ describe('the back-channel, whatever it is sent', () => {
   });
 });
 
-describe('the routes a browser asks for, whatever it asks', () => {
+describe("the browser's routes with random requests", () => {
   const value = fc.oneof(fc.string(), fc.constantFrom('', 'http://127.0.0.1/', '../', '//evil.example', '%00', 'null'));
   const query = fc.array(
     fc.tuple(fc.oneof(fc.constantFrom('iss', 'sid', 'state', 'iss[]', 'sid[a]'), fc.string()), value),
@@ -206,7 +206,7 @@ describe('the routes a browser asks for, whatever it asks', () => {
     );
   });
 
-  it('the guard lets in only the session that lives', async () => {
+  it('the guard lets in only the alive session', async () => {
     const cookie = fc.oneof(
       fc.base64String(),
       fc.string({ unit: fc.constantFrom(...Array.from('0123456789abcdef')), minLength: 64, maxLength: 64 }),

@@ -14,7 +14,7 @@ const keys = createRemoteJWKSet(new URL('.well-known/jwks.json', issuer));
 const checks = { issuer, audience, algorithms: ['RS256'], requiredClaims: ['exp'], clockTolerance: 30 };
 const ofKeys: string[] = [errors.JWKSTimeout.code, errors.JWKSInvalid.code, errors.JOSEError.code];
 
-/** First whether OneID has signed the token, then whether its login still lives. */
+/** Checks that OneID has signed the token, then that its login is alive. */
 @Injectable()
 export class BearerGuard extends SessionAliveGuard {
   override async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -29,7 +29,7 @@ export class BearerGuard extends SessionAliveGuard {
       return (await jwtVerify(token, keys, checks)).payload;
     } catch (error) {
       if (error instanceof errors.JOSEError && !ofKeys.includes(error.code)) throw new UnauthorizedException();
-      throw new ProviderUnavailableError("OneID's keys can't be had just now", error); // 503
+      throw new ProviderUnavailableError("OneID's keys are not available, try again", error); // 503
     }
   }
 }

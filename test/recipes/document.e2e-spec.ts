@@ -5,10 +5,10 @@ import { join } from 'node:path';
 const document = join(import.meta.dirname, '../../docs/recipes.md');
 const anew = 'UPDATE_RECIPES=1 npm test -- test/recipes/document writes it anew';
 
-/** A block of TypeScript that says which file it is. */
+/** A block of TypeScript with its file name. */
 const block = /^```ts ([\w-]+\.ts)\n([^]*?)^```$/gm;
 
-/** Every recipe by its file's name; these are where its code lives, the document shows it. */
+/** All recipes by file name. The code is in these files, and the document shows it. */
 const recipes = new Map(
   readdirSync(import.meta.dirname)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.e2e-spec.ts'))
@@ -22,7 +22,7 @@ function withRecipes(text: string): string {
   });
 }
 
-/** Where a text of the document and the files disagree. */
+/** The differences between the document and the files. */
 function faultsOf(text: string): string[] {
   const shown = new Map([...text.matchAll(block)].map(([, name = '', code = '']) => [name, code] as const));
   const nameless = [...text.matchAll(/^ *```(?:ts|typescript)\b.*$/gm)].length - [...text.matchAll(block)].length;
@@ -63,11 +63,11 @@ describe('docs/recipes.md', () => {
     ]);
   });
 
-  it('shows the files as they are, and all of them', () => {
+  it('shows all recipe files unchanged', () => {
     expect(faultsOf(text).join('\n')).toBe('');
   });
 
-  it('would not differ from them unseen', () => {
+  it('control: a difference is found', () => {
     const exported = 'export const app = await NestFactory.create(AppModule);';
     const changed = text
       .replace(exported, exported.replace('export ', ''))
@@ -83,7 +83,7 @@ describe('docs/recipes.md', () => {
     ]);
   });
 
-  it('can be written anew', () => {
+  it('can be written again', () => {
     const stale = text.replaceAll(block, '```ts $1\n// to be written\n```');
     expect(faultsOf(stale)).toHaveLength(recipes.size);
     expect(withRecipes(stale)).toBe(text);

@@ -58,7 +58,8 @@ export class AppController {
     const checks = { expectedState, expectedNonce: nonce, pkceCodeVerifier, idTokenExpected: true };
     const tokens = await oidc.authorizationCodeGrant(oneId, new URL(req.originalUrl, baseUrl), checks);
     const { id } = await this.sessions.register({ idToken: tokens.id_token ?? '', nonce, replaces });
-    await promisify(req.session.regenerate.bind(req.session))(); // nobody who knew the cookie before knows the new one
+    // a person who knew the old cookie does not know the new one
+    await promisify(req.session.regenerate.bind(req.session))();
     req.session.oneIdSession = id;
     await promisify(req.session.save.bind(req.session))();
     res.redirect('/me');
@@ -92,6 +93,6 @@ export class AppController {
 export class AppModule {}
 
 export const app = await NestFactory.create<NestExpressApplication>(AppModule);
-app.set('trust proxy', 1); // TLS ends there: without this no Secure cookie is set
+app.set('trust proxy', 1); // TLS ends at the proxy: without this line the app sets no Secure cookie
 app.use(expressSession({ name: '__Host-app', secret: secrets, resave: false, saveUninitialized: false, cookie }));
 await app.listen(PORT);

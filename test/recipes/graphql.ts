@@ -44,10 +44,11 @@ export class NewsResolver {
         autoSchemaFile: true,
         subscriptions: {
           'graphql-ws': {
-            // without it a subscription goes on after a logout
+            // without accept(), a subscription goes on after a logout
             onConnect: async ({ extra }) => {
               const { socket, request } = extra as { socket: SocketClient; request: SessionRequest };
-              // the cookie comes along from other ports and hosts of this domain, too; what names no origin is no page
+              // browsers also send the cookie from other ports and hosts of this domain;
+              // a client without Origin is no web page
               const { origin = ownOrigin } = request.headers;
               return origin === ownOrigin && (await connections.accept(socket, request)) !== undefined;
             },

@@ -25,7 +25,7 @@ export class OneIdStrategy extends PassportStrategy(Strategy, 'oneid') {
     super({ config: oneId, callbackURL: `${baseUrl}/login/callback`, scope: 'openid', passReqToCallback: true });
   }
 
-  /** OneID wants a `state`; the strategy by itself sends none to a provider that knows PKCE. */
+  /** OneID needs a `state`; the strategy sends none to a provider that supports PKCE. */
   override authorizationRequestParams(req: Request, options: AuthenticateOptions) {
     const parameters = new URLSearchParams(super.authorizationRequestParams(req, options));
     return { ...Object.fromEntries(parameters), state: randomState(), nonce: randomNonce() };
@@ -41,7 +41,8 @@ export class OneIdStrategy extends PassportStrategy(Strategy, 'oneid') {
 export class SignInGuard extends AuthGuard('oneid') {
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     await super.canActivate(context);
-    await this.logIn(context.switchToHttp().getRequest<Request>()); // into the cookie's session, which gets a new id
+    // stores the user in the cookie's session, which gets a new id
+    await this.logIn(context.switchToHttp().getRequest<Request>());
     return true;
   }
 }
@@ -93,7 +94,7 @@ passport.serializeUser((user, done) => done(null, user));
 passport.deserializeUser((user: Express.User, done) => done(null, user));
 
 export const app = await NestFactory.create<NestExpressApplication>(AppModule);
-app.set('trust proxy', 1); // TLS ends there: without this no Secure cookie is set
+app.set('trust proxy', 1); // TLS ends at the proxy: without this line the app sets no Secure cookie
 app.use(expressSession({ name: '__Host-app', secret: secrets, resave: false, saveUninitialized: false, cookie }));
 app.use(passport.session());
 await app.listen(PORT);

@@ -11,7 +11,7 @@ import { shareAmongTests } from '../support/share-among-tests.js';
 import { until } from '../support/until.js';
 import { clientId, publicUrl, Recipe } from './support/recipe.js';
 
-/** What a request of a signed-in user carries, and the login it comes from. */
+/** The headers of a signed-in user's request, and the user's login. */
 interface SignedIn {
   readonly sid: string;
   readonly headers: Record<string, string>;
@@ -22,10 +22,10 @@ const rejected = (reason: string, message: string) => [
   { statusCode: 401, error: `session_${reason}`, message, reason },
 ];
 const missing = rejected('missing', 'The request carries no session');
-const loggedOut = rejected('logged_out', 'The session has been ended by a logout');
+const loggedOut = rejected('logged_out', 'A logout has ended the session');
 const alive = (sub: string) => [200, { sub }];
 
-/** Whose pages are not the app's: those of its site, for which browsers send a `SameSite=Lax` cookie, and a sandbox. */
+/** Origins of other pages: pages of the same site, which get the `SameSite=Lax` cookie, and a sandbox. */
 const foreignOrigins = [`${publicUrl}:8443`, publicUrl.replace('//', '//blog.'), publicUrl.replace('s:', ':'), 'null'];
 
 /** The status and body of a guarded route. */
@@ -34,7 +34,7 @@ async function me(recipe: Recipe, headers: Record<string, string> = {}): Promise
   return [response.status, await response.json()];
 }
 
-/** Through OneID's pages and back. */
+/** Signs in through OneID's pages. */
 async function signInByBrowser(recipe: Recipe, sub: string): Promise<SignedIn> {
   const { sid } = recipe.oneId.signIn({ sub });
   const browser = recipe.browser();
@@ -43,7 +43,7 @@ async function signInByBrowser(recipe: Recipe, sub: string): Promise<SignedIn> {
   return { sid, headers: { cookie: browser.cookieHeader } };
 }
 
-/** As the recipe's sign-in end does, which is not there to be called from outside. */
+/** Does what the end of the recipe's sign-in does, because the test cannot call it. */
 async function signInByRegistry(recipe: Recipe, sub: string): Promise<SignedIn> {
   const login = recipe.oneId.signIn({ sub });
   const { id } = await recipe.app
@@ -68,7 +68,7 @@ async function signInByIdToken(recipe: Recipe, sub: string): Promise<SignedIn> {
   return { sid: login.sid, headers: { authorization: `Bearer ${token}` } };
 }
 
-/** What the guard says to a recipe's user, before and after the logout. */
+/** The guard's answers to the user, before and after the logout. */
 async function expectLogout(recipe: Recipe, signIn: (recipe: Recipe, sub: string) => Promise<SignedIn>): Promise<void> {
   const [alice, bob] = [await signIn(recipe, 'alice'), await signIn(recipe, 'bob')];
   expect(await me(recipe, alice.headers)).toEqual(alive('alice'));
@@ -113,19 +113,19 @@ describe.each([
     (started) => void (recipe = started),
   );
 
-  it('lets nobody in without a session', async () => {
+  it('refuses a request without a session', async () => {
     expect(await me(recipe)).toEqual(missing);
   });
 
-  it('no cache keeps what a user may see', async () => {
+  it('forbids caches to keep pages for users', async () => {
     await expectNotStored(recipe, (await signIn(recipe, 'alice')).headers);
   });
 
-  it('OneID ends a login by the back-channel: that one alone, and for good', async () => {
+  it('OneID ends one login by the back-channel: this login stays ended, and the other is alive', async () => {
     await expectLogout(recipe, signIn);
   });
 
-  it("OneID ends a login by the front-channel, without this site's cookies", async () => {
+  it("OneID ends a login by the front-channel, without the app's cookies", async () => {
     const [alice, bob] = [await signIn(recipe, 'alice'), await signIn(recipe, 'bob')];
     const frame = await frontchannel(recipe, alice.sid);
     expect([frame.status, frame.headers.getSetCookie()]).toEqual([200, []]);
@@ -134,7 +134,7 @@ describe.each([
     expect(await me(recipe, bob.headers)).toEqual(alive('bob'));
   });
 
-  it('and has the browser forget the cookie, where it comes with it', async () => {
+  it('the front-channel removes the cookie when the request has it', async () => {
     const { sid, headers } = await signIn(recipe, 'alice');
     const frame = await frontchannel(recipe, sid, headers);
     expect(frame.headers.getSetCookie()).toEqual([
@@ -142,7 +142,7 @@ describe.each([
     ]);
   });
 
-  it('the user logs out on a page of the app, at OneID too, and comes back', async () => {
+  it('the user logs out on a page of the app and at OneID, and comes back', async () => {
     const browser = recipe.browser();
     const { headers } = await signIn(recipe, 'alice');
     for (const pair of headers['cookie']?.split('; ') ?? []) {
@@ -169,7 +169,7 @@ describe.each([
     expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(missing);
   });
 
-  it('a form of another site logs nobody out', async () => {
+  it('a form of another site logs no user out', async () => {
     const { headers } = await signIn(recipe, 'alice');
     const answer = await recipe.browser().visit('/logout', { method: 'POST', from: 'cross-site', headers });
     expect([answer.status, await answer.json()]).toMatchObject([403, { error: 'cross_site_request' }]);
@@ -186,7 +186,7 @@ describe.each([
     expect([answer.status, origin + pathname]).toEqual([302, recipe.oneId.url(endpointPaths.authorization)]);
   });
 
-  it('a sign-in that this browser has not started is refused, with a code that OneID has given', async () => {
+  it('refuses a sign-in that this browser has not started, even with a valid code of OneID', async () => {
     recipe.oneId.signIn({ sub: 'mallory' });
     const mallory = recipe.browser();
     const callback = (await mallory.follow(await mallory.visit('/login'))).headers.get('location') ?? '';
@@ -196,7 +196,7 @@ describe.each([
     expect(alice.cookies.has(cookie)).toBe(false);
   });
 
-  it('a sign-in is refused whose login has been ended meanwhile', async () => {
+  it('refuses a sign-in whose login was ended during the sign-in', async () => {
     const { sid } = recipe.oneId.signIn({ sub: 'alice' });
     const browser = recipe.browser();
     const atOneId = await browser.follow(await browser.visit('/login'));
@@ -214,14 +214,14 @@ describe.each([
     recipe.oneId.signIn({ sub: 'bob' });
     await browser.signIn();
     expect(await recipe.logouts('replaced')).toBe(1);
-    // with express-session the cookie's own session is gone, and with it what it says of ours
+    // with express-session, the cookie's own session is gone, and our session id with it
     expect(await me(recipe, first)).toEqual(cookie === '__Host-session' ? loggedOut : missing);
     expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(alive('bob'));
   });
 
   if (cookie !== '__Host-app') return;
 
-  it('a cookie that was known before the sign-in is worth nothing after it', async () => {
+  it('a cookie from before the sign-in does not work after it', async () => {
     recipe.oneId.signIn({ sub: 'alice' });
     const browser = recipe.browser();
     const start = await browser.visit('/login');
@@ -233,7 +233,7 @@ describe.each([
     expect(await me(recipe, fixed)).toEqual(missing);
   });
 
-  it('behind a proxy that does not say https no cookie is set, so nobody gets in', async () => {
+  it('sets no cookie behind a proxy that does not report https', async () => {
     const answer = await recipe.browser().visit('/login', { headers: { 'x-forwarded-proto': 'http' } });
     expect([answer.status, answer.headers.getSetCookie()]).toEqual([302, []]);
   });
@@ -248,8 +248,8 @@ describe('the recipe bearer-api', () => {
 
   const withToken = (token: string) => me(recipe, { authorization: `Bearer ${token}` });
 
-  // first of all, as keys that are known are used again
-  it("answers 503 while OneID's keys can't be had", async () => {
+  // the first test, because fetched keys are used again
+  it("answers 503 while OneID's keys are not available", async () => {
     recipe.oneId.fail(endpointPaths.jwks, { status: 503 });
     const { headers } = await signInByIdToken(recipe, 'alice');
     expect(await me(recipe, headers)).toMatchObject([503, { error: 'provider_unavailable' }]);
@@ -257,19 +257,19 @@ describe('the recipe bearer-api', () => {
     expect(await me(recipe, headers)).toEqual(alive('alice'));
   });
 
-  it('lets nobody in without a token', async () => {
+  it('refuses a request without a token', async () => {
     expect(await me(recipe)).toEqual(missing);
   });
 
-  it('OneID ends a login by the back-channel: that one alone, and for good', async () => {
+  it('OneID ends one login by the back-channel: this login stays ended, and the other is alive', async () => {
     await expectLogout(recipe, signInByIdToken);
   });
 
-  it('no cache keeps what a user may see', async () => {
+  it('forbids caches to keep pages for users', async () => {
     await expectNotStored(recipe, (await signInByIdToken(recipe, 'alice')).headers);
   });
 
-  it('takes access tokens for its audience that carry the sid', async () => {
+  it('accepts access tokens for its audience with a sid', async () => {
     const login = recipe.oneId.signIn({ sub: 'alice' });
     const token = await recipe.oneId.accessToken({ clientId, login, sid: login.sid, audience: [clientId] });
     expect(await withToken(token)).toEqual(alive('alice'));
@@ -277,10 +277,10 @@ describe('the recipe bearer-api', () => {
     expect(await withToken(token)).toEqual(loggedOut);
   });
 
-  it('refuses a token that no logout could reach, and the log says why', async () => {
+  it('refuses a token without sid, and logs the reason', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
     const token = await recipe.oneId.accessToken({ clientId, audience: [clientId] });
-    expect(await withToken(token)).toEqual(rejected('unknown', 'The session is not known'));
+    expect(await withToken(token)).toEqual(rejected('unknown', 'The session is unknown'));
     expect(error.mock.calls).toEqual([[expect.stringContaining('A request carried a token without sid.')]]);
     error.mockRestore();
   });
@@ -288,9 +288,9 @@ describe('the recipe bearer-api', () => {
   it.each([
     ['forged', { key: 'none' as const }],
     ['expired', { claims: { exp: 1 } }],
-    ['without an end', { claims: { exp: undefined } }],
+    ['without exp', { claims: { exp: undefined } }],
     ['for another audience', { claims: { aud: ['another-app'] } }],
-    ['of another issuer', { claims: { iss: 'https://oneid.example/' } }],
+    ['from another issuer', { claims: { iss: 'https://oneid.example/' } }],
   ])('refuses a token that is %s', async (_how, overrides) => {
     expect(await withToken(await recipe.oneId.idToken({ clientId, ...overrides }))).toEqual([
       401,
@@ -298,7 +298,7 @@ describe('the recipe bearer-api', () => {
     ]);
   });
 
-  it('the front-channel reaches a login only where its sign-in is registered in the same database', async () => {
+  it('the front-channel ends a login only when its sign-in is registered in the same database', async () => {
     const login = recipe.oneId.signIn({ sub: 'alice' });
     const idToken = await recipe.oneId.idToken({ clientId, login });
     await frontchannel(recipe, login.sid);
@@ -361,21 +361,24 @@ describe('the recipe graphql', () => {
     return log;
   }
 
-  it('lets nobody in without a session', async () => {
+  it('refuses a request without a session', async () => {
     expect(await hello()).toEqual(refused('missing'));
     const news = subscribe({});
     await until('it is closed', () => news.length > 0);
     expect(news).toEqual([{ code: 4401, reason: 'missing' }]);
   });
 
-  it.each(foreignOrigins)('a page of %s hears nothing, though the cookie comes along', async (origin) => {
-    const { headers } = await signInByRegistry(recipe, 'alice');
-    const news = subscribe({ ...headers, origin });
-    await until('it is closed', () => news.length > 0);
-    expect([news, recipe.open]).toEqual([[{ code: 4403, reason: 'Forbidden' }], 0]);
-  });
+  it.each(foreignOrigins)(
+    'refuses a subscription from a page of %s, although the browser sends the cookie',
+    async (origin) => {
+      const { headers } = await signInByRegistry(recipe, 'alice');
+      const news = subscribe({ ...headers, origin });
+      await until('it is closed', () => news.length > 0);
+      expect([news, recipe.open]).toEqual([[{ code: 4403, reason: 'Forbidden' }], 0]);
+    },
+  );
 
-  it('a page of the app hears', async () => {
+  it('accepts a subscription from a page of the app', async () => {
     const { sid, headers } = await signInByRegistry(recipe, 'alice');
     const news = subscribe({ ...headers, origin: publicUrl });
     await until('there is news', () => news.length > 0);
@@ -384,7 +387,7 @@ describe('the recipe graphql', () => {
     await until('it is closed', () => recipe.open === 0);
   });
 
-  it('OneID ends a login: its queries and subscriptions, alone and for good', async () => {
+  it("OneID ends one login: its queries and subscriptions end, and the other login's do not", async () => {
     const [alice, bob] = [await signInByRegistry(recipe, 'alice'), await signInByRegistry(recipe, 'bob')];
     expect(await hello(alice.headers)).toEqual([200, { data: { hello: 'Hello, alice' } }]);
     const [news, others] = [subscribe(alice.headers), subscribe(bob.headers)];
@@ -453,14 +456,14 @@ describe.each([
     (started) => void (recipe = started),
   );
 
-  it('lets nobody in without a session', async () => {
+  it('refuses a request without a session', async () => {
     const socket = open(recipe, {});
     socket.say('hello');
     await until('it is closed', () => socket.log.length >= over('missing').length);
     expect(socket.log).toEqual(over('missing'));
   });
 
-  it.each(foreignOrigins)('a page of %s gets no socket, though the cookie comes along', async (origin) => {
+  it.each(foreignOrigins)('refuses a socket to a page of %s, although the browser sends the cookie', async (origin) => {
     const { headers } = await signInByRegistry(recipe, 'alice');
     const socket = open(recipe, { ...headers, origin });
     socket.say('hello');
@@ -468,7 +471,7 @@ describe.each([
     expect([socket.log, recipe.open]).toEqual([refused, 0]);
   });
 
-  it('a page of the app gets one', async () => {
+  it('accepts a socket from a page of the app', async () => {
     const { sid, headers } = await signInByRegistry(recipe, 'alice');
     const socket = open(recipe, { ...headers, origin: publicUrl });
     socket.say('hello');
@@ -492,7 +495,7 @@ describe.each([
     });
   }
 
-  it('OneID ends a login: its sockets, alone and for good', async () => {
+  it("OneID ends one login: its sockets close, and the other login's do not", async () => {
     const [alice, bob] = [await signInByRegistry(recipe, 'alice'), await signInByRegistry(recipe, 'bob')];
     const [socket, other] = [open(recipe, alice.headers), open(recipe, bob.headers)];
     for (const each of [socket, other]) each.say('hello');

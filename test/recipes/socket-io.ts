@@ -12,7 +12,7 @@ const { BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
 const { origin: ownOrigin } = new URL(baseUrl);
 
 @WebSocketGateway({
-  // the cookie comes along from other ports and hosts of this domain, too; our own page names no origin when it polls
+  // browsers also send the cookie from other ports and hosts of this domain; our own page sends no Origin when it polls
   allowRequest: ({ headers }: SessionRequest, answer: (error: null, allowed: boolean) => void) => {
     answer(null, (headers.origin ?? ownOrigin) === ownOrigin);
   },
@@ -21,7 +21,7 @@ export class ChatGateway implements OnGatewayConnection {
   constructor(private readonly connections: SessionConnections) {}
 
   async handleConnection(client: SocketClient): Promise<void> {
-    await this.connections.accept(client); // socket.io keeps the request itself
+    await this.connections.accept(client); // socket.io keeps the request
   }
 
   @SubscribeMessage('say')

@@ -13,14 +13,15 @@ const { origin: ownOrigin } = new URL(baseUrl);
 
 @WebSocketGateway({
   path: '/chat',
-  // the cookie comes along from other ports and hosts of this domain, too; what names no origin is no page
+  // browsers also send the cookie from other ports and hosts of this domain; a client without Origin is no web page
   verifyClient: ({ origin = ownOrigin }: { origin?: string }) => origin === ownOrigin,
 })
 export class ChatGateway implements OnGatewayConnection {
   constructor(private readonly connections: SessionConnections) {}
 
   async handleConnection(client: SocketClient, request: SessionRequest): Promise<void> {
-    await this.connections.accept(client, request); // before it no message comes through, after it the socket can close
+    // before accept(), no message arrives; after it, the socket may be closed
+    await this.connections.accept(client, request);
   }
 
   @SubscribeMessage('say')

@@ -65,7 +65,7 @@ export const notNow = (code: string): ChannelAnswer => ({
   retryAfter: code === 'provider_unavailable' ? '31' : '5',
   body: {
     error: 'temporarily_unavailable',
-    error_description: 'The logout could not be recorded, send it again',
+    error_description: 'The app could not process this logout, send it again',
     code,
   },
 });

@@ -17,11 +17,11 @@ class Job extends BackgroundJob {
   }
 }
 
-/** Everything that is due has been done. */
+/** Resolves when all due work has run. */
 const quiet = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('BackgroundJob', () => {
-  it.each([0, 1, 2, 3, 4, 5])('hears who wakes it %d turns after its work was done', async (turns) => {
+  it.each([0, 1, 2, 3, 4, 5])('runs again when it is woken %d turns after the end of its work', async (turns) => {
     const job = new Job();
     void job.wake();
     await Promise.resolve();
@@ -36,23 +36,26 @@ describe('BackgroundJob', () => {
     [0, 750],
     [0.5, 1_000],
     [0.9, 1_200],
-  ])('at chance %d, it runs every %d ms: replicas that boot together do not work together', async (fraction, every) => {
-    const clock = new TestClock(0);
-    const job = new Job(clock, fraction);
-    job.start();
-    for (const runs of [1, 2]) {
-      clock.advance(every - 1);
-      expect(job.runs).toBe(runs - 1);
-      clock.advance(1);
-      expect(job.runs).toBe(runs);
-      job.finish();
-      await quiet();
-    }
-    await job.stop();
-    expect(clock.timers).toBe(0);
-  });
+  ])(
+    'with the random number %d, it runs every %d ms, so that replicas do not run at the same time',
+    async (fraction, every) => {
+      const clock = new TestClock(0);
+      const job = new Job(clock, fraction);
+      job.start();
+      for (const runs of [1, 2]) {
+        clock.advance(every - 1);
+        expect(job.runs).toBe(runs - 1);
+        clock.advance(1);
+        expect(job.runs).toBe(runs);
+        job.finish();
+        await quiet();
+      }
+      await job.stop();
+      expect(clock.timers).toBe(0);
+    },
+  );
 
-  it('runs once more when it is woken while it works, however often', async () => {
+  it('runs once more when it is woken during its work, once or many times', async () => {
     const job = new Job();
     void job.wake();
     for (let n = 0; n < 5; n++) void job.wake();
@@ -64,7 +67,7 @@ describe('BackgroundJob', () => {
     expect(job.runs).toBe(2);
   });
 
-  it('is not woken once it is stopped', async () => {
+  it('does not run after stop()', async () => {
     const job = new Job();
     const run = job.wake();
     const stopped = job.stop();

@@ -52,7 +52,9 @@ export abstract class BackgroundJob {
       await this.work();
     } catch (error) {
       const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-      new Logger('OneIdLogout').error(`The ${this.description} failed, it will be tried again: ${reason}`);
+      new Logger('OneIdLogout').error(
+        `A background job failed (${this.description}). The library will run it again: ${reason}`,
+      );
     }
   }
 }

@@ -70,7 +70,7 @@ export class InvalidIdTokenError extends OneIdLogoutError {
  */
 export class SessionEndedError extends OneIdLogoutError {
   constructor() {
-    super('session_ended', 'The session has been ended by a logout', HttpStatus.UNAUTHORIZED, {
+    super('session_ended', 'A logout has ended the session', HttpStatus.UNAUTHORIZED, {
       reason: 'logged_out' satisfies RejectionReason,
     });
   }
@@ -84,9 +84,9 @@ export class SessionRejectedError extends OneIdLogoutError {
 }
 
 const REJECTIONS: Record<RejectionReason, string> = {
-  logged_out: 'The session has been ended by a logout',
+  logged_out: 'A logout has ended the session',
   expired: 'The session has expired',
-  unknown: 'The session is not known',
+  unknown: 'The session is unknown',
   missing: 'The request carries no session',
 };
 
@@ -109,7 +109,7 @@ export class InvalidLogoutRequestError extends OneIdLogoutError {
 /** 403: another site tried to start a logout, or a JSON caller's request would need the confirmation page. */
 export class CrossSiteLogoutError extends OneIdLogoutError {
   constructor() {
-    super('cross_site_request', 'A logout can only be started from this site', HttpStatus.FORBIDDEN);
+    super('cross_site_request', 'Only a page of this site can start a logout', HttpStatus.FORBIDDEN);
   }
 }
 

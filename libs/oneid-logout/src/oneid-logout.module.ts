@@ -279,20 +279,22 @@ export class OneIdLogoutModule
     if (ofNode !== undefined) logger.warn(ofNode);
     if (this.options.secrets.length === 0) {
       logger.warn(
-        'Without the option secrets no token is kept: users do not come back from OneID after a logout unless start() ' +
-          'is given their ID token, and refresh tokens are not revoked.',
+        'Without the option secrets the library stores no tokens: after a logout, OneID sends the user back only if start() ' +
+          'gets the ID token, and refresh tokens are not revoked.',
       );
     }
     const { liveness } = this.options;
     const wait = answersAtOnce(liveness) ? 0 : boundOf(liveness);
     if (wait > PROVIDER_PATIENCE) {
       logger.warn(
-        `OneID has to wait ${wait} ms for every 200 (liveness.maxStaleness and allowDuringOutage), which may be longer ` +
-          'than it does: then it sends each logout again and again. Lower them, or set answerAtOnce.',
+        `OneID has to wait ${wait} ms for every 200 (liveness.maxStaleness + allowDuringOutage). If OneID waits less, it ` +
+          'sends each logout again and again. Lower these options, or set answerAtOnce.',
       );
     }
     if (this.options.database.type === 'better-sqlite3' && process.env['NODE_ENV'] === 'production') {
-      logger.warn('Logouts are kept in a SQLite file, which no other host sees: see the option database.');
+      logger.warn(
+        'Logouts are kept in a SQLite file, and other hosts cannot read it. For several hosts, change the option database.',
+      );
     }
   }
 
@@ -310,8 +312,8 @@ export class OneIdLogoutModule
     if (same.length === 1) return;
     const { name } = this.constructor;
     throw new Error(
-      `${name} is registered ${same.length} times in this app. Name several clients in one registration, or give ` +
-        `each a class of its own (class Second extends ${name} {}) and its own path with RouterModule.`,
+      `${name} is registered ${same.length} times in this app. Name several clients in one registration, or give each ` +
+        `registration its own class (class Second extends ${name} {}) and its own path with RouterModule.`,
     );
   }
 
@@ -323,7 +325,7 @@ export class OneIdLogoutModule
     );
     if (other === undefined) return;
     throw new Error(
-      `${this.constructor.name} and ${other.metatype.name} have the same path in this app. Give each its own with RouterModule.`,
+      `${this.constructor.name} and ${other.metatype.name} have the same path in this app. Give each its own path with RouterModule.`,
     );
   }
 

@@ -38,7 +38,7 @@ const clientFaultsWith = (options: Record<string, unknown>) => faultsOf({ client
 const SECONDS = { minute: 60, year: 366 * 24 * 60 * 60 };
 
 describe('resolveOptions', () => {
-  it("fills in the defaults, which are OneID's", () => {
+  it('fills in the defaults for OneID', () => {
     expect(resolveOptions({ clients: [client] })).toEqual({
       clients: [
         {
@@ -70,7 +70,7 @@ describe('resolveOptions', () => {
     });
   });
 
-  it('takes undefined for not given', () => {
+  it('treats undefined as not given', () => {
     const options = resolveOptions({ clients: [client] });
     const names = Object.keys(options).filter((name) => name !== 'clients');
     const clientNames = Object.keys(options.clients[0] ?? {}).filter((name) => !(name in client));
@@ -84,7 +84,7 @@ describe('resolveOptions', () => {
     ).toEqual(options);
   });
 
-  it('does not change what it was given, nor share defaults between registrations', () => {
+  it('does not change the given options, and shares no defaults between registrations', () => {
     const given = Object.freeze({ clients: Object.freeze([Object.freeze({ ...client })]) });
     const one = resolveOptions(given);
     const two = resolveOptions(given);
@@ -93,7 +93,7 @@ describe('resolveOptions', () => {
     expect(given).toEqual({ clients: [client] });
   });
 
-  it('authenticates as the secret allows, unless told otherwise', () => {
+  it('chooses the authentication method by the secret when none is given', () => {
     const methodWith = (options: Partial<OneIdLogoutOptions['clients'][number]>) =>
       resolveOptions({ clients: [{ ...client, ...options }] }).clients[0]?.tokenEndpointAuthMethod;
     expect(methodWith({})).toBe('none');
@@ -103,7 +103,7 @@ describe('resolveOptions', () => {
     );
   });
 
-  it('authenticates with a key of its own, where the method says so', () => {
+  it("accepts a client's own key for private_key_jwt", () => {
     const key = { ...privateKeyOf('ec'), alg: 'ES256' };
     const faultsWith = (clientAssertionSigningKey: unknown, tokenEndpointAuthMethod: unknown) =>
       clientFaultsWith({ clientAssertionSigningKey, tokenEndpointAuthMethod });
@@ -114,7 +114,7 @@ describe('resolveOptions', () => {
     expect(faultsWith(key, undefined)).toEqual([together]);
     const byHand = { clientAssertionSigningKey: key, tokenEndpointAuthMethod: 'private_key_jwt', metadata };
     expect(clientFaultsWith(byHand)).toEqual([
-      'clients[0].metadata.token_endpoint must be given, for tokenEndpointAuthMethod is private_key_jwt',
+      'clients[0].metadata.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt',
     ]);
     for (const unfit of [
       { ...key, alg: undefined },
@@ -129,12 +129,12 @@ describe('resolveOptions', () => {
     }
     for (const method of ['client_secret_basic', 'client_secret_post']) {
       expect(clientFaultsWith({ tokenEndpointAuthMethod: method })).toEqual([
-        `clients[0].clientSecret must be given, for tokenEndpointAuthMethod is ${method}`,
+        `clients[0].clientSecret must be given, because tokenEndpointAuthMethod is ${method}`,
       ]);
     }
   });
 
-  it('fills in what is left out of liveness', () => {
+  it('fills in the defaults of liveness', () => {
     expect(resolveOptions({ clients: [client], liveness: { maxStaleness: 500 } }).liveness).toEqual({
       maxStaleness: 500,
       maxSessions: 100_000,
@@ -144,8 +144,8 @@ describe('resolveOptions', () => {
   });
 
   it.each([
-    ['lax', ["liveness must be 'strict', or { maxStaleness } and what goes with it"]],
-    [null, ["liveness must be 'strict', or { maxStaleness } and what goes with it"]],
+    ['lax', ["liveness must be 'strict', or an object with maxStaleness"]],
+    [null, ["liveness must be 'strict', or an object with maxStaleness"]],
     [
       {},
       [
@@ -164,13 +164,13 @@ describe('resolveOptions', () => {
     expect(faultsOf({ clients: [client], liveness })).toEqual(faults);
   });
 
-  it('takes one session resolver or several', () => {
+  it('accepts one session resolver or several', () => {
     const resolver = () => undefined;
     expect(resolveOptions({ clients: [client], sessionFrom: resolver }).sessionFrom).toEqual([resolver]);
     expect(resolveOptions({ clients: [client], sessionFrom: [resolver, resolver] }).sessionFrom).toHaveLength(2);
   });
 
-  it('takes every client setting there is', () => {
+  it('accepts every option of a client', () => {
     const full = {
       ...client,
       clientSecret: 'secret',
@@ -207,7 +207,7 @@ describe('a fault', () => {
   const database = 'must be TypeORM options whose type is one of postgres, mysql, mariadb, better-sqlite3';
   const resolvers = 'must be a session resolver, or a list of them';
 
-  it.each([undefined, null, 'x', 1, [], () => undefined])('in options that are %p', (options) => {
+  it.each([undefined, null, 'x', 1, [], () => undefined])('is found in options that are %p', (options) => {
     expect(faultsOf(options)).toEqual(['the options must be an object']);
   });
 
@@ -251,7 +251,7 @@ describe('a fault', () => {
     [{ clients: [] }, ['clients should not be empty']],
     [{ clients: [null] }, ['clients[0] must be an object']],
     [{ clients: ['app'] }, ['clients[0] must be an object']],
-  ])('in %j', (options, expected) => {
+  ])('is found in %j', (options, expected) => {
     expect(faultsWith(options)).toEqual(expected);
   });
 
@@ -307,11 +307,11 @@ describe('a fault', () => {
     [{ logoutScope: 'all' }, ['clients[0].logoutScope must be one of the following values: session, user']],
     [{ keepOfflineTokens: 1 }, ['clients[0].keepOfflineTokens must be a boolean value']],
     [{ redirectUri: 'x' }, ['clients[0].redirectUri is not an option']],
-  ])('in a client with %j', (options, expected) => {
+  ])('is found in a client with %j', (options, expected) => {
     expect(clientFaultsWith(options)).toEqual(expected);
   });
 
-  it.each(['none', 'RS1', '', null])('in the algorithm %p', (idTokenSignedResponseAlg) => {
+  it.each(['none', 'RS1', '', null])('is found in the algorithm %p', (idTokenSignedResponseAlg) => {
     expect(clientFaultsWith({ idTokenSignedResponseAlg })).toHaveLength(1);
   });
 
@@ -319,16 +319,16 @@ describe('a fault', () => {
     ['HS256', 31, 32],
     ['HS384', 47, 48],
     ['HS512', 63, 64],
-  ])('is a secret too short for %s', (idTokenSignedResponseAlg, short, enough) => {
+  ])('is found in a secret that is too short for %s', (idTokenSignedResponseAlg, short, enough) => {
     const faultsBySecret = (length: number) =>
       clientFaultsWith({ idTokenSignedResponseAlg, clientSecret: 'x'.repeat(length) });
-    const fault = `clients[0].clientSecret must have at least ${enough} bytes, for idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
+    const fault = `clients[0].clientSecret must have at least ${enough} bytes, because idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
     expect(faultsBySecret(short)).toEqual([fault]);
     expect(faultsBySecret(enough)).toEqual([]);
     expect(clientFaultsWith({ idTokenSignedResponseAlg })).toEqual([fault]);
   });
 
-  it('is in decryption keys that are none, and where one of keys and algorithm is missing', () => {
+  it('is found in invalid decryption keys, and in keys without algorithm or an algorithm without keys', () => {
     const key = privateKeyOf('ec');
     const withoutPrime = { ...privateKeyOf('rsa'), p: undefined };
     const noKey = 'each value in clients[0].decryptionKeys must be a complete private JWK (RSA, EC or OKP)';
@@ -339,10 +339,10 @@ describe('a fault', () => {
       ]);
     }
     expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES' })).toEqual([
-      'clients[0].decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given',
+      'clients[0].decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given',
     ]);
     expect(clientFaultsWith({ decryptionKeys: [key] })).toEqual([
-      'clients[0].idTokenEncryptedResponseAlg must be given, for there are decryptionKeys',
+      'clients[0].idTokenEncryptedResponseAlg must be given, because decryptionKeys are given',
     ]);
     for (const idTokenEncryptedResponseAlg of ['dir', 'PBES2-HS256+A128KW', 'RSA1_5', 'A128KW', null]) {
       expect(clientFaultsWith({ idTokenEncryptedResponseAlg, decryptionKeys: [key] })).toHaveLength(1);
@@ -355,18 +355,18 @@ describe('a fault', () => {
     'http://127.0.0.1:4444/',
     'http://localhost:4444',
     'http://[::1]:4444/',
-  ])('is none in the issuer %s', (issuer) => {
+  ])('is not found in the issuer %s', (issuer) => {
     expect(clientFaultsWith({ issuer })).toEqual([]);
   });
 
   it.each(['http://127.0.0.1.evil.example/', 'http://localhost.evil.example/', 'http://127.0.0.2/', 'http://0.0.0.0/'])(
-    'is in the issuer %s, which only looks like loopback',
+    'is found in the issuer %s, which only looks like loopback',
     (issuer) => {
       expect(clientFaultsWith({ issuer })).toEqual([`clients[0].issuer ${providerUrl}`]);
     },
   );
 
-  it('RPI-5: is in every hostile return URL', () => {
+  it('RPI-5: is found in every hostile return URL', () => {
     const taken = hostileUrls.filter(
       (url) =>
         faultsWith({ defaultReturnUrl: url }).length === 0 || faultsWith({ allowedReturnUrls: [url] }).length === 0,
@@ -375,7 +375,7 @@ describe('a fault', () => {
     expect(faultsWith({ allowedReturnUrls: foreignUrls })).toEqual([]);
   });
 
-  it('is told with all the others in one message, and without a secret', () => {
+  it('is reported with all other faults in one message, without a secret', () => {
     const secret = 'a secret that must never be seen';
     const options = {
       clients: [
@@ -409,17 +409,19 @@ describe('a fault', () => {
     expect(error.message).not.toMatch(/secret that|secret-that|s3cret/);
   });
 
-  it('is a client given twice, however its issuer ends', () => {
+  it("is found in a client that is given twice, with and without the issuer's slash", () => {
     const again = { ...client, issuer: 'https://oneid.example' };
     expect(faultsOf({ clients: [client, { ...client, clientId: 'other' }, again] })).toEqual([
-      'clients[2] is the same client as one before it',
+      'clients[2] has the same issuer and clientId as an earlier client',
     ]);
     expect(faultsOf({ clients: [client, { ...client, issuer: 'https://other.example/' }] })).toEqual([]);
   });
 
-  it('is a provider with two sets of endpoints', () => {
+  it('is found in a provider with two sets of endpoints', () => {
     const other = { ...client, clientId: 'other' };
-    const contradiction = ['clients[1] gives another issuer or metadata than one before it with the same provider'];
+    const contradiction = [
+      'clients[1] has the same provider as an earlier client, but another issuer or other metadata',
+    ];
     expect(
       faultsOf({
         clients: [
@@ -439,7 +441,7 @@ describe('a fault', () => {
         ],
       }),
     ).toEqual(contradiction);
-    // endpoints by hand come with an exact issuer, discovery finds either spelling
+    // the issuer must be exact with endpoints from the options; discovery accepts both forms
     const slashless = { ...other, issuer: 'https://oneid.example' };
     expect(
       faultsOf({

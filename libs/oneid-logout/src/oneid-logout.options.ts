@@ -116,7 +116,7 @@ class OptionsSchema {
    * only `answerAtOnce` weakens this.
    */
   @ValidateIf(({ liveness }: { liveness: unknown }) => liveness !== 'strict')
-  @ValidateNested({ message: "$property must be 'strict', or { maxStaleness } and what goes with it" })
+  @ValidateNested({ message: "$property must be 'strict', or an object with maxStaleness" })
   readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
 
   /**
@@ -201,5 +201,5 @@ export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
 
 function livenessFaults({ liveness = 'strict', database }: OneIdLogoutOptions): string[] {
   if (liveness === 'strict' || liveness.nudge !== 'postgres' || database?.type === 'postgres') return [];
-  return ["liveness.nudge is 'postgres', and database.type is not: give { redis }"];
+  return ["liveness.nudge is 'postgres', but database.type is not: use { redis }"];
 }

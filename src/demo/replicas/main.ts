@@ -38,8 +38,8 @@ async function logOutHere(replicas: readonly Replica[], user: ReferenceUser): Pr
   await user.pressLogout();
   const answered = performance.now();
   console.log(
-    `\nThe user logs out at ${replicas[0]?.name ?? ''}, which nudges the others. When did each first refuse, beside its answer?\n` +
-      `(With every nudge lost: at most ${BOUND} ms after.)`,
+    `\nThe user logs out at ${replicas[0]?.name ?? ''}, which nudges the other replicas. How long after its answer did each replica refuse the session?\n` +
+      `(If every nudge is lost: at most ${BOUND} ms after the answer.)`,
   );
   return report(replicas, await refusals, answered, BOUND);
 }
@@ -59,9 +59,9 @@ async function logOutAtOneId(
   const told = performance.now();
   const status = oneId.deliveries.finished.at(-1)?.attempts.at(-1)?.status;
   console.log(
-    `\nThe user logs out at OneID, which tells ${replicas[2]?.name ?? ''} and gets ${status ?? 'no answer'}, ` +
-      `${BOUND} ms after that is on record.\n` +
-      'When did each first refuse, beside the moment of that answer? (Never after it.)',
+    `\nThe user logs out at OneID. OneID tells ${replicas[2]?.name ?? ''} and gets ${status ?? 'no answer'}, ` +
+      `${BOUND} ms after the logout is recorded.\n` +
+      'How long before or after this answer did each replica refuse the session? (It must not be after the answer.)',
   );
   return report(replicas, await refusals, told, 0) && status === 200;
 }
@@ -95,7 +95,7 @@ async function demo(opened: Opened): Promise<Outcome> {
   const started = (await Promise.allSettled(starting)).flatMap((start) => ('value' in start ? start.value : []));
   opened.add(() => Promise.all(started.map((replica) => replica.stop())));
   const replicas = await Promise.all(starting);
-  console.log(`Four replicas on one PostgreSQL (that of npm), each at most ${BOUND} ms behind it.`);
+  console.log(`Four replicas on one PostgreSQL (the one from npm). Each replica is at most ${BOUND} ms stale.`);
   const user = new ReferenceUser(baseUrl);
   const here = await logOutHere(replicas, user);
   const there = await logOutAtOneId(replicas, user, oneId);

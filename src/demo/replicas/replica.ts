@@ -55,7 +55,9 @@ export class Replica {
 
   private get ending(): string {
     const { exitCode, signalCode } = this.process;
-    return signalCode === null ? `it ended with exit code ${String(exitCode)}` : `it was ended by ${signalCode}`;
+    return signalCode === null
+      ? `the process ended with exit code ${String(exitCode)}`
+      : `the signal ${signalCode} ended the process`;
   }
 
   /** Requests a guarded page until the replica answers 401. @returns the time, in `performance.now()` milliseconds */
@@ -63,9 +65,9 @@ export class Replica {
     const deadline = performance.now() + PATIENCE;
     for (;;) {
       const asked = performance.now();
-      if (asked > deadline) throw new Error(`${this.name} never refused`);
+      if (asked > deadline) throw new Error(`${this.name} did not refuse the session in time`);
       const { status } = await fetch(`${this.url}/me`, { headers: { cookie } }).catch((cause: unknown) => {
-        throw new CommandError(`${this.name} stopped to answer${this.hasEnded ? `: ${this.ending}` : ''}`, { cause });
+        throw new CommandError(`${this.name} stopped answering${this.hasEnded ? `: ${this.ending}` : ''}`, { cause });
       });
       if (status === 401) return performance.now();
       if (status !== 200) throw new Error(`${this.name} answered ${status}`);

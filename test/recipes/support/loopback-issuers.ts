@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import * as actual from 'openid-client';
 
-/** Has openid-client take a OneID without TLS, so that no recipe has to say so. Call it before a recipe is imported. */
+/** Makes openid-client accept a OneID without TLS, so that recipes need no code for this. Call it before the import. */
 export function allowLoopbackIssuers(): void {
   const discovery: typeof actual.discovery = (server, clientId, metadata, authentication) =>
     actual.discovery(server, clientId, metadata, authentication, {

@@ -10,11 +10,11 @@ import { databases } from '../../support/databases.js';
 import { UnderWay } from '../../support/under-way.js';
 import { allowLoopbackIssuers } from './loopback-issuers.js';
 
-/** Where the recipes say that they are. */
+/** The public URL in the recipes. */
 export const publicUrl = 'https://my-app.example';
 export const clientId = 'my-app';
 
-/** A recipe that runs as its file says, and the OneID it belongs to. */
+/** A running recipe, and its OneID. */
 export class Recipe {
   private readonly underWay: UnderWay;
 
@@ -27,7 +27,7 @@ export class Recipe {
     this.underWay = new UnderWay(app);
   }
 
-  /** Imports the file: with the environment it reads, and once in a spec, since it starts by itself. */
+  /** Imports the recipe with its environment. Once per spec, because the file starts the app. */
   static async start(name: string): Promise<Recipe> {
     const database = await databases.find(({ name: kind }) => kind === 'PostgreSQL')?.create();
     if (database?.options.type !== 'postgres') throw new Error('There is no PostgreSQL to test with');
@@ -56,7 +56,7 @@ export class Recipe {
     return new Recipe(app, oneId, url, () => database.drop());
   }
 
-  /** Resolves when the app has nothing under way any more. */
+  /** Resolves when the app has no running work. */
   settled(): Promise<void> {
     return this.underWay.settled();
   }
@@ -67,25 +67,25 @@ export class Recipe {
     await this.drop();
   }
 
-  /** OneID tells the app that a login is over, and is told that the app knows. */
+  /** OneID sends the app a logout of a login, and gets 200. */
   async logOut(sid: string): Promise<void> {
     const token = await this.oneId.logoutToken({ clientId, sid });
     const { attempts } = await this.oneId.deliver(`${this.url}/backchannel_logout`, token);
     expect(attempts.map(({ status }) => status)).toEqual([200]);
   }
 
-  /** How many logouts of this kind are on record. */
+  /** The number of recorded logouts of this kind. */
   async logouts(channel: LogoutChannel): Promise<number> {
     const database = this.app.get(SessionDatabase, { strict: false });
     return (await database.run('SELECT id FROM oneid_logout WHERE channel = ?', [channel])).rows.length;
   }
 
-  /** A browser that comes by the proxy where TLS ends. */
+  /** A browser behind the proxy where TLS ends. */
   browser(): ProxiedBrowser {
     return new ProxiedBrowser(this);
   }
 
-  /** How many sockets the app would close at a logout. */
+  /** The number of open sockets that the app watches. */
   get open(): number {
     return this.app.get(OpenConnections, { strict: false }).size;
   }
@@ -96,14 +96,14 @@ export class ProxiedBrowser extends Browser {
     return super.visit(path, { ...visit, headers: { 'x-forwarded-proto': 'https', ...visit.headers } });
   }
 
-  /** Goes where an answer leads: to OneID, which has no pages in between, or back to the app. */
+  /** Follows an answer: to OneID, which shows no pages here, or back to the app. */
   async follow(answer: Response): Promise<Response> {
     const location = answer.headers.get('location') ?? '';
     if (location.startsWith(publicUrl)) return this.visit(location.slice(publicUrl.length), { from: 'cross-site' });
     return location.startsWith('/') ? this.visit(location) : fetch(location, { redirect: 'manual' });
   }
 
-  /** Signs in, with whatever cookies there are: the answer of the app's callback. */
+  /** Signs in with the browser's cookies. Returns the answer of the app's callback. */
   async signIn(): Promise<Response> {
     return this.follow(await this.follow(await this.visit('/login')));
   }

@@ -67,7 +67,9 @@ export class BackchannelLogout {
     if (!(error instanceof InvalidLogoutTokenError) || !TIME_FAULTS.has(error.code)) return undefined;
     const skew = await this.clockSkew.get().catch(() => 0);
     if (Math.abs(skew) <= MAX_CLOCK_SKEW) return undefined;
-    return new Error("This host's clock and the database's are more than a minute apart");
+    return new Error(
+      "This host's clock differs from the database's clock by more than a minute. Correct the clock that is wrong",
+    );
   }
 
   private refusal(error: unknown): HttpAnswer {
@@ -78,10 +80,16 @@ export class BackchannelLogout {
     }
     const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
     const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    this.logger.error(`Could not take a logout, OneID is asked to send it again: ${code}: ${reason}`);
+    this.logger.error(
+      `Could not process a logout token and answered 503, so that OneID sends it again: ${code}: ${reason}`,
+    );
     return jsonAnswer(
       503,
-      { error: 'temporarily_unavailable', error_description: 'The logout could not be recorded, send it again', code },
+      {
+        error: 'temporarily_unavailable',
+        error_description: 'The app could not process this logout, send it again',
+        code,
+      },
       { 'Retry-After': error instanceof ProviderUnavailableError ? RETRY_AFTER.provider : RETRY_AFTER.store },
     );
   }
@@ -90,7 +98,8 @@ export class BackchannelLogout {
 function onlyLogoutToken(form: URLSearchParams): string {
   const tokens = form.getAll('logout_token');
   const [token] = tokens;
-  if (tokens.length > 1) throw new InvalidLogoutTokenError('logout_request_malformed', 'logout_token is given twice');
+  if (tokens.length > 1)
+    throw new InvalidLogoutTokenError('logout_request_malformed', 'logout_token is given more than once');
   if (!token) throw new InvalidLogoutTokenError('logout_token_missing', 'logout_token is missing');
   return token;
 }

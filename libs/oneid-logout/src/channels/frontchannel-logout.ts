@@ -33,15 +33,15 @@ export class FrontchannelLogout {
     const both = isValue(iss) && isValue(sid);
     const neither = iss === undefined && sid === undefined;
     if (!(both || neither) || otherIss !== undefined || otherSid !== undefined) {
-      return page(400, 'iss and sid must be given once each, or not at all.', await this.headers());
+      return page(400, 'Give iss and sid once each, or give neither of them.', await this.headers());
     }
     try {
       if (both) await this.end(iss, sid);
       else await this.endCarried(request);
     } catch (error) {
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
-      this.logger.error(`Could not take a front-channel logout: ${code}`);
-      return page(503, 'The logout could not be recorded.', { ...(await this.headers()), 'Retry-After': '5' });
+      this.logger.error(`Could not process a front-channel logout: ${code}`);
+      return page(503, 'The app could not record the logout.', { ...(await this.headers()), 'Retry-After': '5' });
     }
     // the logout, if any, is already recorded, so a failure from here on must not change the answer
     const cookies = await this.staleCookies(request).catch(() => []);

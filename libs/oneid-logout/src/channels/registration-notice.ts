@@ -32,7 +32,7 @@ export class RegistrationNotice {
       const base = publicBase(postLogoutRedirectUri, callback);
       if (base === undefined) {
         this.logger.warn(
-          `postLogoutRedirectUri of ${clientId} does not lead to ${callback}: the browser's return will not be seen`,
+          `The postLogoutRedirectUri of ${clientId} does not lead to ${callback}, so the library will not see when the browser comes back after a logout. Correct the option`,
         );
       }
       const origin = base ?? new URL(postLogoutRedirectUri).origin;

@@ -39,7 +39,7 @@ export class OpenConnections extends BackgroundJob {
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
     private readonly maxStaleness: number,
   ) {
-    super('look for open connections of expired sessions', SWEEP_INTERVAL, clock, random);
+    super('closing the open connections of expired sessions', SWEEP_INTERVAL, clock, random);
   }
 
   get size(): number {

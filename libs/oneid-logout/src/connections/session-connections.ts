@@ -107,7 +107,7 @@ export class SessionConnections implements OnModuleDestroy {
       return 'alive' in verdict ? verdict.alive : verdict.reason;
     } catch (error) {
       if (error instanceof StoreUnavailableError) return 'out_of_sync';
-      this.logger.error(`A socket could not be accepted: ${String(error)}`);
+      this.logger.error(`Could not accept a socket and closed it: ${String(error)}`);
       return 'server_error';
     }
   }

@@ -46,7 +46,7 @@ export interface Socket {
 export function socketOf(client: SocketClient, clock: Clock): Socket {
   if ('terminate' in client && typeof client.terminate === 'function') return webSocket(client, clock);
   if ('disconnect' in client && typeof client.disconnect === 'function') return socketIo(client);
-  throw new TypeError('SessionConnections.accept() takes a socket of ws or of socket.io, on the server');
+  throw new TypeError('SessionConnections.accept() needs a server socket of ws or socket.io');
 }
 
 function webSocket(client: WebSocketClient, clock: Clock): Socket {

@@ -37,7 +37,10 @@ async function checkMysql(ask: Ask): Promise<void> {
   } = await ask('SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush');
   refuseUnless(Number(autocommit) === 1, 'autocommit is off, it must be on');
   const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
-  refuseUnless(safe, 'sql_mode has NO_BACKSLASH_ESCAPES, under which the driver does not quote safely');
+  refuseUnless(
+    safe,
+    'sql_mode contains NO_BACKSLASH_ESCAPES, so the driver cannot quote text safely. Remove it from sql_mode',
+  );
   // the value 3 exists only on MariaDB, and is as durable as 1
   if (Number(flush) === 0 || Number(flush) === 2) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
 }
@@ -49,6 +52,6 @@ export function refuseUnless(condition: boolean, fault: string): asserts conditi
 
 function warnOfLoss(setting: string): void {
   new Logger('OneIdLogout').warn(
-    `The database's ${setting}: a crash may lose logouts that OneID was told are recorded, and its sessions live on.`,
+    `The database's ${setting}: a crash may lose logouts that OneID already has a 200 for, and their sessions would be alive again. Change this setting.`,
   );
 }

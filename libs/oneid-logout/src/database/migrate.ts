@@ -93,7 +93,10 @@ class Migration {
           .update(`oneid_logout migrations of ${String(database?.['name'])}`)
           .digest('hex');
         const [row] = (await runner.query('SELECT GET_LOCK(?, ?) AS locked', [lock, MIGRATION_PATIENCE])) as SqlRow[];
-        refuseUnless(Number(row?.['locked']) === 1, 'another process has been migrating it for a minute');
+        refuseUnless(
+          Number(row?.['locked']) === 1,
+          'another process has held its migration lock for a minute. Start the app again when that process has ended',
+        );
         return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
       }
       default:
@@ -109,16 +112,16 @@ class Migration {
 
 function migrationError(error: unknown): Error {
   return new UnusableDatabaseError(
-    `can't make or upgrade its tables: ${messageOf(error)}. Give the role the right to, or, if they ` +
-      'are made by other means (your own data source, a deploy job), set runMigrations: false',
+    `can't create or upgrade its tables: ${messageOf(error)}. Give the database role the rights for this. If a ` +
+      'deploy job or your own data source creates the tables, set runMigrations: false',
     { cause: error },
   );
 }
 
 function inUseError(error: unknown): Error {
   return new UnusableDatabaseError(
-    `can't upgrade its tables: ${messageOf(error)}. A transaction that has used them stays open (a ` +
-      'backup, a report, one that was forgotten): boot again when it is over',
+    `can't upgrade its tables: ${messageOf(error)}. Another transaction that has used them is still open, for ` +
+      'example a backup or a report. Start the app again when it has ended',
     { cause: error },
   );
 }

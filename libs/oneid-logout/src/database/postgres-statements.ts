@@ -55,7 +55,9 @@ export class PostgresStatements implements Statements {
   /** A pooler may give each transaction another server connection, and not carry prepared statements over. */
   private giveUpPreparing(): void {
     if (this.prepares) {
-      this.logger.log('The database does not keep prepared statements, as behind some poolers: goes on without them.');
+      this.logger.log(
+        'The database does not keep prepared statements; a pooler may be the reason. The library goes on without them.',
+      );
     }
     this.prepares = false;
   }

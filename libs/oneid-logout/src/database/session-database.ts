@@ -108,9 +108,9 @@ export class SessionDatabase {
       } catch (error) {
         await this.close();
         throw new UnusableDatabaseError(
-          `can't use its table ${table} (${messageOf(error)}). runMigrations is false: run its ` +
-            'migrations first, with the same schema and entityPrefix as here. The role needs SELECT, INSERT, UPDATE and ' +
-            'DELETE on it',
+          `can't use its table ${table} (${messageOf(error)}). runMigrations is false, so run the library's ` +
+            'migrations first, with the same schema and entityPrefix. The database role needs SELECT, INSERT, UPDATE and ' +
+            'DELETE on this table',
           { cause: error },
         );
       }
@@ -175,7 +175,7 @@ function openingError(options: SessionDatabaseOptions, cause: unknown): Unusable
   const isSqlite = options.type === 'better-sqlite3';
   const cure = isSqlite
     ? 'Check that the option database names a file that this process may write'
-    : 'Check that the database runs, and what the option database says';
+    : 'Check that the database is running and that the option database is right';
   const fault = `can't open its database (${options.type}): ${messageOf(cause)}`;
   return (isSqlite ? driverErrorFor(cause) : undefined) ?? new UnusableDatabaseError(fault, { cure, cause });
 }

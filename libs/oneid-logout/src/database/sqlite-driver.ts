@@ -131,7 +131,7 @@ export function warningOf(driver: SqliteDriver, node = process.versions.node): s
   const aborts = majorOf(node) === 24 || (majorOf(node) === 26 && parseInt(minor, 10) < 4);
   if (!aborts || !driver.removesCleanupHooks()) return undefined;
   return (
-    `better-sqlite3 ${driver.version} was compiled so that Node ${node} aborts this process at some garbage collection, with ` +
+    `better-sqlite3 ${driver.version} was compiled in a way that lets Node ${node} abort this process at a garbage collection, with ` +
     `"Assertion failed: (env) != nullptr" (${BUG}). Install better-sqlite3 13, with an override for the peer dependency ` +
     'of TypeORM'
   );
@@ -144,7 +144,7 @@ export function loadFaultOf(error: unknown, node = process.versions.node): Drive
   // version 13 does not depend on one version of Node; version 12 compiled for Node 24 may abort the process
   const rebuild = compiles ? 'Run: npm rebuild better-sqlite3' : 'Run: npm install better-sqlite3@13';
   if ('code' in error && error.code === 'ERR_DLOPEN_FAILED') {
-    const fault = `better-sqlite3 was compiled for another Node or another machine than this one (Node ${node})`;
+    const fault = `better-sqlite3 was compiled for another version of Node or for another machine (this is Node ${node})`;
     return { fault, cure: rebuild };
   }
   if (error.message.startsWith('Could not locate the bindings file')) {

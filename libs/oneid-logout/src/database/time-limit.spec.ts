@@ -7,13 +7,13 @@ const never = () => new Promise<never>(() => undefined);
 describe('TimeLimit', () => {
   const clock = new TestClock(0);
 
-  it('gives what the work gives, and leaves no timer', async () => {
+  it('returns the result of the work, and leaves no timer', async () => {
     expect(await TimeLimit.enforce(1_000, clock, () => Promise.resolve(7))).toBe(7);
     await expect(TimeLimit.enforce(1_000, clock, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
     expect(clock.timers).toBe(0);
   });
 
-  it('cuts what is under way when the time is over', async () => {
+  it('stops the running part of the work when the time is over', async () => {
     const cut = jest.fn();
     const held = TimeLimit.enforce(1, clock, (limit) => {
       limit.onExpiry(cut);
@@ -24,7 +24,7 @@ describe('TimeLimit', () => {
     expect(cut).toHaveBeenCalledTimes(1);
   });
 
-  it('cuts nothing that has ended, and lets nothing begin any more', async () => {
+  it('stops no part that has ended, and lets no new part begin', async () => {
     const cut = jest.fn();
     let later: TimeLimit | undefined;
     const held = TimeLimit.enforce(1, clock, (limit) => {
@@ -37,6 +37,6 @@ describe('TimeLimit', () => {
     clock.advance(1);
     await expect(held).rejects.toThrow('took longer');
     expect(cut).not.toHaveBeenCalled();
-    expect(() => later?.check()).toThrow('The time is over');
+    expect(() => later?.check()).toThrow('The time limit of the statement has passed');
   });
 });

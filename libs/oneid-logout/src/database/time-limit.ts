@@ -25,7 +25,7 @@ export class TimeLimit {
 
   /** @throws {Error} the time is over, and the caller has already got its error */
   check(): void {
-    if (this.overdue) throw new Error('The time is over');
+    if (this.overdue) throw new Error('The time limit of the statement has passed');
   }
 
   /** @param cut stops the part of the work that begins now, if the time ends during it; undefined after that part */

@@ -31,7 +31,7 @@ export function requestOf(context: ExecutionContext): SessionRequest {
   const type = context.getType<string>();
   const request = candidateOf(context, type);
   if (isRequest(request)) return request;
-  throw new TypeError(`No request is to be found in this context (${type}): ${HINTS[type] ?? HINTS.other}`);
+  throw new TypeError(`The library found no request in this context (${type}). ${HINTS[type] ?? HINTS.other}`);
 }
 
 function candidateOf(context: ExecutionContext, type: string): unknown {
@@ -41,9 +41,10 @@ function candidateOf(context: ExecutionContext, type: string): unknown {
 }
 
 const HINTS: { readonly [type: string]: string; readonly other: string } = {
-  ws: "hand it over in the gateway's handleConnection(client, request), by SessionConnections.accept(client, request)",
-  graphql: 'the GraphQL module must put it into the context as req, as it does by default, a context for each request',
-  other: 'extend SessionAliveGuard and override getRequest() to say what carries the session',
+  ws: "Call SessionConnections.accept(client, request) in the gateway's handleConnection(client, request)",
+  graphql:
+    'The GraphQL module must put the request into the context as req (the default), with a new context for each request',
+  other: 'Extend SessionAliveGuard and override getRequest() to return the request that carries the session',
 };
 
 /** Finds the request in a context of Apollo or mercurius. A subscription uses the request that opened its socket. */

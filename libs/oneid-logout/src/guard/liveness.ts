@@ -46,7 +46,7 @@ export class SessionLiveness {
   /** @throws {Error} the option `sessionFrom` is empty, so the guard cannot find a session */
   requireResolvers(): void {
     if (this.settings.sessionFrom.length > 0) return;
-    throw new Error('SessionAliveGuard: set the option sessionFrom of OneIdLogoutModule, or no session can be found');
+    throw new Error('SessionAliveGuard cannot find any session: set the option sessionFrom of OneIdLogoutModule');
   }
 
   /**
@@ -130,8 +130,8 @@ export class SessionLiveness {
     if (this.warnedOfMissingSid) return;
     this.warnedOfMissingSid = true;
     this.logger.error(
-      'A request carried a token without sid. OneID names only the sid when a user logs out, so such a token could ' +
-        'never be rejected: have OneID put the sid into the token; or set logoutScope "user" for the client, and ' +
+      'A request carried a token without sid. When a user logs out, OneID sends only the sid, so the guard could ' +
+        'never reject this token. Make OneID put the sid into the token; or set logoutScope "user" for the client, and ' +
         'register the sign-ins of its users in this database.',
     );
   }

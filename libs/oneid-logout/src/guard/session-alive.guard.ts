@@ -89,7 +89,7 @@ export class SessionAliveGuard implements CanActivate {
     if (isAccepted(context.switchToWs().getClient<object>())) return;
     this.warnedOfUnaccepted = true;
     new Logger('OneIdLogout').warn(
-      `${context.getClass().name} guards its messages, but its sockets stay open when their session is over: call ` +
+      `${context.getClass().name} guards its messages, but its sockets stay open after their session has ended: call ` +
         'SessionConnections.accept() in handleConnection()',
     );
   }

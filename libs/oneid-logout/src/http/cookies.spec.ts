@@ -18,18 +18,18 @@ describe('setCookie', () => {
     );
   });
 
-  it('is for the whole site where no path is given', () => {
+  it('uses the path / when none is given', () => {
     expect(setCookie({ name: 'a' }, 'b', 1)).toBe('a=b; Max-Age=1; Path=/');
   });
 
   it.each([{ name: 'a b' }, { name: 'a;b' }, { name: '' }, { name: 'a', path: '/;x' }, { name: 'a', domain: 'x;y' }])(
-    'throws on what would be another cookie: %j',
+    'throws an error for an invalid cookie: %j',
     (cookie) => expect(() => setCookie(cookie, 'v', 1)).toThrow(TypeError),
   );
 });
 
 describe('clearCookie', () => {
-  it('removes the cookie that these attributes mean', () => {
+  it('removes the cookie with these attributes', () => {
     expect(clearCookie(full)).toBe(
       '__Secure-session=; Max-Age=0; Domain=app.example; Path=/app; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; ' +
         'Secure; Partitioned; SameSite=None',
@@ -47,7 +47,7 @@ describe('readCookie', () => {
     expect(readCookie('a=1; a=2', 'a')).toBe('1');
   });
 
-  it('finds none where there is none', () => {
+  it('returns undefined without such a cookie', () => {
     expect([
       readCookie(undefined, 'a'),
       readCookie('', 'a'),

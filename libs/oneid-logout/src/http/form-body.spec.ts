@@ -5,7 +5,7 @@ import { FormBodyError, type FormRequest, readForm } from './form-body.js';
 const headers = { 'content-type': 'application/x-www-form-urlencoded' };
 const fields = async (request: Omit<FormRequest, 'headers'>) => [...(await readForm({ headers, ...request }))];
 const tooLarge = new FormBodyError('The form is too large');
-const brokeOff = new FormBodyError('The form broke off');
+const brokeOff = new FormBodyError('The request ended before the form was complete');
 
 describe('readForm', () => {
   it.each([
@@ -25,7 +25,7 @@ describe('readForm', () => {
   });
 
   it.each(['APPLICATION/X-WWW-FORM-URLENCODED', ' application/x-www-form-urlencoded ; charset=utf-8'])(
-    'takes the content type %j',
+    'accepts the content type %j',
     async (contentType) => {
       expect([...(await readForm({ headers: { 'content-type': contentType }, body: { a: '1' } }))]).toEqual([
         ['a', '1'],
@@ -33,7 +33,7 @@ describe('readForm', () => {
     },
   );
 
-  it('prefers the raw body to what a parser made of it', async () => {
+  it('uses the raw body rather than the parsed body', async () => {
     expect(await fields({ rawBody: Buffer.from('a=1&a=2'), body: { a: 'x' } })).toEqual([
       ['a', '1'],
       ['a', '2'],
@@ -58,7 +58,7 @@ describe('readForm', () => {
         ['a', '2'],
       ],
     ],
-    ['a list of one, which no form says under this name', { a: ['1'] }, []],
+    ['a list with one value, which comes from another field name', { a: ['1'] }, []],
     ['objects', { a: { b: '1' }, c: { 0: 'x' } }, []],
     ['other types', { a: 1, b: true, c: null, d: undefined, e: [1, null], f: [['x'], ['y']] }, []],
     ['an object without prototype', Object.assign(Object.create(null) as object, { a: '1' }), [['a', '1']]],
@@ -73,11 +73,11 @@ describe('readForm', () => {
     ['bytes', Buffer.from('a=1'), [['a', '1']]],
     ['a number', 7, []],
     ['nothing', {}, []],
-  ])('reads of a parsed body: %s', async (_name, body, expected) => {
+  ])('reads a parsed body: %s', async (_name, body, expected) => {
     expect(await fields({ body })).toEqual(expected);
   });
 
-  it('reads the stream where nobody else has', async () => {
+  it('reads the stream when no parser has read it', async () => {
     const stream = () => Readable.from([Buffer.from('a=1&'), Buffer.from('b=2')]);
 
     expect(await fields({ raw: stream() })).toEqual([
@@ -88,14 +88,14 @@ describe('readForm', () => {
     expect(await fields({ raw: Readable.from([]) })).toEqual([]);
   });
 
-  it('reads nothing of a stream that others have read', async () => {
+  it('reads nothing from a stream that a parser has read', async () => {
     const raw = Readable.from([Buffer.from('a=1')]);
     await raw.toArray();
 
     expect(await fields({ raw })).toEqual([]);
   });
 
-  it('stops waiting for a stream that breaks off', async () => {
+  it('stops waiting for a stream that ends too early', async () => {
     const broken = new Readable({ read: () => undefined });
     const failed = new Readable({ read: () => undefined });
     const reading = [fields({ raw: broken }), fields({ raw: failed })];
@@ -109,7 +109,7 @@ describe('readForm', () => {
     await expect(fields({ raw: broken })).rejects.toEqual(brokeOff);
   });
 
-  it('takes 64 KiB and no more, wherever it comes from', async () => {
+  it('accepts 64 KiB and refuses more, from every source', async () => {
     const [most, more] = [Buffer.alloc(64 * 1024, 'a'), Buffer.alloc(64 * 1024 + 1, 'a')];
 
     for (const request of [
@@ -130,7 +130,7 @@ describe('readForm', () => {
     }
   });
 
-  it('lets the rest of a body that is too large run by', async () => {
+  it('drains the rest of a body that is too large', async () => {
     let sent = 0;
     const raw = new Readable({
       read() {

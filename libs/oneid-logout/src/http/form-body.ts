@@ -58,7 +58,7 @@ function fromParsed(body: unknown): URLSearchParams {
  */
 function readStream(stream: Readable): Promise<Buffer> {
   if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));
-  if (stream.destroyed) return Promise.reject(new FormBodyError('The form broke off'));
+  if (stream.destroyed) return Promise.reject(new FormBodyError('The request ended before the form was complete'));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -70,7 +70,7 @@ function readStream(stream: Readable): Promise<Buffer> {
       if (size <= MAX_SIZE) resolve(Buffer.concat(chunks));
       else reject(new FormBodyError('The form is too large'));
     });
-    stream.once('error', () => reject(new FormBodyError('The form broke off')));
-    stream.once('close', () => reject(new FormBodyError('The form broke off')));
+    stream.once('error', () => reject(new FormBodyError('The request ended before the form was complete')));
+    stream.once('close', () => reject(new FormBodyError('The request ended before the form was complete')));
   });
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type AbstractHttpAdapter } from '@nestjs/core';
 import { type HttpAnswer, jsonAnswer, sendAnswer } from './http-answer.js';
 
-/** What an adapter is told to do, in order. */
+/** The calls of an adapter, in order. */
 function send(type: string, answer: HttpAnswer): unknown[][] {
   const calls: unknown[][] = [];
   const note =
@@ -38,16 +38,16 @@ describe('sendAnswer', () => {
     ['appendHeader', 'Set-Cookie', 'b=2'],
   ];
 
-  it('ends the response itself on Express, so that no ETag turns it into a 304', () => {
+  it('ends the response directly on Express, so that no ETag causes a 304', () => {
     expect(send('express', answer)).toEqual([...before, ['status', 200], ['end', 'text']]);
   });
 
-  it('replies on Fastify, and on any adapter that is unknown', () => {
+  it('uses reply() on Fastify and on unknown adapters', () => {
     expect(send('fastify', answer)).toEqual([...before, ['reply', 'text', 200]]);
     expect(send('other', answer)).toEqual([...before, ['reply', 'text', 200]]);
   });
 
-  it('is never cached, and has an empty body where there is none', () => {
+  it('is never cached, and has an empty body by default', () => {
     const noStore = ['setHeader', 'Cache-Control', 'no-store'];
     expect(send('express', { status: 303 })).toEqual([noStore, ['status', 303], ['end', '']]);
     expect(send('fastify', { status: 303 })).toEqual([noStore, ['reply', '', 303]]);
@@ -55,7 +55,7 @@ describe('sendAnswer', () => {
 });
 
 describe('jsonAnswer', () => {
-  it('is JSON, with further headers', () => {
+  it('is JSON, with the given headers', () => {
     expect(jsonAnswer(503, { a: 1 }, { 'Retry-After': '5' })).toEqual({
       status: 503,
       headers: { 'Content-Type': 'application/json; charset=utf-8', 'Retry-After': '5' },

@@ -8,7 +8,7 @@ describe('isLibraryRoute', () => {
     '/logout/callback',
     '/api/v1/backchannel_logout',
     '/:tenant/BACKCHANNEL_LOGOUT',
-  ])('%s is one', (path) => expect(isLibraryRoute(path)).toBe(true));
+  ])('returns true for %s', (path) => expect(isLibraryRoute(path)).toBe(true));
 
   it.each([
     '/',
@@ -19,5 +19,5 @@ describe('isLibraryRoute', () => {
     '/backchannel_logouts',
     undefined,
     /x/,
-  ])('%s is none', (path) => expect(isLibraryRoute(path)).toBe(false));
+  ])('returns false for %s', (path) => expect(isLibraryRoute(path)).toBe(false));
 });

@@ -80,10 +80,12 @@ export class ParserErrors implements OnModuleInit {
   }
 
   private refusal(): HttpAnswer {
-    this.logger.warn("Refused a request that the app's body parser could not read: logout_request_malformed");
+    this.logger.warn(
+      "Refused a logout request, because the app's body parser could not read it: logout_request_malformed",
+    );
     return jsonAnswer(400, {
       error: 'invalid_request',
-      error_description: 'The request body can not be read',
+      error_description: 'The app cannot read the request body',
       code: 'logout_request_malformed',
     });
   }

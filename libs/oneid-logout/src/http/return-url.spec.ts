@@ -16,7 +16,7 @@ describe('isReturnUrl', () => {
     'http://localhost:3000/',
     'https://[::1]:8443/',
     'https://xn--bcher-kva.example/',
-  ])('takes %j', (url) => {
+  ])('accepts %j', (url) => {
     expect(isReturnUrl(url)).toBe(true);
   });
 
@@ -25,18 +25,18 @@ describe('isReturnUrl', () => {
     expect(hostileUrls.filter(isReturnUrl)).toEqual([]);
   });
 
-  it('leaves proper URLs of other places to the allow-list', () => {
+  it('accepts a valid URL of another site, because the allow-list decides', () => {
     expect(foreignUrls.filter((url) => !isReturnUrl(url))).toEqual([]);
   });
 
   it.each([undefined, null, 0, true, {}, [], ['/goodbye'], new URL('https://app.example/'), Symbol('/')])(
-    'refuses what is no string: %p',
+    'refuses a value that is not a string: %p',
     (value) => {
       expect(isReturnUrl(value)).toBe(false);
     },
   );
 
-  it('takes nothing that a browser would read otherwise than it is written', () => {
+  it('refuses every text that a browser would change', () => {
     const special = Array.from('/\\.:@?#%&=;,[]<>"\' \t\n\r\0');
     const pieces = fc.constantFrom(...special, 'https', 'http', 'evil.example', '%2f', '%2e', 'é', 'a');
     fc.assert(

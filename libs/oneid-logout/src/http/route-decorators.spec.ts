@@ -53,7 +53,7 @@ describe('withDecorators', () => {
     }
   });
 
-  it('leaves the original, and other registrations, as they are', () => {
+  it('does not change the original class or other registrations', () => {
     const before = [Original, method(Original, 'one'), method(Original, 'two')].map(metadataOf);
     const plain = decorate();
     decorate(Public());
@@ -76,7 +76,7 @@ describe('withDecorators', () => {
     );
   });
 
-  it('routes still run on their instance', () => {
+  it('keeps `this` inside the routes', () => {
     const decorated = decorate(Public());
     const controller = new decorated(new Dependency());
     expect(controller).toBeInstanceOf(Original);
@@ -84,19 +84,19 @@ describe('withDecorators', () => {
     expect(controller.two()).toBe('two');
   });
 
-  it('leaves methods that are no routes alone', () => {
+  it('does not change methods that are not routes', () => {
     const decorated = decorate(Public());
     expect(Object.getOwnPropertyNames(decorated.prototype).sort()).toEqual(['constructor', 'one', 'two']);
     expect(Reflect.hasMetadata('public', method(Original, 'helper'))).toBe(false);
   });
 
-  it('applies them from the last to the first, as if they were written above each other', () => {
+  it('applies the decorators from the last to the first', () => {
     const decorated = decorate(SetMetadata('order', 'first'), SetMetadata('order', 'second'));
     expect(Reflect.getOwnMetadata('order', decorated)).toBe('first');
     expect(Reflect.getOwnMetadata('order', method(decorated, 'one'))).toBe('first');
   });
 
-  it('takes a decorator that puts another function in the place of the route', () => {
+  it("accepts a decorator that replaces the route's function", () => {
     const louder = ((_target: object, _name?: string | symbol, descriptor?: PropertyDescriptor) => {
       if (descriptor === undefined) return undefined;
       const original = descriptor.value as (this: unknown, ...args: unknown[]) => string;

@@ -14,7 +14,7 @@ function parametersOf(url: string): Record<string, string> {
 }
 
 describe('endSessionRequest', () => {
-  it('RPI-1: carries every parameter of the specification under its wire name, and further ones', () => {
+  it('RPI-1: has every parameter of the specification under its wire name, and additional ones', () => {
     const { url, method, action, fields } = endSessionRequest(endpoint, client, {
       idTokenHint: 'a.b.c',
       state: 'the state',
@@ -39,13 +39,13 @@ describe('endSessionRequest', () => {
     expect(url.split('?')[0]).toBe(endpoint);
   });
 
-  it('RPI-1: without a hint there is neither state nor post_logout_redirect_uri', () => {
+  it('RPI-1: has no state and no post_logout_redirect_uri without a hint', () => {
     const { url, fields } = endSessionRequest(endpoint, client, { state: 'the state', uiLocales: 'vi' });
     expect(fields).toEqual({ client_id: 'app', ui_locales: 'vi' });
     expect(url).toBe(`${endpoint}?client_id=app&ui_locales=vi`);
   });
 
-  it('without state the redirect URI goes out as it is registered, wherever state would be placed', () => {
+  it('without state, sends the redirect URI as registered, with every statePlacement', () => {
     for (const statePlacement of ['parameter', 'redirectUri', 'both'] as const) {
       const { fields } = endSessionRequest(endpoint, { ...client, statePlacement }, { idTokenHint: 'a.b.c' });
       expect(fields).toEqual({
@@ -77,11 +77,11 @@ describe('endSessionRequest', () => {
     ['https://oneid.example/logout?tenant=a%2fb', 'https://oneid.example/logout?tenant=a%2fb&client_id=app'],
     ['https://oneid.example/logout?', 'https://oneid.example/logout?&client_id=app'],
     ['https://oneid.example', 'https://oneid.example?client_id=app'],
-  ])('RPI-1: leaves the endpoint %s as it is', (given, url) => {
+  ])('RPI-1: keeps the endpoint %s unchanged', (given, url) => {
     expect(endSessionRequest(given, client, {})).toMatchObject({ url, action: given });
   });
 
-  it('RPI-2: becomes a POST beyond the longest URL that servers take', () => {
+  it('RPI-2: becomes a POST when the URL is longer than servers accept', () => {
     const shortest = endSessionRequest(endpoint, client, { idTokenHint: '' }).url.length;
     const longest = endSessionRequest(endpoint, client, { idTokenHint: 'x'.repeat(MAX_URL_LENGTH - shortest) });
     expect(longest.url).toHaveLength(MAX_URL_LENGTH);
@@ -94,18 +94,18 @@ describe('endSessionRequest', () => {
 
 describe('refuseReserved', () => {
   it.each(['id_token_hint', 'client_id', 'logout_hint', 'post_logout_redirect_uri', 'state', 'ui_locales'])(
-    'refuses %s, which has an option of its own',
+    'refuses %s, which the library sets',
     (name) => {
       expect(() => refuseReserved({ theme: 'dark', [name]: 'x' })).toThrow(
         expect.objectContaining({
           code: 'parameter_reserved',
-          message: `The parameter ${name} has an option of its own`,
+          message: `parameters must not contain ${name}: the library sets it`,
         }),
       );
     },
   );
 
-  it('lets others pass', () => {
+  it('accepts other parameters', () => {
     expect(() => refuseReserved({ State: 'x', theme: 'dark' })).not.toThrow();
     expect(() => refuseReserved()).not.toThrow();
   });
@@ -119,13 +119,13 @@ describe('isUsableHint', () => {
     return isUsableHint(signCompact({ ...claims, ...changes }, 'none'), issuer, 'app', session.sid);
   }
 
-  it('takes an ID token of this client and login, also one that has expired', () => {
+  it('accepts an ID token of this client and login, also an expired one', () => {
     expect(usable({})).toBe(true);
     expect(usable({ aud: 'app' })).toBe(true);
     expect(usable({ aud: ['other', 'app'] })).toBe(true);
   });
 
-  it('takes one with or without sid where the session has none', () => {
+  it('accepts an ID token with or without sid when the session has no sid', () => {
     expect(usable({}, {})).toBe(true);
     expect(usable({ sid: undefined }, {})).toBe(true);
   });

@@ -30,7 +30,10 @@ const RESERVED = ['id_token_hint', 'client_id', 'logout_hint', 'post_logout_redi
 export function refuseReserved(parameters: Readonly<Record<string, string>> = {}): void {
   const reserved = Object.keys(parameters).find((name) => RESERVED.includes(name));
   if (reserved !== undefined) {
-    throw new InvalidLogoutRequestError('parameter_reserved', `The parameter ${reserved} has an option of its own`);
+    throw new InvalidLogoutRequestError(
+      'parameter_reserved',
+      `parameters must not contain ${reserved}: the library sets it`,
+    );
   }
 }
 

@@ -15,7 +15,7 @@ describe('originOf', () => {
     [{ 'sec-fetch-site': 'Same-Origin' }, 'elsewhere'],
     [{ 'sec-fetch-site': 'same-origin, cross-site' }, 'elsewhere'],
     [{ 'sec-fetch-site': ['same-origin'] }, 'elsewhere'],
-    // it decides, whatever Origin says
+    // Sec-Fetch-Site decides, and Origin does not matter
     [{ 'sec-fetch-site': 'same-origin', origin: 'null' }, 'here'],
     [{ 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }, 'here'],
     [{ 'sec-fetch-site': 'cross-site', origin }, 'elsewhere'],
@@ -39,7 +39,7 @@ describe('a confirmation', () => {
   const request = (cookie?: string) => ({ headers: cookie === undefined ? {} : { cookie } });
   const query = (value: string) => new URLSearchParams({ confirm: value });
 
-  it('is random, and bound to the browser by a cookie no other site can send or set', () => {
+  it('is random, and bound to the browser by a cookie that no other site can send or set', () => {
     const { value, cookie } = newConfirmation(origin, random);
     expect(value).toMatch(/^[\w-]{43}$/);
     expect(newConfirmation(origin, random).value).not.toBe(value);
@@ -49,7 +49,7 @@ describe('a confirmation', () => {
     );
   });
 
-  it('is used up by the browser that has it', () => {
+  it('works once, in its own browser', () => {
     const { value } = newConfirmation(origin, random);
     const cookie = `other=1; __Host-oneid-logout-confirm=${value}`;
     expect(useConfirmation(request(cookie), query(value), origin)).toBe(
@@ -68,7 +68,7 @@ describe('a confirmation', () => {
     expect(useConfirmation(request(cookie), query(value), origin)).toBeUndefined();
   });
 
-  it('is refused when the query has none, and looks at the first of several', () => {
+  it('is refused when the query has none, and uses the first of several', () => {
     const cookie = '__Host-oneid-logout-confirm=abc';
     expect(useConfirmation(request(cookie), new URLSearchParams(), origin)).toBeUndefined();
     expect(useConfirmation(request(cookie), new URLSearchParams('confirm=x&confirm=abc'), origin)).toBeUndefined();

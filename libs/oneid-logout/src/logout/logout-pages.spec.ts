@@ -28,7 +28,7 @@ function request(
   return { method: 'GET', url, action: 'https://oneid.example/logout?tenant=1&x=2', fields };
 }
 
-/** What is between the tags, and what the tags are: an injected one would show up here. */
+/** The texts and the tags of a page: an injected tag would appear here. */
 function tagsOf(html: string): string[] {
   return [...html.matchAll(/<[!/]?[a-z-]*/g)].map(([tag]) => tag);
 }
@@ -47,7 +47,7 @@ const commonHeaders = {
 const policy = (own: string) =>
   `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; ${own}; frame-ancestors 'none'`;
 
-/** The style is let in by its hash, so it is the same in all pages. */
+/** The policy allows the style by its hash, so all pages have the same style. */
 const withoutStyle = ({ body = '', ...answer }: HttpAnswer) => ({
   ...answer,
   body: body.replace(/<style>[^<]*<\/style>/, '<style></style>'),
@@ -62,7 +62,7 @@ describe('each page', () => {
     ['of a OneID that is down', (language) => failurePage(503, 'loggedOutHereOnly', language)],
   ];
 
-  it.each(pages)('%s lets in its own style and no other', (_which, pageIn) => {
+  it.each(pages)('%s allows only its own style', (_which, pageIn) => {
     const { headers, body = '' } = pageIn('en');
     const [, style = '', ...others] = /<style>([^<]*)<\/style>/.exec(body) ?? [];
     expect(others).toEqual([]);
@@ -73,7 +73,7 @@ describe('each page', () => {
     expect(body).not.toMatch(/ style=|<link|@import|url\(/);
   });
 
-  it.each(pages)('%s says its language, fits a telephone, and has a heading in a landmark', (_which, pageIn) => {
+  it.each(pages)('%s names its language, fits a phone, and has a heading in a landmark', (_which, pageIn) => {
     for (const language of ['en', 'vi'] as const) {
       const { body = '' } = pageIn(language);
       expect(body).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">\n<meta charset="utf-8">\n`));
@@ -84,7 +84,7 @@ describe('each page', () => {
     }
   });
 
-  it.each(pages)('%s differs in its texts and its language, and in nothing else', (_which, pageIn) => {
+  it.each(pages)('%s differs only in its texts and its language', (_which, pageIn) => {
     const marks = (language: Language) =>
       tagsOf(pageIn(language).body ?? '').map((tag) => tag.replace('lang="vi"', 'lang="en"'));
     expect(marks('vi')).toEqual(marks('en'));
@@ -108,14 +108,14 @@ describe('each page', () => {
       'Mới chỉ đăng xuất tại đây',
       ['Bạn đã đăng xuất tại đây, nhưng không kết nối được với OneID để đăng xuất ở đó.'],
     ],
-  ])('speaks Vietnamese: %#', ({ body = '' }, title, texts) => {
+  ])('has Vietnamese texts: %#', ({ body = '' }, title, texts) => {
     expect(body).toContain(`<title>${title}</title>`);
     for (const text of texts) expect(body).toContain(`>${text}<`);
   });
 });
 
 describe('continuePage', () => {
-  it('RPI-2: goes on by itself where the URL is short, without script', () => {
+  it('RPI-2: continues by itself without a script when the URL is short', () => {
     const url = 'https://oneid.example/logout?a=1&b="2"';
     expect(withoutStyle(continuePage(request({}, url), 'en'))).toEqual({
       status: 200,
@@ -140,7 +140,7 @@ describe('continuePage', () => {
     });
   });
 
-  it('RPI-2: is a form that submits itself where it is long, with a hash of its script and without form-action', () => {
+  it('RPI-2: is a form that submits itself when the URL is long, with a hash of its script and without form-action', () => {
     const { status, headers, body } = continuePage(
       { ...request({ id_token_hint: 'a.b.c', submit: 'x' }), method: 'POST' },
       'en',
@@ -152,7 +152,7 @@ describe('continuePage', () => {
     });
     expect(body).toContain('<form method="post" action="https://oneid.example/logout?tenant=1&amp;x=2">');
     expect(body).toContain('<input type="hidden" name="id_token_hint" value="a.b.c">');
-    // a field named submit must not get in the way
+    // a field named submit must not hide the form's method
     expect(body).toContain('<script>HTMLFormElement.prototype.submit.call(document.forms[0])</script>');
   });
 
@@ -173,7 +173,7 @@ describe('continuePage', () => {
 });
 
 describe('confirmPage', () => {
-  it('asks by a form that may be posted to this site only, and has a way back', () => {
+  it('has a form that can be posted only to this site, and a cancel link', () => {
     expect(withoutStyle(confirmPage('?confirm=abc', '/?a=1&b', 'en'))).toEqual({
       status: 200,
       headers: {
@@ -189,7 +189,7 @@ describe('confirmPage', () => {
 <main>
 <h1>Log out?</h1>
 <form method="post" action="?confirm=abc">
-<p>Another page may have asked for this. If it was not you, cancel.</p>
+<p>Another website may have asked for this logout. If you did not ask for it, choose Cancel.</p>
 <p><button>Log out</button></p>
 </form>
 <p><a href="/?a=1&amp;b">Cancel</a></p>
@@ -209,13 +209,13 @@ describe('confirmPage', () => {
 
 describe('failurePage', () => {
   it.each([
-    ['notLoggedOut', 'Not logged out', 'You could not be logged out just now. Please try again.'],
+    ['notLoggedOut', 'Not logged out', 'The app could not log you out. Please try again.'],
     [
       'loggedOutHereOnly',
       'Logged out here only',
-      'You are logged out here, but OneID could not be reached to log you out there.',
+      'You are logged out here. The app could not reach OneID, so you may still be logged in there.',
     ],
-  ] as const)('says what happened, and leads nowhere: %s', (failure, title, text) => {
+  ] as const)('tells the user what happened, without a link: %s', (failure, title, text) => {
     const { status, headers, body } = failurePage(503, failure, 'en');
     expect(status).toBe(503);
     expect(headers).toEqual({ ...commonHeaders, 'Content-Security-Policy': policy("form-action 'none'") });

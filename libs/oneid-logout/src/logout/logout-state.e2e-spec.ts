@@ -25,7 +25,7 @@ describe('LogoutStates', () => {
   });
   afterAll(() => database.close());
 
-  /** A logout on record, and the browser's cookie for it. */
+  /** A recorded logout, and the browser's cookie for it. */
   async function logout(returnTo = '/goodbye'): Promise<LogoutState & { header: string }> {
     const state = states.create(returnTo, origin);
     await recorder.endLogin(
@@ -44,7 +44,7 @@ describe('LogoutStates', () => {
     for (const value of values) expect(value).toMatch(/^[\w-]{43}$/);
   });
 
-  it('RPI-4: is bound to the browser by a cookie that tells neither state nor anything of it', () => {
+  it('RPI-4: is bound to the browser by a cookie that does not contain the state', () => {
     const { state, logoutId, cookie } = states.create('/goodbye?a=b;c', origin);
     expect(cookie).toMatch(
       /^__Host-oneid-logout-[0-9a-f]{16}=%2Fgoodbye%3Fa%3Db%3Bc; Max-Age=900; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
@@ -63,13 +63,13 @@ describe('LogoutStates', () => {
     expect(await states.redeem(state, header, origin)).toEqual({ cookies: [cleared(header)] });
   });
 
-  it('RPI-4: is redeemed once, also when it comes back several times at once', async () => {
+  it('RPI-4: is redeemed once, also when it comes back several times at the same time', async () => {
     const { state, header } = await logout();
     const returns = await Promise.all(Array.from({ length: 8 }, () => states.redeem(state, header, origin)));
     expect(returns.filter(({ returnTo }) => returnTo !== undefined)).toHaveLength(1);
   });
 
-  it('RPI-4: is nothing in another browser, and is not used up by it', async () => {
+  it('RPI-4: does not work in another browser, and stays usable in its own browser', async () => {
     const { state, header } = await logout();
     const other = await logout();
     expect(await states.redeem(state, undefined, origin)).toEqual({ cookies: [] });
@@ -77,28 +77,28 @@ describe('LogoutStates', () => {
     expect((await states.redeem(state, header, origin)).returnTo).toBe('/goodbye');
   });
 
-  it('RPI-4: a browser keeps several logouts apart', async () => {
+  it('RPI-4: works for several logouts in one browser', async () => {
     const [one, two] = [await logout('/one'), await logout('/two')];
     const both = `${one.header}; ${two.header}`;
     expect(await states.redeem(two.state, both, origin)).toEqual({ returnTo: '/two', cookies: [cleared(two.header)] });
     expect(await states.redeem(one.state, both, origin)).toEqual({ returnTo: '/one', cookies: [cleared(one.header)] });
   });
 
-  it('RPI-4: one that was never recorded is nothing', async () => {
+  it('RPI-4: does not work when its logout was never recorded', async () => {
     const { state, cookie } = states.create('/goodbye', origin);
     const header = cookie.split(';')[0] ?? '';
     expect(await states.redeem(state, header, origin)).toEqual({ cookies: [cleared(header)] });
   });
 
   it.each([undefined, '', ' ', '\0', 'x'.repeat(10_000), '__proto__', '%', '../../', '"; DROP TABLE oneid_logout; --'])(
-    'RPI-4: %p is no state',
+    'RPI-4: refuses the state %p',
     async (state) => {
       const { header } = await logout();
       expect(await states.redeem(state, header, origin)).toEqual({ cookies: [] });
     },
   );
 
-  it('a logout that is no start of a browser can not be redeemed by its id', async () => {
+  it('a logout that no browser has started cannot be redeemed by its id', async () => {
     const { logoutId, header } = await logout();
     expect(await states.redeem(logoutId, header, origin)).toEqual({ cookies: [] });
   });

@@ -15,7 +15,7 @@ describe('languageOf', () => {
     ['vi-VN,vi;q=0.9,fr-FR;q=0.8,fr;q=0.7,en-US;q=0.6,en;q=0.5', 'vi'],
     ['en-US,en;q=0.9,vi;q=0.8', 'en'],
     ['vi,en-US;q=0.9,en;q=0.8', 'vi'],
-    // whatever the order
+    // in any order
     ['en;q=0.8, vi', 'vi'],
     ['en;q=0.8 , vi ; q=0.9', 'vi'],
     ['en ;Q=0.999,vi;q=1.000', 'vi'],
@@ -27,21 +27,21 @@ describe('languageOf', () => {
     // the best of the ranges of a language counts
     ['vi-VN;q=0.1, en;q=0.5, vi;q=0.9', 'vi'],
     ['vi-VN;q=0.9, en-AU;q=0.1, en;q=1', 'en'],
-    // none at all, or any
+    // refused languages, and any language
     ['vi;q=0', 'en'],
     ['vi;q=0, en;q=0', 'en'],
     ['*', 'en'],
     ['vi;q=0.5, *;q=0.8', 'en'],
     ['vi, *;q=0.5', 'vi'],
     ['en;q=0.5, *', 'en'],
-    // other languages, and what only looks like ours
+    // other languages, and texts that look like ours
     ['fr, de;q=0.9', 'en'],
     ['fr, vi;q=0.1', 'vi'],
     ['vie', 'en'],
     ['v', 'en'],
     ['x-vi', 'en'],
     ['vi_VN', 'en'],
-    // what nobody can read
+    // invalid texts
     ['vi;q=2', 'en'],
     ['vi;q=-1', 'en'],
     ['vi;q=0.1234', 'en'],
@@ -54,7 +54,7 @@ describe('languageOf', () => {
     ['vi;', 'en'],
     ['constructor, __proto__', 'en'],
     [',;,=,;q=1,,', 'en'],
-  ])('a browser that accepts %j reads %s', (acceptLanguage, expected) => {
+  ])('a browser that accepts %j gets %s', (acceptLanguage, expected) => {
     expect(languageOf(undefined, acceptLanguage)).toBe(expected);
     expect(languageOf('', acceptLanguage)).toBe(expected);
     expect(languageOf('fr-CA fr ja', acceptLanguage)).toBe(expected);
@@ -68,17 +68,17 @@ describe('languageOf', () => {
     ['fr-CA fr vi-VN en', 'vi'],
     ['VI-vn', 'vi'],
     [' vi', 'vi'],
-  ])('with ui_locales %j it is %s, whatever the browser prefers', (uiLocales, expected) => {
+  ])('with ui_locales %j, the language is %s for every browser', (uiLocales, expected) => {
     for (const acceptLanguage of [undefined, 'en', 'vi', 'vi;q=0.5, en;q=0.4', 'fr']) {
       expect(languageOf(uiLocales, acceptLanguage)).toBe(expected);
     }
   });
 
-  it('takes a header that came twice as one', () => {
+  it('reads a repeated header as one', () => {
     expect(languageOf(undefined, ['en;q=0.5', 'vi'])).toBe('vi');
   });
 
-  it('takes any header, and finds one of the two in it', () => {
+  it('returns one of the two languages for any header', () => {
     const pieces = fc.constantFrom(
       'vi',
       'en',
@@ -104,7 +104,7 @@ describe('languageOf', () => {
     );
   });
 
-  it('is not kept busy by a long header', () => {
+  it('reads a very long header fast', () => {
     for (const header of [
       'vi;q=0.'.repeat(20_000),
       ','.repeat(160_000),

@@ -28,14 +28,14 @@ export const logoutTexts: Readonly<Record<Language, LogoutTexts>> = {
     loggingOut: { title: 'Logging out', text: 'You are being logged out.', action: 'Go on' },
     question: {
       title: 'Log out?',
-      text: 'Another page may have asked for this. If it was not you, cancel.',
+      text: 'Another website may have asked for this logout. If you did not ask for it, choose Cancel.',
       action: 'Log out',
       cancel: 'Cancel',
     },
-    notLoggedOut: { title: 'Not logged out', text: 'You could not be logged out just now. Please try again.' },
+    notLoggedOut: { title: 'Not logged out', text: 'The app could not log you out. Please try again.' },
     loggedOutHereOnly: {
       title: 'Logged out here only',
-      text: 'You are logged out here, but OneID could not be reached to log you out there.',
+      text: 'You are logged out here. The app could not reach OneID, so you may still be logged in there.',
     },
   },
   vi: {

@@ -158,13 +158,14 @@ export class LogoutService {
     const issuers = new Set(this.clients.all.map((client) => client.provider));
     const [provider] = issuers;
     const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
-    if (issuer === undefined) throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers: name one');
+    if (issuer === undefined)
+      throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers are configured: name one of them');
     if (this.clients.at(issuer).length === 0) {
-      throw new InvalidLogoutRequestError('client_unknown', 'No client of this issuer is configured');
+      throw new InvalidLogoutRequestError('client_unknown', 'The issuer has no configured client');
     }
     // a JavaScript caller may pass undefined, for example if its request has no `sub`
     if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
-      throw new InvalidLogoutRequestError('user_invalid', 'The sub is empty');
+      throw new InvalidLogoutRequestError('user_invalid', 'The sub is missing or empty');
     }
     await this.recorder.endUser(issuer, user.sub);
   }
@@ -185,7 +186,7 @@ export class LogoutService {
     if (id === undefined || sub === undefined) {
       throw new InvalidLogoutRequestError(
         'session_not_registered',
-        "Only a registered session can be told from its user's others",
+        'This session is not registered, so the library cannot tell it from the other sessions of its user',
       );
     }
     let count = 0;
@@ -259,8 +260,9 @@ export class LogoutService {
       (client) => (clientId ?? session?.clientId ?? client.clientId) === client.clientId,
     );
     const [client, other] = candidates;
-    if (client === undefined) throw new InvalidLogoutRequestError('client_unknown', 'No such client is configured');
-    if (other !== undefined) throw new InvalidLogoutRequestError('client_ambiguous', 'Several clients: name one');
+    if (client === undefined) throw new InvalidLogoutRequestError('client_unknown', 'This client is not configured');
+    if (other !== undefined)
+      throw new InvalidLogoutRequestError('client_ambiguous', 'Several clients are configured: name one of them');
     return client;
   }
 

@@ -4,7 +4,7 @@ import { CachedResource } from './cached-resource.js';
 
 const times = { maxAge: 1000, coolDown: 100 };
 
-/** A resource whose loads the test ends, and a clock it moves. */
+/** A resource whose loads end when the test says so, with a test clock. */
 function setUp() {
   const clock = new TestClock(1_000_000);
   const loads: { succeed: (content: string) => void; fail: (error: Error) => void }[] = [];
@@ -16,7 +16,7 @@ function setUp() {
   return { clock, loads, resource };
 }
 
-/** The same, with a first value in it. */
+/** The same, with a first value. */
 async function filled(content = 'first') {
   const all = setUp();
   const got = all.resource.get();
@@ -26,7 +26,7 @@ async function filled(content = 'first') {
 }
 
 describe('CachedResource', () => {
-  it('loads once for all who ask at the same time', async () => {
+  it('loads once for all callers at the same time', async () => {
     const { loads, resource } = setUp();
     const asked = [resource.get(), resource.get(), resource.refresh()];
     loads[0]?.succeed('content');
@@ -35,7 +35,7 @@ describe('CachedResource', () => {
     expect(loads).toHaveLength(1);
   });
 
-  it('keeps it until it is too old', async () => {
+  it('keeps the value until it is too old', async () => {
     const { clock, loads, resource } = await filled();
     clock.advance(999);
     expect(await resource.get()).toBe('first');
@@ -63,7 +63,7 @@ describe('CachedResource', () => {
     expect(loads).toHaveLength(2);
   });
 
-  it('throws when there is nothing, and does not load again before the cool-down is over', async () => {
+  it('throws when there is no value, and does not load again before the cool-down is over', async () => {
     const { clock, loads, resource } = setUp();
     const got = resource.get();
     loads[0]?.fail(new Error('down'));
@@ -79,7 +79,7 @@ describe('CachedResource', () => {
     expect(await again).toBe('up');
   });
 
-  it('gives an old one rather than none', async () => {
+  it('returns the old value when a new load fails', async () => {
     const { clock, loads, resource } = await filled();
     clock.advance(1000);
     const got = resource.get();
@@ -104,7 +104,7 @@ describe('CachedResource', () => {
     expect(await resource.get()).toBe('second');
   });
 
-  it('is not stopped by a clock that steps back', async () => {
+  it('loads again after the clock steps back', async () => {
     const { clock, loads, resource } = await filled();
     clock.advance(-1_000_000);
     const got = resource.get();
@@ -115,7 +115,7 @@ describe('CachedResource', () => {
     expect(loads).toHaveLength(2);
   });
 
-  it('tells whether it is newer than a moment', async () => {
+  it('isNewerThan() compares the value with a moment', async () => {
     const { clock, loads, resource } = setUp();
     expect(resource.isNewerThan(0)).toBe(false);
     const got = resource.get();

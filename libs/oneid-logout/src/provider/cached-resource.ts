@@ -17,7 +17,7 @@ export class CachedResource<T> {
     private readonly load: () => Promise<T>,
     private readonly clock: Clock,
     private readonly times: { readonly maxAge: number; readonly coolDown: number },
-    private readonly description = 'what the provider has',
+    private readonly description = "the provider's data",
   ) {}
 
   /** Did the last attempt fail? */

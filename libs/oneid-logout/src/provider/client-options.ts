@@ -204,11 +204,11 @@ export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
       .slice(0, index)
       .filter((earlier) => withoutSlash(earlier.issuer) === withoutSlash(client.issuer));
     if (siblings.some((earlier) => earlier.clientId === client.clientId)) {
-      faults.push(`clients[${index}] is the same client as one before it`);
+      faults.push(`clients[${index}] has the same issuer and clientId as an earlier client`);
     }
     // one provider has one set of endpoints; with endpoints by hand, the issuers must be equal too, slash included
     if (siblings.some((earlier) => providerOf(earlier) !== providerOf(client))) {
-      faults.push(`clients[${index}] gives another issuer or metadata than one before it with the same provider`);
+      faults.push(`clients[${index}] has the same provider as an earlier client, but another issuer or other metadata`);
     }
   });
   return faults;
@@ -219,24 +219,24 @@ function keyFaults(client: OneIdClientOptions): string[] {
   const { tokenEndpointAuthMethod: method = 'none', clientAssertionSigningKey: signingKey } = client;
   const faults: string[] = [];
   if (method.startsWith('client_secret') && clientSecret === '') {
-    faults.push(`clientSecret must be given, for tokenEndpointAuthMethod is ${method}`);
+    faults.push(`clientSecret must be given, because tokenEndpointAuthMethod is ${method}`);
   }
   if (method === 'private_key_jwt' && client.metadata !== undefined && client.metadata.token_endpoint === undefined) {
-    faults.push('metadata.token_endpoint must be given, for tokenEndpointAuthMethod is private_key_jwt');
+    faults.push('metadata.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt');
   }
   if ((method === 'private_key_jwt') !== (signingKey !== undefined)) {
     faults.push('clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together');
   }
   const least = LEAST_SECRET_LENGTH[alg] ?? 0;
   if (Buffer.byteLength(clientSecret) < least) {
-    faults.push(`clientSecret must have at least ${least} bytes, for idTokenSignedResponseAlg is ${alg}`);
+    faults.push(`clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`);
   }
   const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
   if (encrypted && decryptionKeys.length === 0) {
-    faults.push('decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given');
+    faults.push('decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given');
   }
   if (!encrypted && decryptionKeys.length > 0) {
-    faults.push('idTokenEncryptedResponseAlg must be given, for there are decryptionKeys');
+    faults.push('idTokenEncryptedResponseAlg must be given, because decryptionKeys are given');
   }
   return faults;
 }

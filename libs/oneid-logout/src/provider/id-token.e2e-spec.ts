@@ -41,7 +41,7 @@ const token = (request: Partial<IdTokenRequest> = {}) =>
 const claims = (changed: Claims) => token({ claims: changed });
 
 describe('IdTokenVerifier', () => {
-  it('says what a good token says', async () => {
+  it('returns the claims of a valid token', async () => {
     expect(await verifierOf({}).verify(await token(), {})).toEqual({
       issuer: oneId.issuer,
       clientId,
@@ -53,14 +53,14 @@ describe('IdTokenVerifier', () => {
     });
   });
 
-  it('takes one without sid, and times with fractions', async () => {
+  it('accepts a token without sid, and times with fractions', async () => {
     const verified = await verifierOf({}).verify(await claims({ sid: undefined, iat: seconds - 0.5 }), {});
 
     expect(verified).toMatchObject({ issuedAt: seconds - 1 });
     expect(verified).not.toHaveProperty('sid');
   });
 
-  it('knows the same token again, whatever its signature', async () => {
+  it('recognises the same token with another signature', async () => {
     const key = await oneId.addKey('ES256');
     const verifier = verifierOf({ idTokenSignedResponseAlg: 'ES256' });
     const tokens = [await token({ key, claims: { jti: 'j' } }), await token({ key, claims: { jti: 'j' } })];
@@ -73,48 +73,60 @@ describe('IdTokenVerifier', () => {
   });
 
   const faults: [string, () => Promise<string>, string][] = [
-    ['no JWT', () => Promise.resolve('x'), 'The ID token is not a JWT'],
-    // programs without types give undefined where the scope openid was not asked for
-    ['no text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
+    ['a text that is not a JWT', () => Promise.resolve('x'), 'The ID token is not a JWT'],
+    // a JavaScript app passes undefined when it did not ask for the scope openid
+    ['a value that is not a text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
     ['an empty text', () => Promise.resolve(''), 'The ID token is not a JWT'],
-    ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has an unusable header'],
-    ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has an unusable header'],
-    ['an access token', () => token({ header: { typ: 'at+jwt' } }), 'The ID token is of another type'],
+    ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has no alg in its header, or a crit'],
+    ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has no alg in its header, or a crit'],
+    ['an access token', () => token({ header: { typ: 'at+jwt' } }), 'The ID token has a typ that is not JWT'],
     ['a logout token', () => oneId.logoutToken({ clientId, sid: 'sid' }), 'The ID token is a security event token'],
     [
       'a logout token of its own type',
       () => oneId.logoutToken({ clientId, sid: 'sid', shape: 'spec' }),
-      'The ID token is of another type',
+      'The ID token has a typ that is not JWT',
     ],
     [
       'a logout token dressed up',
       () => oneId.logoutToken({ clientId, sid: 's', sub: 'x', claims: { exp: seconds + 9, nonce: 'n' } }),
       'The ID token is a security event token',
     ],
-    ['no iss', () => claims({ iss: undefined }), 'The ID token has no issuer'],
-    ['another iss', () => claims({ iss: 'https://x.example/' }), 'The ID token is not for this client'],
-    ['another aud', () => claims({ aud: 'other' }), 'The ID token is not for this client'],
-    ['an aud with others', () => claims({ aud: [clientId, 'other'] }), 'The ID token is not for this client'],
-    ['another alg', () => token({ header: { alg: 'ES256' } }), 'The ID token is signed with another algorithm'],
-    ['alg none', () => token({ key: 'none' }), 'The ID token is signed with another algorithm'],
-    ['another azp', () => claims({ azp: 'other' }), 'The ID token is for another party'],
-    ['no sub', () => claims({ sub: undefined }), 'The ID token has no subject'],
-    ['an empty sub', () => claims({ sub: '' }), 'The ID token has no subject'],
-    ['a sub that is too long', () => claims({ sub: 'x'.repeat(256) }), 'The ID token has no subject'],
-    ['a sid of another type', () => claims({ sid: 7 }), 'The ID token has an unusable sid'],
-    ['an empty sid', () => claims({ sid: '' }), 'The ID token has an unusable sid'],
+    ['no iss', () => claims({ iss: undefined }), 'The ID token has no iss'],
+    ['another iss', () => claims({ iss: 'https://x.example/' }), 'The ID token is not for a client of this app'],
+    ['another aud', () => claims({ aud: 'other' }), 'The ID token is not for a client of this app'],
+    ['an aud with others', () => claims({ aud: [clientId, 'other'] }), 'The ID token is not for a client of this app'],
+    [
+      'another alg',
+      () => token({ header: { alg: 'ES256' } }),
+      'The ID token does not have the alg that the options name',
+    ],
+    ['alg none', () => token({ key: 'none' }), 'The ID token does not have the alg that the options name'],
+    ['another azp', () => claims({ azp: 'other' }), 'The ID token has an azp of another client'],
+    ['no sub', () => claims({ sub: undefined }), 'The ID token has no valid sub'],
+    ['an empty sub', () => claims({ sub: '' }), 'The ID token has no valid sub'],
+    ['a sub that is too long', () => claims({ sub: 'x'.repeat(256) }), 'The ID token has no valid sub'],
+    ['a sid of another type', () => claims({ sid: 7 }), 'The ID token has an invalid sid'],
+    ['an empty sid', () => claims({ sid: '' }), 'The ID token has an invalid sid'],
     ['no exp', () => claims({ exp: undefined }), 'The ID token has expired'],
     ['a past exp', () => claims({ exp: seconds - 30 }), 'The ID token has expired'],
     ['an exp that is a text', () => claims({ exp: String(seconds + 60) }), 'The ID token has expired'],
-    ['an iat that is a text', () => claims({ iat: String(seconds) }), 'The ID token is not issued yet'],
-    ['a typ that only begins like one', () => token({ header: { typ: 'jwt+x' } }), 'The ID token is of another type'],
-    ['a NUL in sub', () => claims({ sub: 'a\0b' }), 'The ID token has no subject'],
-    ['half a character in sub', () => claims({ sub: 'a\ud800' }), 'The ID token has no subject'],
-    ['no iat', () => claims({ iat: undefined }), 'The ID token is not issued yet'],
-    ['a future iat', () => claims({ iat: seconds + 31 }), 'The ID token is not issued yet'],
+    [
+      'an iat that is a text',
+      () => claims({ iat: String(seconds) }),
+      'The ID token has no iat, or an iat in the future',
+    ],
+    [
+      'a typ that only begins like one',
+      () => token({ header: { typ: 'jwt+x' } }),
+      'The ID token has a typ that is not JWT',
+    ],
+    ['a NUL in sub', () => claims({ sub: 'a\0b' }), 'The ID token has no valid sub'],
+    ['half a character in sub', () => claims({ sub: 'a\ud800' }), 'The ID token has no valid sub'],
+    ['no iat', () => claims({ iat: undefined }), 'The ID token has no iat, or an iat in the future'],
+    ['a future iat', () => claims({ iat: seconds + 31 }), 'The ID token has no iat, or an iat in the future'],
     ['an old iat', () => claims({ iat: seconds - 331 }), 'The ID token is too old for a sign-in'],
   ];
-  it.each(faults)('refuses %s, and asks nobody', async (_name, idToken, message) => {
+  it.each(faults)('refuses %s, without a request', async (_name, idToken, message) => {
     await expect(verifierOf({}).verify(await idToken(), {})).rejects.toMatchObject({
       code: 'id_token_invalid',
       status: 401,
@@ -123,9 +135,9 @@ describe('IdTokenVerifier', () => {
     expect(oneId.requests).toEqual([]);
   });
 
-  it('compares the nonce where one is expected', async () => {
+  it('compares the nonce when one is expected', async () => {
     const verifier = verifierOf({});
-    const refusal = { code: 'id_token_invalid', message: 'The ID token has another nonce' };
+    const refusal = { code: 'id_token_invalid', message: 'The ID token does not have the expected nonce' };
 
     expect(await verifier.verify(await token({ nonce: 'n' }), { nonce: 'n' })).toMatchObject({ sub: 'alice' });
     expect(await verifier.verify(await token({ nonce: 'n' }), {})).toMatchObject({ sub: 'alice' });
@@ -133,7 +145,7 @@ describe('IdTokenVerifier', () => {
     await expect(verifier.verify(await token(), { nonce: 'n' })).rejects.toMatchObject(refusal);
   });
 
-  it('takes what lies on the edges', async () => {
+  it('accepts values at the limits', async () => {
     for (const changed of [
       { sid: 's'.repeat(255) },
       { exp: seconds - 29 },
@@ -145,26 +157,26 @@ describe('IdTokenVerifier', () => {
     }
   });
 
-  it('takes a token without typ', async () => {
+  it('accepts a token without typ', async () => {
     expect(await verifierOf({}).verify(await token({ header: { typ: undefined } }), {})).toMatchObject({
       sub: 'alice',
     });
   });
 
-  it('does not call the key of a token unknown that may be newer than the keys at hand', async () => {
+  it('does not refuse a key as unknown when the token may be newer than the fetched keys', async () => {
     const verifier = verifierOf({});
     const unknown = await createSigningKey();
     const tokenOf = (iat: number) => token({ key: unknown, claims: { iat } });
-    // asked for after this one came, the keys tell
+    // the keys were fetched after this token arrived, so they decide
     await expect(verifier.verify(await tokenOf(seconds), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
-    // not asked for again so soon: they tell of those that were issued before, clocks apart and all
+    // the cool-down forbids a fetch: the keys decide only about tokens that are clearly older
     await expect(verifier.verify(await tokenOf(seconds - 30), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
     await expect(verifier.verify(await tokenOf(seconds - 29), {})).rejects.toMatchObject({
       code: 'provider_unavailable',
     });
   });
 
-  it('refuses an iss that differs by its slash, before it asks for keys', async () => {
+  it('refuses an iss with another trailing slash, before it fetches keys', async () => {
     const idToken = await claims({ iss: oneId.issuer.slice(0, -1) });
 
     await expect(verifierOf({}).verify(idToken, {})).rejects.toMatchObject({
@@ -188,7 +200,7 @@ describe('IdTokenVerifier', () => {
     }
   });
 
-  it("can decide nothing when the provider can't be reached", async () => {
+  it('answers 503 when the provider cannot be reached', async () => {
     oneId.fail('*', { reset: true });
 
     await expect(verifierOf({}).verify(await token(), {})).rejects.toMatchObject({
@@ -197,7 +209,7 @@ describe('IdTokenVerifier', () => {
     });
   });
 
-  it('takes tokens signed by the client secret where that is agreed, and asks for no keys', async () => {
+  it('accepts tokens signed with the client secret when the options say so, and fetches no keys', async () => {
     const clientSecret = 's'.repeat(32);
     const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
 
@@ -208,7 +220,7 @@ describe('IdTokenVerifier', () => {
     expect(oneId.count(endpointPaths.jwks)).toBe(0);
   });
 
-  it('takes encrypted tokens where that is agreed, and then no others', async () => {
+  it('accepts only encrypted tokens when the options say so', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', { extractable: true });
     const alg = 'ECDH-ES+A256KW';
     const verifier = verifierOf({
@@ -224,7 +236,7 @@ describe('IdTokenVerifier', () => {
     expect(verified).toMatchObject({ sub: 'alice' });
     expect(verified.idTokenHash).toBe((await verifierOf({}).verify(plain, {})).idTokenHash);
     await expect(verifier.verify(plain, {})).rejects.toMatchObject({
-      message: 'The ID token is not encrypted as agreed',
+      message: 'The ID token does not have the encryption that the options name',
     });
     const another = await generateKeyPair(alg);
     for (const wrong of [
@@ -232,7 +244,9 @@ describe('IdTokenVerifier', () => {
       await token({ encryptTo: { key: publicKey, alg, enc: 'A128GCM' } }),
       'a.b.c.d.e',
     ]) {
-      await expect(verifier.verify(wrong, {})).rejects.toMatchObject({ message: 'The ID token can not be decrypted' });
+      await expect(verifier.verify(wrong, {})).rejects.toMatchObject({
+        message: 'The ID token is encrypted, and no key of this app decrypts it',
+      });
     }
     await expect(verifierOf({}).verify(encrypted, {})).rejects.toMatchObject({ code: 'id_token_invalid' });
   });

@@ -41,24 +41,27 @@ export class IdTokenVerifier {
     const { jws, openedFor } = await this.open(idToken);
     const { header, claims } = decode(jws);
     const { iss, sub, aud, iat, exp, sid, nonce } = claims;
-    refuseUnless(header.alg !== undefined && header.crit === undefined, 'has an unusable header');
-    refuseUnless(header.typ === undefined || /^(application\/)?jwt$/i.test(header.typ), 'is of another type');
+    refuseUnless(header.alg !== undefined && header.crit === undefined, 'has no alg in its header, or a crit');
+    refuseUnless(header.typ === undefined || /^(application\/)?jwt$/i.test(header.typ), 'has a typ that is not JWT');
     refuseUnless(!('events' in claims), 'is a security event token');
-    refuseUnless(typeof iss === 'string', 'has no issuer');
+    refuseUnless(typeof iss === 'string', 'has no iss');
 
     const client = this.clients.inAudience(iss, aud);
-    refuseUnless(client !== undefined, 'is not for this client');
+    refuseUnless(client !== undefined, 'is not for a client of this app');
     const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
-    refuseUnless(openedFor === undefined ? !encrypted : openedFor.includes(client), 'is not encrypted as agreed');
-    refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'is signed with another algorithm');
-    refuseUnless(claims['azp'] === undefined || claims['azp'] === client.clientId, 'is for another party');
-    refuseUnless(isName(sub), 'has no subject');
-    refuseUnless(sid === undefined || isName(sid), 'has an unusable sid');
-    refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'has another nonce');
+    refuseUnless(
+      openedFor === undefined ? !encrypted : openedFor.includes(client),
+      'does not have the encryption that the options name',
+    );
+    refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'does not have the alg that the options name');
+    refuseUnless(claims['azp'] === undefined || claims['azp'] === client.clientId, 'has an azp of another client');
+    refuseUnless(isName(sub), 'has no valid sub');
+    refuseUnless(sid === undefined || isName(sid), 'has an invalid sid');
+    refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'does not have the expected nonce');
 
     const now = Math.floor(this.clock.now() / 1000);
     refuseUnless(typeof exp === 'number' && now - this.clockTolerance < exp, 'has expired');
-    refuseUnless(typeof iat === 'number' && iat <= now + this.clockTolerance, 'is not issued yet');
+    refuseUnless(typeof iat === 'number' && iat <= now + this.clockTolerance, 'has no iat, or an iat in the future');
     refuseUnless(now - iat <= ID_TOKEN_MAX_AGE + this.clockTolerance, 'is too old for a sign-in');
 
     refuseUnless(await client.provider.isIssuer(iss), 'is from another issuer');
@@ -84,7 +87,7 @@ export class IdTokenVerifier {
     refuseUnless(typeof (idToken as unknown) === 'string', 'is missing');
     if (idToken.split('.').length !== 5) return { jws: idToken };
     const opened = await openToken(idToken, this.clients.all).catch(() => 'failed' as const);
-    refuseUnless(typeof opened === 'object', 'can not be decrypted');
+    refuseUnless(typeof opened === 'object', 'is encrypted, and no key of this app decrypts it');
     return { jws: opened.jws, openedFor: opened.clients };
   }
 }

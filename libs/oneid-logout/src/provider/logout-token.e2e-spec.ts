@@ -44,7 +44,7 @@ function verifierOf(...clients: Partial<OneIdClientOptions>[]): LogoutTokenVerif
 const token = (request: Partial<LogoutTokenRequest> = {}) => oneId.logoutToken({ clientId, sid: 'sid', ...request });
 const claims = (changed: Claims) => token({ claims: changed });
 
-/** What is refused, and that it cost nobody a request. */
+/** Checks the refusal, and that the verifier sent no request. */
 async function refusalOf(logoutToken: string | Promise<string>, verifier = verifierOf({})) {
   const error: unknown = await verifier.verify(await logoutToken).catch((refusal: unknown) => refusal);
   const { code, message, constructor } = error as Error & { code?: unknown };
@@ -61,12 +61,12 @@ const malformed = refused('logout_token_malformed', 'the logout token is not a s
 const encryption = (requests = 0) =>
   refused(
     'logout_token_encryption_not_allowed',
-    'the logout token is not encrypted as agreed with this provider',
+    'the logout token does not have the encryption that the options name',
     requests,
   );
 
 describe('LogoutTokenVerifier', () => {
-  it('says what a good token says', async () => {
+  it('returns the claims of a valid token', async () => {
     const logoutToken = await token({ shape: 'spec', sub: 'alice', claims: { jti: 'jti' } });
 
     expect(await verifierOf({}).verify(logoutToken)).toEqual({
@@ -80,13 +80,13 @@ describe('LogoutTokenVerifier', () => {
     });
   });
 
-  it('gives times in whole seconds, for the store keeps no others', async () => {
+  it('returns times in whole seconds, as the store needs them', async () => {
     expect(await verifierOf({}).verify(await claims({ iat: seconds - 0.25 }))).toMatchObject({ iat: seconds - 1 });
   });
 
-  it('BC-5: takes names of 255 characters, and no longer ones', async () => {
+  it('BC-5: accepts a sid and a sub of 255 characters, and no longer ones', async () => {
     const [fits, long] = ['x'.repeat(255), 'x'.repeat(256)];
-    const subjects = 'sid and sub must be non-empty strings, one at least';
+    const subjects = 'the token needs a sid or a sub, as a non-empty string';
     for (const name of ['sid', 'sub']) {
       await expect(verifierOf({}).verify(await claims({ [name]: fits }))).resolves.toMatchObject({ [name]: fits });
       expect(await refusalOf(claims({ [name]: long }))).toMatchObject({ message: subjects });
@@ -103,7 +103,7 @@ describe('LogoutTokenVerifier', () => {
     }
   });
 
-  it('BC-2: takes times that are numbers only', async () => {
+  it('BC-2: accepts only numbers as times', async () => {
     for (const time of [String(seconds), [seconds], true, null, {}]) {
       expect(await refusalOf(claims({ iat: time }))).toMatchObject({ code: 'logout_token_iat_invalid' });
       expect(await refusalOf(claims({ exp: time }))).toMatchObject({ code: 'logout_token_expired' });
@@ -112,13 +112,13 @@ describe('LogoutTokenVerifier', () => {
     expect(await refusalOf(claims({ exp: 1e300 }))).toMatchObject({ code: 'logout_token_expired' });
   });
 
-  it('BC-6: takes no event that is null', async () => {
+  it('BC-6: refuses an event that is null', async () => {
     for (const events of [null, { [backchannelLogoutEvent]: null }]) {
       expect(await refusalOf(claims({ events }))).toMatchObject({ code: 'logout_token_events_invalid' });
     }
   });
 
-  it('BC-9: takes application/ in front of typ, once and nowhere else', async () => {
+  it('BC-9: accepts application/ in front of typ, once and nowhere else', async () => {
     const strict = verifierOf({ strictLogoutTokenTyp: true });
     for (const typ of ['application/logout+jwt', 'LOGOUT+JWT']) {
       await expect(strict.verify(await token({ header: { typ } }))).resolves.toMatchObject({ sid: 'sid' });
@@ -128,7 +128,7 @@ describe('LogoutTokenVerifier', () => {
     }
   });
 
-  it("brings the client's scope along", async () => {
+  it("returns the client's logoutScope", async () => {
     expect(await verifierOf({ logoutScope: 'user' }).verify(await token())).toMatchObject({ scope: 'user' });
   });
 
@@ -139,8 +139,8 @@ describe('LogoutTokenVerifier', () => {
       ['two parts', () => 'a.b'],
       ['four parts', () => 'a.b.c.d'],
       ['six parts', () => 'a.b.c.d.e.f'],
-      ['a header that is no JSON', () => 'x.e30.x'],
-      ['a payload that is no object', () => signCompact('[]', oneId.signingKey)],
+      ['a header that is not JSON', () => 'x.e30.x'],
+      ['a payload that is not an object', () => signCompact('[]', oneId.signingKey)],
       ['more than 16 KiB', () => claims({ padding: 'x'.repeat(13_000) })],
     ])('%s', async (_name, logoutToken) => {
       expect(await refusalOf(logoutToken())).toEqual(malformed);
@@ -148,41 +148,46 @@ describe('LogoutTokenVerifier', () => {
 
     const invalid: [string, () => string | Promise<string>, string, string][] = [
       [
-        'an iss that is unknown',
+        'an unknown iss',
         () => claims({ iss: 'https://x.example' }),
         'logout_token_issuer_unknown',
-        'iss is not the issuer of a known provider',
+        'iss is not the issuer of a configured provider',
       ],
       [
         'an iss of another type',
         () => claims({ iss: 1 }),
         'logout_token_issuer_unknown',
-        'iss is not the issuer of a known provider',
+        'iss is not the issuer of a configured provider',
       ],
-      ['another aud', () => claims({ aud: 'x' }), 'logout_token_audience_mismatch', 'aud is not this client alone'],
+      [
+        'another aud',
+        () => claims({ aud: 'x' }),
+        'logout_token_audience_mismatch',
+        'aud must name one configured client and no other',
+      ],
       [
         'an aud with others',
         () => claims({ aud: [clientId, 'x'] }),
         'logout_token_audience_mismatch',
-        'aud is not this client alone',
+        'aud must name one configured client and no other',
       ],
       [
         'another alg',
         () => token({ header: { alg: 'ES256' } }),
         'logout_token_alg_not_allowed',
-        'alg is not the one agreed with this provider',
+        'alg is not the algorithm that the options name',
       ],
       [
         'alg none',
         () => token({ key: 'none' }),
         'logout_token_alg_not_allowed',
-        'alg is not the one agreed with this provider',
+        'alg is not the algorithm that the options name',
       ],
       [
         'another typ',
         () => token({ header: { typ: 'at+jwt' } }),
         'logout_token_typ_not_allowed',
-        'typ is not that of a logout token',
+        'typ is not allowed for a logout token',
       ],
       [
         'crit',
@@ -198,7 +203,7 @@ describe('LogoutTokenVerifier', () => {
         'iat is missing or in the future',
       ],
       [
-        'an endless iat',
+        'an infinite iat',
         () =>
           signCompact(
             JSON.stringify({ iss: oneId.issuer, aud: clientId }).replace('}', ',"iat":1e999}'),
@@ -208,13 +213,23 @@ describe('LogoutTokenVerifier', () => {
         'iat is missing or in the future',
       ],
       ['an old iat', () => claims({ iat: seconds - 631 }), 'logout_token_too_old', 'iat is too long ago'],
-      ['a past exp', () => claims({ exp: seconds - 30 }), 'logout_token_expired', 'exp is past or not a time'],
-      ['an exp of another type', () => claims({ exp: 'x' }), 'logout_token_expired', 'exp is past or not a time'],
+      [
+        'a past exp',
+        () => claims({ exp: seconds - 30 }),
+        'logout_token_expired',
+        'exp is in the past, or is not a time',
+      ],
+      [
+        'an exp of another type',
+        () => claims({ exp: 'x' }),
+        'logout_token_expired',
+        'exp is in the past, or is not a time',
+      ],
       [
         'no event',
         () => claims({ events: {} }),
         'logout_token_events_invalid',
-        'events does not hold the logout event',
+        'events does not contain the logout event',
       ],
       ['a nonce', () => claims({ nonce: null }), 'logout_token_nonce_present', 'nonce is not allowed'],
       ['no jti', () => claims({ jti: '' }), 'logout_token_jti_missing', 'jti is missing'],
@@ -222,28 +237,28 @@ describe('LogoutTokenVerifier', () => {
         'no subject',
         () => claims({ sid: undefined }),
         'logout_token_subject_missing',
-        'sid and sub must be non-empty strings, one at least',
+        'the token needs a sid or a sub, as a non-empty string',
       ],
       [
         'a bad sub',
         () => claims({ sub: '' }),
         'logout_token_subject_missing',
-        'sid and sub must be non-empty strings, one at least',
+        'the token needs a sid or a sub, as a non-empty string',
       ],
     ];
     it.each(invalid)('%s', async (_name, logoutToken, code, message) => {
       expect(await refusalOf(logoutToken())).toEqual(refused(code, message));
     });
 
-    it('no exp, where it is mandatory', async () => {
+    it('no exp, when the client requires it', async () => {
       expect(await refusalOf(token(), verifierOf({ requireLogoutTokenExp: true }))).toEqual(
         refused('logout_token_exp_missing', 'exp is missing'),
       );
     });
 
-    it('typ JWT, where the strict one is asked for', async () => {
+    it('typ JWT, when the client requires logout+jwt', async () => {
       expect(await refusalOf(token(), verifierOf({ strictLogoutTokenTyp: true }))).toEqual(
-        refused('logout_token_typ_not_allowed', 'typ is not that of a logout token'),
+        refused('logout_token_typ_not_allowed', 'typ is not allowed for a logout token'),
       );
     });
 
@@ -257,7 +272,7 @@ describe('LogoutTokenVerifier', () => {
     });
   });
 
-  it('takes what lies on the edges', async () => {
+  it('accepts values at the limits', async () => {
     for (const changed of [{ iat: seconds + 30 }, { iat: seconds - 630 }, { exp: seconds - 29 }]) {
       expect(await verifierOf({}).verify(await claims(changed))).toMatchObject({ clientId });
     }
@@ -286,19 +301,19 @@ describe('LogoutTokenVerifier', () => {
     }
   });
 
-  describe('with the provider asked', () => {
+  describe('with a request to the provider', () => {
     const order = [endpointPaths.discovery, endpointPaths.jwks];
 
-    it('refuses an iss that differs from what the provider calls itself, before asking for its keys', async () => {
+    it("refuses an iss that differs from the provider's issuer, before it fetches the keys", async () => {
       const iss = oneId.issuer.slice(0, -1);
 
       expect(await refusalOf(claims({ iss }))).toEqual(
-        refused('logout_token_issuer_unknown', 'iss is not the issuer of a known provider', 1),
+        refused('logout_token_issuer_unknown', 'iss is not the issuer of a configured provider', 1),
       );
       expect(oneId.requests.map(({ path }) => path)).toEqual(order.slice(0, 1));
     });
 
-    it('refuses a bad signature, and a key it does not know', async () => {
+    it('refuses a bad signature and an unknown key', async () => {
       const { kid } = oneId.signingKey;
       expect(await refusalOf(token({ key: stranger, header: { kid } }))).toEqual(
         refused('logout_token_signature_invalid', 'the signature is not valid', 2),
@@ -306,18 +321,18 @@ describe('LogoutTokenVerifier', () => {
       oneId.clearRequests();
       const old = { iat: seconds - 31 };
       expect(await refusalOf(token({ key: stranger, claims: old }))).toEqual(
-        refused('logout_token_key_unknown', 'the signing key is not known', 2),
+        refused('logout_token_key_unknown', 'the provider has no such signing key', 2),
       );
       expect(oneId.requests.map(({ path }) => path)).toEqual(order);
     });
 
-    it('decides nothing about a key that may be newer than those it has', async () => {
+    it('answers 503 for a key that may be newer than the fetched keys', async () => {
       const verifier = verifierOf({});
-      // keys were asked for after this one came: they tell
+      // the keys were fetched after this token arrived, so they decide
       expect(await refusalOf(token({ key: stranger }), verifier)).toEqual(
-        refused('logout_token_key_unknown', 'the signing key is not known', 2),
+        refused('logout_token_key_unknown', 'the provider has no such signing key', 2),
       );
-      // none will be asked for so soon again, and this one's may be newer
+      // the cool-down forbids a fetch, and this token's key may be newer
       await expect(verifier.verify(await token({ key: stranger }))).rejects.toMatchObject({
         code: 'provider_unavailable',
         status: 503,
@@ -328,7 +343,7 @@ describe('LogoutTokenVerifier', () => {
   describe('with tokens signed by the client secret', () => {
     const clientSecret = 's'.repeat(64);
 
-    it.each(['HS256', 'HS384', 'HS512'] as const)('BC-3: takes %s and never asks for keys', async (alg) => {
+    it.each(['HS256', 'HS384', 'HS512'] as const)('BC-3: accepts %s and never fetches keys', async (alg) => {
       const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: alg });
 
       expect(await verifier.verify(await token({ key: { secret: clientSecret, alg } }))).toMatchObject({ sid: 'sid' });
@@ -338,9 +353,9 @@ describe('LogoutTokenVerifier', () => {
       expect(oneId.count(endpointPaths.jwks)).toBe(0);
     });
 
-    it('BC-3: takes no other alg then, nor HS256 elsewhere', async () => {
+    it('BC-3: accepts no other alg then, and no HS256 for another client', async () => {
       const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
-      const notAllowed = refused('logout_token_alg_not_allowed', 'alg is not the one agreed with this provider');
+      const notAllowed = refused('logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
 
       expect(await refusalOf(token(), verifier)).toEqual(notAllowed);
       expect(await refusalOf(token({ key: { secret: clientSecret, alg: 'HS512' } }), verifier)).toEqual(notAllowed);
@@ -353,10 +368,12 @@ describe('LogoutTokenVerifier', () => {
       ['HS256', 32],
       ['HS384', 48],
       ['HS512', 64],
-    ])('BC-3: %s takes a secret of %d bytes, boot says so', (alg, least) => {
+    ])('BC-3: %s needs a secret of %d bytes, and the boot checks this', (alg, least) => {
       const fault = {
         code: 'options_invalid',
-        faults: [`clients[0].clientSecret must have at least ${least} bytes, for idTokenSignedResponseAlg is ${alg}`],
+        faults: [
+          `clients[0].clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`,
+        ],
       };
       const boot = (secret?: string) => () => {
         verifierOf({ idTokenSignedResponseAlg: alg, ...(secret !== undefined && { clientSecret: secret }) });
@@ -367,7 +384,7 @@ describe('LogoutTokenVerifier', () => {
       expect(boot('s'.repeat(least))).not.toThrow();
     });
 
-    it("BC-3: a public key is no secret, and another client's secret is none either", async () => {
+    it("BC-3: refuses a MAC made with a public key or with another client's secret", async () => {
       const verifier = verifierOf(
         { clientSecret, idTokenSignedResponseAlg: 'HS256' },
         { clientId: 'other', clientSecret: 'o'.repeat(32), idTokenSignedResponseAlg: 'HS256' },
@@ -379,7 +396,7 @@ describe('LogoutTokenVerifier', () => {
       }
     });
 
-    it('BC-3: each client has its own way at the same provider', async () => {
+    it('BC-3: each client has its own algorithm at the same provider', async () => {
       const verifier = verifierOf(
         { clientSecret, idTokenSignedResponseAlg: 'HS256' },
         { clientId: 'other', clientSecret: 'o'.repeat(32) },
@@ -409,7 +426,7 @@ describe('LogoutTokenVerifier', () => {
       decryptionKeys: [rsa.own],
       ...changed,
     });
-    const failed = refused('logout_token_decryption_failed', 'the logout token can not be decrypted');
+    const failed = refused('logout_token_decryption_failed', 'the logout token cannot be decrypted');
 
     it.each([
       ['RSA-OAEP', 'A128CBC-HS256', {}],
@@ -418,7 +435,7 @@ describe('LogoutTokenVerifier', () => {
       ['ECDH-ES', 'A128GCM', { crv: 'P-256' }],
       ['ECDH-ES+A256KW', 'A256GCM', { crv: 'P-384' }],
       ['ECDH-ES+A128KW', 'A192GCM', { crv: 'X25519' }],
-    ])('BC-14: takes %s with %s', async (alg, enc, options) => {
+    ])('BC-14: accepts %s with %s', async (alg, enc, options) => {
       const { own, theirs } = await makeKeys(alg, options);
       const verifier = verifierOf(
         client({ idTokenEncryptedResponseAlg: alg, idTokenEncryptedResponseEnc: enc, decryptionKeys: [own] }),
@@ -429,7 +446,7 @@ describe('LogoutTokenVerifier', () => {
       });
     });
 
-    it('BC-14: the token inside goes through all checks', async () => {
+    it('BC-14: checks the token inside completely', async () => {
       const encryptTo = { key: rsa.theirs };
       const verifier = verifierOf(client());
 
@@ -447,15 +464,15 @@ describe('LogoutTokenVerifier', () => {
       });
     });
 
-    it('BC-14: a plain token is refused then, before its claims are looked at', async () => {
+    it('BC-14: refuses a plain token then, before it checks the claims', async () => {
       expect(await refusalOf(claims({ nonce: 'n' }), verifierOf(client()))).toEqual(encryption());
     });
 
-    it('BC-14: an encrypted one is refused where none was agreed', async () => {
+    it('BC-14: refuses an encrypted token when the options name no encryption', async () => {
       expect(await refusalOf(token({ encryptTo: { key: rsa.theirs } }))).toEqual(encryption());
     });
 
-    it('BC-14: another alg or enc is refused, whatever key it is for', async () => {
+    it('BC-14: refuses another alg or enc with every key', async () => {
       const verifier = verifierOf(client());
       const secret = new TextEncoder().encode('the-secret-of-app-the-secret-of-');
       for (const encryptTo of [
@@ -470,7 +487,7 @@ describe('LogoutTokenVerifier', () => {
       }
     });
 
-    it('BC-14: zip and crit are refused', async () => {
+    it('BC-14: refuses zip and crit', async () => {
       const [header, ...rest] = (await token({ encryptTo: { key: rsa.theirs } })).split('.');
       const parsed = JSON.parse(Buffer.from(header ?? '', 'base64url').toString()) as object;
       for (const added of [{ zip: 'DEF' }, { zip: 7 }, { crit: ['x'], x: 1 }]) {
@@ -479,7 +496,7 @@ describe('LogoutTokenVerifier', () => {
       }
     });
 
-    it('BC-14: what its keys do not open is refused, and all that goes wrong looks alike', async () => {
+    it('BC-14: refuses a token that its keys do not decrypt, with the same error for every cause', async () => {
       const [header, key, iv, ciphertext, tag] = (await token({ encryptTo: { key: rsa.theirs } })).split('.');
       const changed = (part: string | undefined) =>
         `${part?.startsWith('A') === true ? 'B' : 'A'}${part?.slice(1) ?? ''}`;
@@ -495,13 +512,13 @@ describe('LogoutTokenVerifier', () => {
     });
 
     it.each(['a.b.c.d.e', '....', 'e30.e30.e30.e30.', `${Buffer.from('[]').toString('base64url')}....`])(
-      'BC-14: %s is refused',
+      'BC-14: refuses %s',
       async (wrong) => {
         expect(await refusalOf(wrong, verifierOf(client()))).toMatchObject({ name: 'InvalidLogoutTokenError' });
       },
     );
 
-    it('BC-14: keys and algorithms have to go together, boot says so', () => {
+    it('BC-14: requires keys and algorithm together, and the boot checks this', () => {
       const faultsOf = (changed: object) => {
         try {
           verifierOf(changed);
@@ -514,10 +531,10 @@ describe('LogoutTokenVerifier', () => {
       delete publicKey.d;
 
       expect(faultsOf({ idTokenEncryptedResponseAlg: 'RSA-OAEP-256' })).toEqual([
-        'clients[0].decryptionKeys must not be empty, for idTokenEncryptedResponseAlg is given',
+        'clients[0].decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given',
       ]);
       expect(faultsOf({ decryptionKeys: [rsa.own] })).toEqual([
-        'clients[0].idTokenEncryptedResponseAlg must be given, for there are decryptionKeys',
+        'clients[0].idTokenEncryptedResponseAlg must be given, because decryptionKeys are given',
       ]);
       for (const key of [publicKey, { kty: 'oct', k: 'c2VjcmV0', d: 'x' }, 'pem', null]) {
         expect(faultsOf(client({ decryptionKeys: [key as JWK] }))).toEqual([
@@ -536,7 +553,7 @@ describe('LogoutTokenVerifier', () => {
       ]);
     });
 
-    it('BC-14: an envelope in an envelope is refused', async () => {
+    it('BC-14: refuses an encrypted token inside an encrypted token', async () => {
       const inner = await token({ encryptTo: { key: rsa.theirs } });
       const outer = await new CompactEncrypt(new TextEncoder().encode(inner))
         .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A256GCM' })
@@ -545,7 +562,7 @@ describe('LogoutTokenVerifier', () => {
       expect(await refusalOf(outer, verifierOf(client()))).toEqual(malformed);
     });
 
-    it('BC-14: takes the key that the token names, and an older one', async () => {
+    it('BC-14: accepts the key that the token names, and an older key', async () => {
       const decryptionKeys = [
         { ...other.own, kid: 'new' },
         { ...rsa.own, kid: 'old' },
@@ -564,7 +581,7 @@ describe('LogoutTokenVerifier', () => {
       expect(await refusalOf(encrypted('new', rsa.theirs), verifier)).toMatchObject({ code: failed.code });
     });
 
-    it("BC-14: one client's token in another client's envelope is refused", async () => {
+    it("BC-14: refuses one client's token that is encrypted for another client", async () => {
       const verifier = verifierOf(client(), client({ clientId: 'other', decryptionKeys: [other.own] }), {
         clientId: 'plain',
       });

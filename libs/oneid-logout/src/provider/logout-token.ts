@@ -53,17 +53,17 @@ export class LogoutTokenVerifier {
     refuseUnless(
       openedFor === undefined ? !encrypted : openedFor.includes(client),
       'logout_token_encryption_not_allowed',
-      'the logout token is not encrypted as agreed with this provider',
+      'the logout token does not have the encryption that the options name',
     );
     const logout = { ...this.checkClaims(claims, client), scope: client.logoutScope };
 
     const { iss: issuer } = claims;
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
-    refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a known provider');
+    refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
     // if the provider's clock is behind ours, the token is newer than its iat says: add the tolerance
     const issuedAt = (logout.iat + this.clockTolerance) * 1000;
     const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, issuedAt);
-    refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the signing key is not known');
+    refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', 'the signature is not valid');
     return { ...logout, issuer };
   }
@@ -79,9 +79,9 @@ export class LogoutTokenVerifier {
     refuseUnless(
       opened !== 'not_allowed',
       'logout_token_encryption_not_allowed',
-      'the logout token is not encrypted as agreed with this provider',
+      'the logout token does not have the encryption that the options name',
     );
-    refuseUnless(opened !== 'failed', 'logout_token_decryption_failed', 'the logout token can not be decrypted');
+    refuseUnless(opened !== 'failed', 'logout_token_decryption_failed', 'the logout token cannot be decrypted');
     return { jws: opened.jws, openedFor: opened.clients };
   }
 
@@ -91,14 +91,18 @@ export class LogoutTokenVerifier {
     refuseUnless(
       typeof iss === 'string' && this.clients.at(iss).length > 0,
       'logout_token_issuer_unknown',
-      'iss is not the issuer of a known provider',
+      'iss is not the issuer of a configured provider',
     );
     const client = this.clients.inAudience(iss, aud);
-    refuseUnless(client !== undefined, 'logout_token_audience_mismatch', 'aud is not this client alone');
+    refuseUnless(
+      client !== undefined,
+      'logout_token_audience_mismatch',
+      'aud must name one configured client and no other',
+    );
     const { alg, typ, crit } = header;
     const algAllowed = alg === client.idTokenSignedResponseAlg;
-    refuseUnless(algAllowed, 'logout_token_alg_not_allowed', 'alg is not the one agreed with this provider');
-    refuseUnless(typAllowed(typ, client), 'logout_token_typ_not_allowed', 'typ is not that of a logout token');
+    refuseUnless(algAllowed, 'logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
+    refuseUnless(typAllowed(typ, client), 'logout_token_typ_not_allowed', 'typ is not allowed for a logout token');
     refuseUnless(crit === undefined, 'logout_token_crit_not_supported', 'crit names an unsupported extension');
     return client;
   }
@@ -113,13 +117,13 @@ export class LogoutTokenVerifier {
     if (exp !== undefined || client.requireLogoutTokenExp) {
       refuseUnless(exp !== undefined, 'logout_token_exp_missing', 'exp is missing');
       const valid = isTime(exp) && now - this.clockTolerance < exp;
-      refuseUnless(valid, 'logout_token_expired', 'exp is past or not a time');
+      refuseUnless(valid, 'logout_token_expired', 'exp is in the past, or is not a time');
     }
-    refuseUnless(isLogout(events), 'logout_token_events_invalid', 'events does not hold the logout event');
+    refuseUnless(isLogout(events), 'logout_token_events_invalid', 'events does not contain the logout event');
     refuseUnless(!('nonce' in claims), 'logout_token_nonce_present', 'nonce is not allowed');
     refuseUnless(isName(jti), 'logout_token_jti_missing', 'jti is missing');
     const subjects = (sid !== undefined || sub !== undefined) && [sid, sub].every((s) => s === undefined || isName(s));
-    refuseUnless(subjects, 'logout_token_subject_missing', 'sid and sub must be non-empty strings, one at least');
+    refuseUnless(subjects, 'logout_token_subject_missing', 'the token needs a sid or a sub, as a non-empty string');
     return { clientId: client.clientId, jti, iat: Math.floor(iat), sid: sid as string | undefined, sub };
   }
 }

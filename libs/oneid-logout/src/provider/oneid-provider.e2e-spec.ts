@@ -19,7 +19,7 @@ async function start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestP
 const providerAt = (issuer: string) => new OneIdProvider(issuer, undefined, clock, providerFetch(clock));
 
 describe('OneIdProvider', () => {
-  describe('finds the provider, and what it calls itself,', () => {
+  describe('finds the provider and its issuer', () => {
     const cases: [string, OneIdTestProviderOptions][] = [
       ['with a slash', {}],
       ['without a slash', { trailingSlash: false }],
@@ -42,7 +42,7 @@ describe('OneIdProvider', () => {
     });
   });
 
-  it('asks once for all who want to know, and again after an hour', async () => {
+  it('fetches the metadata once for all callers, and again after an hour', async () => {
     await start();
     const provider = providerAt(oneId.issuer);
     await Promise.all([provider.metadata(), provider.metadata(), provider.metadata()]);
@@ -54,7 +54,7 @@ describe('OneIdProvider', () => {
     expect(oneId.count(endpointPaths.discovery)).toBe(2);
   });
 
-  it('asks again before it refuses an iss that differs by its slash alone', async () => {
+  it('fetches the metadata again before it refuses an iss that differs only in its trailing slash', async () => {
     await start();
     const { issuer } = oneId;
     const bare = issuer.replace(/\/$/, '');
@@ -80,17 +80,17 @@ describe('OneIdProvider', () => {
     ['an error', { status: 500 }],
     ['not found', { status: 404, body: '{}' }],
     ['a page', { body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
-    ['JSON under another type', { body: '{}', headers: { 'Content-Type': 'text/plain' } }],
-    ['half an answer', { body: '{"issuer":', headers: { 'Content-Type': 'application/json' } }],
+    ['JSON with another content type', { body: '{}', headers: { 'Content-Type': 'text/plain' } }],
+    ['JSON that is cut off', { body: '{"issuer":', headers: { 'Content-Type': 'application/json' } }],
     ['a list', { body: '[]', headers: { 'Content-Type': 'application/json' } }],
-    ['nothing', { body: '' }],
+    ['an empty body', { body: '' }],
     ['a redirect', { redirectTo: 'http://127.0.0.1:1/' }],
     ['a cut connection', { reset: true }],
     ['an answer that never comes', { hang: true }],
     ['an answer that never ends', { hang: 'body', headers: { 'Content-Type': 'application/json' } }],
-    ['far too much', { bodyBytes: 600 * 1024, headers: { 'Content-Type': 'application/json' } }],
+    ['a body that is too large', { bodyBytes: 600 * 1024, headers: { 'Content-Type': 'application/json' } }],
   ];
-  it.each(troubles)('can decide nothing when discovery answers with %s', async (_name, trouble) => {
+  it.each(troubles)('answers 503 when discovery answers with %s', async (_name, trouble) => {
     await start();
     const provider = providerAt(oneId.issuer);
     oneId.fail(endpointPaths.discovery, trouble);
@@ -99,7 +99,7 @@ describe('OneIdProvider', () => {
       const refused = expect(provider.metadata()).rejects.toMatchObject({
         code: 'provider_unavailable',
         status: 503,
-        message: "The provider's configuration can't be had just now",
+        message: "The provider's configuration is not available, try again",
       });
       if ('hang' in trouble && n === 0) {
         await until('the provider is asked', () => oneId.requests.length > 0);
@@ -124,7 +124,7 @@ describe('OneIdProvider', () => {
     await expect(providerAt(oneId.issuer).metadata()).rejects.toBeInstanceOf(ProviderUnavailableError);
   });
 
-  it('keeps what it knows while discovery fails', async () => {
+  it('keeps the old metadata while discovery fails', async () => {
     await start();
     const provider = providerAt(oneId.issuer);
     await provider.metadata();
@@ -134,7 +134,7 @@ describe('OneIdProvider', () => {
     expect((await provider.metadata()).issuer).toBe(oneId.issuer);
   });
 
-  it('learns where the keys are when that changes', async () => {
+  it('uses a new jwks_uri when it changes', async () => {
     await start();
     const provider = providerAt(oneId.issuer);
     expect((await provider.metadata()).jwks_uri).toBe(oneId.url(endpointPaths.jwks));
@@ -144,7 +144,7 @@ describe('OneIdProvider', () => {
     expect((await provider.metadata()).jwks_uri).toBe(oneId.url('/other.json'));
   });
 
-  describe('of an issuer with TLS', () => {
+  describe('with an https issuer', () => {
     const issuer = 'https://oneid.example/';
     const asked: string[] = [];
     const secure = (changed: object) =>
@@ -154,7 +154,7 @@ describe('OneIdProvider', () => {
         return Promise.resolve(Response.json(metadata));
       });
 
-    it('takes endpoints with TLS, on any host', async () => {
+    it('accepts endpoints with TLS on any host', async () => {
       await start();
       expect(await secure({}).metadata()).toMatchObject({ jwks_uri: 'https://keys.example/jwks' });
       expect(asked).toEqual(['https://oneid.example/.well-known/openid-configuration']);
@@ -173,7 +173,7 @@ describe('OneIdProvider', () => {
     });
   });
 
-  it('asks nobody when the endpoints are given by hand', async () => {
+  it('sends no request when the options give the endpoints', async () => {
     await start();
     const given = { issuer: oneId.issuer, jwks_uri: oneId.url(endpointPaths.jwks) };
     const provider = new OneIdProvider(oneId.issuer, given, clock);
@@ -182,7 +182,7 @@ describe('OneIdProvider', () => {
     expect(oneId.requests).toEqual([]);
   });
 
-  it('is the one an iss may mean, but for one slash', async () => {
+  it('mayBe() ignores one trailing slash of the iss', async () => {
     await start();
     const provider = providerAt('https://oneid.example/tenant');
     const means = (iss: string) => provider.mayBe(iss);

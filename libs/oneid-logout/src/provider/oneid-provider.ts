@@ -49,7 +49,7 @@ export class OneIdProvider {
     try {
       return await this.discovered.get();
     } catch (error) {
-      throw new ProviderUnavailableError("The provider's configuration can't be had just now", error);
+      throw new ProviderUnavailableError("The provider's configuration is not available, try again", error);
     }
   }
 
@@ -64,7 +64,8 @@ export class OneIdProvider {
     if (this.given !== undefined || !this.mayBe(iss)) return false;
     await this.discovered.refresh();
     if ((await this.metadata()).issuer === iss) return true;
-    if (this.discovered.failed) throw new ProviderUnavailableError("The provider's name can't be had just now");
+    if (this.discovered.failed)
+      throw new ProviderUnavailableError("The provider's current issuer is not available, try again");
     return false;
   }
 
@@ -85,10 +86,10 @@ async function discover(issuer: string, fetch: ProviderFetch): Promise<ProviderM
     processDiscoveryResponse(new URL(`${bare}/`), response),
   );
   const { jwks_uri } = metadata;
-  if (jwks_uri === undefined) throw new Error('The provider names no jwks_uri');
+  if (jwks_uri === undefined) throw new Error("The provider's configuration has no jwks_uri");
   const endpoints = [jwks_uri, metadata.end_session_endpoint, metadata.revocation_endpoint];
   if (new URL(issuer).protocol === 'https:' && endpoints.some((url) => url && new URL(url).protocol !== 'https:')) {
-    throw new Error('The provider names an endpoint without TLS');
+    throw new Error("The provider's configuration has an endpoint without TLS");
   }
   return { ...metadata, jwks_uri };
 }

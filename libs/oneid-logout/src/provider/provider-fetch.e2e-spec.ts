@@ -19,7 +19,7 @@ describe('providerFetch', () => {
   });
   afterAll(() => oneId.close());
 
-  it('gives status, headers and body, whatever the status', async () => {
+  it('returns status, headers and body, with every status', async () => {
     oneId.fail(path, { status: 418, body: 'tea', headers: { 'X-Tea': 'pot' } });
     const response = await fetched(oneId.url(path), { method: 'POST', body: 'a=1' });
 
@@ -34,7 +34,7 @@ describe('providerFetch', () => {
     expect(oneId.requests).toHaveLength(1);
   });
 
-  it('takes 512 KiB and no more, compressed or not', async () => {
+  it('accepts 512 KiB and refuses more, compressed or not', async () => {
     oneId.fail(
       path,
       { bodyBytes: 512 * 1024, times: 1 },
@@ -51,7 +51,7 @@ describe('providerFetch', () => {
     await expect(fetched(oneId.url(path))).rejects.toThrow(tooMuch);
   });
 
-  it.each([true, 'body'] as const)('waits no longer than it may (hang: %s)', async (hang) => {
+  it.each([true, 'body'] as const)('stops waiting after the time limit (hang: %s)', async (hang) => {
     oneId.fail(path, { hang });
 
     const answer = fetched(oneId.url(path));

@@ -32,7 +32,7 @@ const fetches = () => oneId.count(endpointPaths.jwks);
 const long = () => clock.now() - 3_600_000;
 
 describe('ProviderKeys', () => {
-  it('verifies with one fetch, asked as often as you like', async () => {
+  it('verifies many tokens with one fetch', async () => {
     const keys = makeKeys();
     const good = jws(oneId.signingKey);
     const results = await Promise.all([1, 2, 3].map(() => keys.verify(good, 'RS256', long())));
@@ -70,7 +70,7 @@ describe('ProviderKeys', () => {
     expect(await keys.verify(jws(old), 'RS256', long())).toBe('valid');
   });
 
-  it('a flood of unknown keys costs one fetch per cool-down', async () => {
+  it('many tokens with unknown keys cause one fetch per cool-down', async () => {
     const keys = makeKeys();
     const stranger = await createSigningKey();
     await keys.verify(jws(oneId.signingKey), 'RS256', long());
@@ -85,7 +85,7 @@ describe('ProviderKeys', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('does not call a key unknown that may be newer than what it has', async () => {
+  it('does not report a key as unknown when it may be newer than the fetched keys', async () => {
     const keys = makeKeys();
     await keys.verify(jws(oneId.signingKey), 'RS256', long());
     clock.advance(1000);
@@ -98,7 +98,7 @@ describe('ProviderKeys', () => {
     expect(await keys.verify(token, 'RS256', clock.now())).toBe('valid');
   });
 
-  it('does not call a key unknown while the provider is down', async () => {
+  it('does not report a key as unknown while the provider is down', async () => {
     const keys = makeKeys();
     const known = jws(oneId.signingKey);
     await keys.verify(known, 'RS256', long());
@@ -109,12 +109,12 @@ describe('ProviderKeys', () => {
     await expect(keys.verify(unknown, 'RS256', long())).rejects.toMatchObject({
       code: 'provider_unavailable',
       status: 503,
-      message: "The provider's current keys can't be had just now",
+      message: "The provider's current keys are not available, try again",
     });
     expect(await keys.verify(known, 'RS256', long())).toBe('valid');
   });
 
-  it('fetches again after an hour, and does with the old ones when it can not', async () => {
+  it('fetches again after an hour, and uses the old keys when the fetch fails', async () => {
     const keys = makeKeys();
     const token = jws(oneId.signingKey);
     await keys.verify(token, 'RS256', long());
@@ -130,7 +130,7 @@ describe('ProviderKeys', () => {
     expect(fetches()).toBe(3);
   });
 
-  describe('a token that names no key', () => {
+  describe('a token without kid', () => {
     const nameless = (key: SigningKey) => jws(key, { kid: undefined });
 
     it('is tried with every key of its algorithm', async () => {
@@ -143,7 +143,7 @@ describe('ProviderKeys', () => {
       expect(await keys.verify(nameless(await createSigningKey()), 'RS256', long())).toBe('invalid');
     });
 
-    it('may be signed by a key newer than those it has', async () => {
+    it('may be signed with a key that is newer than the fetched keys', async () => {
       const keys = makeKeys();
       await keys.verify(jws(oneId.signingKey), 'RS256', long());
       clock.advance(10_000);
@@ -169,19 +169,19 @@ describe('ProviderKeys', () => {
     ['an error', { status: 500 }],
     ['404', { status: 404, body: '{"keys":[]}' }],
     ['204', { status: 204, body: '' }],
-    ['nothing', { body: '' }],
+    ['an empty body', { body: '' }],
     ['a page', { body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
-    ['half an answer', { body: '{"keys":[' }],
-    ['no key set', { body: '{}' }],
+    ['JSON that is cut off', { body: '{"keys":[' }],
+    ['JSON without keys', { body: '{}' }],
     ['null', { body: 'null' }],
-    ['keys that are none', { body: '{"keys":["x"]}' }],
+    ['invalid keys', { body: '{"keys":["x"]}' }],
     ['a redirect', { redirectTo: 'http://127.0.0.1:1/jwks.json' }],
     ['a cut connection', { reset: true }],
     ['an answer that never comes', { hang: true }],
     ['an answer that never ends', { hang: 'body', body: '{"keys":[' }],
-    ['far too much', { bodyBytes: 600 * 1024 }],
+    ['a body that is too large', { bodyBytes: 600 * 1024 }],
   ];
-  it.each(wrong)('can decide nothing when the provider answers with %s', async (_name, trouble) => {
+  it.each(wrong)('answers 503 when the provider answers with %s', async (_name, trouble) => {
     const keys = makeKeys();
     const token = jws(oneId.signingKey);
     oneId.fail(endpointPaths.jwks, trouble);
@@ -189,7 +189,7 @@ describe('ProviderKeys', () => {
     for (let n = 0; n < 3; n++) {
       const refused = expect(keys.verify(token, 'RS256', long())).rejects.toMatchObject({
         code: 'provider_unavailable',
-        message: "The provider's keys can't be had just now",
+        message: "The provider's keys are not available, try again",
       });
       if ('hang' in trouble && n === 0) {
         await until('the provider is asked', () => fetches() > 0);
@@ -203,7 +203,7 @@ describe('ProviderKeys', () => {
     expect(await keys.verify(token, 'RS256', long())).toBe('valid');
   });
 
-  it('can decide nothing with a key that is none', async () => {
+  it('answers 503 for an invalid key', async () => {
     const keys = makeKeys();
     const { kid } = oneId.signingKey;
     const body = JSON.stringify({ keys: [{ kty: 'RSA', kid, alg: 'RS256', n: 'AQAB', e: 'AQAB' }] });

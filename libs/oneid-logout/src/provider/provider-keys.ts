@@ -37,14 +37,14 @@ export class ProviderKeys implements TokenKeys {
     await this.keys.refresh();
     const second = await this.verifyWithKnown(jws, algorithm);
     if (mayHaveNewKey(second, jws) && !fetchedSince() && !this.keys.isNewerThan(issuedAt)) {
-      throw new ProviderUnavailableError("The provider's current keys can't be had just now");
+      throw new ProviderUnavailableError("The provider's current keys are not available, try again");
     }
     return second;
   }
 
   private async verifyWithKnown(jws: string, algorithm: string): Promise<SignatureResult> {
     const keys = await this.keys.get().catch((error: unknown) => {
-      throw new ProviderUnavailableError("The provider's keys can't be had just now", error);
+      throw new ProviderUnavailableError("The provider's keys are not available, try again", error);
     });
     try {
       await compactVerify(jws, keys, { algorithms: [algorithm] });

@@ -5,7 +5,7 @@ import { type RedisConnection } from './redis-nudges.js';
 const IsNudge = () =>
   Predicate(
     'isNudge',
-    "must be 'postgres', or { redis } with a redis: or rediss: URL or options of ioredis, and perhaps a channel",
+    "must be 'postgres', or { redis } with a redis: or rediss: URL or options of ioredis, and optionally a channel",
     (value) => value === 'postgres' || isRedisNudge(value),
   );
 

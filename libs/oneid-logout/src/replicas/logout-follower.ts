@@ -90,7 +90,7 @@ export class LogoutFollower extends BackgroundJob {
     private readonly settings: FollowerSettings,
     private readonly nudges?: LogoutNudges,
   ) {
-    super('look at the logouts of other replicas', settings.maxStaleness / 4, clock, random);
+    super('looking at the logouts of other replicas', settings.maxStaleness / 4, clock, random);
     this.id = random.id();
   }
 
@@ -225,9 +225,9 @@ export class LogoutFollower extends BackgroundJob {
     if (state.mode === 'failing' || state.mode === 'closed') return;
     this.state = { mode: 'failing', since: 'since' in state ? state.since : began, lastLook: this.lastLook };
     const meanwhile = this.settings.answers
-      ? 'every request asks the database'
-      : 'sockets and streams are closed if this goes on';
-    this.logger.warn(`Other replicas' logouts can't be followed, ${meanwhile}: ${String(error)}`);
+      ? 'so every request asks the database'
+      : 'and will close its sockets and streams if this goes on';
+    this.logger.warn(`This replica can't read the logouts of other replicas, ${meanwhile}: ${String(error)}`);
   }
 
   private async declare(now: Moment): Promise<void> {
@@ -253,7 +253,7 @@ export class LogoutFollower extends BackgroundJob {
     if ((stepped && expected !== undefined) || unknown) this.declared = undefined;
     const news = logouts.filter((logout) => this.recent.add(logout));
     this.recent.forget(now - this.settings.retention - OVERLAP);
-    if (this.state.mode === 'failing') this.logger.log("Other replicas' logouts are followed again.");
+    if (this.state.mode === 'failing') this.logger.log('This replica reads the logouts of other replicas again.');
     this.state = { mode: 'following', lastLook: { began, now } };
     this.bus.publishFound(news);
   }

@@ -65,13 +65,13 @@ export class PostgresNudges implements LogoutNudges {
     while (!this.closed.signal.aborted) {
       try {
         await this.listenOnce(onNudge, () => {
-          if (told) this.logger.log('Nudges of other replicas are heard again.');
+          if (told) this.logger.log('This replica hears the nudges of other replicas again.');
           told = false;
         });
       } catch (error) {
         if (!told)
           this.logger.warn(
-            `Nudges of other replicas are not heard, logouts are looked for all the same: ${String(error)}`,
+            `This replica does not hear the nudges of other replicas, but still looks for their logouts: ${String(error)}`,
           );
         told = true;
       }

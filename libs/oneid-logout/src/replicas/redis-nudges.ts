@@ -37,7 +37,7 @@ export class RedisNudges implements LogoutNudges {
     random: Random,
   ): Promise<RedisNudges> {
     const { Redis } = await import('ioredis').catch((error: unknown) => {
-      throw Object.assign(new InvalidOptionsError(['liveness.nudge names Redis, which takes the package ioredis']), {
+      throw Object.assign(new InvalidOptionsError(['liveness.nudge names Redis: install the package ioredis']), {
         cause: error,
       });
     });
@@ -79,7 +79,7 @@ export class RedisNudges implements LogoutNudges {
     while (this.subscriber.status === 'ready') {
       try {
         await this.subscriber.subscribe(this.channel);
-        if (this.told) this.logger.log('Nudges of other replicas are heard again.');
+        if (this.told) this.logger.log('This replica hears the nudges of other replicas again.');
         this.told = false;
         // nudges from before the subscription are lost, so look once now
         onNudge();
@@ -111,6 +111,6 @@ export class RedisNudges implements LogoutNudges {
   private warn(error: Error): void {
     if (this.told) return;
     this.told = true;
-    this.logger.warn(`Nudges by Redis are lost, logouts are looked for all the same: ${error.message}`);
+    this.logger.warn(`This replica can't send or hear nudges by Redis, but still looks for logouts: ${error.message}`);
   }
 }

@@ -5,7 +5,7 @@ import { ReplicaBarrier } from './replica-barrier.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 
 describe('ReplicaBarrier', () => {
-  /** One for each time that the replicas were asked for. */
+  /** One entry for each read of the replicas. */
   let questions: { resolve(maxStaleness: number): void; reject(error: unknown): void }[];
   let asked: (count: number) => Promise<void>;
   let clock: TestClock;
@@ -20,7 +20,7 @@ describe('ReplicaBarrier', () => {
     wait = new ReplicaBarrier({ findMaxStaleness } as unknown as ReplicaRepository, clock, 0, false);
   });
 
-  it('asks once for all that were committed together', async () => {
+  it('reads the replicas once for all logouts that were committed together', async () => {
     const waits = [wait.wait(), wait.wait(), wait.wait()];
     await asked(1);
     questions[0]?.resolve(0);
@@ -28,7 +28,7 @@ describe('ReplicaBarrier', () => {
     expect(questions).toHaveLength(1);
   });
 
-  it('does not take an answer for a logout that was committed after the question: a replica may have come between', async () => {
+  it('reads the replicas again for a logout that was committed after the last read', async () => {
     const first = wait.wait();
     await asked(1);
     const second = wait.wait();
@@ -43,7 +43,7 @@ describe('ReplicaBarrier', () => {
     await second;
   });
 
-  it('counts for each from its own commit', async () => {
+  it('waits for each logout from its own commit', async () => {
     const early = wait.wait();
     clock.advance(30);
     const late = wait.wait();
@@ -59,7 +59,7 @@ describe('ReplicaBarrier', () => {
     await late;
   });
 
-  it('BC-13: tells all of them when the replicas can not be read', async () => {
+  it('BC-13: fails for all callers when the replicas cannot be read', async () => {
     const waits = Promise.allSettled([wait.wait(), wait.wait()]);
     await asked(1);
     questions[0]?.reject(new StoreUnavailableError('down'));

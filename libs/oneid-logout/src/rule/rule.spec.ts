@@ -27,7 +27,7 @@ describe('targetOf', () => {
     );
   });
 
-  it('drops one trailing slash of the issuer, not two', () => {
+  it('removes one trailing slash of the issuer, not two', () => {
     expect(targetOf('sid', 'https://oneid.example/', 'x')).toBe(targetOf('sid', 'https://oneid.example', 'x'));
     expect(targetOf('sid', 'https://oneid.example//', 'x')).not.toBe(targetOf('sid', 'https://oneid.example', 'x'));
   });
@@ -45,12 +45,12 @@ describe('targetOf', () => {
     expect(other).not.toBe(sid);
   });
 
-  it('keeps lone surrogates apart, which UTF-8 would make one', () => {
+  it('distinguishes lone surrogates, which UTF-8 would make equal', () => {
     expect(targetOf('sub', issuer, '\ud800')).not.toBe(targetOf('sub', issuer, '\ud801'));
   });
 });
 
-describe('ends: who says it, what it ends', () => {
+describe('ends: which logout ends which session', () => {
   const cases: [string, LogoutFact, { [Name in keyof SessionFacts]?: SessionFacts[Name] | undefined }, boolean][] = [
     ['OneID, sid given: the session of that sid', { target: sid }, {}, true],
     [
@@ -64,7 +64,12 @@ describe('ends: who says it, what it ends', () => {
     ['OneID, only sub: issued before the logout', { target: sub, issuedUntil: 1_001 }, {}, true],
     ['OneID, only sub: issued in the same second', { target: sub, issuedUntil: 1_000 }, {}, true],
     ['OneID, only sub: issued after it', { target: sub, issuedUntil: 999 }, {}, false],
-    ['OneID, only sub: whatever our clock says', { target: sub, issuedUntil: 1_000 }, { registeredAt: 9e15 }, true],
+    [
+      "OneID, only sub: the app's clock does not matter",
+      { target: sub, issuedUntil: 1_000 },
+      { registeredAt: 9e15 },
+      true,
+    ],
     ['OneID, only sub: no other user', { target: sub, issuedUntil: 1_001 }, { sub: 'bob' }, false],
     ['front-channel, our user: registered before', { target: sid, registeredUntil: 1_000_501 }, {}, true],
     [
@@ -73,9 +78,9 @@ describe('ends: who says it, what it ends', () => {
       {},
       true,
     ],
-    ['front-channel, our user: a later sign-in lives', { target: sid, registeredUntil: 1_000_499 }, {}, false],
+    ['front-channel, our user: a later sign-in is alive', { target: sid, registeredUntil: 1_000_499 }, {}, false],
     [
-      "front-channel, our user: whatever OneID's clock says",
+      "front-channel, our user: OneID's clock does not matter",
       { target: sid, registeredUntil: 1_000_500 },
       { issuedAt: 9e9 },
       true,
@@ -100,7 +105,7 @@ describe('ends: who says it, what it ends', () => {
 });
 
 describe('targetsOf', () => {
-  it('is what a session can be reached by, and nothing else', () => {
+  it('returns all targets of a session, and no others', () => {
     expect(targetsOf(session)).toEqual([own, sid, sub]);
     expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0 })).toEqual([]);
     expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0, sub: 'alice' })).toEqual([sub]);

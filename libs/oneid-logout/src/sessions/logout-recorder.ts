@@ -81,7 +81,7 @@ export class LogoutRecorder {
     const kind = (['sid', 'session', 'sub'] as const).find((candidate) => aim[candidate] !== undefined);
     const value = kind && aim[kind];
     if (kind === undefined || value === undefined)
-      throw new TypeError('A session needs an id, a sid or a sub to be ended');
+      throw new TypeError('The session has no id, no sid and no sub, so the library cannot end it');
     // claims bring `registeredAt` from the provider's clock, which may be ahead of ours; the bound must still cover it
     const { registeredAt: registeredUntil } = session;
     const target = targetOf(kind, issuer, value);
@@ -152,7 +152,9 @@ export class LogoutRecorder {
     });
     if (reused.length === 0) return;
     // some providers use the sid as jti: a refusal would lose the second logout
-    this.logger.warn(`${logout.issuer} has reused the jti of a logout token for another logout; recorded all the same`);
+    this.logger.warn(
+      `${logout.issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
+    );
     await this.record(reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, fact.bound]) })));
   }
 
@@ -197,7 +199,8 @@ export class LogoutRecorder {
   private async restampUntilTimely(ids: readonly string[], inTime: boolean): Promise<void> {
     try {
       for (let attempt = 1; !inTime; attempt++) {
-        if (attempt > ATTEMPTS) throw new StoreUnavailableError(new Error(`No commit came within ${MAX_LATENESS} ms`));
+        if (attempt > ATTEMPTS)
+          throw new StoreUnavailableError(new Error(`Every commit took longer than ${MAX_LATENESS} ms`));
         const sent = this.clock.moment();
         await this.repository.touchLogouts(ids);
         inTime = this.isInTime(sent);

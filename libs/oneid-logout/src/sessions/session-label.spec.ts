@@ -8,9 +8,9 @@ describe('storedLabel', () => {
     ['a\0b\0', 'ab'],
     ['x'.repeat(255), 'x'.repeat(255)],
     [`${'x'.repeat(255)}y`, 'x'.repeat(255)],
-    // what is not stored does not count
+    // characters that are not stored do not count
     [`\0\0${'x'.repeat(255)}`, 'x'.repeat(255)],
-    // by characters, none of them cut in two
+    // cut between characters, and never inside one
     ['😀'.repeat(255), '😀'.repeat(255)],
     ['😀'.repeat(256), '😀'.repeat(255)],
     [`${'x'.repeat(254)}😀y`, `${'x'.repeat(254)}😀`],
@@ -19,7 +19,7 @@ describe('storedLabel', () => {
   });
 
   it.each([[undefined], [''], ['\0\0'], [null as never], [7 as never], [['a'] as never], [{ length: 1 } as never]])(
-    'is nothing of %j',
+    'is undefined for %j',
     (label) => {
       expect(storedLabel(label)).toBeUndefined();
     },

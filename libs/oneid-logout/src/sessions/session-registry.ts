@@ -122,8 +122,8 @@ export class SessionRegistry {
    */
   async listAlive(user: Pick<Session, 'issuer' | 'sub'>, limit = LISTED): Promise<ListedSession[]> {
     // a JavaScript caller may pass unchecked values of a request
-    if (typeof (user.sub as unknown) !== 'string') throw new TypeError('A user has a sub');
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError('limit is not a whole number above 0');
+    if (typeof (user.sub as unknown) !== 'string') throw new TypeError('The user has no sub');
+    if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError('limit must be a whole number above 0');
     return this.repository.findAlive('sub', targetOf('sub', user.issuer, user.sub), limit);
   }
 

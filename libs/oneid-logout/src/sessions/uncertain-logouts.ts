@@ -28,7 +28,7 @@ export class UncertainLogouts extends BackgroundJob {
     clock: Clock,
     random: Random,
   ) {
-    super('search for logouts that were written late', INTERVAL, clock, random);
+    super('searching for logouts that were written late', INTERVAL, clock, random);
   }
 
   get size(): number {

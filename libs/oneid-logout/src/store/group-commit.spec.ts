@@ -14,7 +14,7 @@ describe('GroupCommit', () => {
   /** Each statement, in the order in which they were sent. */
   let statements: string[];
   let stored: Set<string>;
-  /** What happens to a statement before it is done. */
+  /** Runs before each statement completes. */
   let before: (ids: string) => Promise<void>;
   let clock: TestClock;
   let commit: GroupCommit<Row>;
@@ -40,14 +40,14 @@ describe('GroupCommit', () => {
     commit = new GroupCommit(inserts, clock);
   });
 
-  /** Holds the statements that are sent until they are let go, one by one. */
+  /** Holds the sent statements until the test releases them one by one. */
   function hold(): (() => void)[] {
     const held: (() => void)[] = [];
     before = () => new Promise((resolve) => held.push(resolve));
     return held;
   }
 
-  it('sends a lone insert at once', async () => {
+  it('sends a single insert at once', async () => {
     const inserted = commit.insert([row(1)]);
     await turn();
     expect(statements).toEqual(['own 1']);
@@ -56,14 +56,14 @@ describe('GroupCommit', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('sends together what arrives at once, in one order, and tells each how many of its own were new', async () => {
+  it('groups inserts that arrive together, in one order, and tells each caller how many of its rows were new', async () => {
     stored.add('2');
     const inserted = await Promise.all([[3], [2, 1], [5, 4], [2]].map((ids) => commit.insert(ids.map(row))));
     expect(inserted).toEqual([1, 1, 2, 0]);
     expect(statements).toEqual(['group 1 2 3 4 5']);
   });
 
-  it('sends together what arrives while a group is on its way', async () => {
+  it('groups inserts that arrive while another group is running', async () => {
     const held = hold();
     const first = commit.insert([row(1)]);
     await turn();
@@ -82,13 +82,13 @@ describe('GroupCommit', () => {
     expect(await Promise.all(later)).toEqual([1, 1, 1]);
   });
 
-  it('BC-8: what two bring at once was new for the first, and known to the second', async () => {
+  it('BC-8: the same logout of two callers is new for the first, and known for the second', async () => {
     const inserted = await Promise.all([[1], [1], [1, 2], [2]].map((ids) => commit.insert(ids.map(row))));
     expect(inserted).toEqual([1, 0, 1, 0]);
     expect(statements).toEqual(['group 1 2']);
   });
 
-  it('waits for a group that hangs no longer than its patience', async () => {
+  it('stops waiting for a group that hangs', async () => {
     const held = hold();
     const first = commit.insert([row(1)]);
     await turn();
@@ -105,7 +105,7 @@ describe('GroupCommit', () => {
     expect(statements).toEqual(['own 1', 'own 2', 'own 3']);
   });
 
-  it('sends the members of a group that fails one by one: only what can not be stored fails', async () => {
+  it('sends the members of a failed group one by one, so that only the invalid ones fail', async () => {
     const poison = new Error('poison');
     before = (ids) => (ids.split(' ').includes('2') ? Promise.reject(poison) : Promise.resolve());
     const inserted = await Promise.allSettled([[1, 3], [2], [4], [1]].map((ids) => commit.insert(ids.map(row))));
@@ -119,7 +119,7 @@ describe('GroupCommit', () => {
     expect(await commit.insert([row(5)])).toBe(1);
   });
 
-  it('fails for everybody when nothing can be stored, and goes on when it can', async () => {
+  it('fails for all callers when the store is down, and works again later', async () => {
     before = () => Promise.reject(new Error('down'));
     const inserted = await Promise.allSettled([1, 2, 3].map((id) => commit.insert([row(id)])));
     expect(inserted.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
@@ -127,7 +127,7 @@ describe('GroupCommit', () => {
     expect(await Promise.all([1, 2].map((id) => commit.insert([row(id)])))).toEqual([1, 1]);
   });
 
-  it('takes no more rows at once than any database takes, and every caller in its turn', async () => {
+  it('sends no more rows at a time than every database accepts, in the order of the callers', async () => {
     const callers = Array.from({ length: 3 * MAX_GROUP_ROWS }, (_, n) => [row(n)]);
     const many = Array.from({ length: MAX_GROUP_ROWS + 1 }, (_, n) => row(`many ${n}`));
     callers.splice(1, 0, many);

@@ -43,7 +43,7 @@ describe('the rule in SQL', () => {
     bounds.map((bound) => ({ name, logout: { target, ...bound }, bound: JSON.stringify(bound) })),
   );
 
-  it.each(cases)('says the same of $name, $bound', ({ logout }) => {
+  it.each(cases)('decides like the code for $name, $bound', ({ logout }) => {
     expect(inSql(endedSql, logout)).toBe(ends(logout, session));
     expect(inSql(endsSql, logout)).toBe(ends(logout, session));
   });

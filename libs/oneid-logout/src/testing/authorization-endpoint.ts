@@ -29,7 +29,7 @@ export function authorize(state: ProviderState, request: ReceivedRequest): Answe
   const refusal = refusalOf(parameters, client);
   if (refusal) return goBack({ error: refusal[0], error_description: refusal[1] });
   const login = loginFor(state, parameters);
-  if (!login) return goBack({ error: 'login_required', error_description: 'Nobody is signed in.' });
+  if (!login) return goBack({ error: 'login_required', error_description: 'The user is not signed in.' });
 
   const scope = (parameters.scope ?? '').split(' ').filter(Boolean);
   const { code_challenge: codeChallenge, nonce } = parameters;

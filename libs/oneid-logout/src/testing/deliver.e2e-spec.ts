@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { type DeliveryOptions } from './deliver.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 
-// Another provider plays the relying party: its troubles are what the relying party answers.
+// A second provider plays the relying party: its troubles are the relying party's answers.
 describe('deliver', () => {
   let oneId: OneIdTestProvider;
   let rp: OneIdTestProvider;
@@ -35,7 +35,7 @@ describe('deliver', () => {
     });
   });
 
-  it.each([200, 204])('has delivered on %d', async (status) => {
+  it.each([200, 204])('reports a delivery for %d', async (status) => {
     rp.fail(path, { status, body: '', headers: { 'Cache-Control': 'no-store' } });
     const { delivered, attempts } = await deliver();
 
@@ -45,7 +45,7 @@ describe('deliver', () => {
     ]);
   });
 
-  it.each([201, 302, 400, 401, 404, 501])('has failed on %d, and does not try again', async (status) => {
+  it.each([201, 302, 400, 401, 404, 501])('reports a failure for %d, and does not try again', async (status) => {
     rp.fail(path, { status, headers: { Location: rp.issuer } });
     const { delivered, attempts } = await deliver();
 
@@ -102,7 +102,7 @@ describe('deliver', () => {
     expect([delivered, attempts.length, waits]).toEqual([false, 5, [1000, 2000, 4000, 8000]]);
   });
 
-  it('waits at most 30 s, or as the caller says', async () => {
+  it('waits at most 30 s, or as long as the caller says', async () => {
     rp.fail(path, { status: 500 });
     await deliver({ attempts: 8 });
     await deliver({ attempts: 3, backoffMs: 7 });
@@ -133,7 +133,7 @@ describe('deliver', () => {
     expect(waits).toEqual([milliseconds]);
   });
 
-  it('ends with the provider', async () => {
+  it('stops when the provider stops', async () => {
     const closing = await OneIdTestProvider.start();
     rp.fail(path, { status: 503, headers: { 'Retry-After': '3600' } });
     const wait = (_: number, signal?: AbortSignal) => {

@@ -27,19 +27,22 @@ describe('end-session endpoint', () => {
     return { status: response.status, location: response.headers.get('location'), body: await response.text() };
   };
 
-  it.each(['GET', 'POST'])('by %s ends the login of the hint and goes back with the state', async (method) => {
-    const login = oneId.signIn();
-    const id_token_hint = await oneId.idToken({ clientId: 'shop', login });
-    const redirected = await endSession(
-      { id_token_hint, post_logout_redirect_uri: 'https://rp.test/bye', state: 'a b' },
-      method,
-    );
+  it.each(['GET', 'POST'])(
+    'by %s ends the login of the hint and sends the browser back with the state',
+    async (method) => {
+      const login = oneId.signIn();
+      const id_token_hint = await oneId.idToken({ clientId: 'shop', login });
+      const redirected = await endSession(
+        { id_token_hint, post_logout_redirect_uri: 'https://rp.test/bye', state: 'a b' },
+        method,
+      );
 
-    expect(redirected).toEqual({ status: 302, location: 'https://rp.test/bye?state=a+b', body: '' });
-    expect(oneId.login).toBeUndefined();
-  });
+      expect(redirected).toEqual({ status: 302, location: 'https://rp.test/bye?state=a+b', body: '' });
+      expect(oneId.login).toBeUndefined();
+    },
+  );
 
-  it('merges the state into the query, sorted, over one that is there', async () => {
+  it('adds the state to the sorted query, and replaces an existing state', async () => {
     const id_token_hint = await oneId.idToken({ clientId: 'shop' });
     const request = { id_token_hint, post_logout_redirect_uri: uri };
 
@@ -71,7 +74,7 @@ describe('end-session endpoint', () => {
     expect((await fetch(location)).status).toBe(200);
   });
 
-  it('takes an expired hint, and one signed before a key rotation', async () => {
+  it('accepts an expired hint, and a hint signed before a key rotation', async () => {
     const id_token_hint = await oneId.idToken({ clientId: 'shop' });
     await oneId.rotateKeys();
     now += 7_200_000;
@@ -119,7 +122,7 @@ describe('end-session endpoint', () => {
     expect(body).toContain(reason);
   });
 
-  it('shows a page of iframes, once, where a client has a front-channel URI', async () => {
+  it('shows a page of iframes once when a client has a front-channel URI', async () => {
     const login = oneId.signIn();
     const id_token_hint = await oneId.idToken({ clientId: 'framed', login });
     const first = await endSession({ id_token_hint });

@@ -5,7 +5,7 @@ import { notifyClients } from './logout-notifications.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 import { createSigningKey } from './signing-keys.js';
 
-// Another provider plays the relying parties: its troubles are what they answer.
+// A second provider plays the relying parties: its troubles are their answers.
 describe('logout at OneID', () => {
   let oneId: OneIdTestProvider;
   let rp: OneIdTestProvider;
@@ -28,7 +28,7 @@ describe('logout at OneID', () => {
   });
   afterAll(() => Promise.all([oneId.close(), rp.close()]));
 
-  it('tells the clients that had an ID token of the login, each with a token of its own', async () => {
+  it('sends its own logout token to each client that got an ID token of the login', async () => {
     rp.fail('*', { status: 200 });
     const login = oneId.signIn();
     await oneId.idToken({ clientId: 'both', login });
@@ -48,7 +48,7 @@ describe('logout at OneID', () => {
     expect(oneId.login).toBeUndefined();
   });
 
-  it('tries again where a client fails, and reports it', async () => {
+  it('tries again when a client fails, and reports this', async () => {
     rp.fail('/back/bc', { status: 503, times: 1 }, { status: 400 });
     const login = oneId.signIn();
     await oneId.idToken({ clientId: 'back', login });
@@ -59,7 +59,7 @@ describe('logout at OneID', () => {
     ]);
   });
 
-  it('tells nobody of a login that is not remembered, or that OneID forgets', async () => {
+  it('notifies no client of a login that OneID does not remember', async () => {
     const login = oneId.signIn({ remembered: false });
     await oneId.idToken({ clientId: 'both', login });
     expect(await oneId.logout(login)).toEqual({ backchannel: [], frontchannel: [] });
@@ -70,7 +70,7 @@ describe('logout at OneID', () => {
     expect([oneId.login, rp.requests]).toEqual([undefined, []]);
   });
 
-  it('is told by a provider of any issuer and key, too', async () => {
+  it('notifies the clients of a provider with any issuer and key', async () => {
     rp.fail('*', { status: 200 });
     const key = await createSigningKey('ES256');
     const clients = [
@@ -92,14 +92,14 @@ describe('logout at OneID', () => {
     expect(frontchannel).toEqual(['https://rp.test/fc?iss=urn%3Ax&sid=the-sid']);
   });
 
-  it('leaves the other logins alone', async () => {
+  it('does not end other logins', async () => {
     const [first, second] = [oneId.signIn(), oneId.signIn()];
     await oneId.logout(first);
 
     expect(oneId.login).toEqual(second);
   });
 
-  it('started at the end-session endpoint can be waited for', async () => {
+  it('lets a test wait for the notifications of the end-session endpoint', async () => {
     rp.fail('*', { status: 200 });
     const login = oneId.signIn();
     const hint = await oneId.idToken({ clientId: 'back', login });

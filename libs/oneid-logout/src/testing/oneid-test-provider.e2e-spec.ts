@@ -70,7 +70,7 @@ describe('OneIdTestProvider', () => {
       expect(oneId.requests.map(({ path }) => path)).toEqual(['/../.well-known/openid-configuration']);
     });
 
-    it('can be told otherwise, from the start and later', async () => {
+    it('can be changed, at the start and later', async () => {
       const oneId = await start({
         metadata: { end_session_endpoint: undefined, frontchannel_logout_supported: false },
       });
@@ -93,7 +93,7 @@ describe('OneIdTestProvider', () => {
       expect(oneId.metadata.id_token_signing_alg_values_supported).toEqual(['ES256']);
     });
 
-    it('rotates, serving the new key before the old one', async () => {
+    it('rotates, and serves the new key before the old one', async () => {
       const oneId = await start();
       const [old, oldToken] = [oneId.signingKey, await oneId.idToken({ clientId: 'shop' })];
       const fresh = await oneId.rotateKeys();
@@ -103,7 +103,7 @@ describe('OneIdTestProvider', () => {
       await expect(jwtVerify(oldToken, createLocalJWKSet(oneId.jwks))).resolves.toBeDefined();
     });
 
-    it('rotates without the old ones', async () => {
+    it('rotates, and does not serve the old keys', async () => {
       const oneId = await start();
       const { publicJwk } = await oneId.rotateKeys({ keepOld: false, alg: 'PS256' });
 
@@ -125,7 +125,7 @@ describe('OneIdTestProvider', () => {
     });
   });
 
-  it('records what arrives', async () => {
+  it('records the received requests', async () => {
     const oneId = await start({ now: () => 1_700_000_000_123 });
     await fetch(`${oneId.url('/somewhere')}?a=1&a=2`, {
       method: 'POST',
@@ -147,7 +147,7 @@ describe('OneIdTestProvider', () => {
     expect([oneId.count('/somewhere'), oneId.count('/elsewhere')]).toEqual([2, 0]);
   });
 
-  it('answers 500 with the reason when the test itself goes wrong', async () => {
+  it('answers 500 with the reason when the test has an error', async () => {
     const oneId = await start({ wait: () => Promise.reject(new Error('no such wait')) });
     oneId.fail('/slow', { delayMs: 1 });
     const response = await fetch(oneId.url('/slow'));
@@ -155,14 +155,14 @@ describe('OneIdTestProvider', () => {
     expect([response.status, await response.text()]).toEqual([500, 'Error: no such wait']);
   });
 
-  it('answers 404 and 405 where there is nothing', async () => {
+  it('answers 404 to an unknown path and 405 to a wrong method', async () => {
     const oneId = await start();
     const statuses = [await fetch(oneId.url('/nowhere')), await fetch(oneId.url(endpointPaths.token))];
 
     expect(statuses.map(({ status }) => status)).toEqual([404, 405]);
   });
 
-  it('builds front-channel URLs, keeping the query', async () => {
+  it('builds front-channel URLs and keeps the query', async () => {
     const oneId = await start();
     const iss = encodeURIComponent(oneId.issuer);
 

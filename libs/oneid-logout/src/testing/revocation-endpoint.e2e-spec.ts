@@ -30,7 +30,7 @@ describe('revocation', () => {
   const basic = (clientId: string, secret: string) =>
     `Basic ${Buffer.from([clientId, secret].map(encodeURIComponent).join(':')).toString('base64')}`;
 
-  it('takes Basic, form and public clients, and says 200 to an unknown token', async () => {
+  it('accepts Basic, form and public clients, and answers 200 to an unknown token', async () => {
     const responses = [
       await revoke({ token: 't1', token_type_hint: 'refresh_token' }, basic('a b', 's:1/+%')),
       await revoke({ token: 't2', client_id: 'post', client_secret: 's2' }),
@@ -63,7 +63,7 @@ describe('revocation', () => {
     expect(oneId.revoked).toHaveLength(before);
   });
 
-  it('takes a client that signs for itself (private_key_jwt), and no forgery', async () => {
+  it('accepts a client with private_key_jwt, and refuses a forged signature', async () => {
     const assertion = (claims: object = {}, signWith = key.privateKey) =>
       new SignJWT({
         iss: 'signed',
@@ -99,7 +99,7 @@ describe('revocation', () => {
     expect(await response.json()).toEqual({ error: 'invalid_request', error_description: 'The token is missing.' });
   });
 
-  it("revokes a live refresh token once, and never another client's", async () => {
+  it('revokes an active refresh token once, and never a token of another client', async () => {
     const token = oneId.refreshToken({ clientId: 'public', login: oneId.signIn() });
     const before = oneId.revoked.length;
     await revoke({ token, client_id: 'post', client_secret: 's2' });

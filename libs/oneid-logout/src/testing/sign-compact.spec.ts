@@ -28,7 +28,7 @@ describe('signCompact', () => {
     expect(protectedHeader).toEqual({ alg });
   });
 
-  it('takes a public PEM for a secret, as an algorithm confusion does', async () => {
+  it('accepts a public PEM as a secret, for tests of algorithm confusion', async () => {
     const { publicPem } = await createSigningKey();
     const token = signCompact({}, { secret: publicPem });
 
@@ -43,7 +43,7 @@ describe('signCompact', () => {
     expect([decode(header), decode(payload), signature]).toEqual([{ alg: 'none' }, { iss: 'a' }, '']);
   });
 
-  it('lets the header lie about the key, and leaves out what is undefined', async () => {
+  it('lets a test set false header values, and omits undefined ones', async () => {
     const key = await createSigningKey('ES256');
     const [header, , signature] = signCompact({}, key, { alg: 'RS256', kid: undefined, crit: ['b64'] }).split('.');
 
@@ -51,7 +51,7 @@ describe('signCompact', () => {
     expect(Buffer.from(signature ?? '', 'base64url')).toHaveLength(64);
   });
 
-  it('signs a payload that is no JSON object as it is', () => {
+  it('signs a payload that is not a JSON object unchanged', () => {
     const [, payload] = signCompact('[1', 'none').split('.');
 
     expect(Buffer.from(payload ?? '', 'base64url').toString()).toBe('[1');

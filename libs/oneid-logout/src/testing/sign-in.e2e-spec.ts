@@ -111,7 +111,7 @@ describe('sign-in', () => {
     const sidNow = async (parameters?: Record<string, string>) =>
       decodeJwt((await exchange({}, parameters)).id_token ?? '').sid;
 
-    it('stays for a silent re-login, and is new after prompt=login, a passed max_age, and logout', async () => {
+    it('stays the same for a silent sign-in, and is new after prompt=login, a passed max_age, and logout', async () => {
       const sids = [await sidNow(), await sidNow({ prompt: 'none' }), await sidNow({ max_age: '60' })];
       sids.push(await sidNow({ prompt: 'login' }));
       now += 61_000;
@@ -130,7 +130,7 @@ describe('sign-in', () => {
       expect(Object.fromEntries(back.searchParams)).toEqual({
         from: 'oneid',
         error: 'login_required',
-        error_description: 'Nobody is signed in.',
+        error_description: 'The user is not signed in.',
         state,
       });
     });
@@ -138,7 +138,7 @@ describe('sign-in', () => {
 
   describe('authorization', () => {
     it.each([{ client_id: 'nobody' }, { redirect_uri: 'https://rp.test/callback/' }])(
-      'does not go back for %j',
+      'does not redirect for %j',
       async (parameters: Record<string, string>) => {
         expect((await authorize(parameters)).status).toBe(400);
       },
@@ -158,7 +158,7 @@ describe('sign-in', () => {
   });
 
   describe('token', () => {
-    it('gives a refresh token for offline or offline_access alone', async () => {
+    it('gives a refresh token only for offline or offline_access', async () => {
       const has = async (scope: string) => 'refresh_token' in (await exchange({}, { scope }));
 
       expect([await has('openid'), await has('openid offline'), await has('openid offline_access')]).toEqual([
@@ -180,7 +180,7 @@ describe('sign-in', () => {
       expect(await exchange(form)).toMatchObject({ status, error });
     });
 
-    it('takes a code once, and revokes all of its tokens on a second use', async () => {
+    it('accepts a code once, and revokes all of its tokens on a second use', async () => {
       const code = (await authorize()).back.searchParams.get('code') ?? '';
       const first = await exchange({ code });
 
@@ -197,7 +197,7 @@ describe('sign-in', () => {
       expect(await refresh(refresh_token)).toMatchObject({ error: 'invalid_grant' });
     });
 
-    it('rotates refresh tokens, also after logout, and revokes all when an old one comes back', async () => {
+    it('rotates refresh tokens, also after logout, and revokes all when an old one is used again', async () => {
       const { refresh_token: first } = await exchange();
       await oneId.logout({ sid: oneId.login?.sid ?? '' });
       const { status, refresh_token: second } = await refresh(first);
@@ -207,7 +207,7 @@ describe('sign-in', () => {
       expect(await refresh(second)).toMatchObject({ status: 400 });
     });
 
-    it('says 200 to the revocation of a rotated-out token, and does nothing', async () => {
+    it('answers 200 to the revocation of a replaced token, and does nothing', async () => {
       const { refresh_token: first = '' } = await exchange();
       const { refresh_token: second } = await refresh(first);
       const body = new URLSearchParams({ client_id: 'spa', token: first });

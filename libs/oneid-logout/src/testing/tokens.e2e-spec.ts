@@ -15,7 +15,7 @@ describe('tokens', () => {
   afterAll(() => oneId.close());
 
   describe('logoutToken', () => {
-    it("is Hydra's by default: sid alone, aud an array, no exp, no sub", async () => {
+    it("is like Hydra's by default: only sid, aud an array, no exp, no sub", async () => {
       const login = oneId.signIn({ sub: 'alice' });
       const token = await oneId.logoutToken({ clientId: 'shop', login });
 
@@ -30,7 +30,7 @@ describe('tokens', () => {
       });
     });
 
-    it("is the specification's on request", async () => {
+    it('is like in the specification on request', async () => {
       const login = oneId.signIn({ sub: 'alice' });
       const token = await oneId.logoutToken({ clientId: 'shop', login, shape: 'spec' });
 
@@ -47,13 +47,13 @@ describe('tokens', () => {
       });
     });
 
-    it('names a sub that is asked for', async () => {
+    it('has a sub on request', async () => {
       const { sub, sid } = decodeJwt(await oneId.logoutToken({ clientId: 'shop', sub: 'alice' }));
 
       expect([sub, sid]).toEqual(['alice', undefined]);
     });
 
-    it('takes any claim and header parameter, and leaves out the undefined ones', async () => {
+    it('accepts any claim and header parameter, and omits undefined ones', async () => {
       const token = await oneId.logoutToken({
         clientId: 'shop',
         sid: 's',
@@ -72,7 +72,7 @@ describe('tokens', () => {
       });
     });
 
-    it("is signed by the provider, by a stranger's key, or not at all", async () => {
+    it('is signed by the provider, with an unknown key, or not at all', async () => {
       const jwks = createLocalJWKSet(oneId.jwks);
       const request = { clientId: 'shop', sid: 's' };
       const stranger = await createSigningKey();
@@ -88,7 +88,7 @@ describe('tokens', () => {
       expect(await oneId.logoutToken({ ...request, key: 'none' })).toMatch(/^[^.]+\.[^.]+\.$/);
     });
 
-    it('is wrapped in a JWE for a recipient', async () => {
+    it('is encrypted for a recipient on request', async () => {
       const { privateKey, publicJwk } = await createSigningKey();
       const key = { ...publicJwk, alg: 'RSA-OAEP-256', use: 'enc' };
       const token = await oneId.logoutToken({ clientId: 'shop', sid: 's', encryptTo: { key, header: { kid: 'enc' } } });
@@ -100,7 +100,7 @@ describe('tokens', () => {
     });
   });
 
-  it('idToken names the login, for an hour', async () => {
+  it('idToken has the claims of the login, for an hour', async () => {
     const login = oneId.signIn({ sub: 'alice' });
     const token = await oneId.idToken({ clientId: 'shop', login, nonce: 'n-123456' });
 
@@ -119,14 +119,14 @@ describe('tokens', () => {
     });
   });
 
-  it('idToken makes up a sub and sid, and no nonce', async () => {
+  it('idToken has a random sub and sid, and no nonce', async () => {
     const claims = decodeJwt(await oneId.idToken({ clientId: 'shop' }));
 
     expect(claims).toMatchObject({ sub: uuid, sid: uuid });
     expect(claims).not.toHaveProperty('nonce');
   });
 
-  it("accessToken names the login's sub and never its sid", async () => {
+  it("accessToken has the login's sub and never its sid", async () => {
     const login = oneId.signIn({ sub: 'alice' });
 
     expect(decodeJwt(await oneId.accessToken({ clientId: 'shop', login }))).toEqual({

@@ -13,7 +13,7 @@ describe('fail and heal', () => {
   afterEach(() => oneId.heal());
   afterAll(() => oneId.close());
 
-  /** OneID answers another request, and this one still has no end. */
+  /** OneID answers another request while this request is still open. */
   async function expectPending(work: Promise<unknown>): Promise<void> {
     const ended = jest.fn();
     work.then(ended, ended);
@@ -28,20 +28,20 @@ describe('fail and heal', () => {
     expect([response.status, response.headers.get('x-tea'), await response.text()]).toEqual([418, 'pot', '{"keys":']);
   });
 
-  it('answers 200 with a body alone, and 500 with nothing', async () => {
+  it('answers 200 when only a body is given, and 500 when nothing is given', async () => {
     oneId.fail(endpointPaths.jwks, { body: '{}', times: 1 }, {});
 
     expect([(await get()).status, (await get()).status]).toEqual([200, 500]);
   });
 
-  it('meets as many requests as told, one trouble after the other', async () => {
+  it('applies to the given number of requests, one trouble after the other', async () => {
     oneId.fail(endpointPaths.jwks, { status: 500, times: 2 }, { status: 503, times: 1 });
     const statuses = [await get(), await get(), await get(), await get()].map(({ status }) => status);
 
     expect(statuses).toEqual([500, 500, 503, 200]);
   });
 
-  it('meets one endpoint, or all, until healed', async () => {
+  it('applies to one endpoint, or to all, until heal()', async () => {
     oneId.fail(endpointPaths.jwks, { status: 503 });
     expect([(await get()).status, (await get(endpointPaths.discovery)).status]).toEqual([503, 200]);
     oneId.heal(endpointPaths.jwks);
@@ -58,7 +58,7 @@ describe('fail and heal', () => {
     expect([response.status, response.headers.get('location')]).toEqual([302, 'http://evil.test/']);
   });
 
-  it('delays the ordinary answer, or the one given', async () => {
+  it('delays the normal answer, or the given one', async () => {
     oneId.fail(endpointPaths.jwks, { delayMs: 5000, times: 1 }, { delayMs: 6000, status: 503 });
 
     expect([(await get()).status, (await get()).status, waits]).toEqual([200, 503, [5000, 6000]]);

@@ -48,7 +48,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
     clock: Clock,
     random: Random,
   ) {
-    super('revocation of refresh tokens', 30_000, clock, random);
+    super('revoking refresh tokens', 30_000, clock, random);
   }
 
   protected async work(): Promise<void> {
@@ -72,7 +72,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
     const next = nextTurn(logout, outcome);
     await this.tokens.moveDue(logout.id, leasedUntil, next);
     if (next === null && outcome !== 'done') {
-      this.logger.error('Gave up revoking refresh tokens of a logout past its retention');
+      this.logger.error('Gave up revoking the refresh tokens of a logout, because the time to keep the logout is over');
     }
   }
 
@@ -104,13 +104,15 @@ export class RefreshTokenRevoker extends BackgroundJob {
     if (tokens.refreshToken === null) return 'settled';
     const client = this.clients.find(tokens.issuer, tokens.clientId);
     if (client === undefined) {
-      this.logger.error(`Can't revoke a refresh token: no client ${tokens.clientId} of ${tokens.issuer} is configured`);
+      this.logger.error(
+        `Can't revoke a refresh token: this replica has no client ${tokens.clientId} of ${tokens.issuer}`,
+      );
       return 'elsewhere';
     }
     if (client.keepOfflineTokens) return 'settled';
     const refreshToken = await this.vault.open(tokens.sessionId, tokens.refreshToken);
     if (refreshToken === undefined) {
-      this.logger.error("Can't revoke a refresh token: none of this replica's secrets opens it");
+      this.logger.error("Can't revoke a refresh token: this replica has no secret that decrypts it");
       return 'elsewhere';
     }
     if (down.has(client.issuer)) return 'later';
@@ -119,13 +121,17 @@ export class RefreshTokenRevoker extends BackgroundJob {
       case 'revoked':
         return 'settled';
       case 'no_endpoint':
-        this.logger.warn(`${client.issuer} has no revocation_endpoint: a refresh token was erased, but not revoked`);
+        this.logger.warn(
+          `${client.issuer} has no revocation_endpoint: the library has erased a refresh token without revoking it`,
+        );
         return 'settled';
       case 'refused':
-        this.logger.error(`${client.issuer} refused to revoke a refresh token, now erased: ${answer.reason}`);
+        this.logger.error(
+          `${client.issuer} refused to revoke a refresh token, and the library has erased it: ${answer.reason}`,
+        );
         return 'settled';
       case 'unavailable':
-        this.logger.warn(`A refresh token could not be revoked yet at ${client.issuer}: ${answer.reason}`);
+        this.logger.warn(`Could not revoke a refresh token at ${client.issuer} yet, will try again: ${answer.reason}`);
         down.add(client.issuer);
         return 'later';
     }

@@ -19,7 +19,7 @@ const [first, second] = ['the first secret, long enough to be one', 'the second 
 const vaultOf = (row: OneRow, ...secrets: string[]) => new TokenVault(row as unknown as TokenRepository, secrets);
 
 describe('TokenVault', () => {
-  it('opens what it has sealed, for the same session, with a secret it still has', async () => {
+  it('decrypts its own token, for the same session, with a secret that it still has', async () => {
     const row = new OneRow();
     await vaultOf(row, first).store('session', { idToken: 'token' });
 
@@ -30,12 +30,15 @@ describe('TokenVault', () => {
     expect(await vaultOf(row).load('session')).toBeUndefined();
   });
 
-  it.each([undefined, 'unknown'])('opens nothing that somebody else has sealed, key id %s', async (kid) => {
-    const row = new OneRow();
-    const sealed = new TextEncoder().encode(JSON.stringify({ session: 'session', token: 'forged' }));
-    const header = { alg: 'dir', enc: 'A256GCM', ...(kid !== undefined && { kid }) };
-    row.idToken = await new CompactEncrypt(sealed).setProtectedHeader(header).encrypt(new Uint8Array(32));
+  it.each([undefined, 'unknown'])(
+    'does not decrypt a token that was encrypted with another secret, key id %s',
+    async (kid) => {
+      const row = new OneRow();
+      const sealed = new TextEncoder().encode(JSON.stringify({ session: 'session', token: 'forged' }));
+      const header = { alg: 'dir', enc: 'A256GCM', ...(kid !== undefined && { kid }) };
+      row.idToken = await new CompactEncrypt(sealed).setProtectedHeader(header).encrypt(new Uint8Array(32));
 
-    expect(await vaultOf(row, first).load('session')).toEqual({ idToken: undefined, refreshToken: undefined });
-  });
+      expect(await vaultOf(row, first).load('session')).toEqual({ idToken: undefined, refreshToken: undefined });
+    },
+  );
 });

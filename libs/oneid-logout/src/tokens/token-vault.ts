@@ -87,7 +87,7 @@ export class TokenVault {
 
   private keyOf(id: unknown): Uint8Array {
     const known = this.keys.find((key) => key.id === id);
-    if (known === undefined) throw new Error('Sealed by another secret');
+    if (known === undefined) throw new Error('The token was encrypted with another secret');
     return known.key;
   }
 
