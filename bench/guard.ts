@@ -67,7 +67,7 @@ async function startServers(around: Surroundings): Promise<Record<GuardServer, S
     empty: await nest({ guard: 'empty' }),
     bounded: await nest({
       guard: 'alive',
-      options: around.options(await filled('postgres'), { liveness: { maxStaleness: MAX_STALENESS } }),
+      options: around.options(await filled('postgres'), { liveness: { maxStalenessMs: MAX_STALENESS } }),
     }),
     strictSqlite: await nest({ guard: 'alive', options: around.options(await filled('sqlite')) }),
     strictPostgres: await nest({ guard: 'alive', options: around.options(await filled('postgres')) }),

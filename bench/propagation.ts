@@ -20,7 +20,7 @@ export interface Propagation {
 }
 
 export async function measurePropagation(around: Surroundings, count: number): Promise<Propagation> {
-  const nudged = await withReplicas(around, { maxStaleness: MAX_STALENESS, nudge: 'postgres' }, async (a, b) => {
+  const nudged = await withReplicas(around, { maxStalenessMs: MAX_STALENESS, nudge: 'postgres' }, async (a, b) => {
     const bare: number[] = [];
     const own: number[] = [];
     for (let n = 0; n < count; n++) {
@@ -29,7 +29,7 @@ export async function measurePropagation(around: Surroundings, count: number): P
     }
     return { bare, own };
   });
-  const polled = await withReplicas(around, { maxStaleness: MAX_STALENESS }, async (a, b) => {
+  const polled = await withReplicas(around, { maxStalenessMs: MAX_STALENESS }, async (a, b) => {
     const own: number[] = [];
     for (let n = 0; n < count / 4; n++) own.push(await logOut(around, a, b, n));
     return own;

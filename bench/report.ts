@@ -202,7 +202,7 @@ ${table(['', 'aim', 'measured', ''], aimsOf(results).map(judge))}
 ## A guarded page
 
 32 connections request the page with 200 sessions in turns. At the end, one session was logged out, and the guard refused it.
-"Bounded" is \`maxStaleness: ${MAX_STALENESS}\` on PostgreSQL. Processor time is the time of the server process, in microseconds per request.
+"Bounded" is \`maxStalenessMs: ${MAX_STALENESS}\` on PostgreSQL. Processor time is the time of the server process, in microseconds per request.
 
 ${table(['', 'requests/s, compared with unguarded', 'requests/s', 'p99, ms', 'CPU, µs', 'CPU more than unguarded, µs'], guardRows)}
 
@@ -225,7 +225,7 @@ answers, because SQLite has only one writer.
 ## From one replica to the others
 
 A logout is measured from its commit to the first refusal in another process. This process had the session in memory, with
-\`{ maxStaleness: ${MAX_STALENESS} }\`. A bare notification is measured from a \`NOTIFY\` on the same PostgreSQL to its arrival in the same
+\`{ maxStalenessMs: ${MAX_STALENESS} }\`. A bare notification is measured from a \`NOTIFY\` on the same PostgreSQL to its arrival in the same
 process. All times are milliseconds.
 
 ${table(['', 'measurements', 'time', 'longest'], propagationRows)}

@@ -5,7 +5,7 @@ import { sessionCookie } from './sign-in/session-cookie.js';
 
 /** This app's options for the library. */
 export function oneIdLogoutOptions(settings: Settings, { registration }: OneId): OneIdLogoutOptions {
-  const { baseUrl, database, secrets, maxStaleness, redisUrl } = settings;
+  const { baseUrl, database, secrets, maxStalenessMs, redisUrl } = settings;
   const { issuer, clientId, clientSecret } = registration;
   const nudge = redisUrl !== undefined ? { redis: redisUrl } : database.type === 'postgres' ? 'postgres' : undefined;
   const cookie = sessionCookie(settings);
@@ -13,12 +13,12 @@ export function oneIdLogoutOptions(settings: Settings, { registration }: OneId):
     clients: [{ issuer, clientId, clientSecret, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
     database,
     secrets,
-    liveness: maxStaleness === undefined ? 'strict' : { maxStaleness, nudge },
+    liveness: maxStalenessMs === undefined ? 'strict' : { maxStalenessMs, nudge },
     // a bearer token that a guard has verified comes before the cookie
     sessionFrom: [sessionFromClaims(), sessionFromCookie(cookie.name)],
     clearCookies: [cookie],
     // the browser drops cached pages and storage too; without `cookies`, it keeps the chosen language
     clearSiteData: ['cache', 'storage'],
-    allowedReturnUrls: ['/goodbye'],
+    returnUrls: ['/', '/goodbye'],
   };
 }

@@ -34,7 +34,7 @@ export class Settings {
     /** The first secret encrypts; all secrets decrypt. */
     readonly secrets: readonly string[],
     /** Greatest age of the guard's data, in milliseconds. Absent: the guard asks the database for every request. */
-    readonly maxStaleness: number | undefined,
+    readonly maxStalenessMs: number | undefined,
     /** The Redis for nudges between replicas. Absent: PostgreSQL nudges them, when it is the database. */
     readonly redisUrl: string | undefined,
     readonly identity: AppIdentity,
@@ -58,7 +58,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const database = readDatabaseUrl(variables);
   const oneId = readOneId(variables, baseUrl);
   const secrets = variables.read('APP_SECRETS', asSecrets);
-  const maxStaleness = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
+  const maxStalenessMs = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
   const redisUrl = variables.read('REDIS_URL', asRedisUrl);
   const name = variables.read('APP_NAME', String) ?? 'Reference app';
 
@@ -77,7 +77,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   // the embedded OneID forgets all logins when it stops, so sessions need not outlive the process
   const anyDatabase = database ?? databaseOf(oneId === undefined ? 'sqlite::memory:' : undefined);
   const identity = { name, cookiePrefix: 'app', accent: 'green' } as const;
-  return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStaleness, redisUrl, identity);
+  return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStalenessMs, redisUrl, identity);
 }
 
 /**

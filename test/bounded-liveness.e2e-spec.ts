@@ -24,15 +24,15 @@ class Replica {
   constructor(
     readonly store: SessionStore,
     readonly clock: TestClock,
-    { maxStaleness = STALENESS, allowDuringOutage = 0, max = 1000 } = {},
+    { maxStalenessMs = STALENESS, allowDuringOutageMs = 0, max = 1000 } = {},
   ) {
     this.replicas = new ReplicaRepository(store.database);
     this.follower = new LogoutFollower(store.repository, this.replicas, store.bus, clock, new Random(), {
       answers: true,
-      ...{ maxStaleness, allowDuringOutage, retention: 10 * MINUTE + allowDuringOutage },
+      ...{ maxStalenessMs, allowDuringOutageMs, retention: 10 * MINUTE + allowDuringOutageMs },
     });
     this.checks = new CachedSessionLookup(store.repository, this.follower, clock, {
-      ...{ maxStaleness, allowDuringOutage, maxSessions: max },
+      ...{ maxStalenessMs, allowDuringOutageMs, maxSessions: max },
     });
     this.barrier = new ReplicaBarrier(this.replicas, clock, 0, false);
     intercept(store.database, (run, sql, parameters) => {
@@ -518,8 +518,8 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   });
 
   describe('while the store does not answer', () => {
-    it('rejects requests, or lets in remembered sessions for `allowDuringOutage`', async () => {
-      const lenient = await startReplica({ allowDuringOutage: 10_000 });
+    it('rejects requests, or lets in remembered sessions for `allowDuringOutageMs`', async () => {
+      const lenient = await startReplica({ allowDuringOutageMs: 10_000 });
       const [session, cold] = [await signIn(), await signIn()];
       await lenient.check(session);
       await reader.check(session);
@@ -536,8 +536,8 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await expect(lenient.check(session)).rejects.toThrow(StoreUnavailableError);
     });
 
-    it('lets in a session for all of `allowDuringOutage`, even when it was remembered nine minutes before', async () => {
-      const lenient = await startReplica({ allowDuringOutage: 30 * MINUTE });
+    it('lets in a session for all of `allowDuringOutageMs`, even when it was remembered nine minutes before', async () => {
+      const lenient = await startReplica({ allowDuringOutageMs: 30 * MINUTE });
       const session = await signIn();
       await lenient.check(session);
       for (let n = 0; n < 9; n++) {
@@ -552,8 +552,8 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await expect(lenient.check(session)).rejects.toThrow(StoreUnavailableError);
     });
 
-    it('makes OneID wait longer by `allowDuringOutage`', async () => {
-      await startReplica({ allowDuringOutage: 10_000 });
+    it('makes OneID wait longer by `allowDuringOutageMs`', async () => {
+      await startReplica({ allowDuringOutageMs: 10_000 });
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS + 10_000);
     });
   });
@@ -590,7 +590,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   describe('the replica barrier before OneID gets its 200', () => {
     it('is as long as the largest staleness that a replica declares', async () => {
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
-      const lax = await startReplica({ maxStaleness: 4_000 });
+      const lax = await startReplica({ maxStalenessMs: 4_000 });
       expect(await reader.replicas.findMaxStaleness()).toBe(4_000);
       await lax.follower.close();
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
@@ -599,7 +599,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
 
     it('counts a silent replica for an hour, and a replica that declares itself again for longer', async () => {
-      const gone = await startReplica({ maxStaleness: 4_000 });
+      const gone = await startReplica({ maxStalenessMs: 4_000 });
       for (let n = 0; n < 7; n++) {
         clock.advance(9 * MINUTE);
         await reader.follower.look();

@@ -101,7 +101,7 @@ describe('a host with other settings', () => {
   );
 
   it('RPI-6: a user who cancels goes to the default page and stays signed in', async () => {
-    const host = await startHost({ options: { defaultReturnUrl: '/welcome?a=1&b=2' } });
+    const host = await startHost({ options: { returnUrls: ['/welcome?a=1&b=2'] } });
     try {
       const { browser } = await signIn(host);
       const html = await (await start(browser, {}, { from: 'cross-site', method: 'GET' })).text();

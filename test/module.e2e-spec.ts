@@ -343,9 +343,9 @@ describe('two registrations', () => {
           { issuer: oneId.issuer, clientId, postLogoutRedirectUri: `https://app.example/${path}/logout/callback` },
         ],
       });
-      const moduleA = OneA.forRoot({ ...options({ ...uri('a'), defaultReturnUrl: '/left-a' }), isGlobal: false });
+      const moduleA = OneA.forRoot({ ...options({ ...uri('a'), returnUrls: ['/left-a'] }), isGlobal: false });
       const moduleB = OneB.forRoot({
-        ...options({ ...uri('deep/b'), defaultReturnUrl: '/left-b', database: databaseB.options }),
+        ...options({ ...uri('deep/b'), returnUrls: ['/left-b'], database: databaseB.options }),
         isGlobal: false,
       });
       @Controller('a')
@@ -423,8 +423,8 @@ describe('at boot the module warns', () => {
 
   it('about nothing when the settings are complete', async () => {
     expect(await warnings({})).toEqual([]);
-    expect(await warnings({ liveness: { maxStaleness: 4_000 } })).toEqual([]);
-    expect(await warnings({ liveness: { maxStaleness: 60_000, answerAtOnce: true } })).toEqual([]);
+    expect(await warnings({ liveness: { maxStalenessMs: 4_000 } })).toEqual([]);
+    expect(await warnings({ liveness: { maxStalenessMs: 60_000, answerAtOnce: true } })).toEqual([]);
   });
 
   it('about a version of Node without security fixes, once', async () => {
@@ -440,8 +440,8 @@ describe('at boot the module warns', () => {
   });
 
   it('when OneID may not wait long enough for its 200', async () => {
-    expect(await warnings({ liveness: { maxStaleness: 500, allowDuringOutage: 60_000 } })).toEqual([
-      'OneID has to wait 60500 ms for every 200 (liveness.maxStaleness + allowDuringOutage). If OneID waits less, it ' +
+    expect(await warnings({ liveness: { maxStalenessMs: 500, allowDuringOutageMs: 60_000 } })).toEqual([
+      'OneID has to wait 60500 ms for every 200 (liveness.maxStalenessMs + allowDuringOutageMs). If OneID waits less, it ' +
         'sends each logout again and again. Lower these options, or set answerAtOnce.',
     ]);
   });

@@ -71,7 +71,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
   async function start(): Promise<{ store: SessionStore; checks: CachedSessionLookup; looks: () => number }> {
     const store = await SessionStore.open(testDatabase, { clock });
     stores.push(store);
-    const settings = { answers: true, maxStaleness: STALENESS, allowDuringOutage: 0, retention: 600_000 };
+    const settings = { answers: true, maxStalenessMs: STALENESS, allowDuringOutageMs: 0, retention: 600_000 };
     const follower = new LogoutFollower(
       ...([store.repository, new ReplicaRepository(store.database), store.bus, clock, new Random()] as const),
       ...([settings, await nudges(store)] as const),
@@ -85,7 +85,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     };
     await follower.open();
     const checks = new CachedSessionLookup(store.repository, follower, clock, {
-      ...{ maxStaleness: STALENESS, allowDuringOutage: 0, maxSessions: 10 },
+      ...{ maxStalenessMs: STALENESS, allowDuringOutageMs: 0, maxSessions: 10 },
     });
     return { store, checks, looks: () => looked };
   }
@@ -145,7 +145,7 @@ describe('the option nudge', () => {
     [{ redis: 'redis://127.0.0.1', channel: '' }, "liveness.nudge must be 'postgres', or { redis }"],
     ['postgres', "liveness.nudge is 'postgres', but database.type is not: use { redis }"],
   ])('%j on SQLite is refused at boot', async (nudge, fault) => {
-    const liveness = { maxStaleness: 500, nudge } as NonNullable<OneIdLogoutOptions['liveness']>;
+    const liveness = { maxStalenessMs: 500, nudge } as NonNullable<OneIdLogoutOptions['liveness']>;
     const database = { type: 'better-sqlite3', database: ':memory:' } as const;
     const booting = boot({ liveness, database });
     await expect(booting).rejects.toThrow(InvalidOptionsError);
@@ -154,7 +154,7 @@ describe('the option nudge', () => {
 
   it('the app boots and works without the Redis server', async () => {
     const testDatabase = await sqlite.create();
-    const liveness = { maxStaleness: 500, nudge: { redis: 'redis://127.0.0.1:1' } };
+    const liveness = { maxStalenessMs: 500, nudge: { redis: 'redis://127.0.0.1:1' } };
     const testing = await boot({ liveness, database: testDatabase.options });
     testing.useLogger(false);
     const app = await testing.createNestApplication().init();

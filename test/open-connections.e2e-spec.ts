@@ -25,7 +25,7 @@ class Replica {
   ) {
     const { repository, database, bus, liveness } = store;
     const random = new Random();
-    const settings = { answers: false, maxStaleness: 10 * MINUTE, allowDuringOutage: 0, retention: MINUTE };
+    const settings = { answers: false, maxStalenessMs: 10 * MINUTE, allowDuringOutageMs: 0, retention: MINUTE };
     this.follower = new LogoutFollower(
       ...([repository, new ReplicaRepository(database), bus, clock, random, settings] as const),
     );
@@ -182,7 +182,7 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     expect(endings).toEqual(['expired', 'complete']);
   });
 
-  it('closes when looks have failed for `maxStaleness`, and not before', async () => {
+  it('closes when looks have failed for `maxStalenessMs`, and not before', async () => {
     const endings = here.watch(await signIn());
     await here.settled();
     const down = intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));

@@ -134,7 +134,7 @@ describe('settings', () => {
       },
       database: { type: 'postgres', url: 'postgres://app:secret@db.example/app' },
       secrets: [SECRET, `older ${SECRET}`],
-      maxStaleness: 500,
+      maxStalenessMs: 500,
       redisUrl: 'rediss://redis.example/1',
       identity: { name: 'Reference app', cookiePrefix: 'app', accent: 'green' },
     });

@@ -23,7 +23,7 @@ describe('control: the history finds a violation when the test switches a rule o
 
   it('OneID gets its 200 without the replica barrier', async () => {
     // neither looks at what the other has recorded before the test is over
-    await start({ maxStaleness: 60_000, answerAtOnce: true }, false);
+    await start({ maxStalenessMs: 60_000, answerAtOnce: true }, false);
     await traffic.logouts(3);
     const { letIn, refused, late } = await traffic.violations();
     expect(letIn[0]).toMatch(/let in \d+ ms after OneID had its 200$/);
@@ -31,7 +31,7 @@ describe('control: the history finds a violation when the test switches a rule o
   });
 
   it('a replica answers from memory without a time limit', async () => {
-    await start({ maxStaleness: 400 }, true);
+    await start({ maxStalenessMs: 400 }, true);
     const { line } = fleet.replica(1);
     const silence = { what: 'silence', replicas: [1], permits: 503, within: 10_000, undeliverable: true };
     await traffic.trouble(silence, async (guests) => {

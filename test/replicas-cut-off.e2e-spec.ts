@@ -8,7 +8,7 @@ import { StuckInsert } from './support/stuck-insert.js';
 import { Traffic } from './support/traffic.js';
 import { until } from './support/until.js';
 
-const bounded = { maxStaleness: 400 };
+const bounded = { maxStalenessMs: 400 };
 
 /** A statement that takes five seconds is given up, milliseconds. */
 const ALMOST_TOO_LONG = 4_500;

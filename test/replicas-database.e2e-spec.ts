@@ -7,7 +7,7 @@ import { type Login, ReplicaFleet } from './support/replica-fleet.js';
 import { Traffic } from './support/traffic.js';
 import { until } from './support/until.js';
 
-const bounded = { maxStaleness: 400 };
+const bounded = { maxStalenessMs: 400 };
 
 /** A statement that takes five seconds is given up, milliseconds. */
 const ALMOST_TOO_LONG = 4_500;

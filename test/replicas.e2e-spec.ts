@@ -7,7 +7,7 @@ import { Traffic } from './support/traffic.js';
 
 const HOUR = 60 * 60 * 1000;
 
-const bounded = { maxStaleness: 400 };
+const bounded = { maxStalenessMs: 400 };
 
 describe.each(sharedDatabases)('replicas that answer from memory, on $name', (kind) => {
   let database: TestDatabase;
@@ -88,7 +88,7 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
 
   it("a replica with a larger staleness starts, and one in strict mode: OneID's 200 waits for the largest staleness", async () => {
     await traffic.trouble({ what: 'two more', replicas: [4, 5], within: 5_000 }, async (guests) => {
-      const starting = Promise.all([fleet.add({ maxStaleness: 1_500 }), fleet.add('strict')]);
+      const starting = Promise.all([fleet.add({ maxStalenessMs: 1_500 }), fleet.add('strict')]);
       await traffic.logOut(...guests.slice(2));
       for (const replica of await starting) traffic.readAt(replica);
       await traffic.logOut(...guests.slice(0, 2));

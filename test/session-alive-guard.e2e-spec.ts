@@ -19,7 +19,7 @@ import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorde
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { databases } from './support/databases.js';
 import { clientId, Host, type HostSettings } from './support/host.js';
-import { DAY, intercept, maxSessionLifetime } from './support/session-store.js';
+import { DAY, intercept, maxSessionLifetimeMs } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 
 // express-session has no types of its own
@@ -110,9 +110,9 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
 
   it("rejects: expired, by the database's clock", async () => {
     const session = await signIn();
-    host.clock.databaseAhead = maxSessionLifetime - 60_000;
+    host.clock.databaseAhead = maxSessionLifetimeMs - 60_000;
     expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
-    host.clock.databaseAhead = maxSessionLifetime + 60_000;
+    host.clock.databaseAhead = maxSessionLifetimeMs + 60_000;
     await expectRejection(await host.fetch('/me', { session: session.id }), 'expired');
   });
 
@@ -127,7 +127,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
       const session = await signIn();
       await end(session);
       await expectRejection(await host.fetch('/me', { session: session.id }), 'logged_out');
-      host.clock.databaseAhead = maxSessionLifetime + 60_000;
+      host.clock.databaseAhead = maxSessionLifetimeMs + 60_000;
       await expectRejection(await host.fetch('/me', { session: session.id }), 'logged_out');
       host.clock.databaseAhead = 0;
     }
@@ -318,7 +318,7 @@ describe('session resolvers', () => {
 
     it('refuses a token that is older than all remembered logouts', async () => {
       await start(settings);
-      const limit = maxSessionLifetime / 1000;
+      const limit = maxSessionLifetimeMs / 1000;
       expect((await withClaims(claims({ iat: host.clock.seconds - limit + 60 }))).status).toBe(200);
       await expectRejection(await withClaims(claims({ iat: host.clock.seconds - limit })), 'expired');
     });
@@ -357,7 +357,7 @@ describe('session resolvers', () => {
       await start(settings);
       const token = claims();
       await endBySid();
-      host.clock.advance(maxSessionLifetime - DAY);
+      host.clock.advance(maxSessionLifetimeMs - DAY);
       await expectRejection(await withClaims(token), 'logged_out');
       host.clock.advance(2 * DAY);
       await expectRejection(await withClaims(token), 'expired');
@@ -370,7 +370,7 @@ describe('SessionAliveGuard as a global guard', () => {
     const host = await Host.start({
       adapter,
       providers: [{ provide: APP_GUARD, useExisting: SessionAliveGuard }],
-      options: { allowedReturnUrls: ['/goodbye'] },
+      options: { returnUrls: ['/', '/goodbye'] },
     });
     const { session, sid } = await host.signIn();
     expect((await host.fetch('/me', { session })).status).toBe(200);
@@ -387,7 +387,7 @@ describe('SessionAliveGuard as a global guard', () => {
 
 describe('ReplicaStatus', () => {
   it('gives the staleness of a replica that answers from memory', async () => {
-    const host = await Host.start({ options: { liveness: { maxStaleness: 60_000 } } });
+    const host = await Host.start({ options: { liveness: { maxStalenessMs: 60_000 } } });
     const status = host.app.get(ReplicaStatus, { strict: false });
     const { stalenessMs = NaN, ...state } = status.read();
     expect(state).toEqual({ answersFromMemory: true, openConnections: 0 });

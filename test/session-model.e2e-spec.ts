@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { SessionEndedError } from 'nestjs-oneid-logout';
 import { type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
-import { DAY, issuer, maxSessionLifetime, SessionStore } from './support/session-store.js';
+import { DAY, issuer, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
 const SECOND = 1_000;
@@ -69,7 +69,7 @@ class Model {
   /** An ended `sid` may be used again when its logout is forgotten: close to that time, both results are right. */
   isForgotten(login: string): boolean {
     const since = this.deadLogins.get(login);
-    return since !== undefined && this.time - since > maxSessionLifetime - 3 * DAY;
+    return since !== undefined && this.time - since > maxSessionLifetimeMs - 3 * DAY;
   }
 
   endIssued(user: string, seconds: number): void {
@@ -173,7 +173,7 @@ class SignIn extends Command {
     }
     const { id } = result as { id: string };
     expect(id).toMatch(/^[0-9a-f]{64}$/);
-    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetime });
+    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetimeMs });
   }
 }
 
@@ -229,7 +229,7 @@ class Replace extends Command {
     }
     const { id } = await registered;
     model.deadSessions.add(old.id);
-    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetime });
+    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetimeMs });
   }
 }
 

@@ -18,7 +18,7 @@ import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-tok
 import { TokenVault } from '../libs/oneid-logout/src/tokens/token-vault.js';
 import { databases, sqlite } from './support/databases.js';
 import { clientId, Host, secrets } from './support/host.js';
-import { DAY, maxSessionLifetime, SessionStore } from './support/session-store.js';
+import { DAY, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 
 async function failure(work: Promise<unknown>): Promise<OneIdLogoutError> {
@@ -67,7 +67,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         expiresAt: expect.any(Number),
       });
       expect(session.registeredAt).toBeGreaterThan(before - 2_000);
-      expect(Math.abs(session.expiresAt - session.registeredAt - maxSessionLifetime)).toBeLessThan(1_000);
+      expect(Math.abs(session.expiresAt - session.registeredAt - maxSessionLifetimeMs)).toBeLessThan(1_000);
       expect(await status(session)).toBe(200);
     });
 
@@ -168,7 +168,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await sessionsOf(login)).toHaveLength(1);
     });
 
-    it('accepts expiresAt, and limits it to `maxSessionLifetime`', async () => {
+    it('accepts expiresAt, and limits it to `maxSessionLifetimeSeconds`', async () => {
       const lifetimeFor = async (expiresAt: Date) => {
         const { registeredAt, expiresAt: end } = await registry.register({
           idToken: await idToken(host.oneId.signIn()),
@@ -177,7 +177,9 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         return end - registeredAt;
       };
       expect(Math.abs((await lifetimeFor(new Date(Date.now() + 60_000))) - 60_000)).toBeLessThan(2_000);
-      expect(Math.abs((await lifetimeFor(new Date(Date.now() + 400 * DAY))) - maxSessionLifetime)).toBeLessThan(2_000);
+      expect(Math.abs((await lifetimeFor(new Date(Date.now() + 400 * DAY))) - maxSessionLifetimeMs)).toBeLessThan(
+        2_000,
+      );
       const past = registry.register({ idToken: await idToken(host.oneId.signIn()), expiresAt: new Date(0) });
       expect((await failure(past)).code).toBe('session_expired');
       const invalid = registry.register({ idToken: await idToken(host.oneId.signIn()), expiresAt: new Date(NaN) });
@@ -273,7 +275,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         expected,
       );
       expect(await registry.listAlive({ issuer: 'https://other.example', sub: 'lister' })).toEqual([]);
-      host.clock.databaseAhead += maxSessionLifetime;
+      host.clock.databaseAhead += maxSessionLifetimeMs;
       expect(await registry.listAlive({ issuer: host.oneId.issuer, sub: 'lister' })).toEqual([]);
     });
 
@@ -368,7 +370,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect((await failure(registry.refresh('f'.repeat(64), {}))).code).toBe('session_unknown');
       expect((await failure(registry.refresh('no id', {}))).code).toBe('session_unknown');
       const session = await registry.register({ idToken: await idToken(host.oneId.signIn()), refreshToken: 'first' });
-      host.clock.databaseAhead = maxSessionLifetime + 1_000;
+      host.clock.databaseAhead = maxSessionLifetimeMs + 1_000;
       const error = await failure(registry.refresh(session.id, { refreshToken: 'second' }));
       expect(error).toBeInstanceOf(SessionRejectedError);
       expect(error.code).toBe('session_expired');

@@ -11,7 +11,7 @@ import {
   intercept,
   issuer,
   logoutRetention,
-  maxSessionLifetime,
+  maxSessionLifetimeMs,
   numberOf,
   SessionStore,
   without,
@@ -488,7 +488,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
 
     it('keeps a logout until its last ended session is deleted, also when the clock steps', async () => {
       clock.databaseAhead = 100 * DAY;
-      const session = newSession({ lifetime: maxSessionLifetime });
+      const session = newSession({ lifetime: maxSessionLifetimeMs });
       await repository.insertSession(session);
       clock.databaseAhead = 0;
       await repository.insertLogouts([newLogout({ channel: 'frontchannel' })]);
@@ -496,7 +496,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       clock.databaseAhead = logoutRetention + DAY;
       expect(await repository.purge(10)).toBe(0);
       expect(await repository.check(session.id)).toMatchObject({ endedBy: 'frontchannel', expired: false });
-      clock.databaseAhead = 100 * DAY + maxSessionLifetime + 2 * DAY;
+      clock.databaseAhead = 100 * DAY + maxSessionLifetimeMs + 2 * DAY;
       expect(await repository.purge(10)).toBe(2);
     });
 

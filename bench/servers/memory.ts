@@ -40,7 +40,7 @@ async function sessions(count: number): Promise<number> {
   } as unknown as LogoutFollower;
   const repository = { check } as unknown as SessionRepository;
   const followed = new CachedSessionLookup(repository, follower, new Clock(), {
-    ...{ maxStaleness: 500, allowDuringOutage: 0, maxSessions: count },
+    ...{ maxStalenessMs: 500, allowDuringOutageMs: 0, maxSessions: count },
   });
   const before = await heap();
   for (let n = 0; n < count; n++) await followed.check(fresh(String(n)));

@@ -77,7 +77,7 @@ export class Host {
       database: testDatabase.options,
       sessionFrom: sessionFromCookie('session'),
       secrets,
-      allowedReturnUrls: ['/goodbye'],
+      returnUrls: ['/', '/goodbye'],
       ...settings.options,
     };
 

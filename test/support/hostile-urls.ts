@@ -2,7 +2,7 @@
 export const evil = 'evil.example';
 
 /** What a host of the tests allows: the lists attack these two. */
-export const allowedReturnUrls = ['/goodbye', 'https://app.example/goodbye'];
+export const returnUrls = ['/', '/goodbye', 'https://app.example/goodbye'];
 
 const slashes = ['/', '\\'];
 const controls = [

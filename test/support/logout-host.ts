@@ -16,7 +16,7 @@ import { Browser, goOn, type Visit, wayOn } from './browser.js';
 import { type DatabaseKind } from './databases.js';
 import { HostController } from './host-controller.js';
 import { clientId, Host, type HostSettings } from './host.js';
-import { allowedReturnUrls } from './hostile-urls.js';
+import { returnUrls } from './hostile-urls.js';
 
 export const callbackUri = 'https://app.example/logout/callback';
 
@@ -49,7 +49,7 @@ export async function startHost(settings: HostSettings = {}): Promise<Host> {
   const host = await Host.start({
     ...settings,
     controllers: [HostController, LogoutController],
-    options: { allowedReturnUrls, ...settings.options },
+    options: { returnUrls, ...settings.options },
   });
   host.oneId.registerClient({ clientId, postLogoutRedirectUris: [callbackUri] });
   return host;
@@ -98,7 +98,7 @@ export function pathOf(location: string): string {
 /** `/%67oodbye` is how a cookie may spell `/goodbye`. */
 export function isAllowedOnceDecoded(value: string): boolean {
   try {
-    return allowedReturnUrls.includes(decodeURIComponent(value));
+    return returnUrls.includes(decodeURIComponent(value));
   } catch {
     return false;
   }

@@ -20,8 +20,8 @@ import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain
 import { TokenVault } from '../../libs/oneid-logout/src/tokens/token-vault.js';
 
 export const DAY = 24 * 60 * 60 * 1000;
-export const maxSessionLifetime = 30 * DAY;
-export const logoutRetention = maxSessionLifetime + 300_000 + DAY;
+export const maxSessionLifetimeMs = 30 * DAY;
+export const logoutRetention = maxSessionLifetimeMs + 300_000 + DAY;
 export const issuer = 'https://oneid.example/';
 export const clientId = 'app';
 
@@ -64,9 +64,9 @@ export class SessionStore {
     secrets: readonly string[],
     readonly scope: 'session' | 'user',
   ) {
-    const lifetime = { maxSessionLifetime: maxSessionLifetime / 1000 };
+    const lifetime = { maxSessionLifetimeSeconds: maxSessionLifetimeMs / 1000 };
     const settings = new GuardSettings(
-      lifetime.maxSessionLifetime,
+      lifetime.maxSessionLifetimeSeconds,
       [],
       () => scope,
       () => true,

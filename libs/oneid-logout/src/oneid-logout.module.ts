@@ -66,7 +66,7 @@ const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
  * With strict liveness the database answers every check. This replica then follows the other replicas' logouts only for
  * open connections and `SessionEvents`. Milliseconds.
  */
-const FOLLOWED_BY_CONNECTIONS = { maxStaleness: 2_000, allowDuringOutage: 0 };
+const FOLLOWED_BY_CONNECTIONS = { maxStalenessMs: 2_000, allowDuringOutageMs: 0 };
 
 /** How long the wait before a 200 may be for every Hydra, milliseconds: Hydra up to v1.9 waits five seconds in all. */
 const PROVIDER_PATIENCE = 4_000;
@@ -102,14 +102,14 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: IdTokenVerifier,
       inject: [OneIdClients, Clock, RESOLVED_OPTIONS],
-      useFactory: (clients: OneIdClients, clock: Clock, { clockTolerance }: ResolvedOptions) =>
-        new IdTokenVerifier(clients, clock, clockTolerance),
+      useFactory: (clients: OneIdClients, clock: Clock, { clockToleranceSeconds }: ResolvedOptions) =>
+        new IdTokenVerifier(clients, clock, clockToleranceSeconds),
     },
     {
       provide: LogoutTokenVerifier,
       inject: [OneIdClients, Clock, RESOLVED_OPTIONS],
-      useFactory: (clients: OneIdClients, clock: Clock, { clockTolerance }: ResolvedOptions) =>
-        new LogoutTokenVerifier(clients, clock, clockTolerance),
+      useFactory: (clients: OneIdClients, clock: Clock, { clockToleranceSeconds }: ResolvedOptions) =>
+        new LogoutTokenVerifier(clients, clock, clockToleranceSeconds),
     },
     {
       provide: ChannelSettings,
@@ -119,7 +119,7 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: LogoutSettings,
       inject: [RESOLVED_OPTIONS],
-      useFactory: (options: ResolvedOptions): LogoutSettings => options,
+      useFactory: (options: ResolvedOptions) => new LogoutSettings(options),
     },
     {
       provide: SessionSettings,
@@ -129,9 +129,9 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: GuardSettings,
       inject: [RESOLVED_OPTIONS, OneIdClients],
-      useFactory: ({ maxSessionLifetime, sessionFrom }: ResolvedOptions, clients: OneIdClients) =>
+      useFactory: ({ maxSessionLifetimeSeconds, sessionFrom }: ResolvedOptions, clients: OneIdClients) =>
         new GuardSettings(
-          maxSessionLifetime,
+          maxSessionLifetimeSeconds,
           sessionFrom,
           (issuer) => clients.logoutScopeAt(issuer),
           (issuer, clientId) => clients.find(issuer, clientId) !== undefined,
@@ -146,10 +146,10 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: SessionRepository,
       inject: [SessionDatabase, RESOLVED_OPTIONS],
-      useFactory: (database: SessionDatabase, { maxSessionLifetime, secrets }: ResolvedOptions) =>
+      useFactory: (database: SessionDatabase, { maxSessionLifetimeSeconds, secrets }: ResolvedOptions) =>
         new SessionRepository(database, {
-          // the app may register an ID token ID_TOKEN_MAX_AGE after a logout; its session lives maxSessionLifetime
-          logoutRetention: (maxSessionLifetime + ID_TOKEN_MAX_AGE) * 1000 + DAY,
+          // the app may register an ID token ID_TOKEN_MAX_AGE after a logout; its session lives maxSessionLifetimeSeconds
+          logoutRetention: (maxSessionLifetimeSeconds + ID_TOKEN_MAX_AGE) * 1000 + DAY,
           storesTokens: secrets.length > 0,
         }),
     },
@@ -287,7 +287,7 @@ export class OneIdLogoutModule
     const wait = answersAtOnce(liveness) ? 0 : boundOf(liveness);
     if (wait > PROVIDER_PATIENCE) {
       logger.warn(
-        `OneID has to wait ${wait} ms for every 200 (liveness.maxStaleness + allowDuringOutage). If OneID waits less, it ` +
+        `OneID has to wait ${wait} ms for every 200 (liveness.maxStalenessMs + allowDuringOutageMs). If OneID waits less, it ` +
           'sends each logout again and again. Lower these options, or set answerAtOnce.',
       );
     }
@@ -342,7 +342,7 @@ export class OneIdLogoutModule
 
 /** How stale this replica's answers may be, milliseconds. */
 function boundOf(liveness: ResolvedOptions['liveness']): number {
-  return liveness === 'strict' ? 0 : liveness.maxStaleness + liveness.allowDuringOutage;
+  return liveness === 'strict' ? 0 : liveness.maxStalenessMs + liveness.allowDuringOutageMs;
 }
 
 function answersAtOnce(liveness: ResolvedOptions['liveness']): boolean {
@@ -371,9 +371,9 @@ function followerOf(
   nudges: LogoutNudges | undefined,
 ): LogoutFollower {
   const answers = liveness !== 'strict';
-  const { maxStaleness, allowDuringOutage } = answers ? liveness : FOLLOWED_BY_CONNECTIONS;
-  const retention = SESSION_RETENTION + allowDuringOutage;
-  const settings = { answers, maxStaleness, allowDuringOutage, retention };
+  const { maxStalenessMs, allowDuringOutageMs } = answers ? liveness : FOLLOWED_BY_CONNECTIONS;
+  const retention = SESSION_RETENTION + allowDuringOutageMs;
+  const settings = { answers, maxStalenessMs, allowDuringOutageMs, retention };
   return new LogoutFollower(repository, replicas, bus, clock, random, settings, nudges);
 }
 
@@ -393,9 +393,9 @@ function openConnectionsOf(
   liveness: SessionLiveness,
   clock: Clock,
   random: Random,
-  { liveness: mode, maxConnectionStaleness }: ResolvedOptions,
+  { liveness: mode, maxConnectionStalenessMs }: ResolvedOptions,
 ): OpenConnections {
-  return new OpenConnections(bus, follower, liveness, clock, random, Math.max(maxConnectionStaleness, boundOf(mode)));
+  return new OpenConnections(bus, follower, liveness, clock, random, Math.max(maxConnectionStalenessMs, boundOf(mode)));
 }
 
 function isRegistration(metatype: Type): boolean {

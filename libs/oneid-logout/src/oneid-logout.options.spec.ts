@@ -55,15 +55,14 @@ describe('resolveOptions', () => {
         },
       ],
       database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
-      maxConnectionStaleness: 10_000,
+      maxConnectionStalenessMs: 10_000,
       runMigrations: true,
       sessionFrom: [],
       secrets: [],
-      maxSessionLifetime: 30 * 24 * 60 * 60,
-      clockTolerance: 30,
+      maxSessionLifetimeSeconds: 30 * 24 * 60 * 60,
+      clockToleranceSeconds: 30,
       liveness: 'strict',
-      defaultReturnUrl: '/',
-      allowedReturnUrls: [],
+      returnUrls: ['/'],
       clearCookies: [],
       clearSiteData: [],
       frontchannelEndsCarriedSession: false,
@@ -89,7 +88,7 @@ describe('resolveOptions', () => {
     const one = resolveOptions(given);
     const two = resolveOptions(given);
     expect(one.database).not.toBe(two.database);
-    expect(one.allowedReturnUrls).not.toBe(two.allowedReturnUrls);
+    expect(one.returnUrls).not.toBe(two.returnUrls);
     expect(given).toEqual({ clients: [client] });
   });
 
@@ -135,31 +134,31 @@ describe('resolveOptions', () => {
   });
 
   it('fills in the defaults of liveness', () => {
-    expect(resolveOptions({ clients: [client], liveness: { maxStaleness: 500 } }).liveness).toEqual({
-      maxStaleness: 500,
+    expect(resolveOptions({ clients: [client], liveness: { maxStalenessMs: 500 } }).liveness).toEqual({
+      maxStalenessMs: 500,
       maxSessions: 100_000,
       answerAtOnce: false,
-      allowDuringOutage: 0,
+      allowDuringOutageMs: 0,
     });
   });
 
   it.each([
-    ['lax', ["liveness must be 'strict', or an object with maxStaleness"]],
-    [null, ["liveness must be 'strict', or an object with maxStaleness"]],
+    ['lax', ["liveness must be 'strict', or an object with maxStalenessMs"]],
+    [null, ["liveness must be 'strict', or an object with maxStalenessMs"]],
     [
       {},
       [
-        'liveness.maxStaleness must not be greater than 60000',
-        'liveness.maxStaleness must not be less than 50',
-        'liveness.maxStaleness must be an integer number',
+        'liveness.maxStalenessMs must not be greater than 60000',
+        'liveness.maxStalenessMs must not be less than 50',
+        'liveness.maxStalenessMs must be an integer number',
       ],
     ],
-    [{ maxStaleness: 49 }, ['liveness.maxStaleness must not be less than 50']],
-    [{ maxStaleness: 60_001 }, ['liveness.maxStaleness must not be greater than 60000']],
-    [{ maxStaleness: 500, maxSessions: 0 }, ['liveness.maxSessions must not be less than 1']],
-    [{ maxStaleness: 500, answerAtOnce: 'yes' }, ['liveness.answerAtOnce must be a boolean value']],
-    [{ maxStaleness: 500, allowDuringOutage: -1 }, ['liveness.allowDuringOutage must not be less than 0']],
-    [{ maxStaleness: 500, nudges: 'redis' }, ['liveness.nudges is not an option']],
+    [{ maxStalenessMs: 49 }, ['liveness.maxStalenessMs must not be less than 50']],
+    [{ maxStalenessMs: 60_001 }, ['liveness.maxStalenessMs must not be greater than 60000']],
+    [{ maxStalenessMs: 500, maxSessions: 0 }, ['liveness.maxSessions must not be less than 1']],
+    [{ maxStalenessMs: 500, answerAtOnce: 'yes' }, ['liveness.answerAtOnce must be a boolean value']],
+    [{ maxStalenessMs: 500, allowDuringOutageMs: -1 }, ['liveness.allowDuringOutageMs must not be less than 0']],
+    [{ maxStalenessMs: 500, nudges: 'redis' }, ['liveness.nudges is not an option']],
   ])('refuses the liveness %j', (liveness, faults) => {
     expect(faultsOf({ clients: [client], liveness })).toEqual(faults);
   });
@@ -226,14 +225,19 @@ describe('a fault', () => {
       { secrets: [7] },
       ['each value in secrets must be longer than or equal to 32 characters', 'each value in secrets must be a string'],
     ],
-    [{ maxSessionLifetime: 59 }, ['maxSessionLifetime must not be less than 60']],
-    [{ maxSessionLifetime: SECONDS.year + 1 }, [`maxSessionLifetime must not be greater than ${SECONDS.year}`]],
-    [{ maxSessionLifetime: 60.5 }, ['maxSessionLifetime must be an integer number']],
-    [{ clockTolerance: -1 }, ['clockTolerance must not be less than 0']],
-    [{ clockTolerance: 301 }, ['clockTolerance must not be greater than 300']],
-    [{ defaultReturnUrl: '//evil.example' }, [`defaultReturnUrl ${returnUrl}`]],
-    [{ defaultReturnUrl: null }, [`defaultReturnUrl ${returnUrl}`]],
-    [{ allowedReturnUrls: ['/ok', 'nok'] }, [`each value in allowedReturnUrls ${returnUrl}`]],
+    [{ maxSessionLifetimeSeconds: 59 }, ['maxSessionLifetimeSeconds must not be less than 60']],
+    [
+      { maxSessionLifetimeSeconds: SECONDS.year + 1 },
+      [`maxSessionLifetimeSeconds must not be greater than ${SECONDS.year}`],
+    ],
+    [{ maxSessionLifetimeSeconds: 60.5 }, ['maxSessionLifetimeSeconds must be an integer number']],
+    [{ clockToleranceSeconds: -1 }, ['clockToleranceSeconds must not be less than 0']],
+    [{ clockToleranceSeconds: 301 }, ['clockToleranceSeconds must not be greater than 300']],
+    [{ returnUrls: ['//evil.example'] }, [`each value in returnUrls ${returnUrl}`]],
+    [{ returnUrls: ['/ok', 'nok'] }, [`each value in returnUrls ${returnUrl}`]],
+    [{ returnUrls: [null] }, [`each value in returnUrls ${returnUrl}`]],
+    [{ returnUrls: [] }, ['returnUrls should not be empty']],
+    [{ returnUrls: '/goodbye' }, ['returnUrls should not be empty', 'returnUrls must be an array']],
     [{ clearCookies: [{}] }, [`each value in clearCookies ${cookie}`]],
     [{ clearCookies: ['session'] }, [`each value in clearCookies ${cookie}`]],
     [{ clearCookies: [{ name: 'a b' }] }, [`each value in clearCookies ${cookie}`]],
@@ -367,12 +371,9 @@ describe('a fault', () => {
   );
 
   it('RPI-5: is found in every hostile return URL', () => {
-    const taken = hostileUrls.filter(
-      (url) =>
-        faultsWith({ defaultReturnUrl: url }).length === 0 || faultsWith({ allowedReturnUrls: [url] }).length === 0,
-    );
+    const taken = hostileUrls.filter((url) => faultsWith({ returnUrls: [url] }).length === 0);
     expect(taken).toEqual([]);
-    expect(faultsWith({ allowedReturnUrls: foreignUrls })).toEqual([]);
+    expect(faultsWith({ returnUrls: foreignUrls })).toEqual([]);
   });
 
   it('is reported with all other faults in one message, without a secret', () => {
@@ -384,7 +385,7 @@ describe('a fault', () => {
       ],
       secrets: [secret.slice(1), 7],
       surprise: secret,
-      allowedReturnUrls: [`//${secret}`],
+      returnUrls: [`//${secret}`],
       database: `postgres://postgres:${secret}@db/app`,
     };
     const error = new InvalidOptionsError(faultsOf(options));
@@ -404,7 +405,7 @@ describe('a fault', () => {
   - database ${database}
   - each value in secrets must be longer than or equal to 32 characters
   - each value in secrets must be a string
-  - each value in allowedReturnUrls ${returnUrl}`,
+  - each value in returnUrls ${returnUrl}`,
     );
     expect(error.message).not.toMatch(/secret that|secret-that|s3cret/);
   });

@@ -34,8 +34,6 @@ import {
 
 const RETURN_URL = 'must be an absolute path ("/goodbye") or an http(s) URL in its normal form';
 
-const IsReturnUrl = () => Predicate('isReturnUrl', RETURN_URL, isReturnUrl);
-
 const AreReturnUrls = () => EachOf('areReturnUrls', RETURN_URL, isReturnUrl);
 
 const IsSessionDatabase = () =>
@@ -102,41 +100,41 @@ class OptionsSchema {
   @IsInt()
   @Min(60)
   @Max(366 * 24 * 60 * 60)
-  readonly maxSessionLifetime?: number = 30 * 24 * 60 * 60;
+  readonly maxSessionLifetimeSeconds?: number = 30 * 24 * 60 * 60;
 
   /** How far OneID's clock and this host's clock may differ, seconds. */
   @IsInt()
   @Min(0)
   @Max(300)
-  readonly clockTolerance?: number = 30;
+  readonly clockToleranceSeconds?: number = 30;
 
   /**
-   * `strict`: the guard asks the database for every request. `{ maxStaleness: 500 }` (milliseconds): the guard answers
+   * `strict`: the guard asks the database for every request. `{ maxStalenessMs: 500 }` (milliseconds): the guard answers
    * from memory. In both modes, every replica refuses an ended session's request that arrives after OneID has its 200;
    * only `answerAtOnce` weakens this.
    */
   @ValidateIf(({ liveness }: { liveness: unknown }) => liveness !== 'strict')
-  @ValidateNested({ message: "$property must be 'strict', or an object with maxStaleness" })
+  @ValidateNested({ message: "$property must be 'strict', or an object with maxStalenessMs" })
   readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
 
   /**
    * How long a socket or stream may stay open while its replica can't see the other replicas' logouts, milliseconds. A
-   * value below `maxStaleness` plus `allowDuringOutage` of `liveness` counts as this sum. While the replica sees the
-   * logouts, it closes an ended session's sockets and streams within about a second, or `maxStaleness` if longer.
+   * value below `maxStalenessMs` plus `allowDuringOutageMs` of `liveness` counts as this sum. While the replica sees the
+   * logouts, it closes an ended session's sockets and streams within about a second, or `maxStalenessMs` if longer.
    */
   @IsInt()
   @Min(1_000)
   @Max(24 * 60 * 60 * 1000)
-  readonly maxConnectionStaleness?: number = 10_000;
+  readonly maxConnectionStalenessMs?: number = 10_000;
 
-  /** Where the browser lands after a logout, when the logout names no `returnTo`. */
-  @IsReturnUrl()
-  readonly defaultReturnUrl?: string = '/';
-
-  /** All other URLs that a logout may return to. The library compares them exactly. */
+  /**
+   * All URLs that a logout may return to. The library compares them exactly. The browser lands at the first one when the
+   * logout names no `returnTo`.
+   */
   @IsArray()
+  @ArrayNotEmpty()
   @AreReturnUrls()
-  readonly allowedReturnUrls?: readonly string[] = [];
+  readonly returnUrls?: readonly string[] = ['/'];
 
   /** The app's cookies to remove at a logout, with the attributes they were set with. */
   @IsArray()

@@ -6,7 +6,7 @@ import { ReferenceUser } from '../reference-user.js';
 import { startPostgres } from './postgres.js';
 import { Replica } from './replica.js';
 
-/** `maxStaleness` of each replica, in milliseconds. */
+/** `maxStalenessMs` of each replica, in milliseconds. */
 const BOUND = 500;
 
 const clientId = 'reference-app';

@@ -37,7 +37,7 @@ export class OpenConnections extends BackgroundJob {
     clock: Clock,
     random: Random,
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
-    private readonly maxStaleness: number,
+    private readonly maxStalenessMs: number,
   ) {
     super('closing the open connections of expired sessions', SWEEP_INTERVAL, clock, random);
   }
@@ -110,7 +110,7 @@ export class OpenConnections extends BackgroundJob {
   }
 
   private get isOutOfSync(): boolean {
-    return (this.follower.stalenessMs ?? 0) > this.maxStaleness;
+    return (this.follower.stalenessMs ?? 0) > this.maxStalenessMs;
   }
 
   private begin(): void {

@@ -5,7 +5,7 @@ import { OpenConnections } from './open-connections.js';
 /** The state of this replica. */
 export interface ReplicaState {
   /**
-   * The age of this replica's knowledge about the others' logouts, milliseconds: normally a quarter of `maxStaleness`.
+   * The age of this replica's knowledge about the others' logouts, milliseconds: normally a quarter of `maxStalenessMs`.
    * Absent until the replica follows the others: in strict mode, until the first connection or event subscription.
    */
   readonly stalenessMs?: number;

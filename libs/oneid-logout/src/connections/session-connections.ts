@@ -26,7 +26,7 @@ const NO_REQUEST = 'SessionConnections.accept() needs the request that opened th
  * Closes the open streams and the sockets (of `ws` and socket.io) of a session when the session is over.
  *
  * A session counts as over when it is logged out on any replica, when it has expired, when the app shuts down, or when
- * this replica has not seen the logouts of the others for longer than the option `maxConnectionStaleness`.
+ * this replica has not seen the logouts of the others for longer than the option `maxConnectionStalenessMs`.
  */
 @Injectable()
 export class SessionConnections implements OnModuleDestroy {

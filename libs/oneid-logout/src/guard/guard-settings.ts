@@ -4,7 +4,7 @@ import { type SessionResolver } from './session-resolvers.js';
 export class GuardSettings {
   constructor(
     /** Seconds. */
-    readonly maxSessionLifetime: number,
+    readonly maxSessionLifetimeSeconds: number,
     readonly sessionFrom: readonly SessionResolver[],
     /** The reach of a logout at this issuer: one session or all of its user; undefined if no client is configured. */
     readonly logoutScopeOf: (issuer: string) => 'session' | 'user' | undefined,

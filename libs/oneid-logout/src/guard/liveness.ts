@@ -112,7 +112,7 @@ export class SessionLiveness {
     }
     // refuse an older login: its logout may be purged already; the age of a refreshed token counts from its login
     const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
-    const lastMoment = (since + this.settings.maxSessionLifetime) * 1000;
+    const lastMoment = (since + this.settings.maxSessionLifetimeSeconds) * 1000;
     if (lastMoment <= this.clock.now()) return { reason: 'expired' };
     const facts: SessionFacts = {
       issuer: iss,

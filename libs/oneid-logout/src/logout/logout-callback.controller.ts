@@ -10,7 +10,7 @@ import { type LogoutReturn, LogoutStates } from './logout-state.js';
 
 /**
  * OneID sends the browser here after a logout. The session has already ended, so an error here does no harm: the
- * browser goes to `defaultReturnUrl` if `state` is missing, wrong or used, or if the store can't answer.
+ * browser goes to the first of `returnUrls` if `state` is missing, wrong or used, or if the store can't answer.
  */
 @LibraryRoutes()
 @Controller({ version: VERSION_NEUTRAL })
@@ -27,12 +27,12 @@ export class LogoutCallbackController {
   @Get('logout/callback')
   async callback(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
     const { returnTo, cookies } = await this.redeem(request);
-    const { defaultReturnUrl, allowedReturnUrls, clearSiteData } = this.settings;
-    const allowed = returnTo !== undefined && allowedReturnUrls.includes(returnTo);
+    const { clearSiteData } = this.settings;
+    const allowed = returnTo !== undefined && this.settings.allowsReturn(returnTo);
     sendAnswer(this.adapterHost.httpAdapter, response, {
       status: 303,
       headers: {
-        Location: allowed ? returnTo : defaultReturnUrl,
+        Location: allowed ? returnTo : this.settings.defaultReturnUrl,
         // only with a valid state: a link on another site must not clear the app's data
         ...(returnTo !== undefined &&
           clearSiteData.length > 0 && { 'Clear-Site-Data': clearSiteData.map((type) => `"${type}"`).join(', ') }),

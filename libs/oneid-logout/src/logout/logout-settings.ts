@@ -1,9 +1,27 @@
 import { type CookieOptions } from '../http/cookies.js';
 
 /** The module options that the folder `logout/` reads. */
-export abstract class LogoutSettings {
-  abstract readonly defaultReturnUrl: string;
-  abstract readonly allowedReturnUrls: readonly string[];
-  abstract readonly clearCookies: readonly CookieOptions[];
-  abstract readonly clearSiteData: readonly string[];
+export class LogoutSettings {
+  /** Where the browser lands when the logout names no URL. */
+  readonly defaultReturnUrl: string;
+  readonly clearCookies: readonly CookieOptions[];
+  readonly clearSiteData: readonly string[];
+  private readonly returnUrls: ReadonlySet<string>;
+
+  constructor(options: {
+    readonly returnUrls: readonly string[];
+    readonly clearCookies: readonly CookieOptions[];
+    readonly clearSiteData: readonly string[];
+  }) {
+    const [first = '/'] = options.returnUrls;
+    this.defaultReturnUrl = first;
+    this.returnUrls = new Set(options.returnUrls);
+    this.clearCookies = options.clearCookies;
+    this.clearSiteData = options.clearSiteData;
+  }
+
+  /** May a logout return to this URL? */
+  allowsReturn(url: string): boolean {
+    return this.returnUrls.has(url);
+  }
 }

@@ -4,7 +4,7 @@ import { Random } from '../random.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { digest } from '../rule/targets.js';
 
-/** How long a browser may stay at OneID, seconds. If it returns later, it goes to `defaultReturnUrl`. */
+/** How long a browser may stay at OneID, seconds. If it returns later, it goes to the first of `returnUrls`. */
 const MAX_AGE = 15 * 60;
 
 export interface LogoutState {

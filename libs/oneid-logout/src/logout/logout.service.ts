@@ -31,7 +31,7 @@ export interface StartLogoutOptions {
   readonly session?: SessionFacts | undefined;
   /** The ID token of the sign-in. Default: the stored ID token, which needs the option `secrets`. */
   readonly idTokenHint?: string | undefined;
-  /** Where the browser goes after the logout: `defaultReturnUrl` (the default) or one of `allowedReturnUrls`. */
+  /** Where the browser goes after the logout: one of the option `returnUrls`, the first by default. */
   readonly returnTo?: string | undefined;
   /** The client that logs out. Default: the session's client, or the only configured client. */
   readonly clientId?: string | undefined;
@@ -112,7 +112,7 @@ export class LogoutService {
    *
    * A POST must come from this site. The browser first gets a confirmation page if the origin of a POST is unknown, for
    * a GET without `allowGet`, and for a GET that may come from another site. The form of that page is posted to the
-   * same path; its cancel link goes to `defaultReturnUrl`.
+   * same path; its cancel link goes to the first of `returnUrls`.
    *
    * Without `session`, the library takes the live session that the request carries (`sessionFrom`). If the request
    * carries no live session, the library has no stored ID token hint. OneID then asks the user and does not send the
@@ -248,8 +248,7 @@ export class LogoutService {
   }
 
   private requireAllowed(returnTo: string): string {
-    const { defaultReturnUrl, allowedReturnUrls } = this.settings;
-    if (returnTo !== defaultReturnUrl && !allowedReturnUrls.includes(returnTo)) {
+    if (!this.settings.allowsReturn(returnTo)) {
       throw new InvalidLogoutRequestError('return_url_not_allowed', 'The return URL is not on the allow-list');
     }
     return returnTo;

@@ -30,7 +30,7 @@ export class IdTokenVerifier {
     private readonly clients: OneIdClients,
     private readonly clock: Clock,
     /** Seconds. */
-    private readonly clockTolerance: number,
+    private readonly clockToleranceSeconds: number,
   ) {}
 
   /**
@@ -60,15 +60,18 @@ export class IdTokenVerifier {
     refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'does not have the expected nonce');
 
     const now = Math.floor(this.clock.now() / 1000);
-    refuseUnless(typeof exp === 'number' && now - this.clockTolerance < exp, 'has expired');
-    refuseUnless(typeof iat === 'number' && iat <= now + this.clockTolerance, 'has no iat, or an iat in the future');
-    refuseUnless(now - iat <= ID_TOKEN_MAX_AGE + this.clockTolerance, 'is too old for a sign-in');
+    refuseUnless(typeof exp === 'number' && now - this.clockToleranceSeconds < exp, 'has expired');
+    refuseUnless(
+      typeof iat === 'number' && iat <= now + this.clockToleranceSeconds,
+      'has no iat, or an iat in the future',
+    );
+    refuseUnless(now - iat <= ID_TOKEN_MAX_AGE + this.clockToleranceSeconds, 'is too old for a sign-in');
 
     refuseUnless(await client.provider.isIssuer(iss), 'is from another issuer');
     const signature = await client.keys.verify(
       jws,
       client.idTokenSignedResponseAlg,
-      (iat + this.clockTolerance) * 1000,
+      (iat + this.clockToleranceSeconds) * 1000,
     );
     refuseUnless(signature === 'valid', 'has no valid signature');
     return {

@@ -36,7 +36,7 @@ export class LogoutTokenVerifier {
     private readonly clients: OneIdClients,
     private readonly clock: Clock,
     /** Seconds. */
-    private readonly clockTolerance: number,
+    private readonly clockToleranceSeconds: number,
   ) {}
 
   /**
@@ -61,7 +61,7 @@ export class LogoutTokenVerifier {
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
     refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
     // if the provider's clock is behind ours, the token is newer than its iat says: add the tolerance
-    const issuedAt = (logout.iat + this.clockTolerance) * 1000;
+    const issuedAt = (logout.iat + this.clockToleranceSeconds) * 1000;
     const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, issuedAt);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', 'the signature is not valid');
@@ -111,12 +111,12 @@ export class LogoutTokenVerifier {
     const { iat, exp, jti, sid, sub, events } = claims as JWTPayload & Record<'sid' | 'events', unknown>;
     const now = Math.floor(this.clock.now() / 1000);
 
-    const issued = isTime(iat) && iat <= now + this.clockTolerance;
+    const issued = isTime(iat) && iat <= now + this.clockToleranceSeconds;
     refuseUnless(issued, 'logout_token_iat_invalid', 'iat is missing or in the future');
-    refuseUnless(now - iat <= MAX_AGE + this.clockTolerance, 'logout_token_too_old', 'iat is too long ago');
+    refuseUnless(now - iat <= MAX_AGE + this.clockToleranceSeconds, 'logout_token_too_old', 'iat is too long ago');
     if (exp !== undefined || client.requireLogoutTokenExp) {
       refuseUnless(exp !== undefined, 'logout_token_exp_missing', 'exp is missing');
-      const valid = isTime(exp) && now - this.clockTolerance < exp;
+      const valid = isTime(exp) && now - this.clockToleranceSeconds < exp;
       refuseUnless(valid, 'logout_token_expired', 'exp is in the past, or is not a time');
     }
     refuseUnless(isLogout(events), 'logout_token_events_invalid', 'events does not contain the logout event');

@@ -12,9 +12,9 @@ export const SESSION_RETENTION = 10 * 60 * 1000;
 
 export interface CachedSessionLookupSettings {
   /** Milliseconds. */
-  readonly maxStaleness: number;
+  readonly maxStalenessMs: number;
   /** Milliseconds. */
-  readonly allowDuringOutage: number;
+  readonly allowDuringOutageMs: number;
   /** Largest number of entries in each cache: of sessions, of claims and of users. */
   readonly maxSessions: number;
 }
@@ -110,16 +110,16 @@ export class CachedSessionLookup implements SessionLookup {
     return this.clock.ageOf(known.asked) < retention;
   }
 
-  /** While the database fails, memory may answer for `allowDuringOutage` longer. @throws `error` when it may not */
+  /** While the database fails, memory may answer for `allowDuringOutageMs` longer. @throws `error` when it may not */
   private requireUsableInOutage<T>(known: Remembered<T> | undefined, error: unknown): Remembered<T> {
-    const retention = SESSION_RETENTION + this.settings.allowDuringOutage;
+    const retention = SESSION_RETENTION + this.settings.allowDuringOutageMs;
     if (this.isUsable(known, this.follower.freshEnoughInOutage, retention)) return known;
     throw error;
   }
 
   /**
    * Callers that ask the same at the same time share one database read. A caller does not join a read that began more
-   * than `maxStaleness` ago, or any read while this replica is not declared: such a read may have missed a logout for
+   * than `maxStalenessMs` ago, or any read while this replica is not declared: such a read may have missed a logout for
    * which OneID already has its 200.
    */
   private ask<T>(
@@ -130,7 +130,7 @@ export class CachedSessionLookup implements SessionLookup {
   ): Promise<T> {
     const asked = this.clock.moment();
     const under = this.questions.get(what);
-    const isYoung = under !== undefined && this.clock.ageOf(under.asked) <= this.settings.maxStaleness;
+    const isYoung = under !== undefined && this.clock.ageOf(under.asked) <= this.settings.maxStalenessMs;
     if (isYoung && this.follower.isDeclared) return under.answer as Promise<T>;
     const generation = this.follower.fresh;
     const answer = load((cache, key, facts) => {

@@ -36,7 +36,7 @@ class BoundedLivenessSchema {
   @IsInt()
   @Min(50)
   @Max(60_000)
-  readonly maxStaleness!: number;
+  readonly maxStalenessMs!: number;
 
   /** Largest number of sessions that a replica remembers; it reads the others from the database. */
   @IsInt()
@@ -45,14 +45,14 @@ class BoundedLivenessSchema {
 
   /**
    * Answers OneID's logout with 200 at once, for a OneID version with a short timeout. A replica may then accept an
-   * ended session after the 200: for `maxStaleness`, and during an outage for `allowDuringOutage` longer.
+   * ended session after the 200: for `maxStalenessMs`, and during an outage for `allowDuringOutageMs` longer.
    */
   @IsBoolean()
   readonly answerAtOnce?: boolean = false;
 
   /**
    * Replicas tell each other of a new logout, so that each looks for it at once: over PostgreSQL's LISTEN and NOTIFY,
-   * or over Redis (package `ioredis`; a URL, or its options). A lost nudge costs time only, at most `maxStaleness`.
+   * or over Redis (package `ioredis`; a URL, or its options). A lost nudge costs time only, at most `maxStalenessMs`.
    */
   @IsOptional()
   @IsNudge()
@@ -66,7 +66,7 @@ class BoundedLivenessSchema {
   @Min(0)
   // half of the hour after which OneID's 200 no longer waits for a replica that cannot declare itself again
   @Max(30 * 60 * 1000)
-  readonly allowDuringOutage?: number = 0;
+  readonly allowDuringOutageMs?: number = 0;
 }
 
 /** Bounded liveness: each replica answers from memory and follows the logouts of all replicas. */

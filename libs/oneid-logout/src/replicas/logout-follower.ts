@@ -38,9 +38,9 @@ export interface FollowerSettings {
   /** Whether this replica answers requests from memory; then OneID's 200 has to wait for it. */
   readonly answers: boolean;
   /** Largest age of this replica's knowledge, milliseconds. */
-  readonly maxStaleness: number;
+  readonly maxStalenessMs: number;
   /** How much older this knowledge may be while the database does not answer, milliseconds. */
-  readonly allowDuringOutage: number;
+  readonly allowDuringOutageMs: number;
   /** How long logouts stay in memory, milliseconds: at least as long as a remembered session may be used. */
   readonly retention: number;
 }
@@ -58,7 +58,7 @@ interface Look {
  * - `idle`: {@link LogoutFollower.open} was not called, and no look was made.
  * - `starting`: it was opened, and its first look has not ended.
  * - `following`: its last look succeeded. Memory may answer while that look is fresh and the replica is declared.
- * - `failing`: its last look failed. Memory may answer only as far as `allowDuringOutage` permits. After the next
+ * - `failing`: its last look failed. Memory may answer only as far as `allowDuringOutageMs` permits. After the next
  *   successful look, nothing that was read before may be used any more.
  * - `closed`: memory never answers again.
  */
@@ -90,7 +90,7 @@ export class LogoutFollower extends BackgroundJob {
     private readonly settings: FollowerSettings,
     private readonly nudges?: LogoutNudges,
   ) {
-    super('looking at the logouts of other replicas', settings.maxStaleness / 4, clock, random);
+    super('looking at the logouts of other replicas', settings.maxStalenessMs / 4, clock, random);
     this.id = random.id();
   }
 
@@ -146,21 +146,23 @@ export class LogoutFollower extends BackgroundJob {
   /**
    * The current generation, while memory may answer. Sessions that were read in another generation must not be used.
    *
-   * @returns undefined when the last look failed, the last successful look began more than `maxStaleness` ago, or this
+   * @returns undefined when the last look failed, the last successful look began more than `maxStalenessMs` ago, or this
    *   replica is not declared
    */
   get fresh(): number | undefined {
     if (this.state.mode !== 'following' || !this.isDeclared) return undefined;
     const staleness = this.clock.ageOf(this.state.lastLook.began);
-    return staleness > this.settings.maxStaleness ? undefined : this.currentGeneration;
+    return staleness > this.settings.maxStalenessMs ? undefined : this.currentGeneration;
   }
 
-  /** The current generation, while the last successful look is at most `maxStaleness` + `allowDuringOutage` old. */
+  /** The current generation, while the last successful look is at most `maxStalenessMs` + `allowDuringOutageMs` old. */
   get freshEnoughInOutage(): number | undefined {
-    const { maxStaleness, allowDuringOutage } = this.settings;
+    const { maxStalenessMs, allowDuringOutageMs } = this.settings;
     const { lastLook } = this;
-    if (lastLook === undefined || allowDuringOutage === 0) return undefined;
-    return this.clock.ageOf(lastLook.began) <= maxStaleness + allowDuringOutage ? this.currentGeneration : undefined;
+    if (lastLook === undefined || allowDuringOutageMs === 0) return undefined;
+    return this.clock.ageOf(lastLook.began) <= maxStalenessMs + allowDuringOutageMs
+      ? this.currentGeneration
+      : undefined;
   }
 
   /** Whether this replica has declared its staleness recently, so that OneID's 200 waits for it. */
@@ -231,10 +233,10 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   private async declare(now: Moment): Promise<void> {
-    const { answers, maxStaleness, allowDuringOutage } = this.settings;
+    const { answers, maxStalenessMs, allowDuringOutageMs } = this.settings;
     if (!answers) return;
     if (this.declared !== undefined && this.clock.ageOf(this.declared) <= DECLARE_AGAIN) return;
-    await this.replicas.declare(this.id, maxStaleness + allowDuringOutage);
+    await this.replicas.declare(this.id, maxStalenessMs + allowDuringOutageMs);
     this.declared = now;
   }
 

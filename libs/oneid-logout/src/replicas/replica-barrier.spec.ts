@@ -6,7 +6,7 @@ import { type ReplicaRepository } from '../store/replica.repository.js';
 
 describe('ReplicaBarrier', () => {
   /** One entry for each read of the replicas. */
-  let questions: { resolve(maxStaleness: number): void; reject(error: unknown): void }[];
+  let questions: { resolve(maxStalenessMs: number): void; reject(error: unknown): void }[];
   let asked: (count: number) => Promise<void>;
   let clock: TestClock;
   let wait: ReplicaBarrier;

@@ -23,7 +23,7 @@ export interface RegisterSessionOptions {
    * ends the session, except with `keepOfflineTokens`, or when only the front-channel has ended the session.
    */
   readonly refreshToken?: string | undefined;
-  /** Absolute end of the session. Default and upper limit: the module's `maxSessionLifetime` from now. */
+  /** Absolute end of the session. Default and upper limit: the module's `maxSessionLifetimeSeconds` from now. */
   readonly expiresAt?: Date | undefined;
   /** Id of the session that this browser had before; `register` ends that session. */
   readonly replaces?: string | undefined;
@@ -187,10 +187,10 @@ export class SessionRegistry {
   }
 
   private lifetime(expiresAt: Date | undefined): number {
-    const maxSessionLifetime = this.settings.maxSessionLifetime * 1000;
-    if (expiresAt === undefined) return maxSessionLifetime;
+    const maxLifetimeMs = this.settings.maxSessionLifetimeSeconds * 1000;
+    if (expiresAt === undefined) return maxLifetimeMs;
     if (Number.isNaN(expiresAt.getTime())) throw new RangeError('expiresAt is not a valid date');
-    return Math.max(0, Math.min(maxSessionLifetime, expiresAt.getTime() - this.clock.now()));
+    return Math.max(0, Math.min(maxLifetimeMs, expiresAt.getTime() - this.clock.now()));
   }
 }
 

@@ -1,5 +1,5 @@
 /** The module's options that `sessions/` reads. */
 export abstract class SessionSettings {
   /** Seconds. */
-  abstract readonly maxSessionLifetime: number;
+  abstract readonly maxSessionLifetimeSeconds: number;
 }

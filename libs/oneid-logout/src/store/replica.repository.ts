@@ -10,20 +10,20 @@ export class ReplicaRepository {
   /**
    * Declares this replica, or renews its declaration.
    *
-   * @param maxStaleness how far the replica may be behind, milliseconds
+   * @param maxStalenessMs how far the replica may be behind, milliseconds
    */
-  async declare(id: string, maxStaleness: number): Promise<void> {
+  async declare(id: string, maxStalenessMs: number): Promise<void> {
     const { dialect, tables } = this.database;
     const { affected } = await this.database.run(
       `UPDATE ${tables.replica} SET seen_at = ${dialect.now}, max_staleness = ? WHERE id = ?`,
-      [maxStaleness, id],
+      [maxStalenessMs, id],
     );
     if (affected === 1) return;
     await this.database.run(
       dialect.insertOrIgnore(
         `INSERT INTO ${tables.replica} (id, max_staleness, seen_at) VALUES (?, ?, ${dialect.now})`,
       ),
-      [id, maxStaleness],
+      [id, maxStalenessMs],
     );
   }
 
