@@ -6,7 +6,7 @@ import Sqlite from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { oneIdLogoutMigrations, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/database/migrations/1796000000000-add-session-label.js';
+import { CreateOneIdLogoutTables1790000000000 } from '../libs/oneid-logout/src/database/migrations/1790000000000-create-oneid-logout-tables.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, SessionStore } from './support/session-store.js';
@@ -238,13 +238,15 @@ describe('two boots on one SQLite file', () => {
     const open = () => SessionDatabase.open(testDatabase.options, true);
     const opening: Promise<SessionDatabase>[] = [];
     let ups = 0;
+    const migration = new CreateOneIdLogoutTables1790000000000();
+    const up = migration.up.bind(migration);
     const migrating = jest
-      .spyOn(AddSessionLabel1796000000000.prototype, 'up')
-      .mockImplementation(async ({ dataSource }) => {
+      .spyOn(CreateOneIdLogoutTables1790000000000.prototype, 'up')
+      .mockImplementation(async (runner) => {
         ups += 1;
         opening.push(open());
         for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-        await dataSource.query('ALTER TABLE oneid_session ADD COLUMN label varchar(255)');
+        await up(runner);
       });
     const first = await open();
     const [second] = await Promise.all(opening);

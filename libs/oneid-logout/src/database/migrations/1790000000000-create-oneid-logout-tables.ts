@@ -38,6 +38,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         optional(key('target_sid')),
         key('target_sub'),
         key('id_token_hash'),
+        optional(name('label')),
       ],
       [
         index('target_session'),
