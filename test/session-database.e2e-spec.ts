@@ -309,6 +309,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
           9e12,
           n % 100 === 0 ? n : null,
           null,
+          null,
         ]);
       }
       const tokens = sessions.map(([id = null]) => [id, 'sealed', 'sealed']);
@@ -373,6 +374,15 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     ],
     ['a refresh', async () => store.registry.refresh((await alive()).id, { refreshToken: 'another' })],
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],
+    [
+      'the lease of a logout',
+      async () => {
+        for (const due of await store.tokens.findDue(1)) {
+          expect(await store.tokens.claim(due)).toBe(true);
+          expect(await store.tokens.release(due, due.now)).toBe(true);
+        }
+      },
+    ],
     ['settling logouts without tokens', () => store.tokens.closeLogoutsWithoutTokens(20)],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
     ['a look at what is new', () => store.repository.findChanges('nobody', Date.now())],
