@@ -374,6 +374,7 @@ describe.each(databases)('no statement on the way of a request reads a whole tab
     ],
     ['a refresh', async () => store.registry.refresh((await alive()).id, { refreshToken: 'another' })],
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],
+    ['a count of the logouts with tokens to revoke', () => store.tokens.countDue()],
     [
       'the lease of a logout',
       async () => {

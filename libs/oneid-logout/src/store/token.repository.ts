@@ -132,7 +132,10 @@ export class TokenRepository {
 
   /** Counts the logouts whose sessions have, or may have, refresh tokens to revoke. */
   async countDue(): Promise<number> {
-    const { rows } = await this.database.run(`SELECT COUNT(*) AS due FROM ${this.tables.logout} l WHERE ${REVOKING}`);
+    // as in REVOKING, but by the index: nearly all logouts have no tokens left
+    const { rows } = await this.database.run(
+      `SELECT COUNT(*) AS due FROM ${this.tables.logout} WHERE revocation_due_at > 0 AND channel <> 'frontchannel'`,
+    );
     return Number(rows[0]?.['due']);
   }
 
