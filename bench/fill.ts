@@ -37,7 +37,7 @@ export async function fill(
       .filter((n) => expired || (loggedOut && n % 10 === 0))
       .map((n) => {
         const target = targetOf('sid', issuer, sidOf(n));
-        return [digest(['logout', n]), target, 'backchannel', null, null, null, now, now, expiresAt, null, null];
+        return [digest(['logout', n]), target, 'backchannel', null, null, null, now, now, expiresAt, null, null, null];
       });
     const tokens = numbers.map((n) => [idOf(n), 'x'.repeat(100), 'x'.repeat(100)]);
     await insert(database, tables.session, sessions);

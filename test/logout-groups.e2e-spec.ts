@@ -81,7 +81,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
           recorded_at: 'now',
           changed_at: since('changed_at'),
           keep_until: since('keep_until'),
-          tokens_due_at: since('tokens_due_at'),
+          revocation_due_at: since('revocation_due_at'),
           registered_until: since('registered_until'),
         };
       });
@@ -104,7 +104,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
     const tokenless = await SessionStore.open(testDatabase, { clock, secrets: [] });
     await Promise.all([0, 1, 2].map((n) => tokenless.repository.insertLogouts([logout(n)])));
     await tokenless.close();
-    expect((await store.rows('logout')).map((row) => row['tokens_due_at'])).toEqual([null, null, null]);
+    expect((await store.rows('logout')).map((row) => row['revocation_due_at'])).toEqual([null, null, null]);
   });
 
   it('BC-8: a known logout is reported as known, and a new logout is reported as new once', async () => {

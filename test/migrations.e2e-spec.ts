@@ -10,34 +10,53 @@ import {
   SessionEntity,
 } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { escapePath } from '../libs/oneid-logout/src/database/migrations/table-path.js';
-import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/database/migrations/1796000000000-add-session-label.js';
+import { DatabaseConnector } from '../libs/oneid-logout/src/database/database-connector.js';
+import { alterTable } from '../libs/oneid-logout/src/database/migrations/alter-table.js';
+import { escapePath, tablePathOf } from '../libs/oneid-logout/src/database/migrations/table-path.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
 import { startReplica } from './support/replica.js';
-import { clientId, DAY, issuer, SessionStore, without } from './support/session-store.js';
+import { clientId, DAY, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
-const migrations = ['CreateOneIdLogoutTables1790000000000', 'AddSessionLabel1796000000000'];
+const migrations = ['CreateOneIdLogoutTables1790000000000'];
 
 const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
 
-/** The first version of the tables, with one session. */
-async function makeOldTables(dataSource: DataSource): Promise<void> {
-  await dataSource.runMigrations();
+/** A later version's migration. It changes a table as such a migration must: see `alterTable`. */
+class AddNote1795000000000 {
+  readonly name = 'AddNote1795000000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    if (await runner.hasColumn(tablePathOf(runner, 'oneid_session'), 'note')) return;
+    await alterTable(runner, 'oneid_session', 'ADD COLUMN note varchar(255) NULL');
+  }
+
+  down(runner: QueryRunner): Promise<void> {
+    return alterTable(runner, 'oneid_session', 'DROP COLUMN note');
+  }
+}
+
+const upgradedMigrations = [...oneIdLogoutMigrations, AddNote1795000000000];
+
+/** Connects as a later version of the library, which has one more migration. */
+class LaterVersion extends DatabaseConnector {
+  override connect(options: SessionDatabaseOptions) {
+    return super.connect({ ...options, migrations: upgradedMigrations });
+  }
+}
+
+/** Boots a later version of the library. */
+const upgrade = (options: SessionDatabaseOptions): Promise<SessionDatabase> =>
+  SessionDatabase.open(options, true, { clock: new TestClock(), connector: new LaterVersion() });
+
+async function insertSession(dataSource: DataSource): Promise<void> {
   await dataSource.query(
     `INSERT INTO oneid_session (id, issuer, client_id, sub, issued_at, registered_at, expires_at, target_session,
        target_sub, id_token_hash)
      VALUES ('${'a'.repeat(64)}', '${issuer}', '${clientId}', 'alice', 1, 1, 9000000000000, 's',
        '${targetOf('sub', issuer, 'alice')}', 'h')`,
   );
-}
-
-const [createTables] = oneIdLogoutMigrations;
-const oldMigrations = createTables === undefined ? [] : [createTables];
-
-async function undoAll(dataSource: DataSource): Promise<void> {
-  for (let left = migrations.length; left > 0; left--) await dataSource.undoLastMigration();
 }
 
 /** A migration of the host that does not conflict with the library's. */
@@ -103,78 +122,34 @@ describe.each(databases)('the tables, on $name', (database) => {
     const dataSource = await connect();
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
-    await undoAll(dataSource);
+    await dataSource.undoLastMigration();
     expect(await tableNames()).toEqual(['oneid_logout_migrations']);
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
     expect(await dataSource.showMigrations()).toBe(false);
   });
 
-  describe('from before the column label', () => {
-    async function makeOld(): Promise<void> {
-      await makeOldTables(
-        await connect({ ...sessionDataSourceOptions(testDatabase.options), migrations: oldMigrations }),
-      );
-    }
-
-    const listed = {
-      ...{ id: 'a'.repeat(64), issuer, clientId, sub: 'alice', issuedAt: 1, registeredAt: 1 },
-      expiresAt: 9_000_000_000_000,
-    };
-
-    it('are upgraded at boot, and keep their rows', async () => {
-      await makeOld();
-      const store = await SessionStore.open(testDatabase);
-      expect(await store.registry.listAlive({ issuer, sub: 'alice' })).toEqual([listed]);
-      const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
-      expect(upQueries.map(({ query }) => query)).toEqual([]);
-      await store.close();
-    });
-
-    it('stop the boot when the host should have upgraded them', async () => {
-      await makeOld();
-      await expect((await open(testDatabase.options, false)).requireTables()).rejects.toThrow(
-        /^OneIdLogoutModule: can't use its table .oneid_session. \(.*label.*\)\. runMigrations is false, so run the library's migrations first/,
-      );
-    });
-
-    it('are restored by a revert, which deletes only the labels', async () => {
-      const store = await SessionStore.open(testDatabase);
-      const idToken = store.idToken({ sub: 'alice' });
-      const { id } = await store.registry.register({ idToken, label: 'Firefox on Linux' });
-      const [row] = await store.rows('session');
-      await store.database.dataSource.undoLastMigration();
-      expect(await store.rows('session')).toEqual([without({ ...row }, 'label')]);
-      expect(await store.isAlive(id)).toBe(true);
-      await store.database.dataSource.runMigrations();
-      expect(await store.rows('session')).toEqual([{ ...row, label: null }]);
-      await store.close();
-    });
+  it('stop the boot when the host should have upgraded them', async () => {
+    const dataSource = await connect();
+    await dataSource.runMigrations();
+    await dataSource.query('ALTER TABLE oneid_session DROP COLUMN label');
+    await expect((await open(testDatabase.options, false)).requireTables()).rejects.toThrow(
+      /^OneIdLogoutModule: can't use its table .oneid_session. \(.*label.*\)\. runMigrations is false, so run the library's migrations first/,
+    );
   });
 
-  it('are upgraded and reverted once, even after a crash before the migration was noted', async () => {
-    const host = await connect();
-    await host.runMigrations();
-    const isNoted = async () => {
-      const rows: { name: string }[] = await host.query('SELECT name FROM oneid_logout_migrations ORDER BY id');
-      return rows.map(({ name }) => name).includes('AddSessionLabel1796000000000');
-    };
-    const forget = () => host.query(`DELETE FROM oneid_logout_migrations WHERE name = 'AddSessionLabel1796000000000'`);
-
-    await forget();
-    const database = await open();
-    expect(await isNoted()).toBe(true);
-    await database.requireTables();
-    const { upQueries } = await database.dataSource.driver.createSchemaBuilder().log();
-    expect(upQueries.map(({ query }) => query)).toEqual([]);
-
-    const runner = host.createQueryRunner();
-    await new AddSessionLabel1796000000000().down(runner);
-    await runner.release();
-    await host.undoLastMigration();
-    expect(await isNoted()).toBe(false);
-    await host.runMigrations();
-    await database.requireTables();
+  it('are upgraded at boot and reverted, and keep their rows', async () => {
+    const store = await SessionStore.open(testDatabase);
+    const { id } = await store.registry.register({ idToken: store.idToken({ sub: 'alice' }) });
+    const [row] = await store.rows('session');
+    const { dataSource } = await upgrade(testDatabase.options);
+    dataSources.push(dataSource);
+    expect(await store.rows('session')).toEqual([{ ...row, note: null }]);
+    expect(await store.isAlive(id)).toBe(true);
+    await dataSource.undoLastMigration();
+    expect(await store.rows('session')).toEqual([row]);
+    expect(await store.isAlive(id)).toBe(true);
+    await store.close();
   });
 
   it('are created once when eight replicas boot at the same time', async () => {
@@ -239,33 +214,36 @@ describe.each(databases)('the tables, on $name', (database) => {
       await first.recorder.backchannel(first.logout({ sid: 'login' }));
       expect(await first.isAlive(sessions[0].id)).toBe(false);
       expect(await second.isAlive(sessions[1].id)).toBe(true);
-      const [due] = await first.tokens.findDue(5);
-      expect(await first.tokens.findEndedBy(due?.id ?? '', '', 5)).toHaveLength(1);
+      for (const due of await first.tokens.findDue(5)) {
+        expect(await first.tokens.claim(due)).toBe(true);
+        expect(await first.tokens.findEndedBy(due.id, '', 5)).toHaveLength(1);
+        expect(await first.tokens.release(due, null)).toBe(true);
+      }
       expect(await second.tokens.findDue(5)).toEqual([]);
       first.clock.advance(40 * DAY);
-      await first.tokens.moveDue(due?.id ?? '', due?.dueAt ?? 0, null);
       expect(await first.repository.purge(5)).toBe(2);
       for (const store of stores) await store.close();
     });
 
     it('are upgraded once, even after a crash before the migration was noted', async () => {
-      const database = await open(named('App_'));
+      const database = await upgrade(named('App_'));
+      opened.push(database);
       const { driver, options } = database.dataSource;
       const path = driver.buildTableName(
         'App_oneid_logout_migrations',
         'schema' in options ? options.schema : undefined,
       );
       const notes = escapePath(database.dataSource, path);
-      await database.run(`DELETE FROM ${notes} WHERE name = 'AddSessionLabel1796000000000'`);
-      await (await open(named('App_'))).requireTables();
+      await database.run(`DELETE FROM ${notes} WHERE name = 'AddNote1795000000000'`);
+      await (await upgrade(named('App_'))).close();
       const noted = await database.run(`SELECT name FROM ${notes} ORDER BY id`);
-      expect(noted.rows).toEqual(migrations.map((name) => ({ name })));
+      expect(noted.rows).toEqual([...migrations, 'AddNote1795000000000'].map((name) => ({ name })));
     });
 
     it('can be reverted and created again', async () => {
       await (await SessionDatabase.open(named('App_'), true)).close();
       const dataSource = await connect(sessionDataSourceOptions(named('App_')));
-      await undoAll(dataSource);
+      await dataSource.undoLastMigration();
       await expect(
         dataSource.query(`SELECT * FROM ${dataSource.getMetadata(SessionEntity).tablePath}`),
       ).rejects.toThrow();
@@ -292,7 +270,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(upQueries.map(({ query }) => query)).toEqual([]);
     const database = await open(testDatabase.options, false);
     await database.requireTables();
-    await undoAll(host);
+    await host.undoLastMigration();
     expect(await tableNames()).toEqual(['migrations', 'users']);
     await expect(database.requireTables()).rejects.toThrow(
       /^OneIdLogoutModule: can't use its table .oneid_session. \(.+\)\. runMigrations is false, so run the library's migrations first, with the same schema and entityPrefix\./,
@@ -363,9 +341,9 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
       // TypeORM logs each failed try
       quiet = jest.spyOn(console, 'log').mockReturnValue();
       testDatabase = await database.create();
-      await makeOldTables(
-        await connect({ ...sessionDataSourceOptions(testDatabase.options), migrations: oldMigrations }),
-      );
+      const before = await connect(sessionDataSourceOptions(testDatabase.options));
+      await before.runMigrations();
+      await insertSession(before);
       reader = await connect({});
       replica = await connect({});
       reading = reader.createQueryRunner();
@@ -402,20 +380,20 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
     const noted = () => replica.query<object[]>('SELECT name FROM oneid_logout_migrations ORDER BY id');
 
     it('lets running replicas read the tables, and succeeds when the transaction has ended', async () => {
-      const opening = SessionDatabase.open(testDatabase.options, true);
+      const opening = upgrade(testDatabase.options);
       while (!(await upgradeWaits()));
       const [row] = await readSessions();
-      expect(row).not.toHaveProperty('label');
+      expect(row).not.toHaveProperty('note');
       expect(reading.isTransactionActive).toBe(true);
       await reading.commitTransaction();
       const opened = await opening;
-      expect(await readSessions()).toEqual([{ ...row, label: null }]);
-      expect(await noted()).toEqual(migrations.map((name) => ({ name })));
+      expect(await readSessions()).toEqual([{ ...row, note: null }]);
+      expect(await noted()).toEqual([...migrations, 'AddNote1795000000000'].map((name) => ({ name })));
       await opened.close();
     });
 
     it('fails when the transaction does not end, and changes nothing', async () => {
-      await expect(SessionDatabase.open(testDatabase.options, true)).rejects.toThrow(
+      await expect(upgrade(testDatabase.options)).rejects.toThrow(
         "OneIdLogoutModule: can't upgrade its tables: " +
           (isPostgres()
             ? 'canceling statement due to lock timeout'
@@ -424,8 +402,8 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
       );
       expect(quiet.mock.calls).toHaveLength(4);
       const [row] = await readSessions();
-      expect(row).not.toHaveProperty('label');
-      expect(await noted()).toEqual([{ name: 'CreateOneIdLogoutTables1790000000000' }]);
+      expect(row).not.toHaveProperty('note');
+      expect(await noted()).toEqual(migrations.map((name) => ({ name })));
     });
 
     it.each(['none', 'each', 'all'] as const)(
@@ -449,7 +427,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
         const host = await connect({
           ...sessionDataSourceOptions(testDatabase.options),
           poolSize: 1,
-          migrations: [...oneIdLogoutMigrations, Later1800000000000],
+          migrations: [...upgradedMigrations, Later1800000000000],
         });
         const own = await patienceOf(host);
         await expect(host.runMigrations({ transaction })).rejects.toMatchObject({
@@ -460,7 +438,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
         await host.runMigrations({ transaction });
         found.push(await patienceOf(host));
         expect(found).toEqual([own, own, own]);
-        expect((await readSessions())[0]).toHaveProperty('label', null);
+        expect((await readSessions())[0]).toHaveProperty('note', null);
       },
     );
   },

@@ -97,13 +97,13 @@ describe.each(databases)('races, on $name', (database) => {
   const revokeAll = async (store: SessionStore): Promise<string[]> => {
     const revoked: string[] = [];
     for (const logout of await store.tokens.findDue(999)) {
-      if (!(await store.tokens.moveDue(logout.id, logout.dueAt, logout.now + 60_000))) continue;
+      if (!(await store.tokens.claim(logout))) continue;
       for (const tokens of await store.tokens.findEndedBy(logout.id, '', 99)) {
         const token = await store.vault.open(tokens.sessionId, tokens.refreshToken);
         if (token !== undefined) revoked.push(token);
         await store.tokens.erase(tokens);
       }
-      await store.tokens.moveDue(logout.id, logout.now + 60_000, null);
+      await store.tokens.release(logout, null);
     }
     return revoked;
   };

@@ -6,7 +6,7 @@ import Sqlite from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { oneIdLogoutMigrations, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { AddSessionLabel1796000000000 } from '../libs/oneid-logout/src/database/migrations/1796000000000-add-session-label.js';
+import { CreateOneIdLogoutTables1790000000000 } from '../libs/oneid-logout/src/database/migrations/1790000000000-create-oneid-logout-tables.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, SessionStore } from './support/session-store.js';
@@ -238,13 +238,15 @@ describe('two boots on one SQLite file', () => {
     const open = () => SessionDatabase.open(testDatabase.options, true);
     const opening: Promise<SessionDatabase>[] = [];
     let ups = 0;
+    const migration = new CreateOneIdLogoutTables1790000000000();
+    const up = migration.up.bind(migration);
     const migrating = jest
-      .spyOn(AddSessionLabel1796000000000.prototype, 'up')
-      .mockImplementation(async ({ dataSource }) => {
+      .spyOn(CreateOneIdLogoutTables1790000000000.prototype, 'up')
+      .mockImplementation(async (runner) => {
         ups += 1;
         opening.push(open());
         for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-        await dataSource.query('ALTER TABLE oneid_session ADD COLUMN label varchar(255)');
+        await up(runner);
       });
     const first = await open();
     const [second] = await Promise.all(opening);
@@ -306,6 +308,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
           n,
           9e12,
           n % 100 === 0 ? n : null,
+          null,
           null,
         ]);
       }
@@ -371,6 +374,16 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     ],
     ['a refresh', async () => store.registry.refresh((await alive()).id, { refreshToken: 'another' })],
     ['the look for tokens to revoke', () => store.tokens.findDue(20)],
+    ['a count of the logouts with tokens to revoke', () => store.tokens.countDue()],
+    [
+      'the lease of a logout',
+      async () => {
+        for (const due of await store.tokens.findDue(1)) {
+          expect(await store.tokens.claim(due)).toBe(true);
+          expect(await store.tokens.release(due, due.now)).toBe(true);
+        }
+      },
+    ],
     ['settling logouts without tokens', () => store.tokens.closeLogoutsWithoutTokens(20)],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
     ['a look for new logouts', () => store.repository.findChanges('nobody', Date.now())],

@@ -421,8 +421,9 @@ class DatabaseClockJumps extends Command {
 class Housekeeping extends Command {
   async act(_model: Model, _real: Real, store: SessionStore): Promise<void> {
     for (const logout of await store.tokens.findDue(999)) {
+      await store.tokens.claim(logout);
       for (const tokens of await store.tokens.findEndedBy(logout.id, '', 999)) await store.tokens.erase(tokens);
-      await store.tokens.moveDue(logout.id, logout.dueAt, null);
+      await store.tokens.release(logout, null);
     }
     while ((await store.repository.purge(10)) > 0);
   }

@@ -4,6 +4,7 @@ import { PurgeProgress } from '../libs/oneid-logout/src/store/purge-progress.js'
 import { type SqlRow } from '../libs/oneid-logout/src/database/sql.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { type NewSession, type SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
+import { type DueLogout } from '../libs/oneid-logout/src/store/token.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import {
   clientId,
@@ -64,6 +65,19 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     await store.close();
     await testDatabase.drop();
   });
+
+  /** The logout that is due the longest. */
+  async function firstDue(): Promise<DueLogout> {
+    const [due] = await store.tokens.findDue(1);
+    if (due === undefined) throw new Error('no logout is due');
+    return due;
+  }
+
+  /** What a replica does with a due logout whose tokens need no more work. */
+  async function settle(due: DueLogout): Promise<void> {
+    expect(await store.tokens.claim(due)).toBe(true);
+    expect(await store.tokens.release(due, null)).toBe(true);
+  }
 
   const registeredAt = async (id: string) => (await repository.check(id))?.session.registeredAt ?? NaN;
 
@@ -206,7 +220,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       clock.databaseAhead += 2 * logoutRetention;
       await repository.insertLogouts([newLogout({ target: newId(), bound: 'none' })]);
       const due = await store.tokens.findDue(9);
-      for (const { id, dueAt } of due) await store.tokens.moveDue(id, dueAt, null);
+      for (const logout of due) await settle(logout);
       while ((await repository.purge(10)) > 0);
       expect([await store.rows('session'), (await store.rows('logout')).length]).toEqual([[], 1]);
     });
@@ -322,7 +336,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(numberOf(registered, 'issued_until')).toBeNull();
       expect(numberOf(none, 'issued_at')).toBe(1_790_000_000);
       const dueIn = (row: SqlRow | undefined) =>
-        (numberOf(row, 'tokens_due_at') ?? NaN) - (numberOf(row, 'recorded_at') ?? NaN);
+        (numberOf(row, 'revocation_due_at') ?? NaN) - (numberOf(row, 'recorded_at') ?? NaN);
       expect(dueIn(none)).toBeLessThan(50);
       expect(Math.abs(dueIn(registered) - HOUR)).toBeLessThan(50);
     });
@@ -332,7 +346,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       const logout = newLogout();
       await tokenless.repository.insertLogouts([logout]);
       await tokenless.close();
-      expect((await store.row('logout', logout.id))?.['tokens_due_at']).toBeNull();
+      expect((await store.row('logout', logout.id))?.['revocation_due_at']).toBeNull();
     });
   });
 
@@ -477,10 +491,12 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       clock.databaseAhead = 2 * logoutRetention;
       expect(await repository.purge(10)).toBe(0);
       expect(await store.rows('session_tokens')).toHaveLength(1);
-      const [due] = await store.tokens.findDue(10);
+      const due = await firstDue();
       expect(due).toMatchObject({ id: logout.id, overdue: true });
+      expect(await store.tokens.claim(due)).toBe(true);
+      expect(await repository.purge(10)).toBe(0);
       expect(await store.tokens.countDue()).toBe(1);
-      expect(await store.tokens.moveDue(logout.id, due?.dueAt ?? NaN, null)).toBe(true);
+      expect(await store.tokens.release(due, null)).toBe(true);
       expect(await store.tokens.countDue()).toBe(0);
       expect(await repository.purge(10)).toBe(2);
       expect(await store.rows('session_tokens')).toEqual([]);
@@ -501,7 +517,6 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     });
 
     it('passes rows that must stay, and checks them again later', async () => {
-      const pending = newLogout();
       const stays = Array.from({ length: 30 }, () => newSession());
       const goes = Array.from({ length: 30 }, (_, n) =>
         newSession({ sid: `other-${n}`, sub: 'bob', lifetime: 2 * HOUR }),
@@ -510,7 +525,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         await repository.insertSession(session);
         await store.tokens.insert(session.id, 'sealed', 'sealed');
       }
-      await repository.insertLogouts([pending]);
+      await repository.insertLogouts([newLogout()]);
       clock.databaseAhead = 3 * HOUR;
       const progress = new PurgeProgress();
       const purge = async () => {
@@ -523,8 +538,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await purge();
       expect((await store.rows('session')).map((row) => row['id']).sort()).toEqual(stays.map(({ id }) => id).sort());
       expect(await store.rows('session_tokens')).toHaveLength(30);
-      const [due] = await store.tokens.findDue(1);
-      await store.tokens.moveDue(pending.id, due?.dueAt ?? NaN, null);
+      await settle(await firstDue());
       await purge();
       expect([await store.rows('session'), await store.rows('session_tokens')]).toEqual([[], []]);
     });
@@ -583,15 +597,126 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await stored()).toEqual(['id 3', null]);
     });
 
-    it('moves a due time for one replica only', async () => {
-      await repository.insertLogouts([newLogout()]);
-      const [due] = await store.tokens.findDue(10);
-      const { id, dueAt, now, overdue } = due ?? { id: '', dueAt: NaN, now: NaN, overdue: true };
-      expect(overdue).toBe(false);
-      expect(now).toBeGreaterThanOrEqual(dueAt);
-      const moved = await Promise.all([1, 2, 3].map((n) => store.tokens.moveDue(id, dueAt, now + n * HOUR)));
-      expect(moved.filter(Boolean)).toHaveLength(1);
-      expect(await store.tokens.findDue(10)).toEqual([]);
+    describe('a due logout', () => {
+      const MINUTE = 60_000;
+      let id: string;
+      beforeEach(async () => {
+        ({ id } = newLogout());
+        await repository.insertLogouts([newLogout({ id, channel: 'backchannel', bound: 'none' })]);
+      });
+
+      const times = async () => {
+        const row = await store.row('logout', id);
+        return [numberOf(row, 'revocation_due_at'), numberOf(row, 'leased_until')];
+      };
+      const dueIds = async () => (await store.tokens.findDue(10)).map((due) => due.id);
+
+      it('has no lease at first', async () => {
+        const due = await firstDue();
+        expect(due).toMatchObject({ id, overdue: false });
+        const [dueAt, leasedUntil] = await times();
+        expect(dueAt).toBeLessThanOrEqual(due.now);
+        expect(leasedUntil).toBeNull();
+      });
+
+      it('is claimed by one replica when several claim it at once', async () => {
+        const others = await Promise.all([1, 2].map(() => SessionStore.open(testDatabase, { clock })));
+        const claims = await Promise.all(
+          [store, ...others].map(async ({ tokens }) => {
+            const [due] = await tokens.findDue(1);
+            return due !== undefined && (await tokens.claim(due));
+          }),
+        );
+        expect(claims.filter(Boolean)).toHaveLength(1);
+        expect(await dueIds()).toEqual([]);
+        expect(await store.tokens.countDue()).toBe(1);
+        for (const other of others) await other.close();
+      });
+
+      it('is claimed by one replica when several have read it at the same moment', async () => {
+        const due = await firstDue();
+        const claims = await Promise.all([1, 2, 3].map(() => store.tokens.claim(due)));
+        expect(claims.filter(Boolean)).toHaveLength(1);
+      });
+
+      it('is not claimed when the replica has read it longer ago than a lease lasts', async () => {
+        const due = await firstDue();
+        clock.databaseAhead = MINUTE + 1_000;
+        expect(await store.tokens.claim(due)).toBe(false);
+        expect(await dueIds()).toEqual([id]);
+      });
+
+      it('is not claimed when another replica has finished it since it was read', async () => {
+        const [due, again] = [await firstDue(), await firstDue()];
+        await settle(due);
+        expect(await store.tokens.claim(again)).toBe(false);
+        expect(await times()).toEqual([null, null]);
+      });
+
+      it('can be claimed by another replica when the lease has run out, and no earlier', async () => {
+        expect(await store.tokens.claim(await firstDue())).toBe(true);
+        clock.databaseAhead = MINUTE - 5_000;
+        expect(await dueIds()).toEqual([]);
+        clock.databaseAhead = MINUTE + 1_000;
+        expect(await store.tokens.claim(await firstDue())).toBe(true);
+        expect(await dueIds()).toEqual([]);
+      });
+
+      it.each([
+        ['no work is left', () => null],
+        ['work is left', (due: DueLogout) => due.now],
+      ])('ignores a late release by a replica whose lease another replica has taken over: %s', async (_what, next) => {
+        const late = await firstDue();
+        await store.tokens.claim(late);
+        clock.databaseAhead = MINUTE + 1_000;
+        const due = await firstDue();
+        await store.tokens.claim(due);
+        const leased = await times();
+        expect(await store.tokens.release(late, next(late))).toBe(false);
+        expect(await times()).toEqual(leased);
+        await store.tokens.release(due, due.now + HOUR);
+        expect(await store.tokens.release(late, next(late))).toBe(false);
+        expect(await times()).toEqual([due.now + HOUR, null]);
+      });
+
+      it('stays due when the lease has run out before the replica gives it back', async () => {
+        const late = await firstDue();
+        await store.tokens.claim(late);
+        clock.databaseAhead = MINUTE + 1_000;
+        expect(await store.tokens.release(late, null)).toBe(false);
+        expect(await dueIds()).toEqual([id]);
+      });
+
+      it('can be claimed by another replica as soon as it is released', async () => {
+        const due = await firstDue();
+        await store.tokens.claim(due);
+        expect(await store.tokens.release(due, due.now)).toBe(true);
+        expect(await times()).toEqual([due.now, null]);
+        expect(await store.tokens.claim(await firstDue())).toBe(true);
+      });
+
+      it('is for nobody before its next time, when it is given back for later', async () => {
+        const due = await firstDue();
+        await store.tokens.claim(due);
+        await store.tokens.release(due, due.now + HOUR);
+        clock.databaseAhead = HOUR - 5_000;
+        expect(await dueIds()).toEqual([]);
+        clock.databaseAhead = HOUR + 1_000;
+        expect(await dueIds()).toEqual([id]);
+      });
+
+      it.each([null, HOUR])('stays due for tokens that are stored while a replica works on it: %p', async (pause) => {
+        const session = newSession();
+        await repository.insertSession(session);
+        const checked = await repository.check(session.id);
+        const due = await firstDue();
+        await store.tokens.claim(due);
+        if (checked) await store.tokens.makeDue(checked.session);
+        // the others wait for the replica that has the lease
+        expect(await dueIds()).toEqual([]);
+        expect(await store.tokens.release(due, pause === null ? null : due.now + pause)).toBe(true);
+        expect(await dueIds()).toEqual([id]);
+      });
     });
 
     it('makeDue: makes every logout of the session due, a front-channel logout an hour later, and no other logout', async () => {
@@ -604,7 +729,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         newLogout({ target: targetOf('sid', issuer, 'sid-2') }),
       ];
       await repository.insertLogouts([...ending, frontchannel, ...others]);
-      await store.database.run('UPDATE oneid_logout SET tokens_due_at = NULL');
+      await store.database.run('UPDATE oneid_logout SET revocation_due_at = NULL');
       const checked = await repository.check(session.id);
       if (checked) await store.tokens.makeDue(checked.session);
       const due = async () => (await store.tokens.findDue(10)).map(({ id }) => id).sort();

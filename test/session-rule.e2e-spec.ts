@@ -108,7 +108,7 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
       sessions.map(({ facts }) => [facts.id, 'sealed', null]),
     );
     await insert(
-      'oneid_logout (id, target, issued_until, registered_until, tokens_due_at, channel, recorded_at, changed_at, keep_until)',
+      'oneid_logout (id, target, issued_until, registered_until, revocation_due_at, channel, recorded_at, changed_at, keep_until)',
       logouts.map(({ id, fact: { target, issuedUntil, registeredUntil }, due }) => [
         ...[id, target, issuedUntil ?? null, registeredUntil ?? null, due ? 1 : null],
         ...['backchannel', 1, 1, 1],

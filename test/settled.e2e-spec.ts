@@ -76,7 +76,7 @@ describe.each(databases)('Host.settled(), on $name', (database) => {
     await settled.done;
     const before = await host.stored();
     expect(before.tokens).toEqual([]);
-    expect(before.logouts).toEqual([expect.objectContaining({ tokens_due_at: null })]);
+    expect(before.logouts).toEqual([expect.objectContaining({ revocation_due_at: null, leased_until: null })]);
     expect(await host.stored()).toEqual(before);
   });
 

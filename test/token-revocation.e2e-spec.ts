@@ -57,9 +57,13 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     return app;
   }
 
-  async function restart(app: INestApplication, ...settings: Parameters<typeof start>): Promise<INestApplication> {
+  async function stop(app: INestApplication): Promise<void> {
     await app.close();
     apps.splice(apps.indexOf(app), 1);
+  }
+
+  async function restart(app: INestApplication, ...settings: Parameters<typeof start>): Promise<INestApplication> {
+    await stop(app);
     return start(...settings);
   }
 
@@ -83,7 +87,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   const stored = async (app: INestApplication) => {
     const run = (sql: string) => app.get(SessionDatabase, { strict: false }).run(sql);
     const tokens = (await run('SELECT * FROM oneid_session_tokens')).rows;
-    const due = (await run('SELECT * FROM oneid_logout WHERE tokens_due_at IS NOT NULL')).rows;
+    const due = (await run('SELECT * FROM oneid_logout WHERE revocation_due_at IS NOT NULL')).rows;
     return { tokens, due };
   };
 
@@ -475,6 +479,31 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(revoked().sort()).toEqual([first.refreshToken, second.refreshToken].sort());
   });
 
+  it('BC-15: a replica whose lease another has taken over does not overwrite what the other has left', async () => {
+    const [slow, quick] = [await start(), await start()];
+    const signedIn = await signIn(slow);
+    await backchannel(signedIn);
+    const vault = slow.get(TokenVault, { strict: false });
+    const open = vault.open.bind(vault);
+    let left: unknown;
+    vault.open = async (...args) => {
+      vault.open = open;
+      clock.advance(MINUTE + 1_000);
+      oneId.fail(endpointPaths.revocation, { status: 503, times: 1 });
+      await revoke(quick);
+      left = (await stored(quick)).due;
+      return open(...args);
+    };
+    await revoke(slow);
+    expect(revoked()).toEqual([signedIn.refreshToken]);
+    expect(left).toEqual([expect.objectContaining({ leased_until: null })]);
+    expect((await stored(quick)).due).toEqual(left);
+    clock.advance(2 * MINUTE);
+    await revoke(quick);
+    expect(revoked()).toEqual([signedIn.refreshToken]);
+    expect(await stored(quick)).toEqual({ tokens: [], due: [] });
+  });
+
   it('BC-15: a refresh token that is stored during the work on its logout is revoked in the next turn', async () => {
     const app = await start();
     const signedIn = await signIn(app);
@@ -488,8 +517,6 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       await expect(refreshing).rejects.toMatchObject({ code: 'session_ended' });
     };
     await backchannel(signedIn);
-    await revoke(app);
-    clock.advance(MINUTE + 1_000);
     await revoke(app);
     expect(revoked()).toEqual([signedIn.refreshToken, rotated]);
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
@@ -618,10 +645,16 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     });
     await app.get(LogoutService).endAll({ sub });
     await reached;
-    const closing = restart(app);
+    const beside = await SessionDatabase.open(testDatabase.options, false);
+    const stopping = stop(app);
     await new Promise((resolve) => setImmediate(resolve));
     release();
-    const next = await closing;
+    await stopping;
+    const [row] = (await beside.run('SELECT * FROM oneid_logout')).rows;
+    await beside.close();
+    expect(row).toMatchObject({ leased_until: null });
+    expect(numberOf(row, 'revocation_due_at')).toBeLessThanOrEqual(Date.now());
+    const next = await start();
     expect(oneId.revoked.length).toBeGreaterThanOrEqual(1);
     await revoke(next);
     expect(new Set(revoked()).size).toBe(10);
@@ -636,7 +669,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     await backchannel(signedIn);
     await revoke(app);
     const [row] = (await stored(app)).due;
-    const dueIn = (numberOf(row, 'tokens_due_at') ?? NaN) - Date.now();
+    const dueIn = (numberOf(row, 'revocation_due_at') ?? NaN) - Date.now();
     expect(dueIn).toBeGreaterThan(60 * MINUTE);
     expect(dueIn).toBeLessThan(62 * MINUTE);
   });

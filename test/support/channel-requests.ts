@@ -113,7 +113,12 @@ export async function storedIn(host: Host) {
   return {
     sessions,
     tokens,
-    logouts: sorted.map((row) => ({ ...row, tokens_due_at: undefined, changed_at: undefined })),
+    logouts: sorted.map((row) => ({
+      ...row,
+      revocation_due_at: undefined,
+      leased_until: undefined,
+      changed_at: undefined,
+    })),
   };
 }
 

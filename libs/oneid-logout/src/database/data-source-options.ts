@@ -1,7 +1,6 @@
 import { type DataSourceOptions, DefaultNamingStrategy, type MigrationInterface } from 'typeorm';
 import { LogoutEntity } from './logout.entity.js';
 import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
-import { AddSessionLabel1796000000000 } from './migrations/1796000000000-add-session-label.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
@@ -29,10 +28,7 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
  * The migrations of the library's tables, for a host that runs them with its own migrations (`runMigrations: false`).
  * They use the `schema` and `entityPrefix` of the data source that runs them.
  */
-export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [
-  CreateOneIdLogoutTables1790000000000,
-  AddSessionLabel1796000000000,
-];
+export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [CreateOneIdLogoutTables1790000000000];
 
 /**
  * The full TypeORM options of the library's data source: the host's options, the library's entities and migrations.

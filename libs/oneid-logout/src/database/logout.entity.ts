@@ -1,10 +1,13 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** A logout, as an append-only fact. Only `changedAt`, `tokensDueAt` and `returnedAt` change afterwards. */
+/**
+ * A logout, as an append-only fact. Only `changedAt`, `revocationDueAt`, `leasedUntil` and `returnedAt` change
+ * afterwards.
+ */
 @Entity({ name: 'oneid_logout' })
 @Index(['target'])
 @Index(['keepUntil'])
-@Index(['tokensDueAt'])
+@Index(['revocationDueAt'])
 @Index(['changedAt'])
 export class LogoutEntity {
   /** Identifies the fact, so that recording it again adds no second row. */
@@ -41,9 +44,19 @@ export class LogoutEntity {
   @Column({ name: 'keep_until', type: 'bigint' })
   keepUntil!: string;
 
-  /** When to look for refresh tokens to revoke; null when no work is left. The database's clock, milliseconds. */
-  @Column({ name: 'tokens_due_at', type: 'bigint', nullable: true })
-  tokensDueAt!: string | null;
+  /**
+   * When a replica should look for refresh tokens to revoke; null when no work is left. The database's clock,
+   * milliseconds.
+   */
+  @Column({ name: 'revocation_due_at', type: 'bigint', nullable: true })
+  revocationDueAt!: string | null;
+
+  /**
+   * Until then one replica works on these tokens, and the others leave them to it; null when no replica does. The
+   * database's clock, milliseconds.
+   */
+  @Column({ name: 'leased_until', type: 'bigint', nullable: true })
+  leasedUntil!: string | null;
 
   /** When the browser came back with this logout's `state`; null before. The database's clock, milliseconds. */
   @Column({ name: 'returned_at', type: 'bigint', nullable: true })

@@ -39,7 +39,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout> {
     const rows: string[] = [];
     const parameters: SqlParameter[] = [];
     for (const logout of logouts) {
-      const dueAt = this.settings.storesTokens ? `${now} + ${this.tokensDueIn(logout)}` : 'NULL';
+      const dueAt = this.settings.storesTokens ? `${now} + ${this.revocationDueIn(logout)}` : 'NULL';
       rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt})`);
       parameters.push(logout.id, logout.target, logout.channel);
       parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
@@ -47,12 +47,12 @@ export class LogoutInserts implements GroupedInserts<NewLogout> {
       parameters.push(logout.issuedAt ?? null, this.settings.logoutRetention);
     }
     const sql = `INSERT INTO ${this.database.tables.logout} (id, target, channel, issued_until, registered_until,
-      issued_at, recorded_at, changed_at, keep_until, tokens_due_at) VALUES ${rows.join(', ')}`;
+      issued_at, recorded_at, changed_at, keep_until, revocation_due_at) VALUES ${rows.join(', ')}`;
     return { sql, parameters };
   }
 
   /** The time from the logout until the work on its tokens is due, milliseconds. */
-  protected tokensDueIn({ channel }: NewLogout): number {
+  protected revocationDueIn({ channel }: NewLogout): number {
     return channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
   }
 

@@ -25,7 +25,7 @@ export class PostgresLogoutInserts extends LogoutInserts {
       ...{ id, target, channel, issued_at: issuedAt },
       ...(typeof bound === 'number' && { issued_until: bound }),
       ...(bound === 'registered' && { registered: kind, registered_until: registeredUntil }),
-      ...(this.settings.storesTokens && { due_in: this.tokensDueIn(logout) }),
+      ...(this.settings.storesTokens && { due_in: this.revocationDueIn(logout) }),
     };
   }
 
@@ -38,7 +38,7 @@ export class PostgresLogoutInserts extends LogoutInserts {
         `WHEN '${kind}' THEN (SELECT MAX(s.registered_at) FROM ${tables.session} s WHERE s.${column} = g.target)`,
     );
     return `INSERT INTO ${tables.logout} (id, target, channel, issued_until, registered_until, issued_at, recorded_at,
-        changed_at, keep_until, tokens_due_at)
+        changed_at, keep_until, revocation_due_at)
       SELECT g.id, g.target, g.channel, g.issued_until,
         CASE WHEN g.registered IS NOT NULL
           THEN GREATEST(${now}, g.registered_until, CASE g.registered ${newest.join(' ')} END) END,

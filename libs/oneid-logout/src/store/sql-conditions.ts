@@ -8,10 +8,10 @@ import { type TargetKind } from '../rule/targets.js';
 export const FRONTCHANNEL_TOKEN_RETENTION = 60 * 60 * 1000;
 
 /**
- * Condition: logout `l` still has refresh tokens to revoke. COALESCE rules out the index on `tokens_due_at`, because
- * other conditions of the query find the logouts faster.
+ * Condition: logout `l` still has refresh tokens to revoke. COALESCE rules out the index on `revocation_due_at`,
+ * because other conditions of the query find the logouts faster.
  */
-export const REVOKING = `COALESCE(l.tokens_due_at, 0) > 0 AND l.channel <> 'frontchannel'`;
+export const REVOKING = `COALESCE(l.revocation_due_at, 0) > 0 AND l.channel <> 'frontchannel'`;
 
 /** The columns that hold the targets of a session. */
 export const TARGET_COLUMNS = {

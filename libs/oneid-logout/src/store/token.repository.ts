@@ -20,8 +20,6 @@ export interface StoredTokens {
 export interface DueLogout {
   readonly id: string;
   readonly channel: LogoutChannel;
-  /** When the work on its tokens is due: the database's clock, milliseconds. */
-  readonly dueAt: number;
   /** When this row was read: the database's clock, milliseconds. */
   readonly now: number;
   /** The database's clock, milliseconds. */
@@ -30,7 +28,7 @@ export interface DueLogout {
   readonly overdue: boolean;
 }
 
-/** How long one replica has a due logout for itself, milliseconds. Other replicas do not work on it meanwhile. */
+/** How long a lease lasts from the read of the due logout, milliseconds. */
 export const LEASE = 60_000;
 
 const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, s.issuer, s.client_id';
@@ -102,31 +100,30 @@ export class TokenRepository {
   async makeDue(session: SessionFacts): Promise<void> {
     const targets = targetsOf(session);
     const { now } = this.database.dialect;
-    // the replica that holds the lease may already be past this session: when the time has changed, that replica cannot
-    // close the logout, and the logout becomes due again when the lease ends
+    // a replica that has the lease may already be past this session: it sees at release that the due time has changed
     await this.database.run(
-      `UPDATE ${this.tables.logout} SET tokens_due_at = CASE
-         WHEN channel = 'frontchannel' THEN ${now} + ${FRONTCHANNEL_TOKEN_RETENTION}
-         WHEN tokens_due_at > ${now} AND tokens_due_at <= ${now} + ${LEASE} THEN tokens_due_at + 1
-         ELSE ${now} END
+      `UPDATE ${this.tables.logout} SET revocation_due_at = CASE
+         WHEN channel = 'frontchannel' THEN ${now} + ${FRONTCHANNEL_TOKEN_RETENTION} ELSE ${now} END
        WHERE id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l
          WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')}) due)`,
       [...targets, session.issuedAt, session.registeredAt],
     );
   }
 
-  /** Returns the logouts whose sessions may have refresh tokens to revoke, the longest due first. */
+  /**
+   * Returns the logouts whose sessions may have refresh tokens to revoke, the longest due first. It leaves out those on
+   * which a replica works.
+   */
   async findDue(limit: number): Promise<DueLogout[]> {
     const { now } = this.database.dialect;
     const { rows } = await this.database.run(
-      `SELECT l.id, l.channel, l.tokens_due_at, l.recorded_at, ${now} AS now_at,
-         CASE WHEN l.keep_until < ${now} THEN 1 ELSE 0 END AS overdue
-       FROM ${this.tables.logout} l WHERE l.tokens_due_at <= ${nowOnce(this.database.dialect)} ORDER BY l.tokens_due_at LIMIT ${limit}`,
+      `SELECT id, channel, recorded_at, ${now} AS now_at, CASE WHEN keep_until < ${now} THEN 1 ELSE 0 END AS overdue
+       FROM ${this.tables.logout} WHERE ${claimable(nowOnce(this.database.dialect))}
+       ORDER BY revocation_due_at LIMIT ${limit}`,
     );
     return rows.map((row) => ({
       id: String(row['id']),
       channel: row['channel'] as LogoutChannel,
-      dueAt: Number(row['tokens_due_at']),
       now: Number(row['now_at']),
       recordedAt: Number(row['recorded_at']),
       overdue: Number(row['overdue']) === 1,
@@ -135,26 +132,37 @@ export class TokenRepository {
 
   /** Counts the logouts whose sessions have, or may have, refresh tokens to revoke. */
   async countDue(): Promise<number> {
-    const { rows } = await this.database.run(`SELECT COUNT(*) AS due FROM ${this.tables.logout} l WHERE ${REVOKING}`);
+    // as in REVOKING, but by the index: nearly all logouts have no tokens left
+    const { rows } = await this.database.run(
+      `SELECT COUNT(*) AS due FROM ${this.tables.logout} WHERE revocation_due_at > 0 AND channel <> 'frontchannel'`,
+    );
     return Number(rows[0]?.['due']);
   }
 
   /**
-   * Moves a logout's due time; null means that its tokens need no more work.
+   * Takes the lease of a due logout: until the lease ends, this replica works on the logout and the others leave it.
+   * If the replica crashes, another one can claim the logout when the lease has ended.
    *
-   * @returns false if the due time is no longer `from`, for example because another replica moved it
+   * @returns false if the logout is no longer due, or another replica has its lease
    */
-  async moveDue(logoutId: string, from: number, to: number | null): Promise<boolean> {
-    const { affected } = await this.database.run(
-      `UPDATE ${this.tables.logout} SET tokens_due_at = ? WHERE id = ? AND tokens_due_at = ?`,
-      [to, logoutId, from],
-    );
-    return affected === 1;
+  async claim(logout: DueLogout): Promise<boolean> {
+    return (await this.claimAll([logout.id], leaseEndOf(logout))) === 1;
+  }
+
+  /**
+   * Gives a claimed logout back before its lease ends.
+   *
+   * @param dueAt when it is due again, null if its tokens need no more work. It has no effect if tokens were stored
+   *   during the lease: the replica may not have seen them, so the due time that they brought stays (see makeDue)
+   * @returns false if the lease has ended: another replica may have claimed the logout, so nothing changes
+   */
+  async release(logout: DueLogout, dueAt: number | null): Promise<boolean> {
+    return (await this.releaseAll([logout.id], leaseEndOf(logout), dueAt)) === 1;
   }
 
   /**
    * Closes due logouts whose sessions have no tokens, many at a time: most due logouts are like this, and closing each
-   * one alone costs two commits. A single due logout is left to {@link moveDue}.
+   * one alone costs two commits. A single due logout is left to {@link claim}.
    *
    * @returns how many of the checked logouts may have tokens; they stay due
    */
@@ -163,33 +171,45 @@ export class TokenRepository {
     const [first] = due;
     if (first === undefined || due.length === 1) return 0;
     const ids = due.map(({ id }) => id);
-    const leased = first.now + LEASE;
-    // the times are not parameters: PostgreSQL would take parameters here for texts
-    const times = due.map(({ dueAt }) => `WHEN ? THEN ${dueAt}`);
-    // take the lease first: a sign-in or refresh that stores tokens from now on changes the time (see makeDue)
-    await this.database.run(
-      `UPDATE ${this.tables.logout} SET tokens_due_at = ?
-       WHERE id IN (${placesOf(ids)}) AND tokens_due_at = CASE id ${times.join(' ')} END`,
-      [leased, ...ids, ...ids],
-    );
+    const leaseEnd = leaseEndOf(first);
+    // claim first: a sign-in or refresh that stores tokens from now on changes the due time (see makeDue)
+    await this.claimAll(ids, leaseEnd);
     const { rows } = await this.database.run(
-      `SELECT l.id FROM ${this.tables.logout} l WHERE l.id IN (${placesOf(ids)}) AND l.tokens_due_at = ?
+      `SELECT l.id FROM ${this.tables.logout} l WHERE l.id IN (${placesOf(ids)}) AND l.leased_until = ?
          AND ${noneOf(`${this.tables.session} s JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id`)}`,
-      [...ids, leased],
+      [...ids, leaseEnd],
     );
     const tokenless = new Set(rows.map((row) => String(row['id'])));
-    await this.moveAllDue([...tokenless], leased, null);
+    await this.releaseAll([...tokenless], leaseEnd, null);
     const left = ids.filter((id) => !tokenless.has(id));
-    await this.moveAllDue(left, leased, first.now);
+    await this.releaseAll(left, leaseEnd, first.now);
     return left.length;
   }
 
-  private async moveAllDue(ids: readonly string[], from: number, to: number | null): Promise<void> {
-    if (ids.length === 0) return;
-    await this.database.run(
-      `UPDATE ${this.tables.logout} SET tokens_due_at = ? WHERE id IN (${placesOf(ids)}) AND tokens_due_at = ?`,
-      [to, ...ids, from],
+  /** One statement, so no two replicas get the lease of one logout: the second one finds it leased, and changes nothing. */
+  private async claimAll(ids: readonly string[], leaseEnd: number): Promise<number> {
+    const { now } = this.database.dialect;
+    // the due time moves to the lease's end: that keeps the logout out of findDue, and shows at release whether makeDue
+    // has set another time. A lease must end later than now, because its end tells it from the lease before
+    const { affected } = await this.database.run(
+      `UPDATE ${this.tables.logout} SET revocation_due_at = ?, leased_until = ?
+       WHERE id IN (${placesOf(ids)}) AND ${claimable(now)} AND ? > ${now}`,
+      [leaseEnd, leaseEnd, ...ids, leaseEnd],
     );
+    return affected;
+  }
+
+  private async releaseAll(ids: readonly string[], leaseEnd: number, dueAt: number | null): Promise<number> {
+    if (ids.length === 0) return 0;
+    // MySQL assigns from left to right, so the lease is cleared last
+    const { affected } = await this.database.run(
+      `UPDATE ${this.tables.logout}
+       SET revocation_due_at = CASE WHEN revocation_due_at = leased_until THEN ? ELSE revocation_due_at END,
+         leased_until = NULL
+       WHERE id IN (${placesOf(ids)}) AND leased_until = ? AND leased_until > ${this.database.dialect.now}`,
+      [dueAt, ...ids, leaseEnd],
+    );
+    return affected;
   }
 
   /**
@@ -217,6 +237,12 @@ export class TokenRepository {
     return this.database.tables;
   }
 }
+
+/** Condition: the logout is due, and no replica has its lease. */
+const claimable = (now: string) => `revocation_due_at <= ${now} AND (leased_until IS NULL OR leased_until <= ${now})`;
+
+/** When the lease ends that a replica takes after this read: the database's clock, milliseconds. It identifies the lease. */
+const leaseEndOf = ({ now }: DueLogout) => now + LEASE;
 
 const placesOf = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 

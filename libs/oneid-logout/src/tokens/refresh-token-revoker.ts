@@ -26,8 +26,8 @@ const PAUSES = {
   elsewhere: { least: MINUTE, most: 10 * MINUTE },
 };
 
-/** How long a replica works on one logout before it gives the logout back, milliseconds: half of the lease. */
-const TURN = 30_000;
+/** How long a replica works on one logout before it gives the logout back, milliseconds. */
+const TURN = LEASE / 2;
 
 /** `done`: no tokens are left. `more`: go on with the other tokens now. The others name the next pause. */
 type Outcome = 'done' | 'more' | keyof typeof PAUSES;
@@ -66,12 +66,11 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   private async settle(logout: DueLogout, down: Set<string>): Promise<void> {
-    const leasedUntil = logout.now + LEASE;
-    if (!(await this.tokens.moveDue(logout.id, logout.dueAt, leasedUntil))) return;
+    if (!(await this.tokens.claim(logout))) return;
     const outcome = await this.settleTokens(logout, down);
     const next = nextTurn(logout, outcome);
-    await this.tokens.moveDue(logout.id, leasedUntil, next);
-    if (next === null && outcome !== 'done') {
+    const released = await this.tokens.release(logout, next);
+    if (released && next === null && outcome !== 'done') {
       this.logger.error('Gave up revoking the refresh tokens of a logout, because the time to keep the logout is over');
     }
   }

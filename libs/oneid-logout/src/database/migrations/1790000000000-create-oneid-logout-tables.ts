@@ -38,6 +38,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         optional(key('target_sid')),
         key('target_sub'),
         key('id_token_hash'),
+        optional(name('label')),
       ],
       [
         index('target_session'),
@@ -60,10 +61,11 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         time('recorded_at'),
         time('changed_at'),
         time('keep_until'),
-        optional(time('tokens_due_at')),
+        optional(time('revocation_due_at')),
+        optional(time('leased_until')),
         optional(time('returned_at')),
       ],
-      [index('target'), index('keep_until'), index('tokens_due_at'), index('changed_at')],
+      [index('target'), index('keep_until'), index('revocation_due_at'), index('changed_at')],
     );
     await this.create(
       queryRunner,

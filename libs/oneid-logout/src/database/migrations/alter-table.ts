@@ -5,8 +5,12 @@ import { escapePath, tablePathOf } from './table-path.js';
 const LOCK_PATIENCE = 2;
 
 /**
- * Changes one of the library's tables. It fails within seconds when an open transaction has used the table: while the
- * change waits for this transaction, all other statements on the table wait behind the change.
+ * Changes one of the library's tables, for the migrations of an upgrade. It fails within seconds when an open
+ * transaction has used the table: while the change waits for this transaction, all other statements on the table wait
+ * behind the change.
+ *
+ * MySQL and MariaDB commit the change at once: after a crash, the change may exist without a migration record. So a
+ * migration first checks whether the change exists.
  */
 export async function alterTable(queryRunner: QueryRunner, table: string, change: string): Promise<void> {
   const { dataSource } = queryRunner;
