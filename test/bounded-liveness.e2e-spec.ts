@@ -505,7 +505,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await writer.repository.insertLogouts(
         Array.from({ length: 500 }, (_, m) => ({
           ...{ id: `${n}-${m}`, kind: 'sid' as const, target: `target-${n}-${m}` },
-          ...{ channel: 'backchannel' as const, bound: 'none' as const },
+          ...{ channel: 'backchannel' as const },
         })),
       );
     }

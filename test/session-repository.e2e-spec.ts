@@ -41,7 +41,7 @@ const newLogout = (changes: Partial<NewLogout> = {}): NewLogout => ({
   kind: 'sid',
   target: targetOf('sid', issuer, 'sid-1'),
   channel: 'app',
-  bound: 'registered',
+  bound: { registeredUntil: 0 },
   ...changes,
 });
 
@@ -123,8 +123,8 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       'registers a session after its recorded logout, also when the clock steps back: a logout %s',
       async (_what, kind) => {
         const logout = newLogout({ ...kind, channel: 'admin' });
-        await repository.insertLogouts([logout]);
-        const registeredUntil = await repository.findRegisteredUntil(logout.id);
+        const [created] = await repository.insertLogouts([logout]);
+        const { registeredUntil = NaN } = created ?? {};
         clock.databaseAhead = -10 * DAY;
         const session = newSession();
         await repository.insertSession(session);
@@ -138,7 +138,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await repository.insertLogouts([
         newLogout({ target: targetOf('sid', issuer, 'sid-2') }),
         newLogout({ ...ofUser, target: targetOf('sub', 'https://other.example', 'alice') }),
-        newLogout({ ...ofUser, bound: 1_780_000_000, channel: 'backchannel' }),
+        newLogout({ ...ofUser, bound: { issuedUntil: 1_780_000_000 }, channel: 'backchannel' }),
       ]);
       clock.databaseAhead = 0;
       const session = newSession();
@@ -191,7 +191,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         const session = newSession({ issuer: long });
         await repository.insertSession(session);
         expect((await repository.check(session.id))?.session.issuer).toBe(long);
-        await repository.insertLogouts([newLogout({ target: targetOf('sid', long, 'sid-1'), bound: 'none' })]);
+        await repository.insertLogouts([newLogout({ target: targetOf('sid', long, 'sid-1'), bound: undefined })]);
         expect((await repository.check(session.id))?.endedBy).toBe('app');
       },
     );
@@ -210,7 +210,9 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         Promise.all(sessions.map(async ({ id }) => (await repository.check(id))?.endedBy ?? 'alive'));
       const [first] = await repository.findAlive('sub', ofUser.target, 1);
       expect(Math.abs((first?.registeredAt ?? NaN) - (end - HOUR))).toBeLessThan(10_000);
-      await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: issuedAt })]);
+      await repository.insertLogouts([
+        newLogout({ ...ofUser, channel: 'backchannel', bound: { issuedUntil: issuedAt } }),
+      ]);
       expect(await endedBy()).toEqual(['backchannel', 'backchannel', 'alive', 'alive']);
       clock.databaseAhead += 1.5 * HOUR;
       await repository.insertLogouts([newLogout({ ...ofUser, channel: 'admin' })]);
@@ -218,7 +220,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       clock.databaseAhead += HOUR;
       expect((await repository.check(sessions[0]?.id ?? ''))?.expired).toBe(true);
       clock.databaseAhead += 2 * logoutRetention;
-      await repository.insertLogouts([newLogout({ target: newId(), bound: 'none' })]);
+      await repository.insertLogouts([newLogout({ target: newId(), bound: undefined })]);
       const due = await store.tokens.findDue(9);
       for (const logout of due) await settle(logout);
       while ((await repository.purge(10)) > 0);
@@ -277,8 +279,11 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await repository.insertSession(session);
       clock.databaseAhead = 0;
       for (const logout of [newLogout(), newLogout(ofUser)]) {
-        await repository.insertLogouts([logout]);
-        expect(await repository.findRegisteredUntil(logout.id)).toBe(await registeredAt(session.id));
+        const created = await repository.insertLogouts([logout]);
+        expect(created).toEqual([{ registeredUntil: await registeredAt(session.id) }]);
+        expect(await repository.findLogouts([logout.id])).toEqual(
+          new Map([[logout.id, { target: logout.target, bound: created[0] }]]),
+        );
         expect((await repository.check(session.id))?.endedBy).toBe('app');
         await store.database.run('DELETE FROM oneid_logout');
       }
@@ -286,39 +291,43 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
 
     it('keeps a given bound that is later than now, for tokens whose clock is ahead', async () => {
       const future = Date.now() + DAY;
-      const logout = newLogout({ registeredUntil: future });
-      await repository.insertLogouts([logout]);
-      expect(await repository.findRegisteredUntil(logout.id)).toBe(future);
+      const logout = newLogout({ bound: { registeredUntil: future } });
+      expect(await repository.insertLogouts([logout])).toEqual([{ registeredUntil: future }]);
     });
 
     it('records several logouts in one statement, each once, also when repeated', async () => {
       const facts = [
-        newLogout({ channel: 'backchannel', bound: 'none', issuedAt: 1_790_000_000 }),
-        newLogout({ channel: 'backchannel', ...ofUser, bound: 1_790_000_000, issuedAt: 1_790_000_000 }),
+        newLogout({ channel: 'backchannel', bound: undefined, issuedAt: 1_790_000_000 }),
+        newLogout({
+          channel: 'backchannel',
+          ...ofUser,
+          bound: { issuedUntil: 1_790_000_000 },
+          issuedAt: 1_790_000_000,
+        }),
       ];
-      expect(await repository.insertLogouts(facts)).toBe(2);
+      expect(await repository.insertLogouts(facts)).toEqual([{}, {}]);
       const stored = await store.rows('logout', '1 = 1 ORDER BY id');
       clock.databaseAhead = HOUR;
-      expect(await repository.insertLogouts(facts)).toBe(0);
-      expect(await repository.insertLogouts([...facts, newLogout()])).toBe(1);
+      expect(await repository.insertLogouts(facts)).toEqual([]);
+      expect(await repository.insertLogouts([...facts, newLogout()])).toHaveLength(1);
       expect(await store.rows('logout', 'channel = ? ORDER BY id', 'backchannel')).toEqual(stored);
     });
 
     it('records a logout once when it comes many times at the same time', async () => {
-      const fact = newLogout({ channel: 'backchannel', bound: 'none' });
-      const other = newLogout({ channel: 'backchannel', ...ofUser, bound: 5 });
+      const fact = newLogout({ channel: 'backchannel', bound: undefined });
+      const other = newLogout({ channel: 'backchannel', ...ofUser, bound: { issuedUntil: 5 } });
       // in both orders: a deadlock loses no row
       const recorded = await Promise.all(
         Array.from({ length: 8 }, (_, n) => repository.insertLogouts(n % 2 === 0 ? [fact, other] : [other, fact])),
       );
-      expect(recorded.reduce((sum, n) => sum + n)).toBe(2);
+      expect(recorded.flat()).toHaveLength(2);
       expect(await store.rows('logout')).toHaveLength(2);
     });
 
     it('stores the logout, the end of its retention, and whether tokens are due', async () => {
       const facts = {
-        none: newLogout({ channel: 'backchannel', bound: 'none', issuedAt: 1_790_000_000 }),
-        issued: newLogout({ channel: 'backchannel', ...ofUser, bound: 1_790_000_000 }),
+        none: newLogout({ channel: 'backchannel', bound: undefined, issuedAt: 1_790_000_000 }),
+        issued: newLogout({ channel: 'backchannel', ...ofUser, bound: { issuedUntil: 1_790_000_000 } }),
         registered: newLogout({ channel: 'frontchannel' }),
       };
       await repository.insertLogouts(Object.values(facts));
@@ -353,33 +362,36 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   it('findLogout: finds the logout of a session from its facts, registered or not', async () => {
     const facts = { issuer, sid: 'sid-1', sub: 'alice', issuedAt: 100, registeredAt: 100_000 };
     expect(await repository.findLogout(facts)).toBeUndefined();
-    await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: 100 })]);
+    await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: { issuedUntil: 100 } })]);
     expect(await repository.findLogout(facts)).toBe('backchannel');
     expect(await repository.findLogout({ ...facts, issuedAt: 101 })).toBeUndefined();
     expect(await repository.findLogout({ ...facts, sub: 'Alice' })).toBeUndefined();
     expect(await repository.findLogout(without(facts, 'sub'))).toBeUndefined();
   });
 
-  it('findLogoutIssuedAt: returns the latest logout with the bound "none"', async () => {
+  it('findLogoutIssuedAt: returns the latest logout without a bound', async () => {
     const { target } = newLogout();
     expect(await repository.findLogoutIssuedAt(target)).toBeUndefined();
-    await repository.insertLogouts([newLogout({ issuedAt: 300 }), newLogout({ bound: 400, issuedAt: 400 })]);
+    await repository.insertLogouts([
+      newLogout({ issuedAt: 300 }),
+      newLogout({ bound: { issuedUntil: 400 }, issuedAt: 400 }),
+    ]);
     expect(await repository.findLogoutIssuedAt(target)).toBeUndefined();
     await repository.insertLogouts([
-      newLogout({ bound: 'none', issuedAt: 100 }),
-      newLogout({ bound: 'none', issuedAt: 200 }),
+      newLogout({ bound: undefined, issuedAt: 100 }),
+      newLogout({ bound: undefined, issuedAt: 200 }),
     ]);
     expect(await repository.findLogoutIssuedAt(target)).toBe(200);
   });
 
-  it('findLogoutTargets: returns target and bound by id', async () => {
-    const none = newLogout({ bound: 'none' });
-    const issued = newLogout({ ...ofUser, bound: 1_790_000_000 });
+  it('findLogouts: returns target and bound by id', async () => {
+    const none = newLogout({ bound: undefined });
+    const issued = newLogout({ ...ofUser, bound: { issuedUntil: 1_790_000_000 } });
     await repository.insertLogouts([none, issued]);
-    expect(await repository.findLogoutTargets([none.id, issued.id, newId()])).toEqual(
+    expect(await repository.findLogouts([none.id, issued.id, newId()])).toEqual(
       new Map([
-        [none.id, { target: none.target, issuedUntil: null }],
-        [issued.id, { target: issued.target, issuedUntil: 1_790_000_000 }],
+        [none.id, { target: none.target, bound: undefined }],
+        [issued.id, { target: issued.target, bound: { issuedUntil: 1_790_000_000 } }],
       ]),
     );
   });
@@ -421,14 +433,18 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     const others = await Promise.all([1, 2, 3].map(() => SessionStore.open(testDatabase, { clock })));
     const stores = [store, ...others];
     const sessions = Array.from({ length: 20 }, (_, n) => newSession({ sid: `sid-${n}` }));
-    const logouts = sessions.map(({ sid = '' }) => newLogout({ target: targetOf('sid', issuer, sid), bound: 'none' }));
+    const logouts = sessions.map(({ sid = '' }) =>
+      newLogout({ target: targetOf('sid', issuer, sid), bound: undefined }),
+    );
     const inserted = await Promise.all(
       stores.map(async (writer) => {
         let count = 0;
         for (const [n, session] of sessions.entries()) {
           if (await writer.repository.insertSession(session)) count += 1;
           const logout = logouts[n];
-          if (logout) count += await writer.repository.insertLogouts([logout, newLogout({ target: newId() })]);
+          if (logout) {
+            count += (await writer.repository.insertLogouts([logout, newLogout({ target: newId() })])).length;
+          }
         }
         return count;
       }),
@@ -602,7 +618,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       let id: string;
       beforeEach(async () => {
         ({ id } = newLogout());
-        await repository.insertLogouts([newLogout({ id, channel: 'backchannel', bound: 'none' })]);
+        await repository.insertLogouts([newLogout({ id, channel: 'backchannel', bound: undefined })]);
       });
 
       const times = async () => {
@@ -722,10 +738,10 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     it('makeDue: makes every logout of the session due, a front-channel logout an hour later, and no other logout', async () => {
       const session = newSession();
       await repository.insertSession(session);
-      const ending = [newLogout(), newLogout({ bound: 'none', channel: 'backchannel' })];
+      const ending = [newLogout(), newLogout({ bound: undefined, channel: 'backchannel' })];
       const frontchannel = newLogout({ channel: 'frontchannel' });
       const others = [
-        newLogout({ ...ofUser, bound: 1, channel: 'backchannel' }),
+        newLogout({ ...ofUser, bound: { issuedUntil: 1 }, channel: 'backchannel' }),
         newLogout({ target: targetOf('sid', issuer, 'sid-2') }),
       ];
       await repository.insertLogouts([...ending, frontchannel, ...others]);

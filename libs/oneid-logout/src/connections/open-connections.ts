@@ -1,4 +1,4 @@
-import { type LogoutFact } from '../rule/logout.js';
+import { type Logout } from '../rule/logout.js';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock } from '../clock.js';
 import { type Random } from '../random.js';
@@ -133,7 +133,7 @@ export class OpenConnections extends BackgroundJob {
     }
   }
 
-  private endAll(logout: LogoutFact): void {
+  private endAll(logout: Logout): void {
     for (const connection of this.byTarget.get(logout.target) ?? []) {
       if (ends(logout, connection.session, connection.targets)) this.end(connection, 'logged_out');
     }

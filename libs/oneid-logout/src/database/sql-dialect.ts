@@ -11,11 +11,12 @@ export interface SqlDialect {
   /** Wraps `INSERT INTO table …` so that it skips a row with an existing key without an error. */
   insertOrIgnore(insert: string): string;
   /**
-   * Wraps `INSERT INTO table …` of many rows. With {@link groupReturnsNew}, the statement skips rows with an existing
-   * key and returns the ids of the new rows. Otherwise it inserts all rows or fails.
+   * Wraps `INSERT INTO table …` so that it skips rows with an existing key and returns the new rows; undefined if the
+   * database can't.
    */
+  readonly insertReturning: ((insert: string, columns: string) => string) | undefined;
+  /** Wraps `INSERT INTO table …` of many rows, which inserts all of them or fails. */
   insertGroup(insert: string): string;
-  readonly groupReturnsNew: boolean;
   /** Does this driver error say that a row with this key exists? */
   isDuplicate(driverError: { code?: unknown }): boolean;
   /** Does this driver error report a conflict with another connection? The statement had no effect; retry it. */
@@ -30,7 +31,7 @@ export interface SqlDialect {
 const greatest = (a: string, b: string) => `GREATEST(${a}, ${b})`;
 
 const insertOrIgnore = (insert: string) => `${insert} ON CONFLICT DO NOTHING`;
-const insertGroup = (insert: string) => `${insertOrIgnore(insert)} RETURNING id`;
+const insertReturning = (insert: string, columns: string) => `${insertOrIgnore(insert)} RETURNING ${columns}`;
 
 const POSTGRES_CONFLICTS = new Set<unknown>(['40001', '40P01']);
 
@@ -39,8 +40,8 @@ const postgres: SqlDialect = {
   greatest,
   placeholder: (n) => `$${n}`,
   insertOrIgnore,
-  insertGroup,
-  groupReturnsNew: true,
+  insertReturning,
+  insertGroup: (insert) => insert,
   isDuplicate: (error) => error.code === '23505',
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
   isLockTimeout: (error) => error.code === '55P03',
@@ -52,9 +53,9 @@ const mysql: SqlDialect = {
   greatest,
   placeholder: () => '?',
   insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
+  insertReturning: undefined,
   // MariaDB waits at most 2 seconds for a lock; MySQL reads a comment and waits up to 50 seconds, its default
   insertGroup: (insert) => `/*M! SET STATEMENT innodb_lock_wait_timeout = 2 FOR */ ${insert}`,
-  groupReturnsNew: false,
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
   isLockTimeout: (error) => error.code === 'ER_LOCK_WAIT_TIMEOUT',
@@ -65,8 +66,8 @@ const sqlite: SqlDialect = {
   greatest: (a, b) => `MAX(${a}, ${b})`,
   placeholder: () => '?',
   insertOrIgnore,
-  insertGroup,
-  groupReturnsNew: true,
+  insertReturning,
+  insertGroup: (insert) => insert,
   isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
   isLockTimeout: () => false,

@@ -3,39 +3,35 @@ import { type TargetKind } from './targets.js';
 /** The source of a logout. `replaced`: a new sign-in has replaced the session that the browser had before. */
 export type LogoutChannel = 'backchannel' | 'frontchannel' | 'app' | 'admin' | 'replaced';
 
-/**
- * A logout is a fact: a target and at most one bound. Without a bound, the logout ends every session of the target,
- * also sessions that start later.
- */
-export interface LogoutFact {
-  readonly target: string;
+/** Limits a logout to sessions that are old enough. */
+export type Bound =
   /** Ends sessions whose ID token was issued at this time or earlier: the provider's clock, seconds. */
-  readonly issuedUntil?: number | undefined;
+  | { readonly issuedUntil: number }
   /** Ends sessions registered at this time or earlier: the database's clock, milliseconds. */
-  readonly registeredUntil?: number | undefined;
-}
+  | { readonly registeredUntil: number };
 
-export interface NewLogout {
+/** A logout is a fact: it ends the sessions of its target, up to its bound. */
+export interface Logout {
   /** Identifies the fact: a second insert with the same id adds no row. */
   readonly id: string;
-  readonly kind: TargetKind;
   readonly target: string;
   readonly channel: LogoutChannel;
-  /**
-   * `none`: ends every session of the target, also later ones. `registered`: ends sessions registered until now. A
-   * number: ends sessions whose ID token was issued at this time or earlier, seconds (the provider's clock).
-   */
-  readonly bound: 'none' | 'registered' | number;
-  /** With the bound `registered`: the recorded bound is at least this time, milliseconds. */
-  readonly registeredUntil?: number | undefined;
+  /** Without a bound, the logout ends every session of the target, also sessions that start later. */
+  readonly bound?: Bound | undefined;
+}
+
+/**
+ * A logout to record. The database raises the bound `registeredUntil` to its time now, so that it covers every session
+ * that is registered by now.
+ */
+export interface NewLogout extends Logout {
+  readonly kind: TargetKind;
   /** `iat` of the logout token, seconds. */
   readonly issuedAt?: number | undefined;
 }
 
 /** A logout as the database holds it. */
-export interface RecordedLogout extends LogoutFact {
-  readonly id: string;
-  readonly channel: LogoutChannel;
+export interface RecordedLogout extends Logout {
   /** When the logout was recorded or last touched: the database's clock, milliseconds. */
   readonly changedAt: number;
 }

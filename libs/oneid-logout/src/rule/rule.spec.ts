@@ -1,4 +1,4 @@
-import { type LogoutFact } from './logout.js';
+import { type Logout } from './logout.js';
 import { describe, expect, it } from '@jest/globals';
 import { ends } from './rule.js';
 import { type SessionFacts, targetsOf } from './session.js';
@@ -51,7 +51,12 @@ describe('targetOf', () => {
 });
 
 describe('ends: which logout ends which session', () => {
-  const cases: [string, LogoutFact, { [Name in keyof SessionFacts]?: SessionFacts[Name] | undefined }, boolean][] = [
+  const cases: [
+    string,
+    Pick<Logout, 'target' | 'bound'>,
+    { [Name in keyof SessionFacts]?: SessionFacts[Name] | undefined },
+    boolean,
+  ][] = [
     ['OneID, sid given: the session of that sid', { target: sid }, {}, true],
     [
       'OneID, sid given: for good, however late the sign-in',
@@ -61,36 +66,56 @@ describe('ends: which logout ends which session', () => {
     ],
     ['OneID, sid given: no session of another sid', { target: sid }, { sid: 'sid-2' }, false],
     ['OneID, sid given: no session without sid', { target: sid }, { sid: undefined }, false],
-    ['OneID, only sub: issued before the logout', { target: sub, issuedUntil: 1_001 }, {}, true],
-    ['OneID, only sub: issued in the same second', { target: sub, issuedUntil: 1_000 }, {}, true],
-    ['OneID, only sub: issued after it', { target: sub, issuedUntil: 999 }, {}, false],
+    ['OneID, only sub: issued before the logout', { target: sub, bound: { issuedUntil: 1_001 } }, {}, true],
+    ['OneID, only sub: issued in the same second', { target: sub, bound: { issuedUntil: 1_000 } }, {}, true],
+    ['OneID, only sub: issued after it', { target: sub, bound: { issuedUntil: 999 } }, {}, false],
     [
       "OneID, only sub: the app's clock does not matter",
-      { target: sub, issuedUntil: 1_000 },
+      { target: sub, bound: { issuedUntil: 1_000 } },
       { registeredAt: 9e15 },
       true,
     ],
-    ['OneID, only sub: no other user', { target: sub, issuedUntil: 1_001 }, { sub: 'bob' }, false],
-    ['front-channel, our user: registered before', { target: sid, registeredUntil: 1_000_501 }, {}, true],
+    ['OneID, only sub: no other user', { target: sub, bound: { issuedUntil: 1_001 } }, { sub: 'bob' }, false],
+    ['front-channel, our user: registered before', { target: sid, bound: { registeredUntil: 1_000_501 } }, {}, true],
     [
       'front-channel, our user: registered in the same millisecond',
-      { target: sid, registeredUntil: 1_000_500 },
+      { target: sid, bound: { registeredUntil: 1_000_500 } },
       {},
       true,
     ],
-    ['front-channel, our user: a later sign-in is alive', { target: sid, registeredUntil: 1_000_499 }, {}, false],
+    [
+      'front-channel, our user: a later sign-in is alive',
+      { target: sid, bound: { registeredUntil: 1_000_499 } },
+      {},
+      false,
+    ],
     [
       "front-channel, our user: OneID's clock does not matter",
-      { target: sid, registeredUntil: 1_000_500 },
+      { target: sid, bound: { registeredUntil: 1_000_500 } },
       { issuedAt: 9e9 },
       true,
     ],
-    ['our user, without sid: that session', { target: own, registeredUntil: 1_000_500 }, { sid: undefined }, true],
+    [
+      'our user, without sid: that session',
+      { target: own, bound: { registeredUntil: 1_000_500 } },
+      { sid: undefined },
+      true,
+    ],
     ['our admin, one session: for good', { target: own }, { issuedAt: 9e9, registeredAt: 9e15 }, true],
     ['our admin, one session: no other', { target: own }, { id: 'session-2' }, false],
     ['our admin, one session: no token without our id', { target: own }, { id: undefined }, false],
-    ["our admin, a user's sessions: registered before", { target: sub, registeredUntil: 1_000_500 }, {}, true],
-    ["our admin, a user's sessions: a later sign-in lives", { target: sub, registeredUntil: 1_000_499 }, {}, false],
+    [
+      "our admin, a user's sessions: registered before",
+      { target: sub, bound: { registeredUntil: 1_000_500 } },
+      {},
+      true,
+    ],
+    [
+      "our admin, a user's sessions: a later sign-in lives",
+      { target: sub, bound: { registeredUntil: 1_000_499 } },
+      {},
+      false,
+    ],
     ["attack 6: another issuer's sid", { target: targetOf('sid', 'https://other.example', 'sid-1') }, {}, false],
     ["attack 6: a sub that is a session's sid", { target: targetOf('sub', issuer, 'sid-1') }, {}, false],
     ['a slash that OneID has dropped since', { target: targetOf('sid', 'https://oneid.example', 'sid-1') }, {}, true],

@@ -1,4 +1,4 @@
-import { type LogoutFact } from './logout.js';
+import { type Logout } from './logout.js';
 import { type SessionFacts, targetsOf } from './session.js';
 
 /**
@@ -8,12 +8,12 @@ import { type SessionFacts, targetsOf } from './session.js';
  * `store/rule-sql.ts` states the same rule in SQL. A property test checks that both agree.
  */
 export function ends(
-  logout: LogoutFact,
+  logout: Pick<Logout, 'target' | 'bound'>,
   session: SessionFacts,
   targets: readonly string[] = targetsOf(session),
 ): boolean {
   if (!targets.includes(logout.target)) return false;
-  if (logout.issuedUntil !== undefined) return session.issuedAt <= logout.issuedUntil;
-  if (logout.registeredUntil !== undefined) return session.registeredAt <= logout.registeredUntil;
-  return true;
+  const { bound } = logout;
+  if (bound === undefined) return true;
+  return 'issuedUntil' in bound ? session.issuedAt <= bound.issuedUntil : session.registeredAt <= bound.registeredUntil;
 }

@@ -1,12 +1,7 @@
-import { type LogoutChannel, type LogoutFact } from '../rule/logout.js';
+import { type Logout } from '../rule/logout.js';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { defer, merge, type Observable, ReplaySubject, Subject } from 'rxjs';
-
-export interface PublishedLogout extends LogoutFact {
-  readonly id: string;
-  readonly channel: LogoutChannel;
-}
 
 /** How many logouts to remember: a logout that arrives from this process and from the database is published once. */
 const REMEMBERED = 10_000;
@@ -14,8 +9,8 @@ const REMEMBERED = 10_000;
 /** Carries recorded logouts from the rooms that learn of them to the rooms that act on them, within this process. */
 @Injectable()
 export class LogoutBus implements OnModuleDestroy {
-  private readonly own = new Subject<readonly PublishedLogout[]>();
-  private readonly news = new Subject<PublishedLogout>();
+  private readonly own = new Subject<readonly Logout[]>();
+  private readonly news = new Subject<Logout>();
   private readonly watching = new ReplaySubject<void>(1);
   private readonly due = new Subject<void>();
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
@@ -24,13 +19,13 @@ export class LogoutBus implements OnModuleDestroy {
   readonly tokensDue: Observable<unknown> = merge(this.own, this.due);
 
   /** The logouts that this process has recorded. */
-  readonly recorded: Observable<readonly PublishedLogout[]> = this.own.asObservable();
+  readonly recorded: Observable<readonly Logout[]> = this.own.asObservable();
 
   /** The logouts of this process and of other replicas, each once. */
-  readonly published: Observable<PublishedLogout> = this.news.asObservable();
+  readonly published: Observable<Logout> = this.news.asObservable();
 
   /** The same logouts, for the app's own code: the replica then follows the logouts of other replicas. */
-  readonly watchedByApp: Observable<PublishedLogout> = defer(() => {
+  readonly watchedByApp: Observable<Logout> = defer(() => {
     this.watching.next();
     return this.news;
   });
@@ -39,13 +34,13 @@ export class LogoutBus implements OnModuleDestroy {
   readonly appWatches: Observable<void> = this.watching.asObservable();
 
   /** Publishes logouts that this process has recorded. */
-  publishOwn(logouts: readonly PublishedLogout[]): void {
+  publishOwn(logouts: readonly Logout[]): void {
     this.own.next(logouts);
     this.publishFound(logouts);
   }
 
   /** Publishes recorded logouts of any replica, each once. */
-  publishFound(logouts: readonly PublishedLogout[]): void {
+  publishFound(logouts: readonly Logout[]): void {
     for (const logout of logouts) {
       if (this.known.has(logout.id)) continue;
       this.known.set(logout.id, true);

@@ -1,4 +1,5 @@
-import { type NewLogout } from '../rule/logout.js';
+import { type CreatedLogout } from '../store/logout-inserts.js';
+import { type Bound, type Logout, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, Logger } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
@@ -35,9 +36,9 @@ export class LogoutRecorder {
   async backchannel(logout: VerifiedLogoutToken): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
     const facts: NewLogout[] = [];
-    if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid), 'none'));
+    if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid)));
     if (sub !== undefined && (sid === undefined || scope === 'user')) {
-      facts.push(this.fromToken(logout, 'sub', targetOf('sub', issuer, sub), iat));
+      facts.push(this.fromToken(logout, 'sub', targetOf('sub', issuer, sub), { issuedUntil: iat }));
     }
     await this.recordToken(logout, facts);
     if (scope === 'user' && sid !== undefined && sub === undefined) {
@@ -47,7 +48,7 @@ export class LogoutRecorder {
         await this.recordToken(
           logout,
           users.map((target) => {
-            const fact = this.fromToken(logout, 'sub', target, iat);
+            const fact = this.fromToken(logout, 'sub', target, { issuedUntil: iat });
             return { ...fact, id: digest([fact.id, fact.target]) };
           }),
         );
@@ -85,7 +86,7 @@ export class LogoutRecorder {
     // claims bring `registeredAt` from the provider's clock, which may be ahead of ours; the bound must still cover it
     const { registeredAt: registeredUntil } = session;
     const target = targetOf(kind, issuer, value);
-    await this.recordRegistered({ id: logoutId, channel: 'app', kind, target, registeredUntil });
+    await this.recordRegistered({ id: logoutId, channel: 'app', kind, target }, registeredUntil);
   }
 
   /** Ends one session for good. */
@@ -102,7 +103,7 @@ export class LogoutRecorder {
     if (sessions.length === 0) return 0;
     const facts = sessions.map(({ issuer, id }): NewLogout => {
       const target = targetOf('session', issuer, id);
-      return { id: digest([channel, target]), kind: 'session', target, channel, bound: 'none' };
+      return { id: digest([channel, target]), kind: 'session', target, channel };
     });
     // always in the same order, so that two callers with the same sessions do not deadlock
     return this.record(facts.sort((a, b) => (a.id < b.id ? -1 : 1)));
@@ -127,11 +128,17 @@ export class LogoutRecorder {
     if (issuedAt === undefined) return;
     const target = targetOf('sub', issuer, sub);
     await this.record([
-      { id: digest(['late', target, issuedAt]), kind: 'sub', target, channel: 'backchannel', bound: issuedAt },
+      {
+        id: digest(['late', target, issuedAt]),
+        kind: 'sub',
+        target,
+        channel: 'backchannel',
+        bound: { issuedUntil: issuedAt },
+      },
     ]);
   }
 
-  private fromToken(logout: VerifiedLogoutToken, kind: TargetKind, target: string, bound: 'none' | number): NewLogout {
+  private fromToken(logout: VerifiedLogoutToken, kind: TargetKind, target: string, bound?: Bound): NewLogout {
     const { issuer, clientId, jti, iat } = logout;
     return {
       id: digest(['backchannel', issuer, clientId, jti, kind]),
@@ -145,49 +152,44 @@ export class LogoutRecorder {
 
   private async recordToken(logout: VerifiedLogoutToken, facts: readonly NewLogout[]): Promise<void> {
     if ((await this.record(facts)) === facts.length) return;
-    const recorded = await this.repository.findLogoutTargets(facts.map((fact) => fact.id));
+    const recorded = await this.repository.findLogouts(facts.map((fact) => fact.id));
     const reused = facts.filter((fact) => {
       const known = recorded.get(fact.id);
-      return known !== undefined && (known.target !== fact.target || (known.issuedUntil ?? 'none') !== fact.bound);
+      return known !== undefined && !isSameFact(known, fact);
     });
     if (reused.length === 0) return;
     // some providers use the sid as jti: a refusal would lose the second logout
     this.logger.warn(
       `${logout.issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
     );
-    await this.record(reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, fact.bound]) })));
+    await this.record(reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, issuedUntilOf(fact)]) })));
   }
 
   /** @returns how many of the facts were new */
   private async record(facts: readonly NewLogout[]): Promise<number> {
-    const { sent, recorded } = await this.insert(facts);
-    if (recorded > 0) {
-      this.bus.publishOwn(
-        facts.map(({ id, channel, target, bound }) => ({
-          ...{ id, channel, target },
-          ...(typeof bound === 'number' && { issuedUntil: bound }),
-        })),
-      );
-    }
-    const allNew = recorded === facts.length;
+    const sent = this.clock.moment();
+    const created = await this.insert(facts);
+    // the bus drops the facts that were known
+    if (created.length > 0) this.bus.publishOwn(facts);
+    const allNew = created.length === facts.length;
     await this.restampUntilTimely(
       facts.map(({ id }) => id),
       allNew && this.isInTime(sent),
     );
-    return recorded;
+    return created.length;
   }
 
-  private async recordRegistered(logout: Omit<NewLogout, 'bound'>): Promise<void> {
-    const { id, channel, target } = logout;
-    const { sent, recorded } = await this.insert([{ ...logout, bound: 'registered' }]);
-    const isNew = recorded === 1;
-    const inTime = isNew && this.isInTime(sent);
-    if (isNew) {
-      // the logout is recorded: without its bound, the event ends too many sessions here rather than too few
-      const registeredUntil = await this.repository.findRegisteredUntil(id).catch(() => Number.MAX_SAFE_INTEGER);
-      this.bus.publishOwn([{ id, channel, target, registeredUntil }]);
+  /** @param logout ends the sessions that are registered by now, or until `registeredUntil` if that is later */
+  private async recordRegistered(logout: Omit<NewLogout, 'bound'>, registeredUntil = 0): Promise<void> {
+    const sent = this.clock.moment();
+    const [created] = await this.insert([{ ...logout, bound: { registeredUntil } }]);
+    const inTime = created !== undefined && this.isInTime(sent);
+    if (created !== undefined) {
+      // without the recorded bound, the event ends too many sessions here rather than too few
+      const bound = { registeredUntil: created.registeredUntil ?? Number.MAX_SAFE_INTEGER };
+      this.bus.publishOwn([{ ...logout, bound }]);
     }
-    await this.restampUntilTimely([id], inTime);
+    await this.restampUntilTimely([logout.id], inTime);
   }
 
   /**
@@ -211,10 +213,9 @@ export class LogoutRecorder {
     }
   }
 
-  private async insert(logouts: readonly NewLogout[]): Promise<{ readonly sent: Moment; readonly recorded: number }> {
-    const sent = this.clock.moment();
+  private async insert(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
     try {
-      return { sent, recorded: await this.repository.insertLogouts(logouts) };
+      return await this.repository.insertLogouts(logouts);
     } catch (error) {
       this.uncertain.add(logouts.map(({ id }) => id));
       throw error;
@@ -224,4 +225,13 @@ export class LogoutRecorder {
   private isInTime(sent: Moment): boolean {
     return this.clock.ageOf(sent) <= MAX_LATENESS;
   }
+}
+
+/** `issuedUntil` of the bound, or null. The bounds of OneID's logouts have no other member. */
+function issuedUntilOf({ bound }: Pick<Logout, 'bound'>): number | null {
+  return bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null;
+}
+
+function isSameFact(one: Pick<Logout, 'target' | 'bound'>, other: Pick<Logout, 'target' | 'bound'>): boolean {
+  return one.target === other.target && issuedUntilOf(one) === issuedUntilOf(other);
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { filter, map, type Observable, take } from 'rxjs';
-import { type LogoutChannel } from '../rule/logout.js';
+import { type Logout, type LogoutChannel } from '../rule/logout.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
-import { LogoutBus, type PublishedLogout } from './logout-bus.js';
+import { LogoutBus } from './logout-bus.js';
 
 /** A recorded logout of a session, a login or a user. It may end many sessions, or sessions unknown to this process. */
 export interface LogoutEvent {
@@ -45,6 +45,6 @@ export class SessionEvents {
   }
 }
 
-function toEvent(logout: PublishedLogout): LogoutEvent {
+function toEvent(logout: Logout): LogoutEvent {
   return { channel: logout.channel, ends: (session) => ends(logout, session) };
 }

@@ -17,7 +17,7 @@ describe('GroupCommit', () => {
   /** Runs before each statement completes. */
   let before: (ids: string) => Promise<void>;
   let clock: TestClock;
-  let commit: GroupCommit<Row>;
+  let commit: GroupCommit<Row, string>;
 
   async function execute(kind: string, rows: readonly Row[]): Promise<Set<string>> {
     const ids = idsOf(rows);
@@ -28,14 +28,17 @@ describe('GroupCommit', () => {
     return created;
   }
 
+  /** @returns how many of the rows were new */
+  const insert = async (rows: readonly Row[]) => (await commit.insert(rows)).length;
+
   beforeEach(() => {
     statements = [];
     stored = new Set();
     before = () => Promise.resolve();
     clock = new TestClock(0);
-    const inserts: GroupedInserts<Row> = {
-      insertGroup: (rows) => execute('group', rows),
-      insertOwn: async (rows) => (await execute('own', rows)).size,
+    const inserts: GroupedInserts<Row, string> = {
+      insertGroup: async (rows) => new Map([...(await execute('group', rows))].map((id) => [id, id])),
+      insertOwn: async (rows) => [...(await execute('own', rows))],
     };
     commit = new GroupCommit(inserts, clock);
   });
@@ -48,7 +51,7 @@ describe('GroupCommit', () => {
   }
 
   it('sends a single insert at once', async () => {
-    const inserted = commit.insert([row(1)]);
+    const inserted = insert([row(1)]);
     await turn();
     expect(statements).toEqual(['own 1']);
     expect(await inserted).toBe(1);
@@ -58,16 +61,16 @@ describe('GroupCommit', () => {
 
   it('groups inserts that arrive together, in one order, and tells each caller how many of its rows were new', async () => {
     stored.add('2');
-    const inserted = await Promise.all([[3], [2, 1], [5, 4], [2]].map((ids) => commit.insert(ids.map(row))));
+    const inserted = await Promise.all([[3], [2, 1], [5, 4], [2]].map((ids) => insert(ids.map(row))));
     expect(inserted).toEqual([1, 1, 2, 0]);
     expect(statements).toEqual(['group 1 2 3 4 5']);
   });
 
   it('groups inserts that arrive while another group is running', async () => {
     const held = hold();
-    const first = commit.insert([row(1)]);
+    const first = insert([row(1)]);
     await turn();
-    const later = [2, 3, 4].map((id) => commit.insert([row(id)]));
+    const later = [2, 3, 4].map((id) => insert([row(id)]));
     await turn();
     expect(statements).toEqual(['own 1']);
     held.shift()?.();
@@ -83,17 +86,17 @@ describe('GroupCommit', () => {
   });
 
   it('BC-8: the same logout of two callers is new for the first, and known for the second', async () => {
-    const inserted = await Promise.all([[1], [1], [1, 2], [2]].map((ids) => commit.insert(ids.map(row))));
+    const inserted = await Promise.all([[1], [1], [1, 2], [2]].map((ids) => insert(ids.map(row))));
     expect(inserted).toEqual([1, 0, 1, 0]);
     expect(statements).toEqual(['group 1 2']);
   });
 
   it('stops waiting for a group that hangs', async () => {
     const held = hold();
-    const first = commit.insert([row(1)]);
+    const first = insert([row(1)]);
     await turn();
     before = () => Promise.resolve();
-    const second = commit.insert([row(2)]);
+    const second = insert([row(2)]);
     clock.advance(PATIENCE - 1);
     await turn();
     expect(statements).toEqual(['own 1']);
@@ -101,14 +104,14 @@ describe('GroupCommit', () => {
     expect(await second).toBe(1);
     held.shift()?.();
     expect(await first).toBe(1);
-    expect(await commit.insert([row(3)])).toBe(1);
+    expect(await insert([row(3)])).toBe(1);
     expect(statements).toEqual(['own 1', 'own 2', 'own 3']);
   });
 
   it('sends the members of a failed group one by one, so that only the invalid ones fail', async () => {
     const poison = new Error('poison');
     before = (ids) => (ids.split(' ').includes('2') ? Promise.reject(poison) : Promise.resolve());
-    const inserted = await Promise.allSettled([[1, 3], [2], [4], [1]].map((ids) => commit.insert(ids.map(row))));
+    const inserted = await Promise.allSettled([[1, 3], [2], [4], [1]].map((ids) => insert(ids.map(row))));
     expect(statements).toEqual(['group 1 2 3 4', 'own 1 3', 'own 2', 'own 4', 'own 1']);
     expect(inserted).toEqual([
       { status: 'fulfilled', value: 2 },
@@ -116,22 +119,22 @@ describe('GroupCommit', () => {
       { status: 'fulfilled', value: 1 },
       { status: 'fulfilled', value: 0 },
     ]);
-    expect(await commit.insert([row(5)])).toBe(1);
+    expect(await insert([row(5)])).toBe(1);
   });
 
   it('fails for all callers when the store is down, and works again later', async () => {
     before = () => Promise.reject(new Error('down'));
-    const inserted = await Promise.allSettled([1, 2, 3].map((id) => commit.insert([row(id)])));
+    const inserted = await Promise.allSettled([1, 2, 3].map((id) => insert([row(id)])));
     expect(inserted.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     before = () => Promise.resolve();
-    expect(await Promise.all([1, 2].map((id) => commit.insert([row(id)])))).toEqual([1, 1]);
+    expect(await Promise.all([1, 2].map((id) => insert([row(id)])))).toEqual([1, 1]);
   });
 
   it('sends no more rows at a time than every database accepts, in the order of the callers', async () => {
     const callers = Array.from({ length: 3 * MAX_GROUP_ROWS }, (_, n) => [row(n)]);
     const many = Array.from({ length: MAX_GROUP_ROWS + 1 }, (_, n) => row(`many ${n}`));
     callers.splice(1, 0, many);
-    const inserted = await Promise.all(callers.map((rows) => commit.insert(rows)));
+    const inserted = await Promise.all(callers.map((rows) => insert(rows)));
     expect(inserted).toEqual(callers.map((rows) => rows.length));
     const sizes = statements.map((statement) => statement.split(/ (?=\d|many)/).length - 1);
     expect(statements[1]).toMatch(/^own many 0 /);

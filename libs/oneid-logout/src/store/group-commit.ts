@@ -6,21 +6,21 @@ export const MAX_GROUP_ROWS = 128;
 /** How long a group waits for the statement before it, milliseconds: a hanging statement must not delay all others. */
 export const PATIENCE = 100;
 
-export interface GroupedInserts<Row> {
+export interface GroupedInserts<Row, Created> {
   /**
    * Inserts all new rows in one statement. Each id occurs once in `rows`.
    *
-   * @returns the ids of the rows that were new
+   * @returns the rows that were new, by id
    * @throws when no row is inserted
    */
-  insertGroup(rows: readonly Row[]): Promise<ReadonlySet<string>>;
-  /** Inserts the rows of one caller, always in one statement. @returns how many of them were new */
-  insertOwn(rows: readonly Row[]): Promise<number>;
+  insertGroup(rows: readonly Row[]): Promise<ReadonlyMap<string, Created>>;
+  /** Inserts the rows of one caller, always in one statement. @returns the rows that were new */
+  insertOwn(rows: readonly Row[]): Promise<readonly Created[]>;
 }
 
-interface Caller<Row> {
+interface Caller<Row, Created> {
   readonly rows: readonly Row[];
-  readonly resolve: (count: number) => void;
+  readonly resolve: (created: readonly Created[]) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -28,17 +28,17 @@ interface Caller<Row> {
  * Inserts the rows of several callers in one statement, so that these callers share one commit. A group holds the
  * callers of one turn of the event loop, or the callers that arrive while the statement of the group before is running.
  */
-export class GroupCommit<Row extends { readonly id: string }> {
-  private readonly waiting: Caller<Row>[] = [];
+export class GroupCommit<Row extends { readonly id: string }, Created> {
+  private readonly waiting: Caller<Row, Created>[] = [];
   private busy = false;
 
   constructor(
-    private readonly inserts: GroupedInserts<Row>,
+    private readonly inserts: GroupedInserts<Row, Created>,
     private readonly clock: Clock,
   ) {}
 
-  /** @returns how many of these rows were new, once they are committed */
-  insert(rows: readonly Row[]): Promise<number> {
+  /** @returns the rows that were new, once they are committed */
+  insert(rows: readonly Row[]): Promise<readonly Created[]> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ rows, resolve, reject });
       if (this.busy) return;
@@ -64,29 +64,37 @@ export class GroupCommit<Row extends { readonly id: string }> {
   }
 
   /** Takes the oldest callers out of the queue: at most MAX_GROUP_ROWS rows, but at least one caller. */
-  private take(): Caller<Row>[] {
+  private take(): Caller<Row, Created>[] {
     let rows = 0;
     const end = this.waiting.findIndex((caller) => (rows += caller.rows.length) > MAX_GROUP_ROWS);
     return this.waiting.splice(0, end === -1 ? this.waiting.length : Math.max(end, 1));
   }
 
-  private async commit(group: readonly Caller<Row>[]): Promise<void> {
+  private async commit(group: readonly Caller<Row, Created>[]): Promise<void> {
     if (group.length === 1) return this.commitOneByOne(group);
     const distinct = new Map<string, Row>();
     for (const { rows } of group) for (const row of rows) if (!distinct.has(row.id)) distinct.set(row.id, row);
     // every process uses the same order: otherwise two processes with the same rows may deadlock
     const ordered = [...distinct.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const created = await this.inserts.insertGroup(ordered).then(
-      (ids) => new Set(ids),
+      (byId) => new Map(byId),
       () => undefined,
     );
     // one refused or locked row makes the whole group fail, so insert the rows of each caller separately
     if (created === undefined) return this.commitOneByOne(group);
     // a row that two callers bring counts as new for the first caller
-    for (const { rows, resolve } of group) resolve(rows.filter(({ id }) => created.delete(id)).length);
+    for (const { rows, resolve } of group) {
+      const own: Created[] = [];
+      for (const { id } of rows) {
+        const row = created.get(id);
+        if (row !== undefined) own.push(row);
+        created.delete(id);
+      }
+      resolve(own);
+    }
   }
 
-  private async commitOneByOne(group: readonly Caller<Row>[]): Promise<void> {
+  private async commitOneByOne(group: readonly Caller<Row, Created>[]): Promise<void> {
     await Promise.all(group.map(({ rows, resolve, reject }) => this.inserts.insertOwn(rows).then(resolve, reject)));
   }
 }

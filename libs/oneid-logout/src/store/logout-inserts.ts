@@ -1,4 +1,4 @@
-import { type SqlParameter } from '../database/sql.js';
+import { type SqlParameter, type SqlRow } from '../database/sql.js';
 import { type GroupedInserts } from './group-commit.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type NewLogout } from '../rule/logout.js';
@@ -11,27 +11,57 @@ export interface RetentionSettings {
   readonly storesTokens: boolean;
 }
 
+/** A new logout, as the database has recorded it. */
+export interface CreatedLogout {
+  /** The recorded bound; undefined for a logout without this bound, and when the database does not tell it. */
+  readonly registeredUntil?: number;
+}
+
 /** The statements that record one or many logouts. */
-export class LogoutInserts implements GroupedInserts<NewLogout> {
+export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
   constructor(
     protected readonly database: SessionDatabase,
     protected readonly settings: RetentionSettings,
   ) {}
 
-  async insertOwn(logouts: readonly NewLogout[]): Promise<number> {
-    const { sql, parameters } = this.insert(logouts);
-    const [first] = logouts;
-    // true for nearly every logout of OneID; the bound `registered` reads a table, and a prepared plan may become slow
-    const prepared = logouts.length === 1 && first?.bound !== 'registered';
-    const { affected } = await this.database.run(this.database.dialect.insertOrIgnore(sql), parameters, { prepared });
-    return affected;
-  }
-
-  async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlySet<string>> {
+  async insertOwn(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
     const { sql, parameters } = this.insert(logouts);
     const { dialect } = this.database;
-    const { rows } = await this.database.run(dialect.insertGroup(sql), parameters);
-    return new Set(dialect.groupReturnsNew ? rows.map((row) => String(row['id'])) : logouts.map(({ id }) => id));
+    const [first] = logouts;
+    // true for nearly every logout of OneID; `registeredUntil` reads a table, and a prepared plan may become slow
+    const prepared = logouts.length === 1 && first !== undefined && !isRegistered(first);
+    if (dialect.insertReturning !== undefined) {
+      const insert = dialect.insertReturning(sql, 'id, registered_until');
+      return createdIn((await this.database.run(insert, parameters, { prepared })).rows);
+    }
+    const { affected } = await this.database.run(dialect.insertOrIgnore(sql), parameters, { prepared });
+    if (first !== undefined && logouts.length === 1 && affected === 1) return this.created([first]);
+    return Array.from({ length: affected }, () => ({}));
+  }
+
+  async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlyMap<string, CreatedLogout>> {
+    const { sql, parameters } = this.insert(logouts);
+    const { dialect } = this.database;
+    if (dialect.insertReturning !== undefined) {
+      return byId((await this.database.run(dialect.insertReturning(sql, 'id, registered_until'), parameters)).rows);
+    }
+    await this.database.run(dialect.insertGroup(sql), parameters);
+    const created = await this.created(logouts);
+    return new Map(logouts.map(({ id }, n) => [id, created[n] ?? {}]));
+  }
+
+  /** For databases that don't return inserted rows. The logouts are recorded, so a failure here must not fail them. */
+  private async created(logouts: readonly NewLogout[]): Promise<CreatedLogout[]> {
+    const ids = logouts.filter(isRegistered).map(({ id }) => id);
+    if (ids.length === 0) return logouts.map(() => ({}));
+    const known = await this.database
+      .run(
+        `SELECT id, registered_until FROM ${this.database.tables.logout} WHERE id IN (${ids.map(() => '?').join(', ')})`,
+        ids,
+      )
+      .then(({ rows }) => byId(rows))
+      .catch(() => new Map<string, CreatedLogout>());
+    return logouts.map(({ id }) => known.get(id) ?? {});
   }
 
   private insert(logouts: readonly NewLogout[]): { sql: string; parameters: SqlParameter[] } {
@@ -42,8 +72,9 @@ export class LogoutInserts implements GroupedInserts<NewLogout> {
       const dueAt = this.settings.storesTokens ? `${now} + ${this.revocationDueIn(logout)}` : 'NULL';
       rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt})`);
       parameters.push(logout.id, logout.target, logout.channel);
-      parameters.push(typeof logout.bound === 'number' ? logout.bound : null);
-      if (logout.bound === 'registered') parameters.push(logout.registeredUntil ?? 0, logout.target);
+      const { bound } = logout;
+      parameters.push(bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null);
+      if (bound !== undefined && 'registeredUntil' in bound) parameters.push(bound.registeredUntil, logout.target);
       parameters.push(logout.issuedAt ?? null, this.settings.logoutRetention);
     }
     const sql = `INSERT INTO ${this.database.tables.logout} (id, target, channel, issued_until, registered_until,
@@ -58,9 +89,23 @@ export class LogoutInserts implements GroupedInserts<NewLogout> {
 
   /** The bound covers every session registered by now, even if the clock stepped back after its registration. */
   private registeredUntil(logout: NewLogout): string {
-    if (logout.bound !== 'registered') return 'NULL';
+    if (!isRegistered(logout)) return 'NULL';
     const { dialect, tables } = this.database;
     const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM ${tables.session} s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
     return dialect.greatest(dialect.greatest(dialect.now, '?'), newest);
   }
+}
+
+function isRegistered({ bound }: NewLogout): boolean {
+  return bound !== undefined && 'registeredUntil' in bound;
+}
+
+function createdIn(rows: readonly SqlRow[]): CreatedLogout[] {
+  return rows.map(({ registered_until: until }) => (until === null ? {} : { registeredUntil: Number(until) }));
+}
+
+/** @param rows with the columns `id` and `registered_until` */
+export function byId(rows: readonly SqlRow[]): Map<string, CreatedLogout> {
+  const created = createdIn(rows);
+  return new Map(rows.map((row, n) => [String(row['id']), created[n] ?? {}]));
 }

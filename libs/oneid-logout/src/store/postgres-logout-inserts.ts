@@ -1,4 +1,4 @@
-import { LogoutInserts } from './logout-inserts.js';
+import { byId, type CreatedLogout, LogoutInserts } from './logout-inserts.js';
 import { type NewLogout } from '../rule/logout.js';
 import { TARGET_COLUMNS } from './sql-conditions.js';
 
@@ -10,21 +10,21 @@ const LOCK_PATIENCE = 2_000;
 
 /** Sends a group as one parameter: groups of all sizes share a prepared statement, at half the cost of `VALUES`. */
 export class PostgresLogoutInserts extends LogoutInserts {
-  override async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlySet<string>> {
+  override async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlyMap<string, CreatedLogout>> {
     const { rows } = await this.database.run(
       this.groupSql,
       [this.settings.logoutRetention, JSON.stringify(logouts.map((logout) => this.record(logout)))],
       { prepared: true },
     );
-    return new Set(rows.map((row) => String(row['id'])));
+    return byId(rows);
   }
 
   private record(logout: NewLogout): Record<string, unknown> {
-    const { id, kind, target, channel, bound, issuedAt, registeredUntil } = logout;
+    const { id, kind, target, channel, bound = {}, issuedAt } = logout;
     return {
       ...{ id, target, channel, issued_at: issuedAt },
-      ...(typeof bound === 'number' && { issued_until: bound }),
-      ...(bound === 'registered' && { registered: kind, registered_until: registeredUntil }),
+      ...('issuedUntil' in bound && { issued_until: bound.issuedUntil }),
+      ...('registeredUntil' in bound && { registered: kind, registered_until: bound.registeredUntil }),
       ...(this.settings.storesTokens && { due_in: this.revocationDueIn(logout) }),
     };
   }
@@ -46,6 +46,6 @@ export class PostgresLogoutInserts extends LogoutInserts {
       FROM (SELECT set_config('lock_timeout', '${LOCK_PATIENCE}', true)) patience,
         json_to_recordset(?::json) AS g(id varchar, target varchar, channel varchar, issued_until bigint,
           registered varchar, registered_until bigint, issued_at bigint, due_in bigint)
-      ON CONFLICT DO NOTHING RETURNING id`;
+      ON CONFLICT DO NOTHING RETURNING id, registered_until`;
   }
 }

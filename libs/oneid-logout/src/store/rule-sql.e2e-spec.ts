@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { type LogoutFact } from '../rule/logout.js';
+import { type Bound, type Logout } from '../rule/logout.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts } from '../rule/session.js';
 import { targetOf } from '../rule/targets.js';
@@ -26,21 +26,22 @@ describe('the rule in SQL', () => {
   const database = new Database(':memory:');
   database.exec(`CREATE TABLE s (${columns.session}); CREATE TABLE l (target, issued_until, registered_until)`);
 
-  const inSql = (condition: string, { target, issuedUntil, registeredUntil }: LogoutFact) => {
+  const inSql = (condition: string, { target, bound }: Pick<Logout, 'target' | 'bound'>) => {
+    const { issuedUntil, registeredUntil }: { issuedUntil?: number; registeredUntil?: number } = bound ?? {};
     database.exec('DELETE FROM s; DELETE FROM l');
     database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.issuedAt, session.registeredAt);
     database.prepare('INSERT INTO l VALUES (?, ?, ?)').run(target, issuedUntil ?? null, registeredUntil ?? null);
     return database.prepare(`SELECT 1 FROM s, l WHERE ${condition}`).all().length === 1;
   };
 
-  const bounds: Omit<LogoutFact, 'target'>[] = [
-    {},
+  const bounds: (Bound | undefined)[] = [
+    undefined,
     ...[-1, 0, 1].map((offset) => ({ issuedUntil: session.issuedAt + offset })),
     ...[-1, 0, 1].map((offset) => ({ registeredUntil: session.registeredAt + offset })),
   ];
   const targets = { own, sid, sub, other: targetOf('sid', issuer, 'another') };
   const cases = Object.entries(targets).flatMap(([name, target]) =>
-    bounds.map((bound) => ({ name, logout: { target, ...bound }, bound: JSON.stringify(bound) })),
+    bounds.map((bound) => ({ name, logout: { target, bound }, bound: JSON.stringify(bound ?? 'no bound') })),
   );
 
   it.each(cases)('decides like the code for $name, $bound', ({ logout }) => {

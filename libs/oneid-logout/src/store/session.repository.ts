@@ -1,7 +1,14 @@
 import { type SqlRow } from '../database/sql.js';
-import { type LogoutChanges, type LogoutChannel, type NewLogout, type RecordedLogout } from '../rule/logout.js';
+import {
+  type Bound,
+  type Logout,
+  type LogoutChanges,
+  type LogoutChannel,
+  type NewLogout,
+  type RecordedLogout,
+} from '../rule/logout.js';
 import { GroupCommit } from './group-commit.js';
-import { LogoutInserts, type RetentionSettings } from './logout-inserts.js';
+import { type CreatedLogout, LogoutInserts, type RetentionSettings } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
 import { boundSql, endedSql } from './rule-sql.js';
 import {
@@ -43,7 +50,7 @@ const SESSION_COLUMNS = 's.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at,
 
 /** Reads and writes sessions and logouts. Each method except the purge is one statement. */
 export class SessionRepository {
-  private readonly logoutGroups: GroupCommit<NewLogout>;
+  private readonly logoutGroups: GroupCommit<NewLogout, CreatedLogout>;
 
   constructor(
     private readonly database: SessionDatabase,
@@ -141,9 +148,9 @@ export class SessionRepository {
    * Records these logouts in one commit, so all of them are stored or all fail. Callers at the same time share one
    * statement.
    *
-   * @returns how many of these logouts are new
+   * @returns one entry for each logout that is new
    */
-  insertLogouts(logouts: readonly NewLogout[]): Promise<number> {
+  insertLogouts(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
     return this.logoutGroups.insert(logouts);
   }
 
@@ -190,31 +197,14 @@ export class SessionRepository {
     return Number(rows[0]?.['now_at']);
   }
 
-  /** `registered_until` of a recorded logout, milliseconds. */
-  async findRegisteredUntil(logoutId: string): Promise<number> {
-    const { rows } = await this.database.run(`SELECT registered_until FROM ${this.tables.logout} WHERE id = ?`, [
-      logoutId,
-    ]);
-    return Number(rows[0]?.['registered_until']);
-  }
-
-  /** Returns the target and `issued_until` of recorded logouts, by logout id. */
-  async findLogoutTargets(
-    ids: readonly string[],
-  ): Promise<Map<string, { target: string; issuedUntil: number | null }>> {
+  /** Returns the target and the bound of recorded logouts, by logout id. */
+  async findLogouts(ids: readonly string[]): Promise<Map<string, Pick<Logout, 'target' | 'bound'>>> {
     const { rows } = await this.database.run(
-      `SELECT id, target, issued_until FROM ${this.tables.logout} WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      `SELECT id, target, issued_until, registered_until FROM ${this.tables.logout}
+       WHERE id IN (${ids.map(() => '?').join(', ')})`,
       ids,
     );
-    return new Map(
-      rows.map((row) => [
-        String(row['id']),
-        {
-          target: String(row['target']),
-          issuedUntil: row['issued_until'] === null ? null : Number(row['issued_until']),
-        },
-      ]),
-    );
+    return new Map(rows.map((row) => [String(row['id']), { target: String(row['target']), bound: boundOf(row) }]));
   }
 
   /** Whether the database holds a session of this user, alive or not. A purged session does not count. */
@@ -350,15 +340,18 @@ export class SessionRepository {
 }
 
 function toRecordedLogout(row: SqlRow): RecordedLogout {
-  const { issued_until: issuedUntil, registered_until: registeredUntil } = row;
   return {
     id: String(row['id']),
     target: String(row['target']),
     channel: row['channel'] as LogoutChannel,
-    ...(issuedUntil !== null && { issuedUntil: Number(issuedUntil) }),
-    ...(registeredUntil !== null && { registeredUntil: Number(registeredUntil) }),
+    bound: boundOf(row),
     changedAt: Number(row['changed_at']),
   };
+}
+
+function boundOf({ issued_until: issuedUntil, registered_until: registeredUntil }: SqlRow): Bound | undefined {
+  if (issuedUntil !== null) return { issuedUntil: Number(issuedUntil) };
+  return registeredUntil === null ? undefined : { registeredUntil: Number(registeredUntil) };
 }
 
 /** Some drivers return a condition as a boolean, others as a number. */
