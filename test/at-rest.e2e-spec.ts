@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
-import { LogoutService, SessionRegistry } from 'nestjs-oneid-logout';
+import { SessionRegistry } from 'nestjs-oneid-logout';
 import { post } from './support/channel-requests.js';
 import { databases } from './support/databases.js';
 import { clientId, type Host } from './support/host.js';
@@ -70,9 +70,9 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     tell(new URL(await logOut(fifth.browser)).searchParams.get('state') ?? '');
     // logged out by an administrator
     const sixth = await signInAs('user-of-this-test-6');
-    await host.app.get(LogoutService).end(sixth.session.id);
+    await host.app.get(SessionRegistry).end(sixth.session.id);
     await signInAs('user-of-this-test-7');
-    await host.app.get(LogoutService).endAll({ sub: 'user-of-this-test-7' });
+    await host.app.get(SessionRegistry).endAll({ sub: 'user-of-this-test-7' });
 
     const values = await dump(host);
     const tables = new Set(values.map(({ column }) => column.split('.')[0]));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
-import { LogoutService, type OneIdLogoutOptions, SessionLiveness } from 'nestjs-oneid-logout';
+import { SessionRegistry, type OneIdLogoutOptions, SessionLiveness } from 'nestjs-oneid-logout';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { databases, type TestDatabase } from './support/databases.js';
@@ -61,7 +61,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
 
     survivor = await startReplica(options, clock);
     const revoker = survivor.get(RefreshTokenRevoker, { strict: false });
-    expect(await survivor.get(LogoutService).countPendingRevocations()).toBe(1);
+    expect(await survivor.get(SessionRegistry).countPendingRevocations()).toBe(1);
     // the other replica may still be working
     await revoker.wake();
     expect(oneId.revoked).toEqual([]);
@@ -70,7 +70,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     clock.advance(60 * MINUTE);
     await revoker.wake();
     expect(oneId.revoked).toMatchObject([{ token: refreshToken, effective: true }]);
-    expect(await survivor.get(LogoutService).countPendingRevocations()).toBe(0);
+    expect(await survivor.get(SessionRegistry).countPendingRevocations()).toBe(0);
   });
 
   it('right after its answer: another replica finds the pending revocation', async () => {

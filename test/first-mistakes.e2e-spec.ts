@@ -72,7 +72,7 @@ describe('frequent first mistakes of an app', () => {
   it('endAll() refuses a missing sub', async () => {
     const host = await cleanup.host();
     for (const sub of [undefined, null, ''] as unknown as string[]) {
-      await expect(host.app.get(LogoutService).endAll({ sub })).rejects.toMatchObject({ code: 'user_invalid' });
+      await expect(host.app.get(SessionRegistry).endAll({ sub })).rejects.toMatchObject({ code: 'user_invalid' });
     }
     expect((await host.stored()).logouts).toEqual([]);
   });

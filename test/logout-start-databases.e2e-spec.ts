@@ -53,14 +53,14 @@ describe.each(databases)('on $name', (database) => {
   });
 
   it('end() ends one session, and no other session of the same login', async () => {
-    const logout = host.app.get(LogoutService);
+    const sessions = host.app.get(SessionRegistry);
     const { session, login } = await signIn(host);
     const sibling = await host.app
       .get(SessionRegistry)
       .register({ idToken: await host.oneId.idToken({ clientId, login }) });
 
-    expect(await logout.end(session.id)).toBe(true);
-    expect(await logout.end(session.id)).toBe(true);
+    expect(await sessions.end(session.id)).toBe(true);
+    expect(await sessions.end(session.id)).toBe(true);
     expect((await host.stored()).logouts).toEqual([
       expect.objectContaining({
         target: targetOf('session', host.oneId.issuer, session.id),
@@ -74,16 +74,16 @@ describe.each(databases)('on $name', (database) => {
   });
 
   it('end() returns false for an unknown session and stores nothing', async () => {
-    const logout = host.app.get(LogoutService);
-    for (const id of ['0'.repeat(64), '', 'x', "' OR 1=1 --"]) expect(await logout.end(id)).toBe(false);
+    const sessions = host.app.get(SessionRegistry);
+    for (const id of ['0'.repeat(64), '', 'x', "' OR 1=1 --"]) expect(await sessions.end(id)).toBe(false);
     expect((await host.stored()).logouts).toEqual([]);
   });
 
   it('endAll() ends every session that the user has now, and no later session and no session of other users', async () => {
-    const logout = host.app.get(LogoutService);
+    const sessions = host.app.get(SessionRegistry);
     const mine = [await signIn(host), await signIn(host), await signIn(host)];
     const other = await signIn(host, { sub: 'ALICE' });
-    await logout.endAll({ sub: 'alice' });
+    await sessions.endAll({ sub: 'alice' });
     expect((await host.stored()).logouts).toEqual([
       expect.objectContaining({
         target: targetOf('sub', host.oneId.issuer, 'alice'),
@@ -100,7 +100,7 @@ describe.each(databases)('on $name', (database) => {
 
   describe('endOthers()', () => {
     it('ends all other sessions of the user, no session of other users, and returns their number', async () => {
-      const logout = host.app.get(LogoutService);
+      const sessions = host.app.get(SessionRegistry);
       const mine = await signIn(host);
       const inSameLogin = await host.app
         .get(SessionRegistry)
@@ -110,7 +110,7 @@ describe.each(databases)('on $name', (database) => {
       const seen: LogoutEvent[] = [];
       host.app.get(SessionEvents).logouts.subscribe((event) => seen.push(event));
 
-      expect(await logout.endOthers(mine.session)).toBe(3);
+      expect(await sessions.endOthers(mine.session)).toBe(3);
       const ended = [inSameLogin, ...others.map(({ session }) => session)];
       const { logouts } = await host.stored();
       expect(logouts.map((row) => row['target']).sort()).toEqual(
@@ -128,7 +128,7 @@ describe.each(databases)('on $name', (database) => {
       expect(ended.map((session) => seen.filter((event) => event.ends(session)).length)).toEqual([1, 1, 1]);
       expect(seen.some((event) => event.ends(mine.session))).toBe(false);
       // all sessions are ended once, and a later sign-in is alive
-      expect(await logout.endOthers(mine.session)).toBe(0);
+      expect(await sessions.endOthers(mine.session)).toBe(0);
       expect((await host.stored()).logouts).toHaveLength(3);
       expect(await reasonAtMe((await signIn(host)).browser)).toBe('alive');
     });
@@ -142,7 +142,7 @@ describe.each(databases)('on $name', (database) => {
         return { session, refreshToken };
       };
       const [mine, ...others] = [await signInWithToken(), await signInWithToken(), await signInWithToken()];
-      await host.app.get(LogoutService).endOthers(mine.session);
+      await host.app.get(SessionRegistry).endOthers(mine.session);
       await host.app.get(RefreshTokenRevoker, { strict: false }).wake();
       expect(host.oneId.revoked.map(({ token }) => token).sort()).toEqual(
         others.map(({ refreshToken }) => refreshToken).sort(),
@@ -175,7 +175,7 @@ describe.each(databases)('on $name', (database) => {
           statements.push(sql.trim().split(' ')[0] ?? '');
           return run(sql, parameters);
         });
-        const ended = await host.app.get(LogoutService).endOthers(session);
+        const ended = await host.app.get(SessionRegistry).endOthers(session);
         restore();
         expect(ended).toBe(1_000);
         expect(statements.filter((verb) => verb === 'INSERT')).toHaveLength(4);
@@ -185,17 +185,17 @@ describe.each(databases)('on $name', (database) => {
 
       it('continues after the store was not available', async () => {
         const session = await signInOften(600);
-        const logout = host.app.get(LogoutService);
+        const sessions = host.app.get(SessionRegistry);
         let inserts = 0;
         const restore = intercept(host.app.get(SessionDatabase), (run, sql, parameters) => {
           if (sql.startsWith('INSERT') && (inserts += 1) === 2) return Promise.reject(new StoreUnavailableError(null));
           return run(sql, parameters);
         });
-        await expect(logout.endOthers(session)).rejects.toMatchObject({ code: 'store_unavailable' });
+        await expect(sessions.endOthers(session)).rejects.toMatchObject({ code: 'store_unavailable' });
         const before = (await host.stored()).logouts.length;
         expect(before).toBeGreaterThan(200);
         expect(before).toBeLessThan(300);
-        expect(await logout.endOthers(session)).toBe(600 - before);
+        expect(await sessions.endOthers(session)).toBe(600 - before);
         restore();
         expect(await host.app.get(SessionRegistry).listAlive(session, 9)).toEqual([session]);
       });
@@ -205,7 +205,7 @@ describe.each(databases)('on $name', (database) => {
       const { session } = await signIn(host);
       for (let n = 0; n < 20; n++) await signIn(host);
       const replica = await startHost({ database: sharedWith(host), client: { issuer: host.oneId.issuer } });
-      const counts = await Promise.all([host, replica].map(({ app }) => app.get(LogoutService).endOthers(session)));
+      const counts = await Promise.all([host, replica].map(({ app }) => app.get(SessionRegistry).endOthers(session)));
       await replica.stop();
       expect(counts.reduce((sum, count) => sum + count)).toBe(20);
       expect((await host.stored()).logouts).toHaveLength(20);
@@ -216,7 +216,7 @@ describe.each(databases)('on $name', (database) => {
       const { session, browser } = await signIn(host);
       for (const facts of [without(session, 'id'), without(session, 'sub')]) {
         const refused: unknown = await host.app
-          .get(LogoutService)
+          .get(SessionRegistry)
           .endOthers(facts)
           .catch((error: unknown) => error);
         expect(refused).toBeInstanceOf(InvalidLogoutRequestError);
@@ -232,14 +232,14 @@ describe.each(databases)('on $name', (database) => {
   });
 
   it('end(), endOthers() and endAll() fail with store_unavailable when the store is down', async () => {
-    const logout = host.app.get(LogoutService);
+    const [logout, sessions] = [host.app.get(LogoutService), host.app.get(SessionRegistry)];
     const { session } = await signIn(host);
     const { dataSource } = host.app.get(SessionDatabase);
     await dataSource.destroy();
     const down = { code: 'store_unavailable', message: 'The session store is not available, try again' };
-    await expect(logout.end(session.id)).rejects.toMatchObject(down);
-    await expect(logout.endOthers(session)).rejects.toMatchObject(down);
-    await expect(logout.endAll({ sub: 'alice' })).rejects.toMatchObject(down);
+    await expect(sessions.end(session.id)).rejects.toMatchObject(down);
+    await expect(sessions.endOthers(session)).rejects.toMatchObject(down);
+    await expect(sessions.endAll({ sub: 'alice' })).rejects.toMatchObject(down);
     await expect(logout.start({ session })).rejects.toMatchObject(down);
     await dataSource.initialize();
     expect((await host.fetch('/me', { session: session.id })).status).toBe(200);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import helmet from 'helmet';
 import { type INestApplication } from '@nestjs/common';
-import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
+import { LogoutService, SessionRegistry, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { type Claims, OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
 import { SCRIPT_SOURCE, STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
@@ -289,22 +289,22 @@ describe('with several clients', () => {
   });
 
   it('endAll() must name the issuer', async () => {
-    const logout = host.app.get(LogoutService);
+    const sessions = host.app.get(SessionRegistry);
     const before = (await host.stored()).logouts.length;
-    await expect(logout.endAll({ sub: 'alice' })).rejects.toMatchObject({
+    await expect(sessions.endAll({ sub: 'alice' })).rejects.toMatchObject({
       code: 'client_ambiguous',
       message: 'Several issuers are configured: name one of them',
     });
-    await expect(logout.endAll({ sub: 'alice', issuer: 'https://three.example/' })).rejects.toMatchObject({
+    await expect(sessions.endAll({ sub: 'alice', issuer: 'https://three.example/' })).rejects.toMatchObject({
       code: 'client_unknown',
       message: 'The issuer has no configured client',
     });
-    await expect(logout.endAll({ sub: '', issuer: 'https://one.example/' })).rejects.toMatchObject({
+    await expect(sessions.endAll({ sub: '', issuer: 'https://one.example/' })).rejects.toMatchObject({
       code: 'user_invalid',
       message: 'The sub is missing or empty',
     });
     expect((await host.stored()).logouts).toHaveLength(before);
-    await logout.endAll({ sub: 'alice', issuer: 'https://two.example' });
+    await sessions.endAll({ sub: 'alice', issuer: 'https://two.example' });
     expect((await host.stored()).logouts.at(-1)).toMatchObject({
       target: targetOf('sub', 'https://two.example/', 'alice'),
       channel: 'admin',

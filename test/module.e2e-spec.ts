@@ -137,9 +137,9 @@ async function expectWorking(app: INestApplication, module?: DynamicModule): Pro
   expect(await statusAt(app, '/me')).toBe(401);
   expect(await statusAt(app, '/frontchannel_logout')).toBe(200);
   expect(await statusAt(app, '/logout/callback')).toBe(303);
-  await (module === undefined ? app.get(LogoutService) : app.select(module).get(LogoutService, { strict: true })).end(
-    session,
-  );
+  const sessions =
+    module === undefined ? app.get(SessionRegistry) : app.select(module).get(SessionRegistry, { strict: true });
+  await sessions.end(session);
   expect(await statusAt(app, '/me', session)).toBe(401);
 }
 
@@ -265,7 +265,7 @@ describe('registering the module', () => {
     apps.push(worker);
     const idToken = await oneId.idToken({ clientId, login: oneId.signIn() });
     const { id } = await worker.get(SessionRegistry).register({ idToken });
-    expect(await worker.get(LogoutService).end(id)).toBe(true);
+    expect(await worker.get(SessionRegistry).end(id)).toBe(true);
     expect(log).toEqual([]);
   });
 
@@ -562,7 +562,7 @@ describe('the life of an app', () => {
 
     const second = await boot({ imports: [OneIdLogoutModule.forRoot(options()), FeatureModule] });
     expect(await statusAt(second, '/me', session)).toBe(200);
-    await second.get(LogoutService).end(session);
+    await second.get(SessionRegistry).end(session);
     await second.close();
     const third = await boot({ imports: [OneIdLogoutModule.forRoot(options()), FeatureModule] });
     expect(await statusAt(third, '/me', session)).toBe(401);
@@ -583,7 +583,7 @@ describe('the life of an app', () => {
       const token = await oneId.logoutToken({ clientId, login });
       const { attempts } = await oneId.deliver(`${await app.getUrl()}/backchannel_logout`, token, { attempts: 1 });
       expect(attempts[0]).toMatchObject({ status: 503, headers: { 'retry-after': '31' } });
-      await app.get(LogoutService).end(session);
+      await app.get(SessionRegistry).end(session);
       expect(await statusAt(app, '/me', session)).toBe(401);
     } finally {
       oneId.heal();

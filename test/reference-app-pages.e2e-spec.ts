@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { LogoutService, SessionRegistry, SessionRepository, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { SessionRegistry, SessionRepository, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { Browser } from '../src/demo/browser.js';
 import { elements } from '../src/demo/html.js';
 import { ReferenceUser } from '../src/demo/reference-user.js';
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 
 /** Forgets every session of the demo's one user. */
-const endAll = () => world.app.get(LogoutService, { strict: false }).endAll({ sub: 'demo' });
+const endAll = () => world.app.get(SessionRegistry, { strict: false }).endAll({ sub: 'demo' });
 
 async function signedIn(): Promise<ReferenceUser> {
   const other = new ReferenceUser(world.url);
@@ -291,7 +291,7 @@ describe('without the session store', () => {
   });
 
   test('does not say that the user is logged out, and does not remove the cookie', async () => {
-    jest.spyOn(world.app.get(LogoutService), 'end').mockRejectedValue(noStore());
+    jest.spyOn(world.app.get(SessionRegistry), 'end').mockRejectedValue(noStore());
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
     expect([page.status, page.body.includes(en.failures.unavailable)]).toEqual([503, true]);
     expect([page.headers.getSetCookie(), page.headers.get('clear-site-data')]).toEqual([[], null]);
@@ -299,7 +299,7 @@ describe('without the session store', () => {
   });
 
   test('does not say that the other sessions were ended', async () => {
-    jest.spyOn(world.app.get(LogoutService), 'endOthers').mockRejectedValue(noStore());
+    jest.spyOn(world.app.get(SessionRegistry), 'endOthers').mockRejectedValue(noStore());
     const add = jest.spyOn(world.app.get(Timeline), 'add');
     const answer = await post('/sessions/end-others', fromHere);
     expect([answer.status, (await answer.text()).includes(en.failures.unavailable)]).toEqual([503, true]);

@@ -3,7 +3,6 @@ import { Controller, Get, type INestApplication, Req, UseGuards } from '@nestjs/
 import { APP_GUARD } from '@nestjs/core';
 import {
   CurrentSession,
-  LogoutService,
   ReplicaStatus,
   SessionAliveGuard,
   SessionConnections,
@@ -120,8 +119,8 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     const ways: ((session: Awaited<ReturnType<typeof signIn>>) => Promise<unknown>)[] = [
       (session) => recorder().frontchannel(session.issuer, session.sid ?? ''),
       (session) => recorder().endLogin(session),
-      (session) => host.app.get(LogoutService).end(session.id),
-      ({ sub }) => host.app.get(LogoutService).endAll({ sub }),
+      (session) => host.app.get(SessionRegistry).end(session.id),
+      ({ sub }) => host.app.get(SessionRegistry).endAll({ sub }),
     ];
     for (const end of ways) {
       const session = await signIn();
@@ -166,7 +165,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
 
   it('anonymous routes: a request without session passes; an ended session is rejected, or passes as anonymous', async () => {
     const [live, dead] = [await signIn(), await signIn()];
-    await host.app.get(LogoutService).end(dead.id);
+    await host.app.get(SessionRegistry).end(dead.id);
     const body = async (path: string, session?: string) =>
       (await host.fetch(path, session === undefined ? {} : { session })).json();
     for (const path of ['/open', '/home']) {
@@ -196,7 +195,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
 
   it('uses the first of two cookies with the same name', async () => {
     const [live, dead] = [await signIn(), await signIn()];
-    await host.app.get(LogoutService).end(dead.id);
+    await host.app.get(SessionRegistry).end(dead.id);
     const status = async (cookie: string) => (await host.fetch('/me', { headers: { cookie } })).status;
     expect(await status(`session=${live.id}; session=${dead.id}`)).toBe(200);
     expect(await status(`session=${dead.id}; session=${live.id}`)).toBe(401);
@@ -243,7 +242,7 @@ describe('session resolvers', () => {
     await expectRejection(await host.fetch('/me'), 'missing');
     const cookie = (await host.fetch('/sign-in')).headers.getSetCookie()[0]?.split(';')[0] ?? '';
     expect(await (await host.fetch('/me', { headers: { cookie } })).json()).toEqual({ sub: session.sub });
-    await host.app.get(LogoutService).end(session.id);
+    await host.app.get(SessionRegistry).end(session.id);
     await expectRejection(await host.fetch('/me', { headers: { cookie } }), 'logged_out');
   });
 
@@ -254,7 +253,7 @@ describe('session resolvers', () => {
     for (const user of [{}, { sessionId: '' }, { sessionId: 5 }, { sessionId: [session.id] }]) {
       await expectRejection(await withClaims(user), 'missing');
     }
-    await host.app.get(LogoutService).end(session.id);
+    await host.app.get(SessionRegistry).end(session.id);
     await expectRejection(await withClaims({ sessionId: session.id }), 'logged_out');
   });
 

@@ -96,10 +96,10 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   const ways: [string, (signedIn: SignedIn) => Promise<unknown>][] = [
     ['OneID over the back-channel', backchannel],
     ['the user at this app', ({ app, session }) => app.get(LogoutService).start({ session })],
-    ['an administrator', ({ app, session }) => app.get(LogoutService).end(session.id)],
+    ['an administrator', ({ app, session }) => app.get(SessionRegistry).end(session.id)],
     [
       'an administrator, for all sessions of the user',
-      ({ app, session }) => app.get(LogoutService).endAll({ sub: session.sub }),
+      ({ app, session }) => app.get(SessionRegistry).endAll({ sub: session.sub }),
     ],
     ['a sign-in that replaces it', ({ app, session }) => signIn(app, oneId.signIn(), session.id)],
   ];
@@ -134,13 +134,13 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     clock.advance(10 * MINUTE);
     await revoke(app);
     expect(oneId.count(endpointPaths.revocation)).toBe(0);
-    expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
+    expect(await app.get(SessionRegistry).countPendingRevocations()).toBe(0);
 
     // OneID's signed logout token comes later
     await backchannel(signedIn);
     await revoke(app);
     expect(revoked()).toEqual([signedIn.refreshToken]);
-    expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
+    expect(await app.get(SessionRegistry).countPendingRevocations()).toBe(0);
   });
 
   it('FC-4: a session ended only by the front-channel: its tokens are erased after an hour and not revoked', async () => {
@@ -260,7 +260,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       await revoke(app);
       if (oneId.count(endpointPaths.revocation) > asked) tries.push(minutes);
       asked = oneId.count(endpointPaths.revocation);
-      expect(await app.get(LogoutService).countPendingRevocations()).toBe(1);
+      expect(await app.get(SessionRegistry).countPendingRevocations()).toBe(1);
       clock.advance(step * MINUTE);
       minutes += step;
     }
@@ -277,7 +277,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     clock.advance(10 * 24 * 60 * MINUTE);
     await revoke(app);
     expect((await stored(app)).due).toEqual([]);
-    expect(await app.get(LogoutService).countPendingRevocations()).toBe(0);
+    expect(await app.get(SessionRegistry).countPendingRevocations()).toBe(0);
   });
 
   it('BC-15: OneID revokes only a few tokens at a time: the rest is tried every minute until the end', async () => {
@@ -285,7 +285,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const sub = 'alice';
     for (let n = 0; n < 12; n++) await signIn(app, oneId.signIn({ sub }));
     oneId.fail(endpointPaths.revocation, { status: 503 });
-    await app.get(LogoutService).endAll({ sub });
+    await app.get(SessionRegistry).endAll({ sub });
     await revoke(app);
     clock.advance(60 * MINUTE);
     let rounds = 0;
@@ -305,7 +305,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const sub = 'alice';
     for (let n = 0; n < 5; n++) await signIn(app, oneId.signIn({ sub }));
     oneId.fail(endpointPaths.revocation, { reset: true });
-    await app.get(LogoutService).endAll({ sub });
+    await app.get(SessionRegistry).endAll({ sub });
     await revoke(app);
     // oauth4webapi or the runtime may try a cut connection again
     expect(oneId.count(endpointPaths.revocation)).toBeLessThan(5);
@@ -344,7 +344,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const headers = { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Basic realm="x"' };
     const body = refusal === undefined ? 'no such page' : JSON.stringify(refusal);
     oneId.fail(endpointPaths.revocation, { status, body, headers, times: 1 });
-    await app.get(LogoutService).endAll({ sub });
+    await app.get(SessionRegistry).endAll({ sub });
     await revoke(app);
     expect(oneId.count(endpointPaths.revocation)).toBe(3);
     expect(revoked()).toHaveLength(2);
@@ -389,7 +389,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       const refreshToken = oneId.refreshToken({ clientId: 'registered so', login });
       const idToken = await oneId.idToken({ clientId: 'registered so', login });
       const session = await app.get(SessionRegistry).register({ idToken, refreshToken });
-      await app.get(LogoutService).end(session.id);
+      await app.get(SessionRegistry).end(session.id);
       await revoke(app);
       expect(oneId.revoked).toMatchObject([{ token: refreshToken, clientId: 'registered so', effective: true }]);
     },
@@ -408,7 +408,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const sub = 'alice';
     const sessions: SignedIn[] = [];
     for (let n = 0; n < 50; n++) sessions.push(await signIn(app, oneId.signIn({ sub })));
-    await app.get(LogoutService).endAll({ sub });
+    await app.get(SessionRegistry).endAll({ sub });
     await revoke(app);
     expect(revoked().sort()).toEqual(sessions.map(({ refreshToken }) => refreshToken).sort());
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
@@ -588,7 +588,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     await backchannel({ ...signedIn, app: old });
     await revoke(old);
     expect(oneId.count(endpointPaths.revocation)).toBe(0);
-    expect(await old.get(LogoutService).countPendingRevocations()).toBe(1);
+    expect(await old.get(SessionRegistry).countPendingRevocations()).toBe(1);
     clock.advance(MINUTE + 1_000);
     await revoke(rotated);
     expect(revoked()).toEqual([signedIn.refreshToken]);
@@ -643,7 +643,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
         return open(...args);
       };
     });
-    await app.get(LogoutService).endAll({ sub });
+    await app.get(SessionRegistry).endAll({ sub });
     await reached;
     const beside = await SessionDatabase.open(testDatabase.options, false);
     const stopping = stop(app);

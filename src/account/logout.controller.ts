@@ -4,6 +4,7 @@ import {
   AllowAnonymous,
   CurrentSession,
   LogoutService,
+  SessionRegistry,
   SessionAliveGuard,
   type SessionFacts,
 } from 'nestjs-oneid-logout';
@@ -22,6 +23,7 @@ import { sessionCookie } from '../sign-in/session-cookie.js';
 export class LogoutController {
   constructor(
     private readonly logout: LogoutService,
+    private readonly sessions: SessionRegistry,
     private readonly settings: Settings,
   ) {}
 
@@ -51,7 +53,7 @@ export class LogoutController {
   @Post('here')
   @UseGuards(SameOriginGuard)
   async here(@Res() response: Response, @CurrentSession() session: SessionFacts | undefined): Promise<void> {
-    if (session?.id !== undefined) await this.logout.end(session.id);
+    if (session?.id !== undefined) await this.sessions.end(session.id);
     const { name, ...attributes } = sessionCookie(this.settings);
     response.clearCookie(name, attributes);
     response.setHeader('Cache-Control', 'no-store');

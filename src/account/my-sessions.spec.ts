@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { type ListedSession, type LogoutService, type SessionRegistry } from 'nestjs-oneid-logout';
+import { type ListedSession, type SessionRegistry } from 'nestjs-oneid-logout';
 import { type Timeline } from '../timeline/timeline.js';
 import { handleOf } from '../pages/session-handle.js';
 import { MySessions } from './my-sessions.js';
@@ -15,14 +15,10 @@ const others = session('alice', 'a2');
 const strangers = session('bob', 'b1');
 
 describe("a user's own sessions", () => {
-  const end = jest.fn<LogoutService['end']>();
+  const end = jest.fn<SessionRegistry['end']>();
   const listAlive = jest.fn<SessionRegistry['listAlive']>();
   const add = jest.fn<Timeline['add']>();
-  const sessions = new MySessions(
-    { listAlive } as unknown as SessionRegistry,
-    { end } as unknown as LogoutService,
-    { add } as unknown as Timeline,
-  );
+  const sessions = new MySessions({ listAlive, end } as unknown as SessionRegistry, { add } as unknown as Timeline);
 
   beforeEach(() => {
     jest.resetAllMocks();

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type ListedSession, LogoutService, type SessionFacts, SessionRegistry } from 'nestjs-oneid-logout';
+import { type ListedSession, type SessionFacts, SessionRegistry } from 'nestjs-oneid-logout';
 import { handleOf } from '../pages/session-handle.js';
 import { Timeline } from '../timeline/timeline.js';
 
@@ -18,7 +18,6 @@ export interface MySession {
 export class MySessions {
   constructor(
     private readonly registry: SessionRegistry,
-    private readonly logout: LogoutService,
     private readonly timeline: Timeline,
   ) {}
 
@@ -37,12 +36,12 @@ export class MySessions {
   async end(mine: SessionFacts, handle: string): Promise<void> {
     const session = (await this.all(mine)).find((candidate) => handleOf(candidate) === handle);
     if (session === undefined) return;
-    await this.logout.end(session.id);
+    await this.registry.end(session.id);
     this.timeline.add(mine, { kind: 'session_ended', device: session.label });
   }
 
   async endOthers(mine: SessionFacts): Promise<void> {
-    const count = await this.logout.endOthers(mine);
+    const count = await this.registry.endOthers(mine);
     this.timeline.add(mine, { kind: 'others_ended', count });
   }
 

@@ -79,6 +79,7 @@ export class SessionStore {
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random);
     this.liveness = new SessionLiveness(this.repository, settings, clock);
     this.registry = new SessionRegistry(
+      new OneIdClients([], clock),
       new TrustingVerifier(scope),
       this.repository,
       this.tokens,

@@ -15,10 +15,7 @@ import { SessionLiveness } from '../guard/liveness.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
-import { targetOf } from '../rule/targets.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
-import { SessionRepository } from '../store/session.repository.js';
-import { TokenRepository } from '../store/token.repository.js';
 import { TokenVault } from '../tokens/token-vault.js';
 import { type EndSessionRequest, endSessionRequest, isUsableHint, refuseReserved } from './end-session-request.js';
 import { type Confirmation, newConfirmation, originOf, useConfirmation } from './logout-origin.js';
@@ -53,10 +50,7 @@ export interface RespondOptions extends StartLogoutOptions {
   readonly allowGet?: boolean;
 }
 
-/** How many sessions {@link LogoutService.endOthers} ends with one statement. */
-const PAGE = 256;
-
-/** Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0), and ends sessions for administrators and users. */
+/** Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0). */
 @Injectable()
 export class LogoutService {
   constructor(
@@ -64,9 +58,7 @@ export class LogoutService {
     private readonly states: LogoutStates,
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
-    private readonly repository: SessionRepository,
     private readonly liveness: SessionLiveness,
-    private readonly tokens: TokenRepository,
     private readonly adapterHost: HttpAdapterHost,
     private readonly settings: LogoutSettings,
     private readonly random: Random,
@@ -130,87 +122,6 @@ export class LogoutService {
    */
   async respond(request: SessionRequest, response: unknown, options: RespondOptions): Promise<void> {
     sendAnswer(this.adapterHost.httpAdapter, response, await this.answer(request, options));
-  }
-
-  /**
-   * Ends one session for good, for an administrator. Other sessions of the same browser login stay alive.
-   *
-   * @returns false when no session has this id
-   * @throws {StoreUnavailableError} 503: the session may still be alive
-   */
-  async end(sessionId: string): Promise<boolean> {
-    const checked = await this.repository.check(sessionId);
-    if (checked === undefined) return false;
-    await this.recorder.endSession(checked.session, 'admin');
-    return true;
-  }
-
-  /**
-   * Ends every session that a user has now, for an administrator. Sessions of a later sign-in stay alive. One logout is
-   * recorded for any number of sessions.
-   *
-   * @param user.issuer optional if all clients have the same issuer
-   * @throws {InvalidLogoutRequestError} 400: no session has ended. `client_ambiguous`, `client_unknown`,
-   *   `user_invalid`
-   * @throws {StoreUnavailableError} 503: the sessions may still be alive
-   */
-  async endAll(user: { readonly sub: string; readonly issuer?: string }): Promise<void> {
-    const issuers = new Set(this.clients.all.map((client) => client.provider));
-    const [provider] = issuers;
-    const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
-    if (issuer === undefined)
-      throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers are configured: name one of them');
-    if (this.clients.at(issuer).length === 0) {
-      throw new InvalidLogoutRequestError('client_unknown', 'The issuer has no configured client');
-    }
-    // a JavaScript caller may pass undefined, for example if its request has no `sub`
-    if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
-      throw new InvalidLogoutRequestError('user_invalid', 'The sub is missing or empty');
-    }
-    await this.recorder.endUser(issuer, user.sub);
-  }
-
-  /**
-   * Signs the user out everywhere else: ends for good, as {@link end} does, all other sessions that this session's user
-   * has now. This includes the sessions of all clients that share the database, also in the same browser. It does not
-   * include bearer tokens that were never registered.
-   *
-   * @param session for example from `@CurrentSession()`; it stays alive
-   * @returns how many sessions this call has ended
-   * @throws {InvalidLogoutRequestError} 400 `session_not_registered`: a session that is known only by a bearer token
-   *   has no `id`, so the library can't tell it from the user's other sessions. No session has ended
-   * @throws {StoreUnavailableError} 503: some sessions may have ended, the newest first; call again to end the others
-   */
-  async endOthers(session: SessionFacts): Promise<number> {
-    const { id, issuer, sub } = session;
-    if (id === undefined || sub === undefined) {
-      throw new InvalidLogoutRequestError(
-        'session_not_registered',
-        'This session is not registered, so the library cannot tell it from the other sessions of its user',
-      );
-    }
-    let count = 0;
-    let registeredUntil: number | undefined;
-    for (;;) {
-      const page = await this.repository.findAlive('sub', targetOf('sub', issuer, sub), PAGE, registeredUntil);
-      count += await this.recorder.bySessions(
-        page.filter((other) => other.id !== id),
-        'admin',
-      );
-      if (page.length < PAGE) return count;
-      // the next page starts in the same millisecond: it may have more sessions, and ended ones are not found again
-      registeredUntil = page.at(-1)?.registeredAt;
-    }
-  }
-
-  /**
-   * For a health page or a gauge: counts the logouts whose refresh tokens the library must still revoke at OneID, or
-   * must still look for. It retries a failed revocation for as long as the token may live; the log gives the reason.
-   *
-   * @throws {StoreUnavailableError} 503
-   */
-  async countPendingRevocations(): Promise<number> {
-    return this.tokens.countDue();
   }
 
   private async answer(request: SessionRequest, given: RespondOptions): Promise<HttpAnswer> {

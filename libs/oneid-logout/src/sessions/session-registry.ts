@@ -1,10 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import { Random } from '../random.js';
-import { InvalidIdTokenError, SessionEndedError, SessionRejectedError } from '../oneid-logout.errors.js';
+import {
+  InvalidIdTokenError,
+  InvalidLogoutRequestError,
+  SessionEndedError,
+  SessionRejectedError,
+} from '../oneid-logout.errors.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
+import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from './logout-recorder.js';
-import { type ListedSession, type Session } from '../rule/session.js';
+import { type ListedSession, type Session, type SessionFacts } from '../rule/session.js';
 import { LogoutBus } from './logout-bus.js';
 import { storedLabel } from './session-label.js';
 import { SessionRepository } from '../store/session.repository.js';
@@ -34,6 +40,9 @@ export interface RegisterSessionOptions {
   readonly label?: string | undefined;
 }
 
+/** How many sessions {@link SessionRegistry.endOthers} ends with one statement. */
+const PAGE = 256;
+
 /** Default `limit` of {@link SessionRegistry.listAlive}. */
 const LISTED = 100;
 
@@ -44,10 +53,11 @@ export interface RefreshSessionOptions {
   readonly refreshToken?: string | undefined;
 }
 
-/** Registers sign-ins, stores refreshed tokens, and lists a user's sessions. */
+/** Registers sign-ins, stores refreshed tokens, lists a user's sessions, and ends sessions. */
 @Injectable()
 export class SessionRegistry {
   constructor(
+    private readonly clients: OneIdClients,
     private readonly verifier: IdTokenVerifier,
     private readonly repository: SessionRepository,
     private readonly tokens: TokenRepository,
@@ -125,6 +135,87 @@ export class SessionRegistry {
     if (typeof (user.sub as unknown) !== 'string') throw new TypeError('The user has no sub');
     if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError('limit must be a whole number above 0');
     return this.repository.findAlive('sub', targetOf('sub', user.issuer, user.sub), limit);
+  }
+
+  /**
+   * Ends one session for good, for an administrator. Other sessions of the same browser login stay alive.
+   *
+   * @returns false when no session has this id
+   * @throws {StoreUnavailableError} 503: the session may still be alive
+   */
+  async end(sessionId: string): Promise<boolean> {
+    const checked = await this.repository.check(sessionId);
+    if (checked === undefined) return false;
+    await this.recorder.endSession(checked.session, 'admin');
+    return true;
+  }
+
+  /**
+   * Ends every session that a user has now, for an administrator. Sessions of a later sign-in stay alive. One logout is
+   * recorded for any number of sessions.
+   *
+   * @param user.issuer optional if all clients have the same issuer
+   * @throws {InvalidLogoutRequestError} 400: no session has ended. `client_ambiguous`, `client_unknown`,
+   *   `user_invalid`
+   * @throws {StoreUnavailableError} 503: the sessions may still be alive
+   */
+  async endAll(user: { readonly sub: string; readonly issuer?: string }): Promise<void> {
+    const issuers = new Set(this.clients.all.map((client) => client.provider));
+    const [provider] = issuers;
+    const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
+    if (issuer === undefined)
+      throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers are configured: name one of them');
+    if (this.clients.at(issuer).length === 0) {
+      throw new InvalidLogoutRequestError('client_unknown', 'The issuer has no configured client');
+    }
+    // a JavaScript caller may pass undefined, for example if its request has no `sub`
+    if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
+      throw new InvalidLogoutRequestError('user_invalid', 'The sub is missing or empty');
+    }
+    await this.recorder.endUser(issuer, user.sub);
+  }
+
+  /**
+   * Signs the user out everywhere else: ends for good, as {@link end} does, all other sessions that this session's user
+   * has now. This includes the sessions of all clients that share the database, also in the same browser. It does not
+   * include bearer tokens that were never registered.
+   *
+   * @param session for example from `@CurrentSession()`; it stays alive
+   * @returns how many sessions this call has ended
+   * @throws {InvalidLogoutRequestError} 400 `session_not_registered`: a session that is known only by a bearer token
+   *   has no `id`, so the library can't tell it from the user's other sessions. No session has ended
+   * @throws {StoreUnavailableError} 503: some sessions may have ended, the newest first; call again to end the others
+   */
+  async endOthers(session: SessionFacts): Promise<number> {
+    const { id, issuer, sub } = session;
+    if (id === undefined || sub === undefined) {
+      throw new InvalidLogoutRequestError(
+        'session_not_registered',
+        'This session is not registered, so the library cannot tell it from the other sessions of its user',
+      );
+    }
+    let count = 0;
+    let registeredUntil: number | undefined;
+    for (;;) {
+      const page = await this.repository.findAlive('sub', targetOf('sub', issuer, sub), PAGE, registeredUntil);
+      count += await this.recorder.bySessions(
+        page.filter((other) => other.id !== id),
+        'admin',
+      );
+      if (page.length < PAGE) return count;
+      // the next page starts in the same millisecond: it may have more sessions, and ended ones are not found again
+      registeredUntil = page.at(-1)?.registeredAt;
+    }
+  }
+
+  /**
+   * For a health page or a gauge: counts the logouts whose refresh tokens the library must still revoke at OneID, or
+   * must still look for. It retries a failed revocation for as long as the token may live; the log gives the reason.
+   *
+   * @throws {StoreUnavailableError} 503
+   */
+  async countPendingRevocations(): Promise<number> {
+    return this.tokens.countDue();
   }
 
   /**
