@@ -251,6 +251,8 @@ describe('a fault', () => {
     [{ clients: [] }, ['clients should not be empty']],
     [{ clients: [null] }, ['clients[0] must be an object']],
     [{ clients: ['app'] }, ['clients[0] must be an object']],
+    [{ clients: [[]] }, ['clients[0] must be an object']],
+    [{ clients: [[client]] }, ['clients[0] must be an object']],
   ])('is found in %j', (options, expected) => {
     expect(faultsWith(options)).toEqual(expected);
   });
@@ -289,6 +291,8 @@ describe('a fault', () => {
     [{ postLogoutRedirectUri: 'javascript:alert(1)' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
     [{ metadata: null }, ['clients[0].metadata must be an object']],
     [{ metadata: 'https://oneid.example' }, ['clients[0].metadata must be an object']],
+    [{ metadata: [] }, ['clients[0].metadata must be an object']],
+    [{ metadata: [metadata] }, ['clients[0].metadata must be an object']],
     [
       { metadata: {} },
       [`clients[0].metadata.jwks_uri ${endpoint}`, `clients[0].metadata.end_session_endpoint ${endpoint}`],

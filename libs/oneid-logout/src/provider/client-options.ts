@@ -181,7 +181,7 @@ type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'metadata' | 'idT
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
 
 /** Lays the given client options over the defaults. Does not check them. */
-export function clientWithDefaults(given: unknown): ClientSchema {
+export function clientWithDefaults(given: unknown): ClientSchema | null {
   return fill(new ClientSchema(), given, {
     metadata: (metadata) => fill(new ProviderMetadataSchema(), metadata, {}),
   });
