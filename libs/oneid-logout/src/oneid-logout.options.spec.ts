@@ -9,7 +9,7 @@ const client = {
   clientId: 'app',
   postLogoutRedirectUri: 'https://app.example/logout/callback',
 };
-const metadata = {
+const endpoints = {
   jwks_uri: 'https://oneid.example/jwks',
   end_session_endpoint: 'https://oneid.example/logout',
 };
@@ -79,7 +79,7 @@ describe('resolveOptions', () => {
     expect(
       resolveOptions({
         ...blank(names),
-        clients: [{ ...blank([...clientNames, 'clientSecret', 'metadata']), ...client }],
+        clients: [{ ...blank([...clientNames, 'clientSecret', 'endpoints']), ...client }],
       }),
     ).toEqual(options);
   });
@@ -112,9 +112,9 @@ describe('resolveOptions', () => {
     expect(faultsWith(key, 'private_key_jwt')).toEqual([]);
     expect(faultsWith(undefined, 'private_key_jwt')).toEqual([together]);
     expect(faultsWith(key, undefined)).toEqual([together]);
-    const byHand = { clientAssertionSigningKey: key, tokenEndpointAuthMethod: 'private_key_jwt', metadata };
+    const byHand = { clientAssertionSigningKey: key, tokenEndpointAuthMethod: 'private_key_jwt', endpoints };
     expect(clientFaultsWith(byHand)).toEqual([
-      'clients[0].metadata.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt',
+      'clients[0].endpoints.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt',
     ]);
     for (const unfit of [
       { ...key, alg: undefined },
@@ -176,8 +176,8 @@ describe('resolveOptions', () => {
       clientSecret: 'secret',
       tokenEndpointAuthMethod: 'private_key_jwt',
       clientAssertionSigningKey: { ...privateKeyOf('ec'), alg: 'ES256' },
-      metadata: {
-        ...metadata,
+      endpoints: {
+        ...endpoints,
         revocation_endpoint: 'http://127.0.0.1:4444/revoke?x=1',
         token_endpoint: 'http://127.0.0.1:4444/token',
       },
@@ -289,19 +289,19 @@ describe('a fault', () => {
     [{ postLogoutRedirectUri: 'https:///app.example/cb' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
     [{ postLogoutRedirectUri: 'https://app.example/c b' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
     [{ postLogoutRedirectUri: 'javascript:alert(1)' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
-    [{ metadata: null }, ['clients[0].metadata must be an object']],
-    [{ metadata: 'https://oneid.example' }, ['clients[0].metadata must be an object']],
-    [{ metadata: [] }, ['clients[0].metadata must be an object']],
-    [{ metadata: [metadata] }, ['clients[0].metadata must be an object']],
+    [{ endpoints: null }, ['clients[0].endpoints must be an object']],
+    [{ endpoints: 'https://oneid.example' }, ['clients[0].endpoints must be an object']],
+    [{ endpoints: [] }, ['clients[0].endpoints must be an object']],
+    [{ endpoints: [endpoints] }, ['clients[0].endpoints must be an object']],
     [
-      { metadata: {} },
-      [`clients[0].metadata.jwks_uri ${endpoint}`, `clients[0].metadata.end_session_endpoint ${endpoint}`],
+      { endpoints: {} },
+      [`clients[0].endpoints.jwks_uri ${endpoint}`, `clients[0].endpoints.end_session_endpoint ${endpoint}`],
     ],
     [
-      { metadata: { ...metadata, revocation_endpoint: 'http://oneid.example' } },
-      [`clients[0].metadata.revocation_endpoint ${endpoint}`],
+      { endpoints: { ...endpoints, revocation_endpoint: 'http://oneid.example' } },
+      [`clients[0].endpoints.revocation_endpoint ${endpoint}`],
     ],
-    [{ metadata: { ...metadata, issuer: 'x' } }, ['clients[0].metadata.issuer is not an option']],
+    [{ endpoints: { ...endpoints, issuer: 'x' } }, ['clients[0].endpoints.issuer is not an option']],
     [
       { statePlacement: 'cookie' },
       ['clients[0].statePlacement must be one of the following values: parameter, redirectUri, both'],
@@ -424,24 +424,24 @@ describe('a fault', () => {
   it('is found in a provider with two sets of endpoints', () => {
     const other = { ...client, clientId: 'other' };
     const contradiction = [
-      'clients[1] has the same provider as an earlier client, but another issuer or other metadata',
+      'clients[1] has the same provider as an earlier client, but another issuer or other endpoints',
     ];
     expect(
       faultsOf({
         clients: [
-          { ...client, metadata },
-          { ...other, metadata: { ...metadata } },
+          { ...client, endpoints },
+          { ...other, endpoints: { ...endpoints } },
         ],
       }),
     ).toEqual([]);
-    expect(faultsOf({ clients: [{ ...client, metadata }, other] })).toEqual(contradiction);
-    expect(faultsOf({ clients: [client, { ...other, metadata }] })).toEqual(contradiction);
-    const elsewhere = { ...metadata, jwks_uri: 'https://oneid.example/other' };
+    expect(faultsOf({ clients: [{ ...client, endpoints }, other] })).toEqual(contradiction);
+    expect(faultsOf({ clients: [client, { ...other, endpoints }] })).toEqual(contradiction);
+    const elsewhere = { ...endpoints, jwks_uri: 'https://oneid.example/other' };
     expect(
       faultsOf({
         clients: [
-          { ...client, metadata },
-          { ...other, metadata: elsewhere },
+          { ...client, endpoints },
+          { ...other, endpoints: elsewhere },
         ],
       }),
     ).toEqual(contradiction);
@@ -450,8 +450,8 @@ describe('a fault', () => {
     expect(
       faultsOf({
         clients: [
-          { ...client, metadata },
-          { ...slashless, metadata },
+          { ...client, endpoints },
+          { ...slashless, endpoints },
         ],
       }),
     ).toEqual(contradiction);

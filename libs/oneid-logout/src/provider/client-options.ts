@@ -58,7 +58,7 @@ function isPrivateKey(value: unknown): boolean {
 }
 
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
-class ProviderMetadataSchema {
+class EndpointSchema {
   @IsEndpoint()
   readonly jwks_uri!: string;
 
@@ -79,8 +79,8 @@ class ProviderMetadataSchema {
 /** One registration of this app at a provider. */
 class ClientSchema {
   /**
-   * The provider's URL, such as `https://oauth.example/`. Without `metadata`, its trailing slash does not matter:
-   * discovery gives the exact issuer. With `metadata`, the `iss` of a token must equal this value exactly.
+   * The provider's URL, such as `https://oauth.example/`. Without `endpoints`, its trailing slash does not matter:
+   * discovery gives the exact issuer. With `endpoints`, the `iss` of a token must equal this value exactly.
    */
   @IsProviderUrl()
   // one less than the column: discovery may add a slash to the stored issuer
@@ -119,7 +119,7 @@ class ClientSchema {
   /** The provider's endpoints, given by hand. Without this option the library discovers them. */
   @IsOptional()
   @ValidateNested()
-  readonly metadata?: ProviderMetadataOptions | undefined;
+  readonly endpoints?: EndpointOptions | undefined;
 
   /**
    * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 or HS512 the library verifies them with
@@ -170,12 +170,12 @@ class ClientSchema {
 }
 
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
-export type ProviderMetadataOptions = Plain<ProviderMetadataSchema>;
+export type EndpointOptions = Plain<EndpointSchema>;
 
 /** One registration of this app at a provider. */
 export type OneIdClientOptions = Plain<ClientSchema>;
 
-type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'metadata' | 'idTokenEncryptedResponseAlg';
+type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'endpoints' | 'idTokenEncryptedResponseAlg';
 
 /** A client's options with all defaults filled in. */
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
@@ -183,7 +183,7 @@ export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>>
 /** Lays the given client options over the defaults. Does not check them. */
 export function clientWithDefaults(given: unknown): ClientSchema | null {
   return fill(new ClientSchema(), given, {
-    metadata: (metadata) => fill(new ProviderMetadataSchema(), metadata, {}),
+    endpoints: (endpoints) => fill(new EndpointSchema(), endpoints, {}),
   });
 }
 
@@ -208,7 +208,9 @@ export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
     }
     // one provider has one set of endpoints; with endpoints by hand, the issuers must be equal too, slash included
     if (siblings.some((earlier) => providerOf(earlier) !== providerOf(client))) {
-      faults.push(`clients[${index}] has the same provider as an earlier client, but another issuer or other metadata`);
+      faults.push(
+        `clients[${index}] has the same provider as an earlier client, but another issuer or other endpoints`,
+      );
     }
   });
   return faults;
@@ -221,8 +223,8 @@ function keyFaults(client: OneIdClientOptions): string[] {
   if (method.startsWith('client_secret') && clientSecret === '') {
     faults.push(`clientSecret must be given, because tokenEndpointAuthMethod is ${method}`);
   }
-  if (method === 'private_key_jwt' && client.metadata !== undefined && client.metadata.token_endpoint === undefined) {
-    faults.push('metadata.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt');
+  if (method === 'private_key_jwt' && client.endpoints !== undefined && client.endpoints.token_endpoint === undefined) {
+    faults.push('endpoints.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt');
   }
   if ((method === 'private_key_jwt') !== (signingKey !== undefined)) {
     faults.push('clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together');
@@ -241,8 +243,8 @@ function keyFaults(client: OneIdClientOptions): string[] {
   return faults;
 }
 
-function providerOf({ issuer, metadata }: OneIdClientOptions): string {
-  if (metadata === undefined) return '';
-  const { jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } = metadata;
+function providerOf({ issuer, endpoints }: OneIdClientOptions): string {
+  if (endpoints === undefined) return '';
+  const { jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } = endpoints;
   return JSON.stringify([issuer, jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint]);
 }

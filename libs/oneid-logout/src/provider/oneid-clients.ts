@@ -19,11 +19,10 @@ export class OneIdClients {
   constructor(options: readonly ResolvedClientOptions[], clock: Clock) {
     const providers = new Map<string, OneIdProvider>();
     this.all = options.map((client) => {
-      const { metadata } = client;
-      const key = withoutSlash(client.issuer);
+      const { issuer, endpoints } = client;
+      const key = withoutSlash(issuer);
       const provider =
-        providers.get(key) ??
-        new OneIdProvider(client.issuer, metadata && Object.assign({ issuer: client.issuer }, metadata), clock);
+        providers.get(key) ?? new OneIdProvider(issuer, endpoints && Object.assign({ issuer }, endpoints), clock);
       providers.set(key, provider);
       return Object.assign({}, client, { provider, keys: keysOf(client, provider) });
     });
