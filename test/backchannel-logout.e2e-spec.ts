@@ -826,11 +826,7 @@ describe('back-channel logout of clients with keys of their own', () => {
       const key = await exportJWK(publicKey);
       const host = await cleanup.host({
         database,
-        client: {
-          idTokenEncryptedResponseAlg: alg,
-          idTokenEncryptedResponseEnc: 'A256GCM',
-          decryptionKeys: [await exportJWK(privateKey)],
-        },
+        client: { idTokenEncryption: { alg, enc: 'A256GCM', privateKeys: [await exportJWK(privateKey)] } },
       });
       const login = host.oneId.signIn();
       const idToken = await host.oneId.idToken({ clientId, login, encryptTo: { key } });

@@ -45,8 +45,6 @@ describe('resolveOptions', () => {
           ...client,
           tokenEndpointAuthMethod: 'none',
           idTokenSignedResponseAlg: 'RS256',
-          idTokenEncryptedResponseEnc: 'A128CBC-HS256',
-          decryptionKeys: [],
           statePlacement: 'parameter',
           requireLogoutTokenExp: false,
           strictLogoutTokenTyp: false,
@@ -79,7 +77,7 @@ describe('resolveOptions', () => {
     expect(
       resolveOptions({
         ...blank(names),
-        clients: [{ ...blank([...clientNames, 'clientSecret', 'endpoints']), ...client }],
+        clients: [{ ...blank([...clientNames, 'clientSecret', 'idTokenEncryption', 'endpoints']), ...client }],
       }),
     ).toEqual(options);
   });
@@ -134,6 +132,12 @@ describe('resolveOptions', () => {
     }
   });
 
+  it('fills in the enc of an encryption', () => {
+    const encryption = { alg: 'ECDH-ES', privateKeys: [privateKeyOf('ec')] };
+    const [resolved] = resolveOptions({ clients: [{ ...client, idTokenEncryption: encryption }] }).clients;
+    expect(resolved?.idTokenEncryption).toEqual({ ...encryption, enc: 'A128CBC-HS256' });
+  });
+
   it('fills in the defaults of liveness', () => {
     expect(resolveOptions({ clients: [client], liveness: { maxStaleness: 500 } }).liveness).toEqual({
       maxStaleness: 500,
@@ -182,9 +186,7 @@ describe('resolveOptions', () => {
         token_endpoint: 'http://127.0.0.1:4444/token',
       },
       idTokenSignedResponseAlg: 'EdDSA',
-      idTokenEncryptedResponseAlg: 'ECDH-ES',
-      idTokenEncryptedResponseEnc: 'A256GCM',
-      decryptionKeys: [privateKeyOf('ec')],
+      idTokenEncryption: { alg: 'ECDH-ES', enc: 'A256GCM', privateKeys: [privateKeyOf('ec')] },
       statePlacement: 'both',
       requireLogoutTokenExp: true,
       strictLogoutTokenTyp: true,
@@ -332,24 +334,35 @@ describe('a fault', () => {
     expect(clientFaultsWith({ idTokenSignedResponseAlg })).toEqual([fault]);
   });
 
-  it('is found in invalid decryption keys, and in keys without algorithm or an algorithm without keys', () => {
+  it('is found in an encryption without algorithm or without valid private keys', () => {
     const key = privateKeyOf('ec');
+    const faultsOfEncryption = (idTokenEncryption: unknown) => clientFaultsWith({ idTokenEncryption });
+    const path = 'clients[0].idTokenEncryption';
+    const noKeys = `${path}.privateKeys must be a list of one or more complete private JWKs (RSA, EC or OKP)`;
+    const noAlg = `${path}.alg must be one of the following values: RSA-OAEP, RSA-OAEP-256, RSA-OAEP-384, RSA-OAEP-512, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A192KW, ECDH-ES+A256KW`;
+    const noEnc = `${path}.enc must be one of the following values: A128CBC-HS256, A192CBC-HS384, A256CBC-HS512, A128GCM, A192GCM, A256GCM`;
+
+    expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys: [key] })).toEqual([]);
     const withoutPrime = { ...privateKeyOf('rsa'), p: undefined };
-    const noKey = 'each value in clients[0].decryptionKeys must be a complete private JWK (RSA, EC or OKP)';
     const offCurve = { ...key, x: key.y };
     for (const other of ['key', {}, { ...key, d: undefined }, { kty: 'oct', k: 'k', d: 'd' }, withoutPrime, offCurve]) {
-      expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES', decryptionKeys: [key, other] })).toEqual([
-        noKey,
-      ]);
+      expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys: [key, other] })).toEqual([noKeys]);
     }
-    expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES' })).toEqual([
-      'clients[0].decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given',
+    for (const privateKeys of [undefined, null, [], key, 'key']) {
+      expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys })).toEqual([noKeys]);
+    }
+    for (const alg of [undefined, null, 'dir', 'PBES2-HS256+A128KW', 'RSA1_5', 'A128KW']) {
+      expect(faultsOfEncryption({ alg, privateKeys: [key] })).toEqual([noAlg]);
+    }
+    for (const enc of [null, '', 'none', 'A128KW']) {
+      expect(faultsOfEncryption({ alg: 'ECDH-ES', enc, privateKeys: [key] })).toEqual([noEnc]);
+    }
+    expect(faultsOfEncryption({})).toEqual([noAlg, noKeys]);
+    expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys: [key], keys: [key] })).toEqual([
+      `${path}.keys is not an option`,
     ]);
-    expect(clientFaultsWith({ decryptionKeys: [key] })).toEqual([
-      'clients[0].idTokenEncryptedResponseAlg must be given, because decryptionKeys are given',
-    ]);
-    for (const idTokenEncryptedResponseAlg of ['dir', 'PBES2-HS256+A128KW', 'RSA1_5', 'A128KW', null]) {
-      expect(clientFaultsWith({ idTokenEncryptedResponseAlg, decryptionKeys: [key] })).toHaveLength(1);
+    for (const noObject of [null, 'ECDH-ES', [], [{ alg: 'ECDH-ES', privateKeys: [key] }], () => undefined]) {
+      expect(faultsOfEncryption(noObject)).toEqual([`${path} must be an object`]);
     }
   });
 

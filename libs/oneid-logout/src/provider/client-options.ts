@@ -1,8 +1,7 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { IsArray, IsBoolean, IsIn, IsNotEmpty, IsString, MaxLength, ValidateNested } from 'class-validator';
+import { IsBoolean, IsIn, IsNotEmpty, IsString, MaxLength, ValidateNested } from 'class-validator';
 import { type JWK } from 'jose';
 import {
-  EachOf,
   fill,
   IsEndpoint,
   IsOptional,
@@ -14,7 +13,7 @@ import {
 } from '../option-checks.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { LEAST_SECRET_LENGTH } from './client-secret-keys.js';
-import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS } from './token-decryption.js';
+import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS, type TokenEncryption } from './token-decryption.js';
 
 const ASYMMETRIC_ALGORITHMS = [
   'RS256',
@@ -30,7 +29,12 @@ const ASYMMETRIC_ALGORITHMS = [
   'Ed25519',
 ];
 
-const ArePrivateKeys = () => EachOf('arePrivateKeys', 'must be a complete private JWK (RSA, EC or OKP)', isPrivateKey);
+const ArePrivateKeys = () =>
+  Predicate(
+    'arePrivateKeys',
+    'must be a list of one or more complete private JWKs (RSA, EC or OKP)',
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isPrivateKey),
+  );
 
 const IsSigningKey = () =>
   Predicate(
@@ -55,6 +59,21 @@ function isPrivateKey(value: unknown): boolean {
   } catch {
     return false;
   }
+}
+
+/** How the provider encrypts this client's ID tokens and logout tokens (OpenID Connect Core 1.0 §10.2). */
+class IdTokenEncryptionSchema {
+  /** The only `alg` that the tokens may have. */
+  @IsIn(KEY_MANAGEMENT_ALGORITHMS)
+  readonly alg!: string;
+
+  /** The only `enc` that the tokens may have. */
+  @IsIn(CONTENT_ENCRYPTION_ALGORITHMS)
+  readonly enc?: string = 'A128CBC-HS256';
+
+  /** Private keys that decrypt the tokens: the newest key, and older keys while OneID may still use them. */
+  @ArePrivateKeys()
+  readonly privateKeys!: readonly JWK[];
 }
 
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
@@ -129,21 +148,12 @@ class ClientSchema {
   readonly idTokenSignedResponseAlg?: string = 'RS256';
 
   /**
-   * Accept only ID tokens and logout tokens that are encrypted with this `alg`. Needs `decryptionKeys`. The library
-   * sends no encrypted ID token to OneID as a hint, because only this app could read it.
+   * Accept only ID tokens and logout tokens that are encrypted in this way. The library sends no encrypted ID token to
+   * OneID as a hint, because only this app could read it.
    */
   @IsOptional()
-  @IsIn(KEY_MANAGEMENT_ALGORITHMS)
-  readonly idTokenEncryptedResponseAlg?: string | undefined;
-
-  /** The only `enc` that encrypted tokens may have. */
-  @IsIn(CONTENT_ENCRYPTION_ALGORITHMS)
-  readonly idTokenEncryptedResponseEnc?: string = 'A128CBC-HS256';
-
-  /** Private keys that decrypt tokens: the newest key, and older keys while OneID may still use them. */
-  @IsArray()
-  @ArePrivateKeys()
-  readonly decryptionKeys?: readonly JWK[] = [];
+  @ValidateNested()
+  readonly idTokenEncryption?: IdTokenEncryptionOptions | undefined;
 
   /**
    * Where `state` travels. `parameter`: as its own parameter (RP-Initiated Logout 1.0 §2). `redirectUri`: inside
@@ -169,20 +179,28 @@ class ClientSchema {
   readonly keepOfflineTokens?: boolean = false;
 }
 
+/** How the provider encrypts this client's ID tokens and logout tokens (OpenID Connect Core 1.0 §10.2). */
+export type IdTokenEncryptionOptions = Plain<IdTokenEncryptionSchema>;
+
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
 export type EndpointOptions = Plain<EndpointSchema>;
 
 /** One registration of this app at a provider. */
 export type OneIdClientOptions = Plain<ClientSchema>;
 
-type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'endpoints' | 'idTokenEncryptedResponseAlg';
+type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'endpoints';
 
 /** A client's options with all defaults filled in. */
-export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
+export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional | 'idTokenEncryption'>> &
+  Pick<OneIdClientOptions, Optional> & {
+    /** undefined: the client accepts only tokens that are not encrypted. */
+    readonly idTokenEncryption?: TokenEncryption | undefined;
+  };
 
 /** Lays the given client options over the defaults. Does not check them. */
 export function clientWithDefaults(given: unknown): ClientSchema | null {
   return fill(new ClientSchema(), given, {
+    idTokenEncryption: (encryption) => fill(new IdTokenEncryptionSchema(), encryption, {}),
     endpoints: (endpoints) => fill(new EndpointSchema(), endpoints, {}),
   });
 }
@@ -217,7 +235,7 @@ export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
 }
 
 function keyFaults(client: OneIdClientOptions): string[] {
-  const { idTokenSignedResponseAlg: alg = '', clientSecret = '', decryptionKeys = [] } = client;
+  const { idTokenSignedResponseAlg: alg = '', clientSecret = '' } = client;
   const { tokenEndpointAuthMethod: method = 'none', clientAssertionSigningKey: signingKey } = client;
   const faults: string[] = [];
   if (method.startsWith('client_secret') && clientSecret === '') {
@@ -232,13 +250,6 @@ function keyFaults(client: OneIdClientOptions): string[] {
   const least = LEAST_SECRET_LENGTH[alg] ?? 0;
   if (Buffer.byteLength(clientSecret) < least) {
     faults.push(`clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`);
-  }
-  const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
-  if (encrypted && decryptionKeys.length === 0) {
-    faults.push('decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given');
-  }
-  if (!encrypted && decryptionKeys.length > 0) {
-    faults.push('idTokenEncryptedResponseAlg must be given, because decryptionKeys are given');
   }
   return faults;
 }

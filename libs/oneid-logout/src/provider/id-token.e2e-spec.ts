@@ -224,9 +224,7 @@ describe('IdTokenVerifier', () => {
     const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', { extractable: true });
     const alg = 'ECDH-ES+A256KW';
     const verifier = verifierOf({
-      idTokenEncryptedResponseAlg: alg,
-      idTokenEncryptedResponseEnc: 'A256GCM',
-      decryptionKeys: [await exportJWK(privateKey)],
+      idTokenEncryption: { alg, enc: 'A256GCM', privateKeys: [await exportJWK(privateKey)] },
     });
     const encryptTo = { key: publicKey, alg };
     const plain = await token({ claims: { jti: 'j' } });
