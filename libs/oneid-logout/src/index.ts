@@ -3,6 +3,7 @@ export { OneIdLogoutModule } from './oneid-logout.module.js';
 export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
 export { type OneIdLogoutOptions } from './oneid-logout.options.js';
 export {
+  type ClientAuthenticationOptions,
   type EndpointOptions,
   type IdTokenEncryptionOptions,
   type OneIdClientOptions,

@@ -61,6 +61,57 @@ function isPrivateKey(value: unknown): boolean {
   }
 }
 
+/** A client that authenticates with its secret. */
+interface ClientSecretOptions {
+  /** Also verifies ID tokens and logout tokens when `idTokenSignedResponseAlg` is HS256, HS384 or HS512. */
+  readonly clientSecret: string;
+  /** By default `client_secret_basic`. */
+  readonly method?: 'client_secret_basic' | 'client_secret_post' | undefined;
+  readonly privateKey?: undefined;
+}
+
+/** A client that authenticates with assertions that it signs itself (`private_key_jwt`). */
+interface PrivateKeyOptions {
+  /**
+   * A private JWK with its `alg`. If the options give `endpoints`, they need a `token_endpoint`: Hydra accepts an
+   * assertion only if its audience is this URL.
+   */
+  readonly privateKey: JWK;
+  readonly clientSecret?: undefined;
+  readonly method?: undefined;
+}
+
+/** How a confidential client authenticates at the provider (OpenID Connect Core 1.0 §9): by a secret or a private key. */
+export type ClientAuthenticationOptions = ClientSecretOptions | PrivateKeyOptions;
+
+/** Checks each member of {@link ClientAuthenticationOptions}; {@link IsClientAuthentication} checks them together. */
+class ClientAuthenticationSchema {
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  readonly clientSecret?: unknown;
+
+  @IsOptional()
+  @IsIn(['client_secret_basic', 'client_secret_post'])
+  readonly method?: unknown;
+
+  @IsOptional()
+  @IsSigningKey()
+  readonly privateKey?: unknown;
+}
+
+const IsClientAuthentication = () =>
+  Predicate(
+    'isClientAuthentication',
+    'must be either { clientSecret, method? } or { privateKey }',
+    // ValidateNested refuses null, and one fault is enough
+    (value) => value === null || hasOneCredential(value as ClientAuthenticationSchema),
+  );
+
+function hasOneCredential({ clientSecret, method, privateKey }: ClientAuthenticationSchema): boolean {
+  return privateKey === undefined ? clientSecret !== undefined : clientSecret === undefined && method === undefined;
+}
+
 /** How the provider encrypts this client's ID tokens and logout tokens (OpenID Connect Core 1.0 §10.2). */
 class IdTokenEncryptionSchema {
   /** The only `alg` that the tokens may have. */
@@ -89,7 +140,7 @@ class EndpointSchema {
   @IsEndpoint()
   readonly revocation_endpoint?: string | undefined;
 
-  /** Needed for `private_key_jwt`: Hydra accepts an assertion only if its audience is this URL. */
+  /** Needed by a client with a private key: Hydra accepts an assertion only if its audience is this URL. */
   @IsOptional()
   @IsEndpoint()
   readonly token_endpoint?: string | undefined;
@@ -111,22 +162,11 @@ class ClientSchema {
   @MaxLength(255)
   readonly clientId!: string;
 
-  /** A confidential client needs it to revoke refresh tokens. */
+  /** A confidential client needs it to revoke refresh tokens. Without this option the client is public (`none`). */
   @IsOptional()
-  @IsString()
-  @IsNotEmpty()
-  readonly clientSecret?: string | undefined;
-
-  /** How the client authenticates to revoke tokens: by default `client_secret_basic`, or `none` without a secret. */
-  @IsOptional()
-  @IsIn(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
-  readonly tokenEndpointAuthMethod?:
-    'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none' | undefined;
-
-  /** The private key for `private_key_jwt`, with its `alg`. */
-  @IsOptional()
-  @IsSigningKey()
-  readonly clientAssertionSigningKey?: JWK | undefined;
+  @IsClientAuthentication()
+  @ValidateNested()
+  readonly clientAuthentication?: ClientAuthenticationOptions | undefined;
 
   /**
    * Where OneID sends the browser after a logout: the public URL of this module's `/logout/callback`, exactly as
@@ -142,7 +182,7 @@ class ClientSchema {
 
   /**
    * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 or HS512 the library verifies them with
-   * the client secret (at least 32, 48 or 64 bytes), never with the provider's keys.
+   * `clientAuthentication.clientSecret` (at least 32, 48 or 64 bytes), never with the provider's keys.
    */
   @IsIn([...ASYMMETRIC_ALGORITHMS, ...Object.keys(LEAST_SECRET_LENGTH)])
   readonly idTokenSignedResponseAlg?: string = 'RS256';
@@ -188,29 +228,42 @@ export type EndpointOptions = Plain<EndpointSchema>;
 /** One registration of this app at a provider. */
 export type OneIdClientOptions = Plain<ClientSchema>;
 
-type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'endpoints';
+/** How a client authenticates at the provider: the methods of OpenID Connect Core 1.0 §9, each with what it needs. */
+export type ClientAuthentication =
+  | { readonly method: 'none' }
+  | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly clientSecret: string }
+  | { readonly method: 'private_key_jwt'; readonly privateKey: JWK };
+
+type Group = 'clientAuthentication' | 'idTokenEncryption' | 'endpoints';
 
 /** A client's options with all defaults filled in. */
-export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional | 'idTokenEncryption'>> &
-  Pick<OneIdClientOptions, Optional> & {
-    /** undefined: the client accepts only tokens that are not encrypted. */
-    readonly idTokenEncryption?: TokenEncryption | undefined;
-  };
+export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Group>> & {
+  readonly clientAuthentication: ClientAuthentication;
+  /** undefined: the client accepts only tokens that are not encrypted. */
+  readonly idTokenEncryption?: TokenEncryption | undefined;
+  /** undefined: the library discovers them. */
+  readonly endpoints?: EndpointOptions | undefined;
+};
 
 /** Lays the given client options over the defaults. Does not check them. */
 export function clientWithDefaults(given: unknown): ClientSchema | null {
   return fill(new ClientSchema(), given, {
+    clientAuthentication: (authentication) => fill(new ClientAuthenticationSchema(), authentication, {}),
     idTokenEncryption: (encryption) => fill(new IdTokenEncryptionSchema(), encryption, {}),
     endpoints: (endpoints) => fill(new EndpointSchema(), endpoints, {}),
   });
 }
 
-/** Fills in the defaults that depend on other options. The caller has checked the client before. */
+/** Gives the client's authentication its method. The caller has checked the client before. */
 export function resolveClient(client: OneIdClientOptions): ResolvedClientOptions {
-  return Object.assign({}, client, {
-    tokenEndpointAuthMethod:
-      client.tokenEndpointAuthMethod ?? (client.clientSecret === undefined ? 'none' : 'client_secret_basic'),
-  }) as ResolvedClientOptions;
+  const clientAuthentication = resolveAuthentication(client.clientAuthentication);
+  return Object.assign({}, client, { clientAuthentication }) as ResolvedClientOptions;
+}
+
+function resolveAuthentication(given: ClientAuthenticationOptions | undefined): ClientAuthentication {
+  if (given === undefined) return { method: 'none' };
+  if (given.privateKey !== undefined) return { method: 'private_key_jwt', privateKey: given.privateKey };
+  return { method: given.method ?? 'client_secret_basic', clientSecret: given.clientSecret };
 }
 
 /** Faults between options that are valid one by one. */
@@ -234,22 +287,16 @@ export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
   return faults;
 }
 
-function keyFaults(client: OneIdClientOptions): string[] {
-  const { idTokenSignedResponseAlg: alg = '', clientSecret = '' } = client;
-  const { tokenEndpointAuthMethod: method = 'none', clientAssertionSigningKey: signingKey } = client;
+function keyFaults({ clientAuthentication, endpoints, idTokenSignedResponseAlg = '' }: OneIdClientOptions): string[] {
+  const { clientSecret = '', privateKey } = clientAuthentication ?? {};
   const faults: string[] = [];
-  if (method.startsWith('client_secret') && clientSecret === '') {
-    faults.push(`clientSecret must be given, because tokenEndpointAuthMethod is ${method}`);
+  if (privateKey !== undefined && endpoints !== undefined && endpoints.token_endpoint === undefined) {
+    faults.push('endpoints.token_endpoint must be given, because clientAuthentication has a privateKey');
   }
-  if (method === 'private_key_jwt' && client.endpoints !== undefined && client.endpoints.token_endpoint === undefined) {
-    faults.push('endpoints.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt');
-  }
-  if ((method === 'private_key_jwt') !== (signingKey !== undefined)) {
-    faults.push('clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together');
-  }
-  const least = LEAST_SECRET_LENGTH[alg] ?? 0;
+  const least = LEAST_SECRET_LENGTH[idTokenSignedResponseAlg] ?? 0;
   if (Buffer.byteLength(clientSecret) < least) {
-    faults.push(`clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`);
+    const reason = `because idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
+    faults.push(`clientAuthentication.clientSecret must have at least ${least} bytes, ${reason}`);
   }
   return faults;
 }

@@ -211,7 +211,7 @@ describe('IdTokenVerifier', () => {
 
   it('accepts tokens signed with the client secret when the options say so, and fetches no keys', async () => {
     const clientSecret = 's'.repeat(32);
-    const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
+    const verifier = verifierOf({ clientAuthentication: { clientSecret }, idTokenSignedResponseAlg: 'HS256' });
 
     expect(await verifier.verify(await token({ key: { secret: clientSecret } }), {})).toMatchObject({ sub: 'alice' });
     await expect(verifier.verify(await token({ key: { secret: 'x' } }), {})).rejects.toMatchObject({

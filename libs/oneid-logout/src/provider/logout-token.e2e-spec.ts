@@ -342,9 +342,10 @@ describe('LogoutTokenVerifier', () => {
 
   describe('with tokens signed by the client secret', () => {
     const clientSecret = 's'.repeat(64);
+    const clientAuthentication = { clientSecret };
 
     it.each(['HS256', 'HS384', 'HS512'] as const)('BC-3: accepts %s and never fetches keys', async (alg) => {
-      const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: alg });
+      const verifier = verifierOf({ clientAuthentication, idTokenSignedResponseAlg: alg });
 
       expect(await verifier.verify(await token({ key: { secret: clientSecret, alg } }))).toMatchObject({ sid: 'sid' });
       expect(await refusalOf(token({ key: { secret: 'other', alg } }), verifier)).toEqual(
@@ -354,12 +355,12 @@ describe('LogoutTokenVerifier', () => {
     });
 
     it('BC-3: accepts no other alg then, and no HS256 for another client', async () => {
-      const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
+      const verifier = verifierOf({ clientAuthentication, idTokenSignedResponseAlg: 'HS256' });
       const notAllowed = refused('logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
 
       expect(await refusalOf(token(), verifier)).toEqual(notAllowed);
       expect(await refusalOf(token({ key: { secret: clientSecret, alg: 'HS512' } }), verifier)).toEqual(notAllowed);
-      expect(await refusalOf(token({ key: { secret: clientSecret } }), verifierOf({ clientSecret }))).toEqual(
+      expect(await refusalOf(token({ key: { secret: clientSecret } }), verifierOf({ clientAuthentication }))).toEqual(
         notAllowed,
       );
     });
@@ -372,11 +373,14 @@ describe('LogoutTokenVerifier', () => {
       const fault = {
         code: 'options_invalid',
         faults: [
-          `clients[0].clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`,
+          `clients[0].clientAuthentication.clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`,
         ],
       };
       const boot = (secret?: string) => () => {
-        verifierOf({ idTokenSignedResponseAlg: alg, ...(secret !== undefined && { clientSecret: secret }) });
+        verifierOf({
+          idTokenSignedResponseAlg: alg,
+          ...(secret !== undefined && { clientAuthentication: { clientSecret: secret } }),
+        });
       };
 
       expect(boot()).toThrow(expect.objectContaining(fault));
@@ -386,8 +390,12 @@ describe('LogoutTokenVerifier', () => {
 
     it("BC-3: refuses a MAC made with a public key or with another client's secret", async () => {
       const verifier = verifierOf(
-        { clientSecret, idTokenSignedResponseAlg: 'HS256' },
-        { clientId: 'other', clientSecret: 'o'.repeat(32), idTokenSignedResponseAlg: 'HS256' },
+        { clientAuthentication, idTokenSignedResponseAlg: 'HS256' },
+        {
+          clientId: 'other',
+          clientAuthentication: { clientSecret: 'o'.repeat(32) },
+          idTokenSignedResponseAlg: 'HS256',
+        },
       );
       for (const secret of [oneId.signingKey.publicPem, 'o'.repeat(32), '']) {
         expect(await refusalOf(token({ key: { secret } }), verifier)).toMatchObject({
@@ -398,8 +406,8 @@ describe('LogoutTokenVerifier', () => {
 
     it('BC-3: each client has its own algorithm at the same provider', async () => {
       const verifier = verifierOf(
-        { clientSecret, idTokenSignedResponseAlg: 'HS256' },
-        { clientId: 'other', clientSecret: 'o'.repeat(32) },
+        { clientAuthentication, idTokenSignedResponseAlg: 'HS256' },
+        { clientId: 'other', clientAuthentication: { clientSecret: 'o'.repeat(32) } },
       );
 
       expect(await verifier.verify(await token({ key: { secret: clientSecret } }))).toMatchObject({ clientId });

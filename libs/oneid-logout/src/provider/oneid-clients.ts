@@ -61,8 +61,9 @@ export class OneIdClients {
   }
 }
 
-function keysOf({ idTokenSignedResponseAlg: alg, clientSecret }: ResolvedClientOptions, provider: OneIdProvider) {
+function keysOf(client: ResolvedClientOptions, provider: OneIdProvider): TokenKeys {
+  const { idTokenSignedResponseAlg: alg, clientAuthentication } = client;
   if (!alg.startsWith('HS')) return provider.keys;
-  if (clientSecret === undefined) throw new TypeError(`${alg} needs a clientSecret`);
-  return new ClientSecretKeys(clientSecret);
+  if (!('clientSecret' in clientAuthentication)) throw new TypeError(`${alg} needs a clientSecret`);
+  return new ClientSecretKeys(clientAuthentication.clientSecret);
 }
