@@ -7,10 +7,11 @@ import { sessionCookie } from './sign-in/session-cookie.js';
 export function oneIdLogoutOptions(settings: Settings, { registration }: OneId): OneIdLogoutOptions {
   const { baseUrl, database, secrets, maxStalenessMs, redisUrl } = settings;
   const { issuer, clientId, clientSecret } = registration;
+  const clientAuthentication = clientSecret === undefined ? undefined : { clientSecret };
   const nudge = redisUrl !== undefined ? { redis: redisUrl } : database.type === 'postgres' ? 'postgres' : undefined;
   const cookie = sessionCookie(settings);
   return {
-    clients: [{ issuer, clientId, clientSecret, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
+    clients: [{ issuer, clientId, clientAuthentication, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
     database,
     secrets,
     liveness: maxStalenessMs === undefined ? 'strict' : { maxStalenessMs, nudge },

@@ -799,7 +799,10 @@ describe('back-channel logout of other clients', () => {
 describe('back-channel logout of clients with keys of their own', () => {
   it.each(databases)('BC-3: HS256 uses only the client secret, and never the JWKS, on $name', async (database) => {
     const secret = 'a client secret of 32 bytes, or more';
-    const host = await cleanup.host({ database, client: { clientSecret: secret, idTokenSignedResponseAlg: 'HS256' } });
+    const host = await cleanup.host({
+      database,
+      client: { clientAuthentication: { clientSecret: secret }, idTokenSignedResponseAlg: 'HS256' },
+    });
     const login = host.oneId.signIn();
     const idToken = await host.oneId.idToken({ clientId, login, key: { secret } });
     const session = await host.app.get(SessionRegistry).register({ idToken });
@@ -826,11 +829,7 @@ describe('back-channel logout of clients with keys of their own', () => {
       const key = await exportJWK(publicKey);
       const host = await cleanup.host({
         database,
-        client: {
-          idTokenEncryptedResponseAlg: alg,
-          idTokenEncryptedResponseEnc: 'A256GCM',
-          decryptionKeys: [await exportJWK(privateKey)],
-        },
+        client: { idTokenEncryption: { alg, enc: 'A256GCM', privateKeys: [await exportJWK(privateKey)] } },
       });
       const login = host.oneId.signIn();
       const idToken = await host.oneId.idToken({ clientId, login, encryptTo: { key } });

@@ -25,7 +25,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], signingKey: await suiteKey() });
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     options = {
-      clients: [{ issuer: oneId.issuer, clientId, clientSecret, postLogoutRedirectUri }],
+      clients: [{ issuer: oneId.issuer, clientId, clientAuthentication: { clientSecret }, postLogoutRedirectUri }],
       database: testDatabase.options,
       secrets,
     };

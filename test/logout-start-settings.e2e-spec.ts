@@ -208,7 +208,7 @@ describe('a host with other settings', () => {
 describe('with several clients', () => {
   const issuers = ['https://one.example/', 'https://two.example/'] as const;
   const [one, two] = issuers;
-  const metadata = (issuer: string) => ({
+  const endpoints = (issuer: string) => ({
     jwks_uri: `${issuer}jwks`,
     end_session_endpoint: `${issuer}logout`,
   });
@@ -216,7 +216,7 @@ describe('with several clients', () => {
     issuer,
     clientId: id,
     postLogoutRedirectUri: callbackUri,
-    metadata: metadata(issuer),
+    endpoints: endpoints(issuer),
   });
   const facts = { sub: 'alice', sid: 'sid', issuedAt: 1, registeredAt: 1 };
 

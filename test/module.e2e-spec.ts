@@ -251,6 +251,37 @@ describe('registering the module', () => {
     ).rejects.toThrow('OneIdLogoutModule: invalid options\n  - the options must be an object');
   });
 
+  it('lists all faults in the groups of a client in one message at boot', async () => {
+    const groups = [
+      { clientAuthentication: { clientSecret: 'a secret', privateKey: { kty: 'oct', k: 'a key' } }, endpoints: null },
+      { clientAuthentication: {}, idTokenEncryption: { alg: 'dir', privateKeys: [], padding: 1 } },
+      { clientAuthentication: 'a secret', idTokenEncryption: [], endpoints: 'https://oneid.example' },
+    ];
+    const [client] = options().clients;
+    const faulty = {
+      ...options(),
+      clients: groups.map((group) => ({ ...client, ...group })),
+    } as unknown as OneIdLogoutOptions;
+    const either = 'must be either { clientSecret, method? } or { privateKey }';
+    const faults = [
+      `clients[0].clientAuthentication ${either}`,
+      expect.stringMatching(/^clients\[0\]\.clientAuthentication\.privateKey must be a complete private JWK /),
+      'clients[0].endpoints must be an object',
+      `clients[1].clientAuthentication ${either}`,
+      'clients[1].idTokenEncryption.padding is not an option',
+      expect.stringMatching(/^clients\[1\]\.idTokenEncryption\.alg must be one of the following values: RSA-OAEP, /),
+      'clients[1].idTokenEncryption.privateKeys must be a list of one or more complete private JWKs (RSA, EC or OKP)',
+      'clients[2].clientAuthentication must be an object',
+      'clients[2].endpoints must be an object',
+      'clients[2].idTokenEncryption must be an object',
+    ];
+    const error = { code: 'options_invalid', faults, message: expect.not.stringMatching(/a secret|a key/) };
+    await expect(boot({ imports: [OneIdLogoutModule.forRoot(faulty)] })).rejects.toMatchObject(error);
+    await expect(
+      boot({ imports: [OneIdLogoutModule.forRootAsync({ useFactory: () => faulty })] }),
+    ).rejects.toMatchObject(error);
+  });
+
   it('refuses a database that it cannot open, before the app listens', async () => {
     const unreachable = { type: 'better-sqlite3', database: '/dev/null/oneid.sqlite' } as const;
     await expect(boot({ imports: [OneIdLogoutModule.forRoot(options({ database: unreachable }))] })).rejects.toThrow(

@@ -132,7 +132,7 @@ describe('the option nudge', () => {
       issuer: 'https://oneid.example/',
       clientId: 'app',
       postLogoutRedirectUri: 'https://app.example/logout/callback',
-      metadata: { jwks_uri: 'https://oneid.example/keys', end_session_endpoint: 'https://oneid.example/logout' },
+      endpoints: { jwks_uri: 'https://oneid.example/keys', end_session_endpoint: 'https://oneid.example/logout' },
     },
   ];
   const boot = (options: Partial<OneIdLogoutOptions>) =>

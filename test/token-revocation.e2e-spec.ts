@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { exportJWK, generateKeyPair } from 'jose';
-import { LogoutService, type OneIdLogoutOptions, type Session, SessionRegistry } from 'nestjs-oneid-logout';
+import {
+  type ClientAuthenticationOptions,
+  LogoutService,
+  type OneIdLogoutOptions,
+  type Session,
+  SessionRegistry,
+} from 'nestjs-oneid-logout';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
@@ -46,7 +52,9 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     const app = await startReplica(
       {
-        clients: [{ issuer: oneId.issuer, clientId, clientSecret, postLogoutRedirectUri, ...client }],
+        clients: [
+          { issuer: oneId.issuer, clientId, clientAuthentication: { clientSecret }, postLogoutRedirectUri, ...client },
+        ],
         database: testDatabase.options,
         secrets,
         ...options,
@@ -369,22 +377,21 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     async (tokenEndpointAuthMethod) => {
       const { publicKey, privateKey } = await generateKeyPair('PS256', { extractable: true });
       const usesKey = tokenEndpointAuthMethod === 'private_key_jwt';
-      const secret = tokenEndpointAuthMethod.startsWith('client_secret') ? 'another secret' : undefined;
+      const usesSecret = tokenEndpointAuthMethod.startsWith('client_secret');
       oneId.registerClient({
         clientId: 'registered so',
         tokenEndpointAuthMethod,
-        ...(secret !== undefined && { clientSecret: secret }),
+        ...(usesSecret && { clientSecret: 'another secret' }),
         ...(usesKey && { assertionKey: { ...(await exportJWK(publicKey)), alg: 'PS256' } }),
       });
-      const app = await start(
-        {},
-        {
-          clientId: 'registered so',
-          tokenEndpointAuthMethod,
-          clientSecret: secret,
-          ...(usesKey && { clientAssertionSigningKey: { ...(await exportJWK(privateKey)), alg: 'PS256', kid: 'k' } }),
-        },
-      );
+      const authentications: Record<string, ClientAuthenticationOptions | undefined> = {
+        none: undefined,
+        client_secret_basic: { clientSecret: 'another secret' },
+        client_secret_post: { clientSecret: 'another secret', method: 'client_secret_post' },
+        private_key_jwt: { privateKey: { ...(await exportJWK(privateKey)), alg: 'PS256', kid: 'k' } },
+      };
+      const clientAuthentication = authentications[tokenEndpointAuthMethod];
+      const app = await start({}, { clientId: 'registered so', clientAuthentication });
       const login = oneId.signIn();
       const refreshToken = oneId.refreshToken({ clientId: 'registered so', login });
       const idToken = await oneId.idToken({ clientId: 'registered so', login });

@@ -76,7 +76,7 @@ async function startApp(cookie: CookieOptions): Promise<void> {
           {
             issuer: oneId.issuer,
             clientId: 'app',
-            clientSecret: 'secret',
+            clientAuthentication: { clientSecret: 'secret' },
             postLogoutRedirectUri: `${appUrl}/logout/callback`,
           },
         ],

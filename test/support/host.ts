@@ -69,7 +69,7 @@ export class Host {
         {
           issuer: oneId.issuer,
           clientId,
-          clientSecret,
+          clientAuthentication: { clientSecret },
           postLogoutRedirectUri: 'https://app.example/logout/callback',
           ...settings.client,
         },

@@ -125,7 +125,8 @@ export class ReplicaFleet {
     const { filter, credulous = false } = this.settings;
     const line = await TcpProxy.start(urlOf(this.database.options), filter);
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
-    const clients = [{ issuer: this.oneId.issuer, clientId, clientSecret, postLogoutRedirectUri }];
+    const clientAuthentication = { clientSecret };
+    const clients = [{ issuer: this.oneId.issuer, clientId, clientAuthentication, postLogoutRedirectUri }];
     const database = { ...this.database.options, url: line.url } as SessionDatabaseOptions;
     try {
       const process = await ReplicaProcess.start({ clients, database, liveness }, { credulous });

@@ -2,7 +2,12 @@ export { type LogoutChannel } from './rule/logout.js';
 export { OneIdLogoutModule } from './oneid-logout.module.js';
 export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
 export { type OneIdLogoutOptions } from './oneid-logout.options.js';
-export { type OneIdClientOptions, type ProviderMetadataOptions } from './provider/client-options.js';
+export {
+  type ClientAuthenticationOptions,
+  type EndpointOptions,
+  type IdTokenEncryptionOptions,
+  type OneIdClientOptions,
+} from './provider/client-options.js';
 export { type BoundedLivenessOptions, type RedisNudgeOptions } from './replicas/liveness-options.js';
 export {
   CrossSiteLogoutError,

@@ -3,13 +3,14 @@ import { describe, expect, it } from '@jest/globals';
 import { foreignUrls, hostileUrls } from '../../../test/support/hostile-urls.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
 import { type OneIdLogoutOptions, resolveOptions } from './oneid-logout.options.js';
+import { type ClientAuthenticationOptions } from './provider/client-options.js';
 
 const client = {
   issuer: 'https://oneid.example/',
   clientId: 'app',
   postLogoutRedirectUri: 'https://app.example/logout/callback',
 };
-const metadata = {
+const endpoints = {
   jwks_uri: 'https://oneid.example/jwks',
   end_session_endpoint: 'https://oneid.example/logout',
 };
@@ -43,10 +44,8 @@ describe('resolveOptions', () => {
       clients: [
         {
           ...client,
-          tokenEndpointAuthMethod: 'none',
+          clientAuthentication: { method: 'none' },
           idTokenSignedResponseAlg: 'RS256',
-          idTokenEncryptedResponseEnc: 'A128CBC-HS256',
-          decryptionKeys: [],
           statePlacement: 'parameter',
           requireLogoutTokenExp: false,
           strictLogoutTokenTyp: false,
@@ -78,7 +77,7 @@ describe('resolveOptions', () => {
     expect(
       resolveOptions({
         ...blank(names),
-        clients: [{ ...blank([...clientNames, 'clientSecret', 'metadata']), ...client }],
+        clients: [{ ...blank([...clientNames, 'idTokenEncryption', 'endpoints']), ...client }],
       }),
     ).toEqual(options);
   });
@@ -92,45 +91,47 @@ describe('resolveOptions', () => {
     expect(given).toEqual({ clients: [client] });
   });
 
-  it('chooses the authentication method by the secret when none is given', () => {
-    const methodWith = (options: Partial<OneIdLogoutOptions['clients'][number]>) =>
-      resolveOptions({ clients: [{ ...client, ...options }] }).clients[0]?.tokenEndpointAuthMethod;
-    expect(methodWith({})).toBe('none');
-    expect(methodWith({ clientSecret: 'secret' })).toBe('client_secret_basic');
-    expect(methodWith({ clientSecret: 'secret', tokenEndpointAuthMethod: 'client_secret_post' })).toBe(
-      'client_secret_post',
-    );
+  it('gives the authentication of a client its method', () => {
+    const resolved = (clientAuthentication: ClientAuthenticationOptions | undefined) =>
+      resolveOptions({ clients: [{ ...client, clientAuthentication }] }).clients[0]?.clientAuthentication;
+    const clientSecret = 'secret';
+    expect(resolved(undefined)).toEqual({ method: 'none' });
+    expect(resolved({ clientSecret })).toEqual({ method: 'client_secret_basic', clientSecret });
+    for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
+      expect(resolved({ clientSecret, method })).toEqual({ method, clientSecret });
+    }
+    const privateKey = { ...privateKeyOf('ec'), alg: 'ES256' };
+    expect(resolved({ privateKey })).toEqual({ method: 'private_key_jwt', privateKey });
+    const blank = { clientSecret: undefined, method: undefined };
+    expect(resolved({ privateKey, ...blank })).toEqual({ method: 'private_key_jwt', privateKey });
+    expect(resolved({ clientSecret, method: undefined, privateKey: undefined })).toEqual({
+      method: 'client_secret_basic',
+      clientSecret,
+    });
   });
 
-  it("accepts a client's own key for private_key_jwt", () => {
-    const key = { ...privateKeyOf('ec'), alg: 'ES256' };
-    const faultsWith = (clientAssertionSigningKey: unknown, tokenEndpointAuthMethod: unknown) =>
-      clientFaultsWith({ clientAssertionSigningKey, tokenEndpointAuthMethod });
-    const together =
-      'clients[0].clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together';
-    expect(faultsWith(key, 'private_key_jwt')).toEqual([]);
-    expect(faultsWith(undefined, 'private_key_jwt')).toEqual([together]);
-    expect(faultsWith(key, undefined)).toEqual([together]);
-    const byHand = { clientAssertionSigningKey: key, tokenEndpointAuthMethod: 'private_key_jwt', metadata };
-    expect(clientFaultsWith(byHand)).toEqual([
-      'clients[0].metadata.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt',
-    ]);
-    for (const unfit of [
-      { ...key, alg: undefined },
-      { ...key, d: undefined },
-      { kty: 'oct', k: 'k', alg: 'HS256' },
-    ]) {
-      expect(faultsWith(unfit, 'private_key_jwt')).toEqual([
-        expect.stringMatching(
-          /^clients\[0\]\.clientAssertionSigningKey must be a complete private JWK whose alg is one of RS256, /,
-        ),
-      ]);
-    }
-    for (const method of ['client_secret_basic', 'client_secret_post']) {
-      expect(clientFaultsWith({ tokenEndpointAuthMethod: method })).toEqual([
-        `clients[0].clientSecret must be given, because tokenEndpointAuthMethod is ${method}`,
-      ]);
-    }
+  it('has types that refuse an authentication which is no secret and no private key, or both', () => {
+    const privateKey = { ...privateKeyOf('ec'), alg: 'ES256' };
+    const refused: ClientAuthenticationOptions[] = [
+      // @ts-expect-error two credentials
+      { clientSecret: 'secret', privateKey },
+      // @ts-expect-error a method of a secret
+      { privateKey, method: 'client_secret_post' },
+      // @ts-expect-error no credential
+      { method: 'client_secret_post' },
+      // @ts-expect-error no credential
+      {},
+      // @ts-expect-error a secret that may be missing, such as an environment variable
+      { clientSecret: process.env['NO_SUCH_SECRET'] },
+    ];
+    const faults = ['clients[0].clientAuthentication must be either { clientSecret, method? } or { privateKey }'];
+    for (const clientAuthentication of refused) expect(clientFaultsWith({ clientAuthentication })).toEqual(faults);
+  });
+
+  it('fills in the enc of an encryption', () => {
+    const encryption = { alg: 'ECDH-ES', privateKeys: [privateKeyOf('ec')] };
+    const [resolved] = resolveOptions({ clients: [{ ...client, idTokenEncryption: encryption }] }).clients;
+    expect(resolved?.idTokenEncryption).toEqual({ ...encryption, enc: 'A128CBC-HS256' });
   });
 
   it('fills in the defaults of liveness', () => {
@@ -172,18 +173,14 @@ describe('resolveOptions', () => {
   it('accepts every option of a client', () => {
     const full = {
       ...client,
-      clientSecret: 'secret',
-      tokenEndpointAuthMethod: 'private_key_jwt',
-      clientAssertionSigningKey: { ...privateKeyOf('ec'), alg: 'ES256' },
-      metadata: {
-        ...metadata,
+      clientAuthentication: { privateKey: { ...privateKeyOf('ec'), alg: 'ES256' } },
+      endpoints: {
+        ...endpoints,
         revocation_endpoint: 'http://127.0.0.1:4444/revoke?x=1',
         token_endpoint: 'http://127.0.0.1:4444/token',
       },
       idTokenSignedResponseAlg: 'EdDSA',
-      idTokenEncryptedResponseAlg: 'ECDH-ES',
-      idTokenEncryptedResponseEnc: 'A256GCM',
-      decryptionKeys: [privateKeyOf('ec')],
+      idTokenEncryption: { alg: 'ECDH-ES', enc: 'A256GCM', privateKeys: [privateKeyOf('ec')] },
       statePlacement: 'both',
       requireLogoutTokenExp: true,
       strictLogoutTokenTyp: true,
@@ -191,7 +188,11 @@ describe('resolveOptions', () => {
       keepOfflineTokens: true,
     } as const;
     const [resolved] = resolveOptions({ clients: [full] }).clients;
-    expect(JSON.parse(JSON.stringify(resolved))).toEqual(full);
+    const { privateKey } = full.clientAuthentication;
+    expect(JSON.parse(JSON.stringify(resolved))).toEqual({
+      ...full,
+      clientAuthentication: { method: 'private_key_jwt', privateKey },
+    });
     expect(Object.keys(full).sort()).toEqual(Object.keys(resolved ?? {}).sort());
   });
 });
@@ -200,6 +201,11 @@ describe('a fault', () => {
   const providerUrl = 'must be an https URL without query, fragment or userinfo (http only on loopback)';
   const endpoint = 'must be an https URL without fragment or userinfo (http only on loopback)';
   const redirectUri = 'must be an http(s) URL without fragment or userinfo';
+  const authentication = 'clients[0].clientAuthentication';
+  const either = 'must be either { clientSecret, method? } or { privateKey }';
+  const method = 'method must be one of the following values: client_secret_basic, client_secret_post';
+  const signingKey =
+    'privateKey must be a complete private JWK whose alg is one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519';
   const returnUrl = 'must be an absolute path ("/goodbye") or an http(s) URL in its normal form';
   const clearable = 'must be one of the following values: cache, cookies, storage';
   const cookie = 'must be a cookie: name, path, domain, secure, httpOnly, sameSite, partitioned';
@@ -255,6 +261,8 @@ describe('a fault', () => {
     [{ clients: [] }, ['clients should not be empty']],
     [{ clients: [null] }, ['clients[0] must be an object']],
     [{ clients: ['app'] }, ['clients[0] must be an object']],
+    [{ clients: [[]] }, ['clients[0] must be an object']],
+    [{ clients: [[client]] }, ['clients[0] must be an object']],
   ])('is found in %j', (options, expected) => {
     expect(faultsWith(options)).toEqual(expected);
   });
@@ -272,15 +280,41 @@ describe('a fault', () => {
       ['clients[0].issuer must be shorter than or equal to 254 characters'],
     ],
     [{ clientId: '' }, ['clients[0].clientId should not be empty']],
-    [{ clientSecret: '' }, ['clients[0].clientSecret should not be empty']],
+    [{ clientSecret: 'secret' }, ['clients[0].clientSecret is not an option']],
+    [{ clientAuthentication: null }, [`${authentication} must be an object`]],
+    [{ clientAuthentication: 'secret' }, [`${authentication} must be an object`]],
+    [{ clientAuthentication: [] }, [`${authentication} must be an object`]],
+    [{ clientAuthentication: [{ clientSecret: 'secret' }] }, [`${authentication} must be an object`]],
+    [{ clientAuthentication: () => 'secret' }, [`${authentication} must be an object`]],
+    [{ clientAuthentication: {} }, [`${authentication} ${either}`]],
+    [{ clientAuthentication: { clientSecret: undefined } }, [`${authentication} ${either}`]],
+    [{ clientAuthentication: { method: 'client_secret_basic' } }, [`${authentication} ${either}`]],
+    [{ clientAuthentication: { method: 'client_secret_post' } }, [`${authentication} ${either}`]],
     [
-      { clientSecret: null },
-      ['clients[0].clientSecret should not be empty', 'clients[0].clientSecret must be a string'],
+      { clientAuthentication: { secret: 'secret' } },
+      [`${authentication} ${either}`, `${authentication}.secret is not an option`],
     ],
+    [{ clientAuthentication: { clientSecret: 's', secret: 's' } }, [`${authentication}.secret is not an option`]],
+    [{ clientAuthentication: { clientSecret: '' } }, [`${authentication}.clientSecret should not be empty`]],
     [
-      { tokenEndpointAuthMethod: 'client_secret_jwt' },
+      { clientAuthentication: { clientSecret: null } },
+      [`${authentication}.clientSecret should not be empty`, `${authentication}.clientSecret must be a string`],
+    ],
+    [{ clientAuthentication: { clientSecret: 's', method: 'client_secret_jwt' } }, [`${authentication}.${method}`]],
+    [{ clientAuthentication: { clientSecret: 's', method: 'none' } }, [`${authentication}.${method}`]],
+    [{ clientAuthentication: { clientSecret: 's', method: null } }, [`${authentication}.${method}`]],
+    [
+      { clientAuthentication: { method: 'private_key_jwt' } },
+      [`${authentication} ${either}`, `${authentication}.${method}`],
+    ],
+    [{ clientAuthentication: { privateKey: null } }, [`${authentication}.${signingKey}`]],
+    [{ clientAuthentication: { privateKey: 'pem' } }, [`${authentication}.${signingKey}`]],
+    [
+      { clientAuthentication: { clientSecret: '', privateKey: {} } },
       [
-        'clients[0].tokenEndpointAuthMethod must be one of the following values: client_secret_basic, client_secret_post, private_key_jwt, none',
+        `${authentication} ${either}`,
+        `${authentication}.clientSecret should not be empty`,
+        `${authentication}.${signingKey}`,
       ],
     ],
     [{ postLogoutRedirectUri: '/logout/callback' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
@@ -291,17 +325,19 @@ describe('a fault', () => {
     [{ postLogoutRedirectUri: 'https:///app.example/cb' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
     [{ postLogoutRedirectUri: 'https://app.example/c b' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
     [{ postLogoutRedirectUri: 'javascript:alert(1)' }, [`clients[0].postLogoutRedirectUri ${redirectUri}`]],
-    [{ metadata: null }, ['clients[0].metadata must be an object']],
-    [{ metadata: 'https://oneid.example' }, ['clients[0].metadata must be an object']],
+    [{ endpoints: null }, ['clients[0].endpoints must be an object']],
+    [{ endpoints: 'https://oneid.example' }, ['clients[0].endpoints must be an object']],
+    [{ endpoints: [] }, ['clients[0].endpoints must be an object']],
+    [{ endpoints: [endpoints] }, ['clients[0].endpoints must be an object']],
     [
-      { metadata: {} },
-      [`clients[0].metadata.jwks_uri ${endpoint}`, `clients[0].metadata.end_session_endpoint ${endpoint}`],
+      { endpoints: {} },
+      [`clients[0].endpoints.jwks_uri ${endpoint}`, `clients[0].endpoints.end_session_endpoint ${endpoint}`],
     ],
     [
-      { metadata: { ...metadata, revocation_endpoint: 'http://oneid.example' } },
-      [`clients[0].metadata.revocation_endpoint ${endpoint}`],
+      { endpoints: { ...endpoints, revocation_endpoint: 'http://oneid.example' } },
+      [`clients[0].endpoints.revocation_endpoint ${endpoint}`],
     ],
-    [{ metadata: { ...metadata, issuer: 'x' } }, ['clients[0].metadata.issuer is not an option']],
+    [{ endpoints: { ...endpoints, issuer: 'x' } }, ['clients[0].endpoints.issuer is not an option']],
     [
       { statePlacement: 'cookie' },
       ['clients[0].statePlacement must be one of the following values: parameter, redirectUri, both'],
@@ -325,31 +361,71 @@ describe('a fault', () => {
     ['HS512', 63, 64],
   ])('is found in a secret that is too short for %s', (idTokenSignedResponseAlg, short, enough) => {
     const faultsBySecret = (length: number) =>
-      clientFaultsWith({ idTokenSignedResponseAlg, clientSecret: 'x'.repeat(length) });
-    const fault = `clients[0].clientSecret must have at least ${enough} bytes, because idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
+      clientFaultsWith({ idTokenSignedResponseAlg, clientAuthentication: { clientSecret: 'x'.repeat(length) } });
+    const fault = `${authentication}.clientSecret must have at least ${enough} bytes, because idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
     expect(faultsBySecret(short)).toEqual([fault]);
     expect(faultsBySecret(enough)).toEqual([]);
     expect(clientFaultsWith({ idTokenSignedResponseAlg })).toEqual([fault]);
+    const privateKey = { ...privateKeyOf('ec'), alg: 'ES256' };
+    expect(clientFaultsWith({ idTokenSignedResponseAlg, clientAuthentication: { privateKey } })).toEqual([fault]);
   });
 
-  it('is found in invalid decryption keys, and in keys without algorithm or an algorithm without keys', () => {
+  it('is found in a private key that can not sign an assertion with its alg', () => {
+    const key = { ...privateKeyOf('ec'), alg: 'ES256' };
+    const faultsOfKey = (privateKey: unknown) => clientFaultsWith({ clientAuthentication: { privateKey } });
+
+    expect(faultsOfKey(key)).toEqual([]);
+    for (const unfit of [
+      { ...key, alg: undefined },
+      { ...key, alg: 'RS256' },
+      { ...key, alg: 'ES384' },
+      { ...key, d: undefined },
+      { kty: 'oct', k: 'k', alg: 'HS256' },
+    ]) {
+      expect(faultsOfKey(unfit)).toEqual([`${authentication}.${signingKey}`]);
+    }
+  });
+
+  it('is found in endpoints without token_endpoint, when the client has a private key', () => {
+    const clientAuthentication = { privateKey: { ...privateKeyOf('ec'), alg: 'ES256' } };
+    const token_endpoint = 'https://oneid.example/token';
+
+    expect(clientFaultsWith({ clientAuthentication, endpoints })).toEqual([
+      'clients[0].endpoints.token_endpoint must be given, because clientAuthentication has a privateKey',
+    ]);
+    expect(clientFaultsWith({ clientAuthentication, endpoints: { ...endpoints, token_endpoint } })).toEqual([]);
+    expect(clientFaultsWith({ clientAuthentication: { clientSecret: 'secret' }, endpoints })).toEqual([]);
+  });
+
+  it('is found in an encryption without algorithm or without valid private keys', () => {
     const key = privateKeyOf('ec');
+    const faultsOfEncryption = (idTokenEncryption: unknown) => clientFaultsWith({ idTokenEncryption });
+    const path = 'clients[0].idTokenEncryption';
+    const noKeys = `${path}.privateKeys must be a list of one or more complete private JWKs (RSA, EC or OKP)`;
+    const noAlg = `${path}.alg must be one of the following values: RSA-OAEP, RSA-OAEP-256, RSA-OAEP-384, RSA-OAEP-512, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A192KW, ECDH-ES+A256KW`;
+    const noEnc = `${path}.enc must be one of the following values: A128CBC-HS256, A192CBC-HS384, A256CBC-HS512, A128GCM, A192GCM, A256GCM`;
+
+    expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys: [key] })).toEqual([]);
     const withoutPrime = { ...privateKeyOf('rsa'), p: undefined };
-    const noKey = 'each value in clients[0].decryptionKeys must be a complete private JWK (RSA, EC or OKP)';
     const offCurve = { ...key, x: key.y };
     for (const other of ['key', {}, { ...key, d: undefined }, { kty: 'oct', k: 'k', d: 'd' }, withoutPrime, offCurve]) {
-      expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES', decryptionKeys: [key, other] })).toEqual([
-        noKey,
-      ]);
+      expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys: [key, other] })).toEqual([noKeys]);
     }
-    expect(clientFaultsWith({ idTokenEncryptedResponseAlg: 'ECDH-ES' })).toEqual([
-      'clients[0].decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given',
+    for (const privateKeys of [undefined, null, [], key, 'key']) {
+      expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys })).toEqual([noKeys]);
+    }
+    for (const alg of [undefined, null, 'dir', 'PBES2-HS256+A128KW', 'RSA1_5', 'A128KW']) {
+      expect(faultsOfEncryption({ alg, privateKeys: [key] })).toEqual([noAlg]);
+    }
+    for (const enc of [null, '', 'none', 'A128KW']) {
+      expect(faultsOfEncryption({ alg: 'ECDH-ES', enc, privateKeys: [key] })).toEqual([noEnc]);
+    }
+    expect(faultsOfEncryption({})).toEqual([noAlg, noKeys]);
+    expect(faultsOfEncryption({ alg: 'ECDH-ES', privateKeys: [key], keys: [key] })).toEqual([
+      `${path}.keys is not an option`,
     ]);
-    expect(clientFaultsWith({ decryptionKeys: [key] })).toEqual([
-      'clients[0].idTokenEncryptedResponseAlg must be given, because decryptionKeys are given',
-    ]);
-    for (const idTokenEncryptedResponseAlg of ['dir', 'PBES2-HS256+A128KW', 'RSA1_5', 'A128KW', null]) {
-      expect(clientFaultsWith({ idTokenEncryptedResponseAlg, decryptionKeys: [key] })).toHaveLength(1);
+    for (const noObject of [null, 'ECDH-ES', [], [{ alg: 'ECDH-ES', privateKeys: [key] }], () => undefined]) {
+      expect(faultsOfEncryption(noObject)).toEqual([`${path} must be an object`]);
     }
   });
 
@@ -380,7 +456,11 @@ describe('a fault', () => {
     const secret = 'a secret that must never be seen';
     const options = {
       clients: [
-        { ...client, clientSecret: ['s3cret'], issuer: `http://${secret.replaceAll(' ', '-')}@oneid.example` },
+        {
+          ...client,
+          clientAuthentication: { clientSecret: ['s3cret'] },
+          issuer: `http://${secret.replaceAll(' ', '-')}@oneid.example`,
+        },
         { clientId: 7, surprise: secret },
       ],
       secrets: [secret.slice(1), 7],
@@ -395,7 +475,7 @@ describe('a fault', () => {
       `OneIdLogoutModule: invalid options
   - surprise is not an option
   - clients[0].issuer ${providerUrl}
-  - clients[0].clientSecret must be a string
+  - clients[0].clientAuthentication.clientSecret must be a string
   - clients[1].surprise is not an option
   - clients[1].issuer must be shorter than or equal to 254 characters
   - clients[1].issuer ${providerUrl}
@@ -421,24 +501,24 @@ describe('a fault', () => {
   it('is found in a provider with two sets of endpoints', () => {
     const other = { ...client, clientId: 'other' };
     const contradiction = [
-      'clients[1] has the same provider as an earlier client, but another issuer or other metadata',
+      'clients[1] has the same provider as an earlier client, but another issuer or other endpoints',
     ];
     expect(
       faultsOf({
         clients: [
-          { ...client, metadata },
-          { ...other, metadata: { ...metadata } },
+          { ...client, endpoints },
+          { ...other, endpoints: { ...endpoints } },
         ],
       }),
     ).toEqual([]);
-    expect(faultsOf({ clients: [{ ...client, metadata }, other] })).toEqual(contradiction);
-    expect(faultsOf({ clients: [client, { ...other, metadata }] })).toEqual(contradiction);
-    const elsewhere = { ...metadata, jwks_uri: 'https://oneid.example/other' };
+    expect(faultsOf({ clients: [{ ...client, endpoints }, other] })).toEqual(contradiction);
+    expect(faultsOf({ clients: [client, { ...other, endpoints }] })).toEqual(contradiction);
+    const elsewhere = { ...endpoints, jwks_uri: 'https://oneid.example/other' };
     expect(
       faultsOf({
         clients: [
-          { ...client, metadata },
-          { ...other, metadata: elsewhere },
+          { ...client, endpoints },
+          { ...other, endpoints: elsewhere },
         ],
       }),
     ).toEqual(contradiction);
@@ -447,8 +527,8 @@ describe('a fault', () => {
     expect(
       faultsOf({
         clients: [
-          { ...client, metadata },
-          { ...slashless, metadata },
+          { ...client, endpoints },
+          { ...slashless, endpoints },
         ],
       }),
     ).toEqual(contradiction);

@@ -181,11 +181,11 @@ export const RESOLVED_OPTIONS = Symbol('oneid-logout resolved options');
  * @throws {InvalidOptionsError} lists all faults; faults between options only when each option is valid by itself
  */
 export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
-  if (!isRecord(given)) throw new InvalidOptionsError(['the options must be an object']);
   const options = fill(new OptionsSchema(), given, {
     clients: (clients) => (Array.isArray(clients) ? clients.map(clientWithDefaults) : clients),
     liveness: livenessWithDefaults,
   });
+  if (options === null) throw new InvalidOptionsError(['the options must be an object']);
   const faults = validateSync(options, { whitelist: true, forbidNonWhitelisted: true }).flatMap((fault) =>
     faultLines(fault),
   );

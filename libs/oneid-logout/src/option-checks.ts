@@ -52,15 +52,20 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** The app writes options as plain objects; class-validator checks them as classes. */
 export type Plain<T> = { [K in keyof T]: T[K] };
 
-/** Copies the given values into `defaults`; undefined counts as not given. */
+/**
+ * Copies the given values into `defaults`; undefined counts as not given.
+ *
+ * @returns null instead of a value that is not an object: class-validator refuses null, but accepts an empty array
+ */
 export function fill<T extends object>(
   defaults: T,
   given: unknown,
   nested: Record<string, (value: unknown) => unknown>,
-): T {
-  if (!isRecord(given)) return given as T;
+): T | null {
+  if (!isRecord(given)) return null;
   for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined) Object.assign(defaults, { [name]: nested[name]?.(value) ?? value });
+    const convert = Object.hasOwn(nested, name) ? nested[name] : undefined;
+    if (value !== undefined) Object.assign(defaults, { [name]: convert === undefined ? value : convert(value) });
   }
   return defaults;
 }

@@ -24,7 +24,7 @@ class Factory implements OneIdLogoutOptionsFactory {
         {
           issuer: 'https://oneid.example/',
           clientId: 'app',
-          clientSecret: process.env['SECRET'],
+          clientAuthentication: { clientSecret: process.env['SECRET'] ?? '' },
           postLogoutRedirectUri: 'https://app.example/logout/callback',
         },
       ],

@@ -1,8 +1,7 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { IsArray, IsBoolean, IsIn, IsNotEmpty, IsString, MaxLength, ValidateNested } from 'class-validator';
+import { IsBoolean, IsIn, IsNotEmpty, IsString, MaxLength, ValidateNested } from 'class-validator';
 import { type JWK } from 'jose';
 import {
-  EachOf,
   fill,
   IsEndpoint,
   IsOptional,
@@ -14,7 +13,7 @@ import {
 } from '../option-checks.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { LEAST_SECRET_LENGTH } from './client-secret-keys.js';
-import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS } from './token-decryption.js';
+import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS, type TokenEncryption } from './token-decryption.js';
 
 const ASYMMETRIC_ALGORITHMS = [
   'RS256',
@@ -30,7 +29,12 @@ const ASYMMETRIC_ALGORITHMS = [
   'Ed25519',
 ];
 
-const ArePrivateKeys = () => EachOf('arePrivateKeys', 'must be a complete private JWK (RSA, EC or OKP)', isPrivateKey);
+const ArePrivateKeys = () =>
+  Predicate(
+    'arePrivateKeys',
+    'must be a list of one or more complete private JWKs (RSA, EC or OKP)',
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isPrivateKey),
+  );
 
 const IsSigningKey = () =>
   Predicate(
@@ -57,8 +61,74 @@ function isPrivateKey(value: unknown): boolean {
   }
 }
 
+/** A client that authenticates with its secret. */
+interface ClientSecretOptions {
+  /** Also verifies ID tokens and logout tokens when `idTokenSignedResponseAlg` is HS256, HS384 or HS512. */
+  readonly clientSecret: string;
+  /** By default `client_secret_basic`. */
+  readonly method?: 'client_secret_basic' | 'client_secret_post' | undefined;
+  readonly privateKey?: undefined;
+}
+
+/** A client that authenticates with assertions that it signs itself (`private_key_jwt`). */
+interface PrivateKeyOptions {
+  /**
+   * A private JWK with its `alg`. If the options give `endpoints`, they need a `token_endpoint`: Hydra accepts an
+   * assertion only if its audience is this URL.
+   */
+  readonly privateKey: JWK;
+  readonly clientSecret?: undefined;
+  readonly method?: undefined;
+}
+
+/** How a confidential client authenticates at the provider (OpenID Connect Core 1.0 §9): by a secret or a private key. */
+export type ClientAuthenticationOptions = ClientSecretOptions | PrivateKeyOptions;
+
+/** Checks each member of {@link ClientAuthenticationOptions}; {@link IsClientAuthentication} checks them together. */
+class ClientAuthenticationSchema {
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  readonly clientSecret?: unknown;
+
+  @IsOptional()
+  @IsIn(['client_secret_basic', 'client_secret_post'])
+  readonly method?: unknown;
+
+  @IsOptional()
+  @IsSigningKey()
+  readonly privateKey?: unknown;
+}
+
+const IsClientAuthentication = () =>
+  Predicate(
+    'isClientAuthentication',
+    'must be either { clientSecret, method? } or { privateKey }',
+    // ValidateNested refuses null, and one fault is enough
+    (value) => value === null || hasOneCredential(value as ClientAuthenticationSchema),
+  );
+
+function hasOneCredential({ clientSecret, method, privateKey }: ClientAuthenticationSchema): boolean {
+  return privateKey === undefined ? clientSecret !== undefined : clientSecret === undefined && method === undefined;
+}
+
+/** How the provider encrypts this client's ID tokens and logout tokens (OpenID Connect Core 1.0 §10.2). */
+class IdTokenEncryptionSchema {
+  /** The only `alg` that the tokens may have. */
+  @IsIn(KEY_MANAGEMENT_ALGORITHMS)
+  readonly alg!: string;
+
+  /** The only `enc` that the tokens may have. */
+  @IsIn(CONTENT_ENCRYPTION_ALGORITHMS)
+  readonly enc?: string = 'A128CBC-HS256';
+
+  /** Private keys that decrypt the tokens: the newest key, and older keys while OneID may still use them. */
+  @ArePrivateKeys()
+  readonly privateKeys!: readonly JWK[];
+}
+
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
-class ProviderMetadataSchema {
+class EndpointSchema {
   @IsEndpoint()
   readonly jwks_uri!: string;
 
@@ -70,7 +140,7 @@ class ProviderMetadataSchema {
   @IsEndpoint()
   readonly revocation_endpoint?: string | undefined;
 
-  /** Needed for `private_key_jwt`: Hydra accepts an assertion only if its audience is this URL. */
+  /** Needed by a client with a private key: Hydra accepts an assertion only if its audience is this URL. */
   @IsOptional()
   @IsEndpoint()
   readonly token_endpoint?: string | undefined;
@@ -79,8 +149,8 @@ class ProviderMetadataSchema {
 /** One registration of this app at a provider. */
 class ClientSchema {
   /**
-   * The provider's URL, such as `https://oauth.example/`. Without `metadata`, its trailing slash does not matter:
-   * discovery gives the exact issuer. With `metadata`, the `iss` of a token must equal this value exactly.
+   * The provider's URL, such as `https://oauth.example/`. Without `endpoints`, its trailing slash does not matter:
+   * discovery gives the exact issuer. With `endpoints`, the `iss` of a token must equal this value exactly.
    */
   @IsProviderUrl()
   // one less than the column: discovery may add a slash to the stored issuer
@@ -92,22 +162,11 @@ class ClientSchema {
   @MaxLength(255)
   readonly clientId!: string;
 
-  /** A confidential client needs it to revoke refresh tokens. */
+  /** A confidential client needs it to revoke refresh tokens. Without this option the client is public (`none`). */
   @IsOptional()
-  @IsString()
-  @IsNotEmpty()
-  readonly clientSecret?: string | undefined;
-
-  /** How the client authenticates to revoke tokens: by default `client_secret_basic`, or `none` without a secret. */
-  @IsOptional()
-  @IsIn(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
-  readonly tokenEndpointAuthMethod?:
-    'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none' | undefined;
-
-  /** The private key for `private_key_jwt`, with its `alg`. */
-  @IsOptional()
-  @IsSigningKey()
-  readonly clientAssertionSigningKey?: JWK | undefined;
+  @IsClientAuthentication()
+  @ValidateNested()
+  readonly clientAuthentication?: ClientAuthenticationOptions | undefined;
 
   /**
    * Where OneID sends the browser after a logout: the public URL of this module's `/logout/callback`, exactly as
@@ -119,31 +178,22 @@ class ClientSchema {
   /** The provider's endpoints, given by hand. Without this option the library discovers them. */
   @IsOptional()
   @ValidateNested()
-  readonly metadata?: ProviderMetadataOptions | undefined;
+  readonly endpoints?: EndpointOptions | undefined;
 
   /**
    * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 or HS512 the library verifies them with
-   * the client secret (at least 32, 48 or 64 bytes), never with the provider's keys.
+   * `clientAuthentication.clientSecret` (at least 32, 48 or 64 bytes), never with the provider's keys.
    */
   @IsIn([...ASYMMETRIC_ALGORITHMS, ...Object.keys(LEAST_SECRET_LENGTH)])
   readonly idTokenSignedResponseAlg?: string = 'RS256';
 
   /**
-   * Accept only ID tokens and logout tokens that are encrypted with this `alg`. Needs `decryptionKeys`. The library
-   * sends no encrypted ID token to OneID as a hint, because only this app could read it.
+   * Accept only ID tokens and logout tokens that are encrypted in this way. The library sends no encrypted ID token to
+   * OneID as a hint, because only this app could read it.
    */
   @IsOptional()
-  @IsIn(KEY_MANAGEMENT_ALGORITHMS)
-  readonly idTokenEncryptedResponseAlg?: string | undefined;
-
-  /** The only `enc` that encrypted tokens may have. */
-  @IsIn(CONTENT_ENCRYPTION_ALGORITHMS)
-  readonly idTokenEncryptedResponseEnc?: string = 'A128CBC-HS256';
-
-  /** Private keys that decrypt tokens: the newest key, and older keys while OneID may still use them. */
-  @IsArray()
-  @ArePrivateKeys()
-  readonly decryptionKeys?: readonly JWK[] = [];
+  @ValidateNested()
+  readonly idTokenEncryption?: IdTokenEncryptionOptions | undefined;
 
   /**
    * Where `state` travels. `parameter`: as its own parameter (RP-Initiated Logout 1.0 §2). `redirectUri`: inside
@@ -169,30 +219,51 @@ class ClientSchema {
   readonly keepOfflineTokens?: boolean = false;
 }
 
+/** How the provider encrypts this client's ID tokens and logout tokens (OpenID Connect Core 1.0 §10.2). */
+export type IdTokenEncryptionOptions = Plain<IdTokenEncryptionSchema>;
+
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
-export type ProviderMetadataOptions = Plain<ProviderMetadataSchema>;
+export type EndpointOptions = Plain<EndpointSchema>;
 
 /** One registration of this app at a provider. */
 export type OneIdClientOptions = Plain<ClientSchema>;
 
-type Optional = 'clientSecret' | 'clientAssertionSigningKey' | 'metadata' | 'idTokenEncryptedResponseAlg';
+/** How a client authenticates at the provider: the methods of OpenID Connect Core 1.0 §9, each with what it needs. */
+export type ClientAuthentication =
+  | { readonly method: 'none' }
+  | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly clientSecret: string }
+  | { readonly method: 'private_key_jwt'; readonly privateKey: JWK };
+
+type Group = 'clientAuthentication' | 'idTokenEncryption' | 'endpoints';
 
 /** A client's options with all defaults filled in. */
-export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Optional>> & Pick<OneIdClientOptions, Optional>;
+export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Group>> & {
+  readonly clientAuthentication: ClientAuthentication;
+  /** undefined: the client accepts only tokens that are not encrypted. */
+  readonly idTokenEncryption?: TokenEncryption | undefined;
+  /** undefined: the library discovers them. */
+  readonly endpoints?: EndpointOptions | undefined;
+};
 
 /** Lays the given client options over the defaults. Does not check them. */
-export function clientWithDefaults(given: unknown): ClientSchema {
+export function clientWithDefaults(given: unknown): ClientSchema | null {
   return fill(new ClientSchema(), given, {
-    metadata: (metadata) => fill(new ProviderMetadataSchema(), metadata, {}),
+    clientAuthentication: (authentication) => fill(new ClientAuthenticationSchema(), authentication, {}),
+    idTokenEncryption: (encryption) => fill(new IdTokenEncryptionSchema(), encryption, {}),
+    endpoints: (endpoints) => fill(new EndpointSchema(), endpoints, {}),
   });
 }
 
-/** Fills in the defaults that depend on other options. The caller has checked the client before. */
+/** Gives the client's authentication its method. The caller has checked the client before. */
 export function resolveClient(client: OneIdClientOptions): ResolvedClientOptions {
-  return Object.assign({}, client, {
-    tokenEndpointAuthMethod:
-      client.tokenEndpointAuthMethod ?? (client.clientSecret === undefined ? 'none' : 'client_secret_basic'),
-  }) as ResolvedClientOptions;
+  const clientAuthentication = resolveAuthentication(client.clientAuthentication);
+  return Object.assign({}, client, { clientAuthentication }) as ResolvedClientOptions;
+}
+
+function resolveAuthentication(given: ClientAuthenticationOptions | undefined): ClientAuthentication {
+  if (given === undefined) return { method: 'none' };
+  if (given.privateKey !== undefined) return { method: 'private_key_jwt', privateKey: given.privateKey };
+  return { method: given.method ?? 'client_secret_basic', clientSecret: given.clientSecret };
 }
 
 /** Faults between options that are valid one by one. */
@@ -208,41 +279,30 @@ export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
     }
     // one provider has one set of endpoints; with endpoints by hand, the issuers must be equal too, slash included
     if (siblings.some((earlier) => providerOf(earlier) !== providerOf(client))) {
-      faults.push(`clients[${index}] has the same provider as an earlier client, but another issuer or other metadata`);
+      faults.push(
+        `clients[${index}] has the same provider as an earlier client, but another issuer or other endpoints`,
+      );
     }
   });
   return faults;
 }
 
-function keyFaults(client: OneIdClientOptions): string[] {
-  const { idTokenSignedResponseAlg: alg = '', clientSecret = '', decryptionKeys = [] } = client;
-  const { tokenEndpointAuthMethod: method = 'none', clientAssertionSigningKey: signingKey } = client;
+function keyFaults({ clientAuthentication, endpoints, idTokenSignedResponseAlg = '' }: OneIdClientOptions): string[] {
+  const { clientSecret = '', privateKey } = clientAuthentication ?? {};
   const faults: string[] = [];
-  if (method.startsWith('client_secret') && clientSecret === '') {
-    faults.push(`clientSecret must be given, because tokenEndpointAuthMethod is ${method}`);
+  if (privateKey !== undefined && endpoints !== undefined && endpoints.token_endpoint === undefined) {
+    faults.push('endpoints.token_endpoint must be given, because clientAuthentication has a privateKey');
   }
-  if (method === 'private_key_jwt' && client.metadata !== undefined && client.metadata.token_endpoint === undefined) {
-    faults.push('metadata.token_endpoint must be given, because tokenEndpointAuthMethod is private_key_jwt');
-  }
-  if ((method === 'private_key_jwt') !== (signingKey !== undefined)) {
-    faults.push('clientAssertionSigningKey and the tokenEndpointAuthMethod private_key_jwt must be given together');
-  }
-  const least = LEAST_SECRET_LENGTH[alg] ?? 0;
+  const least = LEAST_SECRET_LENGTH[idTokenSignedResponseAlg] ?? 0;
   if (Buffer.byteLength(clientSecret) < least) {
-    faults.push(`clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`);
-  }
-  const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
-  if (encrypted && decryptionKeys.length === 0) {
-    faults.push('decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given');
-  }
-  if (!encrypted && decryptionKeys.length > 0) {
-    faults.push('idTokenEncryptedResponseAlg must be given, because decryptionKeys are given');
+    const reason = `because idTokenSignedResponseAlg is ${idTokenSignedResponseAlg}`;
+    faults.push(`clientAuthentication.clientSecret must have at least ${least} bytes, ${reason}`);
   }
   return faults;
 }
 
-function providerOf({ issuer, metadata }: OneIdClientOptions): string {
-  if (metadata === undefined) return '';
-  const { jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } = metadata;
+function providerOf({ issuer, endpoints }: OneIdClientOptions): string {
+  if (endpoints === undefined) return '';
+  const { jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } = endpoints;
   return JSON.stringify([issuer, jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint]);
 }

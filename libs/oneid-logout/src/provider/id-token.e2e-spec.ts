@@ -211,7 +211,7 @@ describe('IdTokenVerifier', () => {
 
   it('accepts tokens signed with the client secret when the options say so, and fetches no keys', async () => {
     const clientSecret = 's'.repeat(32);
-    const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
+    const verifier = verifierOf({ clientAuthentication: { clientSecret }, idTokenSignedResponseAlg: 'HS256' });
 
     expect(await verifier.verify(await token({ key: { secret: clientSecret } }), {})).toMatchObject({ sub: 'alice' });
     await expect(verifier.verify(await token({ key: { secret: 'x' } }), {})).rejects.toMatchObject({
@@ -224,9 +224,7 @@ describe('IdTokenVerifier', () => {
     const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', { extractable: true });
     const alg = 'ECDH-ES+A256KW';
     const verifier = verifierOf({
-      idTokenEncryptedResponseAlg: alg,
-      idTokenEncryptedResponseEnc: 'A256GCM',
-      decryptionKeys: [await exportJWK(privateKey)],
+      idTokenEncryption: { alg, enc: 'A256GCM', privateKeys: [await exportJWK(privateKey)] },
     });
     const encryptTo = { key: publicKey, alg };
     const plain = await token({ claims: { jti: 'j' } });

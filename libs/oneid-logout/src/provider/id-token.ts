@@ -48,9 +48,8 @@ export class IdTokenVerifier {
 
     const client = this.clients.inAudience(iss, aud);
     refuseUnless(client !== undefined, 'is not for a client of this app');
-    const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
     refuseUnless(
-      openedFor === undefined ? !encrypted : openedFor.includes(client),
+      openedFor === undefined ? client.idTokenEncryption === undefined : openedFor.includes(client),
       'does not have the encryption that the options name',
     );
     refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'does not have the alg that the options name');

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { TestClock } from '../../../../test/support/test-clock.js';
 import { CompactEncrypt, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { resolveOptions } from '../oneid-logout.options.js';
-import { type OneIdClientOptions } from './client-options.js';
+import { type IdTokenEncryptionOptions, type OneIdClientOptions } from './client-options.js';
 import { OneIdClients } from './oneid-clients.js';
 import {
   backchannelLogoutEvent,
@@ -342,9 +342,10 @@ describe('LogoutTokenVerifier', () => {
 
   describe('with tokens signed by the client secret', () => {
     const clientSecret = 's'.repeat(64);
+    const clientAuthentication = { clientSecret };
 
     it.each(['HS256', 'HS384', 'HS512'] as const)('BC-3: accepts %s and never fetches keys', async (alg) => {
-      const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: alg });
+      const verifier = verifierOf({ clientAuthentication, idTokenSignedResponseAlg: alg });
 
       expect(await verifier.verify(await token({ key: { secret: clientSecret, alg } }))).toMatchObject({ sid: 'sid' });
       expect(await refusalOf(token({ key: { secret: 'other', alg } }), verifier)).toEqual(
@@ -354,12 +355,12 @@ describe('LogoutTokenVerifier', () => {
     });
 
     it('BC-3: accepts no other alg then, and no HS256 for another client', async () => {
-      const verifier = verifierOf({ clientSecret, idTokenSignedResponseAlg: 'HS256' });
+      const verifier = verifierOf({ clientAuthentication, idTokenSignedResponseAlg: 'HS256' });
       const notAllowed = refused('logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
 
       expect(await refusalOf(token(), verifier)).toEqual(notAllowed);
       expect(await refusalOf(token({ key: { secret: clientSecret, alg: 'HS512' } }), verifier)).toEqual(notAllowed);
-      expect(await refusalOf(token({ key: { secret: clientSecret } }), verifierOf({ clientSecret }))).toEqual(
+      expect(await refusalOf(token({ key: { secret: clientSecret } }), verifierOf({ clientAuthentication }))).toEqual(
         notAllowed,
       );
     });
@@ -372,11 +373,14 @@ describe('LogoutTokenVerifier', () => {
       const fault = {
         code: 'options_invalid',
         faults: [
-          `clients[0].clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`,
+          `clients[0].clientAuthentication.clientSecret must have at least ${least} bytes, because idTokenSignedResponseAlg is ${alg}`,
         ],
       };
       const boot = (secret?: string) => () => {
-        verifierOf({ idTokenSignedResponseAlg: alg, ...(secret !== undefined && { clientSecret: secret }) });
+        verifierOf({
+          idTokenSignedResponseAlg: alg,
+          ...(secret !== undefined && { clientAuthentication: { clientSecret: secret } }),
+        });
       };
 
       expect(boot()).toThrow(expect.objectContaining(fault));
@@ -386,8 +390,12 @@ describe('LogoutTokenVerifier', () => {
 
     it("BC-3: refuses a MAC made with a public key or with another client's secret", async () => {
       const verifier = verifierOf(
-        { clientSecret, idTokenSignedResponseAlg: 'HS256' },
-        { clientId: 'other', clientSecret: 'o'.repeat(32), idTokenSignedResponseAlg: 'HS256' },
+        { clientAuthentication, idTokenSignedResponseAlg: 'HS256' },
+        {
+          clientId: 'other',
+          clientAuthentication: { clientSecret: 'o'.repeat(32) },
+          idTokenSignedResponseAlg: 'HS256',
+        },
       );
       for (const secret of [oneId.signingKey.publicPem, 'o'.repeat(32), '']) {
         expect(await refusalOf(token({ key: { secret } }), verifier)).toMatchObject({
@@ -398,8 +406,8 @@ describe('LogoutTokenVerifier', () => {
 
     it('BC-3: each client has its own algorithm at the same provider', async () => {
       const verifier = verifierOf(
-        { clientSecret, idTokenSignedResponseAlg: 'HS256' },
-        { clientId: 'other', clientSecret: 'o'.repeat(32) },
+        { clientAuthentication, idTokenSignedResponseAlg: 'HS256' },
+        { clientId: 'other', clientAuthentication: { clientSecret: 'o'.repeat(32) } },
       );
 
       expect(await verifier.verify(await token({ key: { secret: clientSecret } }))).toMatchObject({ clientId });
@@ -420,11 +428,8 @@ describe('LogoutTokenVerifier', () => {
     beforeAll(async () => {
       [rsa, other] = [await makeKeys('RSA-OAEP-256'), await makeKeys('RSA-OAEP-256')];
     });
-    const client = (changed: Partial<OneIdClientOptions> = {}): Partial<OneIdClientOptions> => ({
-      idTokenEncryptedResponseAlg: 'RSA-OAEP-256',
-      idTokenEncryptedResponseEnc: 'A256GCM',
-      decryptionKeys: [rsa.own],
-      ...changed,
+    const client = (changed: Partial<IdTokenEncryptionOptions> = {}): Partial<OneIdClientOptions> => ({
+      idTokenEncryption: { alg: 'RSA-OAEP-256', enc: 'A256GCM', privateKeys: [rsa.own], ...changed },
     });
     const failed = refused('logout_token_decryption_failed', 'the logout token cannot be decrypted');
 
@@ -437,9 +442,7 @@ describe('LogoutTokenVerifier', () => {
       ['ECDH-ES+A128KW', 'A192GCM', { crv: 'X25519' }],
     ])('BC-14: accepts %s with %s', async (alg, enc, options) => {
       const { own, theirs } = await makeKeys(alg, options);
-      const verifier = verifierOf(
-        client({ idTokenEncryptedResponseAlg: alg, idTokenEncryptedResponseEnc: enc, decryptionKeys: [own] }),
-      );
+      const verifier = verifierOf(client({ alg, enc, privateKeys: [own] }));
 
       expect(await verifier.verify(await token({ encryptTo: { key: theirs, alg, enc } }))).toMatchObject({
         sid: 'sid',
@@ -518,6 +521,14 @@ describe('LogoutTokenVerifier', () => {
       },
     );
 
+    it('BC-14: accepts the enc A128CBC-HS256 when the options name no enc', async () => {
+      const verifier = verifierOf({ idTokenEncryption: { alg: 'RSA-OAEP-256', privateKeys: [rsa.own] } });
+      const withEnc = (enc: string) => token({ encryptTo: { key: rsa.theirs, enc } });
+
+      expect(await verifier.verify(await withEnc('A128CBC-HS256'))).toMatchObject({ sid: 'sid' });
+      expect(await refusalOf(withEnc('A256GCM'), verifier)).toEqual(encryption(2));
+    });
+
     it('BC-14: requires keys and algorithm together, and the boot checks this', () => {
       const faultsOf = (changed: object) => {
         try {
@@ -530,26 +541,23 @@ describe('LogoutTokenVerifier', () => {
       const publicKey: JWK = { ...rsa.own };
       delete publicKey.d;
 
-      expect(faultsOf({ idTokenEncryptedResponseAlg: 'RSA-OAEP-256' })).toEqual([
-        'clients[0].decryptionKeys must not be empty, because idTokenEncryptedResponseAlg is given',
-      ]);
-      expect(faultsOf({ decryptionKeys: [rsa.own] })).toEqual([
-        'clients[0].idTokenEncryptedResponseAlg must be given, because decryptionKeys are given',
-      ]);
+      const noKeys = [
+        'clients[0].idTokenEncryption.privateKeys must be a list of one or more complete private JWKs (RSA, EC or OKP)',
+      ];
+      const noAlg = [
+        expect.stringMatching(/^clients\[0\]\.idTokenEncryption\.alg must be one of the following values: RSA-OAEP, /),
+      ];
+      expect(faultsOf({ idTokenEncryption: { alg: 'RSA-OAEP-256' } })).toEqual(noKeys);
+      expect(faultsOf({ idTokenEncryption: { privateKeys: [rsa.own] } })).toEqual(noAlg);
+      expect(faultsOf(client({ privateKeys: [] }))).toEqual(noKeys);
       for (const key of [publicKey, { kty: 'oct', k: 'c2VjcmV0', d: 'x' }, 'pem', null]) {
-        expect(faultsOf(client({ decryptionKeys: [key as JWK] }))).toEqual([
-          'each value in clients[0].decryptionKeys must be a complete private JWK (RSA, EC or OKP)',
-        ]);
+        expect(faultsOf(client({ privateKeys: [key as JWK] }))).toEqual(noKeys);
       }
       for (const alg of ['dir', 'PBES2-HS256+A128KW', 'A256KW', 'A256GCMKW', 'RSA1_5']) {
-        expect(faultsOf(client({ idTokenEncryptedResponseAlg: alg }))).toEqual([
-          expect.stringMatching(
-            /^clients\[0\]\.idTokenEncryptedResponseAlg must be one of the following values: RSA-OAEP, /,
-          ),
-        ]);
+        expect(faultsOf(client({ alg }))).toEqual(noAlg);
       }
-      expect(faultsOf(client({ idTokenEncryptedResponseEnc: 'none' }))).toEqual([
-        expect.stringMatching(/^clients\[0\]\.idTokenEncryptedResponseEnc must be one of /),
+      expect(faultsOf(client({ enc: 'none' }))).toEqual([
+        expect.stringMatching(/^clients\[0\]\.idTokenEncryption\.enc must be one of /),
       ]);
     });
 
@@ -563,11 +571,11 @@ describe('LogoutTokenVerifier', () => {
     });
 
     it('BC-14: accepts the key that the token names, and an older key', async () => {
-      const decryptionKeys = [
+      const privateKeys = [
         { ...other.own, kid: 'new' },
         { ...rsa.own, kid: 'old' },
       ];
-      const verifier = verifierOf(client({ decryptionKeys }));
+      const verifier = verifierOf(client({ privateKeys }));
       const encrypted = (kid: string | undefined, key: JWK) => token({ encryptTo: { key, header: { kid } } });
 
       for (const good of [
@@ -582,9 +590,11 @@ describe('LogoutTokenVerifier', () => {
     });
 
     it("BC-14: refuses one client's token that is encrypted for another client", async () => {
-      const verifier = verifierOf(client(), client({ clientId: 'other', decryptionKeys: [other.own] }), {
-        clientId: 'plain',
-      });
+      const verifier = verifierOf(
+        client(),
+        { clientId: 'other', ...client({ privateKeys: [other.own] }) },
+        { clientId: 'plain' },
+      );
 
       expect(await verifier.verify(await token({ clientId: 'other', encryptTo: { key: other.theirs } }))).toMatchObject(
         {

@@ -49,9 +49,8 @@ export class LogoutTokenVerifier {
     const { jws, openedFor } = await this.open(token);
     const { header, claims } = decode(jws);
     const client = this.checkAddress(header, claims);
-    const encrypted = client.idTokenEncryptedResponseAlg !== undefined;
     refuseUnless(
-      openedFor === undefined ? !encrypted : openedFor.includes(client),
+      openedFor === undefined ? client.idTokenEncryption === undefined : openedFor.includes(client),
       'logout_token_encryption_not_allowed',
       'the logout token does not have the encryption that the options name',
     );

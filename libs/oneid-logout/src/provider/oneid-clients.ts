@@ -19,11 +19,10 @@ export class OneIdClients {
   constructor(options: readonly ResolvedClientOptions[], clock: Clock) {
     const providers = new Map<string, OneIdProvider>();
     this.all = options.map((client) => {
-      const { metadata } = client;
-      const key = withoutSlash(client.issuer);
+      const { issuer, endpoints } = client;
+      const key = withoutSlash(issuer);
       const provider =
-        providers.get(key) ??
-        new OneIdProvider(client.issuer, metadata && Object.assign({ issuer: client.issuer }, metadata), clock);
+        providers.get(key) ?? new OneIdProvider(issuer, endpoints && Object.assign({ issuer }, endpoints), clock);
       providers.set(key, provider);
       return Object.assign({}, client, { provider, keys: keysOf(client, provider) });
     });
@@ -62,8 +61,9 @@ export class OneIdClients {
   }
 }
 
-function keysOf({ idTokenSignedResponseAlg: alg, clientSecret }: ResolvedClientOptions, provider: OneIdProvider) {
+function keysOf(client: ResolvedClientOptions, provider: OneIdProvider): TokenKeys {
+  const { idTokenSignedResponseAlg: alg, clientAuthentication } = client;
   if (!alg.startsWith('HS')) return provider.keys;
-  if (clientSecret === undefined) throw new TypeError(`${alg} needs a clientSecret`);
-  return new ClientSecretKeys(clientSecret);
+  if (!('clientSecret' in clientAuthentication)) throw new TypeError(`${alg} needs a clientSecret`);
+  return new ClientSecretKeys(clientAuthentication.clientSecret);
 }

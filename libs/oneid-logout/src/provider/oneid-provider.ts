@@ -25,7 +25,7 @@ export class OneIdProvider {
 
   /**
    * @param issuer as configured, with or without the trailing slash
-   * @param given the metadata from the options; the provider is then not asked for it
+   * @param given the issuer and the endpoints from the options; the provider is then not asked for its metadata
    */
   constructor(
     readonly issuer: string,

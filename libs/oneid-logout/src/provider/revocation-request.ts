@@ -11,6 +11,7 @@ import {
   PrivateKeyJwt,
   revocationRequest,
 } from 'oauth4webapi';
+import { type ClientAuthentication } from './client-options.js';
 import { type OneIdClient } from './oneid-clients.js';
 
 /** 4xx statuses that a retry may cure, because they do not judge the token: timeout, too early, too many requests. */
@@ -29,7 +30,7 @@ export async function requestRevocation(client: OneIdClient, refreshToken: strin
     const response = await revocationRequest(
       { issuer, revocation_endpoint },
       { client_id: client.clientId },
-      await authentication(client, [issuer, token_endpoint ?? issuer]),
+      await clientAuth(client.clientAuthentication, [issuer, token_endpoint ?? issuer]),
       refreshToken,
       {
         [allowInsecureRequests]: new URL(revocation_endpoint).protocol === 'http:',
@@ -58,21 +59,26 @@ function codeOf(body: string): string {
   }
 }
 
-/** OpenID Connect Core 1.0 §9. @param audience of an assertion: Hydra expects the token endpoint, others the issuer */
-async function authentication(client: OneIdClient, audience: string[]): Promise<ClientAuth> {
-  const { tokenEndpointAuthMethod, clientSecret = '', clientAssertionSigningKey: key } = client;
-  if (tokenEndpointAuthMethod === 'client_secret_post') return ClientSecretPost(clientSecret);
-  if (tokenEndpointAuthMethod === 'client_secret_basic') return ClientSecretBasic(clientSecret);
-  if (key === undefined) return None();
-  return PrivateKeyJwt(await signingKey(key), {
-    [modifyAssertion]: (_header, payload) => {
-      payload['aud'] = [...new Set(audience)];
-    },
-  });
+/** @param audience of an assertion: Hydra expects the token endpoint, others the issuer */
+async function clientAuth(authentication: ClientAuthentication, audience: readonly string[]): Promise<ClientAuth> {
+  switch (authentication.method) {
+    case 'none':
+      return None();
+    case 'client_secret_basic':
+      return ClientSecretBasic(authentication.clientSecret);
+    case 'client_secret_post':
+      return ClientSecretPost(authentication.clientSecret);
+    case 'private_key_jwt':
+      return PrivateKeyJwt(await signingKey(authentication.privateKey), {
+        [modifyAssertion]: (_header, payload) => {
+          payload['aud'] = [...new Set(audience)];
+        },
+      });
+  }
 }
 
 async function signingKey(jwk: JWK): Promise<PrivateKey> {
   const key = await importJWK(jwk);
-  if (key instanceof Uint8Array) throw new TypeError('clientAssertionSigningKey is a secret, not a private key');
+  if (key instanceof Uint8Array) throw new TypeError('clientAuthentication.privateKey is a secret, not a private key');
   return { key, ...(jwk.kid !== undefined && { kid: jwk.kid }) };
 }

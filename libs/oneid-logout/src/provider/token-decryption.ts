@@ -21,11 +21,16 @@ export const CONTENT_ENCRYPTION_ALGORITHMS = [
   'A256GCM',
 ];
 
-/** The options of a client that decide which encrypted tokens it accepts. */
+/** The only encryption that a client accepts, and its private keys. */
+export interface TokenEncryption {
+  readonly alg: string;
+  readonly enc: string;
+  readonly privateKeys: readonly JWK[];
+}
+
+/** A client that may accept encrypted tokens. */
 interface DecryptingClient {
-  readonly idTokenEncryptedResponseAlg?: string | undefined;
-  readonly idTokenEncryptedResponseEnc: string;
-  readonly decryptionKeys: readonly JWK[];
+  readonly idTokenEncryption?: TokenEncryption | undefined;
 }
 
 /** The token inside, and the clients that own the key which decrypted it. */
@@ -45,20 +50,22 @@ export async function openToken<Client extends DecryptingClient>(
   clients: readonly Client[],
 ): Promise<OpenedToken<Client> | 'not_allowed' | 'failed'> {
   const { alg, enc, kid, zip, crit } = decodeProtectedHeader(jwe);
-  const takers = clients.filter(
-    (client) => client.idTokenEncryptedResponseAlg === alg && client.idTokenEncryptedResponseEnc === enc,
-  );
   // a small compressed token could expand to a huge one, so zip is refused
   if (alg === undefined || enc === undefined || zip !== undefined || crit !== undefined) return 'not_allowed';
+  const takers = clients.flatMap((client) => {
+    const { idTokenEncryption: accepted } = client;
+    return accepted?.alg === alg && accepted.enc === enc ? [{ client, privateKeys: accepted.privateKeys }] : [];
+  });
   if (takers.length === 0) return 'not_allowed';
-  for (const key of keysOf(takers, kid)) {
+  const keys = new Set(takers.flatMap(({ privateKeys }) => privateKeys));
+  for (const key of withKid([...keys], kid)) {
     try {
       const { plaintext } = await compactDecrypt(jwe, key, {
         keyManagementAlgorithms: [alg],
         contentEncryptionAlgorithms: [enc],
       });
-      const opened = takers.filter((client) => client.decryptionKeys.includes(key));
-      return { jws: new TextDecoder().decode(plaintext), clients: opened };
+      const owners = takers.filter(({ privateKeys }) => privateKeys.includes(key));
+      return { jws: new TextDecoder().decode(plaintext), clients: owners.map(({ client }) => client) };
     } catch {
       // the caller never learns which step failed: this would help an attacker to guess the plaintext
     }
@@ -67,8 +74,7 @@ export async function openToken<Client extends DecryptingClient>(
 }
 
 /** The keys with the token's `kid`; all keys when no key has it. */
-function keysOf(clients: readonly DecryptingClient[], kid: unknown): readonly JWK[] {
-  const keys = [...new Set(clients.flatMap((client) => client.decryptionKeys))];
+function withKid(keys: readonly JWK[], kid: unknown): readonly JWK[] {
   const named = keys.filter((key) => kid !== undefined && key.kid === kid);
   return named.length > 0 ? named : keys;
 }
