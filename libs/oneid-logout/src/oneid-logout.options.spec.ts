@@ -146,6 +146,7 @@ describe('resolveOptions', () => {
   it.each([
     ['lax', ["liveness must be 'strict', or an object with maxStalenessMs"]],
     [null, ["liveness must be 'strict', or an object with maxStalenessMs"]],
+    [[], ["liveness must be 'strict', or an object with maxStalenessMs"]],
     [
       {},
       [

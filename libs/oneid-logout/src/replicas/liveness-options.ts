@@ -76,5 +76,5 @@ export type ResolvedLiveness = Required<Omit<BoundedLivenessOptions, 'nudge'>> &
 
 /** Fills in the defaults; does not validate the options. */
 export function livenessWithDefaults(given: unknown): unknown {
-  return isRecord(given) ? fill(new BoundedLivenessSchema(), given, {}) : given;
+  return given === 'strict' ? given : fill(new BoundedLivenessSchema(), given, {});
 }
