@@ -93,7 +93,7 @@ describe('the links of README and docs', () => {
       expect.arrayContaining([
         'README.vi.md',
         'docs/images/session-over.en.png',
-        'libs/oneid-logout/src/oneid-logout.options.ts',
+        'libs/oneid-logout/src/provider/client-options.ts',
       ]),
     );
   });
