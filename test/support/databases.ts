@@ -3,8 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from '@jest/globals';
-import { createConnection } from 'mysql2/promise';
-import pg from 'pg';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 
 export interface TestDatabase {
@@ -54,6 +52,8 @@ interface Server {
 
 const postgresServer: Server = {
   async connected(url, work) {
+    // loaded only when it is needed, like the other driver: each takes a while
+    const { default: pg } = await import('pg');
     const client = new pg.Client(url);
     await client.connect();
     try {
@@ -71,6 +71,7 @@ const postgresServer: Server = {
 
 const mariadbServer: Server = {
   async connected(url, work) {
+    const { createConnection } = await import('mysql2/promise');
     const connection = await createConnection(url);
     try {
       return await work(async (statement) => {

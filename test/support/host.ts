@@ -1,7 +1,6 @@
 import { type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { type DynamicModule, type INestApplication, Module, type Provider, type Type } from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import {
   type OneIdLogoutExtras,
@@ -41,6 +40,12 @@ export interface HostSettings {
   readonly actsByItself?: boolean;
   /** Sets the host up before it listens: global pipes, guards, middleware. */
   readonly configure?: (app: INestApplication) => void | Promise<void>;
+}
+
+/** Loaded only when it is needed: most suites do not need it, and it takes a while. */
+async function fastifyAdapter() {
+  const { FastifyAdapter } = await import('@nestjs/platform-fastify');
+  return new FastifyAdapter();
 }
 
 /** An app with the library in it, listening on loopback, and the OneID it belongs to. */
@@ -99,7 +104,7 @@ export class Host {
     if (!settings.actsByItself) for (const job of jobsOf(testing)) job.start = () => undefined;
     const app =
       settings.adapter === 'fastify'
-        ? testing.createNestApplication(new FastifyAdapter())
+        ? testing.createNestApplication(await fastifyAdapter())
         : testing.createNestApplication<NestExpressApplication>();
     const underWay = new UnderWay(app);
     await settings.configure?.(app);
