@@ -7,8 +7,8 @@ import {
   oneIdLogoutMigrations,
   sessionDataSourceOptions,
   type SessionDatabaseOptions,
-  SessionEntity,
 } from 'nestjs-oneid-logout';
+import { SessionEntity } from '../libs/oneid-logout/src/database/session.entity.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { DatabaseConnector } from '../libs/oneid-logout/src/database/database-connector.js';
 import { alterTable } from '../libs/oneid-logout/src/database/migrations/alter-table.js';

@@ -27,9 +27,7 @@ import {
   SessionEvents,
   type SessionFacts,
   sessionFromCookie,
-  SessionLiveness,
   SessionRegistry,
-  SessionRepository,
 } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
@@ -225,14 +223,7 @@ describe('registering the module', () => {
 
   it('exports the providers that an app and the guard need', async () => {
     const app = await boot({ imports: [OneIdLogoutModule.forRoot(options())] });
-    const exported = [
-      LogoutService,
-      SessionAliveGuard,
-      SessionEvents,
-      SessionLiveness,
-      SessionRegistry,
-      SessionRepository,
-    ];
+    const exported = [LogoutService, SessionAliveGuard, SessionEvents, SessionRegistry];
     for (const type of exported as Type[]) expect(app.get(type)).toBeInstanceOf(type);
     expect(app.get(Reflector)).toBeInstanceOf(Reflector);
   });

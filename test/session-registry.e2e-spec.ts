@@ -8,8 +8,8 @@ import {
   SessionEvents,
   SessionRegistry,
   SessionRejectedError,
-  SessionRepository,
 } from 'nestjs-oneid-logout';
+import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';

@@ -3,7 +3,8 @@ import 'reflect-metadata';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { OneIdLogoutModule, type OneIdLogoutOptions, SessionLiveness, sessionFromCookie } from 'nestjs-oneid-logout';
+import { OneIdLogoutModule, type OneIdLogoutOptions, sessionFromCookie } from 'nestjs-oneid-logout';
+import { SessionLiveness } from '../../libs/oneid-logout/src/guard/liveness.js';
 import pg from 'pg';
 import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
@@ -23,7 +24,7 @@ class ReplicaModule {}
 
 const app = await NestFactory.create(ReplicaModule, { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
-const liveness = app.get(SessionLiveness);
+const liveness = app.get(SessionLiveness, { strict: false });
 const recorder = app.get(LogoutRecorder, { strict: false });
 const bus = app.get(LogoutBus, { strict: false });
 const client = new pg.Client(url);

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { type Clock, type Timer } from './clock.js';
+import { reasonOf } from './oneid-logout.errors.js';
 import { OneAtATime } from './one-at-a-time.js';
 import { type Random } from './random.js';
 
@@ -51,9 +52,8 @@ export abstract class BackgroundJob {
     try {
       await this.work();
     } catch (error) {
-      const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
       new Logger('OneIdLogout').error(
-        `A background job failed (${this.description}). The library will run it again: ${reason}`,
+        `A background job failed (${this.description}). The library will run it again: ${reasonOf(error)}`,
       );
     }
   }

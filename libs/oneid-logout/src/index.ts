@@ -31,7 +31,6 @@ export {
   type StartedLogout,
   type StartLogoutOptions,
 } from './logout/logout.service.js';
-export { type EndSessionRequest } from './logout/end-session-request.js';
 
 export {
   AllowAnonymous,
@@ -45,15 +44,12 @@ export { SessionConnections } from './connections/session-connections.js';
 export { type SocketClient } from './connections/sockets.js';
 
 export { SessionAliveGuard } from './guard/session-alive.guard.js';
-export { SessionLiveness } from './guard/liveness.js';
 export { type LogoutEvent, SessionEvents } from './sessions/session-events.js';
 export {
   type RefreshSessionOptions,
   type RegisterSessionOptions,
   SessionRegistry,
 } from './sessions/session-registry.js';
-export { SessionRepository } from './store/session.repository.js';
-export { type CheckedSession } from './rule/session.js';
 export { type ListedSession, type Session, type SessionFacts } from './rule/session.js';
 export {
   type CarriedSession,
@@ -65,9 +61,6 @@ export {
   type SessionResolver,
   type TokenClaims,
 } from './guard/session-resolvers.js';
-export { LogoutEntity } from './database/logout.entity.js';
-export { SessionEntity } from './database/session.entity.js';
-export { SessionTokensEntity } from './database/session-tokens.entity.js';
 export {
   oneIdLogoutEntities,
   oneIdLogoutMigrations,

@@ -90,6 +90,14 @@ const REJECTIONS: Record<RejectionReason, string> = {
   missing: 'The request carries no session',
 };
 
+/** The reason of a failure, for the log. The message of an error of this library is for the caller, so its cause counts. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? error.cause.message : undefined;
+  if (error instanceof OneIdLogoutError) return cause ?? error.message;
+  return cause === undefined ? error.message : `${error.message}: ${cause}`;
+}
+
 /** 400: a `returnTo` is not on the allow-list, or `LogoutService` can't use another argument; `code` says which. */
 export class InvalidLogoutRequestError extends OneIdLogoutError {
   constructor(

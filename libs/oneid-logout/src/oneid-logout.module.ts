@@ -221,8 +221,9 @@ const DAY = 24 * 60 * 60 * 1000;
     SessionRegistry,
   ],
   exports: [
-    ...[LogoutService, SessionAliveGuard, SessionConnections, SessionEvents, SessionLiveness, SessionRegistry],
-    ...[SessionRepository, ReplicaStatus],
+    ...[LogoutService, ReplicaStatus, SessionAliveGuard, SessionConnections, SessionEvents, SessionRegistry],
+    // Nest creates a guard in each module that uses it, so the guard's dependency must be visible there
+    SessionLiveness,
   ],
 })
 export class OneIdLogoutModule

@@ -17,18 +17,16 @@ exports.tell = async ({ NestFactory, library, testing }) => {
     assert.ok(app.get(Reflector));
     const login = oneId.signIn();
     const idToken = await oneId.idToken({ clientId: 'app', login });
-    const session = await app.get(library.SessionRegistry).register({ idToken });
-    const liveness = app.get(library.SessionLiveness);
-    assert.equal((await liveness.requireAlive(session)).sid, login.sid);
+    const registry = app.get(library.SessionRegistry);
+    const session = await registry.register({ idToken });
+    assert.deepEqual(await registry.listAlive(session), [session]);
 
     const uri = `${await app.getUrl()}/backchannel_logout`;
     const delivery = await oneId.deliver(uri, await oneId.logoutToken({ clientId: 'app', login }), { attempts: 1 });
     assert.equal(delivery.attempts[0].status, 200);
-    await assert.rejects(liveness.requireAlive(session), (error) => {
-      assert.ok(error instanceof library.SessionRejectedError);
-      assert.equal(error.reason, 'logged_out');
-      return true;
-    });
+    assert.deepEqual(await registry.listAlive(session), []);
+    // the same ID token again: an error of the library's own class
+    await assert.rejects(registry.register({ idToken }), library.SessionEndedError);
   } finally {
     await app.close();
     await oneId.close();

@@ -2,7 +2,12 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js';
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
-import { InvalidLogoutTokenError, OneIdLogoutError, ProviderUnavailableError } from '../oneid-logout.errors.js';
+import {
+  InvalidLogoutTokenError,
+  OneIdLogoutError,
+  ProviderUnavailableError,
+  reasonOf,
+} from '../oneid-logout.errors.js';
 import { CachedResource } from '../provider/cached-resource.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
 import { ReplicaBarrier } from '../replicas/replica-barrier.js';
@@ -79,9 +84,8 @@ export class BackchannelLogout {
       return badRequest(error.code, error.message);
     }
     const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
-    const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     this.logger.error(
-      `Could not process a logout token and answered 503, so that OneID sends it again: ${code}: ${reason}`,
+      `Could not process a logout token and answered 503, so that OneID sends it again: ${code}: ${reasonOf(error)}`,
     );
     return jsonAnswer(
       503,

@@ -1,3 +1,4 @@
+import { isIdentifier } from '../rule/identifier.js';
 import { Injectable, Logger } from '@nestjs/common';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
@@ -7,9 +8,6 @@ import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionLiveness } from '../guard/liveness.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
-
-/** Maximum length of `iss` and of `sid`, characters. */
-const MAX_LENGTH = 255;
 
 /** Handles a front-channel request and makes its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
 @Injectable()
@@ -30,7 +28,7 @@ export class FrontchannelLogout {
   async answer(request: SessionRequest, query: URLSearchParams): Promise<HttpAnswer> {
     const [iss, otherIss] = query.getAll('iss');
     const [sid, otherSid] = query.getAll('sid');
-    const both = isValue(iss) && isValue(sid);
+    const both = isIdentifier(iss) && isIdentifier(sid);
     const neither = iss === undefined && sid === undefined;
     if (!(both || neither) || otherIss !== undefined || otherSid !== undefined) {
       return page(400, 'Give iss and sid once each, or give neither of them.', await this.headers());
@@ -85,10 +83,6 @@ export class FrontchannelLogout {
       'Cross-Origin-Resource-Policy': 'cross-origin',
     };
   }
-}
-
-function isValue(value: string | undefined): value is string {
-  return value !== undefined && value !== '' && value.length <= MAX_LENGTH;
 }
 
 function page(status: number, text: string, headers: Record<string, string>): HttpAnswer {

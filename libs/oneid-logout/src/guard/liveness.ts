@@ -1,6 +1,7 @@
 import { type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
+import { isIdentifier } from '../rule/identifier.js';
 import { type SessionFacts } from '../rule/session.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
@@ -96,7 +97,7 @@ export class SessionLiveness {
    */
   private async judgeClaims(claims: TokenClaims): Promise<Verdict<Over>> {
     const { iss, sub, exp, auth_time: authTime } = claims;
-    const sid = isSid(claims.sid) ? claims.sid : undefined;
+    const sid = isIdentifier(claims.sid) ? claims.sid : undefined;
     const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : undefined;
     if (typeof iss !== 'string' || typeof sub !== 'string' || iat === undefined || !Number.isSafeInteger(iat * 1000)) {
       return { reason: 'unknown' };
@@ -141,8 +142,4 @@ function isCarried(value: unknown): value is CarriedSession {
   if (typeof value !== 'object' || value === null) return false;
   if ('id' in value) return typeof value.id === 'string';
   return 'claims' in value && typeof value.claims === 'object' && value.claims !== null;
-}
-
-function isSid(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= 255;
 }

@@ -3,8 +3,15 @@ import { type AbstractHttpAdapter } from '@nestjs/core';
 /** Full paths of the routes that the host's framework has mounted, with all prefixes. */
 export type MountedRoutes = () => readonly string[];
 
-interface ExpressLayer {
+/** A route or middleware as Express has mounted it. */
+export interface ExpressLayer {
   readonly route?: { readonly path?: unknown };
+  match(path: string): boolean;
+}
+
+/** What Express has mounted until now. */
+export function expressLayers(adapter: AbstractHttpAdapter): readonly ExpressLayer[] {
+  return adapter.getInstance<{ router?: { stack?: readonly ExpressLayer[] } }>().router?.stack ?? [];
 }
 
 /**
@@ -23,8 +30,8 @@ export function watchMountedRoutes(adapter: AbstractHttpAdapter): MountedRoutes 
     instance.addHook('onRoute', ({ url }) => paths.push(url));
     return () => paths;
   }
-  return () => {
-    const { router } = adapter.getInstance<{ router?: { stack?: readonly ExpressLayer[] } }>();
-    return (router?.stack ?? []).map((layer) => layer.route?.path).filter((path) => typeof path === 'string');
-  };
+  return () =>
+    expressLayers(adapter)
+      .map((layer) => layer.route?.path)
+      .filter((path) => typeof path === 'string');
 }

@@ -1,3 +1,4 @@
+import { expressLayers } from './mounted-routes.js';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { type AbstractHttpAdapter, HttpAdapterHost } from '@nestjs/core';
 import { type HttpAnswer, jsonAnswer, sendAnswer } from './http-answer.js';
@@ -6,11 +7,6 @@ import { isLibraryRoute } from './library-routes.js';
 const FORM = 'application/x-www-form-urlencoded';
 
 type Next = (error: unknown) => void;
-
-interface ExpressLayer {
-  readonly route?: { readonly path?: unknown };
-  match(path: string): boolean;
-}
 
 type FastifyErrorHandler = (error: Error, request: unknown, reply: unknown) => unknown;
 
@@ -69,9 +65,8 @@ export class ParserErrors implements OnModuleInit {
   }
 
   private answerOnExpress(adapter: AbstractHttpAdapter): void {
-    const { router } = adapter.getInstance<{ router?: { stack?: readonly ExpressLayer[] } }>();
     const isOurs = (path: string) =>
-      router?.stack?.some((layer) => isLibraryRoute(layer.route?.path) && layer.match(path)) === true;
+      expressLayers(adapter).some((layer) => isLibraryRoute(layer.route?.path) && layer.match(path));
     // Express takes a function of four parameters as an error handler; the host's own handler is mounted later
     adapter.use((error: unknown, request: { path: string }, response: unknown, next: Next) => {
       if (isParserError(error) && isOurs(request.path)) sendAnswer(adapter, response, this.refusal());

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { type Clock } from '../clock.js';
+import { reasonOf } from '../oneid-logout.errors.js';
 
 /**
  * Caches one fetched value, such as the provider's keys. One fetch runs at a time. After each attempt, also a failed
@@ -76,9 +77,4 @@ export class CachedResource<T> {
     const elapsed = this.clock.now() - since;
     return elapsed < 0 || elapsed >= duration;
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

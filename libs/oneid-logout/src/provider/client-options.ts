@@ -11,6 +11,7 @@ import {
   type Plain,
   Predicate,
 } from '../option-checks.js';
+import { MAX_IDENTIFIER_LENGTH } from '../rule/identifier.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { LEAST_SECRET_LENGTH } from './client-secret-keys.js';
 import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS, type TokenEncryption } from './token-decryption.js';
@@ -154,12 +155,12 @@ class ClientSchema {
    */
   @IsProviderUrl()
   // one less than the column: discovery may add a slash to the stored issuer
-  @MaxLength(254)
+  @MaxLength(MAX_IDENTIFIER_LENGTH - 1)
   readonly issuer!: string;
 
   @IsString()
   @IsNotEmpty()
-  @MaxLength(255)
+  @MaxLength(MAX_IDENTIFIER_LENGTH)
   readonly clientId!: string;
 
   /** A confidential client needs it to revoke refresh tokens. Without this option the client is public (`none`). */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { type Clock } from '../clock.js';
+import { isIdentifier } from '../rule/identifier.js';
 import { InvalidIdTokenError } from '../oneid-logout.errors.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { openToken } from './token-decryption.js';
@@ -20,9 +21,6 @@ export interface VerifiedIdToken {
 
 /** Maximum age of an ID token at registration, seconds: only a sign-in registers, and its token is new. */
 export const ID_TOKEN_MAX_AGE = 300;
-
-/** Longest `sub` and `sid` that the database stores, characters; OpenID Connect Core 1.0 §2 limits `sub` to 255. */
-const MAX_LENGTH = 255;
 
 /** Verifies fresh ID tokens (OpenID Connect Core 1.0 §3.1.3.7). */
 export class IdTokenVerifier {
@@ -54,8 +52,8 @@ export class IdTokenVerifier {
     );
     refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'does not have the alg that the options name');
     refuseUnless(claims['azp'] === undefined || claims['azp'] === client.clientId, 'has an azp of another client');
-    refuseUnless(isName(sub), 'has no valid sub');
-    refuseUnless(sid === undefined || isName(sid), 'has an invalid sid');
+    refuseUnless(isIdentifier(sub), 'has no valid sub');
+    refuseUnless(sid === undefined || isIdentifier(sid), 'has an invalid sid');
     refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'does not have the expected nonce');
 
     const now = Math.floor(this.clock.now() / 1000);
@@ -104,12 +102,6 @@ function decode(idToken: string) {
 
 function refuseUnless(condition: boolean, fault: string): asserts condition {
   if (!condition) throw new InvalidIdTokenError(`The ID token ${fault}`);
-}
-
-function isName(value: unknown): value is string {
-  if (typeof value !== 'string' || value === '' || value.length > MAX_LENGTH) return false;
-  // not every database can store NUL and lone surrogates unchanged
-  return !value.includes('\0') && !/\p{Surrogate}/u.test(value);
 }
 
 /** Leaves out the signature: with some algorithms an attacker can turn a valid signature into another valid one. */

@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
 import { type Clock } from '../clock.js';
+import { isIdentifier } from '../rule/identifier.js';
 import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.errors.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { openToken } from './token-decryption.js';
@@ -11,9 +12,6 @@ const MAX_AGE = 600;
 
 /** Longest token that the library parses, characters. */
 const MAX_TOKEN_LENGTH = 16 * 1024;
-
-/** Longest `sid`, `sub` and `jti`, characters. */
-const MAX_NAME_LENGTH = 255;
 
 const MALFORMED = 'the logout token is not a signed JWT';
 
@@ -120,8 +118,9 @@ export class LogoutTokenVerifier {
     }
     refuseUnless(isLogout(events), 'logout_token_events_invalid', 'events does not contain the logout event');
     refuseUnless(!('nonce' in claims), 'logout_token_nonce_present', 'nonce is not allowed');
-    refuseUnless(isName(jti), 'logout_token_jti_missing', 'jti is missing');
-    const subjects = (sid !== undefined || sub !== undefined) && [sid, sub].every((s) => s === undefined || isName(s));
+    refuseUnless(isIdentifier(jti), 'logout_token_jti_missing', 'jti is missing');
+    const subjects =
+      (sid !== undefined || sub !== undefined) && [sid, sub].every((s) => s === undefined || isIdentifier(s));
     refuseUnless(subjects, 'logout_token_subject_missing', 'the token needs a sid or a sub, as a non-empty string');
     return { clientId: client.clientId, jti, iat: Math.floor(iat), sid: sid as string | undefined, sub };
   }
@@ -151,10 +150,6 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(Math.floor(value)) && value >= 0;
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH;
 }
 
 function refuseUnless(condition: boolean, code: LogoutTokenFault, message: string): asserts condition {

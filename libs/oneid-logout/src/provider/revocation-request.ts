@@ -12,6 +12,7 @@ import {
   revocationRequest,
 } from 'oauth4webapi';
 import { type ClientAuthentication } from './client-options.js';
+import { reasonOf } from '../oneid-logout.errors.js';
 import { type OneIdClient } from './oneid-clients.js';
 
 /** 4xx statuses that a retry may cure, because they do not judge the token: timeout, too early, too many requests. */
@@ -44,8 +45,7 @@ export async function requestRevocation(client: OneIdClient, refreshToken: strin
     const reason = `${status} ${codeOf(await response.text())}`.trim();
     return { result: status >= 500 || RETRIED.has(status) ? 'unavailable' : 'refused', reason };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    return { result: 'unavailable', reason: String(error) + cause };
+    return { result: 'unavailable', reason: reasonOf(error) };
   }
 }
 

@@ -2,7 +2,7 @@ import { type SqlParameter, type SqlRow } from '../database/sql.js';
 import { type GroupedInserts } from './group-commit.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type NewLogout } from '../rule/logout.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS } from './sql-conditions.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
 
 export interface RetentionSettings {
   /** How long a logout is kept, milliseconds. */
@@ -55,10 +55,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const ids = logouts.filter(isRegistered).map(({ id }) => id);
     if (ids.length === 0) return logouts.map(() => ({}));
     const known = await this.database
-      .run(
-        `SELECT id, registered_until FROM ${this.database.tables.logout} WHERE id IN (${ids.map(() => '?').join(', ')})`,
-        ids,
-      )
+      .run(`SELECT id, registered_until FROM ${this.database.tables.logout} WHERE id IN (${placeholders(ids)})`, ids)
       .then(({ rows }) => byId(rows))
       .catch(() => new Map<string, CreatedLogout>());
     return logouts.map(({ id }) => known.get(id) ?? {});

@@ -20,7 +20,7 @@ import {
 } from '../rule/session.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
-import { noneOf, REVOKING, TARGET_COLUMNS } from './sql-conditions.js';
+import { noneOf, REVOKING, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { nowOnce } from '../database/sql-dialect.js';
 import { targetOf, type TargetKind } from '../rule/targets.js';
@@ -95,7 +95,7 @@ export class SessionRepository {
     const { rows } = await this.database.run(
       // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
       `SELECT MIN(l.channel) AS channel FROM ${this.tables.logout} l
-       WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')}`,
+       WHERE l.target IN (${placeholders(targets)}) AND ${boundSql('?', '?')}`,
       [...targets, facts.issuedAt, facts.registeredAt],
       { prepared: true },
     );
@@ -162,7 +162,7 @@ export class SessionRepository {
    */
   async touchLogouts(ids: readonly string[]): Promise<number> {
     const { affected } = await this.database.run(
-      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${placeholders(ids)})`,
       ids,
     );
     return affected;
@@ -201,7 +201,7 @@ export class SessionRepository {
   async findLogouts(ids: readonly string[]): Promise<Map<string, Pick<Logout, 'target' | 'bound'>>> {
     const { rows } = await this.database.run(
       `SELECT id, target, issued_until, registered_until FROM ${this.tables.logout}
-       WHERE id IN (${ids.map(() => '?').join(', ')})`,
+       WHERE id IN (${placeholders(ids)})`,
       ids,
     );
     return new Map(rows.map((row) => [String(row['id']), { target: String(row['target']), bound: boundOf(row) }]));
@@ -305,7 +305,7 @@ export class SessionRepository {
 
   private async deleteIds(table: string, column: string, ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    await this.database.run(`DELETE FROM ${table} WHERE ${column} IN (${ids.map(() => '?').join(', ')})`, ids);
+    await this.database.run(`DELETE FROM ${table} WHERE ${column} IN (${placeholders(ids)})`, ids);
   }
 
   private async findChecked(condition: string, parameter: string): Promise<CheckedSession | undefined> {

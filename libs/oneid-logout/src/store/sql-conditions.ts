@@ -13,6 +13,9 @@ export const FRONTCHANNEL_TOKEN_RETENTION = 60 * 60 * 1000;
  */
 export const REVOKING = `COALESCE(l.revocation_due_at, 0) > 0 AND l.channel <> 'frontchannel'`;
 
+/** A list of parameters for `IN (…)`. */
+export const placeholders = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
+
 /** The columns that hold the targets of a session. */
 export const TARGET_COLUMNS = {
   session: 'target_session',

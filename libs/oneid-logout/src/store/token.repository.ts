@@ -3,7 +3,7 @@ import { type LogoutChannel } from '../rule/logout.js';
 import { boundSql, endsSql } from './rule-sql.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { nowOnce } from '../database/sql-dialect.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING } from './sql-conditions.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, REVOKING, placeholders } from './sql-conditions.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
 
@@ -105,7 +105,7 @@ export class TokenRepository {
       `UPDATE ${this.tables.logout} SET revocation_due_at = CASE
          WHEN channel = 'frontchannel' THEN ${now} + ${FRONTCHANNEL_TOKEN_RETENTION} ELSE ${now} END
        WHERE id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l
-         WHERE l.target IN (${targets.map(() => '?').join(', ')}) AND ${boundSql('?', '?')}) due)`,
+         WHERE l.target IN (${placeholders(targets)}) AND ${boundSql('?', '?')}) due)`,
       [...targets, session.issuedAt, session.registeredAt],
     );
   }
@@ -175,7 +175,7 @@ export class TokenRepository {
     // claim first: a sign-in or refresh that stores tokens from now on changes the due time (see makeDue)
     await this.claimAll(ids, leaseEnd);
     const { rows } = await this.database.run(
-      `SELECT l.id FROM ${this.tables.logout} l WHERE l.id IN (${placesOf(ids)}) AND l.leased_until = ?
+      `SELECT l.id FROM ${this.tables.logout} l WHERE l.id IN (${placeholders(ids)}) AND l.leased_until = ?
          AND ${noneOf(`${this.tables.session} s JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id`)}`,
       [...ids, leaseEnd],
     );
@@ -193,7 +193,7 @@ export class TokenRepository {
     // has set another time. A lease must end later than now, because its end tells it from the lease before
     const { affected } = await this.database.run(
       `UPDATE ${this.tables.logout} SET revocation_due_at = ?, leased_until = ?
-       WHERE id IN (${placesOf(ids)}) AND ${claimable(now)} AND ? > ${now}`,
+       WHERE id IN (${placeholders(ids)}) AND ${claimable(now)} AND ? > ${now}`,
       [leaseEnd, leaseEnd, ...ids, leaseEnd],
     );
     return affected;
@@ -206,7 +206,7 @@ export class TokenRepository {
       `UPDATE ${this.tables.logout}
        SET revocation_due_at = CASE WHEN revocation_due_at = leased_until THEN ? ELSE revocation_due_at END,
          leased_until = NULL
-       WHERE id IN (${placesOf(ids)}) AND leased_until = ? AND leased_until > ${this.database.dialect.now}`,
+       WHERE id IN (${placeholders(ids)}) AND leased_until = ? AND leased_until > ${this.database.dialect.now}`,
       [dueAt, ...ids, leaseEnd],
     );
     return affected;
@@ -243,8 +243,6 @@ const claimable = (now: string) => `revocation_due_at <= ${now} AND (leased_unti
 
 /** When the lease ends that a replica takes after this read: the database's clock, milliseconds. It identifies the lease. */
 const leaseEndOf = ({ now }: DueLogout) => now + LEASE;
-
-const placesOf = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 function toTokens(row: SqlRow): StoredTokens {
   const { id_token: idToken, refresh_token: refreshToken } = row;
