@@ -20,7 +20,7 @@ describe('a host whose clock is wrong', () => {
     expect(await post(host, logoutToken)).toEqual(notNow('server_error'));
     expect(log.mock.calls.map(([message]) => String(message))).toEqual([
       'Could not process a logout token and answered 503, so that OneID sends it again: server_error: ' +
-        "Error: This host's clock differs from the database's clock by more than a minute. Correct the clock that is wrong",
+        "This host's clock differs from the database's clock by more than a minute. Correct the clock that is wrong",
     ]);
     expect((await host.stored()).logouts).toEqual([]);
     host.clock.ahead = 0;
