@@ -438,7 +438,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
         const undo = intercept(writer.database, async (run, sql, parameters) => {
           if (sql.startsWith('UPDATE')) throw new StoreUnavailableError('gone');
           if (!sql.includes('INSERT')) return run(sql, parameters);
-          // committed so long after its time that the followers' looks miss it
+          // committed so late that the looks of the followers miss it
           clock.databaseAhead -= MINUTE;
           const result = await run(sql, parameters).finally(() => (clock.databaseAhead += MINUTE));
           if (how === 'the statement was cut') throw new StoreUnavailableError('took longer than 5000 ms');

@@ -104,7 +104,7 @@ function server(name: string, type: 'postgres' | 'mariadb', url: string): Databa
     await own.connected(url, (query) => query(own.drop(database)));
   };
 
-  /** Empties a database. @returns false when it is not as the library makes it, or somebody still uses it */
+  /** Empties a database. @returns false when it has other tables than the library's, or another connection */
   const empty = (database: string): Promise<boolean> =>
     own.connected(urlOf(database), async (query) => {
       const tables = (await query(own.tables)).map((row) => (row as { name: string }).name);

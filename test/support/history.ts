@@ -1,7 +1,7 @@
 /** An HTTP status; or the connection was refused, or broke. */
 export type Status = number | 'no answer';
 
-/** A request to a guarded page. Times are milliseconds of one stopwatch, that of whoever asks. */
+/** A request to a guarded page. Times are milliseconds on the monotonic clock of the test process. */
 export interface RecordedRequest {
   readonly replica: number;
   readonly session: string;

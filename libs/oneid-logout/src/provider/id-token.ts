@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { type Clock } from '../clock.js';
-import { isIdentifier } from '../rule/identifier.js';
+import { isStorableIdentifier } from '../rule/identifier.js';
 import { InvalidIdTokenError } from '../oneid-logout.errors.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { openToken } from './token-decryption.js';
@@ -52,8 +52,8 @@ export class IdTokenVerifier {
     );
     refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'does not have the alg that the options name');
     refuseUnless(claims['azp'] === undefined || claims['azp'] === client.clientId, 'has an azp of another client');
-    refuseUnless(isIdentifier(sub), 'has no valid sub');
-    refuseUnless(sid === undefined || isIdentifier(sid), 'has an invalid sid');
+    refuseUnless(isStorableIdentifier(sub), 'has no valid sub');
+    refuseUnless(sid === undefined || isStorableIdentifier(sid), 'has an invalid sid');
     refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'does not have the expected nonce');
 
     const now = Math.floor(this.clock.now() / 1000);
