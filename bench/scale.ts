@@ -77,7 +77,7 @@ class Subject {
   private async record(): Promise<void> {
     const sid = sidOf(randomInt(this.size));
     const jti = String((this.logouts += 1));
-    await this.recorder.backchannel({ issuer, clientId: 'app', jti, iat: 1, sid, scope: 'session' });
+    await this.recorder.recordBackchannel({ issuer, clientId: 'app', jti, iat: 1, sid, scope: 'session' });
   }
 
   /** As the job does it; a logout goes in the run after the one that took its sessions. */

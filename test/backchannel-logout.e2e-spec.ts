@@ -84,7 +84,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
         channel: 'backchannel',
         issuedUntil: null,
         registeredUntil: null,
-        issuedAt: expect.any(Number) as unknown,
+        iat: expect.any(Number) as unknown,
       });
     });
 

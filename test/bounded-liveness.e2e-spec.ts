@@ -90,7 +90,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     made += 1;
     return writer.registry.register({ idToken: writer.idToken({ sub: `user-${made}`, sid: `sid-${made}`, ...facts }) });
   };
-  const logOut = (session: Session) => writer.recorder.backchannel(writer.logout({ sid: session.sid }));
+  const logOut = (session: Session) => writer.recorder.recordBackchannel(writer.logout({ sid: session.sid }));
 
   it('asks the database once, and answers from memory until the bound is over', async () => {
     const session = await signIn();
@@ -147,7 +147,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await reader.check(first);
       await reader.check(second);
       const scope = by === 'sub' ? {} : { sid: first.sid, scope: 'user' as const };
-      await writer.recorder.backchannel(writer.logout({ sub: 'alice', ...scope }));
+      await writer.recorder.recordBackchannel(writer.logout({ sub: 'alice', ...scope }));
       clock.advance(1000);
       const later = await signIn({ sub: 'alice' });
       await reader.follower.look();
@@ -281,12 +281,12 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       });
       const told: string[] = [];
       writer.events.logouts.subscribe(({ channel }) => told.push(channel));
-      await expect(writer.recorder.backchannel(token)).rejects.toThrow(StoreUnavailableError);
+      await expect(writer.recorder.recordBackchannel(token)).rejects.toThrow(StoreUnavailableError);
       expect(slow).toBe(4);
       // it is recorded, and counts on this replica at once
       expect(told).toEqual(['backchannel']);
       late();
-      await writer.recorder.backchannel(token);
+      await writer.recorder.recordBackchannel(token);
       expect(told).toEqual(['backchannel']);
       expect(await writer.rows('logout')).toHaveLength(1);
     });
@@ -312,11 +312,11 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await reader.follower.look();
       const token = writer.logout({ sid: session.sid });
       clock.databaseAhead -= 5 * MINUTE;
-      await writer.recorder.backchannel(token);
+      await writer.recorder.recordBackchannel(token);
       clock.databaseAhead += 5 * MINUTE;
       await reader.follower.look();
       expect(await reader.check(session)).toEqual(['alive', 0]);
-      await writer.recorder.backchannel(token);
+      await writer.recorder.recordBackchannel(token);
       await reader.follower.look();
       expect(await reader.check(session)).toEqual(['backchannel', 0]);
       expect(await writer.rows('logout')).toHaveLength(1);
@@ -445,10 +445,12 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
           clock.monotonicAhead += 4_900;
           return result;
         });
-        await expect(writer.recorder.frontchannel(issuer, session.sid ?? '')).rejects.toThrow(StoreUnavailableError);
+        await expect(writer.recorder.recordFrontchannel(issuer, session.sid ?? '')).rejects.toThrow(
+          StoreUnavailableError,
+        );
         undo();
         // the browser sends the request again, and the login has already ended
-        expect(await writer.recorder.frontchannel(issuer, session.sid ?? '')).toBe(false);
+        expect(await writer.recorder.recordFrontchannel(issuer, session.sid ?? '')).toBe(false);
         expect(writer.uncertain.size).toBe(1);
         await writer.uncertain.wake();
         expect(writer.uncertain.size).toBe(0);
@@ -461,7 +463,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     it('is searched for one hour', async () => {
       const { sid } = await signIn();
       const undo = intercept(writer.database, () => Promise.reject(new StoreUnavailableError('gone')));
-      await expect(writer.recorder.backchannel(writer.logout({ sid }))).rejects.toThrow(StoreUnavailableError);
+      await expect(writer.recorder.recordBackchannel(writer.logout({ sid }))).rejects.toThrow(StoreUnavailableError);
       await writer.uncertain.wake();
       undo();
       await writer.uncertain.wake();
@@ -559,7 +561,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   });
 
   describe('claims of an API', () => {
-    const claimsOf = (sid: string) => ({ issuer, sub: 'x', sid, issuedAt: clock.seconds, registeredAt: clock.now() });
+    const claimsOf = (sid: string) => ({ issuer, sub: 'x', sid, iat: clock.seconds, registeredAt: clock.now() });
 
     it('need one query, and are refused after the next look that finds a logout', async () => {
       const facts = claimsOf('sid-of-claims');
@@ -569,7 +571,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       };
       expect(await check()).toEqual([undefined, 1]);
       expect(await check()).toEqual([undefined, 0]);
-      await writer.recorder.backchannel(writer.logout({ sid: 'sid-of-claims' }));
+      await writer.recorder.recordBackchannel(writer.logout({ sid: 'sid-of-claims' }));
       await reader.follower.look();
       expect(await check()).toEqual(['backchannel', 0]);
     });
@@ -606,7 +608,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       }
       expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
       // this is safe: by then the replica does not answer from memory
-      expect(gone.follower.fresh).toBeUndefined();
+      expect(gone.follower.usableGeneration).toBeUndefined();
       await reader.follower.close();
       expect(await writer.database.run('SELECT * FROM oneid_replica')).toMatchObject({ rows: [] });
     });

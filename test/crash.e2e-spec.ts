@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { SessionRegistry, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
-import { SessionLiveness } from '../libs/oneid-logout/src/guard/liveness.js';
+import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { databases, type TestDatabase } from './support/databases.js';
@@ -87,6 +87,6 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     clock.advance(MINUTE + 1_000);
     await survivor.get(RefreshTokenRevoker, { strict: false }).wake();
     expect(oneId.revoked).toMatchObject([{ token: refreshToken, effective: true }]);
-    expect(await survivor.get(SessionLiveness, { strict: false }).findAlive({ id })).toBeUndefined();
+    expect(await survivor.get(SessionJudge, { strict: false }).findAlive({ id })).toBeUndefined();
   });
 });

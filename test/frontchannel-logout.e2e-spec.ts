@@ -122,7 +122,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
           channel: 'frontchannel',
           issuedUntil: null,
           registeredUntil: expect.any(Number) as unknown,
-          issuedAt: null,
+          iat: null,
         },
       ]);
 

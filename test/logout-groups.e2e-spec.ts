@@ -14,7 +14,7 @@ const logout = (n: number, changes: Partial<NewLogout> = {}): NewLogout => ({
   id: digest(['logout', n]),
   ...sid(n),
   channel: 'backchannel',
-  issuedAt: 1_790_000_000,
+  iat: 1_790_000_000,
   ...changes,
 });
 
@@ -56,7 +56,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
   });
 
   it('have the same columns together as alone', async () => {
-    const session = { issuer, clientId: 'app', sub: 'alice', issuedAt: 1, lifetime: 5 * DAY };
+    const session = { issuer, clientId: 'app', sub: 'alice', iat: 1, lifetime: 5 * DAY };
     clock.databaseAhead = 3 * DAY;
     await store.repository.insertSession({ ...session, id: digest(['s']), sid: 'sid-4', idTokenHash: digest(['h']) });
     clock.databaseAhead = 0;
@@ -68,7 +68,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
         target: targetOf('sub', issuer, 'alice'),
         bound: { issuedUntil: 1_790_000_000 },
       },
-      { channel: 'frontchannel', bound: { registeredUntil: 0 }, issuedAt: undefined },
+      { channel: 'frontchannel', bound: { registeredUntil: 0 }, iat: undefined },
       { channel: 'app', bound: { registeredUntil: Date.now() + 9 * DAY } },
       { channel: 'app', bound: { registeredUntil: 0 } },
       {
@@ -154,11 +154,11 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
       ids.push((await store.registry.register({ idToken })).id);
     }
     const published: string[] = [];
-    const subscription = store.bus.recorded.subscribe((logouts) => {
+    const subscription = store.bus.ownLogouts.subscribe((logouts) => {
       for (const { target } of logouts) published.push(target);
     });
     const tokens = numbers(10).map((n) => store.logout({ sid: `sid-${n}` }));
-    await Promise.all([...tokens, ...tokens].map((token) => store.recorder.backchannel(token)));
+    await Promise.all([...tokens, ...tokens].map((token) => store.recorder.recordBackchannel(token)));
     subscription.unsubscribe();
     expect(published.sort()).toEqual(
       numbers(10)
@@ -217,10 +217,10 @@ describe.each(withTransactions)('a logout that another connection delays, on $na
     const record = (id: string) => store.repository.insertLogouts([{ id, kind, target: id, channel: 'backchannel' }]);
     const outcomes = Promise.allSettled(ids.map(record));
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    // the later logouts are not delayed
-    const started = performance.now();
-    expect(await store.repository.insertLogouts([logout(7)])).toEqual([{}]);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    // a later logout does not wait for the one that hangs
+    const later = store.repository.insertLogouts([logout(7)]);
+    expect(await Promise.race([later, outcomes])).toBe(await later);
+    expect(await later).toEqual([{}]);
     expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 
     await runner.rollbackTransaction();

@@ -218,7 +218,7 @@ describe('with several clients', () => {
     postLogoutRedirectUri: callbackUri,
     endpoints: endpoints(issuer),
   });
-  const facts = { sub: 'alice', sid: 'sid', issuedAt: 1, registeredAt: 1 };
+  const facts = { sub: 'alice', sid: 'sid', iat: 1, registeredAt: 1 };
 
   let host: Host;
   const clients = [client('a', one), client('b', one), client('a', two)];

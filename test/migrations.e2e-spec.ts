@@ -211,15 +211,15 @@ describe.each(databases)('the tables, on $name', (database) => {
         await first.registry.register({ idToken, refreshToken: 'r' }),
         await second.registry.register({ idToken, refreshToken: 'r' }),
       ] as const;
-      await first.recorder.backchannel(first.logout({ sid: 'login' }));
+      await first.recorder.recordBackchannel(first.logout({ sid: 'login' }));
       expect(await first.isAlive(sessions[0].id)).toBe(false);
       expect(await second.isAlive(sessions[1].id)).toBe(true);
-      for (const due of await first.tokens.findDue(5)) {
-        expect(await first.tokens.claim(due)).toBe(true);
+      for (const due of await first.revocations.findDue(5)) {
+        expect(await first.revocations.claim(due)).toBe(true);
         expect(await first.tokens.findEndedBy(due.id, '', 5)).toHaveLength(1);
-        expect(await first.tokens.release(due, null)).toBe(true);
+        expect(await first.revocations.release(due, null)).toBe(true);
       }
-      expect(await second.tokens.findDue(5)).toEqual([]);
+      expect(await second.revocations.findDue(5)).toEqual([]);
       first.clock.advance(40 * DAY);
       expect(await first.repository.purge(5)).toBe(2);
       for (const store of stores) await store.close();
@@ -532,7 +532,7 @@ for (const database of databases.filter(({ name }) => name.startsWith('MariaDB')
         clientId,
         sub,
         sid: sub,
-        issuedAt: 1,
+        iat: 1,
         lifetime: DAY,
         idTokenHash: 'b',
         label: sub,

@@ -107,7 +107,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
     await until('the reader listens', () => reader.looks() >= 2);
     const before = reader.looks();
     const sids = Array.from({ length: 100 }, (_, n) => `sid-${n}`);
-    await Promise.all(sids.map((sid) => writer.store.recorder.backchannel(writer.store.logout({ sid }))));
+    await Promise.all(sids.map((sid) => writer.store.recorder.recordBackchannel(writer.store.logout({ sid }))));
     await until('the reader knows', () => followers[1]?.logouts.size === 100);
     expect(reader.looks() - before).toBeLessThan(50);
   });

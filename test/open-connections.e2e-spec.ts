@@ -47,7 +47,7 @@ class Replica {
   async settled(): Promise<void> {
     await this.follower.open();
     // the first check began before these connections, and needs one statement
-    for (let n = 0; n < 5; n++) await this.store.repository.findChanges('nobody');
+    for (let n = 0; n < 5; n++) await this.store.repository.findChanges('nobody', 0);
   }
 
   async close(): Promise<void> {
@@ -109,7 +109,7 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     const session = await signIn();
     const endings = here.watch(session);
     await here.settled();
-    await elsewhere.recorder.backchannel(elsewhere.logout({ sid: session.sid }));
+    await elsewhere.recorder.recordBackchannel(elsewhere.logout({ sid: session.sid }));
     expect(endings).toEqual([]);
     await here.follower.look();
     expect(endings).toEqual(['logged_out', 'complete']);
@@ -246,7 +246,7 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     await here.open.wake();
     // a standby took over, with its clock a minute behind: the follower's looks miss new logouts
     clock.databaseAhead -= MINUTE;
-    await elsewhere.recorder.backchannel(elsewhere.logout({ sid: session.sid }));
+    await elsewhere.recorder.recordBackchannel(elsewhere.logout({ sid: session.sid }));
     clock.databaseAhead += MINUTE;
     const down = intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
     await here.follower.look();

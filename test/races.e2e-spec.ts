@@ -85,7 +85,7 @@ describe.each(databases)('races, on $name', (database) => {
 
   /** Checks that stored tokens are due for revocation, or belong to an alive session. */
   const noTokenIsForgotten = async (sub: string) => {
-    const due = await fast.tokens.findDue(999);
+    const due = await fast.revocations.findDue(999);
     for (const { id } of await fast.rows('session', 'sub = ?', sub)) {
       if ((await fast.isAlive(String(id))) || (await fast.tokens.find(String(id))) === undefined) continue;
       const reached = await Promise.all(due.map((logout) => fast.tokens.findEndedBy(logout.id, '', 99)));
@@ -96,14 +96,14 @@ describe.each(databases)('races, on $name', (database) => {
   /** Does the revoker's work, without a provider. */
   const revokeAll = async (store: SessionStore): Promise<string[]> => {
     const revoked: string[] = [];
-    for (const logout of await store.tokens.findDue(999)) {
-      if (!(await store.tokens.claim(logout))) continue;
+    for (const logout of await store.revocations.findDue(999)) {
+      if (!(await store.revocations.claim(logout))) continue;
       for (const tokens of await store.tokens.findEndedBy(logout.id, '', 99)) {
         const token = await store.vault.open(tokens.sessionId, tokens.refreshToken);
         if (token !== undefined) revoked.push(token);
         await store.tokens.erase(tokens);
       }
-      await store.tokens.release(logout, null);
+      await store.revocations.release(logout, null);
     }
     return revoked;
   };
@@ -124,7 +124,7 @@ describe.each(databases)('races, on $name', (database) => {
           return {
             work: () =>
               outcomeOf(store.registry.register({ idToken: tokens.idToken, refreshToken: tokens.refreshToken })),
-            interloper: () => fast.recorder.backchannel(store.logout({ sid, scope })),
+            interloper: () => fast.recorder.recordBackchannel(store.logout({ sid, scope })),
             after: async () => {
               expect(await liveSessions(sub)).toBe(scope === 'user' ? 0 : 1);
               await noTokenIsForgotten(sub);
@@ -139,7 +139,7 @@ describe.each(databases)('races, on $name', (database) => {
         const { sub, idToken, refreshToken } = newLogin();
         return {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
-          interloper: () => fast.recorder.backchannel(fast.logout({ sub })),
+          interloper: () => fast.recorder.recordBackchannel(fast.logout({ sub })),
           after: async () => {
             expect(await liveSessions(sub)).toBe(0);
             await noTokenIsForgotten(sub);
@@ -158,7 +158,7 @@ describe.each(databases)('races, on $name', (database) => {
         return {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
           interloper: () =>
-            channel === 'admin' ? fast.recorder.endUser(issuer, sub) : fast.recorder.frontchannel(issuer, sid),
+            channel === 'admin' ? fast.recorder.endUser(issuer, sub) : fast.recorder.recordFrontchannel(issuer, sid),
           after: async (outcome) => {
             outcomes.push(outcome);
             if (outcome === 'ended') expect(await liveSessions(sub)).toBe(0);
@@ -206,7 +206,7 @@ describe.each(databases)('races, on $name', (database) => {
         return {
           work: () => outcomeOf(slow.registry.refresh(session.id, { refreshToken: `${refreshToken} rotated` })),
           interloper: async () => {
-            await fast.recorder.backchannel(fast.logout({ sid }));
+            await fast.recorder.recordBackchannel(fast.logout({ sid }));
             if (revokes) revoked.push(...(await revokeAll(fast)));
           },
           after: async () => {
@@ -254,8 +254,8 @@ describe.each(databases)('races, on $name', (database) => {
       const { sub, sid } = newLogin();
       const token = slow.logout({ sid, sub, scope: 'user' });
       return Promise.resolve({
-        work: () => slow.recorder.backchannel(token),
-        interloper: () => fast.recorder.backchannel(token),
+        work: () => slow.recorder.recordBackchannel(token),
+        interloper: () => fast.recorder.recordBackchannel(token),
         after: async () => {
           const ids = ['sid', 'sub'].map((kind) => digest(['backchannel', issuer, token.clientId, token.jti, kind]));
           for (const id of ids) expect(await fast.row('logout', id)).toBeDefined();
@@ -271,7 +271,7 @@ describe.each(databases)('races, on $name', (database) => {
     const { sid, idToken } = newLogin();
     await slow.registry.register({ idToken });
     const before = (await fast.rows('logout')).length;
-    await Promise.all([slow, fast, slow, fast].map((store) => store.recorder.frontchannel(issuer, sid)));
+    await Promise.all([slow, fast, slow, fast].map((store) => store.recorder.recordFrontchannel(issuer, sid)));
     expect((await fast.rows('logout')).length).toBe(before + 1);
   });
 
@@ -280,7 +280,7 @@ describe.each(databases)('races, on $name', (database) => {
       clock.databaseAhead = 0;
       const { sub, sid } = newLogin();
       const dead = await fast.registry.register({ idToken: fast.idToken({ sub, sid }) });
-      await fast.recorder.backchannel(fast.logout({ sid }));
+      await fast.recorder.recordBackchannel(fast.logout({ sid }));
       const session = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} again` }) });
       clock.databaseAhead = DAY;
       return {
@@ -300,7 +300,7 @@ describe.each(databases)('races, on $name', (database) => {
       clock.databaseAhead = 0;
       const { sid, idToken } = newLogin();
       const { id } = await fast.registry.register({ idToken });
-      await fast.recorder.backchannel(fast.logout({ sid }));
+      await fast.recorder.recordBackchannel(fast.logout({ sid }));
       clock.databaseAhead = 1;
       await revokeAll(fast);
       clock.databaseAhead = 2 * logoutRetention;
@@ -326,7 +326,8 @@ describe.each(databases)('races, on $name', (database) => {
           const old = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} old` }) });
           return {
             work: () => outcomeOf(slow.registry.register({ idToken, replaces: old.id })),
-            interloper: () => fast.recorder.backchannel(fast.logout({ sid: which === 'old' ? `${sid} old` : sid })),
+            interloper: () =>
+              fast.recorder.recordBackchannel(fast.logout({ sid: which === 'old' ? `${sid} old` : sid })),
             after: async (outcome) => {
               if (outcome === 'registered' || which === 'old') expect(await fast.isAlive(old.id)).toBe(false);
               expect(await liveSessions(sub)).toBe(
@@ -377,7 +378,7 @@ describe.each(databases)('races, on $name', (database) => {
 
     await runner.startTransaction();
     await runner.query('SELECT COUNT(*) FROM oneid_logout');
-    await slow.recorder.backchannel(slow.logout({ sid }));
+    await slow.recorder.recordBackchannel(slow.logout({ sid }));
     await runner.rollbackTransaction();
     await host.destroy();
     expect(await fast.isAlive(session.id)).toBe(false);
@@ -450,7 +451,7 @@ describe.each(postgresKinds)('statements that are sent but not committed, on $na
       () => slow.registry.register({ idToken }),
       async () => {
         clock.databaseAhead = step;
-        if (what === 'OneID ends its sid') await fast.recorder.backchannel(fast.logout({ sid }));
+        if (what === 'OneID ends its sid') await fast.recorder.recordBackchannel(fast.logout({ sid }));
         else await fast.recorder.endUser(issuer, sub);
       },
     );
@@ -469,7 +470,7 @@ describe.each(postgresKinds)('statements that are sent but not committed, on $na
     let id = '';
     await hold(
       'logout',
-      () => (ended ? slow.recorder.backchannel(slow.logout({ sid })) : slow.recorder.endUser(issuer, sub)),
+      () => (ended ? slow.recorder.recordBackchannel(slow.logout({ sid })) : slow.recorder.endUser(issuer, sub)),
       async () => {
         clock.databaseAhead = 10;
         ({ id } = await fast.registry.register({ idToken: fast.idToken({ sid, sub }) }));

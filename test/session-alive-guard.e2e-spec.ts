@@ -13,7 +13,7 @@ import {
   sessionFromUser,
   SessionRegistry,
 } from 'nestjs-oneid-logout';
-import { SessionLiveness } from '../libs/oneid-logout/src/guard/liveness.js';
+import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { databases } from './support/databases.js';
@@ -117,7 +117,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
 
   it('rejects: logged_out, for every channel, and also after the session has expired', async () => {
     const ways: ((session: Awaited<ReturnType<typeof signIn>>) => Promise<unknown>)[] = [
-      (session) => recorder().frontchannel(session.issuer, session.sid ?? ''),
+      (session) => recorder().recordFrontchannel(session.issuer, session.sid ?? ''),
       (session) => recorder().endLogin(session),
       (session) => host.app.get(SessionRegistry).end(session.id),
       ({ sub }) => host.app.get(SessionRegistry).endAll({ sub }),
@@ -276,7 +276,7 @@ describe('session resolvers', () => {
     });
     const recorder = () => host.app.get(LogoutRecorder, { strict: false });
     const endBySid = (sid = 'sid-1') =>
-      recorder().backchannel({
+      recorder().recordBackchannel({
         ...{ issuer: host.oneId.issuer, clientId, jti: sid, iat: host.clock.seconds, sid, scope: 'session' },
       });
 
@@ -335,7 +335,7 @@ describe('session resolvers', () => {
       const login = host.oneId.signIn({ sub: 'alice' });
       await host.app.get(SessionRegistry).register({ idToken: await host.oneId.idToken({ clientId, login }) });
       expect((await withClaims(token)).status).toBe(200);
-      await recorder().backchannel({
+      await recorder().recordBackchannel({
         ...{ issuer: host.oneId.issuer, clientId, jti: 'j', iat: host.clock.seconds, sid: 'any', sub: 'alice' },
         scope: 'user',
       });
@@ -346,7 +346,7 @@ describe('session resolvers', () => {
     it("a logout at the app ends the token of its request, also when OneID's clock is ahead", async () => {
       await start(settings);
       const token = claims({ iat: host.clock.seconds + 25 });
-      const session = await host.app.get(SessionLiveness, { strict: false }).findAlive({ claims: token });
+      const session = await host.app.get(SessionJudge, { strict: false }).findAlive({ claims: token });
       if (session === undefined) throw new Error('the session is not alive');
       await recorder().endLogin(session);
       await expectRejection(await withClaims(token), 'logged_out');
@@ -402,7 +402,7 @@ describe('ReplicaStatus', () => {
     const status = host.app.get(ReplicaStatus, { strict: false });
     expect(status.read()).toEqual({ answersFromMemory: false, openConnections: 0 });
     const { session } = await host.signIn();
-    const facts = await host.app.get(SessionLiveness, { strict: false }).findAlive({ id: session });
+    const facts = await host.app.get(SessionJudge, { strict: false }).findAlive({ id: session });
     if (facts === undefined) throw new Error('not signed in');
     const subscription = host.app.get(SessionConnections, { strict: false }).over(facts).subscribe();
     expect(status.read()).toEqual({ stalenessMs: expect.any(Number), answersFromMemory: false, openConnections: 1 });

@@ -30,20 +30,20 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
   type Sessions = Record<'phone' | 'laptop' | 'sidless' | 'other', Session>;
   type Channels = [LogoutEvent['channel'], ...LogoutEvent['channel'][]];
   const cases: [string, Channels, (sessions: Sessions) => Promise<unknown>, (keyof Sessions)[]][] = [
-    ['OneID, sid', ['backchannel'], () => store.recorder.backchannel(store.logout({ sid: 'phone' })), ['phone']],
+    ['OneID, sid', ['backchannel'], () => store.recorder.recordBackchannel(store.logout({ sid: 'phone' })), ['phone']],
     [
       'OneID, sub',
       ['backchannel'],
-      () => store.recorder.backchannel(store.logout({ sub: 'alice' })),
+      () => store.recorder.recordBackchannel(store.logout({ sub: 'alice' })),
       ['phone', 'laptop', 'sidless'],
     ],
     [
       'OneID, sid, scope user',
       ['backchannel', 'backchannel'],
-      () => store.recorder.backchannel(store.logout({ sid: 'phone', sub: 'alice', scope: 'user' })),
+      () => store.recorder.recordBackchannel(store.logout({ sid: 'phone', sub: 'alice', scope: 'user' })),
       ['phone', 'laptop', 'sidless'],
     ],
-    ['the front-channel', ['frontchannel'], () => store.recorder.frontchannel(issuer, 'laptop'), ['laptop']],
+    ['the front-channel', ['frontchannel'], () => store.recorder.recordFrontchannel(issuer, 'laptop'), ['laptop']],
     ['the user at this app', ['app'], ({ phone }) => store.recorder.endLogin(phone), ['phone']],
     ['the user at this app, without sid', ['app'], ({ sidless }) => store.recorder.endLogin(sidless), ['sidless']],
     [
@@ -94,8 +94,8 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
 
   it("BC-8: OneID's retries cause no more events", async () => {
     const token = store.logout({ sid: 'phone', sub: 'alice', scope: 'user' });
-    for (let attempt = 0; attempt < 3; attempt++) await store.recorder.backchannel(token);
-    await Promise.all([1, 2, 3].map(() => store.recorder.backchannel(token)));
+    for (let attempt = 0; attempt < 3; attempt++) await store.recorder.recordBackchannel(token);
+    await Promise.all([1, 2, 3].map(() => store.recorder.recordBackchannel(token)));
     expect(events).toHaveLength(2);
   });
 
@@ -111,22 +111,22 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       }
       return result;
     });
-    await store.recorder.bySessions([laptop, phone], 'admin');
+    await store.recorder.endSessions([laptop, phone], 'admin');
     restore();
     expect([laptop, phone].map((session) => toldFirst.filter((event) => event.ends(session)).length)).toEqual([1, 1]);
     expect(events).toEqual(toldFirst);
   });
 
   it('BC-8: a jti that is used again for another logout causes its own event', async () => {
-    await store.recorder.backchannel(store.logout({ jti: 'same', sid: 'phone' }));
-    await store.recorder.backchannel(store.logout({ jti: 'same', sid: 'laptop' }));
+    await store.recorder.recordBackchannel(store.logout({ jti: 'same', sid: 'phone' }));
+    await store.recorder.recordBackchannel(store.logout({ jti: 'same', sid: 'laptop' }));
     expect(events).toHaveLength(2);
     expect(await store.rows('logout')).toHaveLength(2);
   });
 
   it('BC-15: a sign-in that is refused after its logout announces a refresh token to revoke', async () => {
     const dues: unknown[] = [];
-    await store.recorder.backchannel(store.logout({ sid: 'over' }));
+    await store.recorder.recordBackchannel(store.logout({ sid: 'over' }));
     const subscription = store.bus.tokensDue.subscribe((due) => dues.push(due));
     const idToken = store.idToken({ sid: 'over', sub: 'late' });
     await expect(store.registry.register({ idToken, refreshToken: 'r' })).rejects.toMatchObject({
@@ -138,15 +138,15 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
 
   it('BC-11: a logout that matches no session causes an event that ends no session', async () => {
     const session = await signIn('alice', 'phone');
-    await store.recorder.backchannel(store.logout({ sid: 'nobody' }));
+    await store.recorder.recordBackchannel(store.logout({ sid: 'nobody' }));
     expect(events.map((event) => event.ends(session))).toEqual([false]);
   });
 
   it('FC-2: a front-channel logout without an alive session causes no event', async () => {
     await signIn('alice', 'phone');
-    await store.recorder.frontchannel(issuer, 'nobody');
-    await store.recorder.frontchannel(issuer, 'phone');
-    await store.recorder.frontchannel(issuer, 'phone');
+    await store.recorder.recordFrontchannel(issuer, 'nobody');
+    await store.recorder.recordFrontchannel(issuer, 'phone');
+    await store.recorder.recordFrontchannel(issuer, 'phone');
     expect(events).toHaveLength(1);
     expect(await store.rows('logout')).toHaveLength(1);
   });

@@ -162,7 +162,7 @@ class SignIn extends Command {
     const login = `${this.user}@${this.browser}`;
     const issued = model.seconds - this.age;
     const order = ++model.order;
-    const idToken = store.idToken({ sub: this.user, sid: login, issuedAt: issued });
+    const idToken = store.idToken({ sub: this.user, sid: login, iat: issued });
     const fresh = { id: '', login, user: this.user, order, issued };
     const result = await store.registry
       .register({ idToken, refreshToken: `refresh ${order}` })
@@ -221,7 +221,7 @@ class Replace extends Command {
     if (old === undefined) return;
     const login = `${old.user}@${this.browser}`;
     const fresh = { id: '', login, user: old.user, order: ++model.order, issued: model.seconds };
-    const idToken = store.idToken({ sub: old.user, sid: login, issuedAt: fresh.issued });
+    const idToken = store.idToken({ sub: old.user, sid: login, iat: fresh.issued });
     const registered = store.registry.register({ idToken, replaces: old.id });
     if (model.isLoggedOut(fresh)) {
       await expect(registered).rejects.toThrow(SessionEndedError);
@@ -248,7 +248,7 @@ class Refresh extends Command {
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
     const known = model.pick(this.nth);
     if (known === undefined) return;
-    const idToken = store.idToken({ sub: known.user, sid: known.login, issuedAt: model.seconds });
+    const idToken = store.idToken({ sub: known.user, sid: known.login, iat: model.seconds });
     const result = await store.registry
       .refresh(known.id, { idToken, refreshToken: `refresh ${++model.order}` })
       .catch((error: unknown) => error);
@@ -269,7 +269,7 @@ class OneIdEndsLogin extends Command {
   async act(model: Model, real: Real, store: SessionStore): Promise<void> {
     const login = `${this.user}@${this.browser}`;
     const token = store.logout({ sid: login, iat: model.seconds });
-    for (let n = 0; n < this.times; n++) await real.at(this.replica + n).recorder.backchannel(token);
+    for (let n = 0; n < this.times; n++) await real.at(this.replica + n).recorder.recordBackchannel(token);
     model.deadLogins.set(login, model.deadLogins.get(login) ?? model.time);
   }
 }
@@ -286,7 +286,9 @@ class OneIdEndsUser extends Command {
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
     const iat = model.seconds - this.delay;
-    await store.recorder.backchannel(store.logout({ sub: this.user, iat, ...(this.reusesJti && { jti: 'always' }) }));
+    await store.recorder.recordBackchannel(
+      store.logout({ sub: this.user, iat, ...(this.reusesJti && { jti: 'always' }) }),
+    );
     model.endIssued(this.user, iat);
   }
 }
@@ -310,7 +312,7 @@ class OneIdEndsLoginAndUser extends Command {
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
     const sid = `${this.user}@${this.browser}`;
     const sub = this.namesUser ? this.user : undefined;
-    await store.recorder.backchannel(store.logout({ sid, sub, iat: model.seconds, scope: 'user' }));
+    await store.recorder.recordBackchannel(store.logout({ sid, sub, iat: model.seconds, scope: 'user' }));
     model.deadLogins.set(sid, model.deadLogins.get(sid) ?? model.time);
     model.endIssued(this.user, model.seconds);
   }
@@ -334,7 +336,7 @@ class FrontChannel extends Command {
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
     const login = `${this.user}@${this.browser}`;
     const rows = (await store.rows('logout')).length;
-    const ended = await store.recorder.frontchannel(issuer, login);
+    const ended = await store.recorder.recordFrontchannel(issuer, login);
     const alive = model.signIns.filter(
       (signIn) => signIn.login === login && !model.isLoggedOut(signIn) && model.isOver(signIn) === false,
     );
@@ -420,10 +422,10 @@ class DatabaseClockJumps extends Command {
 /** All background jobs. */
 class Housekeeping extends Command {
   async act(_model: Model, _real: Real, store: SessionStore): Promise<void> {
-    for (const logout of await store.tokens.findDue(999)) {
-      await store.tokens.claim(logout);
+    for (const logout of await store.revocations.findDue(999)) {
+      await store.revocations.claim(logout);
       for (const tokens of await store.tokens.findEndedBy(logout.id, '', 999)) await store.tokens.erase(tokens);
-      await store.tokens.release(logout, null);
+      await store.revocations.release(logout, null);
     }
     while ((await store.repository.purge(10)) > 0);
   }

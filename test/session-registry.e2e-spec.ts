@@ -13,6 +13,7 @@ import { SessionRepository } from '../libs/oneid-logout/src/store/session.reposi
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { RevocationQueue } from '../libs/oneid-logout/src/store/revocation-queue.js';
 import { TokenRepository } from '../libs/oneid-logout/src/store/token.repository.js';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { TokenVault } from '../libs/oneid-logout/src/tokens/token-vault.js';
@@ -62,7 +63,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         clientId,
         sid: login.sid,
         sub: login.sub,
-        issuedAt: expect.any(Number),
+        iat: expect.any(Number),
         registeredAt: expect.any(Number),
         expiresAt: expect.any(Number),
       });
@@ -101,8 +102,8 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       const login = host.oneId.signIn();
       const iat = host.clock.seconds - 0.5;
       const session = await registry.register({ idToken: await idToken(login, { iat }) });
-      expect(session.issuedAt).toBe(Math.floor(iat));
-      await service(LogoutRecorder).backchannel({
+      expect(session.iat).toBe(Math.floor(iat));
+      await service(LogoutRecorder).recordBackchannel({
         ...{
           issuer: host.oneId.issuer,
           clientId,
@@ -358,9 +359,10 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(await failure(refreshing)).toBeInstanceOf(SessionEndedError);
       expect(await status(session)).toBe(401);
       const tokens = service(TokenRepository);
+      const revocations = service(RevocationQueue);
       await service(RefreshTokenRevoker).stop();
       host.clock.databaseAhead = 3_600_000;
-      const due = await tokens.findDue(99);
+      const due = await revocations.findDue(99);
       const reached = await Promise.all(due.map(({ id }) => tokens.findEndedBy(id, '', 99)));
       expect(reached.flat().map(({ sessionId }) => sessionId)).toContain(session.id);
       host.oneId.heal();
@@ -432,11 +434,11 @@ describe('tokens at rest', () => {
       refreshToken: 'r',
     });
     await store.registry.refresh(id, { refreshToken: 'r2' });
-    await store.recorder.backchannel(store.logout({ sid: 's' }));
+    await store.recorder.recordBackchannel(store.logout({ sid: 's' }));
     const refused = store.registry.refresh(id, { refreshToken: 'r3' });
     await expect(refused).rejects.toThrow(SessionEndedError);
     expect(await store.rows('session_tokens')).toEqual([]);
-    expect(await store.tokens.findDue(9)).toEqual([]);
+    expect(await store.revocations.findDue(9)).toEqual([]);
     await store.close();
     await testDatabase.drop();
   });
@@ -449,7 +451,7 @@ describe.each(databases)('BC-10: logout scope "user", late, on $name', (database
     const signIn = (sid: string) => store.registry.register({ idToken: store.idToken({ sub: 'alice', sid }) });
     const elsewhere = await signIn('laptop');
     store.clock.advance(5_000);
-    await store.recorder.backchannel(store.logout({ sid: 'phone' }));
+    await store.recorder.recordBackchannel(store.logout({ sid: 'phone' }));
     expect(await store.isAlive(elsewhere.id)).toBe(true);
     store.clock.advance(5_000);
     const after = await signIn('tablet');
@@ -472,8 +474,8 @@ describe.each(databases)('BC-10: logout scope "user", late, on $name', (database
     const sessions = [await signIn('a', '1'), await signIn('A', '1'), await signIn('a', '2'), await signIn('A', '3')];
     const other = await signIn('b', '4');
     const token = store.logout({ sid: '1' });
-    await store.recorder.backchannel(token);
-    await store.recorder.backchannel(token);
+    await store.recorder.recordBackchannel(token);
+    await store.recorder.recordBackchannel(token);
     for (const { id } of sessions) expect(await store.isAlive(id)).toBe(false);
     expect(await store.isAlive(other.id)).toBe(true);
     expect(await store.rows('logout')).toHaveLength(3);

@@ -4,7 +4,7 @@ import { PurgeProgress } from '../libs/oneid-logout/src/store/purge-progress.js'
 import { type SqlRow } from '../libs/oneid-logout/src/database/sql.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { type NewSession, type SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
-import { type DueLogout } from '../libs/oneid-logout/src/store/token.repository.js';
+import { type DueLogout } from '../libs/oneid-logout/src/store/revocation-queue.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import {
   clientId,
@@ -30,7 +30,7 @@ const newSession = (changes: Partial<NewSession> = {}): NewSession => ({
   clientId,
   sid: 'sid-1',
   sub: 'alice',
-  issuedAt: 1_790_000_000,
+  iat: 1_790_000_000,
   lifetime: HOUR,
   idTokenHash: newId(),
   ...changes,
@@ -68,15 +68,15 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
 
   /** The logout that is due the longest. */
   async function firstDue(): Promise<DueLogout> {
-    const [due] = await store.tokens.findDue(1);
+    const [due] = await store.revocations.findDue(1);
     if (due === undefined) throw new Error('no logout is due');
     return due;
   }
 
   /** What a replica does with a due logout whose tokens need no more work. */
   async function settle(due: DueLogout): Promise<void> {
-    expect(await store.tokens.claim(due)).toBe(true);
-    expect(await store.tokens.release(due, null)).toBe(true);
+    expect(await store.revocations.claim(due)).toBe(true);
+    expect(await store.revocations.release(due, null)).toBe(true);
   }
 
   const registeredAt = async (id: string) => (await repository.check(id))?.session.registeredAt ?? NaN;
@@ -201,18 +201,14 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       ['2106', Date.UTC(2106, 1, 7, 6, 28, 15)],
     ])('stores times after %s', async (_year, end) => {
       clock.databaseAhead = end - Date.now() - HOUR;
-      const issuedAt = Math.floor(end / 1000);
-      const sessions = [-3600, 0, 1, 3600].map((seconds) =>
-        newSession({ issuedAt: issuedAt + seconds, lifetime: 2 * HOUR }),
-      );
+      const iat = Math.floor(end / 1000);
+      const sessions = [-3600, 0, 1, 3600].map((seconds) => newSession({ iat: iat + seconds, lifetime: 2 * HOUR }));
       for (const session of sessions) await repository.insertSession(session);
       const endedBy = async () =>
         Promise.all(sessions.map(async ({ id }) => (await repository.check(id))?.endedBy ?? 'alive'));
       const [first] = await repository.findAlive('sub', ofUser.target, 1);
       expect(Math.abs((first?.registeredAt ?? NaN) - (end - HOUR))).toBeLessThan(10_000);
-      await repository.insertLogouts([
-        newLogout({ ...ofUser, channel: 'backchannel', bound: { issuedUntil: issuedAt } }),
-      ]);
+      await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: { issuedUntil: iat } })]);
       expect(await endedBy()).toEqual(['backchannel', 'backchannel', 'alive', 'alive']);
       clock.databaseAhead += 1.5 * HOUR;
       await repository.insertLogouts([newLogout({ ...ofUser, channel: 'admin' })]);
@@ -221,7 +217,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect((await repository.check(sessions[0]?.id ?? ''))?.expired).toBe(true);
       clock.databaseAhead += 2 * logoutRetention;
       await repository.insertLogouts([newLogout({ target: newId(), bound: undefined })]);
-      const due = await store.tokens.findDue(9);
+      const due = await store.revocations.findDue(9);
       for (const logout of due) await settle(logout);
       while ((await repository.purge(10)) > 0);
       expect([await store.rows('session'), (await store.rows('logout')).length]).toEqual([[], 1]);
@@ -297,12 +293,12 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
 
     it('records several logouts in one statement, each once, also when repeated', async () => {
       const facts = [
-        newLogout({ channel: 'backchannel', bound: undefined, issuedAt: 1_790_000_000 }),
+        newLogout({ channel: 'backchannel', bound: undefined, iat: 1_790_000_000 }),
         newLogout({
           channel: 'backchannel',
           ...ofUser,
           bound: { issuedUntil: 1_790_000_000 },
-          issuedAt: 1_790_000_000,
+          iat: 1_790_000_000,
         }),
       ];
       expect(await repository.insertLogouts(facts)).toEqual([{}, {}]);
@@ -326,7 +322,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
 
     it('stores the logout, the end of its retention, and whether tokens are due', async () => {
       const facts = {
-        none: newLogout({ channel: 'backchannel', bound: undefined, issuedAt: 1_790_000_000 }),
+        none: newLogout({ channel: 'backchannel', bound: undefined, iat: 1_790_000_000 }),
         issued: newLogout({ channel: 'backchannel', ...ofUser, bound: { issuedUntil: 1_790_000_000 } }),
         registered: newLogout({ channel: 'frontchannel' }),
       };
@@ -360,28 +356,25 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
   });
 
   it('findLogout: finds the logout of a session from its facts, registered or not', async () => {
-    const facts = { issuer, sid: 'sid-1', sub: 'alice', issuedAt: 100, registeredAt: 100_000 };
+    const facts = { issuer, sid: 'sid-1', sub: 'alice', iat: 100, registeredAt: 100_000 };
     expect(await repository.findLogout(facts)).toBeUndefined();
     await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: { issuedUntil: 100 } })]);
     expect(await repository.findLogout(facts)).toBe('backchannel');
-    expect(await repository.findLogout({ ...facts, issuedAt: 101 })).toBeUndefined();
+    expect(await repository.findLogout({ ...facts, iat: 101 })).toBeUndefined();
     expect(await repository.findLogout({ ...facts, sub: 'Alice' })).toBeUndefined();
     expect(await repository.findLogout(without(facts, 'sub'))).toBeUndefined();
   });
 
-  it('findLogoutIssuedAt: returns the latest logout without a bound', async () => {
+  it('findLogoutIat: returns the latest logout without a bound', async () => {
     const { target } = newLogout();
-    expect(await repository.findLogoutIssuedAt(target)).toBeUndefined();
+    expect(await repository.findLogoutIat(target)).toBeUndefined();
+    await repository.insertLogouts([newLogout({ iat: 300 }), newLogout({ bound: { issuedUntil: 400 }, iat: 400 })]);
+    expect(await repository.findLogoutIat(target)).toBeUndefined();
     await repository.insertLogouts([
-      newLogout({ issuedAt: 300 }),
-      newLogout({ bound: { issuedUntil: 400 }, issuedAt: 400 }),
+      newLogout({ bound: undefined, iat: 100 }),
+      newLogout({ bound: undefined, iat: 200 }),
     ]);
-    expect(await repository.findLogoutIssuedAt(target)).toBeUndefined();
-    await repository.insertLogouts([
-      newLogout({ bound: undefined, issuedAt: 100 }),
-      newLogout({ bound: undefined, issuedAt: 200 }),
-    ]);
-    expect(await repository.findLogoutIssuedAt(target)).toBe(200);
+    expect(await repository.findLogoutIat(target)).toBe(200);
   });
 
   it('findLogouts: returns target and bound by id', async () => {
@@ -509,11 +502,11 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       expect(await store.rows('session_tokens')).toHaveLength(1);
       const due = await firstDue();
       expect(due).toMatchObject({ id: logout.id, overdue: true });
-      expect(await store.tokens.claim(due)).toBe(true);
+      expect(await store.revocations.claim(due)).toBe(true);
       expect(await repository.purge(10)).toBe(0);
-      expect(await store.tokens.countDue()).toBe(1);
-      expect(await store.tokens.release(due, null)).toBe(true);
-      expect(await store.tokens.countDue()).toBe(0);
+      expect(await store.revocations.countDue()).toBe(1);
+      expect(await store.revocations.release(due, null)).toBe(true);
+      expect(await store.revocations.countDue()).toBe(0);
       expect(await repository.purge(10)).toBe(2);
       expect(await store.rows('session_tokens')).toEqual([]);
     });
@@ -625,7 +618,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         const row = await store.row('logout', id);
         return [numberOf(row, 'revocation_due_at'), numberOf(row, 'leased_until')];
       };
-      const dueIds = async () => (await store.tokens.findDue(10)).map((due) => due.id);
+      const dueIds = async () => (await store.revocations.findDue(10)).map((due) => due.id);
 
       it('has no lease at first', async () => {
         const due = await firstDue();
@@ -638,43 +631,43 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       it('is claimed by one replica when several claim it at once', async () => {
         const others = await Promise.all([1, 2].map(() => SessionStore.open(testDatabase, { clock })));
         const claims = await Promise.all(
-          [store, ...others].map(async ({ tokens }) => {
-            const [due] = await tokens.findDue(1);
-            return due !== undefined && (await tokens.claim(due));
+          [store, ...others].map(async ({ revocations }) => {
+            const [due] = await revocations.findDue(1);
+            return due !== undefined && (await revocations.claim(due));
           }),
         );
         expect(claims.filter(Boolean)).toHaveLength(1);
         expect(await dueIds()).toEqual([]);
-        expect(await store.tokens.countDue()).toBe(1);
+        expect(await store.revocations.countDue()).toBe(1);
         for (const other of others) await other.close();
       });
 
       it('is claimed by one replica when several have read it at the same moment', async () => {
         const due = await firstDue();
-        const claims = await Promise.all([1, 2, 3].map(() => store.tokens.claim(due)));
+        const claims = await Promise.all([1, 2, 3].map(() => store.revocations.claim(due)));
         expect(claims.filter(Boolean)).toHaveLength(1);
       });
 
       it('is not claimed when the replica has read it longer ago than a lease lasts', async () => {
         const due = await firstDue();
         clock.databaseAhead = MINUTE + 1_000;
-        expect(await store.tokens.claim(due)).toBe(false);
+        expect(await store.revocations.claim(due)).toBe(false);
         expect(await dueIds()).toEqual([id]);
       });
 
       it('is not claimed when another replica has finished it since it was read', async () => {
         const [due, again] = [await firstDue(), await firstDue()];
         await settle(due);
-        expect(await store.tokens.claim(again)).toBe(false);
+        expect(await store.revocations.claim(again)).toBe(false);
         expect(await times()).toEqual([null, null]);
       });
 
       it('can be claimed by another replica when the lease has run out, and no earlier', async () => {
-        expect(await store.tokens.claim(await firstDue())).toBe(true);
+        expect(await store.revocations.claim(await firstDue())).toBe(true);
         clock.databaseAhead = MINUTE - 5_000;
         expect(await dueIds()).toEqual([]);
         clock.databaseAhead = MINUTE + 1_000;
-        expect(await store.tokens.claim(await firstDue())).toBe(true);
+        expect(await store.revocations.claim(await firstDue())).toBe(true);
         expect(await dueIds()).toEqual([]);
       });
 
@@ -683,38 +676,38 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         ['work is left', (due: DueLogout) => due.now],
       ])('ignores a late release by a replica whose lease another replica has taken over: %s', async (_what, next) => {
         const late = await firstDue();
-        await store.tokens.claim(late);
+        await store.revocations.claim(late);
         clock.databaseAhead = MINUTE + 1_000;
         const due = await firstDue();
-        await store.tokens.claim(due);
+        await store.revocations.claim(due);
         const leased = await times();
-        expect(await store.tokens.release(late, next(late))).toBe(false);
+        expect(await store.revocations.release(late, next(late))).toBe(false);
         expect(await times()).toEqual(leased);
-        await store.tokens.release(due, due.now + HOUR);
-        expect(await store.tokens.release(late, next(late))).toBe(false);
+        await store.revocations.release(due, due.now + HOUR);
+        expect(await store.revocations.release(late, next(late))).toBe(false);
         expect(await times()).toEqual([due.now + HOUR, null]);
       });
 
       it('stays due when the lease has run out before the replica gives it back', async () => {
         const late = await firstDue();
-        await store.tokens.claim(late);
+        await store.revocations.claim(late);
         clock.databaseAhead = MINUTE + 1_000;
-        expect(await store.tokens.release(late, null)).toBe(false);
+        expect(await store.revocations.release(late, null)).toBe(false);
         expect(await dueIds()).toEqual([id]);
       });
 
       it('can be claimed by another replica as soon as it is released', async () => {
         const due = await firstDue();
-        await store.tokens.claim(due);
-        expect(await store.tokens.release(due, due.now)).toBe(true);
+        await store.revocations.claim(due);
+        expect(await store.revocations.release(due, due.now)).toBe(true);
         expect(await times()).toEqual([due.now, null]);
-        expect(await store.tokens.claim(await firstDue())).toBe(true);
+        expect(await store.revocations.claim(await firstDue())).toBe(true);
       });
 
       it('is for nobody before its next time, when it is given back for later', async () => {
         const due = await firstDue();
-        await store.tokens.claim(due);
-        await store.tokens.release(due, due.now + HOUR);
+        await store.revocations.claim(due);
+        await store.revocations.release(due, due.now + HOUR);
         clock.databaseAhead = HOUR - 5_000;
         expect(await dueIds()).toEqual([]);
         clock.databaseAhead = HOUR + 1_000;
@@ -726,11 +719,11 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         await repository.insertSession(session);
         const checked = await repository.check(session.id);
         const due = await firstDue();
-        await store.tokens.claim(due);
-        if (checked) await store.tokens.makeDue(checked.session);
+        await store.revocations.claim(due);
+        if (checked) await store.revocations.makeDue(checked.session);
         // the others wait for the replica that has the lease
         expect(await dueIds()).toEqual([]);
-        expect(await store.tokens.release(due, pause === null ? null : due.now + pause)).toBe(true);
+        expect(await store.revocations.release(due, pause === null ? null : due.now + pause)).toBe(true);
         expect(await dueIds()).toEqual([id]);
       });
     });
@@ -747,10 +740,10 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await repository.insertLogouts([...ending, frontchannel, ...others]);
       await store.database.run('UPDATE oneid_logout SET revocation_due_at = NULL');
       const checked = await repository.check(session.id);
-      if (checked) await store.tokens.makeDue(checked.session);
-      const due = async () => (await store.tokens.findDue(10)).map(({ id }) => id).sort();
+      if (checked) await store.revocations.makeDue(checked.session);
+      const due = async () => (await store.revocations.findDue(10)).map(({ id }) => id).sort();
       expect(await due()).toEqual(ending.map(({ id }) => id).sort());
-      expect(await store.tokens.countDue()).toBe(2);
+      expect(await store.revocations.countDue()).toBe(2);
       clock.databaseAhead = HOUR;
       expect(await due()).toEqual([...ending, frontchannel].map(({ id }) => id).sort());
     });

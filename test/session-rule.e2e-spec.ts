@@ -32,7 +32,7 @@ const session = fc.record({
   issuer,
   sid: fc.option(name, { nil: undefined }),
   sub: name,
-  issuedAt: moment,
+  iat: moment,
   registeredAt: moment,
 });
 
@@ -94,8 +94,8 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
     await store.clear();
     await insert(
       'oneid_session',
-      sessions.map(({ facts: { id, issuer, sid, sub, issuedAt, registeredAt }, expired }) => [
-        ...[id, issuer, 'app', sid ?? null, sub, issuedAt, registeredAt, expired ? 1 : 9_000_000_000_000],
+      sessions.map(({ facts: { id, issuer, sid, sub, iat, registeredAt }, expired }) => [
+        ...[id, issuer, 'app', sid ?? null, sub, iat, registeredAt, expired ? 1 : 9_000_000_000_000],
         targetOf('session', issuer, id),
         sid === undefined ? null : targetOf('sid', issuer, sid),
         targetOf('sub', issuer, sub),

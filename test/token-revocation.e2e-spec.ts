@@ -88,7 +88,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   type SignedIn = Awaited<ReturnType<typeof signIn>>;
 
   const backchannel = ({ app, login }: SignedIn) =>
-    recorder(app).backchannel({
+    recorder(app).recordBackchannel({
       ...{ issuer: oneId.issuer, clientId, jti: login.sid, iat: clock.seconds, sid: login.sid, scope: 'session' },
     });
 
@@ -137,7 +137,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('FC-4: a session ended by the front-channel: its refresh token is never revoked', async () => {
     const app = await start();
     const signedIn = await signIn(app);
-    expect(await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid)).toBe(true);
+    expect(await recorder(app).recordFrontchannel(oneId.issuer, signedIn.login.sid)).toBe(true);
     await revoke(app);
     clock.advance(10 * MINUTE);
     await revoke(app);
@@ -154,7 +154,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('FC-4: a session ended only by the front-channel: its tokens are erased after an hour and not revoked', async () => {
     const app = await start();
     const [ended, other] = [await signIn(app), await signIn(app)];
-    await recorder(app).frontchannel(oneId.issuer, ended.login.sid);
+    await recorder(app).recordFrontchannel(oneId.issuer, ended.login.sid);
     clock.advance(59 * MINUTE);
     await revoke(app);
     expect((await stored(app)).tokens).toHaveLength(2);
@@ -169,7 +169,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('FC-4: the front-channel erases no token that OneID must still revoke', async () => {
     const app = await start();
     const signedIn = await signIn(app);
-    await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid);
+    await recorder(app).recordFrontchannel(oneId.issuer, signedIn.login.sid);
     oneId.fail(endpointPaths.revocation, { status: 503 });
     clock.advance(50 * MINUTE);
     await backchannel(signedIn);
@@ -188,7 +188,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('FC-4: a back-channel logout during the erasing for the front-channel: the token is revoked', async () => {
     const app = await start();
     const signedIn = await signIn(app);
-    await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid);
+    await recorder(app).recordFrontchannel(oneId.issuer, signedIn.login.sid);
     const repository = app.get(TokenRepository, { strict: false });
     const find = repository.findEndedBy.bind(repository);
     repository.findEndedBy = async (...args) => {
@@ -209,7 +209,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     const [first, second] = [await signIn(app), await signIn(app)];
     oneId.fail(endpointPaths.revocation, { status: 503 });
     await backchannel(first);
-    await recorder(app).frontchannel(oneId.issuer, second.login.sid);
+    await recorder(app).recordFrontchannel(oneId.issuer, second.login.sid);
     clock.advance(61 * MINUTE);
     await revoke(app);
     expect((await stored(app)).tokens.map((row) => row['session_id'])).toEqual([first.session.id]);
@@ -218,7 +218,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('FC-4: a refresh during a front-channel logout leaves no token in the database', async () => {
     const app = await start();
     const signedIn = await signIn(app);
-    await recorder(app).frontchannel(oneId.issuer, signedIn.login.sid);
+    await recorder(app).recordFrontchannel(oneId.issuer, signedIn.login.sid);
     clock.advance(61 * MINUTE);
     await revoke(app);
     const refreshing = app.get(SessionRegistry).refresh(signedIn.session.id, { refreshToken: 'rotated' });
@@ -571,7 +571,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('BC-15: a sign-in that arrives after its logout: its refresh token is revoked', async () => {
     const app = await start();
     const login = oneId.signIn();
-    await recorder(app).backchannel({
+    await recorder(app).recordBackchannel({
       ...{ issuer: oneId.issuer, clientId, jti: 'j', iat: clock.seconds, sid: login.sid, scope: 'session' },
     });
     await revoke(app);

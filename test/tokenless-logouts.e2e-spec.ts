@@ -27,10 +27,10 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
     const idToken = store.idToken({ sub: 'alice', sid });
     return store.registry.register({ idToken, refreshToken: `token of ${sid}` });
   };
-  const logOut = (sid: string) => store.recorder.backchannel(store.logout({ sid }));
+  const logOut = (sid: string) => store.recorder.recordBackchannel(store.logout({ sid }));
   const forgetTokens = (id: string) =>
     store.database.run('DELETE FROM oneid_session_tokens WHERE session_id = ?', [id]);
-  const dueOf = async () => (await store.tokens.findDue(99)).map(({ id }) => id).sort();
+  const dueOf = async () => (await store.revocations.findDue(99)).map(({ id }) => id).sort();
 
   it('are closed together, and other logouts are not changed', async () => {
     for (const sid of ['a', 'b']) await signIn(sid);
@@ -39,19 +39,19 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
     await logOut('g');
     const all = await dueOf();
     statements = 0;
-    expect(await store.tokens.closeLogoutsWithoutTokens(50)).toBe(2);
+    expect(await store.revocations.closeLogoutsWithoutTokens(50)).toBe(2);
     expect(statements).toBeLessThanOrEqual(5);
-    expect([all.length, (await dueOf()).length, await store.tokens.countDue()]).toEqual([7, 2, 2]);
+    expect([all.length, (await dueOf()).length, await store.revocations.countDue()]).toEqual([7, 2, 2]);
   });
 
   it('are checked up to a limit, the oldest first, and not at all when there is only one', async () => {
     for (const sid of ['a', 'b', 'c']) await logOut(sid);
-    const [first, second] = (await store.tokens.findDue(9)).map(({ id }) => id);
-    expect(await store.tokens.closeLogoutsWithoutTokens(2)).toBe(0);
+    const [first, second] = (await store.revocations.findDue(9)).map(({ id }) => id);
+    expect(await store.revocations.closeLogoutsWithoutTokens(2)).toBe(0);
     const [left, ...none] = await dueOf();
     expect(none).toEqual([]);
     expect([first, second]).not.toContain(left);
-    expect(await store.tokens.closeLogoutsWithoutTokens(2)).toBe(0);
+    expect(await store.revocations.closeLogoutsWithoutTokens(2)).toBe(0);
     expect(await dueOf()).toEqual([left]);
   });
 
@@ -69,13 +69,13 @@ describe.each(databases)('logouts without tokens to revoke, on $name', (database
         }
         return run(sql, parameters);
       });
-      await store.tokens.closeLogoutsWithoutTokens(50);
+      await store.revocations.closeLogoutsWithoutTokens(50);
       restore();
       const late = seen < n;
       if (late) await store.registry.refresh(session.id, { refreshToken: 'late' }).catch(() => undefined);
       const stored = (await store.rows('session_tokens', 'refresh_token IS NOT NULL')).length > 0;
       // tokens that are stored for an ended session must be due for revocation
-      expect([stored, await store.tokens.countDue()]).toEqual([true, 1]);
+      expect([stored, await store.revocations.countDue()]).toEqual([true, 1]);
       if (late) return;
     }
   });

@@ -29,7 +29,7 @@ async function sessions(count: number): Promise<number> {
   const check = (id: string): Promise<CheckedSession> => {
     const n = Number(id);
     const facts = { id: fresh(idOf(n)), issuer: fresh(issuer), clientId: fresh('app'), sid: fresh(sidOf(n)) };
-    const session = { ...facts, sub: `user-${n}`, issuedAt: now / 1000, registeredAt: now, expiresAt: now + 1e9 };
+    const session = { ...facts, sub: `user-${n}`, iat: now / 1000, registeredAt: now, expiresAt: now + 1e9 };
     return Promise.resolve({ session, expired: false });
   };
   const follower = {

@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { OneIdLogoutModule, type OneIdLogoutOptions, sessionFromCookie } from 'nestjs-oneid-logout';
-import { SessionLiveness } from '../../libs/oneid-logout/src/guard/liveness.js';
+import { SessionJudge } from '../../libs/oneid-logout/src/guard/session-judge.js';
 import pg from 'pg';
 import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
@@ -24,7 +24,7 @@ class ReplicaModule {}
 
 const app = await NestFactory.create(ReplicaModule, { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
-const liveness = app.get(SessionLiveness, { strict: false });
+const liveness = app.get(SessionJudge, { strict: false });
 const recorder = app.get(LogoutRecorder, { strict: false });
 const bus = app.get(LogoutBus, { strict: false });
 const client = new pg.Client(url);
@@ -47,8 +47,8 @@ answerQuestions(await app.getUrl(), {
   /** When the logout was committed, as far as this replica could know. */
   logOut: async (logout) => {
     let committed = NaN;
-    const subscription = bus.recorded.subscribe(() => (committed = now()));
-    await recorder.backchannel(logout as VerifiedLogoutToken);
+    const subscription = bus.ownLogouts.subscribe(() => (committed = now()));
+    await recorder.recordBackchannel(logout as VerifiedLogoutToken);
     subscription.unsubscribe();
     await delay(QUIET);
     return committed;

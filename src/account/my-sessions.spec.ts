@@ -7,7 +7,7 @@ import { MySessions } from './my-sessions.js';
 const issuer = 'https://oneid.example/';
 
 const session = (sub: string, id: string): ListedSession => ({
-  ...{ id, issuer, clientId: 'app', sub, issuedAt: 0, registeredAt: 1, expiresAt: 2, label: `device of ${id}` },
+  ...{ id, issuer, clientId: 'app', sub, iat: 0, registeredAt: 1, expiresAt: 2, label: `device of ${id}` },
 });
 
 const mine = session('alice', 'a1');
@@ -56,7 +56,7 @@ describe("a user's own sessions", () => {
   });
 
   test('are empty for a token without a user', async () => {
-    expect(await sessions.list({ issuer, issuedAt: 0, registeredAt: 0 })).toEqual([]);
+    expect(await sessions.list({ issuer, iat: 0, registeredAt: 0 })).toEqual([]);
     expect(listAlive).not.toHaveBeenCalled();
   });
 });

@@ -4,7 +4,7 @@ import { NEVER, of } from 'rxjs';
 import { type Happening, Timeline, type Told } from './timeline.js';
 
 const session = (sub: string, sid = `sid of ${sub}`, issuer = 'https://oneid.example/'): SessionFacts => ({
-  ...{ issuer, sub, sid, issuedAt: 0, registeredAt: 0 },
+  ...{ issuer, sub, sid, iat: 0, registeredAt: 0 },
 });
 
 const told = (sid: string): Told => ({ kind: 'told', channel: 'frontchannel', sid, at: 1, took: 2 });

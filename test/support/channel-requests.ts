@@ -131,6 +131,6 @@ export async function logoutsOf(host: Host) {
     channel: row['channel'],
     issuedUntil: number(row['issued_until']),
     registeredUntil: number(row['registered_until']),
-    issuedAt: number(row['issued_at']),
+    iat: number(row['issued_at']),
   }));
 }

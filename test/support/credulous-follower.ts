@@ -5,7 +5,10 @@ import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-foll
  * that it is missed.
  */
 export function believeForever(follower: LogoutFollower): void {
-  let known: LogoutFollower['fresh'];
-  const honest = () => Reflect.get<LogoutFollower, 'fresh'>(LogoutFollower.prototype, 'fresh', follower);
-  Object.defineProperty(follower, 'fresh' satisfies keyof LogoutFollower, { get: () => (known = honest() ?? known) });
+  let known: LogoutFollower['usableGeneration'];
+  const honest = () =>
+    Reflect.get<LogoutFollower, 'usableGeneration'>(LogoutFollower.prototype, 'usableGeneration', follower);
+  Object.defineProperty(follower, 'usableGeneration' satisfies keyof LogoutFollower, {
+    get: () => (known = honest() ?? known),
+  });
 }

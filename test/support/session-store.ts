@@ -6,7 +6,7 @@ import { TestClock } from './test-clock.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../../libs/oneid-logout/src/provider/id-token.js';
 import { OneIdClients } from '../../libs/oneid-logout/src/provider/oneid-clients.js';
 import { GuardSettings } from '../../libs/oneid-logout/src/guard/guard-settings.js';
-import { SessionLiveness } from '../../libs/oneid-logout/src/guard/liveness.js';
+import { SessionJudge } from '../../libs/oneid-logout/src/guard/session-judge.js';
 import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
@@ -15,6 +15,7 @@ import { LogoutBus } from '../../libs/oneid-logout/src/sessions/logout-bus.js';
 import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';
 import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';
 import { SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
+import { RevocationQueue } from '../../libs/oneid-logout/src/store/revocation-queue.js';
 import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { TokenVault } from '../../libs/oneid-logout/src/tokens/token-vault.js';
@@ -35,7 +36,7 @@ class TrustingVerifier extends IdTokenVerifier {
 
   override verify(idToken: string): Promise<VerifiedIdToken> {
     const idTokenHash = createHash('sha256').update(idToken).digest('hex');
-    const claims = JSON.parse(idToken) as IdTokenFacts & { issuedAt: number };
+    const claims = JSON.parse(idToken) as IdTokenFacts & { iat: number };
     return Promise.resolve({ issuer, clientId, logoutScope: this.scope, ...claims, idTokenHash });
   }
 }
@@ -50,13 +51,14 @@ export interface SessionStoreSettings {
 export class SessionStore {
   readonly repository: SessionRepository;
   readonly tokens: TokenRepository;
+  readonly revocations: RevocationQueue;
   readonly vault: TokenVault;
   readonly bus = new LogoutBus();
   readonly events = new SessionEvents(this.bus);
   readonly uncertain: UncertainLogouts;
   readonly recorder: LogoutRecorder;
   readonly registry: SessionRegistry;
-  readonly liveness: SessionLiveness;
+  readonly liveness: SessionJudge;
 
   private constructor(
     readonly database: SessionDatabase,
@@ -74,15 +76,16 @@ export class SessionStore {
     const random = new Random();
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
     this.tokens = new TokenRepository(database);
+    this.revocations = new RevocationQueue(database);
     this.vault = new TokenVault(this.tokens, secrets);
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random);
-    this.liveness = new SessionLiveness(this.repository, settings, clock);
+    this.liveness = new SessionJudge(this.repository, settings, clock);
     this.registry = new SessionRegistry(
       new OneIdClients([], clock),
       new TrustingVerifier(scope),
       this.repository,
-      this.tokens,
+      this.revocations,
       this.vault,
       this.recorder,
       this.bus,
@@ -108,7 +111,7 @@ export class SessionStore {
 
   /** An ID token that this store's registry accepts; no two are the same. */
   idToken(facts: IdTokenFacts): string {
-    return JSON.stringify({ issuedAt: this.clock.seconds, jti: randomUUID(), ...facts });
+    return JSON.stringify({ iat: this.clock.seconds, jti: randomUUID(), ...facts });
   }
 
   /** What a verified logout token says; no two are the same. */

@@ -44,7 +44,7 @@ export class World {
 
   /** OneID tells the app that a login is over, and keeps it alive itself, as some versions of Hydra do. */
   async endAtAppAlone({ issuer, sid }: { readonly issuer: string; readonly sid: string }): Promise<void> {
-    await this.app.get(LogoutRecorder, { strict: false }).backchannel({
+    await this.app.get(LogoutRecorder, { strict: false }).recordBackchannel({
       ...{ issuer, sid, clientId: 'reference-app', scope: 'session' },
       jti: `of ${sid}`,
       iat: Math.floor(Date.now() / 1000),

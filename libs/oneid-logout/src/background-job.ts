@@ -8,9 +8,9 @@ import { type Random } from './random.js';
 export abstract class BackgroundJob {
   private timer: Timer | undefined;
   private stopped = false;
-  private readonly queue = new OneAtATime(() => this.workOrLog());
+  private readonly oneRun = new OneAtATime(() => this.workOrLog());
 
-  /** @param intervalMs between two runs */
+  /** @param intervalMs between two runs on average: each process adds or takes away up to a quarter at random */
   protected constructor(
     private readonly description: string,
     private readonly intervalMs: number,
@@ -27,9 +27,10 @@ export abstract class BackgroundJob {
 
   /** The current run; undefined when the job is idle. */
   get run(): Promise<void> | undefined {
-    return this.queue.run;
+    return this.oneRun.current;
   }
 
+  /** Starts the timer; the first run comes one interval later. */
   start(): void {
     // a random interval; otherwise replicas that booted together would always work at the same moments
     const interval = this.intervalMs * (0.75 + this.random.fraction() / 2);
@@ -38,14 +39,14 @@ export abstract class BackgroundJob {
 
   /** Runs now, or once more after the current run. Resolves when no run is left; after {@link stop} it does not run. */
   wake(): Promise<void> {
-    return this.queue.ask();
+    return this.oneRun.request();
   }
 
   /** Lets the current run finish and starts no new run. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.timer?.cancel();
-    await this.queue.close();
+    await this.oneRun.close();
   }
 
   private async workOrLog(): Promise<void> {

@@ -8,12 +8,12 @@ export class OneAtATime {
   constructor(private readonly work: () => Promise<unknown>) {}
 
   /** The current run; undefined between runs. */
-  get run(): Promise<void> | undefined {
+  get current(): Promise<void> | undefined {
     return this.running;
   }
 
   /** Runs now, or once more after the current run. Resolves when no run is left; after {@link close} it does not run. */
-  async ask(): Promise<void> {
+  async request(): Promise<void> {
     if (this.closed) return;
     this.again = true;
     this.running ??= this.runUntilQuiet();

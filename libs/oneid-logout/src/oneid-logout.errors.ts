@@ -63,6 +63,13 @@ export class InvalidIdTokenError extends OneIdLogoutError {
   }
 }
 
+const REJECTIONS: Record<RejectionReason, string> = {
+  logged_out: 'A logout has ended the session',
+  expired: 'The session has expired',
+  unknown: 'The session is unknown',
+  missing: 'The request carries no session',
+};
+
 /**
  * 401: a logout has ended the session of a sign-in or a refresh.
  *
@@ -70,7 +77,7 @@ export class InvalidIdTokenError extends OneIdLogoutError {
  */
 export class SessionEndedError extends OneIdLogoutError {
   constructor() {
-    super('session_ended', 'A logout has ended the session', HttpStatus.UNAUTHORIZED, {
+    super('session_ended', REJECTIONS.logged_out, HttpStatus.UNAUTHORIZED, {
       reason: 'logged_out' satisfies RejectionReason,
     });
   }
@@ -82,13 +89,6 @@ export class SessionRejectedError extends OneIdLogoutError {
     super(`session_${reason}`, REJECTIONS[reason], HttpStatus.UNAUTHORIZED, { reason });
   }
 }
-
-const REJECTIONS: Record<RejectionReason, string> = {
-  logged_out: 'A logout has ended the session',
-  expired: 'The session has expired',
-  unknown: 'The session is unknown',
-  missing: 'The request carries no session',
-};
 
 /** The reason of a failure, for the log. The message of an error of this library is for the caller, so its cause counts. */
 export function reasonOf(error: unknown): string {
@@ -120,6 +120,9 @@ export class CrossSiteLogoutError extends OneIdLogoutError {
     super('cross_site_request', 'Only a page of this site can start a logout', HttpStatus.FORBIDDEN);
   }
 }
+
+/** The `Retry-After` of the 503 of a {@link StoreUnavailableError}, seconds. */
+export const STORE_RETRY_AFTER_SECONDS = 5;
 
 /** 503: the session store did not answer. The library has made no decision; the caller should try again. */
 export class StoreUnavailableError extends OneIdLogoutError {

@@ -26,11 +26,7 @@ import {
   resolveClient,
   type ResolvedClientOptions,
 } from './provider/client-options.js';
-import {
-  type BoundedLivenessOptions,
-  livenessWithDefaults,
-  type ResolvedLiveness,
-} from './replicas/liveness-options.js';
+import { type BoundedLivenessOptions, type Liveness, livenessWithDefaults } from './replicas/liveness-options.js';
 
 const RETURN_URL = 'must be an absolute path ("/goodbye") or an http(s) URL in its normal form';
 
@@ -168,7 +164,7 @@ export type OneIdLogoutOptions = Plain<OptionsSchema>;
 /** The options with all defaults filled in. */
 export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness'>> & {
   readonly clients: readonly ResolvedClientOptions[];
-  readonly liveness: 'strict' | ResolvedLiveness;
+  readonly liveness: Liveness;
   readonly sessionFrom: readonly SessionResolver[];
 };
 

@@ -7,6 +7,7 @@ import {
   OneIdLogoutError,
   ProviderUnavailableError,
   reasonOf,
+  STORE_RETRY_AFTER_SECONDS,
 } from '../oneid-logout.errors.js';
 import { CachedResource } from '../provider/cached-resource.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
@@ -19,7 +20,7 @@ import { LogoutTokenVerifier } from '../provider/logout-token.js';
  * `Retry-After`, seconds. OneID obeys it and gives up after three to five attempts. After a failure, the library
  * fetches the provider's keys again only when their cool-down is over, so OneID must come back later than that.
  */
-const RETRY_AFTER = { store: '5', provider: String(KEYS_COOL_DOWN / 1000 + 1) };
+const RETRY_AFTER = { store: String(STORE_RETRY_AFTER_SECONDS), provider: String(KEYS_COOL_DOWN / 1000 + 1) };
 
 /** Error codes that a wrong clock on this host can cause. */
 const TIME_FAULTS = new Set<string>(['logout_token_iat_invalid', 'logout_token_too_old', 'logout_token_expired']);
@@ -56,7 +57,7 @@ export class BackchannelLogout {
   async answer(request: FormRequest): Promise<HttpAnswer> {
     try {
       const token = onlyLogoutToken(await readForm(request));
-      await this.recorder.backchannel(await this.verifier.verify(token));
+      await this.recorder.recordBackchannel(await this.verifier.verify(token));
       await this.barrier.wait();
       return { status: 200, body: '' };
     } catch (error) {

@@ -6,7 +6,7 @@ import { OneIdLogoutError } from '../oneid-logout.errors.js';
 import { ChannelSettings } from './channel-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
-import { SessionLiveness } from '../guard/liveness.js';
+import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 
 /** Handles a front-channel request and makes its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
@@ -17,7 +17,7 @@ export class FrontchannelLogout {
   constructor(
     private readonly clients: OneIdClients,
     private readonly recorder: LogoutRecorder,
-    private readonly liveness: SessionLiveness,
+    private readonly liveness: SessionJudge,
     private readonly settings: ChannelSettings,
   ) {}
 
@@ -47,7 +47,7 @@ export class FrontchannelLogout {
   }
 
   private async end(iss: string, sid: string): Promise<void> {
-    if (this.clients.at(iss).length > 0) await this.recorder.frontchannel(iss, sid);
+    if (this.clients.at(iss).length > 0) await this.recorder.recordFrontchannel(iss, sid);
   }
 
   /** Any site can cause a top-level visit, and it carries cookies. So only an iframe's request ends the session. */
@@ -55,8 +55,8 @@ export class FrontchannelLogout {
     if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
     const carried = await this.liveness.resolveSession(request);
     const session = carried && (await this.liveness.findAlive(carried));
-    if (session?.sid !== undefined) await this.recorder.frontchannel(session.issuer, session.sid);
-    else if (session?.id !== undefined) await this.recorder.frontchannel(session.issuer, session.id, 'session');
+    if (session?.sid !== undefined) await this.recorder.recordFrontchannel(session.issuer, session.sid);
+    else if (session?.id !== undefined) await this.recorder.recordFrontchannel(session.issuer, session.id, 'session');
   }
 
   /**

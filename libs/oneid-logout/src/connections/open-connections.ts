@@ -3,7 +3,7 @@ import { BackgroundJob } from '../background-job.js';
 import { type Clock } from '../clock.js';
 import { type Random } from '../random.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
-import { type SessionLiveness } from '../guard/liveness.js';
+import { type SessionJudge } from '../guard/session-judge.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
@@ -33,11 +33,11 @@ export class OpenConnections extends BackgroundJob {
   constructor(
     private readonly bus: LogoutBus,
     private readonly follower: LogoutFollower,
-    private readonly liveness: SessionLiveness,
+    private readonly judge: SessionJudge,
     clock: Clock,
     random: Random,
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
-    private readonly maxStalenessMs: number,
+    private readonly maxConnectionStalenessMs: number,
   ) {
     super('closing the open connections of expired sessions', SWEEP_INTERVAL, clock, random);
   }
@@ -105,18 +105,18 @@ export class OpenConnections extends BackgroundJob {
 
   private async check(connection: Connection): Promise<void> {
     if (this.closed || !this.connections.has(connection)) return;
-    const verdict = await this.liveness.judgeAgain(connection.session);
+    const verdict = await this.judge.judgeAgain(connection.session);
     if ('reason' in verdict) this.end(connection, verdict.reason);
   }
 
   private get isOutOfSync(): boolean {
-    return (this.follower.stalenessMs ?? 0) > this.maxStalenessMs;
+    return (this.follower.stalenessMs ?? 0) > this.maxConnectionStalenessMs;
   }
 
   private begin(): void {
     if (this.started) return;
     this.started = true;
-    this.bus.published.subscribe((logout) => {
+    this.bus.allLogouts.subscribe((logout) => {
       this.endAll(logout);
     });
     this.start();

@@ -3,7 +3,7 @@ import { type MonoTypeOperatorFunction, Observable, takeUntil } from 'rxjs';
 import { Clock } from '../clock.js';
 import { type RejectionReason, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { openingOf, rememberOpening } from '../guard/context-request.js';
-import { SessionLiveness } from '../guard/liveness.js';
+import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionFacts } from '../rule/session.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 import { OpenConnections, type SessionEnding } from './open-connections.js';
@@ -33,7 +33,7 @@ export class SessionConnections implements OnModuleDestroy {
   private readonly logger = new Logger('OneIdLogout');
 
   constructor(
-    private readonly liveness: SessionLiveness,
+    private readonly liveness: SessionJudge,
     private readonly connections: OpenConnections,
     private readonly clock: Clock,
   ) {}

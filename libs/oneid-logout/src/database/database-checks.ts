@@ -21,11 +21,11 @@ async function checkPostgres(ask: Ask): Promise<void> {
     `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery() AS replica,
        current_setting('synchronous_commit') AS commit`,
   );
-  refuseUnless(
+  requireSetting(
     isolation === 'read committed',
     `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
   );
-  refuseUnless(replica === false, 'it is a read-only replica, use the primary');
+  requireSetting(replica === false, 'it is a read-only replica, use the primary');
   if (commit === 'off') warnOfLoss('synchronous_commit is off');
 }
 
@@ -35,9 +35,9 @@ async function checkMysql(ask: Ask): Promise<void> {
     sql_mode: mode,
     flush,
   } = await ask('SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush');
-  refuseUnless(Number(autocommit) === 1, 'autocommit is off, it must be on');
+  requireSetting(Number(autocommit) === 1, 'autocommit is off, it must be on');
   const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
-  refuseUnless(
+  requireSetting(
     safe,
     'sql_mode contains NO_BACKSLASH_ESCAPES, so the driver cannot quote text safely. Remove it from sql_mode',
   );
@@ -46,7 +46,7 @@ async function checkMysql(ask: Ask): Promise<void> {
 }
 
 /** @throws {UnusableDatabaseError} the condition is false */
-export function refuseUnless(condition: boolean, fault: string): asserts condition {
+export function requireSetting(condition: boolean, fault: string): asserts condition {
   if (!condition) throw new UnusableDatabaseError(`can't use this database: ${fault}`);
 }
 

@@ -30,7 +30,7 @@ export class LogoutEntity {
 
   /** The logout token's `iat`: the provider's clock, seconds. */
   @Column({ name: 'issued_at', type: 'bigint', nullable: true })
-  issuedAt!: string | null;
+  iat!: string | null;
 
   /** The database's clock, milliseconds. */
   @Column({ name: 'recorded_at', type: 'bigint' })

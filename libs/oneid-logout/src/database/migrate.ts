@@ -3,13 +3,13 @@ import { MigrationExecutor, type QueryRunner } from 'typeorm';
 import { type Clock } from '../clock.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { type DatabaseConnection } from './database-connector.js';
-import { refuseUnless } from './database-checks.js';
+import { requireSetting } from './database-checks.js';
 import { driverErrorOf, messageOf } from './driver-errors.js';
-import { type Patience, retryWhile, retryWhileLocked } from './retries.js';
+import { type RetryPlan, retryWhile, retryWhileLocked } from './retry-while-locked.js';
 import { type SqlRow } from './sql.js';
 
 /** For a boot that must change a table in use. Statements that queue behind an attempt run during the pause. */
-const WHILE_IN_USE: Patience = { attempts: 4, pauseMs: 1_000 };
+const WHILE_IN_USE: RetryPlan = { attempts: 4, pauseMs: 1_000 };
 
 /** How long a boot on MySQL or MariaDB waits for another replica's migration, seconds. */
 const MIGRATION_PATIENCE = 60;
@@ -93,7 +93,7 @@ class Migration {
           .update(`oneid_logout migrations of ${String(database?.['name'])}`)
           .digest('hex');
         const [row] = (await runner.query('SELECT GET_LOCK(?, ?) AS locked', [lock, MIGRATION_PATIENCE])) as SqlRow[];
-        refuseUnless(
+        requireSetting(
           Number(row?.['locked']) === 1,
           'another process has held its migration lock for a minute. Start the app again when that process has ended',
         );

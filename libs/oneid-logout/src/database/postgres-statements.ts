@@ -1,25 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { type DataSource } from 'typeorm';
-import { type SqlParameter, type SqlResult, type SqlRow, type Statements } from './sql.js';
+import { clientFromPool } from './postgres-driver.js';
+import { type SqlParameter, type SqlResult, type Statements } from './sql.js';
 import { type SqlDialect } from './sql-dialect.js';
 import { StatementTexts } from './statement-texts.js';
 import { type TimeLimit } from './time-limit.js';
-
-interface PostgresClient {
-  /** Absent with the native driver. */
-  readonly connection?: { readonly stream?: { destroy(): void } };
-  query(statement: { readonly name?: string; readonly text: string; readonly values: unknown[] }): Promise<{
-    readonly rows: readonly SqlRow[];
-    readonly rowCount: number | null;
-  }>;
-  on(event: 'error', listener: (error: unknown) => void): void;
-  removeListener(event: 'error', listener: (error: unknown) => void): void;
-}
-
-interface PostgresDriver {
-  obtainMasterConnection(): Promise<[PostgresClient, (broken?: unknown) => void]>;
-}
 
 /**
  * SQLSTATEs of a prepared statement that did not run: the server does not know it (26000), another client has prepared
@@ -32,12 +18,13 @@ export class PostgresStatements implements Statements {
   private readonly logger = new Logger('OneIdLogout');
   private readonly texts: StatementTexts;
   private readonly names = new Map<string, string>();
-  private readonly driver: PostgresDriver;
   private prepares = true;
 
-  constructor(dataSource: DataSource, dialect: SqlDialect) {
+  constructor(
+    private readonly dataSource: DataSource,
+    dialect: SqlDialect,
+  ) {
     this.texts = new StatementTexts(dialect);
-    this.driver = dataSource.driver;
   }
 
   async run(sql: string, parameters: readonly SqlParameter[], prepared: boolean, limit: TimeLimit): Promise<SqlResult> {
@@ -77,7 +64,7 @@ export class PostgresStatements implements Statements {
     parameters: readonly SqlParameter[],
     limit: TimeLimit,
   ): Promise<SqlResult> {
-    const [client, release] = await this.driver.obtainMasterConnection();
+    const [client, release] = await clientFromPool(this.dataSource);
     let broken: unknown;
     // a broken connection also emits 'error'; without a listener this event would end the process
     const onError = (error: unknown) => {

@@ -8,7 +8,7 @@ export class ReplicaEntity {
 
   /** Milliseconds. */
   @Column({ name: 'max_staleness', type: 'integer' })
-  maxStalenessMs!: number;
+  declaredStalenessMs!: number;
 
   /** When the replica last declared itself: the database's clock, milliseconds. */
   @Column({ name: 'seen_at', type: 'bigint' })

@@ -13,7 +13,7 @@ import {
 } from './data-source-options.js';
 import { driverErrorOf, messageOf, withoutParameters } from './driver-errors.js';
 import { migrate } from './migrate.js';
-import { retryWhileLocked } from './retries.js';
+import { retryWhileLocked } from './retry-while-locked.js';
 import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.js';
 import { type SqlDialect, sqlDialects } from './sql-dialect.js';
 import { type RunOptions, type SqlParameter, type SqlResult } from './sql.js';

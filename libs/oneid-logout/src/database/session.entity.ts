@@ -25,7 +25,7 @@ export class SessionEntity {
 
   /** The provider's clock, seconds. */
   @Column({ name: 'issued_at', type: 'bigint' })
-  issuedAt!: string;
+  iat!: string;
 
   /** The database's clock, milliseconds. */
   @Column({ name: 'registered_at', type: 'bigint' })

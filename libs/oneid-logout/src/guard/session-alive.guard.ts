@@ -1,14 +1,16 @@
 import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
-import { OneIdLogoutError, SessionRejectedError, StoreUnavailableError } from '../oneid-logout.errors.js';
+import {
+  OneIdLogoutError,
+  SessionRejectedError,
+  STORE_RETRY_AFTER_SECONDS,
+  StoreUnavailableError,
+} from '../oneid-logout.errors.js';
 import { errorFor } from './context-error.js';
 import { isAccepted, operationOf, requestOf } from './context-request.js';
-import { SessionLiveness, type Verdict } from './liveness.js';
+import { SessionJudge, type Verdict } from './session-judge.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
 import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
-
-/** The `Retry-After` header of a 503, seconds: the client should then send its request again. */
-const RETRY_AFTER = '5';
 
 /** The session that a request carries, and the verdict on it. */
 interface Judged {
@@ -18,7 +20,7 @@ interface Judged {
 
 /**
  * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`),
- * 503 when the store can't answer. Works for HTTP, gateways (see {@link SessionConnections.accept}) and GraphQL.
+ * 503 when the store can't answer. Works for HTTP, gateways (see `SessionConnections.accept`) and GraphQL.
  * Clients of a gateway find the same `error` and `reason` in an exception event, GraphQL clients in the error's
  * `extensions`.
  *
@@ -37,7 +39,7 @@ export class SessionAliveGuard implements CanActivate {
   private readonly operations = new WeakMap<object, { request: SessionRequest; judged: Promise<Judged> }>();
 
   constructor(
-    private readonly liveness: SessionLiveness,
+    private readonly judge: SessionJudge,
     private readonly reflector: Reflector,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
@@ -49,11 +51,12 @@ export class SessionAliveGuard implements CanActivate {
       context.getHandler(),
       context.getClass(),
     ]);
-    this.liveness.requireResolvers();
+    this.judge.requireResolvers();
     try {
       return await this.admit(context, anonymous);
     } catch (error) {
-      if (error instanceof StoreUnavailableError) this.setHeader(context, 'Retry-After', RETRY_AFTER);
+      if (error instanceof StoreUnavailableError)
+        this.setHeader(context, 'Retry-After', String(STORE_RETRY_AFTER_SECONDS));
       throw error instanceof OneIdLogoutError ? await errorFor(context, error) : error;
     }
   }
@@ -97,17 +100,17 @@ export class SessionAliveGuard implements CanActivate {
   /** GraphQL calls the guard for every guarded field: one check serves the whole operation. */
   private judgeOnce(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
     const operation = operationOf(context);
-    if (operation === undefined) return this.judge(context, request);
+    if (operation === undefined) return this.judgeRequest(context, request);
     const known = this.operations.get(operation);
     if (known?.request === request) return known.judged;
-    const judged = this.judge(context, request);
+    const judged = this.judgeRequest(context, request);
     this.operations.set(operation, { request, judged });
     return judged;
   }
 
-  private async judge(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
-    const carried = await this.liveness.resolveSession(request, context);
-    return { carried, verdict: await this.liveness.judge(carried) };
+  private async judgeRequest(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
+    const carried = await this.judge.resolveSession(request, context);
+    return { carried, verdict: await this.judge.judge(carried) };
   }
 
   /** RFC 6750 §3: the `WWW-Authenticate` header tells a bearer client that its token is no longer valid. */

@@ -28,10 +28,7 @@ describe('LogoutStates', () => {
   /** A recorded logout, and the browser's cookie for it. */
   async function logout(returnTo = '/goodbye'): Promise<LogoutState & { header: string }> {
     const state = states.create(returnTo, origin);
-    await recorder.endLogin(
-      { issuer: 'https://oneid.example/', sid: 's', issuedAt: 1, registeredAt: 1 },
-      state.logoutId,
-    );
+    await recorder.endLogin({ issuer: 'https://oneid.example/', sid: 's', iat: 1, registeredAt: 1 }, state.logoutId);
     return { ...state, header: state.cookie.split(';')[0] ?? '' };
   }
 

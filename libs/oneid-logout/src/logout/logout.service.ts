@@ -11,7 +11,7 @@ import {
 } from '../oneid-logout.errors.js';
 import { LogoutSettings } from './logout-settings.js';
 import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
-import { SessionLiveness } from '../guard/liveness.js';
+import { SessionJudge } from '../guard/session-judge.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
@@ -58,7 +58,7 @@ export class LogoutService {
     private readonly states: LogoutStates,
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
-    private readonly liveness: SessionLiveness,
+    private readonly liveness: SessionJudge,
     private readonly adapterHost: HttpAdapterHost,
     private readonly settings: LogoutSettings,
     private readonly random: Random,

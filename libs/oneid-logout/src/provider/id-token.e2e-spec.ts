@@ -47,7 +47,7 @@ describe('IdTokenVerifier', () => {
       clientId,
       sub: 'alice',
       sid: 'sid',
-      issuedAt: seconds,
+      iat: seconds,
       idTokenHash: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
       logoutScope: 'session',
     });
@@ -56,7 +56,7 @@ describe('IdTokenVerifier', () => {
   it('accepts a token without sid, and times with fractions', async () => {
     const verified = await verifierOf({}).verify(await claims({ sid: undefined, iat: seconds - 0.5 }), {});
 
-    expect(verified).toMatchObject({ issuedAt: seconds - 1 });
+    expect(verified).toMatchObject({ iat: seconds - 1 });
     expect(verified).not.toHaveProperty('sid');
   });
 

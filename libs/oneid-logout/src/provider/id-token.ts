@@ -13,7 +13,7 @@ export interface VerifiedIdToken {
   readonly sub: string;
   readonly sid?: string;
   /** `iat`: the provider's clock, seconds. */
-  readonly issuedAt: number;
+  readonly iat: number;
   /** Hex SHA-256 of the token's signed part. The same token always gives the same hash. */
   readonly idTokenHash: string;
   readonly logoutScope: 'session' | 'user';
@@ -76,7 +76,7 @@ export class IdTokenVerifier {
       clientId: client.clientId,
       sub,
       ...(sid !== undefined && { sid }),
-      issuedAt: Math.floor(iat),
+      iat: Math.floor(iat),
       idTokenHash: hashOfSigned(jws),
       logoutScope: client.logoutScope,
     };

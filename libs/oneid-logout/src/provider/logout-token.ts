@@ -58,8 +58,8 @@ export class LogoutTokenVerifier {
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
     refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
     // if the provider's clock is behind ours, the token is newer than its iat says: add the tolerance
-    const issuedAt = (logout.iat + this.clockToleranceSeconds) * 1000;
-    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, issuedAt);
+    const issuedAtMs = (logout.iat + this.clockToleranceSeconds) * 1000;
+    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, issuedAtMs);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', 'the signature is not valid');
     return { ...logout, issuer };

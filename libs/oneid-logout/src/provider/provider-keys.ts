@@ -25,18 +25,18 @@ export class ProviderKeys implements TokenKeys {
    * Checks the signature of a compact JWS.
    *
    * @param algorithm the only `alg` allowed
-   * @param issuedAt the latest time at which the token may have been issued, milliseconds. Only keys fetched since this
+   * @param issuedAtMs the latest time at which the token may have been issued, milliseconds. Only keys fetched since this
    *   time, or during this call, prove that the token's key is unknown
    * @throws {ProviderUnavailableError} 503: the keys can't be had or used; or they may be older than the token, and
    *   can't be fetched again now
    */
-  async verify(jws: string, algorithm: string, issuedAt: number): Promise<SignatureResult> {
+  async verify(jws: string, algorithm: string, issuedAtMs: number): Promise<SignatureResult> {
     const fetchedSince = this.keys.watch();
     const first = await this.verifyWithKnown(jws, algorithm);
     if (!mayHaveNewKey(first, jws)) return first;
     await this.keys.refresh();
     const second = await this.verifyWithKnown(jws, algorithm);
-    if (mayHaveNewKey(second, jws) && !fetchedSince() && !this.keys.isNewerThan(issuedAt)) {
+    if (mayHaveNewKey(second, jws) && !fetchedSince() && !this.keys.isNewerThan(issuedAtMs)) {
       throw new ProviderUnavailableError("The provider's current keys are not available, try again");
     }
     return second;

@@ -7,8 +7,8 @@ export interface TokenKeys {
    * Checks the signature of a compact JWS.
    *
    * @param algorithm the only `alg` allowed
-   * @param issuedAt the latest time at which the token may have been issued, milliseconds
+   * @param issuedAtMs the latest time at which the token may have been issued, milliseconds
    * @throws {ProviderUnavailableError} 503: the keys can't be had now, so the signature can't be judged
    */
-  verify(jws: string, algorithm: string, issuedAt: number): Promise<SignatureResult>;
+  verify(jws: string, algorithm: string, issuedAtMs: number): Promise<SignatureResult>;
 }

@@ -27,7 +27,8 @@ interface Remembered<T> {
   readonly asked: Moment;
 }
 
-interface Question<T> {
+/** A database read that callers may share. */
+interface PendingRead<T> {
   readonly asked: Moment;
   readonly answer: Promise<T>;
 }
@@ -41,7 +42,7 @@ export class CachedSessionLookup implements SessionLookup {
   private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
   /** Users with a session in the database. An entry lives for minutes, and the database keeps a session far longer. */
   private readonly users: LRUCache<string, true>;
-  private readonly questions = new Map<string, Question<unknown>>();
+  private readonly pendingReads = new Map<string, PendingRead<unknown>>();
 
   constructor(
     private readonly repository: SessionRepository,
@@ -57,8 +58,8 @@ export class CachedSessionLookup implements SessionLookup {
 
   check(id: string): Promise<CheckedSession | undefined> {
     const known = this.sessions.get(id);
-    if (this.isUsable(known, this.follower.fresh)) return Promise.resolve(this.checked(known));
-    return this.ask(`id ${id}`, async (remember) => {
+    if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.checked(known));
+    return this.readOnce(`id ${id}`, async (remember) => {
       const checked = await this.repository.check(id).catch((error: unknown) => {
         return this.checked(this.requireUsableInOutage(this.sessions.get(id), error));
       });
@@ -70,10 +71,10 @@ export class CachedSessionLookup implements SessionLookup {
   }
 
   findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
-    const key = JSON.stringify([facts.issuer, facts.sid, facts.sub, facts.issuedAt, facts.registeredAt]);
+    const key = JSON.stringify([facts.issuer, facts.sid, facts.sub, facts.iat, facts.registeredAt]);
     const known = this.claims.get(key);
-    if (this.isUsable(known, this.follower.fresh)) return Promise.resolve(this.endedBy(known));
-    return this.ask(`claims ${key}`, async (remember) => {
+    if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.endedBy(known));
+    return this.readOnce(`claims ${key}`, async (remember) => {
       const endedBy = await this.repository.findLogout(facts).catch((error: unknown) => {
         return this.endedBy(this.requireUsableInOutage(this.claims.get(key), error));
       });
@@ -113,7 +114,7 @@ export class CachedSessionLookup implements SessionLookup {
   /** While the database fails, memory may answer for `allowDuringOutageMs` longer. @throws `error` when it may not */
   private requireUsableInOutage<T>(known: Remembered<T> | undefined, error: unknown): Remembered<T> {
     const retention = SESSION_RETENTION + this.settings.allowDuringOutageMs;
-    if (this.isUsable(known, this.follower.freshEnoughInOutage, retention)) return known;
+    if (this.isUsable(known, this.follower.usableGenerationInOutage, retention)) return known;
     throw error;
   }
 
@@ -122,25 +123,25 @@ export class CachedSessionLookup implements SessionLookup {
    * than `maxStalenessMs` ago, or any read while this replica is not declared: such a read may have missed a logout for
    * which OneID already has its 200.
    */
-  private ask<T>(
+  private readOnce<T>(
     what: string,
     load: (
       remember: <F extends SessionFacts>(cache: LRUCache<string, Remembered<F>>, key: string, facts: F) => void,
     ) => Promise<T>,
   ): Promise<T> {
     const asked = this.clock.moment();
-    const under = this.questions.get(what);
-    const isYoung = under !== undefined && this.clock.ageOf(under.asked) <= this.settings.maxStalenessMs;
-    if (isYoung && this.follower.isDeclared) return under.answer as Promise<T>;
-    const generation = this.follower.fresh;
+    const pending = this.pendingReads.get(what);
+    const isYoung = pending !== undefined && this.clock.ageOf(pending.asked) <= this.settings.maxStalenessMs;
+    if (isYoung && this.follower.isDeclared) return pending.answer as Promise<T>;
+    const generation = this.follower.usableGeneration;
     const answer = load((cache, key, facts) => {
       if (generation === undefined) return;
       cache.set(key, { facts, targets: targetsOf(facts), generation, asked });
     });
-    const question = { asked, answer };
-    this.questions.set(what, question);
+    const read = { asked, answer };
+    this.pendingReads.set(what, read);
     const done = () => {
-      if (this.questions.get(what) === question) this.questions.delete(what);
+      if (this.pendingReads.get(what) === read) this.pendingReads.delete(what);
     };
     answer.then(done, done);
     return answer;

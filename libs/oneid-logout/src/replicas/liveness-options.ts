@@ -72,7 +72,22 @@ class BoundedLivenessSchema {
 /** Bounded liveness: each replica answers from memory and follows the logouts of all replicas. */
 export type BoundedLivenessOptions = Plain<BoundedLivenessSchema>;
 
-export type ResolvedLiveness = Required<Omit<BoundedLivenessOptions, 'nudge'>> & Pick<BoundedLivenessOptions, 'nudge'>;
+type ResolvedLiveness = Required<Omit<BoundedLivenessOptions, 'nudge'>> & Pick<BoundedLivenessOptions, 'nudge'>;
+
+/** The option `liveness` with its defaults. */
+export type Liveness = 'strict' | ResolvedLiveness;
+
+/** Provides the {@link Liveness} of a registration. */
+export const LIVENESS = Symbol('oneid-logout liveness');
+
+/** How stale a replica's answers may be, milliseconds. */
+export function stalenessBoundMs(liveness: Liveness): number {
+  return liveness === 'strict' ? 0 : liveness.maxStalenessMs + liveness.allowDuringOutageMs;
+}
+
+export function answersAtOnce(liveness: Liveness): boolean {
+  return liveness !== 'strict' && liveness.answerAtOnce;
+}
 
 /** Fills in the defaults; does not validate the options. */
 export function livenessWithDefaults(given: unknown): unknown {

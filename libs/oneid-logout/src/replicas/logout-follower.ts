@@ -1,38 +1,35 @@
-import { type LogoutChanges } from '../rule/logout.js';
+import { type LogoutChanges, MAX_COMMIT_LATENESS } from '../rule/logout.js';
 import { Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Moment } from '../clock.js';
 import { type Random } from '../random.js';
 import { OneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
-import { MAX_LATENESS } from '../sessions/uncertain-logouts.js';
 import { type SessionRepository } from '../store/session.repository.js';
 import { RecentLogouts } from './recent-logouts.js';
+import { ReplicaDeclaration } from './replica-declaration.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
 
+/** Milliseconds that a look may take. After a longer one, the follower may have missed a logout. */
+const MAX_LOOK_DURATION = 1_000;
+
 /**
- * Milliseconds that the database's clock may drift from ours between two looks, and that one look may take. Beyond
- * this, the follower may have missed a logout.
+ * Milliseconds that the database's clock may move against ours between two looks. After a larger step, the follower may
+ * have missed a logout.
  */
-const CLOCK_STEP = 1_000;
+const MAX_CLOCK_STEP = 1_000;
 
 /**
  * Milliseconds before the previous look from which a look reads again, because a logout is committed after its
  * `changedAt`. The sum of three delays: how late the writer may commit it; how long before its end the previous look
- * may have read the table; how far the database's clock may step back without this follower noticing.
+ * may have read the table; how far the database's clock may step back without this follower noticing (a step is
+ * noticed beyond `MAX_CLOCK_STEP` plus the duration of the look).
  */
-const OVERLAP = MAX_LATENESS + CLOCK_STEP + 2 * CLOCK_STEP;
+const OVERLAP = MAX_COMMIT_LATENESS + MAX_LOOK_DURATION + (MAX_CLOCK_STEP + MAX_LOOK_DURATION);
 
 /** Milliseconds of pause after a look that a nudge caused, so that many logouts in one second share a look. */
 const NUDGE_PAUSE = 20;
-
-/**
- * Milliseconds after which this replica declares itself again, and after which it no longer trusts its declaration. The
- * second is half of the hour for which OneID's 200 waits for a replica after its declaration.
- */
-const DECLARE_AGAIN = 10 * 60 * 1000;
-const DECLARED_LONG_AGO = 30 * 60 * 1000;
 
 export interface FollowerSettings {
   /** Whether this replica answers requests from memory; then OneID's 200 has to wait for it. */
@@ -73,17 +70,15 @@ type State =
 export class LogoutFollower extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   private readonly recent = new RecentLogouts();
-  private readonly id: string;
   private state: State = { mode: 'idle' };
-  /** When the replica last declared its staleness; undefined while it must declare it again. */
-  private declared: Moment | undefined;
+  private readonly declaration: ReplicaDeclaration;
   private opening: Promise<void> | undefined;
   /** Grows when the follower may have missed a logout; sessions read in an older generation must not be used. */
   private currentGeneration = 0;
 
   constructor(
     private readonly repository: SessionRepository,
-    private readonly replicas: ReplicaRepository,
+    replicas: ReplicaRepository,
     private readonly bus: LogoutBus,
     clock: Clock,
     random: Random,
@@ -91,7 +86,8 @@ export class LogoutFollower extends BackgroundJob {
     private readonly nudges?: LogoutNudges,
   ) {
     super('looking at the logouts of other replicas', settings.maxStalenessMs / 4, clock, random);
-    this.id = random.id();
+    const { maxStalenessMs, allowDuringOutageMs } = settings;
+    this.declaration = new ReplicaDeclaration(replicas, clock, random.id(), maxStalenessMs + allowDuringOutageMs);
   }
 
   /**
@@ -99,11 +95,11 @@ export class LogoutFollower extends BackgroundJob {
    * fresh. Further calls return the same promise. It resolves after the first look, also when that look fails.
    */
   open(): Promise<void> {
-    this.opening ??= this.begin();
+    this.opening ??= this.lookOnceAndFollow();
     return this.opening;
   }
 
-  private async begin(): Promise<void> {
+  private async lookOnceAndFollow(): Promise<void> {
     if (this.state.mode === 'idle') this.state = { mode: 'starting', since: this.clock.moment() };
     this.listen();
     await this.wake();
@@ -113,12 +109,12 @@ export class LogoutFollower extends BackgroundJob {
       await this.wake();
       await this.clock.delay(NUDGE_PAUSE);
     });
-    this.nudges?.open(() => void looks.ask());
+    this.nudges?.open(() => void looks.request());
   }
 
   /** Adds this process's own logouts to memory without waiting for a look, and nudges the other replicas. */
   listen(): void {
-    this.bus.recorded.subscribe((logouts) => {
+    this.bus.ownLogouts.subscribe((logouts) => {
       const changedAt = this.databaseNow();
       if (changedAt === undefined) return;
       for (const logout of logouts) this.recent.add({ ...logout, changedAt });
@@ -126,16 +122,17 @@ export class LogoutFollower extends BackgroundJob {
     const { nudges } = this;
     if (nudges === undefined) return;
     const sends = new OneAtATime(() => nudges.send());
-    this.bus.recorded.subscribe(() => void sends.ask());
+    this.bus.ownLogouts.subscribe(() => void sends.request());
   }
 
   /** Stops answering from memory, then withdraws this replica, so OneID's 200 no longer waits for it. */
   async close(): Promise<void> {
     this.state = { mode: 'closed' };
+    this.declaration.expire();
     const silent = this.nudges?.close();
     // a look that is under way may still declare this replica, so withdraw it after that look
     await this.stop();
-    if (this.settings.answers) await this.replicas.withdraw(this.id).catch(() => undefined);
+    if (this.settings.answers) await this.declaration.withdraw();
     await silent;
   }
 
@@ -149,14 +146,14 @@ export class LogoutFollower extends BackgroundJob {
    * @returns undefined when the last look failed, the last successful look began more than `maxStalenessMs` ago, or this
    *   replica is not declared
    */
-  get fresh(): number | undefined {
+  get usableGeneration(): number | undefined {
     if (this.state.mode !== 'following' || !this.isDeclared) return undefined;
     const staleness = this.clock.ageOf(this.state.lastLook.began);
     return staleness > this.settings.maxStalenessMs ? undefined : this.currentGeneration;
   }
 
   /** The current generation, while the last successful look is at most `maxStalenessMs` + `allowDuringOutageMs` old. */
-  get freshEnoughInOutage(): number | undefined {
+  get usableGenerationInOutage(): number | undefined {
     const { maxStalenessMs, allowDuringOutageMs } = this.settings;
     const { lastLook } = this;
     if (lastLook === undefined || allowDuringOutageMs === 0) return undefined;
@@ -167,8 +164,7 @@ export class LogoutFollower extends BackgroundJob {
 
   /** Whether this replica has declared its staleness recently, so that OneID's 200 waits for it. */
   get isDeclared(): boolean {
-    if (this.declared === undefined || this.state.mode === 'closed') return false;
-    return this.clock.ageOf(this.declared) <= DECLARED_LONG_AGO;
+    return this.declaration.isValid;
   }
 
   /** Changes when the follower may have missed a logout. */
@@ -178,7 +174,7 @@ export class LogoutFollower extends BackgroundJob {
 
   /** Whether this replica answers requests from memory at this moment. */
   get answersNow(): boolean {
-    return this.settings.answers && this.fresh !== undefined;
+    return this.settings.answers && this.usableGeneration !== undefined;
   }
 
   /**
@@ -208,9 +204,9 @@ export class LogoutFollower extends BackgroundJob {
   async look(): Promise<void> {
     const began = this.clock.moment();
     try {
-      await this.declare(began);
-      const since = this.lastLook ?? (await this.repository.findChanges(this.id));
-      this.take(await this.repository.findChanges(this.id, since.now - OVERLAP), began);
+      if (this.settings.answers) await this.declaration.renew(began);
+      const since = this.lastLook?.now ?? (await this.repository.findNow());
+      this.take(await this.repository.findChanges(this.declaration.replicaId, since - OVERLAP), began);
     } catch (error) {
       this.fail(error, began);
     }
@@ -222,7 +218,7 @@ export class LogoutFollower extends BackgroundJob {
 
   private fail(error: unknown, began: Moment): void {
     // after a failover, the new database may not have our declaration
-    this.declared = undefined;
+    this.declaration.lose();
     const { state } = this;
     if (state.mode === 'failing' || state.mode === 'closed') return;
     this.state = { mode: 'failing', since: 'since' in state ? state.since : began, lastLook: this.lastLook };
@@ -232,31 +228,29 @@ export class LogoutFollower extends BackgroundJob {
     this.logger.warn(`This replica can't read the logouts of other replicas, ${meanwhile}: ${String(error)}`);
   }
 
-  private async declare(now: Moment): Promise<void> {
-    const { answers, maxStalenessMs, allowDuringOutageMs } = this.settings;
-    if (!answers) return;
-    if (this.declared !== undefined && this.clock.ageOf(this.declared) <= DECLARE_AGAIN) return;
-    await this.replicas.declare(this.id, maxStalenessMs + allowDuringOutageMs);
-    this.declared = now;
-  }
-
-  private take({ now, declared, logouts }: LogoutChanges, began: Moment): void {
+  private take({ now, knowsReplica, logouts }: LogoutChanges, began: Moment): void {
     if (this.state.mode === 'closed') return;
-    const expected = this.databaseNow();
-    const took = this.clock.ageOf(began);
-    const stepped = expected === undefined || took > CLOCK_STEP || Math.abs(now - expected) > CLOCK_STEP + took;
     // without our declaration, this may be another database, for example after a failover
-    const unknown = this.settings.answers && !declared;
-    if (stepped || unknown || this.state.mode !== 'following') {
+    const declarationLost = this.settings.answers && !knowsReplica;
+    const steppedOrSlow = this.steppedOrSlow(now, began);
+    if (steppedOrSlow || declarationLost || this.state.mode !== 'following') {
       this.currentGeneration += 1;
       this.recent.clear();
     }
     // if the database's clock stepped ahead, our declaration looks too old: declare again at the next look
-    if ((stepped && expected !== undefined) || unknown) this.declared = undefined;
+    if (declarationLost || (steppedOrSlow && this.lastLook !== undefined)) this.declaration.lose();
     const news = logouts.filter((logout) => this.recent.add(logout));
     this.recent.forget(now - this.settings.retention - OVERLAP);
     if (this.state.mode === 'failing') this.logger.log('This replica reads the logouts of other replicas again.');
     this.state = { mode: 'following', lastLook: { began, now } };
     this.bus.publishFound(news);
+  }
+
+  /** Whether a look was too slow, or the database's clock has stepped since the look before: it may miss logouts. */
+  private steppedOrSlow(now: number, began: Moment): boolean {
+    const expected = this.databaseNow();
+    const took = this.clock.ageOf(began);
+    if (expected === undefined || took > MAX_LOOK_DURATION) return true;
+    return Math.abs(now - expected) > MAX_CLOCK_STEP + took;
   }
 }

@@ -2,28 +2,12 @@ import { Logger } from '@nestjs/common';
 import { type Clock } from '../clock.js';
 import { type Random } from '../random.js';
 import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.js';
+import { clientBesidePool, destroyClient, type PostgresClient } from '../database/postgres-driver.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { digest } from '../rule/targets.js';
 
 /** Average pause before connecting again, milliseconds; the real pause differs at random by up to half. */
 const RECONNECT_PAUSE = 1_000;
-
-/** The part of a `pg` client that this file uses. */
-interface PostgresClient {
-  /** Absent with the native driver. */
-  readonly connection?: { readonly stream: { destroy(): void } };
-  end(): Promise<void>;
-  connect(): Promise<unknown>;
-  query(text: string): Promise<unknown>;
-  on(event: 'notification', listener: (message: { readonly payload?: string }) => void): void;
-  on(event: 'error' | 'end', listener: () => void): void;
-}
-
-/** The part of TypeORM's driver that this file uses: the package `pg`, and its pool. */
-interface PostgresDriver {
-  readonly postgres: { readonly Client: new (options: object) => PostgresClient };
-  readonly master: { readonly options: { readonly password?: unknown } };
-}
 
 /**
  * Nudges over PostgreSQL's LISTEN and NOTIFY, with a separate connection that listens. LISTEN needs the same server
@@ -81,7 +65,7 @@ export class PostgresNudges implements LogoutNudges {
 
   /** Resolves after `close()`, rejects when the connection fails. */
   private async listenOnce(onNudge: () => void, onListening: () => void): Promise<void> {
-    const client = this.createClient();
+    const client = clientBesidePool(this.database.dataSource, PING_TIMEOUT);
     const lost = new Promise<never>((_resolve, reject) => {
       for (const event of ['error', 'end'] as const) {
         client.on(event, () => {
@@ -101,24 +85,8 @@ export class PostgresNudges implements LogoutNudges {
       await Promise.race([lost, this.keepAlive(client)]);
     } finally {
       lost.catch(() => undefined);
-      // without a goodbye message, because the server may be unreachable
-      if (client.connection !== undefined) client.connection.stream.destroy();
-      else void client.end().catch(() => undefined);
+      destroyClient(client);
     }
-  }
-
-  /** Creates a client outside the pool, so that statements keep all connections of the pool. */
-  private createClient(): PostgresClient {
-    const { postgres, master } = this.database.dataSource.driver as unknown as PostgresDriver;
-    const { options } = master;
-    return new postgres.Client({
-      ...options,
-      // the pool makes this property non-enumerable, so the spread leaves it out
-      password: options.password,
-      connectionTimeoutMillis: PING_TIMEOUT,
-      query_timeout: PING_TIMEOUT,
-      keepAlive: true,
-    });
   }
 
   /** Sends a query regularly, because a silent connection may be dead. */

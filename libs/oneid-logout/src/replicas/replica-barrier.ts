@@ -4,7 +4,7 @@ import { type ReplicaRepository } from '../store/replica.repository.js';
 /** Waits after the commit of a logout, until every replica refuses the sessions that the logout has ended. */
 export class ReplicaBarrier {
   /** The next read of the replicas, not sent yet. Callers may share it, because it is sent after their commits. */
-  private question: Promise<number> | undefined;
+  private pendingRead: Promise<number> | undefined;
 
   constructor(
     private readonly replicas: ReplicaRepository,
@@ -31,10 +31,10 @@ export class ReplicaBarrier {
 
   /** One read for all logouts that were committed together: their callers arrive in one turn of the event loop. */
   private findLongest(): Promise<number> {
-    this.question ??= this.clock.endOfTurn().then(() => {
-      this.question = undefined;
+    this.pendingRead ??= this.clock.endOfTurn().then(() => {
+      this.pendingRead = undefined;
       return this.replicas.findMaxStaleness();
     });
-    return this.question;
+    return this.pendingRead;
   }
 }

@@ -27,8 +27,14 @@ export interface Logout {
 export interface NewLogout extends Logout {
   readonly kind: TargetKind;
   /** `iat` of the logout token, seconds. */
-  readonly issuedAt?: number | undefined;
+  readonly iat?: number | undefined;
 }
+
+/**
+ * Milliseconds allowed between the time that a logout bears (`changedAt`) and its commit. Followers look back only a
+ * little further, so a logout with a later commit needs a new time.
+ */
+export const MAX_COMMIT_LATENESS = 1_000;
 
 /** A logout as the database holds it. */
 export interface RecordedLogout extends Logout {
@@ -40,6 +46,6 @@ export interface LogoutChanges {
   /** The database's clock when the logouts were read, milliseconds. */
   readonly now: number;
   /** Whether this database holds the declaration of the replica that asks. */
-  readonly declared: boolean;
+  readonly knowsReplica: boolean;
   readonly logouts: readonly RecordedLogout[];
 }

@@ -11,7 +11,7 @@ const session: SessionFacts = {
   clientId: 'app',
   sid: 'sid-1',
   sub: 'alice',
-  issuedAt: 1_000,
+  iat: 1_000,
   registeredAt: 1_000_500,
 };
 
@@ -58,12 +58,7 @@ describe('ends: which logout ends which session', () => {
     boolean,
   ][] = [
     ['OneID, sid given: the session of that sid', { target: sid }, {}, true],
-    [
-      'OneID, sid given: for good, however late the sign-in',
-      { target: sid },
-      { issuedAt: 9e9, registeredAt: 9e15 },
-      true,
-    ],
+    ['OneID, sid given: for good, however late the sign-in', { target: sid }, { iat: 9e9, registeredAt: 9e15 }, true],
     ['OneID, sid given: no session of another sid', { target: sid }, { sid: 'sid-2' }, false],
     ['OneID, sid given: no session without sid', { target: sid }, { sid: undefined }, false],
     ['OneID, only sub: issued before the logout', { target: sub, bound: { issuedUntil: 1_001 } }, {}, true],
@@ -92,7 +87,7 @@ describe('ends: which logout ends which session', () => {
     [
       "front-channel, our user: OneID's clock does not matter",
       { target: sid, bound: { registeredUntil: 1_000_500 } },
-      { issuedAt: 9e9 },
+      { iat: 9e9 },
       true,
     ],
     [
@@ -101,7 +96,7 @@ describe('ends: which logout ends which session', () => {
       { sid: undefined },
       true,
     ],
-    ['our admin, one session: for good', { target: own }, { issuedAt: 9e9, registeredAt: 9e15 }, true],
+    ['our admin, one session: for good', { target: own }, { iat: 9e9, registeredAt: 9e15 }, true],
     ['our admin, one session: no other', { target: own }, { id: 'session-2' }, false],
     ['our admin, one session: no token without our id', { target: own }, { id: undefined }, false],
     [
@@ -132,7 +127,7 @@ describe('ends: which logout ends which session', () => {
 describe('targetsOf', () => {
   it('returns all targets of a session, and no others', () => {
     expect(targetsOf(session)).toEqual([own, sid, sub]);
-    expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0 })).toEqual([]);
-    expect(targetsOf({ issuer, issuedAt: 0, registeredAt: 0, sub: 'alice' })).toEqual([sub]);
+    expect(targetsOf({ issuer, iat: 0, registeredAt: 0 })).toEqual([]);
+    expect(targetsOf({ issuer, iat: 0, registeredAt: 0, sub: 'alice' })).toEqual([sub]);
   });
 });

@@ -15,5 +15,5 @@ export function ends(
   if (!targets.includes(logout.target)) return false;
   const { bound } = logout;
   if (bound === undefined) return true;
-  return 'issuedUntil' in bound ? session.issuedAt <= bound.issuedUntil : session.registeredAt <= bound.registeredUntil;
+  return 'issuedUntil' in bound ? session.iat <= bound.issuedUntil : session.registeredAt <= bound.registeredUntil;
 }

@@ -12,7 +12,7 @@ export interface SessionFacts {
   readonly sid?: string;
   readonly sub?: string;
   /** The token's `iat`: the provider's clock, seconds. */
-  readonly issuedAt: number;
+  readonly iat: number;
   /** When we recorded the sign-in: the database's clock, milliseconds. For a verified token: `iat` × 1000. */
   readonly registeredAt: number;
   /** Absolute end of the session, milliseconds: the database's clock. For a verified token: the provider's clock. */

@@ -6,7 +6,7 @@ import { defer, merge, type Observable, ReplaySubject, Subject } from 'rxjs';
 /** How many logouts to remember: a logout that arrives from this process and from the database is published once. */
 const REMEMBERED = 10_000;
 
-/** Carries recorded logouts from the rooms that learn of them to the rooms that act on them, within this process. */
+/** Carries recorded logouts from the code that learns of them to the code that acts on them, within this process. */
 @Injectable()
 export class LogoutBus implements OnModuleDestroy {
   private readonly own = new Subject<readonly Logout[]>();
@@ -19,19 +19,19 @@ export class LogoutBus implements OnModuleDestroy {
   readonly tokensDue: Observable<unknown> = merge(this.own, this.due);
 
   /** The logouts that this process has recorded. */
-  readonly recorded: Observable<readonly Logout[]> = this.own.asObservable();
+  readonly ownLogouts: Observable<readonly Logout[]> = this.own.asObservable();
 
   /** The logouts of this process and of other replicas, each once. */
-  readonly published: Observable<Logout> = this.news.asObservable();
+  readonly allLogouts: Observable<Logout> = this.news.asObservable();
 
-  /** The same logouts, for the app's own code: the replica then follows the logouts of other replicas. */
-  readonly watchedByApp: Observable<Logout> = defer(() => {
+  /** The same logouts, for the app's own code. A subscription makes the replica follow the logouts of other replicas. */
+  readonly allLogoutsForApp: Observable<Logout> = defer(() => {
     this.watching.next();
     return this.news;
   });
 
-  /** Emits when the app subscribes to {@link watchedByApp}; a late subscriber gets the last signal too. */
-  readonly appWatches: Observable<void> = this.watching.asObservable();
+  /** Emits when the app subscribes to {@link allLogoutsForApp}; a late subscriber gets the last signal too. */
+  readonly appSubscribed: Observable<void> = this.watching.asObservable();
 
   /** Publishes logouts that this process has recorded. */
   publishOwn(logouts: readonly Logout[]): void {

@@ -1,5 +1,5 @@
 import { type CreatedLogout } from '../store/logout-inserts.js';
-import { type Bound, type Logout, type NewLogout } from '../rule/logout.js';
+import { type Bound, type Logout, MAX_COMMIT_LATENESS, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, Logger } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
@@ -7,13 +7,13 @@ import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
 import { LogoutBus } from './logout-bus.js';
-import { MAX_LATENESS, UncertainLogouts } from './uncertain-logouts.js';
+import { UncertainLogouts } from './uncertain-logouts.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { digest, targetOf, type TargetKind } from '../rule/targets.js';
 
 type RegisteredSession = Pick<SessionFacts, 'issuer'> & { readonly id: string };
 
-/** How many times to give a logout a new time; each try must commit within `MAX_LATENESS`. */
+/** How many times to give a logout a new time; each try must commit within `MAX_COMMIT_LATENESS`. */
 const ATTEMPTS = 3;
 
 /** Records the logouts of all channels, and publishes new logouts in this process. */
@@ -33,23 +33,24 @@ export class LogoutRecorder {
    * Records a logout token that OneID sent over the back-channel. A logout of a `sid` is final. A logout of a `sub`
    * ends the sessions that OneID issued until the token's `iat`. The same token again records no second logout.
    */
-  async backchannel(logout: VerifiedLogoutToken): Promise<void> {
+  async recordBackchannel(logout: VerifiedLogoutToken): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
-    const facts: NewLogout[] = [];
-    if (sid !== undefined) facts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid)));
+    const logouts: NewLogout[] = [];
+    if (sid !== undefined) logouts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid)));
     if (sub !== undefined && (sid === undefined || scope === 'user')) {
-      facts.push(this.fromToken(logout, 'sub', targetOf('sub', issuer, sub), { issuedUntil: iat }));
+      logouts.push(this.fromToken(logout, 'sub', targetOf('sub', issuer, sub), { issuedUntil: iat }));
     }
-    await this.recordToken(logout, facts);
+    await this.recordToken(logout, logouts);
     if (scope === 'user' && sid !== undefined && sub === undefined) {
-      // read after the sid is recorded: a sign-in that is missing here finds the sid ended, and ends its sub itself
+      // read after the sid is recorded: a sign-in that is registered after this read sees that the sid has ended, and
+      // SessionRegistry then calls endUserOfEndedSid
       const users = await this.repository.findSubTargets(targetOf('sid', issuer, sid));
       if (users.length > 0) {
         await this.recordToken(
           logout,
           users.map((target) => {
-            const fact = this.fromToken(logout, 'sub', target, { issuedUntil: iat });
-            return { ...fact, id: digest([fact.id, fact.target]) };
+            const one = this.fromToken(logout, 'sub', target, { issuedUntil: iat });
+            return { ...one, id: digest([one.id, one.target]) };
           }),
         );
       }
@@ -62,7 +63,7 @@ export class LogoutRecorder {
    *
    * @returns whether a session was alive
    */
-  async frontchannel(issuer: string, value: string, kind: 'sid' | 'session' = 'sid'): Promise<boolean> {
+  async recordFrontchannel(issuer: string, value: string, kind: 'sid' | 'session' = 'sid'): Promise<boolean> {
     const target = targetOf(kind, issuer, value);
     const [newest] = await this.repository.findAlive(kind, target, 1);
     if (newest === undefined) return false;
@@ -91,7 +92,7 @@ export class LogoutRecorder {
 
   /** Ends one session for good. */
   async endSession(session: RegisteredSession, channel: 'admin' | 'replaced'): Promise<void> {
-    await this.bySessions([session], channel);
+    await this.endSessions([session], channel);
   }
 
   /**
@@ -99,14 +100,14 @@ export class LogoutRecorder {
    *
    * @returns how many of the sessions had not been ended over this channel before
    */
-  async bySessions(sessions: readonly RegisteredSession[], channel: 'admin' | 'replaced'): Promise<number> {
+  async endSessions(sessions: readonly RegisteredSession[], channel: 'admin' | 'replaced'): Promise<number> {
     if (sessions.length === 0) return 0;
-    const facts = sessions.map(({ issuer, id }): NewLogout => {
+    const logouts = sessions.map(({ issuer, id }): NewLogout => {
       const target = targetOf('session', issuer, id);
       return { id: digest([channel, target]), kind: 'session', target, channel };
     });
     // always in the same order, so that two callers with the same sessions do not deadlock
-    return this.record(facts.sort((a, b) => (a.id < b.id ? -1 : 1)));
+    return this.record(logouts.sort((a, b) => (a.id < b.id ? -1 : 1)));
   }
 
   /** Ends every session that a user has now. */
@@ -124,16 +125,16 @@ export class LogoutRecorder {
    * tells us the `sub`. Ends the user's sessions that OneID issued until the latest logout of the `sid`.
    */
   async endUserOfEndedSid(issuer: string, sid: string, sub: string): Promise<void> {
-    const issuedAt = await this.repository.findLogoutIssuedAt(targetOf('sid', issuer, sid));
-    if (issuedAt === undefined) return;
+    const iat = await this.repository.findLogoutIat(targetOf('sid', issuer, sid));
+    if (iat === undefined) return;
     const target = targetOf('sub', issuer, sub);
     await this.record([
       {
-        id: digest(['late', target, issuedAt]),
+        id: digest(['late', target, iat]),
         kind: 'sub',
         target,
         channel: 'backchannel',
-        bound: { issuedUntil: issuedAt },
+        bound: { issuedUntil: iat },
       },
     ]);
   }
@@ -146,34 +147,34 @@ export class LogoutRecorder {
       target,
       channel: 'backchannel',
       bound,
-      issuedAt: iat,
+      iat,
     };
   }
 
-  private async recordToken(logout: VerifiedLogoutToken, facts: readonly NewLogout[]): Promise<void> {
-    if ((await this.record(facts)) === facts.length) return;
-    const recorded = await this.repository.findLogouts(facts.map((fact) => fact.id));
-    const reused = facts.filter((fact) => {
-      const known = recorded.get(fact.id);
-      return known !== undefined && !isSameFact(known, fact);
+  private async recordToken(logout: VerifiedLogoutToken, logouts: readonly NewLogout[]): Promise<void> {
+    if ((await this.record(logouts)) === logouts.length) return;
+    const recorded = await this.repository.findLogouts(logouts.map((one) => one.id));
+    const reused = logouts.filter((one) => {
+      const known = recorded.get(one.id);
+      return known !== undefined && !isSameLogout(known, one);
     });
     if (reused.length === 0) return;
     // some providers use the sid as jti: a refusal would lose the second logout
     this.logger.warn(
       `${logout.issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
     );
-    await this.record(reused.map((fact) => ({ ...fact, id: digest([fact.id, fact.target, issuedUntilOf(fact)]) })));
+    await this.record(reused.map((one) => ({ ...one, id: digest([one.id, one.target, issuedUntilOf(one)]) })));
   }
 
-  /** @returns how many of the facts were new */
-  private async record(facts: readonly NewLogout[]): Promise<number> {
+  /** @returns how many of the logouts were new */
+  private async record(logouts: readonly NewLogout[]): Promise<number> {
     const sent = this.clock.moment();
-    const created = await this.insert(facts);
-    // the bus drops the facts that were known
-    if (created.length > 0) this.bus.publishOwn(facts);
-    const allNew = created.length === facts.length;
-    await this.restampUntilTimely(
-      facts.map(({ id }) => id),
+    const created = await this.insert(logouts);
+    // the bus drops the logouts that were known
+    if (created.length > 0) this.bus.publishOwn(logouts);
+    const allNew = created.length === logouts.length;
+    await this.touchUntilInTime(
+      logouts.map(({ id }) => id),
       allNew && this.isInTime(sent),
     );
     return created.length;
@@ -189,7 +190,7 @@ export class LogoutRecorder {
       const bound = { registeredUntil: created.registeredUntil ?? Number.MAX_SAFE_INTEGER };
       this.bus.publishOwn([{ ...logout, bound }]);
     }
-    await this.restampUntilTimely([logout.id], inTime);
+    await this.touchUntilInTime([logout.id], inTime);
   }
 
   /**
@@ -198,11 +199,11 @@ export class LogoutRecorder {
    *
    * @throws {StoreUnavailableError} the logouts are recorded, but other replicas may learn of them late
    */
-  private async restampUntilTimely(ids: readonly string[], inTime: boolean): Promise<void> {
+  private async touchUntilInTime(ids: readonly string[], inTime: boolean): Promise<void> {
     try {
       for (let attempt = 1; !inTime; attempt++) {
         if (attempt > ATTEMPTS)
-          throw new StoreUnavailableError(new Error(`Every commit took longer than ${MAX_LATENESS} ms`));
+          throw new StoreUnavailableError(new Error(`Every commit took longer than ${MAX_COMMIT_LATENESS} ms`));
         const sent = this.clock.moment();
         await this.repository.touchLogouts(ids);
         inTime = this.isInTime(sent);
@@ -223,7 +224,7 @@ export class LogoutRecorder {
   }
 
   private isInTime(sent: Moment): boolean {
-    return this.clock.ageOf(sent) <= MAX_LATENESS;
+    return this.clock.ageOf(sent) <= MAX_COMMIT_LATENESS;
   }
 }
 
@@ -232,6 +233,6 @@ function issuedUntilOf({ bound }: Pick<Logout, 'bound'>): number | null {
   return bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null;
 }
 
-function isSameFact(one: Pick<Logout, 'target' | 'bound'>, other: Pick<Logout, 'target' | 'bound'>): boolean {
+function isSameLogout(one: Pick<Logout, 'target' | 'bound'>, other: Pick<Logout, 'target' | 'bound'>): boolean {
   return one.target === other.target && issuedUntilOf(one) === issuedUntilOf(other);
 }

@@ -31,13 +31,13 @@ export class SessionEvents {
   readonly logouts: Observable<LogoutEvent>;
 
   constructor(private readonly bus: LogoutBus) {
-    this.logouts = bus.watchedByApp.pipe(map(toEvent));
+    this.logouts = bus.allLogoutsForApp.pipe(map(toEvent));
   }
 
   /** Emits once when a logout ends this session, then completes. */
   ended(session: SessionFacts): Observable<LogoutEvent> {
     const targets = targetsOf(session);
-    return this.bus.watchedByApp.pipe(
+    return this.bus.allLogoutsForApp.pipe(
       filter((logout) => ends(logout, session, targets)),
       take(1),
       map(toEvent),

@@ -16,7 +16,7 @@ import { storedLabel } from './session-label.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { SessionSettings } from './session-settings.js';
 import { targetOf } from '../rule/targets.js';
-import { TokenRepository } from '../store/token.repository.js';
+import { RevocationQueue } from '../store/revocation-queue.js';
 import { TokenVault } from '../tokens/token-vault.js';
 
 export interface RegisterSessionOptions {
@@ -60,7 +60,7 @@ export class SessionRegistry {
     private readonly clients: OneIdClients,
     private readonly verifier: IdTokenVerifier,
     private readonly repository: SessionRepository,
-    private readonly tokens: TokenRepository,
+    private readonly revocations: RevocationQueue,
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
     private readonly bus: LogoutBus,
@@ -198,7 +198,7 @@ export class SessionRegistry {
     let registeredUntil: number | undefined;
     for (;;) {
       const page = await this.repository.findAlive('sub', targetOf('sub', issuer, sub), PAGE, registeredUntil);
-      count += await this.recorder.bySessions(
+      count += await this.recorder.endSessions(
         page.filter((other) => other.id !== id),
         'admin',
       );
@@ -215,7 +215,7 @@ export class SessionRegistry {
    * @throws {StoreUnavailableError} 503
    */
   async countPendingRevocations(): Promise<number> {
-    return this.tokens.countDue();
+    return this.revocations.countDue();
   }
 
   /**
@@ -223,12 +223,12 @@ export class SessionRegistry {
    * sign-in goes on: the token must be stored to be revoked, and `requireAlive` refuses the sign-in afterwards.
    */
   private async refuseEnded(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<void> {
-    const { issuer, sid, sub, issuedAt } = verified;
+    const { issuer, sid, sub, iat } = verified;
     // `registeredAt` later than any logout, so that only logouts count that would also end a new session
     const endedBy = await this.repository.findLogout({
       issuer,
       sub,
-      issuedAt,
+      iat,
       registeredAt: Number.MAX_SAFE_INTEGER,
       ...(sid !== undefined && { sid }),
     });
@@ -245,9 +245,9 @@ export class SessionRegistry {
 
   private async insert(verified: VerifiedIdToken, lifetime: number, label: string | undefined): Promise<string> {
     const id = this.random.id();
-    const { issuer, clientId, sid, sub, issuedAt, idTokenHash } = verified;
+    const { issuer, clientId, sid, sub, iat, idTokenHash } = verified;
     const isNew = await this.repository.insertSession({
-      ...{ id, issuer, clientId, sid, sub, issuedAt, idTokenHash, lifetime, label },
+      ...{ id, issuer, clientId, sid, sub, iat, idTokenHash, lifetime, label },
     });
     if (isNew) return id;
     const known = await this.repository.checkByIdToken(idTokenHash);
@@ -263,7 +263,7 @@ export class SessionRegistry {
     if (endedBy !== undefined) {
       if (signIn !== undefined) await this.endUser(signIn);
       if (this.vault.storesTokens) {
-        await this.tokens.makeDue(session);
+        await this.revocations.makeDue(session);
         this.bus.publishTokensDue();
       }
       throw new SessionEndedError();

@@ -1,17 +1,14 @@
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Moment } from '../clock.js';
 import { type Random } from '../random.js';
+import { MAX_COMMIT_LATENESS } from '../rule/logout.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
-/**
- * Milliseconds allowed between the time that a logout bears (`changedAt`) and its commit. Followers look back only a
- * little further, so a logout with a later commit needs a new time.
- */
-export const MAX_LATENESS = 1_000;
-
-/** How often to search for uncertain logouts, and for how long: milliseconds. */
+/** How often to search for uncertain logouts, milliseconds. */
 const INTERVAL = 2_000;
-const PATIENCE = 60 * 60 * 1000;
+
+/** How long to search for an uncertain logout, milliseconds. */
+const SEARCHED_FOR = 60 * 60 * 1000;
 
 /** How many ids to remember; the oldest are dropped first. The caller of each was already told of the failure. */
 const MOST = 10_000;
@@ -46,7 +43,7 @@ export class UncertainLogouts extends BackgroundJob {
   protected async work(): Promise<void> {
     for (const [id, since] of this.since) {
       if (this.stopping) return;
-      if (this.clock.ageOf(since) > PATIENCE) this.since.delete(id);
+      if (this.clock.ageOf(since) > SEARCHED_FOR) this.since.delete(id);
       // the database does not answer: try again at the next interval
       else if (!(await this.touch(id))) return;
     }
@@ -57,7 +54,7 @@ export class UncertainLogouts extends BackgroundJob {
     const sent = this.clock.moment();
     try {
       const found = await this.repository.touchLogouts([id]);
-      if (found > 0 && this.clock.ageOf(sent) <= MAX_LATENESS) this.since.delete(id);
+      if (found > 0 && this.clock.ageOf(sent) <= MAX_COMMIT_LATENESS) this.since.delete(id);
       return true;
     } catch {
       return false;

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TestClock } from '../../../../test/support/test-clock.js';
-import { GroupCommit, type GroupedInserts, MAX_GROUP_ROWS, PATIENCE } from './group-commit.js';
+import { GroupCommit, type GroupedInserts, MAX_GROUP_ROWS, MAX_WAIT } from './group-commit.js';
 
 interface Row {
   readonly id: string;
@@ -97,7 +97,7 @@ describe('GroupCommit', () => {
     await turn();
     before = () => Promise.resolve();
     const second = insert([row(2)]);
-    clock.advance(PATIENCE - 1);
+    clock.advance(MAX_WAIT - 1);
     await turn();
     expect(statements).toEqual(['own 1']);
     clock.advance(1);

@@ -4,7 +4,7 @@ import { type Clock } from '../clock.js';
 export const MAX_GROUP_ROWS = 128;
 
 /** How long a group waits for the statement before it, milliseconds: a hanging statement must not delay all others. */
-export const PATIENCE = 100;
+export const MAX_WAIT = 100;
 
 export interface GroupedInserts<Row, Created> {
   /**
@@ -59,7 +59,7 @@ export class GroupCommit<Row extends { readonly id: string }, Created> {
       patience.cancel();
       this.next();
     };
-    const patience = this.clock.after(PATIENCE, goOn);
+    const patience = this.clock.after(MAX_WAIT, goOn);
     void this.commit(group).then(goOn);
   }
 

@@ -72,7 +72,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
       const { bound } = logout;
       parameters.push(bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null);
       if (bound !== undefined && 'registeredUntil' in bound) parameters.push(bound.registeredUntil, logout.target);
-      parameters.push(logout.issuedAt ?? null, this.settings.logoutRetention);
+      parameters.push(logout.iat ?? null, this.settings.logoutRetention);
     }
     const sql = `INSERT INTO ${this.database.tables.logout} (id, target, channel, issued_until, registered_until,
       issued_at, recorded_at, changed_at, keep_until, revocation_due_at) VALUES ${rows.join(', ')}`;

@@ -20,9 +20,9 @@ export class PostgresLogoutInserts extends LogoutInserts {
   }
 
   private record(logout: NewLogout): Record<string, unknown> {
-    const { id, kind, target, channel, bound = {}, issuedAt } = logout;
+    const { id, kind, target, channel, bound = {}, iat } = logout;
     return {
-      ...{ id, target, channel, issued_at: issuedAt },
+      ...{ id, target, channel, issued_at: iat },
       ...('issuedUntil' in bound && { issued_until: bound.issuedUntil }),
       ...('registeredUntil' in bound && { registered: kind, registered_until: bound.registeredUntil }),
       ...(this.settings.storesTokens && { due_in: this.revocationDueIn(logout) }),

@@ -10,20 +10,20 @@ export class ReplicaRepository {
   /**
    * Declares this replica, or renews its declaration.
    *
-   * @param maxStalenessMs how far the replica may be behind, milliseconds
+   * @param declaredStalenessMs how stale the replica's answers may be, during an outage too, milliseconds
    */
-  async declare(id: string, maxStalenessMs: number): Promise<void> {
+  async declare(id: string, declaredStalenessMs: number): Promise<void> {
     const { dialect, tables } = this.database;
     const { affected } = await this.database.run(
       `UPDATE ${tables.replica} SET seen_at = ${dialect.now}, max_staleness = ? WHERE id = ?`,
-      [maxStalenessMs, id],
+      [declaredStalenessMs, id],
     );
     if (affected === 1) return;
     await this.database.run(
       dialect.insertOrIgnore(
         `INSERT INTO ${tables.replica} (id, max_staleness, seen_at) VALUES (?, ?, ${dialect.now})`,
       ),
-      [id, maxStalenessMs],
+      [id, declaredStalenessMs],
     );
   }
 
@@ -36,7 +36,7 @@ export class ReplicaRepository {
     );
   }
 
-  /** The longest time that any replica may be behind, milliseconds; 0 if all replicas ask the database. */
+  /** The largest staleness that any replica has declared, milliseconds; 0 if all replicas ask the database. */
   async findMaxStaleness(): Promise<number> {
     const { dialect, tables } = this.database;
     const { rows } = await this.database.run(

@@ -13,7 +13,7 @@ const session: SessionFacts = {
   clientId: 'app',
   sid: 'sid-1',
   sub: 'alice',
-  issuedAt: 1_000,
+  iat: 1_000,
   registeredAt: 1_000_500,
 };
 
@@ -29,14 +29,14 @@ describe('the rule in SQL', () => {
   const inSql = (condition: string, { target, bound }: Pick<Logout, 'target' | 'bound'>) => {
     const { issuedUntil, registeredUntil }: { issuedUntil?: number; registeredUntil?: number } = bound ?? {};
     database.exec('DELETE FROM s; DELETE FROM l');
-    database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.issuedAt, session.registeredAt);
+    database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.iat, session.registeredAt);
     database.prepare('INSERT INTO l VALUES (?, ?, ?)').run(target, issuedUntil ?? null, registeredUntil ?? null);
     return database.prepare(`SELECT 1 FROM s, l WHERE ${condition}`).all().length === 1;
   };
 
   const bounds: (Bound | undefined)[] = [
     undefined,
-    ...[-1, 0, 1].map((offset) => ({ issuedUntil: session.issuedAt + offset })),
+    ...[-1, 0, 1].map((offset) => ({ issuedUntil: session.iat + offset })),
     ...[-1, 0, 1].map((offset) => ({ registeredUntil: session.registeredAt + offset })),
   ];
   const targets = { own, sid, sub, other: targetOf('sid', issuer, 'another') };

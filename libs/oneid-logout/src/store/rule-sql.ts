@@ -1,10 +1,10 @@
 /** The rule of `rule/rule.ts` as SQL conditions. A property test checks that both agree. */
 
 /** The bound check of `ends` as a condition on logout `l`. The arguments are the SQL to compare with its bounds. */
-export function boundSql(issuedAt: string, registeredAt: string): string {
+export function boundSql(iat: string, registeredAt: string): string {
   return `(
     (l.issued_until IS NULL AND l.registered_until IS NULL)
-    OR ${issuedAt} <= l.issued_until
+    OR ${iat} <= l.issued_until
     OR ${registeredAt} <= l.registered_until
   )`;
 }

@@ -20,7 +20,7 @@ export class SessionPurge extends BackgroundJob {
     clock: Clock,
     random: Random,
   ) {
-    super('purging expired sessions', 10 * 60 * 1000, clock, random);
+    super('deleting old sessions, tokens and logouts', 10 * 60 * 1000, clock, random);
   }
 
   protected async work(): Promise<void> {

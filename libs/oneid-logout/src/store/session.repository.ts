@@ -32,7 +32,7 @@ export interface NewSession {
   readonly sid?: string | undefined;
   readonly sub: string;
   /** Seconds, the provider's clock. */
-  readonly issuedAt: number;
+  readonly iat: number;
   /** Milliseconds from registration to the absolute end. */
   readonly lifetime: number;
   readonly idTokenHash: string;
@@ -96,21 +96,21 @@ export class SessionRepository {
       // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
       `SELECT MIN(l.channel) AS channel FROM ${this.tables.logout} l
        WHERE l.target IN (${placeholders(targets)}) AND ${boundSql('?', '?')}`,
-      [...targets, facts.issuedAt, facts.registeredAt],
+      [...targets, facts.iat, facts.registeredAt],
       { prepared: true },
     );
     return (rows[0]?.['channel'] as LogoutChannel | null | undefined) ?? undefined;
   }
 
   /** Returns the latest `iat` of the logouts that ended this target for good; undefined if no such logout exists. */
-  async findLogoutIssuedAt(target: string): Promise<number | undefined> {
+  async findLogoutIat(target: string): Promise<number | undefined> {
     const { rows } = await this.database.run(
       `SELECT MAX(l.issued_at) AS issued_at FROM ${this.tables.logout} l
        WHERE l.target = ? AND l.issued_until IS NULL AND l.registered_until IS NULL`,
       [target],
     );
-    const issuedAt = rows[0]?.['issued_at'];
-    return issuedAt === null || issuedAt === undefined ? undefined : Number(issuedAt);
+    const iat = rows[0]?.['issued_at'];
+    return iat === null || iat === undefined ? undefined : Number(iat);
   }
 
   /**
@@ -135,7 +135,7 @@ export class SessionRepository {
          VALUES (?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?, ?)`,
       ),
       [
-        ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.issuedAt],
+        ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.iat],
         ...[targetSid, targetSub],
         session.lifetime,
         ...[targetSession, targetSid, targetSub, session.idTokenHash, session.label ?? null],
@@ -172,21 +172,21 @@ export class SessionRepository {
    * Returns the logouts that were recorded or touched since a time, the longest unchanged first.
    *
    * @param replica id of the replica that asks
-   * @param since the database's clock, milliseconds; if it is absent, the list is empty
+   * @param since the database's clock, milliseconds
    */
-  async findChanges(replica: string, since?: number): Promise<LogoutChanges> {
+  async findChanges(replica: string, since: number): Promise<LogoutChanges> {
     const declared = `(SELECT COUNT(*) FROM ${this.tables.replica} r WHERE r.id = ?)`;
     const { rows } = await this.database.run(
       `SELECT n.now_at, n.declared, l.id, l.target, l.channel, l.issued_until, l.registered_until, l.changed_at
        FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
        LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?
        ORDER BY l.changed_at`,
-      [replica, since ?? Number.MAX_SAFE_INTEGER],
+      [replica, since],
     );
     const found = rows.filter((row) => row['id'] !== null);
     return {
       now: Number(rows[0]?.['now_at']),
-      declared: isTrue(rows[0]?.['declared']),
+      knowsReplica: isTrue(rows[0]?.['declared']),
       logouts: found.map(toRecordedLogout),
     };
   }
@@ -370,7 +370,7 @@ function toSession(row: SqlRow): Session {
     clientId: String(row['client_id']),
     ...(typeof sid === 'string' && { sid }),
     sub: String(row['sub']),
-    issuedAt: Number(row['issued_at']),
+    iat: Number(row['issued_at']),
     registeredAt: Number(row['registered_at']),
     expiresAt: Number(row['expires_at']),
   };

@@ -3,7 +3,8 @@ import { BackgroundJob } from '../background-job.js';
 import { Clock } from '../clock.js';
 import { Random } from '../random.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
-import { type DueLogout, LEASE, type StoredTokens, TokenRepository } from '../store/token.repository.js';
+import { type DueLogout, LEASE, RevocationQueue } from '../store/revocation-queue.js';
+import { type StoredTokens, TokenRepository } from '../store/token.repository.js';
 import { TokenVault } from './token-vault.js';
 import { requestRevocation } from '../provider/revocation-request.js';
 
@@ -16,21 +17,26 @@ const DUE_BATCH = 100;
 const MINUTE = 60_000;
 
 /**
- * The pause before the next try: as long as the time since the logout, within these limits, milliseconds. `elsewhere`
- * has a shorter limit than `later`, because another replica (with other clients, or a newer secret) may be able to
- * revoke.
+ * The pause before the next try: as long as the time since the logout, within these limits, milliseconds.
+ *
+ * - `retry`: the provider is down.
+ * - `retrySoon`: the provider went down after it had revoked some of the tokens.
+ * - `retryElsewhere`: another replica may be able to revoke. It may have other clients, or a newer secret.
  */
 const PAUSES = {
-  later: { least: MINUTE, most: 6 * 60 * MINUTE },
-  progress: { least: MINUTE, most: MINUTE },
-  elsewhere: { least: MINUTE, most: 10 * MINUTE },
+  retry: { least: MINUTE, most: 6 * 60 * MINUTE },
+  retrySoon: { least: MINUTE, most: MINUTE },
+  retryElsewhere: { least: MINUTE, most: 10 * MINUTE },
 };
 
 /** How long a replica works on one logout before it gives the logout back, milliseconds. */
 const TURN = LEASE / 2;
 
-/** `done`: no tokens are left. `more`: go on with the other tokens now. The others name the next pause. */
-type Outcome = 'done' | 'more' | keyof typeof PAUSES;
+/** `done`: no tokens remain. `continue`: go on with the remaining tokens now. The others name the next pause. */
+type Outcome = 'done' | 'continue' | keyof typeof PAUSES;
+
+/** `settled`: this token needs no more work, also when the provider refused to revoke it. */
+type TokenOutcome = 'settled' | 'retry' | 'retryElsewhere';
 
 /**
  * Revokes the refresh tokens of ended sessions at the provider, and then erases them (OpenID Connect Back-Channel
@@ -42,6 +48,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
 
   constructor(
+    private readonly revocations: RevocationQueue,
     private readonly tokens: TokenRepository,
     private readonly vault: TokenVault,
     private readonly clients: OneIdClients,
@@ -55,10 +62,10 @@ export class RefreshTokenRevoker extends BackgroundJob {
     // issuers that failed in this run: each is asked only once, so it does not delay the tokens of other issuers
     const down = new Set<string>();
     for (;;) {
-      const withTokens = await this.tokens.closeLogoutsWithoutTokens(DUE_BATCH);
+      const withTokens = await this.revocations.closeLogoutsWithoutTokens(DUE_BATCH);
       for (let n = 0; n < Math.max(withTokens, 1); n++) {
         // one at a time: the lease counts from this read, and the turn of another logout may be long
-        const [logout] = await this.tokens.findDue(1);
+        const [logout] = await this.revocations.findDue(1);
         if (logout === undefined || this.stopping) return;
         await this.settle(logout, down);
       }
@@ -66,10 +73,10 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   private async settle(logout: DueLogout, down: Set<string>): Promise<void> {
-    if (!(await this.tokens.claim(logout))) return;
+    if (!(await this.revocations.claim(logout))) return;
     const outcome = await this.settleTokens(logout, down);
     const next = nextTurn(logout, outcome);
-    const released = await this.tokens.release(logout, next);
+    const released = await this.revocations.release(logout, next);
     if (released && next === null && outcome !== 'done') {
       this.logger.error('Gave up revoking the refresh tokens of a logout, because the time to keep the logout is over');
     }
@@ -77,44 +84,44 @@ export class RefreshTokenRevoker extends BackgroundJob {
 
   private async settleTokens(logout: DueLogout, down: Set<string>): Promise<Outcome> {
     const until = this.clock.monotonicNow() + TURN;
-    let left: Outcome = 'done';
-    let settled = 0;
-    let last = '';
+    let outcome: Outcome = 'done';
+    let settledCount = 0;
+    let lastSessionId = '';
     for (;;) {
-      const batch = await this.tokens.findEndedBy(logout.id, last, BATCH);
+      const batch = await this.tokens.findEndedBy(logout.id, lastSessionId, BATCH);
       for (const tokens of batch) {
-        if (this.stopping || this.clock.monotonicNow() > until) return 'more';
+        if (this.stopping || this.clock.monotonicNow() > until) return 'continue';
         const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens, down);
-        if (result === 'later') return settled > 0 ? 'progress' : 'later';
+        if (result === 'retry') return settledCount > 0 ? 'retrySoon' : 'retry';
         if (result === 'settled') {
-          settled += 1;
+          settledCount += 1;
           await this.tokens.erase(tokens, { unlessRevoking: logout.channel === 'frontchannel' });
         } else {
-          left = result;
+          outcome = result;
         }
-        last = tokens.sessionId;
+        lastSessionId = tokens.sessionId;
       }
-      if (batch.length < BATCH) return left;
+      if (batch.length < BATCH) return outcome;
     }
   }
 
-  /** @returns `settled` when this token needs no more work, even if the provider refused to revoke it */
-  private async revoke(tokens: StoredTokens, down: Set<string>): Promise<'settled' | 'elsewhere' | 'later'> {
+  /** @param down the issuers that have failed in this run; a failure here adds one */
+  private async revoke(tokens: StoredTokens, down: Set<string>): Promise<TokenOutcome> {
     if (tokens.refreshToken === null) return 'settled';
     const client = this.clients.find(tokens.issuer, tokens.clientId);
     if (client === undefined) {
       this.logger.error(
         `Can't revoke a refresh token: this replica has no client ${tokens.clientId} of ${tokens.issuer}`,
       );
-      return 'elsewhere';
+      return 'retryElsewhere';
     }
     if (client.keepOfflineTokens) return 'settled';
     const refreshToken = await this.vault.open(tokens.sessionId, tokens.refreshToken);
     if (refreshToken === undefined) {
       this.logger.error("Can't revoke a refresh token: this replica has no secret that decrypts it");
-      return 'elsewhere';
+      return 'retryElsewhere';
     }
-    if (down.has(client.issuer)) return 'later';
+    if (down.has(client.issuer)) return 'retry';
     const answer = await requestRevocation(client, refreshToken);
     switch (answer.result) {
       case 'revoked':
@@ -132,7 +139,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
       case 'unavailable':
         this.logger.warn(`Could not revoke a refresh token at ${client.issuer} yet, will try again: ${answer.reason}`);
         down.add(client.issuer);
-        return 'later';
+        return 'retry';
     }
   }
 }
@@ -141,7 +148,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
 function nextTurn(logout: DueLogout, outcome: Outcome): number | null {
   if (outcome === 'done') return null;
   // now, but after the logouts that became due earlier
-  if (outcome === 'more') return logout.now;
+  if (outcome === 'continue') return logout.now;
   if (logout.overdue) return null;
   const { least, most } = PAUSES[outcome];
   return logout.now + Math.min(Math.max(logout.now - logout.recordedAt, least), most);

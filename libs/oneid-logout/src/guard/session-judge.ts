@@ -7,8 +7,8 @@ import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
 
-/** Why a session that once lived lives no more, or was never known. */
-export type Over = Exclude<RejectionReason, 'missing'>;
+/** Why the session of a request is not alive: `logged_out`, `expired` or `unknown`. */
+export type DeadReason = Exclude<RejectionReason, 'missing'>;
 
 /** The session, if it is alive; otherwise the reason why a guard rejects it. */
 export type Verdict<Reason extends RejectionReason = RejectionReason> =
@@ -19,12 +19,12 @@ export type Verdict<Reason extends RejectionReason = RejectionReason> =
  * the replica's memory is asked.
  */
 @Injectable()
-export class SessionLiveness {
+export class SessionJudge {
   private readonly logger = new Logger('OneIdLogout');
   private warnedOfMissingSid = false;
 
   constructor(
-    @Inject(SESSION_LOOKUP) private readonly checks: SessionLookup,
+    @Inject(SESSION_LOOKUP) private readonly lookup: SessionLookup,
     private readonly settings: GuardSettings,
     private readonly clock: Clock,
   ) {}
@@ -66,10 +66,10 @@ export class SessionLiveness {
    *
    * @throws {StoreUnavailableError} 503
    */
-  async judgeAgain(session: SessionFacts): Promise<Verdict<Over>> {
+  async judgeAgain(session: SessionFacts): Promise<Verdict<DeadReason>> {
     const { id, expiresAt = Infinity } = session;
     if (id !== undefined) return this.judgeId(id);
-    if ((await this.checks.findLogout(session)) !== undefined) return { reason: 'logged_out' };
+    if ((await this.lookup.findLogout(session)) !== undefined) return { reason: 'logged_out' };
     return this.clock.now() >= expiresAt ? { reason: 'expired' } : { alive: session };
   }
 
@@ -83,8 +83,8 @@ export class SessionLiveness {
     return 'alive' in verdict ? verdict.alive : undefined;
   }
 
-  private async judgeId(id: string): Promise<Verdict<Over>> {
-    const checked = await this.checks.check(id);
+  private async judgeId(id: string): Promise<Verdict<DeadReason>> {
+    const checked = await this.lookup.check(id);
     const ours = checked && this.settings.isConfiguredClient(checked.session.issuer, checked.session.clientId);
     if (checked === undefined || !ours) return { reason: 'unknown' };
     if (checked.endedBy !== undefined) return { reason: 'logged_out' };
@@ -93,9 +93,9 @@ export class SessionLiveness {
 
   /**
    * For an API that never saw the sign-in. The session is alive until a logout matches or the login is too old. The
-   * token's `iat` serves as `issuedAt` and as `registeredAt`.
+   * token's `iat` serves as `registeredAt` too.
    */
-  private async judgeClaims(claims: TokenClaims): Promise<Verdict<Over>> {
+  private async judgeClaims(claims: TokenClaims): Promise<Verdict<DeadReason>> {
     const { iss, sub, exp, auth_time: authTime } = claims;
     const sid = isIdentifier(claims.sid) ? claims.sid : undefined;
     const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : undefined;
@@ -106,7 +106,7 @@ export class SessionLiveness {
     if (scope === undefined || (claims.sid !== undefined && sid === undefined)) return { reason: 'unknown' };
     // OneID's logout names only the sid: a token without sid needs the scope "user", and its user must have a
     // registered sign-in, because the sign-in connects the sid with the user
-    const findable = sid !== undefined || (scope === 'user' && (await this.checks.knowsUser(iss, sub)));
+    const findable = sid !== undefined || (scope === 'user' && (await this.lookup.knowsUser(iss, sub)));
     if (!findable) {
       this.warnOfMissingSid();
       return { reason: 'unknown' };
@@ -118,13 +118,13 @@ export class SessionLiveness {
     const facts: SessionFacts = {
       issuer: iss,
       sub,
-      issuedAt: iat,
+      iat,
       registeredAt: iat * 1000,
       // `exp` has been verified already: here it limits sockets and streams opened with the token
       expiresAt: typeof exp === 'number' ? Math.min(exp * 1000, lastMoment) : lastMoment,
       ...(sid !== undefined && { sid }),
     };
-    return (await this.checks.findLogout(facts)) === undefined ? { alive: facts } : { reason: 'logged_out' };
+    return (await this.lookup.findLogout(facts)) === undefined ? { alive: facts } : { reason: 'logged_out' };
   }
 
   private warnOfMissingSid(): void {

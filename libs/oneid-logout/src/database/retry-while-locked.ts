@@ -2,14 +2,14 @@ import { type Clock } from '../clock.js';
 import { driverErrorOf } from './driver-errors.js';
 import { type SqlDialect } from './sql-dialect.js';
 
-export interface Patience {
+export interface RetryPlan {
   readonly attempts: number;
   /** Between two attempts. */
   readonly pauseMs: number;
 }
 
 /** For a boot while another process holds a lock on the database: ten seconds. */
-const WHILE_LOCKED: Patience = { attempts: 100, pauseMs: 100 };
+const WHILE_LOCKED: RetryPlan = { attempts: 100, pauseMs: 100 };
 
 /** For the work at boot: another process that boots at the same time may lock the database for a moment. */
 export function retryWhileLocked<T>(dialect: SqlDialect, clock: Clock, work: () => Promise<T>): Promise<T> {
@@ -23,7 +23,7 @@ export function retryWhileLocked<T>(dialect: SqlDialect, clock: Clock, work: () 
  */
 export async function retryWhile<T>(
   mayPass: (error: unknown) => boolean,
-  { attempts, pauseMs }: Patience,
+  { attempts, pauseMs }: RetryPlan,
   clock: Clock,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -1,0 +1,32 @@
+import { nodeNotice } from './node-notice.js';
+import { type ResolvedOptions } from './oneid-logout.options.js';
+import { answersAtOnce, stalenessBoundMs } from './replicas/liveness-options.js';
+
+/** How long the wait before a 200 may be for every Hydra, milliseconds: Hydra up to v1.9 waits five seconds in all. */
+const PROVIDER_PATIENCE = 4_000;
+
+/** Warns of settings that are allowed, but that the operator has more often forgotten than intended. */
+export function bootWarnings({ secrets, liveness, database }: ResolvedOptions): string[] {
+  const warnings: string[] = [];
+  const ofNode = nodeNotice();
+  if (ofNode !== undefined) warnings.push(ofNode);
+  if (secrets.length === 0) {
+    warnings.push(
+      'Without the option secrets the library stores no tokens: after a logout, OneID sends the user back only if start() ' +
+        'gets the ID token, and refresh tokens are not revoked.',
+    );
+  }
+  const wait = answersAtOnce(liveness) ? 0 : stalenessBoundMs(liveness);
+  if (wait > PROVIDER_PATIENCE) {
+    warnings.push(
+      `OneID has to wait ${wait} ms for every 200 (liveness.maxStalenessMs + allowDuringOutageMs). If OneID waits less, it ` +
+        'sends each logout again and again. Lower these options, or set answerAtOnce.',
+    );
+  }
+  if (database.type === 'better-sqlite3' && process.env['NODE_ENV'] === 'production') {
+    warnings.push(
+      'Logouts are kept in a SQLite file, and other hosts cannot read it. For several hosts, change the option database.',
+    );
+  }
+  return warnings;
+}
