@@ -323,7 +323,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
   });
 
   describe('BC-8: the same token again', () => {
-    it('BC-8: gets the same 200 and changes nothing, also when both requests arrive at the same time', async () => {
+    it('BC-8: the same token again gets the same 200 and changes nothing, also when both requests arrive at the same time', async () => {
       const login = host.oneId.signIn();
       const refreshToken = host.oneId.refreshToken({ clientId, login });
       const idToken = await host.oneId.idToken({ clientId, login });

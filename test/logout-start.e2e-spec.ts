@@ -124,8 +124,8 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     );
   });
 
-  describe('the way to OneID', () => {
-    it('RPI-2: is a page that continues by itself, and no cache keeps it', async () => {
+  describe('the answer that leads to OneID', () => {
+    it('RPI-2: the answer is a page that continues by itself, and no cache keeps it', async () => {
       const { browser } = await signIn(host);
       const page = await start(browser);
       expect(page.status).toBe(200);
@@ -140,7 +140,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(wayOn(await page.text()).method).toBe('GET');
     });
 
-    it('RPI-2: is a form that submits itself for an ID token of 18 kB', async () => {
+    it('RPI-2: the answer is a form that submits itself for an ID token of 18 kB', async () => {
       const { browser, idToken } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
       expect(idToken.length).toBeGreaterThan(18_000);
       const page = await start(browser);
@@ -157,7 +157,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       expect(host.oneId.requests.at(-1)?.form['id_token_hint']).toBe(idToken);
     });
 
-    it('RPI-2: is { url } for a caller that accepts only JSON', async () => {
+    it('RPI-2: the answer is { url } for a caller that accepts only JSON', async () => {
       const { browser, idToken } = await signIn(host);
       const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
       expect(answer.status).toBe(200);
@@ -183,7 +183,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     });
 
     it.each(['text/html', 'text/html,application/json', '*/*', 'application/xhtml+xml'])(
-      'RPI-2: is the page for Accept: %s',
+      'RPI-2: the answer is the page for Accept: %s',
       async (accept) => {
         const { browser } = await signIn(host);
         const answer = await start(browser, {}, { headers: { accept } });

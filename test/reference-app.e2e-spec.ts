@@ -198,14 +198,14 @@ describe('settings', () => {
 });
 
 describe('the pages', () => {
-  test('GET / without a session', async () => {
+  test('GET / without a session shows the page for signed-out users', async () => {
     const page = await newUser().browser.get(`${running.local}/`);
     expect(page.status).toBe(200);
     expect(page.body).toContain('You are signed out');
     expect(page.headers.get('cache-control')).toBe('no-store');
   });
 
-  test('GET / signed in', async () => {
+  test('GET / with a session shows the page of the signed-in user', async () => {
     const page = await newUser().signIn();
     expect([page.status, page.url]).toEqual([200, `${running.local}/`]);
     expect(page.body).toContain('<strong>demo</strong>');
@@ -232,11 +232,11 @@ describe('the pages', () => {
     ['app_session=', 'missing'],
     [`app_session=${'0'.repeat(64)}`, 'unknown'],
     ['app_session=../../etc', 'unknown'],
-  ])('GET /me with the cookie %j: 401 %s', async (cookie, reason) => {
+  ])('GET /me with the cookie %j answers 401 %s', async (cookie, reason) => {
     expect(await newUser().meInShortWith(cookie)).toBe(`401 ${reason}`);
   });
 
-  test('GET /healthz', async () => {
+  test('GET /healthz answers that the app is healthy', async () => {
     const page = await newUser().browser.get(`${running.local}/healthz`);
     expect([page.status, page.body]).toEqual([200, '{"status":"ok"}']);
   });

@@ -104,7 +104,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection t
     const testDatabase = await database.create();
     const store = await SessionStore.open(testDatabase);
     const hang = testDatabase.options.type === 'postgres' ? 'SELECT pg_sleep(60)' : 'SELECT SLEEP(60)';
-    // as many as each pool has connections
+    // one hanging statement for each of the pool's ten connections
     const hanging = await Promise.allSettled(Array.from({ length: 10 }, () => store.database.run(hang)));
     expect(hanging.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
 
@@ -171,7 +171,7 @@ describe('SQLite, locked by another connection', () => {
     let longestFreeze = 0;
     let last = performance.now();
     const until = last + 300;
-    // turns of the event loop while the lock is held
+    // measures the longest turn of the event loop while the lock is held
     while (last < until) {
       await new Promise((resolve) => setImmediate(resolve));
       longestFreeze = Math.max(longestFreeze, performance.now() - last);
@@ -258,7 +258,7 @@ describe('two boots on one SQLite file', () => {
       await database?.requireTables();
       await database?.close();
     }
-    // no failed try
+    // TypeORM logs no failed migration
     expect(told.mock.calls).toEqual([]);
     told.mockRestore();
     await testDatabase.drop();

@@ -112,7 +112,7 @@ describe('two tabs', () => {
   });
 });
 
-describe('a stream that', () => {
+describe('the event stream', () => {
   /** Answers in place of the app a given number of times; then the app answers. */
   async function answers(...bodies: (string | number)[]): Promise<() => number> {
     let asked = 0;
@@ -139,7 +139,7 @@ describe('a stream that', () => {
     person.context.request.post(`${world.url}/sessions/end-others`, { headers: { origin: world.url } });
 
   test.each(['shutting_down', 'out_of_sync'])(
-    'ends because the app is %s does not show a logout, and reconnects',
+    'shows no logout when it ends with the reason %s, and reconnects',
     async (reason) => {
       const asked = await answers(`retry: 100\n\n${event('entry', entry)}${event('over', { reason })}`);
       await person.page.reload();
@@ -152,7 +152,7 @@ describe('a stream that', () => {
     },
   );
 
-  test('reconnects shows each entry once', async () => {
+  test('shows each entry once after it reconnects', async () => {
     const told = `retry: 100\n\n${event('entry', entry)}`;
     const asked = await answers(told, told, told);
     await person.page.reload();
@@ -160,7 +160,7 @@ describe('a stream that', () => {
     expect(await person.timeline()).toEqual(['one of before']);
   });
 
-  test('is refused is requested again after pauses, and the page shows the problem', async () => {
+  test('is requested again after a pause when the app refuses it, and the page shows the problem', async () => {
     const asked = await answers(429, 503);
     const before = Date.now();
     await person.page.reload();
@@ -171,7 +171,7 @@ describe('a stream that', () => {
     expect([asked(), Date.now() - before > 3_000]).toEqual([3, true]);
   });
 
-  test('is refused because the session has ended makes the page show this', async () => {
+  test('makes the page show that the session has ended, when the app refuses it for this reason', async () => {
     await answers(503);
     await person.page.route('**/me', async (route) => {
       await world.endAtAppAlone(await person.loginAt(world.url));
