@@ -25,7 +25,7 @@ import { OneId } from '../src/oneid/oneid.js';
 import { readSettings, SettingsError } from '../src/settings.js';
 import { welcome } from '../src/welcome.js';
 import { shareAmongTests } from './support/share-among-tests.js';
-import { UnderWay } from './support/under-way.js';
+import { RunningWork } from './support/running-work.js';
 import { until } from './support/until.js';
 
 const SECRET = 'a secret of thirty-two characters';
@@ -66,12 +66,12 @@ let user: ReferenceUser;
 shareAmongTests(
   async () => {
     const shared = await startWithEmbedded();
-    const underWay = new UnderWay(shared.app);
+    const runningWork = new RunningWork(shared.app);
     return {
       ...shared,
       settled: async () => {
         await shared.oneId.deliveries.idle();
-        await underWay.settled();
+        await runningWork.settled();
       },
       stop: async () => {
         for (const app of started) await app.close();
@@ -616,7 +616,7 @@ describe('ormconfig', () => {
   });
 });
 
-/** Resolves when this process has got an answer from a URL with this end. */
+/** Resolves when this process has got an answer from a URL that ends with this path. */
 function nextRequestTo(path: string): Promise<void> {
   const real = globalThis.fetch;
   return new Promise((resolve) => {

@@ -59,8 +59,8 @@ describe('two tabs', () => {
       await tab.page.goto(`${world.url}/${count % 2 === 0 ? '' : 'account'}`);
       tabs.push(tab);
     }
-    await until('only the last one listens', () => openStreams() === 1);
-    await world.endAtAppAlone(await person.loginAt(world.url));
+    await until('only the last tab listens', () => openStreams() === 1);
+    await world.endOnlyAtApp(await person.loginAt(world.url));
     await tabs.at(-1)?.sees(person.texts.over);
     for (const tab of tabs.slice(0, -1)) {
       expect(await tab.page.locator('#signed-in').count()).toBe(1);
@@ -69,7 +69,7 @@ describe('two tabs', () => {
       await tab.reads(tab.texts.overText.logged_out);
       expect(await tab.page.locator('#signed-in').count()).toBe(0);
     }
-    await until('nobody listens', () => openStreams() === 0);
+    await until('no tab listens', () => openStreams() === 0);
   });
 
   test('a tab comes back after this browser has signed in again: it uses the new session', async () => {
@@ -144,7 +144,7 @@ describe('the event stream', () => {
       const asked = await answers(`retry: 100\n\n${event('entry', entry)}${event('over', { reason })}`);
       await person.page.reload();
       await person.reads('one of before');
-      await until('it has come back', () => asked() === 2);
+      await until('the page has reconnected', () => asked() === 2);
       await person.page.getByText('one of before').waitFor({ state: 'detached' });
       await person.reads(person.texts.othersEnded(0));
       expect(await person.page.locator('#over').innerText()).toBe('');
@@ -156,7 +156,7 @@ describe('the event stream', () => {
     const told = `retry: 100\n\n${event('entry', entry)}`;
     const asked = await answers(told, told, told);
     await person.page.reload();
-    await until('it has come back', () => asked() === 3);
+    await until('the page has reconnected', () => asked() === 3);
     expect(await person.timeline()).toEqual(['one of before']);
   });
 
@@ -174,7 +174,7 @@ describe('the event stream', () => {
   test('makes the page show that the session has ended, when the app refuses it for this reason', async () => {
     await answers(503);
     await person.page.route('**/me', async (route) => {
-      await world.endAtAppAlone(await person.loginAt(world.url));
+      await world.endOnlyAtApp(await person.loginAt(world.url));
       await route.continue();
     });
     await person.page.reload();
