@@ -5,7 +5,7 @@ import { post } from './support/channel-requests.js';
 import { databases } from './support/databases.js';
 import { clientId, type Host } from './support/host.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { goOn, wayOn } from './support/browser.js';
+import { sendRequest, nextRequest } from './support/browser.js';
 import { logOut, pathOf, signIn, start, startHost, stateCookies } from './support/logout-host.js';
 
 /** Every value of every table of the library. */
@@ -61,9 +61,9 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     expect((await host.fetch(`/frontchannel_logout?${query.toString()}`)).status).toBe(200);
     // logged out by the user, who comes back from OneID
     const fourth = await signInAs('user-of-this-test-4');
-    const way = wayOn(await (await start(fourth.browser)).text());
-    tell(way.fields['state'], ...stateCookies(fourth.browser).map((name) => fourth.browser.cookies.get(name)));
-    const back = pathOf((await goOn(way)).headers.get('location') ?? '');
+    const toOneId = nextRequest(await (await start(fourth.browser)).text());
+    tell(toOneId.fields['state'], ...stateCookies(fourth.browser).map((name) => fourth.browser.cookies.get(name)));
+    const back = pathOf((await sendRequest(toOneId)).headers.get('location') ?? '');
     expect((await fourth.browser.visit(back)).status).toBe(303);
     // logged out by the user, who does not come back
     const fifth = await signInAs('user-of-this-test-5');

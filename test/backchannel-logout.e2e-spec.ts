@@ -17,7 +17,7 @@ import {
   Cleanup,
   delivered,
   logoutsOf,
-  notNow,
+  temporarilyUnavailable,
   post,
   postRaw,
   refused,
@@ -323,7 +323,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
   });
 
   describe('BC-8: the same token again', () => {
-    it('BC-8: gets the same 200 and changes nothing, also when both requests arrive at the same time', async () => {
+    it('BC-8: the same token again gets the same 200 and changes nothing, also when both requests arrive at the same time', async () => {
       const login = host.oneId.signIn();
       const refreshToken = host.oneId.refreshToken({ clientId, login });
       const idToken = await host.oneId.idToken({ clientId, login });
@@ -496,7 +496,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
         return post(host, logoutToken);
       });
 
-      expect(answered).toEqual(notNow('store_unavailable'));
+      expect(answered).toEqual(temporarilyUnavailable('store_unavailable'));
     });
 
     it("BC-13: answers 503 while the provider's keys are not available, then 200", async () => {
@@ -505,9 +505,13 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       host.oneId.fail(endpointPaths.jwks, { status: 500 });
       const logoutToken = await token();
 
-      expect(await storingNothing(() => post(host, logoutToken))).toEqual(notNow('provider_unavailable'));
+      expect(await storingNothing(() => post(host, logoutToken))).toEqual(
+        temporarilyUnavailable('provider_unavailable'),
+      );
       host.oneId.heal();
-      expect(await storingNothing(() => post(host, logoutToken))).toEqual(notNow('provider_unavailable'));
+      expect(await storingNothing(() => post(host, logoutToken))).toEqual(
+        temporarilyUnavailable('provider_unavailable'),
+      );
       host.clock.advance(30_000);
       expect(await post(host, logoutToken)).toEqual(delivered);
     });
@@ -638,7 +642,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       const key = await createSigningKey();
 
       for (let n = 0; n < 10; n++) {
-        expect(await post(host, await token({ key }))).toEqual(notNow('provider_unavailable'));
+        expect(await post(host, await token({ key }))).toEqual(temporarilyUnavailable('provider_unavailable'));
       }
       expect(host.oneId.count(endpointPaths.jwks)).toBe(1);
     });
@@ -936,7 +940,8 @@ describe('back-channel logout while the provider has trouble', () => {
     host.oneId.fail(endpointPaths.discovery, { status: 500 });
     const logoutToken = await host.oneId.logoutToken({ clientId, sid: 's' });
 
-    for (let n = 0; n < 10; n++) expect(await post(host, logoutToken)).toEqual(notNow('provider_unavailable'));
+    for (let n = 0; n < 10; n++)
+      expect(await post(host, logoutToken)).toEqual(temporarilyUnavailable('provider_unavailable'));
     expect(host.oneId.requests.map(({ path }) => path)).toEqual([endpointPaths.discovery]);
     expect((await storedIn(host)).logouts).toEqual([]);
     host.oneId.heal();

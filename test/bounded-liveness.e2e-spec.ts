@@ -235,7 +235,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(asked).toBe(2);
     release();
     expect((await Promise.all(early)).map(([answer]) => answer)).toEqual(['alive', 'alive', 'alive']);
-    // and the replica does not remember their answer
+    // the replica does not remember the answer to these early requests
     await reader.follower.look();
     expect((await reader.check(session))[0]).toBe('backchannel');
   });
@@ -417,7 +417,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     });
   });
 
-  it('a replica that is not declared any more does not share queries', async () => {
+  it('a replica that is no longer declared does not share queries', async () => {
     const session = await signIn();
     clock.advance(STALENESS + 1);
     const { early, release } = await hold(session);

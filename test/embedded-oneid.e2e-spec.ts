@@ -130,7 +130,7 @@ function discover(issuer: string, clientId: string, authentication = client.None
 const idOf = (config: client.Configuration) => config.clientMetadata().client_id;
 const callbackOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/callback`;
 const byeOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye?lang=vi&app=${idOf(config)}`;
-/** Where the browser comes back to: Hydra sorts the query, with a state and without. */
+/** The URL that the browser returns to. Hydra sorts its query, with and without a state. */
 const backOf = (config: client.Configuration) => `${apps.url}/${idOf(config)}/bye?app=${idOf(config)}&lang=vi`;
 const lastDelivery = () => oneId.deliveries.finished.at(-1);
 
@@ -479,7 +479,7 @@ describe('the logout endpoint, without a hint', () => {
     expect((await browser.visit(`${oneId.issuer}logout`)).body).toContain('Do you want to log out?');
   });
 
-  test("of another browser's login does not end this browser's login", async () => {
+  test("does not end this browser's login for a hint of another browser's login", async () => {
     const { idToken } = await signIn(webApp);
     browser = new Browser();
     await signIn(webApp);
@@ -668,7 +668,7 @@ describe('the OneID of the testing entry', () => {
   });
   afterAll(() => Promise.all([embedded.close(), other.close()]));
 
-  /** The page that ends a logout, where the page leads, and the only delivery. */
+  /** The last page of a logout, the URL that it leads to, and the only delivery. */
   interface Ended {
     readonly issuer: string;
     readonly page: Page;
@@ -696,7 +696,7 @@ describe('the OneID of the testing entry', () => {
     return { issuer, page, next, delivery: (await other.deliveries()).at(-1) };
   }
 
-  /** All that reached the app and the browser; what is new each time has a name instead. */
+  /** Everything that the app and the browser received. Values that differ in each run are replaced by names. */
   async function onTheWire(end: () => Promise<Ended>, answers: readonly Answer[]) {
     apps.answers.splice(0, Infinity, ...answers);
     const { issuer, page, next, delivery } = await end();

@@ -104,7 +104,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
   });
 
   describe('FC-2: iss and sid', () => {
-    it('FC-2: end the login without a cookie, and a later sign-in in the same login is alive', async () => {
+    it('FC-2: iss and sid end the login without a cookie, and a later sign-in in the same login is alive', async () => {
       const login = host.oneId.signIn();
       const first = await signIn(host, login);
       const second = await signIn(host, login);
@@ -207,7 +207,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
   });
 
   describe('FC-5: the answer', () => {
-    it('FC-5: is never cached, and only OneID may frame it', async () => {
+    it('FC-5: the answer is never cached, and only OneID may frame it', async () => {
       for (const query of ['', queryOf({ iss: iss(), sid: 'unknown' }), '?iss=only']) {
         const { headers } = await load(host, query);
         expect([
@@ -306,7 +306,7 @@ describe('front-channel logout of the session that the request carries', () => {
     (started) => void (host = started),
   );
 
-  it('FC-3: ends it in an iframe when the option is on', async () => {
+  it('FC-3: ends the session of the request in an iframe when the option is on', async () => {
     const { session } = await signIn(host);
     const response = await load(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } });
 
@@ -317,7 +317,7 @@ describe('front-channel logout of the session that the request carries', () => {
   });
 
   it.each([undefined, 'document', 'image', 'empty', 'IFRAME', 'embed'])(
-    'FC-3: does not end it with Sec-Fetch-Dest %s',
+    'FC-3: does not end the session of the request with Sec-Fetch-Dest %s',
     async (dest) => {
       const { session } = await signIn(host);
       const headers = dest === undefined ? {} : { 'Sec-Fetch-Dest': dest };

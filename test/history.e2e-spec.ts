@@ -12,7 +12,7 @@ describe('the history of replicas', () => {
     history.requests.push({ replica, session, sent, answered: sent + 5, status });
   const told = (session: string, sent: number, status: Status) =>
     history.deliveries.push({ session, sent, answered: sent + 50, status });
-  const cut: Trouble = { what: 'a cut', replicas: [1], permits: 503, within: 100, began: 200, ended: 300 };
+  const cut: Trouble = { what: 'a cut', replicas: [1], permits: 503, recoveryMs: 100, began: 200, ended: 300 };
 
   /** Alice logs out, and Bob stays signed in. */
   function good(): void {
@@ -37,7 +37,7 @@ describe('the history of replicas', () => {
     history.requests.unshift({ replica: 2, session: 'alice', sent: 262, answered: 263, status: 200 });
     expect(history.violations()).toEqual({
       ...noViolations,
-      letIn: ['replica 2, session alice, amid "a cut": let in 12 ms after OneID had its 200'],
+      letIn: ['replica 2, session alice, during "a cut": let in 12 ms after OneID had its 200'],
     });
   });
 
@@ -67,10 +67,10 @@ describe('the history of replicas', () => {
 
     it('whose session no replica has refused', () => {
       told('alice', 100, 200);
-      expect(history.violations().lost).toEqual(['nobody asked for alice after its logout']);
+      expect(history.violations().lost).toEqual(['no request for alice after its logout']);
       asked('alice', 160, 401);
       asked('alice', 170, 503);
-      expect(history.violations().lost).toEqual(['replica 0, session alice: still answered 503 in the end']);
+      expect(history.violations().lost).toEqual(['replica 0, session alice: the last answer was 503']);
     });
   });
 
@@ -97,9 +97,9 @@ describe('the history of replicas', () => {
       asked('bob', 190, 503, 1);
       expect(history.violations().refused).toEqual([
         'replica 1, session bob: answered 503',
-        'replica 0, session bob, amid "a cut": answered 503',
-        'replica 1, session bob, amid "a cut": answered 500',
-        'replica 1, session bob, amid "a cut": answered no answer',
+        'replica 0, session bob, during "a cut": answered 503',
+        'replica 1, session bob, during "a cut": answered 500',
+        'replica 1, session bob, during "a cut": answered no answer',
         'replica 1, session bob: answered 503',
       ]);
     });

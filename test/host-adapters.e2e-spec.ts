@@ -315,14 +315,14 @@ describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
     ['handler and class', guardReading('handler', 'class')],
     ['the handler only', guardReading('handler')],
     ['the class only', guardReading('class')],
-  ])('global pipe, wrapper, filter, and a guard that reads %s', async (_name, guard) => {
+  ])('works with a global pipe, wrapper and filter, and a guard that reads %s', async (_name, guard) => {
     host = await WorstHost.start({ adapter, guard });
 
     await expectAllRoutes(adapter);
     expect((await fetch(`${host.url}/host/closed`)).status).toBe(403);
   });
 
-  it('ValidationPipe and compression as they are published, and a throttler', async () => {
+  it("works with Nest's own ValidationPipe, the package compression, and a throttler", async () => {
     // an Express middleware: Fastify has its own
     const configure = (app: INestApplication) => {
       if (adapter === 'express') app.use(compression({ threshold: 0 }));
@@ -334,7 +334,7 @@ describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
     expect((await fetch(`${host.url}/host/page`)).status).toBe(429);
   });
 
-  it('helmet, compression and CSRF protection', async () => {
+  it('works with helmet, compression and CSRF protection', async () => {
     host = await WorstHost.start({
       adapter,
       configure: (app) => {
@@ -348,7 +348,7 @@ describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
     expect([page.headers.get('content-encoding'), page.headers.get('x-frame-options')]).toEqual(['gzip', 'SAMEORIGIN']);
   });
 
-  it('a global prefix, and versions in the path', async () => {
+  it('works with a global prefix, and with versions in the path', async () => {
     host = await WorstHost.start({
       adapter,
       configure: (app) => {
@@ -362,7 +362,7 @@ describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
     expect(host.log.join('\n')).toContain('backchannel_logout_uri    https://app.example/api/backchannel_logout');
   });
 
-  it.each([VersioningType.HEADER, VersioningType.MEDIA_TYPE])('versions of type %d', async (type) => {
+  it.each([VersioningType.HEADER, VersioningType.MEDIA_TYPE])('works with versions of type %d', async (type) => {
     host = await WorstHost.start({
       adapter,
       configure: (app) => {
@@ -374,20 +374,23 @@ describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
     await expectAllRoutes(adapter);
   });
 
-  it('a path of RouterModule under a global prefix', async () => {
+  it('works with a path of RouterModule under a global prefix', async () => {
     host = await WorstHost.start({ adapter, path: 'oneid', configure: (app) => void app.setGlobalPrefix('api') });
 
     await expectAllRoutes(adapter, '/api/oneid');
     expect((await host.post('{', { prefix: '/api/oneid', contentType: 'application/json' })).status).toBe(400);
   });
 
-  it.each([{ rawBody: true }, { bodyParser: false }, { rawBody: true, bodyParser: false }])('%j', async (nest) => {
-    host = await WorstHost.start({ adapter, nest });
+  it.each([{ rawBody: true }, { bodyParser: false }, { rawBody: true, bodyParser: false }])(
+    'works with the Nest options %j',
+    async (nest) => {
+      host = await WorstHost.start({ adapter, nest });
 
-    await expectAllRoutes(adapter);
-  });
+      await expectAllRoutes(adapter);
+    },
+  );
 
-  it('no body parser, and a body that is too large', async () => {
+  it('refuses a body that is too large when there is no body parser', async () => {
     host = await WorstHost.start({ adapter, nest: { bodyParser: false } });
     const tooLarge = refused('logout_request_malformed', 'The form is too large');
 
@@ -396,7 +399,7 @@ describe.each(adapters)('a host with difficult settings, on %s', (adapter) => {
     expect(await host.post('')).toEqual(refused('logout_token_missing', 'logout_token is missing'));
   });
 
-  it("no body parser: the host's own forms work as before", async () => {
+  it("does not change the host's own forms when there is no body parser", async () => {
     host = await WorstHost.start({ adapter, nest: { bodyParser: false }, policies: false });
     const response = await fetch(`${host.url}/host/form`, {
       method: 'POST',

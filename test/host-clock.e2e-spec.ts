@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { delivered, notNow, post, refused } from './support/channel-requests.js';
+import { delivered, temporarilyUnavailable, post, refused } from './support/channel-requests.js';
 import { clientId, Host } from './support/host.js';
 import { failNext, intercept } from './support/session-store.js';
 
@@ -17,7 +17,7 @@ describe('a host whose clock is wrong', () => {
     const logoutToken = await host.oneId.logoutToken({ clientId, sid });
     host.clock.ahead = ahead;
     const log = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
-    expect(await post(host, logoutToken)).toEqual(notNow('server_error'));
+    expect(await post(host, logoutToken)).toEqual(temporarilyUnavailable('server_error'));
     expect(log.mock.calls.map(([message]) => String(message))).toEqual([
       'Could not process a logout token and answered 503, so that OneID sends it again: server_error: ' +
         "This host's clock differs from the database's clock by more than a minute. Correct the clock that is wrong",
@@ -42,7 +42,7 @@ describe('a host whose clock is wrong', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => post(host, old)));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]));
     expect(asked).toBe(1);
-    // and once more when this host's clock has stepped
+    // the host asks once more after its clock has stepped
     host.clock.ahead = HOUR;
     expect((await post(host, old)).status).toBe(503);
     expect(asked).toBe(2);

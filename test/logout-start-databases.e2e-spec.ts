@@ -153,7 +153,7 @@ describe.each(databases)('on $name', (database) => {
     describe('with very many sessions', () => {
       const idOf = (n: number) => digest(['one of many', n]);
 
-      /** Almost all at one moment: pages must not lose sessions with equal times. */
+      /** Almost all sessions get the same time, because a page of results must not lose sessions with equal times. */
       async function signInOften(count: number): Promise<Session> {
         const { session } = await signIn(host);
         const { issuer, clientId, sub } = session;

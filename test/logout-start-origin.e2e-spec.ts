@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type RespondOptions } from 'nestjs-oneid-logout';
 import { STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
-import { type Browser, type Visit, wayOn } from './support/browser.js';
+import { type Browser, type Visit, nextRequest } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';
 import { reasonAtMe, signIn, start, startHost } from './support/logout-host.js';
 import { shareAmongTests } from './support/share-among-tests.js';
@@ -95,7 +95,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
           /^__Host-oneid-logout-confirm=[\w-]{43}; Max-Age=300; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
         ),
       ]);
-      const action = wayOn(await asked.text()).url;
+      const action = nextRequest(await asked.text()).url;
       expect(action).toMatch(/^\?confirm=[\w-]{43}$/);
       expect(await reasonAtMe(browser)).toBe('alive');
 
@@ -117,10 +117,10 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     it('RPI-6: a confirmation works once', async () => {
       const { browser } = await signIn(host);
       const asked = await start(browser, {}, { from: 'old-browser' });
-      const action = wayOn(await asked.text()).url;
+      const action = nextRequest(await asked.text()).url;
       const visit: Visit = { method: 'POST', from: 'old-browser', headers: { accept: 'text/html' } };
       const confirmed = await browser.visit(`/out${action}`, visit);
-      expect(wayOn(await confirmed.text()).fields['client_id']).toBe(clientId);
+      expect(nextRequest(await confirmed.text()).fields['client_id']).toBe(clientId);
       expect(confirmed.headers.getSetCookie()).toContain(
         '__Host-oneid-logout-confirm=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict',
       );

@@ -25,7 +25,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
   );
 
   describe('state', () => {
-    it('RPI-4: leads to the return URL of the logout, once', async () => {
+    it('RPI-4: the state leads to the return URL of the logout, once', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const [cookie] = stateCookies(browser);
@@ -48,7 +48,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
       }
     });
 
-    it('RPI-4: does not work in another browser, and stays usable in its own browser', async () => {
+    it('RPI-4: the state does not work in another browser, and stays usable in its own browser', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const other = (await signIn(host)).browser;
@@ -105,7 +105,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
       expect((await browser.visit(one)).headers.get('location')).toBe('/goodbye');
     });
 
-    it('RPI-4: leads to the default page when the store fails at the return', async () => {
+    it('RPI-4: the return leads to the default page when the store fails', async () => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
       const { dataSource } = host.app.get(SessionDatabase);
@@ -189,7 +189,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
   });
 
   describe('the return URL', () => {
-    it.each(returnUrls)('RPI-5: leads to %s from the allow-list', async (returnTo) => {
+    it.each(returnUrls)('RPI-5: the return leads to %s from the allow-list', async (returnTo) => {
       const { browser } = await signIn(host);
       const path = pathOf(await logOut(browser, { returnTo }));
       expect((await browser.visit(path)).headers.get('location')).toBe(returnTo);

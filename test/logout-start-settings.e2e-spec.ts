@@ -5,7 +5,7 @@ import { LogoutService, SessionRegistry, type OneIdLogoutOptions } from 'nestjs-
 import { type Claims, OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
 import { SCRIPT_SOURCE, STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
-import { Browser, goOn, wayOn } from './support/browser.js';
+import { Browser, sendRequest, nextRequest } from './support/browser.js';
 import { clientId, clientSecret, type Host, type HostSettings } from './support/host.js';
 import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
 import { shareAmongTests } from './support/share-among-tests.js';
@@ -36,16 +36,16 @@ describe('the option statePlacement', () => {
     const { host, oneId, stop } = await startAt(old, { statePlacement });
     try {
       const { browser } = await signIn(host);
-      const way = wayOn(await (await start(browser, { returnTo: '/goodbye' })).text());
-      const sentUri = way.fields['post_logout_redirect_uri'] ?? '';
-      const state = new URL(sentUri).searchParams.get('state') ?? way.fields['state'] ?? '';
+      const toOneId = nextRequest(await (await start(browser, { returnTo: '/goodbye' })).text());
+      const sentUri = toOneId.fields['post_logout_redirect_uri'] ?? '';
+      const state = new URL(sentUri).searchParams.get('state') ?? toOneId.fields['state'] ?? '';
       expect(state).toMatch(/^[\w-]{43}$/);
       expect(sentUri).toBe(expectedUri.replace('STATE', state));
-      expect(way.fields['state']).toBe(statePlacement === 'redirectUri' ? undefined : state);
+      expect(toOneId.fields['state']).toBe(statePlacement === 'redirectUri' ? undefined : state);
 
       // a registration with this redirect URI
       oneId.registerClient({ clientId, postLogoutRedirectUris: [sentUri] });
-      const location = (await goOn(way)).headers.get('location') ?? '';
+      const location = (await sendRequest(toOneId)).headers.get('location') ?? '';
       const landed = await browser.visit(pathOf(location));
       expect([landed.status, landed.headers.get('location')]).toEqual([303, landsOn]);
     } finally {
@@ -60,15 +60,15 @@ describe('the option statePlacement', () => {
       oneId.setMetadata({ end_session_endpoint: endpoint });
       oneId.registerClient({ clientId, postLogoutRedirectUris: [uri] });
       const short = await signIn(host);
-      const page = wayOn(await (await start(short.browser)).text());
+      const page = nextRequest(await (await start(short.browser)).text());
       expect(page.url.startsWith(`${endpoint}&`)).toBe(true);
-      expect((await goOn(page)).headers.get('location')).toBe(`${uri}?state=${page.fields['state'] ?? ''}`);
+      expect((await sendRequest(page)).headers.get('location')).toBe(`${uri}?state=${page.fields['state'] ?? ''}`);
       expect(oneId.requests.at(-1)?.query['tenant']).toBe('a/b');
 
       const long = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
-      const form = wayOn(await (await start(long.browser)).text());
+      const form = nextRequest(await (await start(long.browser)).text());
       expect(form).toMatchObject({ method: 'POST', url: endpoint });
-      expect((await goOn(form)).headers.get('location')).toBe(`${uri}?state=${form.fields['state'] ?? ''}`);
+      expect((await sendRequest(form)).headers.get('location')).toBe(`${uri}?state=${form.fields['state'] ?? ''}`);
     } finally {
       await stop();
     }
@@ -93,7 +93,7 @@ describe('a host with other settings', () => {
           `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; script-src ${SCRIPT_SOURCE}; frame-ancestors 'none'`,
         );
         expect(form.headers.get('x-content-type-options')).toBe('nosniff');
-        expect((await goOn(wayOn(await form.text()))).status).toBe(302);
+        expect((await sendRequest(nextRequest(await form.text()))).status).toBe(302);
       } finally {
         await host.stop();
       }
@@ -118,9 +118,11 @@ describe('a host with other settings', () => {
     try {
       const { browser, idToken } = await signIn(host);
       expect((await host.stored()).tokens).toEqual([]);
-      expect(wayOn(await (await start(browser)).text()).fields).toEqual({ client_id: clientId });
+      expect(nextRequest(await (await start(browser)).text()).fields).toEqual({ client_id: clientId });
       const other = await signIn(host);
-      expect(wayOn(await (await start(other.browser, { idTokenHint: other.idToken })).text()).fields).toMatchObject({
+      expect(
+        nextRequest(await (await start(other.browser, { idTokenHint: other.idToken })).text()).fields,
+      ).toMatchObject({
         id_token_hint: other.idToken,
         post_logout_redirect_uri: callbackUri,
       });
@@ -143,7 +145,7 @@ describe('a host with other settings', () => {
       moved.cookies.set('session', session.id);
       const page = await start(moved);
       expect(page.status).toBe(200);
-      expect(wayOn(await page.text()).fields).toEqual({ client_id: clientId });
+      expect(nextRequest(await page.text()).fields).toEqual({ client_id: clientId });
       expect(await reasonAtMe(browser)).toBe('logged_out');
     } finally {
       await after.stop();
@@ -196,7 +198,7 @@ describe('a host with other settings', () => {
       expect(page.headers.getSetCookie()).toEqual([
         expect.stringMatching(/^oneid-logout-[0-9a-f]{16}=%2Fgoodbye; Max-Age=900; Path=\/; HttpOnly; SameSite=Lax$/),
       ]);
-      const location = (await goOn(wayOn(await page.text()))).headers.get('location') ?? '';
+      const location = (await sendRequest(nextRequest(await page.text()))).headers.get('location') ?? '';
       const landed = await browser.visit(location.slice('http://localhost:3000'.length));
       expect(landed.headers.get('location')).toBe('/goodbye');
     } finally {

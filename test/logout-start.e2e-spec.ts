@@ -3,7 +3,7 @@ import { type RespondOptions, SessionRegistry, StoreUnavailableError } from 'nes
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { SCRIPT_SOURCE, STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
-import { Browser, goOn, type Visit, wayOn } from './support/browser.js';
+import { Browser, sendRequest, type Visit, nextRequest } from './support/browser.js';
 import { clientId, type Host } from './support/host.js';
 import {
   callbackUri,
@@ -61,7 +61,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     it('RPI-1: uses the ID token that the app gives, in place of the stored one', async () => {
       const { browser, login } = await signIn(host);
       const refreshed = await host.oneId.idToken({ clientId, login });
-      const { fields } = wayOn(await (await start(browser, { idTokenHint: refreshed })).text());
+      const { fields } = nextRequest(await (await start(browser, { idTokenHint: refreshed })).text());
       expect(fields['id_token_hint']).toBe(refreshed);
     });
 
@@ -85,17 +85,19 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       const signedIn = await signIn(host);
       const { browser } = signedIn;
       const page = await start(browser, { idTokenHint: await hint(signedIn) });
-      const way = wayOn(await page.text());
-      expect(way.fields).toEqual({ client_id: clientId });
+      const toOneId = nextRequest(await page.text());
+      expect(toOneId.fields).toEqual({ client_id: clientId });
       expect(stateCookies(browser)).toEqual([]);
       expect(await reasonAtMe(browser)).toBe('logged_out');
       // OneID then logs out the user of its own cookie, and does not send the browser back
-      expect((await goOn(way)).headers.get('location')).toBe(host.oneId.url('/oauth2/fallbacks/logout/callback'));
+      expect((await sendRequest(toOneId)).headers.get('location')).toBe(
+        host.oneId.url('/oauth2/fallbacks/logout/callback'),
+      );
     });
 
     it('RPI-1: sends the browser to OneID also without a session', async () => {
       const before = (await host.stored()).logouts.length;
-      const { fields } = wayOn(await (await start(new Browser(host))).text());
+      const { fields } = nextRequest(await (await start(new Browser(host))).text());
       expect(fields).toEqual({ client_id: clientId });
       expect((await host.stored()).logouts).toHaveLength(before);
     });
@@ -124,8 +126,8 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     );
   });
 
-  describe('the way to OneID', () => {
-    it('RPI-2: is a page that continues by itself, and no cache keeps it', async () => {
+  describe('the answer that leads to OneID', () => {
+    it('RPI-2: the answer is a page that continues by itself, and no cache keeps it', async () => {
       const { browser } = await signIn(host);
       const page = await start(browser);
       expect(page.status).toBe(200);
@@ -137,10 +139,10 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         'content-security-policy': `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
       });
       expect(page.headers.get('location')).toBeNull();
-      expect(wayOn(await page.text()).method).toBe('GET');
+      expect(nextRequest(await page.text()).method).toBe('GET');
     });
 
-    it('RPI-2: is a form that submits itself for an ID token of 18 kB', async () => {
+    it('RPI-2: the answer is a form that submits itself for an ID token of 18 kB', async () => {
       const { browser, idToken } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
       expect(idToken.length).toBeGreaterThan(18_000);
       const page = await start(browser);
@@ -150,14 +152,14 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       );
       expect(html).toContain('<script>HTMLFormElement.prototype.submit.call(document.forms[0])</script>');
 
-      const way = wayOn(html);
-      expect(way).toMatchObject({ method: 'POST', url: host.oneId.url('/oauth2/sessions/logout') });
-      const answer = await goOn(way);
-      expect(answer.headers.get('location')).toBe(`${callbackUri}?state=${way.fields['state'] ?? ''}`);
+      const toOneId = nextRequest(html);
+      expect(toOneId).toMatchObject({ method: 'POST', url: host.oneId.url('/oauth2/sessions/logout') });
+      const answer = await sendRequest(toOneId);
+      expect(answer.headers.get('location')).toBe(`${callbackUri}?state=${toOneId.fields['state'] ?? ''}`);
       expect(host.oneId.requests.at(-1)?.form['id_token_hint']).toBe(idToken);
     });
 
-    it('RPI-2: is { url } for a caller that accepts only JSON', async () => {
+    it('RPI-2: the answer is { url } for a caller that accepts only JSON', async () => {
       const { browser, idToken } = await signIn(host);
       const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
       expect(answer.status).toBe(200);
@@ -183,7 +185,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     });
 
     it.each(['text/html', 'text/html,application/json', '*/*', 'application/xhtml+xml'])(
-      'RPI-2: is the page for Accept: %s',
+      'RPI-2: the answer is the page for Accept: %s',
       async (accept) => {
         const { browser } = await signIn(host);
         const answer = await start(browser, {}, { headers: { accept } });
@@ -236,7 +238,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     it('is also used on the form for a long ID token', async () => {
       const { browser } = await signIn(host, { claims: { groups: 'x'.repeat(13_500) } });
       const html = await (await start(browser, {}, { headers: vietnamese })).text();
-      expect(wayOn(html).method).toBe('POST');
+      expect(nextRequest(html).method).toBe('POST');
       expect(titleOf(html)).toEqual(['vi', 'Đang đăng xuất']);
       expect(html).toContain('<button>Tiếp tục</button>');
     });
@@ -288,7 +290,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
     it('RPI-3: a second click finds no session and still sends the browser to OneID', async () => {
       const { browser } = await signIn(host);
       await start(browser);
-      const { fields } = wayOn(await (await start(browser)).text());
+      const { fields } = nextRequest(await (await start(browser)).text());
       expect(fields).toEqual({ client_id: clientId });
     });
 
@@ -415,7 +417,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       try {
         framed.oneId.registerClient({ clientId, frontchannelLogoutUri: `${framed.url}/frontchannel_logout` });
         const { browser, login } = await signIn(framed);
-        const page = await goOn(wayOn(await (await start(browser)).text()));
+        const page = await sendRequest(nextRequest(await (await start(browser)).text()));
         const html = await page.text();
         const iframe = /<iframe src="([^"]*)"/.exec(html)?.[1]?.replaceAll('&amp;', '&') ?? '';
         expect(new URL(iframe).searchParams.get('sid')).toBe(login.sid);

@@ -304,7 +304,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     expect(await tableNames()).toEqual(tables);
   });
 
-  it('are created after a migration that was cut off half-way', async () => {
+  it('are created after a migration that was interrupted', async () => {
     const failing = await connect({
       ...sessionDataSourceOptions(testDatabase.options),
       migrations: [

@@ -518,7 +518,7 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
       { adapter, configure },
     );
     expect(log).toEqual([{ level: 'log', message: registration(base) }]);
-    // and they lead there
+    // the routes exist at the paths in the log
     expect(await statusAt(app, `${path}/logout/callback`)).toBe(303);
     expect(await statusAt(app, `${path}/frontchannel_logout`)).toBe(200);
   });
@@ -579,7 +579,7 @@ describe('the life of an app', () => {
     const { dataSource } = first.get(SessionDatabase, { strict: false });
     await first.close();
     expect(dataSource.isInitialized).toBe(false);
-    // those of fetch, of the sign-in, take a moment to go
+    // fetch used timers during the sign-in, and they end a little later
     await until('no timer is left', () => timers() <= before);
 
     const second = await boot({ imports: [OneIdLogoutModule.forRoot(options()), FeatureModule] });

@@ -13,7 +13,7 @@ import { SessionStore } from './support/session-store.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 import { until } from './support/until.js';
 
-/** A Redis as far as these tests need one, which refuses to subscribe anybody. */
+/** A minimal Redis server for these tests. It refuses every subscription. */
 class RefusingRedis {
   connections = 0;
   subscribes = 0;

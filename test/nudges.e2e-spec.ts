@@ -14,14 +14,14 @@ import { SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
 
-/** So long that in a test only nudges make a replica look. */
+/** Milliseconds. It is long, so that in these tests only a nudge makes a replica look. */
 const STALENESS = 60_000;
 
-interface Way {
+interface Transport {
   readonly name: string;
   readonly database: DatabaseKind;
   readonly nudges: (store: SessionStore) => LogoutNudges | Promise<LogoutNudges>;
-  /** Ends the connections of everybody who listens; how many that were. */
+  /** Closes the connections that listen for nudges. @returns their number */
   readonly cut: (store: SessionStore) => Promise<number>;
 }
 
@@ -47,13 +47,13 @@ const byRedis = (url: string) => ({
   },
 });
 
-const ways = sharedDatabases.map((database): Way => {
+const transports = sharedDatabases.map((database): Transport => {
   const { name, nudge } = database;
   if (nudge === 'postgres') return { name: `LISTEN and NOTIFY, on ${name}`, database, ...byPostgres };
   return { name: `Redis, beside ${name}`, database, ...byRedis(nudge.redis) };
 });
 
-describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
+describe.each(transports)('nudges by $name', ({ database, nudges, cut }) => {
   let testDatabase: TestDatabase;
   let stores: SessionStore[];
   let followers: LogoutFollower[];
@@ -92,7 +92,7 @@ describe.each(ways)('nudges by $name', ({ database, nudges, cut }) => {
 
   it('makes another replica look at once', async () => {
     const [writer, reader] = [await start(), await start()];
-    // the first is for what was missed before it listened
+    // a replica looks once at the start, and once when it begins to listen, for logouts that it has missed
     await until('both listen', () => writer.looks() >= 2 && reader.looks() >= 2);
     const session = await writer.store.registry.register({ idToken: writer.store.idToken({ sub: 'x', sid: 'y' }) });
     expect(await reader.checks.check(session.id)).toMatchObject({ expired: false });

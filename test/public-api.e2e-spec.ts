@@ -9,12 +9,12 @@ const entryPoints = {
   'nestjs-oneid-logout/testing': join(root, 'libs/oneid-logout/src/testing/index.ts'),
 };
 
-/** Kept in git, so that every change of the exports is seen: UPDATE_PUBLIC_API=1 writes it again. */
+/** The list of exports is in git, so that a review shows every change of it. UPDATE_PUBLIC_API=1 writes it again. */
 const list = join(root, 'test/support/public-api.json');
 
 type Api = Record<string, Record<string, string>>;
 
-/** What an entry point exports, name by name: whether it is a class, a function, a value or a type alone. */
+/** The exports of an entry point by name, each with its kind: class, function, constant, interface or type. */
 function exportsOf(entryPoint: string, program: ts.Program): Record<string, string> {
   const checker = program.getTypeChecker();
   const file = program.getSourceFile(entryPoint);

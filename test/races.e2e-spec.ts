@@ -10,30 +10,30 @@ type Outcome = 'registered' | 'ended';
 
 interface Scenario<T> {
   readonly work: () => Promise<T>;
-  readonly interloper: () => Promise<unknown>;
+  readonly interruption: () => Promise<unknown>;
   readonly after: (result: T, n: number) => Promise<void>;
 }
 
 /**
- * Runs `work` on one replica as often as it has statements, and each time `interloper` just before another one of them,
- * the last time after all; `after` looks at what has come of it.
+ * Runs `work` many times on one replica. In run n, `interruption` runs just before statement n of `work`. In the last
+ * run, `interruption` runs after all statements. Then `after` checks the result.
  */
 async function atEachStatement<T>(
   store: SessionStore,
   scenario: () => Scenario<T> | Promise<Scenario<T>>,
 ): Promise<number> {
   for (let n = 1; ; n++) {
-    const { work, interloper, after } = await scenario();
+    const { work, interruption, after } = await scenario();
     let statements = 0;
     const restore = intercept(store.database, async (run, sql, parameters) => {
       if (++statements === n) {
         restore();
-        await interloper();
+        await interruption();
       }
       return run(sql, parameters);
     });
     const result = await work().finally(restore);
-    if (statements < n) await interloper();
+    if (statements < n) await interruption();
     await after(result, n);
     if (statements < n) return n;
   }
@@ -51,9 +51,11 @@ const outcomeOf = (work: Promise<unknown>): Promise<Outcome> =>
 describe.each(databases)('races, on $name', (database) => {
   const clock = new TestClock();
   let testDatabase: TestDatabase;
-  /** The working replica, the interrupting one, and one whose logouts end all sessions of the user. */
+  /** The replica whose work is interrupted. */
   let slow: SessionStore;
+  /** The replica that interrupts. */
   let fast: SessionStore;
+  /** A replica whose logouts end all sessions of the user. */
   let wide: SessionStore;
   let round = 0;
   beforeAll(async () => {
@@ -124,7 +126,7 @@ describe.each(databases)('races, on $name', (database) => {
           return {
             work: () =>
               outcomeOf(store.registry.register({ idToken: tokens.idToken, refreshToken: tokens.refreshToken })),
-            interloper: () => fast.recorder.recordBackchannel(store.logout({ sid, scope })),
+            interruption: () => fast.recorder.recordBackchannel(store.logout({ sid, scope })),
             after: async () => {
               expect(await liveSessions(sub)).toBe(scope === 'user' ? 0 : 1);
               await noTokenIsForgotten(sub);
@@ -139,7 +141,7 @@ describe.each(databases)('races, on $name', (database) => {
         const { sub, idToken, refreshToken } = newLogin();
         return {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
-          interloper: () => fast.recorder.recordBackchannel(fast.logout({ sub })),
+          interruption: () => fast.recorder.recordBackchannel(fast.logout({ sub })),
           after: async () => {
             expect(await liveSessions(sub)).toBe(0);
             await noTokenIsForgotten(sub);
@@ -157,7 +159,7 @@ describe.each(databases)('races, on $name', (database) => {
         const { sub, sid, idToken, refreshToken } = newLogin();
         return {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
-          interloper: () =>
+          interruption: () =>
             channel === 'admin' ? fast.recorder.endUser(issuer, sub) : fast.recorder.recordFrontchannel(issuer, sid),
           after: async (outcome) => {
             outcomes.push(outcome);
@@ -177,7 +179,7 @@ describe.each(databases)('races, on $name', (database) => {
         const { sub, sid, idToken, refreshToken } = newLogin();
         return {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
-          interloper: async () => {
+          interruption: async () => {
             clock.databaseAhead = -2 * DAY;
             await fast.recorder.endUser(issuer, sub);
           },
@@ -205,7 +207,7 @@ describe.each(databases)('races, on $name', (database) => {
         const revoked: string[] = [];
         return {
           work: () => outcomeOf(slow.registry.refresh(session.id, { refreshToken: `${refreshToken} rotated` })),
-          interloper: async () => {
+          interruption: async () => {
             await fast.recorder.recordBackchannel(fast.logout({ sid }));
             if (revokes) revoked.push(...(await revokeAll(fast)));
           },
@@ -213,7 +215,7 @@ describe.each(databases)('races, on $name', (database) => {
             expect(await liveSessions(sub)).toBe(0);
             await noTokenIsForgotten(sub);
             revoked.push(...(await revokeAll(fast)));
-            // the newest refresh token; otherwise OneID would keep it valid
+            // the newest refresh token must be revoked; otherwise OneID would keep it valid
             expect(revoked).toContain(`${refreshToken} rotated`);
             expect(await fast.tokens.find(session.id)).toBeUndefined();
           },
@@ -235,7 +237,7 @@ describe.each(databases)('races, on $name', (database) => {
       let other = '';
       return Promise.resolve({
         work: async () => (await slow.registry.register({ idToken, refreshToken })).id,
-        interloper: async () => (other = (await fast.registry.register({ idToken, refreshToken })).id),
+        interruption: async () => (other = (await fast.registry.register({ idToken, refreshToken })).id),
         after: async (id: string) => {
           expect(id).toBe(other);
           expect(await fast.rows('session', 'sub = ?', sub)).toHaveLength(1);
@@ -255,7 +257,7 @@ describe.each(databases)('races, on $name', (database) => {
       const token = slow.logout({ sid, sub, scope: 'user' });
       return Promise.resolve({
         work: () => slow.recorder.recordBackchannel(token),
-        interloper: () => fast.recorder.recordBackchannel(token),
+        interruption: () => fast.recorder.recordBackchannel(token),
         after: async () => {
           const ids = ['sid', 'sub'].map((kind) => digest(['backchannel', issuer, token.clientId, token.jti, kind]));
           for (const id of ids) expect(await fast.row('logout', id)).toBeDefined();
@@ -285,7 +287,7 @@ describe.each(databases)('races, on $name', (database) => {
       clock.databaseAhead = DAY;
       return {
         work: () => slow.liveness.judge({ id: session.id }),
-        interloper: () => fast.repository.purge(999),
+        interruption: () => fast.repository.purge(999),
         after: async (verdict) => {
           expect(verdict).toEqual({ alive: session });
           expect((await fast.repository.check(dead.id))?.endedBy).toBe('backchannel');
@@ -306,7 +308,7 @@ describe.each(databases)('races, on $name', (database) => {
       clock.databaseAhead = 2 * logoutRetention;
       return {
         work: () => slow.repository.purge(999),
-        interloper: async () => {
+        interruption: async () => {
           // like a clock that was wrong and is right again
           clock.databaseAhead = 0;
           const checked = await fast.repository.check(id);
@@ -326,7 +328,7 @@ describe.each(databases)('races, on $name', (database) => {
           const old = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} old` }) });
           return {
             work: () => outcomeOf(slow.registry.register({ idToken, replaces: old.id })),
-            interloper: () =>
+            interruption: () =>
               fast.recorder.recordBackchannel(fast.logout({ sid: which === 'old' ? `${sid} old` : sid })),
             after: async (outcome) => {
               if (outcome === 'registered' || which === 'old') expect(await fast.isAlive(old.id)).toBe(false);
@@ -345,7 +347,7 @@ describe.each(databases)('races, on $name', (database) => {
         const old = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} old` }) });
         return {
           work: () => slow.registry.register({ idToken, replaces: old.id }),
-          interloper: () =>
+          interruption: () =>
             fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} too` }), replaces: old.id }),
           after: async () => {
             expect(await fast.isAlive(old.id)).toBe(false);

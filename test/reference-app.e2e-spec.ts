@@ -25,7 +25,7 @@ import { OneId } from '../src/oneid/oneid.js';
 import { readSettings, SettingsError } from '../src/settings.js';
 import { welcome } from '../src/welcome.js';
 import { shareAmongTests } from './support/share-among-tests.js';
-import { UnderWay } from './support/under-way.js';
+import { RunningWork } from './support/running-work.js';
 import { until } from './support/until.js';
 
 const SECRET = 'a secret of thirty-two characters';
@@ -66,12 +66,12 @@ let user: ReferenceUser;
 shareAmongTests(
   async () => {
     const shared = await startWithEmbedded();
-    const underWay = new UnderWay(shared.app);
+    const runningWork = new RunningWork(shared.app);
     return {
       ...shared,
       settled: async () => {
         await shared.oneId.deliveries.idle();
-        await underWay.settled();
+        await runningWork.settled();
       },
       stop: async () => {
         for (const app of started) await app.close();
@@ -198,14 +198,14 @@ describe('settings', () => {
 });
 
 describe('the pages', () => {
-  test('GET / without a session', async () => {
+  test('GET / without a session shows the page for signed-out users', async () => {
     const page = await newUser().browser.get(`${running.local}/`);
     expect(page.status).toBe(200);
     expect(page.body).toContain('You are signed out');
     expect(page.headers.get('cache-control')).toBe('no-store');
   });
 
-  test('GET / signed in', async () => {
+  test('GET / with a session shows the page of the signed-in user', async () => {
     const page = await newUser().signIn();
     expect([page.status, page.url]).toEqual([200, `${running.local}/`]);
     expect(page.body).toContain('<strong>demo</strong>');
@@ -232,11 +232,11 @@ describe('the pages', () => {
     ['app_session=', 'missing'],
     [`app_session=${'0'.repeat(64)}`, 'unknown'],
     ['app_session=../../etc', 'unknown'],
-  ])('GET /me with the cookie %j: 401 %s', async (cookie, reason) => {
+  ])('GET /me with the cookie %j answers 401 %s', async (cookie, reason) => {
     expect(await newUser().meInShortWith(cookie)).toBe(`401 ${reason}`);
   });
 
-  test('GET /healthz', async () => {
+  test('GET /healthz answers that the app is healthy', async () => {
     const page = await newUser().browser.get(`${running.local}/healthz`);
     expect([page.status, page.body]).toEqual([200, '{"status":"ok"}']);
   });
@@ -616,7 +616,7 @@ describe('ormconfig', () => {
   });
 });
 
-/** Resolves when this process has got an answer from a URL with this end. */
+/** Resolves when this process has got an answer from a URL that ends with this path. */
 function nextRequestTo(path: string): Promise<void> {
   const real = globalThis.fetch;
   return new Promise((resolve) => {

@@ -16,13 +16,13 @@ describe('control: the history finds a violation when the test switches a rule o
     await database.drop();
   });
 
-  async function start(liveness: Liveness, credulous: boolean): Promise<void> {
-    fleet = await ReplicaFleet.start({ database, liveness: [liveness, liveness], credulous });
+  async function start(liveness: Liveness, trustsMemoryForever: boolean): Promise<void> {
+    fleet = await ReplicaFleet.start({ database, liveness: [liveness, liveness], trustsMemoryForever });
     traffic = await Traffic.start(fleet);
   }
 
   it('OneID gets its 200 without the replica barrier', async () => {
-    // neither looks at what the other has recorded before the test is over
+    // with this staleness, no replica looks for the other's logouts before the test ends
     await start({ maxStalenessMs: 60_000, answerAtOnce: true }, false);
     await traffic.logouts(3);
     const { letIn, refused, late } = await traffic.violations();
@@ -32,16 +32,16 @@ describe('control: the history finds a violation when the test switches a rule o
 
   it('a replica answers from memory without a time limit', async () => {
     await start({ maxStalenessMs: 400 }, true);
-    const { line } = fleet.replica(1);
-    const silence = { what: 'silence', replicas: [1], permits: 503, within: 10_000, undeliverable: true };
+    const { databaseProxy } = fleet.replica(1);
+    const silence = { what: 'silence', replicas: [1], permits: 503, recoveryMs: 10_000, undeliverable: true };
     await traffic.trouble(silence, async (guests) => {
-      line.silence();
+      databaseProxy.silence();
       await traffic.logOut(...guests);
       await Promise.all(guests.map((guest) => traffic.ask(1, guest)));
-      line.mend();
+      databaseProxy.mend();
     });
     const { letIn, ...others } = await traffic.violations();
-    expect(letIn[0]).toMatch(/^replica 1, session \w+, amid "silence": let in/);
+    expect(letIn[0]).toMatch(/^replica 1, session \w+, during "silence": let in/);
     expect(others).toEqual({ lost: [], refused: [], late: [] });
   });
 });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sharedDatabases, type TestDatabase } from './support/databases.js';
 import { noViolations } from './support/history.js';
-import { type NudgeLine, startNudgeLine } from './support/nudge-line.js';
+import { type NudgeTransport, startNudgeTransport } from './support/nudge-transport.js';
 import { type Login, ReplicaFleet } from './support/replica-fleet.js';
 import { StuckInsert } from './support/stuck-insert.js';
 import { Traffic } from './support/traffic.js';
@@ -10,16 +10,16 @@ import { until } from './support/until.js';
 
 const bounded = { maxStalenessMs: 400 };
 
-/** A statement that takes five seconds is given up, milliseconds. */
+/** Milliseconds. The library gives up a statement after five seconds. */
 const ALMOST_TOO_LONG = 4_500;
 
 describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => {
   let database: TestDatabase;
-  let nudges: NudgeLine;
+  let nudges: NudgeTransport;
   let fleet: ReplicaFleet;
   beforeAll(async () => {
     database = await kind.create();
-    nudges = await startNudgeLine(kind);
+    nudges = await startNudgeTransport(kind);
     const { nudge, filter } = nudges;
     const nudged = { ...bounded, nudge };
     fleet = await ReplicaFleet.start({
@@ -44,9 +44,9 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
   });
 
   it('a replica whose database connections break again and again lets no ended session in', async () => {
-    await traffic.trouble({ what: 'cut', replicas: [1], permits: 503, within: 5_000 }, async (guests) => {
+    await traffic.trouble({ what: 'cut', replicas: [1], permits: 503, recoveryMs: 5_000 }, async (guests) => {
       for (const guest of guests) {
-        fleet.replica(1).line.cut();
+        fleet.replica(1).databaseProxy.cut();
         await traffic.logOut(guest);
       }
     });
@@ -54,42 +54,42 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
   });
 
   it('a replica without a database connection answers 503 until it has one', async () => {
-    const { line } = fleet.replica(1);
-    await traffic.trouble({ what: 'no connection', replicas: [1], permits: 503, within: 5_000 }, async (guests) => {
-      line.refuse();
+    const { databaseProxy } = fleet.replica(1);
+    await traffic.trouble({ what: 'no connection', replicas: [1], permits: 503, recoveryMs: 5_000 }, async (guests) => {
+      databaseProxy.refuse();
       await traffic.logOut(...guests);
-      // what it knows is too old by now
+      // its memory is now older than the staleness limit
       const statuses = await Promise.all(guests.map((guest) => traffic.ask(1, guest)));
       expect(new Set(statuses)).toEqual(new Set([503]));
-      line.mend();
+      databaseProxy.mend();
     });
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
   it('a replica whose database does not answer returns 503, and its logout is recorded late', async () => {
-    const { line } = fleet.replica(1);
-    const silence = { what: 'silence', replicas: [1], permits: 503, within: 10_000, undeliverable: true };
+    const { databaseProxy } = fleet.replica(1);
+    const silence = { what: 'silence', replicas: [1], permits: 503, recoveryMs: 10_000, undeliverable: true };
     await traffic.trouble(silence, async (guests) => {
       const [first, ...others] = guests as [Login, ...Login[]];
-      line.silence();
+      databaseProxy.silence();
       const told = traffic.deliver(1, first);
       await traffic.logOut(...others);
       expect(await traffic.ask(1, first)).toBe(503);
       expect(await told).toBe(503);
       expect(await traffic.deliver(0, first)).toBe(200);
-      line.mend();
+      databaseProxy.mend();
     });
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
   it('no replica has a database connection for a second: OneID sends the logouts again', async () => {
-    const lines = fleet.numbers.map((replica) => fleet.replica(replica).line);
-    const all = { what: 'none connected', replicas: fleet.numbers, permits: 503, within: 5_000 };
+    const databaseProxies = fleet.numbers.map((replica) => fleet.replica(replica).databaseProxy);
+    const all = { what: 'no replica is connected', replicas: fleet.numbers, permits: 503, recoveryMs: 5_000 };
     await traffic.trouble(all, async (guests) => {
       const leaving = traffic.logOut(...guests);
-      for (const line of lines) line.refuse();
+      for (const databaseProxy of databaseProxies) databaseProxy.refuse();
       await delay(1_000);
-      for (const line of lines) line.mend();
+      for (const databaseProxy of databaseProxies) databaseProxy.mend();
       await leaving;
     });
     expect(await traffic.violations()).toEqual(noViolations);
@@ -97,7 +97,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
 
   it('every nudge is lost: the replicas still find the logouts', async () => {
     for (const [what, fail] of Object.entries(nudges.failures)) {
-      await traffic.trouble({ what, replicas: [], within: 0 }, async (guests) => {
+      await traffic.trouble({ what, replicas: [], recoveryMs: 0 }, async (guests) => {
         fail();
         await traffic.logOut(...guests);
         nudges.mend();
@@ -109,7 +109,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
   it('a logout whose insert hangs and is committed late, with its old time, ends its session', async () => {
     const stick = ({ logoutToken }: Login) => StuckInsert.of(logoutToken, database.options);
 
-    /** OneID waits for as long as it takes. */
+    /** OneID waits for its answer until the insert is committed. */
     async function slow(login: Login): Promise<void> {
       const stuck = await stick(login);
       const told = traffic.deliver(0, login);
@@ -118,16 +118,16 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
       if ((await told) !== 200) await traffic.logOut(login);
     }
 
-    /** It comes through when nobody waits for it any more, and then OneID sends it again. */
+    /** OneID gets 503. Then the insert is committed, and OneID sends the logout again. */
     async function late(login: Login): Promise<void> {
       const stuck = await stick(login);
       expect(await traffic.deliver(2, login)).toBe(503);
       await stuck.release();
-      await until('the first insert came through', async () => (await fleet.recorded([login])).length === 1);
+      await until('the first insert is committed', async () => (await fleet.recorded([login])).length === 1);
       await traffic.logOut(login);
     }
 
-    /** It comes through together with the second, which waits behind it. */
+    /** OneID gets 503 and sends the logout again. The second insert waits for the first, and then both finish. */
     async function both(login: Login): Promise<void> {
       const stuck = await stick(login);
       expect(await traffic.deliver(3, login)).toBe(503);
@@ -137,7 +137,7 @@ describe.each(sharedDatabases)('replicas that are cut off, on $name', (kind) => 
       if ((await told) !== 200) await traffic.logOut(login);
     }
 
-    await traffic.trouble({ what: 'stuck inserts', replicas: [], within: 0 }, async (guests) => {
+    await traffic.trouble({ what: 'stuck inserts', replicas: [], recoveryMs: 0 }, async (guests) => {
       const [first, second, third, fourth] = guests as [Login, Login, Login, Login];
       await Promise.all([slow(first), late(second), both(third), traffic.logOut(fourth)]);
     });

@@ -9,7 +9,7 @@ import { until } from './support/until.js';
 
 const bounded = { maxStalenessMs: 400 };
 
-/** A statement that takes five seconds is given up, milliseconds. */
+/** Milliseconds. The library gives up a statement after five seconds. */
 const ALMOST_TOO_LONG = 4_500;
 
 describe('trouble with the PostgreSQL that the replicas share', () => {
@@ -36,7 +36,7 @@ describe('trouble with the PostgreSQL that the replicas share', () => {
   it.each(['SIGINT', 'SIGKILL'] as const)(
     'PostgreSQL restarts during logouts, ended by %s: no acknowledged logout is lost',
     async (signal) => {
-      const restart = { what: 'a restart', replicas: fleet.numbers, permits: 503, within: 10_000 };
+      const restart = { what: 'a restart', replicas: fleet.numbers, permits: 503, recoveryMs: 10_000 };
       await traffic.trouble(restart, async (guests) => {
         const leaving = traffic.logOut(...guests);
         await postgres.kill(signal);
@@ -64,14 +64,14 @@ describe('trouble with the PostgreSQL that the replicas share', () => {
     };
     const release = () => set('');
 
-    /** Nobody is allowed to be refused meanwhile: to read, nobody has to commit. */
-    const hangs = { what: 'a standby that hangs', replicas: [], within: 0 };
+    /** No request may fail during this trouble, because a read does not need a commit. */
+    const hangs = { what: 'a standby that hangs', replicas: [], recoveryMs: 0 };
 
     const notTaken = (logins: readonly Login[], statuses: readonly Status[]) =>
       logins.filter((_login, n) => statuses[n] !== 200);
 
     async function hold(): Promise<void> {
-      await set('nobody');
+      await set('missing');
       await until('commits hang', async () => {
         const waiting = await administration.query<unknown[]>(
           "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'",

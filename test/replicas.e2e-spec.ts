@@ -37,19 +37,22 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
   });
 
   it('a replica that was stopped during logouts refuses the ended sessions when it runs again', async () => {
-    await traffic.trouble({ what: 'stopped', replicas: [1], undeliverable: true, within: 5_000 }, async (guests) => {
-      fleet.replica(1).process.signal('SIGSTOP');
-      await traffic.logOut(...guests);
-      const asked = Promise.all(guests.map((guest) => traffic.ask(1, guest)));
-      fleet.replica(1).process.signal('SIGCONT');
-      expect(await asked).toEqual([401, 401, 401, 401]);
-    });
+    await traffic.trouble(
+      { what: 'stopped', replicas: [1], undeliverable: true, recoveryMs: 5_000 },
+      async (guests) => {
+        fleet.replica(1).process.signal('SIGSTOP');
+        await traffic.logOut(...guests);
+        const asked = Promise.all(guests.map((guest) => traffic.ask(1, guest)));
+        fleet.replica(1).process.signal('SIGCONT');
+        expect(await asked).toEqual([401, 401, 401, 401]);
+      },
+    );
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
   it('a replica that is stopped again and again lets no ended session in', async () => {
     await traffic.trouble(
-      { what: 'stopped and stopped', replicas: [1], undeliverable: true, within: 5_000 },
+      { what: 'stopped many times', replicas: [1], undeliverable: true, recoveryMs: 5_000 },
       async (guests) => {
         const leaving = traffic.logOut(...guests);
         for (let milliseconds = 40; milliseconds < 600; milliseconds *= 1.6) {
@@ -65,32 +68,38 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
   });
 
   it('a replica is killed and replaced under load, and no replica lets an ended session in', async () => {
-    await traffic.trouble({ what: 'killed', replicas: [2], permits: 'no answer', within: 5_000 }, async (guests) => {
-      await fleet.replica(2).process.kill();
-      await traffic.logOut(...guests);
-      await fleet.replace(2, bounded);
-    });
+    await traffic.trouble(
+      { what: 'killed', replicas: [2], permits: 'no answer', recoveryMs: 5_000 },
+      async (guests) => {
+        await fleet.replica(2).process.kill();
+        await traffic.logOut(...guests);
+        await fleet.replace(2, bounded);
+      },
+    );
     expect(await traffic.violations()).toEqual(noViolations);
   });
 
-  // it takes OneID's tokens for too old, or too new, so they go to the others
+  // this replica would refuse OneID's tokens as too old or from the future, so OneID sends them to the other replicas
   it.each([HOUR, -HOUR])(
     'the clock of one replica jumps by %d ms and back, and no replica lets an ended session in',
     async (milliseconds) => {
-      await traffic.trouble({ what: 'a clock', replicas: [3], undeliverable: true, within: 1_000 }, async (guests) => {
-        await fleet.replica(3).process.setClock(milliseconds);
-        await traffic.logOut(...guests);
-        await fleet.replica(3).process.setClock(0);
-      });
+      await traffic.trouble(
+        { what: 'a clock that jumps', replicas: [3], undeliverable: true, recoveryMs: 1_000 },
+        async (guests) => {
+          await fleet.replica(3).process.setClock(milliseconds);
+          await traffic.logOut(...guests);
+          await fleet.replica(3).process.setClock(0);
+        },
+      );
       expect(await traffic.violations()).toEqual(noViolations);
     },
   );
 
   it("a replica with a larger staleness starts, and one in strict mode: OneID's 200 waits for the largest staleness", async () => {
-    await traffic.trouble({ what: 'two more', replicas: [4, 5], within: 5_000 }, async (guests) => {
+    await traffic.trouble({ what: 'two more replicas start', replicas: [4, 5], recoveryMs: 5_000 }, async (guests) => {
       const starting = Promise.all([fleet.add({ maxStalenessMs: 1_500 }), fleet.add('strict')]);
       await traffic.logOut(...guests.slice(2));
-      for (const replica of await starting) traffic.readAt(replica);
+      for (const replica of await starting) traffic.startReader(replica);
       await traffic.logOut(...guests.slice(0, 2));
     });
     expect(await traffic.violations()).toEqual(noViolations);

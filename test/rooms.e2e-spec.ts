@@ -4,7 +4,7 @@ import { join, relative, sep } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-/** The rooms of each house from top to bottom, as in CONTRIBUTING.md. `door` and `ground` are the files outside of rooms. */
+/** The rooms of each house from top to bottom, as in CONTRIBUTING.md. `door` and `ground` are files outside rooms. */
 const houses: Readonly<Record<string, { readonly rooms: readonly string[]; readonly ground: readonly string[] }>> = {
   'libs/oneid-logout/src': {
     rooms: [

@@ -1,18 +1,18 @@
-// npm test: runs all tests that need no outside service. With arguments it hands them to Jest: npm test -- test/module
+// npm test: runs all tests that need no external service. It passes its arguments to Jest: npm test -- test/module
 import { spawn } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Below the priority of the other suites' processes: those watch clocks. */
+/** The quick suites run at this lower priority, because the slow suites measure times. */
 const LOW_PRIORITY = 10;
 
 function jest(args, stdio) {
   return spawn(process.execPath, ['node_modules/jest/bin/jest.js', ...args], { cwd: root, stdio });
 }
 
-/** Resolves when it has ended, with what it has written. */
+/** Resolves with the process's exit code and output when it has ended. */
 async function ended(child) {
   const output = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => output.push(data));
@@ -21,7 +21,7 @@ async function ended(child) {
 }
 
 async function runAll() {
-  // beside each other, because the ones need the processors and the others wait for timeouts
+  // at the same time, because the quick suites use the processors and the slow suites mostly wait
   const quick = jest(
     ['--selectProjects', 'unit', 'e2e', '--maxWorkers', String(Math.max(2, availableParallelism() - 1))],
     'inherit',

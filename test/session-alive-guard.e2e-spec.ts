@@ -90,24 +90,24 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     expect(count).toBe(1);
   });
 
-  it('rejects: missing', async () => {
+  it('rejects a request without a session with the reason missing', async () => {
     const response = await host.fetch('/me');
     expect(response.headers.get('www-authenticate')).toBeNull();
     await expectRejection(response, 'missing');
   });
 
-  it('rejects: unknown', async () => {
+  it('rejects a session that is not in the database with the reason unknown', async () => {
     await expectRejection(await host.fetch('/me', { session: 'a'.repeat(64) }), 'unknown');
   });
 
-  it('rejects: unknown, when the client of the session is not configured any more', async () => {
+  it('rejects a session with the reason unknown when its client is no longer configured', async () => {
     const session = await signIn();
     const database = host.app.get(SessionDatabase, { strict: false });
     await database.run('UPDATE oneid_session SET client_id = ? WHERE id = ?', ['retired', session.id]);
     await expectRejection(await host.fetch('/me', { session: session.id }), 'unknown');
   });
 
-  it("rejects: expired, by the database's clock", async () => {
+  it("rejects a session with the reason expired, by the database's clock", async () => {
     const session = await signIn();
     host.clock.databaseAhead = maxSessionLifetimeMs - 60_000;
     expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
@@ -115,7 +115,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     await expectRejection(await host.fetch('/me', { session: session.id }), 'expired');
   });
 
-  it('rejects: logged_out, for every channel, and also after the session has expired', async () => {
+  it('rejects a session with the reason logged_out after a logout on each channel, also when the session has expired', async () => {
     const ways: ((session: Awaited<ReturnType<typeof signIn>>) => Promise<unknown>)[] = [
       (session) => recorder().recordFrontchannel(session.issuer, session.sid ?? ''),
       (session) => recorder().endLogin(session),

@@ -106,7 +106,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))('a connection t
     const testDatabase = await database.create();
     const store = await SessionStore.open(testDatabase);
     const hang = testDatabase.options.type === 'postgres' ? 'SELECT pg_sleep(60)' : 'SELECT SLEEP(60)';
-    // as many as each pool has connections
+    // one hanging statement for each of the pool's ten connections
     const hanging = await Promise.allSettled(Array.from({ length: 10 }, () => store.database.run(hang)));
     expect(hanging.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
 
@@ -275,7 +275,7 @@ describe('two boots on one SQLite file', () => {
       await database?.requireTables();
       await database?.close();
     }
-    // no failed try
+    // TypeORM logs no failed migration
     expect(told.mock.calls).toEqual([]);
     told.mockRestore();
     await testDatabase.drop();

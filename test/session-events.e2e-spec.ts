@@ -81,7 +81,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     expect(events.map((event) => event.channel)).toEqual(channels);
     for (const [name, session] of Object.entries(sessions)) {
       expect(events.some((event) => event.ends(session))).toBe(ended.includes(name as keyof Sessions));
-      // as the guard decides
+      // the guard must decide the same
       expect(await store.isAlive(session.id)).toBe(!ended.includes(name as keyof Sessions));
     }
     expect(closed).toEqual(ended.map((name) => `${name} ${channel}`));

@@ -442,7 +442,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         return count;
       }),
     );
-    // each session and each logout once, and every writer's own logouts
+    // each shared session and logout is stored once, and also the logouts that only one writer inserts
     expect(inserted.reduce((sum, count) => sum + count)).toBe(20 + 20 + 4 * 20);
     expect(await store.rows('session')).toHaveLength(20);
     expect(await store.rows('logout')).toHaveLength(100);
@@ -704,7 +704,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         expect(await store.revocations.claim(await firstDue())).toBe(true);
       });
 
-      it('is for nobody before its next time, when it is given back for later', async () => {
+      it('is not due before its next time when a replica releases it for later', async () => {
         const due = await firstDue();
         await store.revocations.claim(due);
         await store.revocations.release(due, due.now + HOUR);

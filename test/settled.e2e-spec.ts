@@ -10,7 +10,7 @@ import { StuckInsert } from './support/stuck-insert.js';
 
 const HOUR = 60 * 60 * 1000;
 
-/** Fakes only intervals: the library's jobs would run with the fake time, and everything else runs normally. */
+/** Only intervals use the fake time. The library's jobs would run at intervals, and all other code needs real time. */
 const ALL_BUT_INTERVALS = [
   'Date',
   'hrtime',
@@ -25,8 +25,8 @@ const ALL_BUT_INTERVALS = [
 
 let release: () => void | Promise<void> = () => undefined;
 
-/** Releases held work, also after a test that has failed: otherwise its host could not stop. */
-async function goOn(): Promise<void> {
+/** Lets the held work continue. It also runs after a failed test, because otherwise the host could not stop. */
+async function releaseHeldWork(): Promise<void> {
   const held = release;
   release = () => undefined;
   await held();
@@ -35,7 +35,7 @@ async function goOn(): Promise<void> {
 const cleanup = new Cleanup();
 afterEach(async () => {
   jest.useRealTimers();
-  await goOn();
+  await releaseHeldWork();
   await cleanup.run();
 });
 
@@ -50,8 +50,8 @@ function settling(host: Host) {
   return state;
 }
 
-/** A whole request and its answer: an idle host settles in far fewer turns of the event loop. */
-const meanwhile = (host: Host) => host.fetch('/open');
+/** Waits for a request and its answer. An idle host settles in less time than this. */
+const waitForOneRequest = (host: Host) => host.fetch('/open');
 
 describe.each(databases)('Host.settled(), on $name', (database) => {
   it('waits until the refresh tokens of an answered logout are revoked', async () => {
@@ -68,11 +68,11 @@ describe.each(databases)('Host.settled(), on $name', (database) => {
 
     expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(delivered);
     const settled = settling(host);
-    await meanwhile(host);
+    await waitForOneRequest(host);
     expect(settled.isSettled).toBe(false);
     expect((await host.stored()).tokens).toHaveLength(1);
 
-    await goOn();
+    await releaseHeldWork();
     await settled.done;
     const before = await host.stored();
     expect(before.tokens).toEqual([]);
@@ -124,11 +124,11 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))('Host.settled()
     await expect(request).rejects.toMatchObject({ name: 'AbortError' });
 
     const settled = settling(host);
-    await meanwhile(host);
+    await waitForOneRequest(host);
     expect(settled.isSettled).toBe(false);
     expect((await host.stored()).logouts).toEqual([]);
 
-    await goOn();
+    await releaseHeldWork();
     await settled.done;
     const before = await host.stored();
     expect(before.logouts).toHaveLength(1);

@@ -18,7 +18,7 @@ describe('suites that share a host', () => {
     expect(specs.filter((file) => sharesUnsettled(sourceOf(file)))).toEqual([]);
   });
 
-  it('control: the check finds a suite that does not', () => {
+  it('control: the check finds a suite that does not settle its host', () => {
     const within = (body: string) => `describe('suite', () => {\n  beforeAll(async () => {\n    ${body}\n  });\n});\n`;
     expect(
       ['host = await Host.start();', 'host = await startHost({});', 'other();'].map(within).map(sharesUnsettled),

@@ -55,7 +55,7 @@ describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adap
   });
 
   it('end when another replica ends the session, also in strict mode', async () => {
-    host = await Host.start({ adapter, controllers: [NewsController], actsByItself: true });
+    host = await Host.start({ adapter, controllers: [NewsController], startsJobs: true });
     const { session, sid } = await host.signIn();
     const { seen } = await listen(session);
     const elsewhere = await startReplica(host.options, host.clock);

@@ -541,7 +541,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(revoked()).toEqual([signedIn.refreshToken]);
   });
 
-  it('BC-15: secrets removed while revocations are pending: given up when every token has expired', async () => {
+  it('BC-15: the secrets are removed while revocations are pending: the library gives up when every token has expired', async () => {
     let app = await start();
     const signedIn = await signIn(app);
     oneId.fail(endpointPaths.revocation, { status: 503 });
@@ -623,7 +623,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
-  it('BC-15: a client that is not configured any more: its token is kept until every token has expired, then given up', async () => {
+  it('BC-15: a client that is no longer configured: its token is kept until every token has expired, then given up', async () => {
     let app = await start();
     const signedIn = await signIn(app);
     oneId.registerClient({ clientId: 'other', clientSecret });

@@ -58,7 +58,7 @@ describe('the back button after a logout', () => {
     await person.sees(person.texts.account);
     const login = await person.loginAt(world.url);
     await person.page.goto(`${world.url}/goodbye`);
-    await world.endAtAppAlone(login);
+    await world.endOnlyAtApp(login);
 
     const seen = await backAndBack(person.page);
     expect(seen).toContainEqual(expect.stringContaining(person.texts.refused.logged_out));
@@ -72,14 +72,14 @@ describe('the back button after a logout', () => {
     })`);
     await person.signIn(world.url);
     const tab = await person.newTab();
-    // this browser does not cache a page with an event stream; a page in a background tab has none
+    // the browser does not cache a page with an event stream, and the app opens no stream in a hidden tab
     await tab.page.addInitScript("Object.defineProperty(document, 'hidden', { get: () => true })");
     await tab.page.goto(`${world.url}/account`);
     await tab.sees(texts.account);
     const login = await person.loginAt(world.url);
     await tab.page.goto(`${world.url}/goodbye`);
     await page.close();
-    await world.endAtAppAlone(login);
+    await world.endOnlyAtApp(login);
     await tab.page.goBack();
     await tab.sees(texts.refusedTitle);
     await tab.reads(texts.refused.logged_out);
@@ -120,7 +120,7 @@ describe('a sign-in after a logout', () => {
   test('a login that has ended here and is alive at OneID causes no redirect loop: prompt=login', async () => {
     await person.signIn(world.url);
     const dead = await person.loginAt(world.url);
-    await world.endAtAppAlone(dead);
+    await world.endOnlyAtApp(dead);
     await person.sees(person.texts.over);
 
     const prompts: (string | null)[] = [];
@@ -140,7 +140,7 @@ describe('a sign-in after a logout', () => {
     await person.signIn(world.url);
     await person.follow(person.texts.account);
     await person.sees(person.texts.account);
-    await world.endAtAppAlone(await person.loginAt(world.url));
+    await world.endOnlyAtApp(await person.loginAt(world.url));
     const answer = await person.page.reload();
     expect(answer?.status()).toBe(401);
     await person.reads(person.texts.refused.logged_out);
@@ -154,7 +154,7 @@ describe('a sign-in after a logout', () => {
     await tab.page.route('**/app.js', (route) => route.abort());
     await tab.page.goto(`${world.url}/`);
     await tab.sees(tab.texts.signedIn);
-    await world.endAtAppAlone(await person.loginAt(world.url));
+    await world.endOnlyAtApp(await person.loginAt(world.url));
     await tab.page.locator('.sessions button').first().click();
     await tab.sees(tab.texts.refusedTitle);
     await tab.reads(tab.texts.refused.logged_out);

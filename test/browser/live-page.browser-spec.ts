@@ -59,8 +59,8 @@ describe('two tabs', () => {
       await tab.page.goto(`${world.url}/${count % 2 === 0 ? '' : 'account'}`);
       tabs.push(tab);
     }
-    await until('only the last one listens', () => openStreams() === 1);
-    await world.endAtAppAlone(await person.loginAt(world.url));
+    await until('only the last tab listens', () => openStreams() === 1);
+    await world.endOnlyAtApp(await person.loginAt(world.url));
     await tabs.at(-1)?.sees(person.texts.over);
     for (const tab of tabs.slice(0, -1)) {
       expect(await tab.page.locator('#signed-in').count()).toBe(1);
@@ -69,7 +69,7 @@ describe('two tabs', () => {
       await tab.reads(tab.texts.overText.logged_out);
       expect(await tab.page.locator('#signed-in').count()).toBe(0);
     }
-    await until('nobody listens', () => openStreams() === 0);
+    await until('no tab listens', () => openStreams() === 0);
   });
 
   test('a tab comes back after this browser has signed in again: it uses the new session', async () => {
@@ -112,7 +112,7 @@ describe('two tabs', () => {
   });
 });
 
-describe('a stream that', () => {
+describe('the event stream', () => {
   /** Answers in place of the app a given number of times; then the app answers. */
   async function answers(...bodies: (string | number)[]): Promise<() => number> {
     let asked = 0;
@@ -139,12 +139,12 @@ describe('a stream that', () => {
     person.context.request.post(`${world.url}/sessions/end-others`, { headers: { origin: world.url } });
 
   test.each(['shutting_down', 'out_of_sync'])(
-    'ends because the app is %s does not show a logout, and reconnects',
+    'shows no logout when it ends with the reason %s, and reconnects',
     async (reason) => {
       const asked = await answers(`retry: 100\n\n${event('entry', entry)}${event('over', { reason })}`);
       await person.page.reload();
       await person.reads('one of before');
-      await until('it has come back', () => asked() === 2);
+      await until('the page has reconnected', () => asked() === 2);
       await person.page.getByText('one of before').waitFor({ state: 'detached' });
       await person.reads(person.texts.othersEnded(0));
       expect(await person.page.locator('#over').innerText()).toBe('');
@@ -152,15 +152,15 @@ describe('a stream that', () => {
     },
   );
 
-  test('reconnects shows each entry once', async () => {
+  test('shows each entry once after it reconnects', async () => {
     const told = `retry: 100\n\n${event('entry', entry)}`;
     const asked = await answers(told, told, told);
     await person.page.reload();
-    await until('it has come back', () => asked() === 3);
+    await until('the page has reconnected', () => asked() === 3);
     expect(await person.timeline()).toEqual(['one of before']);
   });
 
-  test('is refused is requested again after pauses, and the page shows the problem', async () => {
+  test('is requested again after a pause when the app refuses it, and the page shows the problem', async () => {
     const asked = await answers(429, 503);
     const before = Date.now();
     await person.page.reload();
@@ -171,10 +171,10 @@ describe('a stream that', () => {
     expect([asked(), Date.now() - before > 3_000]).toEqual([3, true]);
   });
 
-  test('is refused because the session has ended makes the page show this', async () => {
+  test('makes the page show that the session has ended, when the app refuses it for this reason', async () => {
     await answers(503);
     await person.page.route('**/me', async (route) => {
-      await world.endAtAppAlone(await person.loginAt(world.url));
+      await world.endOnlyAtApp(await person.loginAt(world.url));
       await route.continue();
     });
     await person.page.reload();

@@ -203,7 +203,7 @@ describe.each(Object.keys(LANGUAGES) as Language[])('the whole story with clicks
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
     await person.page.goto(`${world.url}/`);
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
-    // and OneID gets the language
+    // OneID gets the language too
     await person.page.getByRole('link', { name: /OneID/ }).first().click();
     expect(await person.page.locator('html').getAttribute('lang')).toBe(other);
     await person.follow(LANGUAGES[language]);

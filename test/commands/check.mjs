@@ -1,4 +1,5 @@
-// Runs the commands that people run, as they should work and as they may fail. One line a check; exits 1 if one fails.
+// Runs the commands of this repository, and checks that they work, and that they fail with a clear message. Prints one
+// line for each check. The exit code is 1 if a check fails.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

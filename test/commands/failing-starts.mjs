@@ -1,4 +1,5 @@
-// A command that can't start says why in one sentence, ends with exit code 1, and leaves nothing open or behind.
+// A command that cannot start prints the reason in one sentence and ends with exit code 1.
+// It leaves no process and no temporary file.
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { check, expectEqual, run, until } from './processes.mjs';
 
+/** The time limit of a command, milliseconds. */
 const ENDS_WITHIN = 90_000;
 const preload = fileURLToPath(new URL('pretend.cjs', import.meta.url));
 
@@ -136,12 +138,12 @@ async function expectFailure(args, env, sentence) {
   await withTemporaryFolder(async (TMPDIR) => {
     const command = start(args, { TMPDIR, ...env });
     expectEqual(await command.exit, 1, `the exit code (${command.output()})`);
-    expectEqual(told(command.output('stderr')), sentence, 'what it says');
+    expectEqual(messageIn(command.output('stderr')), sentence, 'its message');
     await expectNothingLeft(command, TMPDIR);
   });
 }
 
-/** A signal as soon as the command has opened everything. */
+/** Sends the signal when the command has started everything. */
 async function expectEnding(args, signal, code) {
   await withTemporaryFolder(async (TMPDIR) => {
     const command = start(args, { TMPDIR });
@@ -157,14 +159,14 @@ async function expectQuietEnd(args) {
     const command = start(args, { TMPDIR });
     command.child.stdout.destroy();
     expectEqual(await command.exit, 1, `the exit code (${command.output()})`);
-    expectEqual(told(command.output('stderr')), '', 'what it says');
+    expectEqual(messageIn(command.output('stderr')), '', 'its message');
     await expectNothingLeft(command, TMPDIR);
   });
 }
 
 async function withTemporaryFolder(work) {
   const folder = mkdtempSync(join(tmpdir(), 'oneid-logout-failing-start-'));
-  // the PostgreSQL of the replicas runs as another user, who makes its socket's lock here
+  // the PostgreSQL of the replicas runs as another user, who creates the lock file of its socket here
   chmodSync(folder, 0o711);
   try {
     await work(folder);
@@ -180,14 +182,14 @@ function start(args, env) {
   return command;
 }
 
-/** A process that is being reaped may still be there for a moment. */
+/** Waits for the end of the processes, because the system removes an ended process a little later. */
 async function expectNothingLeft(command, folder) {
   expectEqual(readdirSync(folder).join(), '', 'temporary files');
   await until(() => !groupLives(command.child.pid));
 }
 
-/** Without what oidc-provider says of Node 20. */
-function told(output) {
+/** The command's message, without the warnings of oidc-provider about Node 20. */
+function messageIn(output) {
   return output
     .split('\n')
     .filter((line) => !line.startsWith('oidc-provider WARNING'))

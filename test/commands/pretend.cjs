@@ -1,6 +1,7 @@
-// Loaded into a command before anything else: makes it believe in another Node, or in another better-sqlite3.
-// PRETEND_NODE: the version of Node. PRETEND_SQLITE: `missing`, `other-node` (its addon can't be loaded), or the folder of a
-// package.json that is read in place of its own; what loads better-sqlite3 itself then says so and fails.
+// A command loads this file first. The command then sees another version of Node, or another better-sqlite3.
+// PRETEND_NODE is the version of Node.
+// PRETEND_SQLITE is `missing`, `other-node` (Node cannot load the addon), or the folder of another package.json for
+// better-sqlite3. With such a folder, code that loads better-sqlite3 itself fails.
 const Module = require('node:module');
 
 const { PRETEND_NODE: node, PRETEND_SQLITE: sqlite } = process.env;

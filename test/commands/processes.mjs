@@ -1,6 +1,7 @@
-// Commands as processes of their own, and one line for each check of them.
+// Runs commands as processes, and prints one line for each check.
 import { spawn } from 'node:child_process';
 
+/** Milliseconds. */
 const TIMEOUT = 120_000;
 let failed = 0;
 
@@ -20,7 +21,7 @@ export function expectEqual(actual, expected, what) {
   if (actual !== expected) throw new Error(`${what}: expected ${expected}, got ${actual}`);
 }
 
-/** Starts a command in a process group of its own. */
+/** Starts a command in a new process group, so that a signal can reach all its processes. */
 export function run(command, args, env) {
   const child = spawn(command, args, { env: { ...process.env, ...env }, detached: true });
   const chunks = { stdout: [], stderr: [], all: [] };

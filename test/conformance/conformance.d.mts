@@ -1,11 +1,11 @@
-/** The rows without a test, the document that the tests' names give, and the document in the repository. */
+/** The rows without a test, the document's text from the names of the tests, and the document in the repository. */
 export function conformance(): Promise<{ missing: string[]; text: string; written: string }>;
 
-/** The title of a test for a reader: "…" for each placeholder. */
+/** A test's title for the document, with "…" in place of each placeholder. */
 export function readable(title: string): string;
 
-/** The lines of a text with a percent sign before a letter, or a dollar sign: a placeholder of a test's title. */
+/** The lines with a placeholder of a test's title: a percent sign before a letter, or a dollar sign. */
 export function rawPlaceholders(text: string): string[];
 
-/** The tests that SECURITY.md names, by quotation or by id, and whether the linked file has them. */
+/** The tests that SECURITY.md names by quotation or by id. `found` tells whether the linked file has the test. */
 export function securityClaims(): Promise<{ test: string; file: string; found: boolean }[]>;

@@ -6,18 +6,18 @@ import { rows } from './rows.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const document = join(root, 'docs/conformance.md');
 
-/** A test name: it begins with ids ('BC-6: …', 'FC-1, FC-2: …', 'rp-init-logout: …'), or is one id alone. */
+/** A test's name that starts with ids ('BC-6: …', 'FC-1, FC-2: …', 'rp-init-logout: …'), or that is only an id. */
 const NAME = /(['"`])((?:(?:(?:BC|FC|RPI)-\d+|rp-[a-z-]+)(?:, | and )?)+)(?:: (.*?))?\1/g;
 
-/** What Jest's `each` replaces in a title: `%s`, `%j`, `$name`, `$name.of`, `$#`; and a template's `${…}`. */
+/** The placeholders in a title: `%s`, `%j`, `$name`, `$name.of` and `$#` of Jest's `each`, and `${…}` of a template. */
 const PLACEHOLDER = /%[a-z#$]|\$\{[^}]*\}|\$(?:#|[a-z]\w*(?:\.\w+)*)/gi;
 
-/** The title of a test for a reader: "…" for each placeholder. */
+/** A test's title for the document, with "…" in place of each placeholder. */
 export function readable(title) {
   return title.replace(PLACEHOLDER, '…').replaceAll('%%', '%').replaceAll('… …', '…');
 }
 
-/** The lines of a text with a percent sign before a letter, or a dollar sign: a placeholder of a test's title. */
+/** The lines with a placeholder of a test's title: a percent sign before a letter, or a dollar sign. */
 export function rawPlaceholders(text) {
   return text.split('\n').filter((line) => /%[a-z#$]|\$/i.test(line));
 }
@@ -44,7 +44,7 @@ async function testsById() {
     const source = await readFile(path, 'utf8');
     for (const [, , ids, name] of source.matchAll(NAME)) {
       const test = proof(readable(name ?? ids), relative(root, path).replaceAll(sep, '/'));
-      // a set, because two titles of one file may become the same
+      // a set, because two titles of one file may be equal without their placeholders
       for (const id of ids.split(/, | and /)) found.set(id, (found.get(id) ?? new Set()).add(test));
     }
   }
@@ -55,7 +55,7 @@ function proof(name, file) {
   return `- ${name} ([${file.split('/').at(-1)}](../${file}))`;
 }
 
-/** The rows without a test, the document that the tests' names give, and the document in the repository. */
+/** The rows without a test, the document's text from the names of the tests, and the document in the repository. */
 export async function conformance() {
   const tests = await testsById();
   const missing = [];
@@ -72,7 +72,7 @@ export async function conformance() {
   return { missing, text: `${lines.join('\n')}\n`, written: await readFile(document, 'utf8').catch(() => '') };
 }
 
-/** The tests that SECURITY.md names, by "quotation" or `id`, and whether the next linked file has them. */
+/** The tests that SECURITY.md names by "quotation" or `id`. `found` tells whether the next linked file has the test. */
 export async function securityClaims() {
   const guarantees =
     (await readFile(join(root, 'SECURITY.md'), 'utf8')).split(/^## (?:Guarantees|Out of scope)$/m)[1] ?? '';

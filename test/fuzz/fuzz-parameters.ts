@@ -1,9 +1,9 @@
 import { type Parameters } from 'fast-check';
 
-/** How many properties share the runs. */
+/** The number of property tests that share the runs. */
 const PROPERTIES = 9;
 
-/** A few hundred inputs for each property in `npm test`; `npm run fuzz -- --runs N` makes it N in all. */
+/** In `npm test`, 200 inputs for each property. `npm run fuzz -- --runs N` shares N inputs among all properties. */
 export function fuzzParameters<T>(): Parameters<T> {
   const { FUZZ_RUNS, FUZZ_SEED } = process.env;
   return {

@@ -1,4 +1,4 @@
-// npm run fuzz -- --runs 200000: so many inputs, shared among the property tests of this folder.
+// npm run fuzz -- --runs 200000: runs the property tests of this folder with 200,000 inputs together.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -1,4 +1,5 @@
-// After `stryker run`: writes docs/mutation.md, with a reason for each mutant that lives; fails when one has none.
+// Run it after `stryker run`. It writes docs/mutation.md, with a reason for each surviving mutant. It fails when a
+// reason is missing.
 import { readFile, writeFile } from 'node:fs/promises';
 import { survivors } from './survivors.mjs';
 

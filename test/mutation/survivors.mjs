@@ -1,6 +1,6 @@
 const EQUIVALENT = 'the result is the same for every input: ';
 
-/** Mutants that live although nothing is wrong, and why: by file, a part of the line, and the kinds of mutation. */
+/** The surviving mutants that need no new test, and the reason for each. `line` is a part of the mutated line. */
 export const survivors = [
   {
     file: 'provider/logout-token.ts',

@@ -1,6 +1,7 @@
-// Runs this repository's two commands on each supported Node but the one that runs this, each in a fresh copy with a fresh
-// install: npm ci, npm run demo and npm run test:package, then the unit tests, or on the oldest Node and the newest LTS all of npm test.
-// One line a check; exits 1 if one fails. `npm run test:nodes -- 24` checks Node 24 alone.
+// Checks every supported Node except the one that runs this script. For each Node it copies the repository, and runs
+// `npm ci`, `npm run demo`, `npm run test:package` and the unit tests. On the oldest Node and on the newest LTS it runs
+// all of `npm test`. It prints one line for each check. The exit code is 1 if a check fails.
+// `npm run test:nodes -- 24` checks only Node 24.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -19,20 +20,20 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeLines } from './supported.mjs';
 
-/** What npm says of the settings of the machine that it runs on. */
-const OF_THE_MACHINE = /^npm warn (Unknown (env|user|builtin|global) config|cli npm v)/;
+/** npm's warnings about the settings of this machine. They say nothing about the repository. */
+const MACHINE_WARNING = /^npm warn (Unknown (env|user|builtin|global) config|cli npm v)/;
 
 const COMPILERS = /^(python|g?make$|cmake|gcc|g\+\+|cc$|c\+\+|clang|node$|.*-(gcc|g\+\+))/;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-nodes-')));
-// as root, PostgreSQL runs as another user, who has to get through
+// when root runs this, PostgreSQL runs as another user, who must be able to enter the folder
 chmodSync(temporary, 0o711);
 const asked = process.argv.slice(2);
 const [here] = process.versions.node.split('.');
 let failed = 0;
 
-/** The runtime as npm's package `node` brings it, with the headers that native addons are compiled with. */
+/** Installs Node from npm's package `node`, with its headers, because native addons need them to compile. */
 function install(version) {
   const folder = join(temporary, `node-${version}`);
   mkdirSync(folder);
@@ -46,7 +47,7 @@ function install(version) {
   const nodeFolder = [join(packageFolder, 'node_modules', platform), join(folder, 'node_modules', platform)].find(
     existsSync,
   );
-  // better-sqlite3 13 must need no compiler; version 12 does
+  // better-sqlite3 13 must work without a compiler; version 12, on Node 20, may need one
   const programs = version === '20' ? process.env.PATH : programsWithoutCompilers();
   const path = [join(packageFolder, 'bin'), programs].join(delimiter);
   const env = { ...process.env, PATH: path, npm_config_nodedir: nodeFolder };
@@ -55,7 +56,7 @@ function install(version) {
   return { version, name: `Node ${fullVersion.slice(1)}`, lts, env };
 }
 
-/** A folder with a link to each program of this machine but those that compile. */
+/** A folder with a link to each program of this machine, except compilers. */
 function programsWithoutCompilers() {
   const folder = join(temporary, 'programs');
   if (existsSync(folder)) return folder;
@@ -95,7 +96,7 @@ function check({ name }, command, { cwd, env, faultsOf }) {
 }
 
 const warningsIn = (_stdout, stderr) =>
-  stderr.split('\n').filter((line) => line.startsWith('npm warn') && !OF_THE_MACHINE.test(line));
+  stderr.split('\n').filter((line) => line.startsWith('npm warn') && !MACHINE_WARNING.test(line));
 const missedSteps = (stdout) => (/^(\d+) steps, \1 as expected$/m.test(stdout) ? [] : [stdout]);
 const packageFaults = (stdout) => (/^the package is fine$/m.test(stdout) ? [] : [stdout]);
 const failedTests = (_stdout, stderr) => (/^Tests: +[1-9]\d* passed, \d+ total$/m.test(stderr) ? [] : [stderr]);

@@ -1,5 +1,5 @@
-// Runs at the end of `npm ci` and `npm install`. better-sqlite3 13 needs Node 22, so that npm leaves it out on Node 20: there
-// its place is taken by version 12, from a lock file of its own.
+// Runs at the end of `npm ci` and `npm install`. better-sqlite3 13 needs Node 22, so on Node 20 npm does not
+// install it. This script then installs version 12 instead, from a separate lock file.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ const NEEDS_VERSION_12 = Number(process.versions.node.split('.')[0]) < 22;
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const place = pathOf('../../node_modules/better-sqlite3');
 
-// it writes what `npm ci --dry-run` must not
+// `npm ci --dry-run` must not change any file
 if (process.env.npm_config_dry_run === 'true') process.exit(0);
 
 function fail(sentence) {
@@ -19,7 +19,7 @@ function fail(sentence) {
 function installVersion12() {
   const folder = pathOf('../../node_modules/.sqlite-for-node-20');
   cpSync(pathOf('sqlite-for-node-20'), folder, { recursive: true });
-  console.log('Installing better-sqlite3 12 for Node 20. It compiles for some minutes where npm gets no ready binary.');
+  console.log('Installing better-sqlite3 12 for Node 20. If npm finds no ready binary, it compiles for some minutes.');
   try {
     execFileSync(process.execPath, [process.env.npm_execpath, 'ci'], {
       cwd: folder,
@@ -36,7 +36,7 @@ function installVersion12() {
 }
 
 if (NEEDS_VERSION_12) installVersion12();
-// npm is silent about an optional package that it could not install
+// npm prints no error when it cannot install an optional package
 const optionalWanted = !(process.env.npm_config_omit ?? '').split(/\s+/).includes('optional');
 if (optionalWanted && !existsSync(place))
-  fail('npm has left out better-sqlite3, for a reason that npm ci --loglevel verbose tells.');
+  fail('npm did not install better-sqlite3. To see the reason, run: npm ci --loglevel verbose');

@@ -1,5 +1,5 @@
-// Whether this Node runs this repository, and whether its packages are installed: build and test start with these checks,
-// because what comes after them would fail in words that name no cause.
+// Checks that this Node is supported, and that the packages are installed. Build and test start with these checks,
+// because otherwise they would fail with an error that does not show the cause.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -9,7 +9,7 @@ export const nodeLines = ['20', '22', '24', '26'];
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const { engines, dependencies, devDependencies } = JSON.parse(readFileSync(pathOf('../../package.json'), 'utf8'));
 
-/** @param range ranges of the kinds ^20.19.0 and >=24.0.0, with || between them */
+/** @param range ranges like ^20.19.0 and >=24.0.0, separated by || */
 export function satisfies(version, range) {
   const [major, minor] = numbersOf(version);
   return range.split(' || ').some((part) => {

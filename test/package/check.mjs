@@ -1,5 +1,5 @@
-// Packs the library, installs the tarball in a project of its own without any network, and uses it from there as an
-// app would. Run it after `nest build oneid-logout`: node test/package/check.mjs
+// Packs the library, installs the tarball in a new project without network, and uses it like an app.
+// Run it after `nest build oneid-logout`: node test/package/check.mjs
 import { execFileSync } from 'node:child_process';
 import {
   cpSync,
@@ -31,7 +31,7 @@ const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDepende
 
 let failures = 0;
 
-/** One line a check; its body throws, or returns what is wrong, if anything is. */
+/** Prints one line for a check. The check fails when its body throws or returns faults. */
 async function check(name, body) {
   let faults;
   try {
@@ -44,14 +44,14 @@ async function check(name, body) {
   for (const fault of faults) console.log(`     ${fault.trim().replaceAll('\n', '\n     ')}`);
 }
 
-/** Only what the package itself asks for: an import it does not declare is found missing. */
+/** Installs only the packages that package.json declares. An import of another package then fails. */
 function install(tarball) {
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
   for (const name of [...declared, '@nestjs/platform-express', '@types/node']) {
     const target = join(project, 'node_modules', name);
     mkdirSync(dirname(target), { recursive: true });
-    // npm puts a dependency beside the library where another version of it is at the root
+    // when the root has another version of a dependency, npm installs it in the library's folder
     const own = join(root, 'libs/oneid-logout/node_modules', name);
     symlinkSync(existsSync(own) ? own : join(root, 'node_modules', name), target);
   }
@@ -83,7 +83,7 @@ function contentFaults() {
   return [...required.map((file) => `${file} is missing`), ...foreign.map((file) => `${file} should not be there`)];
 }
 
-/** A host's Jest may turn the library into CommonJS, where `import.meta` is a syntax error: see docs/testing.md. */
+/** A host's Jest may convert the library to CommonJS, where `import.meta` is a syntax error: see docs/testing.md. */
 function importMetaFaults() {
   return filesIn(join(installed, 'dist'))
     .filter((file) => /\bimport\.meta\b/.test(readFileSync(join(installed, 'dist', file), 'utf8')))
@@ -108,7 +108,7 @@ function importFaults() {
   });
 }
 
-/** The table in docs/operating.md, `engines` and the lines that `npm run test:nodes` checks name the same versions. */
+/** The table in docs/operating.md, `engines` and `npm run test:nodes` must name the same versions of Node. */
 function nodeFaults() {
   const document = readFileSync(join(root, 'docs/operating.md'), 'utf8');
   const [, section = ''] = /^## Node and better-sqlite3$(.*?)^## /ms.exec(document) ?? [];
@@ -134,7 +134,7 @@ function run(file) {
   execFileSync(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 });
 }
 
-/** @param strictLibraries whether declarations of other packages are checked, too */
+/** @param strictLibraries also checks the declarations of other packages */
 function typeFaults(file, strictLibraries) {
   const program = ts.createProgram([join(project, file)], {
     target: ts.ScriptTarget.ES2023,
@@ -170,13 +170,13 @@ try {
   });
   const [{ filename }] = Object.values(JSON.parse(packed));
   install(join(temporary, filename));
-  await check('the tarball holds dist, README and LICENSE, and nothing else', contentFaults);
+  await check('the tarball has only package.json, dist, README and LICENSE', contentFaults);
   await check('no file has import.meta', importMetaFaults);
   await check('every import is declared in package.json', importFaults);
-  await check('the supported versions of Node are those of docs/operating.md', nodeFaults);
+  await check('the supported versions of Node are the versions in docs/operating.md', nodeFaults);
   await check('an ESM app imports it and works', () => run('app.mjs'));
   await check('a CommonJS app requires it and works', () => run('app.cjs'));
-  await check('files that are not exported can not be imported', () => run('deep-import.mjs'));
+  await check('files that are not exported cannot be imported', () => run('deep-import.mjs'));
   await check('an ESM consumer type-checks', () => typeFaults('consumer.mts', false));
   await check('a CommonJS consumer type-checks', () => typeFaults('consumer.cts', false));
   await check("an ESM consumer type-checks, the library's declarations too", () => typeFaults('consumer.mts', true));

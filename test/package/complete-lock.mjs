@@ -1,5 +1,6 @@
-// npm leaves out of package-lock.json what its registry does not serve, also packages for other platforms that are only
-// optional, and `npm ci` then refuses the file. This puts them back. Run it after `npm install`: npm run lock
+// npm writes no entry into package-lock.json for an optional package that its registry does not serve, for example for
+// another platform. `npm ci` then refuses the file. This script adds these entries.
+// Run it after `npm install`: npm run lock
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const PLATFORMS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32', 'wasm32'];
@@ -24,8 +25,8 @@ for (const [path, { dev, optionalDependencies = {} }] of Object.entries(lock.pac
   }
 }
 
-// npm also leaves out that better-sqlite3 13 brings its binaries, and `npm ci` would compile it, or, as it is optional, leave
-// it out where there is no compiler
+// better-sqlite3 13 contains its binaries, but npm does not note this. Without this line `npm ci` would compile it, and
+// without a compiler npm would not install it, because it is optional
 lock.packages['node_modules/better-sqlite3'].gypfile = false;
 
 const packages = Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1));

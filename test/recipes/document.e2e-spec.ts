@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const document = join(import.meta.dirname, '../../docs/recipes.md');
-const anew = 'UPDATE_RECIPES=1 npm test -- test/recipes/document writes it anew';
+const howToUpdate = 'UPDATE_RECIPES=1 npm test -- test/recipes/document writes it again';
 
 /** A block of TypeScript with its file name. */
 const block = /^```ts ([\w-]+\.ts)\n([^]*?)^```$/gm;
@@ -32,10 +32,10 @@ function faultsOf(text: string): string[] {
       if (file === undefined) return [`docs/recipes.md shows ${name}, and there is no test/recipes/${name}`];
       return file === code
         ? []
-        : [`docs/recipes.md differs from test/recipes/${name}, ${firstDifference(code, file)}: ${anew}`];
+        : [`docs/recipes.md differs from test/recipes/${name}, ${firstDifference(code, file)}: ${howToUpdate}`];
     }),
     ...[...recipes.keys()].filter((name) => !shown.has(name)).map((name) => `docs/recipes.md does not show ${name}`),
-    ...(nameless > 0 ? [`docs/recipes.md has ${nameless} blocks that no file is behind`] : []),
+    ...(nameless > 0 ? [`docs/recipes.md has ${nameless} code blocks without a file`] : []),
   ];
 }
 
@@ -75,15 +75,15 @@ describe('docs/recipes.md', () => {
       .replace('```ts graphql.ts', '```ts');
     const line = (recipes.get('cookie.ts') ?? '').split('\n').indexOf(exported) + 1;
     expect(faultsOf(changed)).toEqual([
-      `docs/recipes.md differs from test/recipes/cookie.ts, from its line ${line} on: ${anew}`,
+      `docs/recipes.md differs from test/recipes/cookie.ts, from its line ${line} on: ${howToUpdate}`,
       'docs/recipes.md shows express.ts, and there is no test/recipes/express.ts',
       'docs/recipes.md does not show fastify.ts',
       'docs/recipes.md does not show graphql.ts',
-      'docs/recipes.md has 1 blocks that no file is behind',
+      'docs/recipes.md has 1 code blocks without a file',
     ]);
   });
 
-  it('can be written again', () => {
+  it('is correct again after UPDATE_RECIPES writes it', () => {
     const stale = text.replaceAll(block, '```ts $1\n// to be written\n```');
     expect(faultsOf(stale)).toHaveLength(recipes.size);
     expect(withRecipes(stale)).toBe(text);

@@ -6,7 +6,7 @@ import { SessionRegistry } from 'nestjs-oneid-logout';
 import { endpointPaths } from 'nestjs-oneid-logout/testing';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
-import { goOn, wayOn } from '../support/browser.js';
+import { sendRequest, nextRequest } from '../support/browser.js';
 import { shareAmongTests } from '../support/share-among-tests.js';
 import { until } from '../support/until.js';
 import { clientId, publicUrl, Recipe } from './support/recipe.js';
@@ -151,12 +151,12 @@ describe.each([
     }
 
     const home = await expectHome(await browser.visit('/'));
-    const { method, url, fields } = wayOn(home);
+    const { method, url, fields } = nextRequest(home);
     const page = await browser.visit(url, { ...asForm, method, body: new URLSearchParams(fields) });
     expect([page.status, browser.cookies.has(cookie)]).toEqual([200, false]);
-    const way = wayOn(await page.text());
-    expect(way.url.startsWith(recipe.oneId.url(endpointPaths.endSession))).toBe(true);
-    const atOneId = await goOn(way);
+    const toOneId = nextRequest(await page.text());
+    expect(toOneId.url.startsWith(recipe.oneId.url(endpointPaths.endSession))).toBe(true);
+    const atOneId = await sendRequest(toOneId);
     expect(atOneId.headers.get('location')).toMatch(`${publicUrl}/logout/callback?state=`);
     const back = await browser.follow(atOneId);
 

@@ -1,15 +1,18 @@
 import { type Host } from './host.js';
 
-/** A click, a form or a script of a page, as browsers tell servers of it. */
+/** A request of the browser: from a click, a form or a script. */
 export interface Visit {
   readonly method?: 'GET' | 'POST' | 'HEAD';
-  /** The page it starts from: one of ours, another site's, or none (a bookmark). Old browsers say nothing. */
+  /**
+   * The value of `Sec-Fetch-Site`: it tells which page sent the request. `none` is a bookmark or the address bar. An
+   * old browser does not send this header.
+   */
   readonly from?: 'same-origin' | 'same-site' | 'cross-site' | 'none' | 'old-browser';
   readonly headers?: Record<string, string>;
   readonly body?: URLSearchParams;
 }
 
-/** As much of a browser as a logout takes: it keeps cookies, and says where its requests come from. */
+/** A simple browser for logouts: it keeps cookies, and tells the server which page sent the request. */
 export class Browser {
   readonly cookies = new Map<string, string>();
 
@@ -45,21 +48,21 @@ export class Browser {
   }
 }
 
-/** Where a page that goes on by itself leads: by `<meta refresh>`, or as a form that submits itself. */
-export interface WayOn {
+/** The request that a page sends without a click: by `<meta refresh>`, or by a form that submits itself. */
+export interface NextRequest {
   readonly method: 'GET' | 'POST';
   readonly url: string;
   readonly fields: Readonly<Record<string, string>>;
 }
 
-export function wayOn(html: string): WayOn {
+export function nextRequest(html: string): NextRequest {
   const url = /<meta http-equiv="refresh" content="0; url=([^"]*)">/.exec(html)?.[1];
   if (url !== undefined) {
     const target = decodeEntities(url);
     return { method: 'GET', url: target, fields: Object.fromEntries(new URL(target).searchParams) };
   }
   const action = /<form method="post" action="([^"]*)">/.exec(html)?.[1];
-  if (action === undefined) throw new Error('the page leads nowhere');
+  if (action === undefined) throw new Error('The page sends no request by itself');
   const inputs = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)];
   return {
     method: 'POST',
@@ -70,8 +73,8 @@ export function wayOn(html: string): WayOn {
   };
 }
 
-/** Goes there as a browser would, and stops at the answer. */
-export function goOn({ method, url, fields }: WayOn): Promise<Response> {
+/** Sends the request like a browser. It does not follow a redirect. */
+export function sendRequest({ method, url, fields }: NextRequest): Promise<Response> {
   return fetch(url, { method, redirect: 'manual', ...(method === 'POST' && { body: new URLSearchParams(fields) }) });
 }
 

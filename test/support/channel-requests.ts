@@ -5,7 +5,7 @@ import { clientId, Host, type HostSettings } from './host.js';
 
 export const form = 'application/x-www-form-urlencoded';
 
-/** All of an answer that OneID, or an attacker, can tell from another. */
+/** Every part of an answer that may differ for OneID or for an attacker. */
 export interface ChannelAnswer {
   readonly status: number;
   readonly contentType: string | null;
@@ -26,7 +26,7 @@ export async function answerOf(response: Response): Promise<ChannelAnswer> {
   };
 }
 
-/** Posts a body to the back-channel as it is. */
+/** Posts a body to the back-channel without changing it. */
 export async function postRaw(host: Host, body: string, contentType = form): Promise<ChannelAnswer> {
   return answerOf(
     await host.fetch('/backchannel_logout', { method: 'POST', body, headers: { 'Content-Type': contentType } }),
@@ -38,7 +38,7 @@ export function post(host: Host, logoutToken: string, parameters: Record<string,
   return postRaw(host, new URLSearchParams({ ...parameters, logout_token: logoutToken }).toString());
 }
 
-/** OneID counts the logout as delivered. */
+/** The answer to a logout that the library recorded: OneID does not send it again. */
 export const delivered: ChannelAnswer = {
   status: 200,
   contentType: null,
@@ -47,7 +47,7 @@ export const delivered: ChannelAnswer = {
   body: '',
 };
 
-/** OneID must not send this again. */
+/** The answer to an invalid token: OneID must not send it again. */
 export const refused = (code: string, description: string): ChannelAnswer => ({
   status: 400,
   contentType: 'application/json; charset=utf-8',
@@ -56,12 +56,12 @@ export const refused = (code: string, description: string): ChannelAnswer => ({
   body: { error: 'invalid_request', error_description: description, code },
 });
 
-/** OneID shall send this again. */
-export const notNow = (code: string): ChannelAnswer => ({
+/** The answer to a logout that the library could not process: OneID must send it again. */
+export const temporarilyUnavailable = (code: string): ChannelAnswer => ({
   status: 503,
   contentType: 'application/json; charset=utf-8',
   cacheControl: 'no-store',
-  // not before the keys may be asked for again
+  // seconds; the library fetches the keys again only after its cool-down of 30 seconds
   retryAfter: code === 'provider_unavailable' ? '31' : '5',
   body: {
     error: 'temporarily_unavailable',
@@ -70,14 +70,14 @@ export const notNow = (code: string): ChannelAnswer => ({
   },
 });
 
-/** Signs a user in at OneID and here. */
+/** Signs a user in at OneID and registers the session at the host. */
 export async function signIn(host: Host, login: BrowserLogin = host.oneId.signIn()) {
   const idToken = await host.oneId.idToken({ clientId, login });
   const session = await host.app.get(SessionRegistry).register({ idToken });
   return { login, session, idToken };
 }
 
-/** Things to be stopped when a test is over, however it ends: one left running would keep the whole run from ending. */
+/** Stops the hosts and OneIDs of a test, also when the test fails. A running host would keep Jest running. */
 export class Cleanup {
   private readonly started: (() => Promise<unknown>)[] = [];
 
@@ -98,14 +98,14 @@ export class Cleanup {
   }
 }
 
-/** Why a request of this session is rejected; `alive` when it is not. */
+/** The reason why the host rejects a request of this session, or `alive`. */
 export async function stateOf(host: Host, session: { readonly id: string }): Promise<unknown> {
   const response = await host.fetch('/me', { session: session.id });
   const body = (await response.json()) as { reason?: unknown };
   return response.status === 200 ? 'alive' : body.reason;
 }
 
-/** Everything stored, but for what the revoker notes on its own account, and when it was said last. */
+/** All stored rows, without the columns that the revoker changes later, and without `changed_at`. */
 export async function storedIn(host: Host) {
   await host.settled();
   const { sessions, logouts, tokens } = await host.stored();
@@ -122,7 +122,7 @@ export async function storedIn(host: Host) {
   };
 }
 
-/** The recorded logouts, numbers as numbers on every database. */
+/** The recorded logouts. Some drivers return numbers as strings; this function converts them. */
 export async function logoutsOf(host: Host) {
   const { logouts } = await host.stored();
   const number = (value: unknown) => (value === null || value === undefined ? null : Number(value));

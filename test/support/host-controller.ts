@@ -8,7 +8,7 @@ import {
   type SessionRequest,
 } from 'nestjs-oneid-logout';
 
-/** A page of the host's, guarded by the library. */
+/** Routes of the host. The library's guard protects them. */
 @Controller()
 export class HostController {
   constructor(private readonly logout: LogoutService) {}

@@ -17,7 +17,7 @@ import { HostController } from './host-controller.js';
 import { type DatabaseKind, sqlite, type TestDatabase } from './databases.js';
 import { suiteKey } from './suite-key.js';
 import { TestClock } from './test-clock.js';
-import { jobsOf, UnderWay } from './under-way.js';
+import { jobsOf, RunningWork } from './running-work.js';
 
 export const clientId = 'app';
 export const clientSecret = 'the-secret-of-app';
@@ -28,27 +28,30 @@ export interface HostSettings {
   readonly adapter?: 'express' | 'fastify';
   readonly options?: Partial<OneIdLogoutOptions>;
   readonly client?: Partial<OneIdLogoutOptions['clients'][number]>;
-  /** What OneID knows of the client beside its id and secret. */
+  /** The client's registration at OneID, without its id and secret. */
   readonly registration?: Omit<OneIdTestClient, 'clientId' | 'clientSecret'>;
-  /** Any free one by default. */
+  /** By default, a free port. */
   readonly port?: number;
   readonly extras?: OneIdLogoutExtras;
   readonly controllers?: Type[];
   readonly imports?: (Type | DynamicModule)[];
   readonly providers?: Provider[];
-  /** Whether its jobs also run as time goes by, as outside of tests; for tests of just that, which share no host. */
-  readonly actsByItself?: boolean;
-  /** Sets the host up before it listens: global pipes, guards, middleware. */
+  /**
+   * Starts the library's background jobs, which then run at their intervals as in production. By default a job runs
+   * only when something wakes it. A test with this setting must not share its host.
+   */
+  readonly startsJobs?: boolean;
+  /** Runs before the host listens: adds global pipes, guards or middleware. */
   readonly configure?: (app: INestApplication) => void | Promise<void>;
 }
 
-/** Loaded only when it is needed: most suites do not need it, and it takes a while. */
+/** Imports Fastify only when a test needs it, because it takes time to load. */
 async function fastifyAdapter() {
   const { FastifyAdapter } = await import('@nestjs/platform-fastify');
   return new FastifyAdapter();
 }
 
-/** An app with the library in it, listening on loopback, and the OneID it belongs to. */
+/** An app that uses the library and listens on loopback, and its OneID. */
 export class Host {
   private constructor(
     readonly app: INestApplication,
@@ -56,9 +59,9 @@ export class Host {
     readonly clock: TestClock,
     readonly testDatabase: TestDatabase,
     readonly url: string,
-    /** What the module was given, but for the extras. */
+    /** The module's options, without the extras. */
     readonly options: OneIdLogoutOptions,
-    private readonly underWay: UnderWay,
+    private readonly runningWork: RunningWork,
   ) {}
 
   static async start(settings: HostSettings = {}): Promise<Host> {
@@ -100,26 +103,26 @@ export class Host {
       .useValue(clock.connector)
       .compile();
     testing.useLogger(false);
-    // how fast the machine is that runs the tests decides nothing: jobs run when something wakes them
-    if (!settings.actsByItself) for (const job of jobsOf(testing)) job.start = () => undefined;
+    // without intervals, the result of a test does not depend on the speed of the machine
+    if (!settings.startsJobs) for (const job of jobsOf(testing)) job.start = () => undefined;
     const app =
       settings.adapter === 'fastify'
         ? testing.createNestApplication(await fastifyAdapter())
         : testing.createNestApplication<NestExpressApplication>();
-    const underWay = new UnderWay(app);
+    const runningWork = new RunningWork(app);
     await settings.configure?.(app);
     await app.listen(settings.port ?? 0, '127.0.0.1');
-    const host = new Host(app, oneId, clock, testDatabase, await app.getUrl(), options, underWay);
+    const host = new Host(app, oneId, clock, testDatabase, await app.getUrl(), options, runningWork);
     await host.settled();
     return host;
   }
 
-  /** Resolves when nothing is under way any more: from then on the host does what the test asks for, and nothing else. */
+  /** Resolves when the host has no running work. After that, the host works only when the test asks it to. */
   settled(): Promise<void> {
-    return this.underWay.settled();
+    return this.runningWork.settled();
   }
 
-  /** Somebody who has signed in at OneID and here: the id of the session. */
+  /** Signs a user in at OneID and registers the session. @returns the session's id and the login's sid */
   async signIn(login = this.oneId.signIn()): Promise<{ readonly session: string; readonly sid: string }> {
     const idToken = await this.oneId.idToken({ clientId, login });
     const { id } = await this.app.get(SessionRegistry, { strict: false }).register({ idToken });
@@ -132,7 +135,7 @@ export class Host {
     await this.testDatabase.drop();
   }
 
-  /** A request of a client that follows nothing and keeps no cookies. */
+  /** Sends a request to the host. The client follows no redirects and keeps no cookies. */
   async fetch(path: string, init: RequestInit & { session?: string } = {}): Promise<Response> {
     const { session, ...rest } = init;
     const headers = new Headers(rest.headers);
@@ -140,7 +143,7 @@ export class Host {
     return fetch(this.url + path, { redirect: 'manual', ...rest, headers });
   }
 
-  /** Everything the library has stored, table by table. */
+  /** All rows that the library has stored, by table. */
   async stored(): Promise<Record<'sessions' | 'logouts' | 'tokens', readonly SqlRow[]>> {
     const database = this.app.get(SessionDatabase, { strict: false });
     const rows = async (table: string) => (await database.run(`SELECT * FROM ${table}`)).rows;

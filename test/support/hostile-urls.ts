@@ -1,7 +1,7 @@
-/** Where the lists below try to lead a browser. */
+/** The host that the URLs below try to lead a browser to. */
 export const evil = 'evil.example';
 
-/** What a host of the tests allows: the lists attack these two. */
+/** The return URLs that the tests' host allows. The lists below imitate them. */
 export const returnUrls = ['/', '/goodbye', 'https://app.example/goodbye'];
 
 const slashes = ['/', '\\'];
@@ -12,7 +12,10 @@ const controls = [
 
 const slashRuns = [1, 2, 3, 4].flatMap((length) => words(slashes, length));
 
-/** Two or more slashes of either kind are the start of a host; one is a path, but a backslash is never meant as one. */
+/**
+ * Browsers read two or more slashes or backslashes as the start of a host. One slash starts a path. One backslash is
+ * hostile too, because no app uses it to start a path.
+ */
 const leadingSlashes = slashRuns.filter((run) => run !== '/').flatMap((run) => [run + evil, `${run}${evil}/goodbye`]);
 
 const controlled = controls.flatMap((control) => [
@@ -62,7 +65,7 @@ const userinfo = ['@', ':@', ':443@', ':pw@', '%00@', '\\@', '%20@', '&@', ';@',
   `https://${evil}${at}app.example/goodbye`,
 ]);
 
-/** Characters that a host parser turns into a dot, a slash or a letter, or a reader takes for one. */
+/** Characters that a URL parser changes into a dot, a slash or a letter, or that look like one to a person. */
 const unicode = [
   ...['\u3002', '\uff0e', '\uff61', '\u2024', '\ufe52'].flatMap((dot) => [
     `https://app.example${dot}${evil}`,
@@ -92,7 +95,7 @@ const unicode = [
   ...['/g\u043e\u043edbye', '/goodbye\u0000', '/\ud800', '/\udfff//evil.example', '/goodbye\u0301'],
 ];
 
-/** Hosts that are addresses in disguise, and hosts that are none. */
+/** IP addresses in unusual forms, and texts that are not valid hosts. */
 const hosts = [
   ...['0x7f.1', '0x7f000001', '2130706433', '017700000001', '127.1', '127.0.1', '0', '0x0', '127.0.0.1.', '1.1'],
   ...['[::ffff:127.0.0.1]', '[0:0:0:0:0:0:0:1]', '[::1%25eth0]', '[::1', '::1', '[::]]', '[evil.example]', ''],
@@ -152,8 +155,8 @@ const notUrls = [
 ];
 
 /**
- * Spellings that no return URL may have: browsers read them otherwise than people do, otherwise than each other, or
- * not at all.
+ * URLs whose spelling is not allowed for a return URL: browsers read them differently from people, two browsers read
+ * them differently, or no browser can read them.
  */
 export const hostileUrls: readonly string[] = unique([
   ...leadingSlashes,
@@ -169,8 +172,8 @@ export const hostileUrls: readonly string[] = unique([
 ]);
 
 /**
- * Proper URLs of other places, and paths on this site that are only nearly allowed. Nothing is wrong with their
- * spelling: the allow-list alone keeps them out.
+ * Valid URLs of other sites, and paths on this site that look like an allowed path. Their spelling is correct, so only
+ * the allow-list refuses them.
  */
 export const foreignUrls: readonly string[] = unique([
   ...[`https://${evil}`, `https://${evil}/`, `http://${evil}/`, `https://${evil}/goodbye`, `https://${evil}:8443/`],

@@ -12,7 +12,7 @@ import {
   type SessionRequest,
 } from 'nestjs-oneid-logout';
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
-import { Browser, goOn, type Visit, wayOn } from './browser.js';
+import { Browser, sendRequest, type Visit, nextRequest } from './browser.js';
 import { type DatabaseKind } from './databases.js';
 import { HostController } from './host-controller.js';
 import { clientId, Host, type HostSettings } from './host.js';
@@ -20,7 +20,7 @@ import { returnUrls } from './hostile-urls.js';
 
 export const callbackUri = 'https://app.example/logout/callback';
 
-/** Starts logouts with the options that a test puts into a header. */
+/** A route that starts a logout. The test sends the options in the header `x-options`. */
 @Controller()
 export class LogoutController {
   constructor(private readonly logout: LogoutService) {}
@@ -68,34 +68,34 @@ export async function signIn(
   return { browser, session, login, idToken };
 }
 
-/** The database of a host for a second one, which leaves it behind. */
+/** Gives a second host the database of the first host. The second host does not drop it. */
 export function sharedWith({ testDatabase }: Host): Pick<DatabaseKind, 'take'> {
   const { options } = testDatabase;
   return { take: () => Promise.resolve({ options, drop: () => Promise.resolve() }) };
 }
 
-/** Posts the form of our own page that logs out. */
+/** Posts the logout form of the app's own page. */
 export function start(browser: Browser, options: RespondOptions = {}, visit: Visit = {}): Promise<Response> {
   const headers = { accept: 'text/html', 'x-options': JSON.stringify(options), ...visit.headers };
   return browser.visit('/out', { method: 'POST', ...visit, headers });
 }
 
-/** The whole way: starts here, logs out at OneID, and says where OneID sends the browser. */
+/** Starts a logout at the app and logs out at OneID. @returns the URL that OneID sends the browser to */
 export async function logOut(browser: Browser, options: RespondOptions = {}): Promise<string> {
   const page = await start(browser, options);
   expect(page.status).toBe(200);
-  const answer = await goOn(wayOn(await page.text()));
+  const answer = await sendRequest(nextRequest(await page.text()));
   expect(answer.status).toBe(302);
   return answer.headers.get('location') ?? '';
 }
 
-/** What is left of the public URL where the tests' app is. */
+/** Removes the app's origin from a public URL, and checks that the URL has this origin. */
 export function pathOf(location: string): string {
   expect(location).toMatch(/^https:\/\/app\.example\//);
   return location.slice('https://app.example'.length);
 }
 
-/** `/%67oodbye` is how a cookie may spell `/goodbye`. */
+/** Is it an allowed return URL after decoding? A cookie may spell `/goodbye` as `/%67oodbye`. */
 export function isAllowedOnceDecoded(value: string): boolean {
   try {
     return returnUrls.includes(decodeURIComponent(value));

@@ -2,10 +2,13 @@ import { Transform, type TransformCallback } from 'node:stream';
 
 const NOTIFICATION_RESPONSE = 'A'.charCodeAt(0);
 
-/** A type and a length, which counts itself (PostgreSQL, Frontend/Backend Protocol, Message Formats). */
+/**
+ * Bytes before a message's content: one for its type, and four for its length. The length counts its own four bytes
+ * (PostgreSQL documentation, Frontend/Backend Protocol, Message Formats).
+ */
 const HEADER = 5;
 
-/** Takes notifications out of what a PostgreSQL says to its client, while they are to be lost. */
+/** Removes notifications from the data that PostgreSQL sends to its client, while `areLost` returns true. */
 export class NotificationFilter extends Transform {
   private rest = Buffer.alloc(0);
 

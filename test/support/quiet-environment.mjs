@@ -1,8 +1,8 @@
 import { TestEnvironment } from 'jest-environment-node';
 
 /**
- * Keeps the lines that the tested code logs, and shows them only when a test fails: a test that stages a failure also
- * stages its log lines. `console.log` of a test is shown as always.
+ * Hides the log lines of the tested code, and prints them only when a test fails. Many tests cause a failure on
+ * purpose, and their log lines would confuse the reader. `console.log` prints as usual.
  */
 export default class QuietEnvironment extends TestEnvironment {
   #lines = [];

@@ -11,7 +11,7 @@ import { TcpProxy } from './tcp-proxy.js';
 
 export type Liveness = NonNullable<OneIdLogoutOptions['liveness']>;
 
-/** A user who is signed in, and what OneID sends when he leaves. */
+/** The session of a signed-in user, and the logout token that OneID sends when this user logs out. */
 export interface Login {
   readonly session: string;
   readonly logoutToken: string;
@@ -20,21 +20,21 @@ export interface Login {
 
 interface Replica {
   readonly process: ReplicaProcess;
-  /** Its line to the database, which no other replica uses. */
-  readonly line: TcpProxy;
+  /** Between this replica and the database. No other replica uses it. */
+  readonly databaseProxy: TcpProxy;
 }
 
 export interface FleetSettings {
   readonly database: TestDatabase;
-  /** Of each replica. */
+  /** One entry for each replica. */
   readonly liveness: readonly Liveness[];
-  /** Whether they take what they remember for true for ever. */
-  readonly credulous?: boolean;
-  /** Of what they hear from the database. */
+  /** Switches the staleness limit of all replicas off, for control tests. */
+  readonly trustsMemoryForever?: boolean;
+  /** Filters the data from the database to each replica. */
   readonly filter?: () => Transform;
 }
 
-/** Replicas of an app on one database, each a process of its own, and their OneID. */
+/** Replicas of one app on one database, and their OneID. Each replica is a separate process. */
 export class ReplicaFleet {
   private readonly replicas: Replica[] = [];
 
@@ -56,7 +56,7 @@ export class ReplicaFleet {
     return fleet;
   }
 
-  /** What names the replicas. */
+  /** The numbers of the replicas, from 0. */
   get numbers(): readonly number[] {
     return [...this.replicas.keys()];
   }
@@ -67,16 +67,16 @@ export class ReplicaFleet {
     return replica;
   }
 
-  /** One more; its number. */
+  /** Starts one more replica. @returns its number */
   async add(liveness: Liveness): Promise<number> {
     return this.replicas.push(await this.startReplica(liveness)) - 1;
   }
 
-  /** Another in the place of one that is gone. */
+  /** Kills a replica and starts a new one under the same number. */
   async replace(number: number, liveness: Liveness): Promise<void> {
-    const { process, line } = this.replica(number);
+    const { process, databaseProxy } = this.replica(number);
     await process.kill();
-    await line.stop();
+    await databaseProxy.stop();
     this.replicas[number] = await this.startReplica(liveness);
   }
 
@@ -87,15 +87,17 @@ export class ReplicaFleet {
     return { session, sid: login.sid, logoutToken: await this.oneId.logoutToken({ clientId, sid: login.sid }) };
   }
 
+  /** Requests a guarded page of a replica. */
   ask(number: number, { session }: Login): Promise<Status> {
     return this.replica(number).process.me(session).catch(noAnswer);
   }
 
+  /** Sends the logout token to a replica, as OneID does. */
   deliver(number: number, { logoutToken }: Login): Promise<Status> {
     return this.replica(number).process.deliver(logoutToken).catch(noAnswer);
   }
 
-  /** Those whose logout the database has, as it says itself. */
+  /** The logins whose logout is in the database. */
   async recorded(logins: readonly Login[]): Promise<Login[]> {
     const dataSource = await new DataSource(this.database.options).initialize();
     try {
@@ -107,32 +109,32 @@ export class ReplicaFleet {
     }
   }
 
-  /** Undoes what a test may have left when it failed. */
+  /** Continues stopped processes and mends broken connections. A failed test may leave both. */
   heal(): void {
-    for (const { process, line } of this.replicas) {
+    for (const { process, databaseProxy } of this.replicas) {
       process.signal('SIGCONT');
-      line.mend();
+      databaseProxy.mend();
     }
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.replicas.map(({ process }) => process.kill()));
-    await Promise.all(this.replicas.map(({ line }) => line.stop()));
+    await Promise.all(this.replicas.map(({ databaseProxy }) => databaseProxy.stop()));
     await this.oneId.close();
   }
 
   private async startReplica(liveness: Liveness): Promise<Replica> {
-    const { filter, credulous = false } = this.settings;
-    const line = await TcpProxy.start(urlOf(this.database.options), filter);
+    const { filter, trustsMemoryForever = false } = this.settings;
+    const databaseProxy = await TcpProxy.start(urlOf(this.database.options), filter);
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     const clientAuthentication = { clientSecret };
     const clients = [{ issuer: this.oneId.issuer, clientId, clientAuthentication, postLogoutRedirectUri }];
-    const database = { ...this.database.options, url: line.url } as SessionDatabaseOptions;
+    const database = { ...this.database.options, url: databaseProxy.url } as SessionDatabaseOptions;
     try {
-      const process = await ReplicaProcess.start({ clients, database, liveness }, { credulous });
-      return { process, line };
+      const process = await ReplicaProcess.start({ clients, database, liveness }, { trustsMemoryForever });
+      return { process, databaseProxy };
     } catch (error) {
-      await line.stop();
+      await databaseProxy.stop();
       throw error;
     }
   }
@@ -140,7 +142,7 @@ export class ReplicaFleet {
 
 function urlOf(options: SessionDatabaseOptions): string {
   if (options.type === 'better-sqlite3' || options.url === undefined)
-    throw new Error(`${options.type} is not reached by a URL`);
+    throw new Error(`The database ${options.type} has no URL`);
   return options.url;
 }
 

@@ -9,13 +9,14 @@ import {
   SessionRegistry,
 } from 'nestjs-oneid-logout';
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
-import { believeForever } from './credulous-follower.js';
+import { trustMemoryForever } from './trust-memory-forever.js';
 import { HostController } from './host-controller.js';
 
-/** What a process that is one replica is told by its environment. */
+// This process is one replica. The test passes the options in the environment.
 const options = JSON.parse(process.env['REPLICA_OPTIONS'] ?? '') as OneIdLogoutOptions;
-const credulous = process.env['REPLICA_IS_CREDULOUS'] !== undefined;
+const trustsMemoryForever = process.env['REPLICA_TRUSTS_MEMORY_FOREVER'] !== undefined;
 
+// the test sends the number of milliseconds that this process's wall clock is ahead
 const { now } = Date;
 let clockAhead = 0;
 Date.now = () => now() + clockAhead;
@@ -41,6 +42,6 @@ class SignInController {
 class ReplicaModule {}
 
 const app = await NestFactory.create(ReplicaModule, { logger: ['error', 'warn'] });
-if (credulous) believeForever(app.get(LogoutFollower, { strict: false }));
+if (trustsMemoryForever) trustMemoryForever(app.get(LogoutFollower, { strict: false }));
 await app.listen(0, '127.0.0.1');
 process.send?.(await app.getUrl());

@@ -5,7 +5,7 @@ import { type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** A replica of an app with the library in it, as a process of its own: one that can be killed. */
+/** A replica of an app that uses the library, as a separate process, so that a test can kill it. */
 export class ReplicaProcess {
   private constructor(
     private readonly child: ChildProcess,
@@ -13,10 +13,10 @@ export class ReplicaProcess {
   ) {}
 
   /**
-   * @param options what survives JSON; sessions come from the cookie `session`
-   * @param settings.credulous whether it takes what it remembers for true for ever
+   * @param options must be valid JSON values. The replica takes the session from the cookie `session`
+   * @param settings.trustsMemoryForever switches the staleness limit off, for control tests
    */
-  static async start(options: OneIdLogoutOptions, { credulous = false } = {}): Promise<ReplicaProcess> {
+  static async start(options: OneIdLogoutOptions, { trustsMemoryForever = false } = {}): Promise<ReplicaProcess> {
     const output: string[] = [];
     const child = fork(file('replica-main.ts'), {
       execArgv: ['--import', new URL('typescript.mjs', import.meta.url).href],
@@ -24,7 +24,7 @@ export class ReplicaProcess {
         ...process.env,
         NODE_OPTIONS: '',
         REPLICA_OPTIONS: JSON.stringify(options),
-        ...(credulous && { REPLICA_IS_CREDULOUS: '1' }),
+        ...(trustsMemoryForever && { REPLICA_TRUSTS_MEMORY_FOREVER: '1' }),
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -38,7 +38,7 @@ export class ReplicaProcess {
     return new ReplicaProcess(child, url);
   }
 
-  /** Signs a user in with what OneID gave; the id of the session. */
+  /** Registers a sign-in with OneID's tokens. @returns the session's id */
   async signIn(tokens: { readonly idToken: string; readonly refreshToken?: string }): Promise<string> {
     const response = await fetch(`${this.url}/sign-in`, {
       method: 'POST',
@@ -49,26 +49,26 @@ export class ReplicaProcess {
     return ((await response.json()) as { id: string }).id;
   }
 
-  /** A request to a guarded page; its status. */
+  /** Requests a guarded page. @returns the status */
   async me(session: string): Promise<number> {
     const response = await fetch(`${this.url}/me`, { headers: { cookie: `session=${session}` } });
     await response.text();
     return response.status;
   }
 
-  /** Stops the process where it is, or has it go on. */
+  /** Pauses the process, or continues it. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.child.kill(signal);
   }
 
-  /** Sets its wall clock, as an administrator or NTP may. @param ahead milliseconds, of this process's */
+  /** Changes its wall clock, like NTP. @param ahead milliseconds ahead of the machine's clock */
   async setClock(ahead: number): Promise<void> {
     const set = once(this.child, 'message');
     this.child.send(ahead);
     await set;
   }
 
-  /** Posts a logout token as OneID does; the status. */
+  /** Posts a logout token as OneID does. @returns the status */
   async deliver(logoutToken: string): Promise<number> {
     const body = new URLSearchParams({ logout_token: logoutToken });
     const response = await fetch(`${this.url}/backchannel_logout`, { method: 'POST', body });
@@ -76,7 +76,7 @@ export class ReplicaProcess {
     return response.status;
   }
 
-  /** Ends the process without a chance to do anything more. */
+  /** Kills the process at once. It cannot finish its work. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exit = once(this.child, 'exit');

@@ -4,9 +4,9 @@ import { OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout'
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { DatabaseConnector } from '../../libs/oneid-logout/src/database/database-connector.js';
 import { type TestClock } from './test-clock.js';
-import { jobsOf } from './under-way.js';
+import { jobsOf } from './running-work.js';
 
-/** An app with nothing but the library in it: one of several on the same database and OneID, or one after a restart. */
+/** Starts an app that has only the library: a second replica on a database, or the same app after a restart. */
 export async function startReplica(options: OneIdLogoutOptions, clock: TestClock): Promise<INestApplication> {
   const testing = await Test.createTestingModule({ imports: [OneIdLogoutModule.forRoot(options)] })
     .overrideProvider(Clock)
@@ -15,7 +15,7 @@ export async function startReplica(options: OneIdLogoutOptions, clock: TestClock
     .useValue(clock.connector)
     .compile();
   testing.useLogger(false);
-  // the test wakes each job when it wants it to run
+  // a job runs only when the test wakes it
   for (const job of jobsOf(testing)) job.start = () => undefined;
   return testing.createNestApplication().init();
 }

@@ -28,7 +28,7 @@ export const clientId = 'app';
 
 type IdTokenFacts = Pick<VerifiedIdToken, 'sub'> & Partial<VerifiedIdToken>;
 
-/** Takes the tokens of {@link idToken} at their word: what makes a token valid is tested elsewhere. */
+/** Accepts every token of {@link SessionStore.idToken} without checks: other tests check ID tokens. */
 class TrustingVerifier extends IdTokenVerifier {
   constructor(private readonly scope: 'session' | 'user') {
     super(new OneIdClients([], new TestClock()), new TestClock(), 0);
@@ -47,7 +47,7 @@ export interface SessionStoreSettings {
   readonly scope?: 'session' | 'user';
 }
 
-/** One replica's sessions room, without an app or a provider around it. */
+/** The classes with which one replica stores and checks sessions, without an app and without OneID. */
 export class SessionStore {
   readonly repository: SessionRepository;
   readonly tokens: TokenRepository;
@@ -109,12 +109,12 @@ export class SessionStore {
     return this.database.close();
   }
 
-  /** An ID token that this store's registry accepts; no two are the same. */
+  /** An ID token that this store's registry accepts. Each token is new. */
   idToken(facts: IdTokenFacts): string {
     return JSON.stringify({ iat: this.clock.seconds, jti: randomUUID(), ...facts });
   }
 
-  /** What a verified logout token says; no two are the same. */
+  /** The claims of a verified logout token. Each token is new. */
   logout(token: Partial<VerifiedLogoutToken>): VerifiedLogoutToken {
     return { issuer, clientId, jti: randomUUID(), iat: this.clock.seconds, scope: this.scope, ...token };
   }
@@ -138,7 +138,7 @@ export class SessionStore {
 
 type Run = SessionDatabase['run'];
 
-/** Puts something between the library and its database, until the function that is returned is called. */
+/** Calls `around` in place of each statement. @returns a function that removes the interception */
 export function intercept(
   database: SessionDatabase,
   around: (run: Run, sql: string, parameters: readonly SqlParameter[]) => ReturnType<Run>,
@@ -151,7 +151,7 @@ export function intercept(
   };
 }
 
-/** The next statements fail, as they do when the database is gone. */
+/** Makes the next statements fail, as if the database were down. */
 export function failNext(database: SessionDatabase, statements = 1): void {
   let left = statements;
   const restore = intercept(database, () => {
@@ -161,12 +161,12 @@ export function failNext(database: SessionDatabase, statements = 1): void {
   });
 }
 
-/** The same facts without some of them. */
+/** A copy of the facts without the given names. */
 export function without<T extends object, K extends keyof T>(facts: T, ...names: readonly K[]): Omit<T, K> {
   return Object.fromEntries(Object.entries(facts).filter(([name]) => !names.includes(name as K))) as Omit<T, K>;
 }
 
-/** A bigint column, of which drivers make strings. */
+/** A bigint column as a number. Some drivers return a string. */
 export const numberOf = (row: SqlRow | undefined, column: string): number | null => {
   const value = row?.[column];
   return value === null || value === undefined ? null : Number(value);

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 
-/** What a suite can start once for all of its tests. */
+/** An object that a suite starts once for all its tests, for example a host. */
 export interface Shareable {
-  /** Resolves when it does nothing any more of what it was asked for. */
+  /** Resolves when the object has no running work. */
   settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Starts something once for all tests of the suite that calls this. Each test finds it settled: what an earlier one has
- * set off would else change the tables that this one compares, or be hit by the failure that it stages.
+ * Starts an object once for all tests of the calling suite, and lets it settle before each test. Otherwise the
+ * unfinished work of an earlier test could change the tables that the next test compares, or meet a failure that the
+ * next test causes.
  *
- * @param take gets the started object before the first test runs
+ * @param take receives the started object before the first test
  */
 export function shareAmongTests<T extends Shareable>(
   start: () => Promise<T>,

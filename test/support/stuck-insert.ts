@@ -5,8 +5,8 @@ import { digest } from '../../libs/oneid-logout/src/rule/targets.js';
 import { clientId } from './host.js';
 
 /**
- * A row that somebody has inserted and not committed, under the key that a logout will have: whoever records that logout
- * waits, with the time that it has put into its own row, until this one is gone.
+ * An uncommitted row with the key of a later logout. A replica that records this logout must wait until the row is
+ * gone. It has already chosen the time of its own row before it waits, so that row is committed late.
  */
 export class StuckInsert {
   private constructor(

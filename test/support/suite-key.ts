@@ -2,7 +2,7 @@ import { createSigningKey, type SigningKey } from 'nestjs-oneid-logout/testing';
 
 let key: Promise<SigningKey> | undefined;
 
-/** One signing key for the providers that a suite starts one after another: making an RSA key takes long. */
+/** One signing key for all providers of a suite, because the creation of an RSA key is slow. */
 export function suiteKey(): Promise<SigningKey> {
   key ??= createSigningKey();
   return key;

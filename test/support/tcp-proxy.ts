@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Transform } from 'node:stream';
 
-/** A line between two processes that can break, in each of the ways that lines do. */
+/** A TCP proxy between two processes. A test can cut its connections, refuse new ones, or stop the data. */
 export class TcpProxy {
-  private readonly lines = new Set<Line>();
+  private readonly connections = new Set<ProxiedConnection>();
   private state: 'open' | 'refusing' | 'silent' = 'open';
 
   private constructor(
@@ -16,8 +16,8 @@ export class TcpProxy {
   }
 
   /**
-   * @param target where the line ends, as a URL with a port
-   * @param filter of what comes from there, for each connection
+   * @param target the server, as a URL with a port
+   * @param filter creates a filter for each connection, for the data from the server
    */
   static async start(target: string, filter?: () => Transform): Promise<TcpProxy> {
     const server = createServer().listen(0, '127.0.0.1');
@@ -25,7 +25,7 @@ export class TcpProxy {
     return new TcpProxy(server, new URL(target), filter);
   }
 
-  /** The target's URL, by way of this line. */
+  /** The target's URL, with the host and port of this proxy. */
   get url(): string {
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
@@ -33,26 +33,26 @@ export class TcpProxy {
     return url.href;
   }
 
-  /** Breaks every connection there is; new ones work. */
+  /** Cuts all open connections. New connections work. */
   cut(): void {
-    for (const line of this.lines) line.cut();
+    for (const connection of this.connections) connection.cut();
   }
 
-  /** Breaks every connection, and takes no new one. */
+  /** Cuts all open connections and refuses new ones. */
   refuse(): void {
     this.state = 'refusing';
     this.cut();
   }
 
-  /** Carries nothing any more, and says so to nobody. */
+  /** Forwards no more data. The connections stay open, so neither side notices. */
   silence(): void {
     this.state = 'silent';
-    for (const line of this.lines) line.hold();
+    for (const connection of this.connections) connection.hold();
   }
 
-  /** All is well; what was held arrives now. */
+  /** Ends every fault. Data that `silence` has held arrives now. */
   mend(): void {
-    if (this.state === 'silent') for (const line of this.lines) line.carry();
+    if (this.state === 'silent') for (const connection of this.connections) connection.forward();
     this.state = 'open';
   }
 
@@ -69,33 +69,33 @@ export class TcpProxy {
       return;
     }
     const server = connect(Number(this.target.port), this.target.hostname);
-    const over = () => this.lines.delete(line);
-    const line = new Line(client, server, this.filter?.(), over);
-    this.lines.add(line);
-    if (this.state === 'open') line.carry();
+    const onClose = () => this.connections.delete(connection);
+    const connection = new ProxiedConnection(client, server, this.filter?.(), onClose);
+    this.connections.add(connection);
+    if (this.state === 'open') connection.forward();
   }
 }
 
-/** One connection: two sockets, which end together. */
-class Line {
+/** Two sockets, one to each side. When one closes, the other closes too. */
+class ProxiedConnection {
   constructor(
     private readonly client: Socket,
     private readonly server: Socket,
     private readonly filter: Transform | undefined,
-    over: () => void,
+    onClose: () => void,
   ) {
     filter?.pipe(client);
     for (const socket of [client, server]) {
-      // the close that follows says all there is to say
+      // ignored, because a close event always follows
       socket.on('error', () => undefined);
       socket.on('close', () => {
         this.cut();
-        over();
+        onClose();
       });
     }
   }
 
-  carry(): void {
+  forward(): void {
     this.client.pipe(this.server);
     this.server.pipe(this.filter ?? this.client);
   }

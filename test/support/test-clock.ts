@@ -6,24 +6,24 @@ import {
   type SupportedDatabase,
 } from '../../libs/oneid-logout/src/database/sql-dialect.js';
 
-interface Waiting {
+interface PendingTimer {
   readonly due: number;
   readonly run: () => void;
-  /** Fires when real time has come so far; undefined on a stopped clock. */
+  /** Fires when this time has passed in real time. Undefined on a stopped clock. */
   readonly timer: NodeJS.Timeout | undefined;
 }
 
-/** Clocks and timers that a test can move: the process's, and the database's. */
+/** The clocks and timers of this process and of the database. A test can move them. */
 export class TestClock extends Clock {
-  /** Milliseconds that this process's monotonic clock is ahead of real time. */
+  /** How far this process's monotonic clock is ahead of real time, milliseconds. */
   monotonicAhead = 0;
-  /** Milliseconds that this process's wall clock is ahead of real time. */
+  /** How far this process's wall clock is ahead of real time, milliseconds. */
   ahead = 0;
-  /** Milliseconds that the database's clock is ahead of real time. */
+  /** How far the database's clock is ahead of real time, milliseconds. */
   databaseAhead = 0;
-  private readonly waiting = new Set<Waiting>();
+  private readonly waiting = new Set<PendingTimer>();
 
-  /** @param stoppedAt milliseconds since the epoch: this clock moves only when the test moves it */
+  /** @param stoppedAt milliseconds since the epoch. With this value, the clock moves only when the test moves it */
   constructor(private readonly stoppedAt?: number) {
     super();
   }
@@ -41,7 +41,7 @@ export class TestClock extends Clock {
       if (this.waiting.delete(waiting)) run();
     };
     const timer = this.stoppedAt === undefined ? setTimeout(fire, milliseconds).unref() : undefined;
-    const waiting: Waiting = { due: this.monotonicNow() + milliseconds, run: fire, timer };
+    const waiting: PendingTimer = { due: this.monotonicNow() + milliseconds, run: fire, timer };
     this.waiting.add(waiting);
     return {
       cancel: () => {
@@ -72,20 +72,20 @@ export class TestClock extends Clock {
     });
   }
 
-  /** How many timers wait. */
+  /** The number of timers that have not fired yet. */
   get timers(): number {
     return this.waiting.size;
   }
 
-  /** Seconds, as tokens count. */
+  /** The wall clock in seconds since the epoch, as in tokens. */
   get seconds(): number {
     return Math.floor(this.now() / 1000);
   }
 
   /**
-   * Lets time pass on all clocks, and fires the timers that are due then, the earliest first.
+   * Moves all clocks, and fires the timers that are then due, the earliest first.
    *
-   * @param milliseconds negative steps the two clocks back that can
+   * @param milliseconds may be negative. The monotonic clock then stays, and the two other clocks step back
    */
   advance(milliseconds: number): void {
     this.ahead += milliseconds;
@@ -98,10 +98,10 @@ export class TestClock extends Clock {
     }
   }
 
-  /** Connects to databases whose clock is moved by this one. */
+  /** Connects to databases. Their statements see the database's clock as this object moves it. */
   readonly connector: DatabaseConnector = new MovedConnector(this);
 
-  /** The dialect of a database, its clock moved by this one. */
+  /** The SQL dialect of a database, with the moved clock. */
   dialect(type: SupportedDatabase): SqlDialect {
     const dialect: SqlDialect = sqlDialects[type];
     const base = this.stoppedAt ?? dialect.now;

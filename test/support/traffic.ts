@@ -3,60 +3,64 @@ import { History, type Status, type Trouble, type Violations } from './history.j
 import { type Login, type ReplicaFleet } from './replica-fleet.js';
 import { until } from './until.js';
 
+/** The number of loops that sign a user in and log this user out. */
 const WRITERS = 3;
-const BYSTANDERS = 3;
+/** The number of users who stay signed in. */
+const STAYING_USERS = 3;
+/** The number of users who log out during a trouble. */
 const GUESTS = 4;
 
-/** How many of those who left last the readers still ask for. */
-const LEFT_LATELY = 8;
+/** Each reader requests the sessions of this many leaving users, the latest ones. */
+const RECENT_LEAVING_USERS = 8;
 
-/** Between two rounds of a reader, milliseconds: the replicas share a machine, and each needs to get its turn. */
+/** The pause between two rounds of a reader, milliseconds. The replicas share one machine and need time to work. */
 const READER_PAUSE = 100;
 
-export interface TroubleSettings extends Pick<Trouble, 'what' | 'replicas' | 'permits' | 'within'> {
-  /** OneID's requests don't get to these replicas meanwhile. */
+export interface TroubleSettings extends Pick<Trouble, 'what' | 'replicas' | 'permits' | 'recoveryMs'> {
+  /** During the trouble, OneID cannot reach these replicas. */
   readonly undeliverable?: boolean;
 }
 
 /**
- * Users who stay, and users who come and leave, at all replicas of a fleet at once; OneID, which tells of those who
- * leave until it has its 200; and readers who never stop asking every replica for all of them.
+ * Requests to all replicas of a fleet at the same time. Some users stay signed in. Writers sign users in and log them
+ * out: OneID sends each logout until it gets a 200. Readers request a guarded page of every replica again and again,
+ * with the sessions of both kinds of users.
  */
 export class Traffic {
   readonly history = new History();
-  private readonly bystanders: Login[] = [];
-  private readonly leaving: Login[] = [];
+  private readonly stayingUsers: Login[] = [];
+  private readonly leavingUsers: Login[] = [];
   private readonly loops: Promise<void>[] = [];
   private readonly unreachable = new Set<number>();
   private stopped = false;
-  private turn = 0;
+  private turns = 0;
 
   private constructor(private readonly fleet: ReplicaFleet) {}
 
   static async start(fleet: ReplicaFleet): Promise<Traffic> {
     const traffic = new Traffic(fleet);
-    for (let n = 0; n < BYSTANDERS; n++) traffic.bystanders.push(await fleet.signIn(traffic.next()));
-    for (const replica of fleet.numbers) traffic.readAt(replica);
+    for (let n = 0; n < STAYING_USERS; n++) traffic.stayingUsers.push(await fleet.signIn(traffic.nextReplica()));
+    for (const replica of fleet.numbers) traffic.startReader(replica);
     for (let n = 0; n < WRITERS; n++) traffic.loops.push(traffic.write());
     return traffic;
   }
 
-  /** Has readers ask this replica, too. */
-  readAt(replica: number): void {
+  /** Starts a reader of this replica. */
+  startReader(replica: number): void {
     this.loops.push(this.read(replica));
   }
 
   /**
-   * Does harm to some replicas amid the traffic, and waits until all is well again.
+   * Causes a fault at some replicas during the traffic, and waits until these replicas let sessions in again.
    *
-   * @param harm begins it and ends it; the guests are signed in, and remembered by every replica
+   * @param harm starts and ends the fault. Its guests are signed in, and every replica remembers their sessions
    */
   async trouble(
     { undeliverable = false, ...settings }: TroubleSettings,
     harm: (guests: readonly Login[]) => Promise<void>,
   ): Promise<void> {
-    const guests = await Promise.all(Array.from({ length: GUESTS }, () => this.fleet.signIn(this.next())));
-    this.leaving.push(...guests);
+    const guests = await Promise.all(Array.from({ length: GUESTS }, () => this.fleet.signIn(this.nextReplica())));
+    this.leavingUsers.push(...guests);
     await Promise.all(guests.map((guest) => this.askAll(guest)));
     await this.logouts(2);
     const trouble: Trouble = { ...settings, began: performance.now(), ended: Infinity };
@@ -65,29 +69,29 @@ export class Traffic {
     await harm(guests);
     trouble.ended = performance.now();
     this.unreachable.clear();
-    await until(`all have recovered from: ${trouble.what}`, () =>
-      trouble.replicas.every((replica) => this.history.letsInAfter(replica, trouble.ended) !== undefined),
+    await until(`all replicas recover from: ${trouble.what}`, () =>
+      trouble.replicas.every((replica) => this.history.firstLetInAfter(replica, trouble.ended) !== undefined),
     );
     await this.logouts(2);
   }
 
-  /** Waits until so many more users have left. */
+  /** Waits until OneID has got its 200 for this number of further logouts. */
   async logouts(count: number): Promise<void> {
-    const enough = this.history.acknowledged().size + count;
-    await until(`${count} more logouts`, () => this.history.acknowledged().size >= enough);
+    const target = this.history.acknowledged().size + count;
+    await until(`${count} more logouts`, () => this.history.acknowledged().size >= target);
   }
 
-  /** OneID tells of a logout, at one replica after the other, until one has taken it. */
+  /** OneID sends each logout to one replica after another, until a replica answers 200. */
   async logOut(...logins: readonly Login[]): Promise<void> {
     await Promise.all(
       logins.map(async (login) => {
-        let replica = this.next();
-        while ((await this.deliver(replica, login)) !== 200 && !this.stopped) replica = this.next(replica);
+        let replica = this.nextReplica();
+        while ((await this.deliver(replica, login)) !== 200 && !this.stopped) replica = this.nextReplica(replica);
       }),
     );
   }
 
-  /** One attempt; if it succeeds, all are asked at once. */
+  /** OneID sends a logout once. After a 200, every replica must refuse the session at once, so all are requested. */
   async deliver(replica: number, login: Login): Promise<Status> {
     const sent = performance.now();
     const status = await this.fleet.deliver(replica, login);
@@ -103,28 +107,28 @@ export class Traffic {
     return status;
   }
 
-  /** Has everybody finish what they are at. */
+  /** Stops the writers and readers after their current round. */
   stop(): void {
     this.stopped = true;
   }
 
-  /** Stops, asks each replica for each user once more, and tells which promises were not kept in all this time. */
+  /** Stops the traffic, requests every session from every replica once more, and returns all broken promises. */
   async violations(): Promise<Violations> {
     this.stop();
     await Promise.all(this.loops);
-    for (const login of [...this.leaving, ...this.bystanders]) await this.askAll(login);
-    this.history.recorded = new Set((await this.fleet.recorded(this.leaving)).map(({ session }) => session));
+    for (const login of [...this.leavingUsers, ...this.stayingUsers]) await this.askAll(login);
+    this.history.recorded = new Set((await this.fleet.recorded(this.leavingUsers)).map(({ session }) => session));
     return this.history.violations();
   }
 
   private async write(): Promise<void> {
     while (!this.stopped) {
-      const login = await this.fleet.signIn(this.next()).catch(() => undefined);
+      const login = await this.fleet.signIn(this.nextReplica()).catch(() => undefined);
       if (login === undefined) {
         await delay(READER_PAUSE);
         continue;
       }
-      this.leaving.push(login);
+      this.leavingUsers.push(login);
       await this.askAll(login);
       await this.logOut(login);
     }
@@ -132,13 +136,16 @@ export class Traffic {
 
   private async read(replica: number): Promise<void> {
     while (!this.stopped) {
-      const logins = [...this.bystanders, ...this.leaving.slice(-LEFT_LATELY)];
+      const logins = [...this.stayingUsers, ...this.leavingUsers.slice(-RECENT_LEAVING_USERS)];
       await Promise.all(logins.map((login) => this.ask(replica, login)));
       await delay(READER_PAUSE);
     }
   }
 
-  /** At once, but for those in trouble, whose readers wait for them. */
+  /**
+   * Requests this session from every replica without trouble, at once. A replica in trouble may answer late, and its
+   * reader requests the session anyway.
+   */
   private async askAll(login: Login): Promise<void> {
     const inTrouble = new Set(
       this.history.troubles.filter(({ ended }) => ended === Infinity).flatMap(({ replicas }) => replicas),
@@ -147,10 +154,10 @@ export class Traffic {
     await Promise.all(others.map((replica) => this.ask(replica, login)));
   }
 
-  /** Everybody in turn, but for those who can't be reached, and one. */
-  private next(but?: number): number {
-    const reachable = this.fleet.numbers.filter((replica) => !this.unreachable.has(replica) && replica !== but);
-    const replica = reachable[this.turn++ % reachable.length];
+  /** Takes the replicas in turn. It leaves out unreachable replicas, and the replica `except`. */
+  private nextReplica(except?: number): number {
+    const reachable = this.fleet.numbers.filter((replica) => !this.unreachable.has(replica) && replica !== except);
+    const replica = reachable[this.turns++ % reachable.length];
     if (replica === undefined) throw new Error('No replica can be reached');
     return replica;
   }

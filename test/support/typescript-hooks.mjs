@@ -12,7 +12,7 @@ const entries = {
   'nestjs-oneid-logout/testing': new URL('testing/index.ts', library).href,
 };
 
-/** Compiled sources, by a hash of source and options: each of many processes would compile the same ones. */
+/** The folder for compiled sources, named by a hash of source and options. Many processes need the same sources. */
 const cache = fileURLToPath(new URL('../../node_modules/.cache/typescript-hooks/', import.meta.url));
 
 export async function resolve(specifier, context, next) {
@@ -37,11 +37,11 @@ async function compiled(filename) {
   const file = join(cache, `${key}.js`);
   const known = await readFile(file, 'utf8').catch(() => undefined);
   if (known !== undefined) return known;
-  // loaded only when it is needed, because it takes a while
+  // imported only when a source is not compiled yet, because it takes time to load
   const { transform } = await import('@swc/core');
   const { code } = await transform(source, { ...options, filename });
   await mkdir(cache, { recursive: true });
-  // another process may write the same file: a rename shows it whole or not at all
+  // another process may write the same file at the same time; after a rename, a reader never sees half a file
   const partial = `${file}.${process.pid}`;
   await writeFile(partial, code);
   await rename(partial, file);

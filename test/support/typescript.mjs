@@ -1,4 +1,5 @@
-// node --import test/support/typescript.mjs FILE.ts: runs the sources as they are, for tests that need a process to kill.
+// node --import test/support/typescript.mjs FILE.ts: runs TypeScript without a build. Tests use it for the processes
+// that they kill.
 import { register } from 'node:module';
 
 register('./typescript-hooks.mjs', import.meta.url);

@@ -9,11 +9,11 @@ import { freePort } from '../../src/embedded-oneid/free-port.js';
 import { OneId } from '../../src/oneid/oneid.js';
 import { startSecondApp } from '../../src/second-app.js';
 import { readSettings } from '../../src/settings.js';
-import { UnderWay } from './under-way.js';
+import { RunningWork } from './running-work.js';
 
-/** All that `npm start` starts: the reference app, a second one, and a OneID on another site. */
+/** Everything that `npm start` starts: the reference app, a second app, and a OneID on another site. */
 export class World {
-  private readonly underWay: readonly UnderWay[];
+  private readonly runningWork: readonly RunningWork[];
 
   private constructor(
     readonly app: INestApplication,
@@ -23,10 +23,10 @@ export class World {
     readonly oneId: EmbeddedOneId,
     private readonly folder: string,
   ) {
-    this.underWay = [app, secondApp].map((each) => new UnderWay(each));
+    this.runningWork = [app, secondApp].map((each) => new RunningWork(each));
   }
 
-  /** @param preferredPort the app's, or else a free one */
+  /** @param preferredPort the app's port. If it is in use, the app gets a free port */
   static async start(preferredPort = 0): Promise<World> {
     const folder = mkdtempSync(join(tmpdir(), 'oneid-browser-'));
     const port = await freePort(preferredPort);
@@ -42,8 +42,8 @@ export class World {
     return new World(app, settings.baseUrl, secondApp, await secondApp.getUrl(), embedded, folder);
   }
 
-  /** OneID tells the app that a login is over, and keeps it alive itself, as some versions of Hydra do. */
-  async endAtAppAlone({ issuer, sid }: { readonly issuer: string; readonly sid: string }): Promise<void> {
+  /** OneID sends the app a logout, but keeps the login alive at OneID, as some versions of Hydra do. */
+  async endOnlyAtApp({ issuer, sid }: { readonly issuer: string; readonly sid: string }): Promise<void> {
     await this.app.get(LogoutRecorder, { strict: false }).recordBackchannel({
       ...{ issuer, sid, clientId: 'reference-app', scope: 'session' },
       jti: `of ${sid}`,
@@ -51,10 +51,10 @@ export class World {
     });
   }
 
-  /** Resolves when OneID has told the apps of every logout, and the apps have done what follows. */
+  /** Resolves when OneID has delivered every logout, and the apps have finished their work on it. */
   async settled(): Promise<void> {
     await this.oneId.deliveries.idle();
-    for (const each of this.underWay) await each.settled();
+    for (const each of this.runningWork) await each.settled();
   }
 
   async stop(): Promise<void> {

@@ -1,12 +1,12 @@
 import axe, { type AxeResults } from 'axe-core';
 import { type Page } from 'playwright-core';
 
-/** What axe finds wrong with a page, in light and in dark: the rule, and where. */
+/** The faults that axe finds on a page, in light and in dark mode: each with its rule and its elements. */
 export async function accessibilityFaults(page: Page): Promise<string[]> {
   const faults: string[] = [];
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
-    // not as an element of the page, whose policy forbids it
+    // evaluated, because the page's policy forbids a script element
     await page.evaluate(axe.source);
     const { violations } = await page.evaluate<AxeResults>(`axe.run()`);
     for (const { id, nodes } of violations)

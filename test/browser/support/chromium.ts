@@ -9,7 +9,7 @@ const MAC_PATHS = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ];
 
-/** It asks nobody but the tests' own servers for anything. */
+/** With these, Chromium sends requests only to the tests' own servers. */
 const ARGS = [
   '--no-first-run',
   '--disable-background-networking',
@@ -19,9 +19,9 @@ const ARGS = [
 ];
 
 function launchOptions() {
-  // Playwright switches the back/forward cache off, which people have
+  // users have the back/forward cache, and Playwright switches it off by default
   const ignoreDefaultArgs = ['--disable-back-forward-cache'];
-  // containers and CI run as root, where Chromium's sandbox does not
+  // containers and CI run as root, and Chromium's sandbox does not work as root
   return { executablePath: pathOfChromium(), args: ARGS, ignoreDefaultArgs, chromiumSandbox: process.getuid?.() !== 0 };
 }
 
@@ -29,12 +29,12 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch(launchOptions());
 }
 
-/** With a profile of its own on disk, for settings that are no options of a launch. */
+/** Starts Chromium with a profile folder, for settings that Chromium reads only from its profile. */
 export function launchWithProfile(folder: string, options: BrowserContextOptions = {}): Promise<BrowserContext> {
   return chromium.launchPersistentContext(folder, { ...launchOptions(), ...options });
 }
 
-/** @throws {Error} where there is none: these tests are never skipped */
+/** @throws {Error} when Chromium is not installed, so that no run skips these tests silently */
 function pathOfChromium(): string {
   const { CHROME_PATH, PATH = '' } = process.env;
   const inPath = NAMES.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)));
@@ -43,7 +43,7 @@ function pathOfChromium(): string {
   if (found !== undefined) return found;
   throw new Error(
     CHROME_PATH === undefined
-      ? 'There is no Chromium here: install one (Debian: apt-get install chromium), or name it by CHROME_PATH'
-      : 'CHROME_PATH names no file',
+      ? 'Chromium is not installed. Install it (Debian: apt-get install chromium), or set CHROME_PATH to its file'
+      : 'CHROME_PATH is not the path of a file',
   );
 }

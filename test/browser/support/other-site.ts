@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 
-/** A web site that is none of ours, with pages that the test writes. */
+/** Another web site. The test writes its page. */
 export class OtherSite {
   private html = '';
 
@@ -21,7 +21,10 @@ export class OtherSite {
     return site;
   }
 
-  /** @returns its address: on `localhost` another site than the app's, on `127.0.0.1` the same, on another port */
+  /**
+   * @returns the page's URL. On `localhost` it is a different site from the app. On `127.0.0.1` it is the same site,
+   *   with another port
+   */
   page(html: string, host: 'localhost' | '127.0.0.1' = 'localhost'): string {
     this.html = `<!doctype html><title>Another site</title>${html}`;
     return `http://${host}:${this.port}/`;

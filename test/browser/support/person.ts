@@ -5,7 +5,7 @@ import { pageTexts } from '../../../src/pages/texts.js';
 
 const LOCALES: Readonly<Record<Language, string>> = { en: 'en-GB', vi: 'vi-VN' };
 
-/** Somebody with a browser of their own, who reads the pages and clicks. */
+/** A user with a separate browser profile, who reads pages and clicks. */
 export class Person {
   readonly texts;
   readonly oneIdTexts;
@@ -30,19 +30,19 @@ export class Person {
     return new Person(context, await context.newPage(), language);
   }
 
-  /** The same browser, another tab. */
+  /** Opens another tab of the same browser. */
   async newTab(): Promise<Person> {
     return new Person(this.context, await this.context.newPage(), this.language);
   }
 
-  /** Opens an app and signs in there; OneID's form is filled in where it shows. @returns whether it has shown */
+  /** Opens an app and signs in. @returns whether OneID showed its sign-in form */
   async signIn(url: string): Promise<boolean> {
     await this.page.goto(`${url}/`);
     await this.follow(this.texts.signIn);
     return this.arrive(`${url}/`);
   }
 
-  /** Fills in OneID's form, where it shows, and comes back to the app. */
+  /** Submits OneID's sign-in form if it appears, and waits for the app's page. @returns whether the form appeared */
   async arrive(url: string): Promise<boolean> {
     const button = this.page.getByRole('button', { name: this.oneIdTexts.signIn });
     const home = this.page.locator('#timeline');
@@ -62,7 +62,7 @@ export class Person {
     await this.page.getByRole('link', { name, exact: true }).click();
   }
 
-  /** Waits until a heading is there to be read. */
+  /** Waits for a heading. */
   async sees(heading: string): Promise<void> {
     await this.page.getByRole('heading', { name: heading, exact: true }).waitFor();
   }
@@ -76,7 +76,7 @@ export class Person {
     return this.page.locator('#timeline li span').allTextContents();
   }
 
-  /** Logs out of the app whose page is open, says yes at OneID, and comes back. */
+  /** Logs out of the app of the open page, confirms at OneID, and returns to the app. */
   async logOut(channels: 'both' | 'backchannel' | 'frontchannel' = 'both'): Promise<void> {
     await this.press(this.texts.logOut);
     await this.sees(this.oneIdTexts.confirm);
@@ -86,14 +86,14 @@ export class Person {
     await this.sees(this.texts.goodbye);
   }
 
-  /** What an app says of this browser: 200, or 401 and why. */
+  /** An app's answer to this browser: `200`, or `401` and the reason. */
   async stateAt(url: string): Promise<string> {
     const answer = await this.context.request.get(`${url}/me`, { headers: { accept: 'application/json' } });
     const { reason = '' } = (await answer.json()) as { reason?: string };
     return `${answer.status()} ${reason}`.trim();
   }
 
-  /** This browser's login at OneID, as an app knows it. */
+  /** This browser's login at OneID, as the app returns it. */
   async loginAt(url: string): Promise<{ issuer: string; sid: string }> {
     const answer = await this.context.request.get(`${url}/me`);
     return (await answer.json()) as { issuer: string; sid: string };

@@ -81,5 +81,5 @@ export async function deliver(uri: string): Promise<Delivery> {
 
 export const codeOf = (error: unknown): string => (error instanceof OneIdLogoutError ? error.code : 'unknown');
 
-// @ts-expect-error a misspelt option is found
+// @ts-expect-error the compiler finds a misspelt option
 export const misspelt: OneIdLogoutOptions = { clients: [], secret: [] };

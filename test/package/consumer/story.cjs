@@ -1,4 +1,4 @@
-// The same small story for both kinds of app: sign in, log out at OneID, stay out.
+// The same steps for an ESM app and a CommonJS app: sign in, log out at OneID, stay logged out.
 const assert = require('node:assert/strict');
 const { Reflector } = require('@nestjs/core');
 
@@ -13,7 +13,7 @@ exports.tell = async ({ NestFactory, library, testing }) => {
   const app = await NestFactory.create({ module: AppModule, imports: [module] }, { logger: false });
   await app.listen(0, '127.0.0.1');
   try {
-    // one Nest for the app and the library, or nothing could be injected
+    // the app and the library must use the same copy of Nest; otherwise Nest could not inject the library's classes
     assert.ok(app.get(Reflector));
     const login = oneId.signIn();
     const idToken = await oneId.idToken({ clientId: 'app', login });
@@ -25,7 +25,7 @@ exports.tell = async ({ NestFactory, library, testing }) => {
     const delivery = await oneId.deliver(uri, await oneId.logoutToken({ clientId: 'app', login }), { attempts: 1 });
     assert.equal(delivery.attempts[0].status, 200);
     assert.deepEqual(await registry.listAlive(session), []);
-    // the same ID token again: an error of the library's own class
+    // the same ID token again causes the library's own error
     await assert.rejects(registry.register({ idToken }), library.SessionEndedError);
   } finally {
     await app.close();

@@ -7,7 +7,7 @@ import { OpenConnections } from '../../../libs/oneid-logout/src/connections/open
 import { SessionDatabase } from '../../../libs/oneid-logout/src/database/session-database.js';
 import { Browser } from '../../support/browser.js';
 import { databases } from '../../support/databases.js';
-import { UnderWay } from '../../support/under-way.js';
+import { RunningWork } from '../../support/running-work.js';
 import { allowLoopbackIssuers } from './loopback-issuers.js';
 
 /** The public URL in the recipes. */
@@ -16,7 +16,7 @@ export const clientId = 'my-app';
 
 /** A running recipe, and its OneID. */
 export class Recipe {
-  private readonly underWay: UnderWay;
+  private readonly runningWork: RunningWork;
 
   private constructor(
     readonly app: INestApplication,
@@ -24,7 +24,7 @@ export class Recipe {
     readonly url: string,
     private readonly drop: () => Promise<void>,
   ) {
-    this.underWay = new UnderWay(app);
+    this.runningWork = new RunningWork(app);
   }
 
   /** Imports the recipe with its environment. Once per spec, because the file starts the app. */
@@ -58,7 +58,7 @@ export class Recipe {
 
   /** Resolves when the app has no running work. */
   settled(): Promise<void> {
-    return this.underWay.settled();
+    return this.runningWork.settled();
   }
 
   async stop(): Promise<void> {

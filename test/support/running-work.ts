@@ -11,14 +11,14 @@ import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { intercept } from './session-store.js';
 
-/** All that the library does beside the requests. */
+/** The library's background jobs. */
 export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
   const jobs = [LogoutFollower, OpenConnections, RefreshTokenRevoker, SessionPurge, UncertainLogouts];
   return jobs.map((job) => app.get<BackgroundJob>(job, { strict: false }));
 }
 
-/** What an app with the library in it has begun and not ended: requests, statements and runs of the library's jobs. */
-export class UnderWay {
+/** The unfinished work of an app that uses the library: requests, statements and runs of the library's jobs. */
+export class RunningWork {
   private readonly work = new Set<Promise<unknown>>();
   private readonly jobs: readonly BackgroundJob[];
 
@@ -30,11 +30,11 @@ export class UnderWay {
     intercept(app.get(SessionDatabase, { strict: false }), (run, sql, parameters) => this.add(run(sql, parameters)));
   }
 
-  /** Resolves when all of it has ended, and all that it has led to. */
+  /** Resolves when all work has ended, and also the work that it has started. */
   async settled(): Promise<void> {
     do {
       await Promise.all(this.all);
-      // the code that has waited for this work goes on now, and may begin more
+      // now the code that waited for this work continues, and it may start more work
       await endOfTurn();
     } while (this.all.length > 0);
   }

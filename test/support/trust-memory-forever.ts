@@ -1,10 +1,10 @@
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 
 /**
- * Has a replica believe what it knows for ever, however long ago it looked: the rule of staleness, switched off to see
- * that it is missed.
+ * Switches the staleness limit of a replica off: the replica trusts its memory forever. A control test uses this to
+ * check that the other tests would notice the missing limit.
  */
-export function believeForever(follower: LogoutFollower): void {
+export function trustMemoryForever(follower: LogoutFollower): void {
   let known: LogoutFollower['usableGeneration'];
   const honest = () =>
     Reflect.get<LogoutFollower, 'usableGeneration'>(LogoutFollower.prototype, 'usableGeneration', follower);

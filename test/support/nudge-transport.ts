@@ -3,22 +3,23 @@ import { type SharedDatabase } from './databases.js';
 import { NotificationFilter } from './notification-filter.js';
 import { TcpProxy } from './tcp-proxy.js';
 
-/** How replicas nudge each other, in a way that can fail. */
-export interface NudgeLine {
+/** The transport for the replicas' nudges. A test can make it fail. */
+export interface NudgeTransport {
   readonly nudge: SharedDatabase['nudge'];
-  /** Of what replicas hear from their database, where nudges come from there. */
+  /** Filters the data from the database, when the database carries the nudges. */
   readonly filter?: () => Transform;
-  /** The ways in which nudges get lost, by name. */
+  /** Functions that make nudges get lost, by the name of the failure. */
   readonly failures: Readonly<Record<string, () => void>>;
+  /** Ends the failure. */
   mend(): void;
   stop(): Promise<void>;
 }
 
-export async function startNudgeLine({ nudge }: SharedDatabase): Promise<NudgeLine> {
+export async function startNudgeTransport({ nudge }: SharedDatabase): Promise<NudgeTransport> {
   return nudge === 'postgres' ? overPostgres() : overRedis(await TcpProxy.start(nudge.redis));
 }
 
-function overPostgres(): NudgeLine {
+function overPostgres(): NudgeTransport {
   let lost = false;
   return {
     nudge: 'postgres',
@@ -29,18 +30,18 @@ function overPostgres(): NudgeLine {
   };
 }
 
-const overRedis = (line: TcpProxy): NudgeLine => ({
-  nudge: { redis: line.url },
+const overRedis = (proxy: TcpProxy): NudgeTransport => ({
+  nudge: { redis: proxy.url },
   failures: {
-    'Redis is not there': () => {
-      line.refuse();
+    'Redis refuses connections': () => {
+      proxy.refuse();
     },
-    'Redis is silent': () => {
-      line.silence();
+    'Redis does not answer': () => {
+      proxy.silence();
     },
   },
   mend: () => {
-    line.mend();
+    proxy.mend();
   },
-  stop: () => line.stop(),
+  stop: () => proxy.stop(),
 });
