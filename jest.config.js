@@ -39,8 +39,8 @@ const processes = [
 
 export default {
   testTimeout: 30_000,
-  globalSetup: '<rootDir>/test/support/postgres.start.mjs',
-  globalTeardown: '<rootDir>/test/support/postgres.stop.mjs',
+  globalSetup: '<rootDir>/test/support/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,src}/**/*.spec.ts'] },
     {

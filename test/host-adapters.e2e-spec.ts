@@ -42,6 +42,7 @@ import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { map, type Observable } from 'rxjs';
 import { type ChannelAnswer, delivered, form, refused, answerOf } from './support/channel-requests.js';
 import { clientId } from './support/host.js';
+import { suiteKey } from './support/suite-key.js';
 
 type AdapterName = 'express' | 'fastify';
 const adapters: AdapterName[] = ['express', 'fastify'];
@@ -176,7 +177,7 @@ class WorstHost {
 
   static async start(settings: Settings): Promise<WorstHost> {
     const { adapter, path, policies = true, published = false } = settings;
-    const oneId = await OneIdTestProvider.start();
+    const oneId = await OneIdTestProvider.start({ signingKey: await suiteKey() });
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
 
     @Module({

@@ -9,11 +9,16 @@ import { Browser, sendRequest, nextRequest } from './support/browser.js';
 import { clientId, clientSecret, type Host, type HostSettings } from './support/host.js';
 import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
 import { shareAmongTests } from './support/share-among-tests.js';
+import { suiteKey } from './support/suite-key.js';
 
 describe('the option statePlacement', () => {
   /** An app with its own OneID; `old` is Hydra up to v1.8. */
   async function startAt(old: boolean, client: NonNullable<HostSettings['client']>) {
-    const oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }], alwaysSetsState: old });
+    const oneId = await OneIdTestProvider.start({
+      clients: [{ clientId, clientSecret }],
+      alwaysSetsState: old,
+      signingKey: await suiteKey(),
+    });
     const host = await startHost({ client: { ...client, issuer: oneId.issuer } });
     const stop = async () => {
       await host.stop();

@@ -8,8 +8,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** The quick suites run at this lower priority, because the slow suites measure times. */
 const LOW_PRIORITY = 10;
 
+/** Megabytes for young objects: with Node's default, these processes spend much more time on collecting garbage. */
+const MORE_YOUNG_SPACE = '--max-semi-space-size=64';
+
 function jest(args, stdio) {
-  return spawn(process.execPath, ['node_modules/jest/bin/jest.js', ...args], { cwd: root, stdio });
+  return spawn(process.execPath, [MORE_YOUNG_SPACE, 'node_modules/jest/bin/jest.js', ...args], { cwd: root, stdio });
 }
 
 /** Resolves with the process's exit code and output when it has ended. */

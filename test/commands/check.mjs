@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../support/postgres.mjs';
-import startPostgres from '../support/postgres.start.mjs';
-import stopPostgres from '../support/postgres.stop.mjs';
+import startPostgres from '../support/global-setup.mjs';
+import stopPostgres from '../support/global-teardown.mjs';
 import { checkFailingStarts } from './failing-starts.mjs';
 import { answers, check, expectEqual, failures, run, until } from './processes.mjs';
 

@@ -8,6 +8,7 @@ import { type Status } from './history.js';
 import { clientId, clientSecret } from './host.js';
 import { ReplicaProcess } from './replica-process.js';
 import { TcpProxy } from './tcp-proxy.js';
+import { suiteKey } from './suite-key.js';
 
 export type Liveness = NonNullable<OneIdLogoutOptions['liveness']>;
 
@@ -45,7 +46,10 @@ export class ReplicaFleet {
   ) {}
 
   static async start({ database, liveness, ...settings }: FleetSettings): Promise<ReplicaFleet> {
-    const oneId = await OneIdTestProvider.start({ clients: [{ clientId, clientSecret }] });
+    const oneId = await OneIdTestProvider.start({
+      clients: [{ clientId, clientSecret }],
+      signingKey: await suiteKey(),
+    });
     const fleet = new ReplicaFleet(oneId, database, settings);
     try {
       fleet.replicas.push(...(await Promise.all(liveness.map((mode) => fleet.startReplica(mode)))));

@@ -14,7 +14,7 @@ const GUESTS = 4;
 const RECENT_LEAVING_USERS = 8;
 
 /** The pause between two rounds of a reader, milliseconds. The replicas share one machine and need time to work. */
-const READER_PAUSE = 100;
+const READER_PAUSE = 250;
 
 export interface TroubleSettings extends Pick<Trouble, 'what' | 'replicas' | 'permits' | 'recoveryMs'> {
   /** During the trouble, OneID cannot reach these replicas. */

@@ -9,6 +9,7 @@ import { Browser } from '../../support/browser.js';
 import { databases } from '../../support/databases.js';
 import { RunningWork } from '../../support/running-work.js';
 import { allowLoopbackIssuers } from './loopback-issuers.js';
+import { suiteKey } from '../../support/suite-key.js';
 
 /** The public URL in the recipes. */
 export const publicUrl = 'https://my-app.example';
@@ -33,6 +34,7 @@ export class Recipe {
     if (database?.options.type !== 'postgres') throw new Error('There is no PostgreSQL to test with');
     const clientSecret = randomBytes(16).toString('hex');
     const oneId = await OneIdTestProvider.start({
+      signingKey: await suiteKey(),
       clients: [
         {
           ...{ clientId, clientSecret, tokenEndpointAuthMethod: 'client_secret_basic' },

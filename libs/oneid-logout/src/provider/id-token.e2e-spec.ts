@@ -12,6 +12,7 @@ import {
 } from '../testing/index.js';
 import { IdTokenVerifier } from './id-token.js';
 import { OneIdClients } from './oneid-clients.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 const clientId = 'app';
 const now = Date.UTC(2026, 0, 1);
@@ -20,7 +21,7 @@ const clock = new TestClock(now);
 
 let oneId: OneIdTestProvider;
 beforeAll(async () => {
-  oneId = await OneIdTestProvider.start({ now: () => now });
+  oneId = await OneIdTestProvider.start({ now: () => now, signingKey: await suiteKey() });
 });
 afterEach(() => {
   oneId.heal();

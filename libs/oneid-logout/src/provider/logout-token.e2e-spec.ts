@@ -15,6 +15,7 @@ import {
   type SigningKey,
 } from '../testing/index.js';
 import { LogoutTokenVerifier } from './logout-token.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 const clientId = 'app';
 const now = Date.UTC(2026, 0, 1);
@@ -24,7 +25,7 @@ const clock = new TestClock(now);
 let oneId: OneIdTestProvider;
 let stranger: SigningKey;
 beforeAll(async () => {
-  oneId = await OneIdTestProvider.start({ now: () => now });
+  oneId = await OneIdTestProvider.start({ now: () => now, signingKey: await suiteKey() });
   stranger = await createSigningKey();
 });
 afterEach(() => {

@@ -4,6 +4,7 @@ import { until } from '../../../../test/support/until.js';
 import { OneIdTestProvider } from '../testing/index.js';
 import { TestClock } from '../../../../test/support/test-clock.js';
 import { providerFetch } from './provider-fetch.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 describe('providerFetch', () => {
   let oneId: OneIdTestProvider;
@@ -11,7 +12,7 @@ describe('providerFetch', () => {
   const clock = new TestClock(0);
   const fetched = providerFetch(clock);
   beforeAll(async () => {
-    oneId = await OneIdTestProvider.start();
+    oneId = await OneIdTestProvider.start({ signingKey: await suiteKey() });
   });
   afterEach(() => {
     oneId.heal();

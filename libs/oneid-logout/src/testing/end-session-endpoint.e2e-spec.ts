@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { endpointPaths } from './endpoint-paths.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 import { createSigningKey } from './signing-keys.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 describe('end-session endpoint', () => {
   let oneId: OneIdTestProvider;
@@ -9,6 +10,7 @@ describe('end-session endpoint', () => {
   const uri = 'https://rp.test/bye?z=1&state=inside';
   beforeAll(async () => {
     oneId = await OneIdTestProvider.start({
+      signingKey: await suiteKey(),
       clients: [
         { clientId: 'shop', postLogoutRedirectUris: ['https://rp.test/bye', uri] },
         { clientId: 'framed', frontchannelLogoutUri: 'https://rp.test/fc?a="b' },
@@ -52,6 +54,7 @@ describe('end-session endpoint', () => {
 
   it('up to v1.8 blanks a state inside the URI', async () => {
     const old = await OneIdTestProvider.start({
+      signingKey: await suiteKey(),
       clients: [{ clientId: 'shop', postLogoutRedirectUris: [uri] }],
       alwaysSetsState: true,
     });

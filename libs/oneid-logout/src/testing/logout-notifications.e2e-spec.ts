@@ -4,6 +4,7 @@ import { endpointPaths } from './endpoint-paths.js';
 import { notifyClients } from './logout-notifications.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 import { createSigningKey } from './signing-keys.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 // A second provider plays the relying parties: its troubles are their answers.
 describe('logout at OneID', () => {
@@ -11,7 +12,7 @@ describe('logout at OneID', () => {
   let rp: OneIdTestProvider;
   beforeAll(async () => {
     [oneId, rp] = await Promise.all([
-      OneIdTestProvider.start({ wait: () => Promise.resolve() }),
+      OneIdTestProvider.start({ signingKey: await suiteKey(), wait: () => Promise.resolve() }),
       OneIdTestProvider.start(),
     ]);
     oneId.registerClient({

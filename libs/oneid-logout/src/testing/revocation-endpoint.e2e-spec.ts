@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, type GenerateKeyPairResult, SignJWT } from 'jose';
 import { endpointPaths } from './endpoint-paths.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 describe('revocation', () => {
   let oneId: OneIdTestProvider;
@@ -10,6 +11,7 @@ describe('revocation', () => {
   beforeAll(async () => {
     key = await generateKeyPair('ES256');
     oneId = await OneIdTestProvider.start({
+      signingKey: await suiteKey(),
       clients: [
         { clientId: 'a b', clientSecret: 's:1/+%' },
         { clientId: 'post', clientSecret: 's2', tokenEndpointAuthMethod: 'client_secret_post' },

@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose';
 import * as client from 'openid-client';
 import { endpointPaths } from './endpoint-paths.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 const redirectUri = 'https://rp.test/callback?from=oneid';
 // openid-client drops a query of the redirect URI when it exchanges the code.
@@ -21,6 +22,7 @@ describe('sign-in', () => {
   let now = Date.now();
   beforeAll(async () => {
     oneId = await OneIdTestProvider.start({
+      signingKey: await suiteKey(),
       clients: [
         { clientId: 'shop', clientSecret: 'secret', redirectUris: [redirectUri, plainRedirectUri] },
         { clientId: 'spa', redirectUris: [redirectUri, plainRedirectUri] },

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { compactDecrypt, decodeJwt, decodeProtectedHeader, jwtVerify, createLocalJWKSet } from 'jose';
 import { OneIdTestProvider } from './oneid-test-provider.js';
 import { createSigningKey } from './signing-keys.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 const uuid: unknown = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 const events = { 'http://schemas.openid.net/event/backchannel-logout': {} };
@@ -10,7 +11,7 @@ const seconds = 1_700_000_000;
 describe('tokens', () => {
   let oneId: OneIdTestProvider;
   beforeAll(async () => {
-    oneId = await OneIdTestProvider.start({ now: () => seconds * 1000 + 999 });
+    oneId = await OneIdTestProvider.start({ signingKey: await suiteKey(), now: () => seconds * 1000 + 999 });
   });
   afterAll(() => oneId.close());
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { endpointPaths } from './endpoint-paths.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
+import { suiteKey } from '../../../../test/support/suite-key.js';
 
 describe('fail and heal', () => {
   let oneId: OneIdTestProvider;
@@ -8,7 +9,10 @@ describe('fail and heal', () => {
   const get = (path: string = endpointPaths.jwks, init?: RequestInit) =>
     fetch(oneId.url(path), { redirect: 'manual', ...init });
   beforeAll(async () => {
-    oneId = await OneIdTestProvider.start({ wait: (milliseconds) => Promise.resolve(waits.push(milliseconds)) });
+    oneId = await OneIdTestProvider.start({
+      signingKey: await suiteKey(),
+      wait: (milliseconds) => Promise.resolve(waits.push(milliseconds)),
+    });
   });
   afterEach(() => oneId.heal());
   afterAll(() => oneId.close());
