@@ -39,6 +39,8 @@ const processes = [
 
 export default {
   testTimeout: 30_000,
+  // a worker that has run many suites takes a while to free its memory
+  workerGracefulExitTimeout: 10_000,
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   projects: [

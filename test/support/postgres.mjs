@@ -43,6 +43,8 @@ export class TestPostgres {
       postgresFlags: [
         ...['-c', `fsync=${durable ? 'on' : 'off'}`, '-c', 'synchronous_commit=on', '-c', 'max_connections=200'],
         ...['-c', 'listen_addresses=127.0.0.1', '-k', ''],
+        // background work and planning costs that no test needs
+        ...['-c', 'autovacuum=off', '-c', 'jit=off', '-c', `full_page_writes=${durable ? 'on' : 'off'}`],
       ],
       onLog: (line) => log.push(line),
       onError: (line) => log.push(String(line)),
