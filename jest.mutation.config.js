@@ -6,6 +6,8 @@ const [unit] = config.projects;
 export default {
   ...unit,
   rootDir: '.',
+  // Stryker loads the environment with require
+  testEnvironment: 'node',
   testMatch: ['<rootDir>/libs/**/*spec.ts'],
   testTimeout: config.testTimeout,
 };

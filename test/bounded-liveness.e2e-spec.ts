@@ -42,7 +42,7 @@ class Replica {
   }
 
   async start(): Promise<void> {
-    this.follower.listen();
+    this.follower.followOwnLogouts();
     await this.follower.look();
   }
 

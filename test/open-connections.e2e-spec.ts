@@ -23,14 +23,14 @@ class Replica {
     readonly store: SessionStore,
     clock: TestClock,
   ) {
-    const { repository, database, bus, liveness } = store;
+    const { repository, database, bus, judge } = store;
     const random = new Random();
     const settings = { answers: false, maxStalenessMs: 10 * MINUTE, allowDuringOutageMs: 0, retention: MINUTE };
     this.follower = new LogoutFollower(
       ...([repository, new ReplicaRepository(database), bus, clock, random, settings] as const),
     );
-    this.open = new OpenConnections(bus, this.follower, liveness, clock, random, MAX_STALENESS);
-    this.connections = new SessionConnections(liveness, this.open, clock);
+    this.open = new OpenConnections(bus, this.follower, judge, clock, random, MAX_STALENESS);
+    this.connections = new SessionConnections(judge, this.open, clock);
   }
 
   /** The events of one open connection. */
@@ -170,7 +170,7 @@ describe.each(databases)('the open connections of a session, on $name', (databas
 
   it('closes when the claims of an API token expire', async () => {
     const { seconds } = clock;
-    const session = await here.store.liveness.findAlive({
+    const session = await here.store.judge.findAlive({
       claims: { iss: issuer, sub: 'x', sid: 'y', iat: seconds, exp: seconds + 60 },
     });
     if (session === undefined) throw new Error('the session is not alive');

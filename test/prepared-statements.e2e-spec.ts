@@ -72,7 +72,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
 
     it('use an index, also when they were planned while the tables were empty', async () => {
       const id = await signIn();
-      await store.liveness.findAlive({ claims: { iss: issuer, sub: 'alice', sid: 'x', iat: store.clock.seconds } });
+      await store.judge.findAlive({ claims: { iss: issuer, sub: 'alice', sid: 'x', iat: store.clock.seconds } });
       await store.isAlive(id);
       await store.database.run('DELETE FROM oneid_session');
       await store.database.run('SET plan_cache_mode = force_generic_plan');

@@ -286,7 +286,7 @@ describe.each(databases)('races, on $name', (database) => {
       const session = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} again` }) });
       clock.databaseAhead = DAY;
       return {
-        work: () => slow.liveness.judge({ id: session.id }),
+        work: () => slow.judge.judge({ id: session.id }),
         interruption: () => fast.repository.purge(999),
         after: async (verdict) => {
           expect(verdict).toEqual({ alive: session });

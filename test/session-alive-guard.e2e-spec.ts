@@ -158,7 +158,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
   ])('sends WWW-Authenticate to a bearer client: %j', async (authorization, told) => {
     const response = await host.fetch('/me', { headers: { authorization } });
     expect(response.headers.get('www-authenticate')).toBe(
-      told ? 'Bearer error="invalid_token", error_description="The session of this token has ended"' : null,
+      told ? 'Bearer error="invalid_token", error_description="The token has no live session"' : null,
     );
     await expectRejection(response, 'missing');
   });
@@ -288,7 +288,7 @@ describe('session resolvers', () => {
       await endBySid();
       const response = await withClaims(claims());
       expect(response.headers.get('www-authenticate')).toBe(
-        'Bearer error="invalid_token", error_description="The session of this token has ended"',
+        'Bearer error="invalid_token", error_description="The token has no live session"',
       );
       await expectRejection(response, 'logged_out');
     });

@@ -128,7 +128,7 @@ abstract class Command implements Step {
     for (const signIn of model.signIns) {
       const verdict = await real
         .at(this.replica + 1)
-        .liveness.judge({ id: signIn.id })
+        .judge.judge({ id: signIn.id })
         .then((judged) => ('alive' in judged ? 'alive' : judged.reason));
       const over = model.isOver(signIn);
       const expected = model.isLoggedOut(signIn) ? ['logged_out'] : [];

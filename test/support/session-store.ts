@@ -58,7 +58,7 @@ export class SessionStore {
   readonly uncertain: UncertainLogouts;
   readonly recorder: LogoutRecorder;
   readonly registry: SessionRegistry;
-  readonly liveness: SessionJudge;
+  readonly judge: SessionJudge;
 
   private constructor(
     readonly database: SessionDatabase,
@@ -80,7 +80,7 @@ export class SessionStore {
     this.vault = new TokenVault(this.tokens, secrets);
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random);
-    this.liveness = new SessionJudge(this.repository, settings, clock);
+    this.judge = new SessionJudge(this.repository, settings, clock);
     this.registry = new SessionRegistry(
       new OneIdClients([], clock),
       new TrustingVerifier(scope),
@@ -132,7 +132,7 @@ export class SessionStore {
   }
 
   async isAlive(id: string): Promise<boolean> {
-    return (await this.liveness.findAlive({ id })) !== undefined;
+    return (await this.judge.findAlive({ id })) !== undefined;
   }
 }
 

@@ -39,7 +39,7 @@ import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
 import { LogoutTokenVerifier } from './provider/logout-token.js';
 import { OneIdClients } from './provider/oneid-clients.js';
 import { Random } from './random.js';
-import { Registrations } from './registrations.js';
+import { ModuleRegistrations } from './registrations.js';
 import { type Liveness, LIVENESS, stalenessBoundMs } from './replicas/liveness-options.js';
 import { LogoutFollower } from './replicas/logout-follower.js';
 import { replicaProviders } from './replicas/replica-providers.js';
@@ -118,7 +118,7 @@ const DAY = 24 * 60 * 60 * 1000;
         new GuardSettings(
           maxSessionLifetimeSeconds,
           sessionFrom,
-          (issuer) => clients.logoutScopeAt(issuer),
+          (issuer) => clients.logoutScopeOf(issuer),
           (issuer, clientId) => clients.find(issuer, clientId) !== undefined,
         ),
     },
@@ -197,7 +197,7 @@ export class OneIdLogoutModule
   extends ConfigurableModuleClass
   implements NestModule, OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
 {
-  private readonly registrations: Registrations;
+  private readonly registrations: ModuleRegistrations;
 
   constructor(
     modules: ModulesContainer,
@@ -212,7 +212,7 @@ export class OneIdLogoutModule
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
-    this.registrations = new Registrations(modules, OneIdLogoutModule, this.constructor as Type);
+    this.registrations = new ModuleRegistrations(modules, OneIdLogoutModule, this.constructor as Type);
   }
 
   /** Adds no middleware. Nest calls it when the HTTP adapter exists and before it mounts the routes. */
@@ -256,11 +256,11 @@ export class OneIdLogoutModule
 function openConnectionsOf(
   bus: LogoutBus,
   follower: LogoutFollower,
-  liveness: SessionJudge,
+  judge: SessionJudge,
   clock: Clock,
   random: Random,
-  { liveness: mode, maxConnectionStalenessMs }: ResolvedOptions,
+  { liveness, maxConnectionStalenessMs }: ResolvedOptions,
 ): OpenConnections {
-  const maxStalenessMs = Math.max(maxConnectionStalenessMs, stalenessBoundMs(mode));
-  return new OpenConnections(bus, follower, liveness, clock, random, maxStalenessMs);
+  const maxStalenessMs = Math.max(maxConnectionStalenessMs, stalenessBoundMs(liveness));
+  return new OpenConnections(bus, follower, judge, clock, random, maxStalenessMs);
 }

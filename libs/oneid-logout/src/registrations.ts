@@ -2,8 +2,8 @@ import { type Type } from '@nestjs/common';
 import { MODULE_PATH } from '@nestjs/common/constants.js';
 import { type ModulesContainer } from '@nestjs/core';
 
-/** The registrations of the library in one app: the module's class itself, and each subclass of it that the app imports. */
-export class Registrations {
+/** The modules of the library in one app: the module's class itself, and each subclass of it that the app imports. */
+export class ModuleRegistrations {
   /**
    * @param modules all modules of the app
    * @param base the library's module class

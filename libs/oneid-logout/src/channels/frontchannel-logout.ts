@@ -2,7 +2,7 @@ import { isIdentifier } from '../rule/identifier.js';
 import { Injectable, Logger } from '@nestjs/common';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
-import { OneIdLogoutError } from '../oneid-logout.errors.js';
+import { OneIdLogoutError, STORE_RETRY_AFTER_SECONDS } from '../oneid-logout.errors.js';
 import { ChannelSettings } from './channel-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
@@ -17,7 +17,7 @@ export class FrontchannelLogout {
   constructor(
     private readonly clients: OneIdClients,
     private readonly recorder: LogoutRecorder,
-    private readonly liveness: SessionJudge,
+    private readonly judge: SessionJudge,
     private readonly settings: ChannelSettings,
   ) {}
 
@@ -39,7 +39,10 @@ export class FrontchannelLogout {
     } catch (error) {
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
       this.logger.error(`Could not process a front-channel logout: ${code}`);
-      return page(503, 'The app could not record the logout.', { ...(await this.headers()), 'Retry-After': '5' });
+      return page(503, 'The app could not record the logout.', {
+        ...(await this.headers()),
+        'Retry-After': String(STORE_RETRY_AFTER_SECONDS),
+      });
     }
     // the logout, if any, is already recorded, so a failure from here on must not change the answer
     const cookies = await this.staleCookies(request).catch(() => []);
@@ -53,8 +56,8 @@ export class FrontchannelLogout {
   /** Any site can cause a top-level visit, and it carries cookies. So only an iframe's request ends the session. */
   private async endCarried(request: SessionRequest): Promise<void> {
     if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
-    const carried = await this.liveness.resolveSession(request);
-    const session = carried && (await this.liveness.findAlive(carried));
+    const carried = await this.judge.resolveSession(request);
+    const session = carried && (await this.judge.findAlive(carried));
     if (session?.sid !== undefined) await this.recorder.recordFrontchannel(session.issuer, session.sid);
     else if (session?.id !== undefined) await this.recorder.recordFrontchannel(session.issuer, session.id, 'session');
   }
@@ -65,8 +68,8 @@ export class FrontchannelLogout {
    */
   private async staleCookies(request: SessionRequest): Promise<string[]> {
     if (this.settings.clearCookies.length === 0) return [];
-    const carried = await this.liveness.resolveSession(request);
-    if (carried === undefined || (await this.liveness.findAlive(carried)) !== undefined) return [];
+    const carried = await this.judge.resolveSession(request);
+    if (carried === undefined || (await this.judge.findAlive(carried)) !== undefined) return [];
     return this.settings.clearCookies.map(clearCookie);
   }
 

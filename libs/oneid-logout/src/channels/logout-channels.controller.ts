@@ -1,5 +1,6 @@
 import { Controller, Get, Post, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { routePaths } from '../http/library-routes.js';
 import { type FormRequest } from '../http/form-body.js';
 import { sendAnswer } from '../http/http-answer.js';
 import { rawQuery } from '../http/raw-query.js';
@@ -18,12 +19,12 @@ export class LogoutChannelsController {
     private readonly adapterHost: HttpAdapterHost,
   ) {}
 
-  @Post('backchannel_logout')
+  @Post(routePaths.backchannel)
   async backchannelLogout(@Req() request: FormRequest, @Res() response: unknown): Promise<void> {
     sendAnswer(this.adapterHost.httpAdapter, response, await this.backchannel.answer(request));
   }
 
-  @Get('frontchannel_logout')
+  @Get(routePaths.frontchannel)
   async frontchannelLogout(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
     const answer = await this.frontchannel.answer(request, rawQuery(request));
     sendAnswer(this.adapterHost.httpAdapter, response, answer);

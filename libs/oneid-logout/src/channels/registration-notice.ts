@@ -1,9 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { routePaths } from '../http/library-routes.js';
 import { type MountedRoutes, watchMountedRoutes } from '../http/mounted-routes.js';
 import { ChannelSettings } from './channel-settings.js';
-
-const CALLBACK = '/logout/callback';
 
 /** Logs the URIs to register at OneID, once at boot, with the paths at which the framework has mounted our routes. */
 @Injectable()
@@ -23,9 +22,9 @@ export class RegistrationNotice {
 
   /** @param modulePath the path that `RouterModule` gives this registration; the app may have other registrations */
   announce(modulePath: string): void {
-    const backchannel = this.pathOf(modulePath, '/backchannel_logout');
-    const frontchannel = this.pathOf(modulePath, '/frontchannel_logout');
-    const callback = this.pathOf(modulePath, CALLBACK);
+    const backchannel = this.pathOf(modulePath, routePaths.backchannel);
+    const frontchannel = this.pathOf(modulePath, routePaths.frontchannel);
+    const callback = this.pathOf(modulePath, routePaths.callback);
     if (backchannel === undefined || frontchannel === undefined || callback === undefined) return;
 
     const lines = this.settings.clients.map(({ clientId, postLogoutRedirectUri }) => {
@@ -46,8 +45,8 @@ export class RegistrationNotice {
     this.logger.log(`Register these URIs at OneID, character for character:\n${lines.join('\n')}`);
   }
 
-  private pathOf(modulePath: string, suffix: string): string | undefined {
-    const paths = this.mounted().filter((path) => path.endsWith(modulePath + suffix));
+  private pathOf(modulePath: string, route: string): string | undefined {
+    const paths = this.mounted().filter((path) => path.endsWith(`${modulePath}/${route}`));
     // a path of another registration may have the same end after more segments, so the shortest path is ours
     return paths.sort((a, b) => a.length - b.length)[0];
   }

@@ -27,7 +27,7 @@ export class OpenConnections extends BackgroundJob {
   private started = false;
   private closed = false;
   /** The follower's generation for which all open connections have been checked. */
-  private checked: number | undefined;
+  private checkedGeneration: number | undefined;
   private checking = false;
 
   constructor(
@@ -39,7 +39,7 @@ export class OpenConnections extends BackgroundJob {
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
     private readonly maxConnectionStalenessMs: number,
   ) {
-    super('closing the open connections of expired sessions', SWEEP_INTERVAL, clock, random);
+    super('closing the open connections of dead sessions', SWEEP_INTERVAL, clock, random);
   }
 
   get size(): number {
@@ -90,12 +90,12 @@ export class OpenConnections extends BackgroundJob {
   }
 
   /** After the follower may have missed logouts, asks the store about all connections again, one at a time. */
-  private async checkAll(reading: number): Promise<void> {
-    if (this.checked === undefined || this.checked === reading || this.checking) return;
+  private async checkAll(generation: number): Promise<void> {
+    if (this.checkedGeneration === undefined || this.checkedGeneration === generation || this.checking) return;
     this.checking = true;
     try {
       for (const connection of [...this.connections]) await this.check(connection);
-      this.checked = reading;
+      this.checkedGeneration = generation;
     } catch {
       // the store has failed again: the next sweep retries, or closes all connections
     } finally {
@@ -117,7 +117,7 @@ export class OpenConnections extends BackgroundJob {
     if (this.started) return;
     this.started = true;
     this.bus.allLogouts.subscribe((logout) => {
-      this.endAll(logout);
+      this.closeEndedBy(logout);
     });
     this.start();
   }
@@ -126,14 +126,14 @@ export class OpenConnections extends BackgroundJob {
   private async checkOnce(connection: Connection): Promise<void> {
     try {
       await this.follower.open();
-      this.checked ??= this.follower.generation;
+      this.checkedGeneration ??= this.follower.generation;
       await this.check(connection);
     } catch {
       this.end(connection, 'out_of_sync');
     }
   }
 
-  private endAll(logout: Logout): void {
+  private closeEndedBy(logout: Logout): void {
     for (const connection of this.byTarget.get(logout.target) ?? []) {
       if (ends(logout, connection.session, connection.targets)) this.end(connection, 'logged_out');
     }

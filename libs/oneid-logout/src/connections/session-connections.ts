@@ -33,7 +33,7 @@ export class SessionConnections implements OnModuleDestroy {
   private readonly logger = new Logger('OneIdLogout');
 
   constructor(
-    private readonly liveness: SessionJudge,
+    private readonly judge: SessionJudge,
     private readonly connections: OpenConnections,
     private readonly clock: Clock,
   ) {}
@@ -79,6 +79,7 @@ export class SessionConnections implements OnModuleDestroy {
     const socket = socketOf(client, this.clock);
     const opening = request ?? openingOf(client);
     if (opening !== undefined) rememberOpening(client, opening);
+    // aborts when the socket is closed, which may happen before or after the session is found
     const gone = new AbortController();
     if (socket.isClosed()) gone.abort();
     socket.onClosed(() => {
@@ -101,9 +102,9 @@ export class SessionConnections implements OnModuleDestroy {
   /** Nest does not wait for a gateway's `handleConnection`, so errors must be logged here. */
   private async find(opening: SessionRequest | undefined): Promise<SessionFacts | keyof typeof CLOSE_CODES> {
     try {
-      this.liveness.requireResolvers();
+      this.judge.requireResolvers();
       if (opening === undefined) throw new TypeError(NO_REQUEST);
-      const verdict = await this.liveness.judge(await this.liveness.resolveSession(opening));
+      const verdict = await this.judge.judge(await this.judge.resolveSession(opening));
       return 'alive' in verdict ? verdict.alive : verdict.reason;
     } catch (error) {
       if (error instanceof StoreUnavailableError) return 'out_of_sync';

@@ -45,8 +45,8 @@ export class LogoutEntity {
   keepUntil!: string;
 
   /**
-   * When a replica should look for refresh tokens to revoke; null when no work is left. The database's clock,
-   * milliseconds.
+   * When a replica should work on the tokens of the ended sessions: revoke refresh tokens, or, after a front-channel
+   * logout, erase the tokens. Null when no work is left. The database's clock, milliseconds.
    */
   @Column({ name: 'revocation_due_at', type: 'bigint', nullable: true })
   revocationDueAt!: string | null;

@@ -99,9 +99,11 @@ class Migration {
         );
         return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
       }
-      default:
+      case 'better-sqlite3':
         await this.whileLocked(() => runner.query('BEGIN IMMEDIATE'));
         return () => runner.query('COMMIT');
+      default:
+        throw new Error(`The migrations have no lock for ${this.connection.dataSource.options.type}`);
     }
   }
 

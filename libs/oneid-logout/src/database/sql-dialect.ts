@@ -1,4 +1,7 @@
-/** The expressions and error codes in which the supported databases differ. */
+/**
+ * The SQL expressions and the error codes in which the supported databases differ. CONTRIBUTING.md, "A new database",
+ * lists the other places where they differ.
+ */
 export interface SqlDialect {
   /**
    * SQL expression for the database's clock, milliseconds. The statement itself evaluates it, so the replicas' clocks
@@ -15,8 +18,6 @@ export interface SqlDialect {
    * database can't.
    */
   readonly insertReturning: ((insert: string, columns: string) => string) | undefined;
-  /** Wraps `INSERT INTO table …` of many rows, which inserts all of them or fails. */
-  insertGroup(insert: string): string;
   /** Does this driver error say that a row with this key exists? */
   isDuplicate(driverError: { code?: unknown }): boolean;
   /** Does this driver error report a conflict with another connection? The statement had no effect; retry it. */
@@ -41,7 +42,6 @@ const postgres: SqlDialect = {
   placeholder: (n) => `$${n}`,
   insertOrIgnore,
   insertReturning,
-  insertGroup: (insert) => insert,
   isDuplicate: (error) => error.code === '23505',
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
   isLockTimeout: (error) => error.code === '55P03',
@@ -54,8 +54,6 @@ const mysql: SqlDialect = {
   placeholder: () => '?',
   insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
   insertReturning: undefined,
-  // MariaDB waits at most 2 seconds for a lock; MySQL reads a comment and waits up to 50 seconds, its default
-  insertGroup: (insert) => `/*M! SET STATEMENT innodb_lock_wait_timeout = 2 FOR */ ${insert}`,
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
   isLockTimeout: (error) => error.code === 'ER_LOCK_WAIT_TIMEOUT',
@@ -67,7 +65,6 @@ const sqlite: SqlDialect = {
   placeholder: () => '?',
   insertOrIgnore,
   insertReturning,
-  insertGroup: (insert) => insert,
   isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
   isLockTimeout: () => false,

@@ -13,8 +13,11 @@ export function statementsOf(dataSource: DataSource, dialect: SqlDialect): State
       return new PostgresStatements(dataSource, dialect);
     case 'better-sqlite3':
       return new SqliteStatements(dataSource);
-    default:
+    case 'mysql':
+    case 'mariadb':
       return new RunnerStatements(dataSource, dialect);
+    default:
+      throw new Error(`The library has no statements for ${dataSource.options.type}`);
   }
 }
 

@@ -121,7 +121,7 @@ export class SessionAliveGuard implements CanActivate {
     this.setHeader(
       context,
       'WWW-Authenticate',
-      'Bearer error="invalid_token", error_description="The session of this token has ended"',
+      'Bearer error="invalid_token", error_description="The token has no live session"',
     );
   }
 

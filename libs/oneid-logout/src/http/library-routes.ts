@@ -1,4 +1,11 @@
-const OUR_PATHS = /\/(backchannel_logout|frontchannel_logout|logout\/callback)\/?$/i;
+/** The paths of the library's routes, below the app's prefix and the registration's path. */
+export const routePaths = {
+  backchannel: 'backchannel_logout',
+  frontchannel: 'frontchannel_logout',
+  callback: 'logout/callback',
+} as const;
+
+const OUR_PATHS = new RegExp(`/(${Object.values(routePaths).join('|')})/?$`, 'i');
 
 /** Is this the full path of one of the library's routes? Any prefix is allowed. */
 export function isLibraryRoute(path: unknown): path is string {

@@ -1,5 +1,6 @@
 import { Controller, Get, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { routePaths } from '../http/library-routes.js';
 import { sendAnswer } from '../http/http-answer.js';
 import { rawQuery } from '../http/raw-query.js';
 import { LogoutSettings } from './logout-settings.js';
@@ -24,7 +25,7 @@ export class LogoutCallbackController {
     private readonly settings: LogoutSettings,
   ) {}
 
-  @Get('logout/callback')
+  @Get(routePaths.callback)
   async callback(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
     const { returnTo, cookies } = await this.redeem(request);
     const { clearSiteData } = this.settings;

@@ -58,7 +58,7 @@ export class LogoutService {
     private readonly states: LogoutStates,
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
-    private readonly liveness: SessionJudge,
+    private readonly judge: SessionJudge,
     private readonly adapterHost: HttpAdapterHost,
     private readonly settings: LogoutSettings,
     private readonly random: Random,
@@ -134,9 +134,11 @@ export class LogoutService {
       const confirmed = method === 'POST' ? useConfirmation(request, rawQuery(request), origin) : undefined;
       if (confirmed === undefined) {
         const from = originOf(request, origin);
-        const asks = from !== 'here' || !(method === 'POST' || (method === 'GET' && options.allowGet === true));
-        if (asks && (json || (from === 'elsewhere' && method === 'POST'))) throw new CrossSiteLogoutError();
-        if (asks) return askFirst(newConfirmation(origin, this.random), this.settings.defaultReturnUrl, language);
+        const methodAllowed = method === 'POST' || (method === 'GET' && options.allowGet === true);
+        const mayStart = from === 'here' && methodAllowed;
+        const mayAsk = !json && !(from === 'elsewhere' && method === 'POST');
+        if (!mayStart && !mayAsk) throw new CrossSiteLogoutError();
+        if (!mayStart) return askFirst(newConfirmation(origin, this.random), this.settings.defaultReturnUrl, language);
       }
       const started = await this.start(options);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
@@ -154,8 +156,8 @@ export class LogoutService {
 
   /** For a route without the guard: otherwise the browser would go to OneID, but the session here would live on. */
   private async sessionOf(request: SessionRequest): Promise<SessionFacts | undefined> {
-    const carried = await this.liveness.resolveSession(request);
-    return carried && (await this.liveness.findAlive(carried));
+    const carried = await this.judge.resolveSession(request);
+    return carried && (await this.judge.findAlive(carried));
   }
 
   private requireAllowed(returnTo: string): string {

@@ -38,7 +38,7 @@ export class OneIdClients {
    *
    * @returns undefined when no client at this issuer is configured
    */
-  logoutScopeAt(iss: string): 'session' | 'user' | undefined {
+  logoutScopeOf(iss: string): 'session' | 'user' | undefined {
     const scopes = this.at(iss).map((client) => client.logoutScope);
     return scopes.find((scope) => scope === 'session') ?? scopes[0];
   }

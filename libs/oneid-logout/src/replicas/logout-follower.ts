@@ -22,11 +22,14 @@ const MAX_CLOCK_STEP = 1_000;
 
 /**
  * Milliseconds before the previous look from which a look reads again, because a logout is committed after its
- * `changedAt`. The sum of three delays: how late the writer may commit it; how long before its end the previous look
- * may have read the table; how far the database's clock may step back without this follower noticing (a step is
+ * `changedAt`. The sum of three delays: how late the writer may commit it; how long before it reads its clock the
+ * database may take the previous look's snapshot of the table; how far the database's clock may step back without this follower noticing (a step is
  * noticed beyond `MAX_CLOCK_STEP` plus the duration of the look).
  */
 const OVERLAP = MAX_COMMIT_LATENESS + MAX_LOOK_DURATION + (MAX_CLOCK_STEP + MAX_LOOK_DURATION);
+
+/** How many looks the follower makes on average in `maxStalenessMs`. */
+const LOOKS_PER_STALENESS = 4;
 
 /** Milliseconds of pause after a look that a nudge caused, so that many logouts in one second share a look. */
 const NUDGE_PAUSE = 20;
@@ -66,7 +69,10 @@ type State =
   | { readonly mode: 'failing'; readonly since: Moment; readonly lastLook: Look | undefined }
   | { readonly mode: 'closed' };
 
-/** Keeps the recent logouts of all replicas in memory, and knows the age of this knowledge. */
+/**
+ * Keeps the recent logouts of all replicas in memory, and knows the age of this knowledge. Call {@link open} and
+ * {@link close}: they start and stop the timer too.
+ */
 export class LogoutFollower extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   private readonly recent = new RecentLogouts();
@@ -85,7 +91,7 @@ export class LogoutFollower extends BackgroundJob {
     private readonly settings: FollowerSettings,
     private readonly nudges?: LogoutNudges,
   ) {
-    super('looking at the logouts of other replicas', settings.maxStalenessMs / 4, clock, random);
+    super('looking at the logouts of other replicas', settings.maxStalenessMs / LOOKS_PER_STALENESS, clock, random);
     const { maxStalenessMs, allowDuringOutageMs } = settings;
     this.declaration = new ReplicaDeclaration(replicas, clock, random.id(), maxStalenessMs + allowDuringOutageMs);
   }
@@ -101,7 +107,7 @@ export class LogoutFollower extends BackgroundJob {
 
   private async lookOnceAndFollow(): Promise<void> {
     if (this.state.mode === 'idle') this.state = { mode: 'starting', since: this.clock.moment() };
-    this.listen();
+    this.followOwnLogouts();
     await this.wake();
     if (this.stopping) return;
     this.start();
@@ -113,7 +119,7 @@ export class LogoutFollower extends BackgroundJob {
   }
 
   /** Adds this process's own logouts to memory without waiting for a look, and nudges the other replicas. */
-  listen(): void {
+  followOwnLogouts(): void {
     this.bus.ownLogouts.subscribe((logouts) => {
       const changedAt = this.databaseNow();
       if (changedAt === undefined) return;

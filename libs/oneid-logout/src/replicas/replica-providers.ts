@@ -81,6 +81,7 @@ function lookupOf(
   clock: Clock,
   liveness: Liveness,
 ): SessionLookup {
+  // the store does not know the guard, so SessionRepository does not name the interface that it fits
   if (liveness === 'strict') return repository;
   return new CachedSessionLookup(repository, follower, clock, liveness);
 }

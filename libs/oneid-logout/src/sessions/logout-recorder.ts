@@ -69,7 +69,7 @@ export class LogoutRecorder {
     if (newest === undefined) return false;
     // requests that find the same newest session have the same id, so one row is stored
     const id = digest(['frontchannel', target, newest.registeredAt]);
-    await this.recordRegistered({ id, channel: 'frontchannel', kind, target });
+    await this.recordBounded({ id, channel: 'frontchannel', kind, target });
     return true;
   }
 
@@ -87,7 +87,7 @@ export class LogoutRecorder {
     // claims bring `registeredAt` from the provider's clock, which may be ahead of ours; the bound must still cover it
     const { registeredAt: registeredUntil } = session;
     const target = targetOf(kind, issuer, value);
-    await this.recordRegistered({ id: logoutId, channel: 'app', kind, target }, registeredUntil);
+    await this.recordBounded({ id: logoutId, channel: 'app', kind, target }, registeredUntil);
   }
 
   /** Ends one session for good. */
@@ -112,7 +112,7 @@ export class LogoutRecorder {
 
   /** Ends every session that a user has now. */
   async endUser(issuer: string, sub: string): Promise<void> {
-    await this.recordRegistered({
+    await this.recordBounded({
       id: this.random.id(),
       channel: 'admin',
       kind: 'sub',
@@ -170,7 +170,7 @@ export class LogoutRecorder {
   private async record(logouts: readonly NewLogout[]): Promise<number> {
     const sent = this.clock.moment();
     const created = await this.insert(logouts);
-    // the bus drops the logouts that were known
+    // allLogouts leaves out the logouts that this process has published before
     if (created.length > 0) this.bus.publishOwn(logouts);
     const allNew = created.length === logouts.length;
     await this.touchUntilInTime(
@@ -181,7 +181,7 @@ export class LogoutRecorder {
   }
 
   /** @param logout ends the sessions that are registered by now, or until `registeredUntil` if that is later */
-  private async recordRegistered(logout: Omit<NewLogout, 'bound'>, registeredUntil = 0): Promise<void> {
+  private async recordBounded(logout: Omit<NewLogout, 'bound'>, registeredUntil = 0): Promise<void> {
     const sent = this.clock.moment();
     const [created] = await this.insert([{ ...logout, bound: { registeredUntil } }]);
     const inTime = created !== undefined && this.isInTime(sent);

@@ -233,13 +233,13 @@ export class SessionRegistry {
       ...(sid !== undefined && { sid }),
     });
     if (endedBy === undefined) return;
-    await this.endUser(verified);
+    await this.endUserInScopeUser(verified);
     if (refreshToken !== undefined && this.vault.storesTokens) return;
     throw new SessionEndedError();
   }
 
   /** In the scope "user", OneID may have named only the `sid` before we knew its `sub`: ends the user's sessions. */
-  private async endUser({ issuer, sid, sub, logoutScope }: VerifiedIdToken): Promise<void> {
+  private async endUserInScopeUser({ issuer, sid, sub, logoutScope }: VerifiedIdToken): Promise<void> {
     if (logoutScope === 'user' && sid !== undefined) await this.recorder.endUserOfEndedSid(issuer, sid, sub);
   }
 
@@ -261,7 +261,7 @@ export class SessionRegistry {
     if (checked === undefined) throw new SessionRejectedError('unknown');
     const { session, endedBy, expired } = checked;
     if (endedBy !== undefined) {
-      if (signIn !== undefined) await this.endUser(signIn);
+      if (signIn !== undefined) await this.endUserInScopeUser(signIn);
       if (this.vault.storesTokens) {
         await this.revocations.makeDue(session);
         this.bus.publishTokensDue();

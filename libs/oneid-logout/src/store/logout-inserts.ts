@@ -17,6 +17,9 @@ export interface CreatedLogout {
   readonly registeredUntil?: number;
 }
 
+/** MariaDB waits at most 2 seconds for a row's lock. MySQL reads a comment, and waits up to 50 seconds, its default. */
+const MARIADB_LOCK_TIMEOUT = '/*M! SET STATEMENT innodb_lock_wait_timeout = 2 FOR */';
+
 /** The statements that record one or many logouts. */
 export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
   constructor(
@@ -28,8 +31,8 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const { sql, parameters } = this.insert(logouts);
     const { dialect } = this.database;
     const [first] = logouts;
-    // true for nearly every logout of OneID; `registeredUntil` reads a table, and a prepared plan may become slow
-    const prepared = logouts.length === 1 && first !== undefined && !isRegistered(first);
+    // a bound `registeredUntil` reads a table, and a prepared plan for that may become slow. OneID's logouts have none
+    const prepared = logouts.length === 1 && first !== undefined && !hasRegisteredUntil(first);
     if (dialect.insertReturning !== undefined) {
       const insert = dialect.insertReturning(sql, 'id, registered_until');
       return createdIn((await this.database.run(insert, parameters, { prepared })).rows);
@@ -45,14 +48,14 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     if (dialect.insertReturning !== undefined) {
       return byId((await this.database.run(dialect.insertReturning(sql, 'id, registered_until'), parameters)).rows);
     }
-    await this.database.run(dialect.insertGroup(sql), parameters);
+    await this.database.run(`${MARIADB_LOCK_TIMEOUT} ${sql}`, parameters);
     const created = await this.created(logouts);
     return new Map(logouts.map(({ id }, n) => [id, created[n] ?? {}]));
   }
 
   /** For databases that don't return inserted rows. The logouts are recorded, so a failure here must not fail them. */
   private async created(logouts: readonly NewLogout[]): Promise<CreatedLogout[]> {
-    const ids = logouts.filter(isRegistered).map(({ id }) => id);
+    const ids = logouts.filter(hasRegisteredUntil).map(({ id }) => id);
     if (ids.length === 0) return logouts.map(() => ({}));
     const known = await this.database
       .run(`SELECT id, registered_until FROM ${this.database.tables.logout} WHERE id IN (${placeholders(ids)})`, ids)
@@ -86,14 +89,14 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
 
   /** The bound covers every session registered by now, even if the clock stepped back after its registration. */
   private registeredUntil(logout: NewLogout): string {
-    if (!isRegistered(logout)) return 'NULL';
+    if (!hasRegisteredUntil(logout)) return 'NULL';
     const { dialect, tables } = this.database;
     const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM ${tables.session} s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
     return dialect.greatest(dialect.greatest(dialect.now, '?'), newest);
   }
 }
 
-function isRegistered({ bound }: NewLogout): boolean {
+function hasRegisteredUntil({ bound }: NewLogout): boolean {
   return bound !== undefined && 'registeredUntil' in bound;
 }
 

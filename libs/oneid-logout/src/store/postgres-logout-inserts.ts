@@ -6,7 +6,7 @@ import { TARGET_COLUMNS } from './sql-conditions.js';
  * How long a group waits for a row that another transaction has locked, milliseconds. PostgreSQL does not notice when
  * the caller gives up on a statement: without this limit, the statement would keep the group's other rows locked.
  */
-const LOCK_PATIENCE = 2_000;
+const LOCK_PATIENCE_MS = 2_000;
 
 /** Sends a group as one parameter: groups of all sizes share a prepared statement, at half the cost of `VALUES`. */
 export class PostgresLogoutInserts extends LogoutInserts {
@@ -43,7 +43,7 @@ export class PostgresLogoutInserts extends LogoutInserts {
         CASE WHEN g.registered IS NOT NULL
           THEN GREATEST(${now}, g.registered_until, CASE g.registered ${newest.join(' ')} END) END,
         g.issued_at, ${now}, ${now}, ${now} + ?::bigint, ${now} + g.due_in
-      FROM (SELECT set_config('lock_timeout', '${LOCK_PATIENCE}', true)) patience,
+      FROM (SELECT set_config('lock_timeout', '${LOCK_PATIENCE_MS}', true)) patience,
         json_to_recordset(?::json) AS g(id varchar, target varchar, channel varchar, issued_until bigint,
           registered varchar, registered_until bigint, issued_at bigint, due_in bigint)
       ON CONFLICT DO NOTHING RETURNING id, registered_until`;

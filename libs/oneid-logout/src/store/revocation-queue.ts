@@ -23,7 +23,15 @@ export const LEASE = 60_000;
 
 /**
  * The logouts whose sessions may still have refresh tokens to revoke, as a queue in the logout table. A replica leases
- * a due logout, revokes the tokens, and gives the logout back.
+ * a due logout, revokes the tokens, and gives the logout back. Two columns hold the state of a logout:
+ *
+ * - waiting: `revocation_due_at` is the time when it is due (or null: no work), `leased_until` is null.
+ * - leased: both are the end of the lease. This time also identifies the lease, because no two leases end together.
+ * - leased, and {@link makeDue} was called meanwhile: `revocation_due_at` has another value than `leased_until`.
+ * - given back: waiting again, with the time that {@link release} sets. After a `makeDue` during the lease,
+ *   `revocation_due_at` keeps the time of `makeDue`.
+ *
+ * For a front-channel logout, the work is to erase the tokens an hour later, not to revoke them.
  */
 export class RevocationQueue {
   constructor(private readonly database: SessionDatabase) {}

@@ -5,6 +5,9 @@ import { Random } from '../random.js';
 import { PurgeProgress } from './purge-progress.js';
 import { SessionRepository } from './session.repository.js';
 
+/** How often to purge, milliseconds. */
+const INTERVAL = 10 * 60 * 1000;
+
 /** Rows per batch. Small, because SQLite runs inside this process, and a statement blocks all requests. */
 export const PURGE_BATCH = 25;
 /** Batches per run. The next run goes on with the other rows. */
@@ -20,7 +23,7 @@ export class SessionPurge extends BackgroundJob {
     clock: Clock,
     random: Random,
   ) {
-    super('deleting old sessions, tokens and logouts', 10 * 60 * 1000, clock, random);
+    super('deleting old sessions, tokens and logouts', INTERVAL, clock, random);
   }
 
   protected async work(): Promise<void> {

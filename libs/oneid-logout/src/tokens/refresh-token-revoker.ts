@@ -8,6 +8,9 @@ import { type StoredTokens, TokenRepository } from '../store/token.repository.js
 import { TokenVault } from './token-vault.js';
 import { requestRevocation } from '../provider/revocation-request.js';
 
+/** How often to look for due logouts, milliseconds. */
+const INTERVAL = 30_000;
+
 /** Sessions whose tokens one query reads. */
 const BATCH = 20;
 
@@ -55,12 +58,13 @@ export class RefreshTokenRevoker extends BackgroundJob {
     clock: Clock,
     random: Random,
   ) {
-    super('revoking refresh tokens', 30_000, clock, random);
+    super('revoking refresh tokens', INTERVAL, clock, random);
   }
 
   protected async work(): Promise<void> {
     // issuers that failed in this run: each is asked only once, so it does not delay the tokens of other issuers
     const down = new Set<string>();
+    // repeat: close the logouts without tokens, then work on each of the others. It ends when no logout is due
     for (;;) {
       const withTokens = await this.revocations.closeLogoutsWithoutTokens(DUE_BATCH);
       for (let n = 0; n < Math.max(withTokens, 1); n++) {

@@ -20,8 +20,8 @@ interface VaultKey {
 /**
  * Stores tokens encrypted at rest (JWE, A256GCM), each bound to its session. Without secrets it stores no tokens.
  *
- * The first secret encrypts, and every secret decrypts. To change secrets, put the new one first, and remove the old
- * one when its sessions are gone.
+ * The first secret encrypts, and every secret decrypts. docs/operating.md tells how to change secrets on several
+ * replicas.
  */
 export class TokenVault {
   private readonly keys: readonly VaultKey[];

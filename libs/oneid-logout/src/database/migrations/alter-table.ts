@@ -2,7 +2,7 @@ import { type QueryRunner } from 'typeorm';
 import { escapePath, tablePathOf } from './table-path.js';
 
 /** How long a change waits for the table's lock, seconds: all other statements on the table queue behind it. */
-const LOCK_PATIENCE = 2;
+const LOCK_PATIENCE_SECONDS = 2;
 
 /**
  * Changes one of the library's tables, for the migrations of an upgrade. It fails within seconds when an open
@@ -31,13 +31,13 @@ async function alterPostgres(queryRunner: QueryRunner, statement: string): Promi
   // PostgreSQL runs one message in one transaction, so SET LOCAL works here without BEGIN; the former value is restored
   // because the host's migrations may follow in the same transaction
   await queryRunner.query(
-    `SET LOCAL lock_timeout = '${LOCK_PATIENCE}s'; ${statement}; SET LOCAL lock_timeout = '${row?.former ?? '0'}'`,
+    `SET LOCAL lock_timeout = '${LOCK_PATIENCE_SECONDS}s'; ${statement}; SET LOCAL lock_timeout = '${row?.former ?? '0'}'`,
   );
 }
 
 async function alterMysql(queryRunner: QueryRunner, statement: string): Promise<void> {
   const [row] = (await queryRunner.query('SELECT @@lock_wait_timeout AS former')) as { former: number }[];
-  await queryRunner.query(`SET SESSION lock_wait_timeout = ${LOCK_PATIENCE}`);
+  await queryRunner.query(`SET SESSION lock_wait_timeout = ${LOCK_PATIENCE_SECONDS}`);
   try {
     await queryRunner.query(statement);
   } finally {
