@@ -9,7 +9,7 @@ type Ask = (sql: string) => Promise<SqlRow>;
 /**
  * Checks that the database can keep the library's promises: a logout that it has committed is seen by every later read.
  *
- * @throws {UnusableDatabaseError} a setting of the database forbids that, or it is a read-only replica
+ * @throws {UnusableDatabaseError} a setting of the database forbids that, or it is a read-only standby
  */
 export async function checkPromises(type: SupportedDatabase, ask: Ask): Promise<void> {
   if (type === 'postgres') await checkPostgres(ask);
@@ -25,7 +25,7 @@ async function checkPostgres(ask: Ask): Promise<void> {
     isolation === 'read committed',
     `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
   );
-  requireSetting(replica === false, 'it is a read-only replica, use the primary');
+  requireSetting(replica === false, 'it is a read-only standby, use the primary');
   if (commit === 'off') warnOfLoss('synchronous_commit is off');
 }
 

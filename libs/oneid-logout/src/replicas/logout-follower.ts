@@ -22,9 +22,9 @@ const MAX_CLOCK_STEP = 1_000;
 
 /**
  * Milliseconds before the previous look from which a look reads again, because a logout is committed after its
- * `changedAt`. The sum of three delays: how late the writer may commit it; how long before it reads its clock the
- * database may take the previous look's snapshot of the table; how far the database's clock may step back without this follower noticing (a step is
- * noticed beyond `MAX_CLOCK_STEP` plus the duration of the look).
+ * `changedAt`. The sum of three delays: how late the writer may commit it; how much earlier than it reads its clock the
+ * database may take the snapshot of the table for the previous look; how far the database's clock may step back without
+ * this follower noticing (beyond `MAX_CLOCK_STEP` plus the duration of the look it notices).
  */
 const OVERLAP = MAX_COMMIT_LATENESS + MAX_LOOK_DURATION + (MAX_CLOCK_STEP + MAX_LOOK_DURATION);
 
