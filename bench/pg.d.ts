@@ -14,6 +14,10 @@ declare module 'pg' {
   }
   const pg: {
     readonly Client: new (url: string) => Client;
+    readonly types: {
+      getTypeParser(oid: number): (value: string) => unknown;
+      setTypeParser(oid: number, parse: (value: string) => unknown): void;
+    };
     readonly Pool: new (options: { readonly connectionString: string }) => Queryable;
   };
   export default pg;

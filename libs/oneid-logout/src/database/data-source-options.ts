@@ -16,6 +16,9 @@ export const STATEMENT_TIMEOUT = 5_000;
 /** Lifetime of a PostgreSQL connection, seconds: limits how long a prepared statement keeps an old plan. */
 const CONNECTION_LIFETIME = 300;
 
+/** The collation by which mysql2 names the character set of a connection, utf8mb4. */
+const CHARACTER_SET = 'UTF8MB4_BIN';
+
 /** The library's entities, for a host that uses TypeORM to compare them with the tables. */
 export const oneIdLogoutEntities: readonly (new () => object)[] = [
   SessionEntity,
@@ -75,7 +78,14 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): Sessi
       };
     case 'mysql':
     case 'mariadb':
-      return { connectTimeout: STATEMENT_TIMEOUT, ...options, ...own };
+      return {
+        connectTimeout: STATEMENT_TIMEOUT,
+        ...options,
+        ...own,
+        // with a character set that lacks characters, two users could become one
+        charset: CHARACTER_SET,
+        extra: { ...(options.extra as object | undefined), charset: CHARACTER_SET },
+      };
   }
 }
 

@@ -17,15 +17,20 @@ export async function checkPromises(type: SupportedDatabase, ask: Ask): Promise<
 }
 
 async function checkPostgres(ask: Ask): Promise<void> {
-  const { isolation, replica, commit } = await ask(
-    `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery() AS replica,
-       current_setting('synchronous_commit') AS commit`,
+  const { isolation, replica, commit, encoding } = await ask(
+    `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery()::int AS replica,
+       current_setting('synchronous_commit') AS commit, current_setting('server_encoding') AS encoding`,
   );
   requireSetting(
     isolation === 'read committed',
     `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
   );
-  requireSetting(replica === false, 'it is a read-only standby, use the primary');
+  // a number, because the host may have given pg another parser for booleans
+  requireSetting(Number(replica) === 0, 'it is a read-only standby, use the primary');
+  requireSetting(
+    encoding === 'UTF8',
+    `its encoding is ${String(encoding)}, which lacks characters of names. Create a database with the encoding UTF8`,
+  );
   if (commit === 'off') warnOfLoss('synchronous_commit is off');
 }
 
@@ -34,7 +39,19 @@ async function checkMysql(ask: Ask): Promise<void> {
     autocommit,
     sql_mode: mode,
     flush,
-  } = await ask('SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush');
+    charsets,
+    read_only: readOnly,
+  } = await ask(
+    `SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush,
+       CONCAT_WS(',', @@character_set_client, @@character_set_connection, @@character_set_results) AS charsets,
+       @@global.read_only + @@global.innodb_read_only AS read_only`,
+  );
+  requireSetting(Number(readOnly) === 0, 'it is a read-only standby, use the primary');
+  requireSetting(
+    String(charsets) === 'utf8mb4,utf8mb4,utf8mb4',
+    `its connections use the character sets ${String(charsets)}, which lack characters of names. The library asks for ` +
+      'utf8mb4, so remove skip-character-set-client-handshake and init_connect from the server',
+  );
   requireSetting(Number(autocommit) === 1, 'autocommit is off, it must be on');
   const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
   requireSetting(

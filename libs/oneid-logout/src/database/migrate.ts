@@ -11,8 +11,12 @@ import { type SqlRow } from './sql.js';
 /** For a boot that must change a table in use. Statements that queue behind an attempt run during the pause. */
 const WHILE_IN_USE: RetryPlan = { attempts: 4, pauseMs: 1_000 };
 
-/** How long a boot on MySQL or MariaDB waits for another replica's migration, seconds. */
+/** How long a boot waits for the migration of another replica, seconds. */
 const MIGRATION_PATIENCE = 60;
+
+/** Between two tries to take the lock on PostgreSQL, milliseconds. */
+const LOCK_PAUSE = 500;
+
 /** Fixed key of the advisory lock on PostgreSQL. */
 const MIGRATION_LOCK = 7_153_269_401;
 
@@ -83,7 +87,7 @@ class Migration {
     const { runner } = this;
     switch (this.connection.dataSource.options.type) {
       case 'postgres':
-        await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+        await this.takePostgresLock();
         return () => runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
       case 'mysql':
       case 'mariadb': {
@@ -93,10 +97,7 @@ class Migration {
           .update(`oneid_logout migrations of ${String(database?.['name'])}`)
           .digest('hex');
         const [row] = (await runner.query('SELECT GET_LOCK(?, ?) AS locked', [lock, MIGRATION_PATIENCE])) as SqlRow[];
-        requireSetting(
-          Number(row?.['locked']) === 1,
-          'another process has held its migration lock for a minute. Start the app again when that process has ended',
-        );
+        requireSetting(Number(row?.['locked']) === 1, lockedFault('another process'));
         return () => runner.query('SELECT RELEASE_LOCK(?)', [lock]);
       }
       case 'better-sqlite3':
@@ -107,9 +108,35 @@ class Migration {
     }
   }
 
+  /** Tries again and again, because a statement that waits for the lock would wait for ever, or block a pooler. */
+  private async takePostgresLock(): Promise<void> {
+    for (let waitedMs = 0; ; waitedMs += LOCK_PAUSE) {
+      const [row] = (await this.runner.query('SELECT pg_try_advisory_lock($1)::int AS locked', [
+        MIGRATION_LOCK,
+      ])) as SqlRow[];
+      if (Number(row?.['locked']) === 1) return;
+      if (waitedMs >= MIGRATION_PATIENCE * 1000) break;
+      await this.clock.delay(LOCK_PAUSE);
+    }
+    const [holder] = (await this.runner.query(
+      `SELECT l.pid FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.database =
+         (SELECT oid FROM pg_database WHERE datname = current_database())
+         AND (l.classid::bigint << 32) + l.objid::bigint = $1`,
+      [MIGRATION_LOCK],
+    )) as SqlRow[];
+    requireSetting(
+      false,
+      lockedFault(holder === undefined ? 'another process' : `the server process ${String(holder['pid'])}`),
+    );
+  }
+
   private whileLocked<T>(work: () => Promise<T>): Promise<T> {
     return retryWhileLocked(this.connection.dialect, this.clock, work);
   }
+}
+
+function lockedFault(holder: string): string {
+  return `${holder} has held its migration lock for a minute. Start the app again when that process has ended`;
 }
 
 function migrationError(error: unknown): Error {

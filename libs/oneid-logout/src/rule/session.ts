@@ -1,5 +1,5 @@
 import { type LogoutChannel } from './logout.js';
-import { targetOf } from './targets.js';
+import { targetOf, type TargetKind } from './targets.js';
 
 /** The facts of a session, or of the verified token that a request carries. They never change. */
 export interface SessionFacts {
@@ -41,11 +41,33 @@ export interface ListedSession extends Session {
   readonly label?: string;
 }
 
-/** The targets by which a logout can reach a session. */
+/** The targets of a session, by the kind of logout that they are for. */
+export type TargetsByKind = Readonly<Partial<Record<TargetKind, string>>>;
+
+/** Carries the stored targets of a session. The property is not enumerable, so no log and no answer shows it. */
+const STORED_TARGETS = Symbol('oneid-logout stored targets');
+
+/**
+ * Gives a session the targets that the database stores for it. The database compares logouts with these, so memory must
+ * use them too: a connection that changes characters would lead to other hashes.
+ */
+export function withStoredTargets<Facts extends SessionFacts>(session: Facts, targets: TargetsByKind): Facts {
+  return Object.defineProperty(session, STORED_TARGETS, { value: targets });
+}
+
+/** The targets by which a logout can reach a session: as stored, or for a session that is not stored, from its facts. */
+export function targetsByKind(session: SessionFacts): TargetsByKind {
+  const { [STORED_TARGETS]: stored } = session as { readonly [STORED_TARGETS]?: TargetsByKind };
+  if (stored !== undefined) return stored;
+  const { issuer, id, sid, sub } = session;
+  return {
+    ...(id !== undefined && { session: targetOf('session', issuer, id) }),
+    ...(sid !== undefined && { sid: targetOf('sid', issuer, sid) }),
+    ...(sub !== undefined && { sub: targetOf('sub', issuer, sub) }),
+  };
+}
+
+/** The targets of {@link targetsByKind} as a list. */
 export function targetsOf(session: SessionFacts): string[] {
-  const targets: string[] = [];
-  if (session.id !== undefined) targets.push(targetOf('session', session.issuer, session.id));
-  if (session.sid !== undefined) targets.push(targetOf('sid', session.issuer, session.sid));
-  if (session.sub !== undefined) targets.push(targetOf('sub', session.issuer, session.sub));
-  return targets;
+  return Object.values(targetsByKind(session));
 }

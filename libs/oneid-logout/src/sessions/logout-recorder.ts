@@ -5,7 +5,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';
-import { type SessionFacts } from '../rule/session.js';
+import { type SessionFacts, targetsByKind } from '../rule/session.js';
 import { LogoutBus } from './logout-bus.js';
 import { UncertainLogouts } from './uncertain-logouts.js';
 import { SessionRepository } from '../store/session.repository.js';
@@ -78,15 +78,13 @@ export class LogoutRecorder {
    * `sub`. A later sign-in in the same browser login lives.
    */
   async endLogin(session: SessionFacts, logoutId: string = this.random.id()): Promise<void> {
-    const { issuer, sid, id, sub } = session;
-    const aim = { sid, session: id, sub };
-    const kind = (['sid', 'session', 'sub'] as const).find((candidate) => aim[candidate] !== undefined);
-    const value = kind && aim[kind];
-    if (kind === undefined || value === undefined)
+    const targets = targetsByKind(session);
+    const kind = (['sid', 'session', 'sub'] as const).find((candidate) => targets[candidate] !== undefined);
+    const target = kind && targets[kind];
+    if (kind === undefined || target === undefined)
       throw new TypeError('The session has no id, no sid and no sub, so the library cannot end it');
     // claims bring `registeredAt` from the provider's clock, which may be ahead of ours; the bound must still cover it
     const { registeredAt: registeredUntil } = session;
-    const target = targetOf(kind, issuer, value);
     await this.recordBounded({ id: logoutId, channel: 'app', kind, target }, registeredUntil);
   }
 
@@ -173,45 +171,53 @@ export class LogoutRecorder {
     // allLogouts leaves out the logouts that this process has published before
     if (created.length > 0) this.bus.publishOwn(logouts);
     const allNew = created.length === logouts.length;
-    await this.touchUntilInTime(
-      logouts.map(({ id }) => id),
-      allNew && this.isInTime(sent),
-    );
+    await this.touchUntilInTime(logouts, allNew && this.isInTime(sent));
     return created.length;
   }
 
   /** @param logout ends the sessions that are registered by now, or until `registeredUntil` if that is later */
   private async recordBounded(logout: Omit<NewLogout, 'bound'>, registeredUntil = 0): Promise<void> {
     const sent = this.clock.moment();
-    const [created] = await this.insert([{ ...logout, bound: { registeredUntil } }]);
+    const bounded = { ...logout, bound: { registeredUntil } };
+    const [created] = await this.insert([bounded]);
     const inTime = created !== undefined && this.isInTime(sent);
     if (created !== undefined) {
       // without the recorded bound, the event ends too many sessions here rather than too few
       const bound = { registeredUntil: created.registeredUntil ?? Number.MAX_SAFE_INTEGER };
       this.bus.publishOwn([{ ...logout, bound }]);
     }
-    await this.touchUntilInTime([logout.id], inTime);
+    await this.touchUntilInTime([bounded], inTime);
   }
 
   /**
    * Gives logouts a new `changedAt` when one of them is not new, or when their commit was late. A follower that has
-   * already passed the old time would miss them.
+   * already passed the old time would miss them. Records a logout again that was purged since its insert found it.
    *
-   * @throws {StoreUnavailableError} the logouts are recorded, but other replicas may learn of them late
+   * @throws {StoreUnavailableError} some logouts are not recorded, or other replicas may learn of them late
    */
-  private async touchUntilInTime(ids: readonly string[], inTime: boolean): Promise<void> {
+  private async touchUntilInTime(logouts: readonly NewLogout[], inTime: boolean): Promise<void> {
+    const ids = logouts.map(({ id }) => id);
     try {
       for (let attempt = 1; !inTime; attempt++) {
         if (attempt > ATTEMPTS)
-          throw new StoreUnavailableError(new Error(`Every commit took longer than ${MAX_COMMIT_LATENESS} ms`));
+          throw new StoreUnavailableError(new Error(`No commit of the logout was in time (${MAX_COMMIT_LATENESS} ms)`));
         const sent = this.clock.moment();
-        await this.repository.touchLogouts(ids);
-        inTime = this.isInTime(sent);
+        const touched = await this.repository.touchLogouts(ids);
+        const complete = touched === ids.length || (await this.recordPurged(logouts)) === 0;
+        inTime = complete && this.isInTime(sent);
       }
     } catch (error) {
       this.uncertain.add(ids);
       throw error;
     }
+  }
+
+  /** @returns how many of the logouts were not there any more, and are recorded again */
+  private async recordPurged(logouts: readonly NewLogout[]): Promise<number> {
+    const recorded = await this.repository.findLogouts(logouts.map(({ id }) => id));
+    const purged = logouts.filter(({ id }) => !recorded.has(id));
+    if (purged.length > 0) await this.insert(purged);
+    return purged.length;
   }
 
   private async insert(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {

@@ -17,12 +17,12 @@ import {
   type Session,
   type SessionFacts,
   targetsOf,
+  withStoredTargets,
 } from '../rule/session.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
 import { noneOf, REVOKING, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
 import { type SessionTables } from '../database/session-tables.js';
-import { nowOnce } from '../database/sql-dialect.js';
 import { targetOf, type TargetKind } from '../rule/targets.js';
 
 export interface NewSession {
@@ -46,7 +46,8 @@ const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 /** An attacker can put any value into a cookie. Only values in the format of our ids reach the database. */
 const SESSION_ID = /^[0-9a-f]{64}$/;
 
-const SESSION_COLUMNS = 's.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at';
+const SESSION_COLUMNS = `s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at,
+  s.target_session, s.target_sid, s.target_sub`;
 
 /** Reads and writes sessions and logouts. Each method except the purge is one statement. */
 export class SessionRepository {
@@ -248,18 +249,21 @@ export class SessionRepository {
    *
    * @param limit how many sessions and how many logouts to look at; eight times as many sessions for their tokens
    * @param progress how far earlier calls have come; this call moves it on
+   * @param now the database's clock, milliseconds, as the caller has checked it; by default the call reads it
    * @returns how many rows were deleted, without the tokens that are deleted with their session
    */
-  async purge(limit: number, progress = new PurgeProgress()): Promise<number> {
+  async purge(limit: number, progress = new PurgeProgress(), now?: number): Promise<number> {
+    // one time for the whole call: a clock that jumps ahead meanwhile deletes nothing
+    const time = now ?? (await this.findNow());
     const { session, logout, sessionTokens } = this.tables;
     const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
     // no EXISTS: for it, PostgreSQL may read all tokens
     const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
-    const sessions = (expiredFor: number, size: number) => `(
-      SELECT s.* FROM ${session} s WHERE s.expires_at < ${this.nowOnce} - ${expiredFor} AND s.expires_at >= ?
+    const sessions = (size: number) => `(
+      SELECT s.* FROM ${session} s WHERE s.expires_at < ? AND s.expires_at >= ?
         AND (s.expires_at > ? OR s.id > ?) ORDER BY s.expires_at, s.id LIMIT ${size}) s`;
     const logouts = `(
-      SELECT l.* FROM ${logout} l WHERE l.keep_until < ${this.nowOnce} AND l.keep_until >= ?
+      SELECT l.* FROM ${logout} l WHERE l.keep_until < ? AND l.keep_until >= ?
         AND (l.keep_until > ? OR l.id > ?) ORDER BY l.keep_until, l.id LIMIT ${limit}) l`;
 
     // each subquery reads a page by index, the oldest first: without its own LIMIT, a database may read the whole table
@@ -267,7 +271,8 @@ export class SessionRepository {
       await this.purgePage(
         progress.sessions,
         limit,
-        `SELECT s.id, s.expires_at AS ended_at, ${noneRevoking} AS deletable FROM ${sessions(EXPIRED_SESSION_RETENTION, limit)}`,
+        time - EXPIRED_SESSION_RETENTION,
+        `SELECT s.id, s.expires_at AS ended_at, ${noneRevoking} AS deletable FROM ${sessions(limit)}`,
         async (ids) => {
           await this.deleteIds(sessionTokens, 'session_id', ids);
           await this.deleteIds(session, 'id', ids);
@@ -276,6 +281,7 @@ export class SessionRepository {
       await this.purgePage(
         progress.logouts,
         limit,
+        time,
         `SELECT l.id, l.keep_until AS ended_at, NOT (${REVOKING}) AND ${noneOf(`${session} s`)} AS deletable FROM ${logouts}`,
         (ids) => this.deleteIds(logout, 'id', ids),
       ),
@@ -283,7 +289,8 @@ export class SessionRepository {
       await this.purgePage(
         progress.tokens,
         limit * 8,
-        `SELECT s.id, s.expires_at AS ended_at, ${hasTokens} AND ${noneRevoking} AS deletable FROM ${sessions(0, limit * 8)}`,
+        time,
+        `SELECT s.id, s.expires_at AS ended_at, ${hasTokens} AND ${noneRevoking} AS deletable FROM ${sessions(limit * 8)}`,
         (ids) => this.deleteIds(sessionTokens, 'session_id', ids),
       ),
     ];
@@ -293,10 +300,11 @@ export class SessionRepository {
   private async purgePage(
     cursor: PurgeCursor,
     size: number,
+    endedBefore: number,
     select: string,
     deleteAll: (ids: readonly string[]) => Promise<void>,
   ): Promise<number> {
-    const { rows } = await this.database.run(select, [cursor.endedAt, cursor.endedAt, cursor.id]);
+    const { rows } = await this.database.run(select, [endedBefore, cursor.endedAt, cursor.endedAt, cursor.id]);
     const ids = rows.filter((row) => isTrue(row['deletable'])).map((row) => String(row['id']));
     await deleteAll(ids);
     cursor.moveTo(rows, rows.length === size);
@@ -333,10 +341,6 @@ export class SessionRepository {
   private get now(): string {
     return this.database.dialect.now;
   }
-
-  private get nowOnce(): string {
-    return nowOnce(this.database.dialect);
-  }
 }
 
 function toRecordedLogout(row: SqlRow): RecordedLogout {
@@ -359,12 +363,12 @@ const isTrue = (value: unknown): boolean => value === true || Number(value) === 
 
 function toListedSession(row: SqlRow): ListedSession {
   const label = row['label'];
-  return { ...toSession(row), ...(typeof label === 'string' && { label }) };
+  return Object.assign(toSession(row), typeof label === 'string' && { label });
 }
 
 function toSession(row: SqlRow): Session {
   const sid = row['sid'];
-  return {
+  const session: Session = {
     id: String(row['id']),
     issuer: String(row['issuer']),
     clientId: String(row['client_id']),
@@ -374,4 +378,6 @@ function toSession(row: SqlRow): Session {
     registeredAt: Number(row['registered_at']),
     expiresAt: Number(row['expires_at']),
   };
+  const targets = Object.entries(TARGET_COLUMNS).map(([kind, column]) => [kind, row[column]] as const);
+  return withStoredTargets(session, Object.fromEntries(targets.filter(([, target]) => typeof target === 'string')));
 }
