@@ -556,13 +556,14 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       for (let n = 0; n < 20; n++) await repository.insertSession(newSession());
       clock.databaseAhead = 2 * HOUR;
       const progress = new PurgeProgress();
+      const now = await repository.findNow();
       let looked = 0;
       const restore = intercept(store.database, async (run, sql, parameters) => {
         const result = await run(sql, parameters);
         looked += result.rows.length;
         return result;
       });
-      for (let n = 0; n < 5; n++) await repository.purge(5, progress);
+      for (let n = 0; n < 5; n++) await repository.purge(5, progress, now);
       restore();
       expect(looked).toBe(20);
     });

@@ -40,7 +40,7 @@ describe.each(databases)('the store in trouble, on $name', (kind) => {
       await purge.wake();
       await purge.wake();
       expect(await store.rows('logout')).toHaveLength(1);
-      expect(warn.mock.calls.map(([message]) => message)).toEqual([
+      expect(warn.mock.calls.map(([message]) => String(message))).toEqual([
         "The library deletes no old rows: the database's clock and this host's clock differ by " +
           `${Math.abs(ahead) / 1000} s. Set the wrong clock right.`,
       ]);
