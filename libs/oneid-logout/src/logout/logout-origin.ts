@@ -38,7 +38,7 @@ export function newConfirmation(origin: string, random: Random): Confirmation {
 export function useConfirmation(request: SessionRequest, query: URLSearchParams, origin: string): string | undefined {
   const cookie = confirmationCookie(origin);
   const value = readCookie(request.headers['cookie'], cookie.name);
-  return value !== undefined && value !== '' && query.get('confirm') === value ? clearCookie(cookie) : undefined;
+  return value !== '' && query.get('confirm') === value ? clearCookie(cookie) : undefined;
 }
 
 function confirmationCookie(origin: string): CookieOptions {

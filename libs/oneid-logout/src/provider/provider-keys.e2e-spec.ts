@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { TestClock } from '../../../../test/support/test-clock.js';
 import { until } from '../../../../test/support/until.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
@@ -211,6 +212,25 @@ describe('ProviderKeys', () => {
 
     await expect(keys.verify(jws(oneId.signingKey), 'RS256', long())).rejects.toMatchObject({
       code: 'provider_unavailable',
+      message: "The provider's key can't be used",
     });
+  });
+
+  it('answers 503 while there are no keys, and names the answer of the JWKS endpoint as the cause', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const keys = makeKeys();
+    oneId.fail(endpointPaths.jwks, { status: 502 });
+    await expect(keys.verify(jws(oneId.signingKey), 'RS256', long())).rejects.toMatchObject({
+      code: 'provider_unavailable',
+      message: "The provider's keys are not available, try again",
+      cause: { message: 'The JWKS endpoint answered 502' },
+    });
+    expect(logged.mock.calls).toEqual([["Could not get the provider's keys: The JWKS endpoint answered 502"]]);
+    logged.mockRestore();
+  });
+
+  it('asks for JSON or a JWK Set', async () => {
+    await makeKeys().verify(jws(oneId.signingKey), 'RS256', long());
+    expect(oneId.requests.map(({ headers }) => headers.accept)).toEqual(['application/json, application/jwk-set+json']);
   });
 });
