@@ -64,7 +64,7 @@ export class FrontchannelLogout {
 
   /**
    * `Set-Cookie` values that remove the app's cookies, only if the session that the request carries is over. The
-   * request alone is no proof: any site can cause it.
+   * request itself proves nothing, because any site can cause it.
    */
   private async staleCookies(request: SessionRequest): Promise<string[]> {
     if (this.settings.clearCookies.length === 0) return [];

@@ -17,8 +17,8 @@ export async function checkPromises(type: SupportedDatabase, ask: Ask): Promise<
 }
 
 async function checkPostgres(ask: Ask): Promise<void> {
-  const { isolation, replica, commit, encoding } = await ask(
-    `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery()::int AS replica,
+  const { isolation, standby, commit, encoding } = await ask(
+    `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery()::int AS standby,
        current_setting('synchronous_commit') AS commit, current_setting('server_encoding') AS encoding`,
   );
   requireSetting(
@@ -26,7 +26,7 @@ async function checkPostgres(ask: Ask): Promise<void> {
     `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
   );
   // a number, because the host may have given pg another parser for booleans
-  requireSetting(Number(replica) === 0, 'it is a read-only standby, use the primary');
+  requireSetting(Number(standby) === 0, 'it is a read-only standby, use the primary');
   requireSetting(
     encoding === 'UTF8',
     `its encoding is ${String(encoding)}, which lacks characters of names. Create a database with the encoding UTF8`,
@@ -44,9 +44,10 @@ async function checkMysql(ask: Ask): Promise<void> {
   } = await ask(
     `SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush,
        CONCAT_WS(',', @@character_set_client, @@character_set_connection, @@character_set_results) AS charsets,
-       @@global.read_only + @@global.innodb_read_only AS read_only`,
+       CONCAT_WS(',', @@global.read_only, @@global.innodb_read_only) AS read_only`,
   );
-  requireSetting(Number(readOnly) === 0, 'it is a read-only standby, use the primary');
+  // a server says 0 or OFF; a sum would count the text ON as 0
+  requireSetting(/^(0|OFF),(0|OFF)$/.test(String(readOnly)), 'it is a read-only standby, use the primary');
   requireSetting(
     String(charsets) === 'utf8mb4,utf8mb4,utf8mb4',
     `its connections use the character sets ${String(charsets)}, which lack characters of names. The library asks for ` +

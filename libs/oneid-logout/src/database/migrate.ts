@@ -108,7 +108,7 @@ class Migration {
     }
   }
 
-  /** Tries again and again, because a statement that waits for the lock would wait for ever, or block a pooler. */
+  /** Tries again and again: PostgreSQL's own statement that waits for this lock has no time limit. */
   private async takePostgresLock(): Promise<void> {
     for (let waitedMs = 0; ; waitedMs += LOCK_PAUSE) {
       const [row] = (await this.runner.query('SELECT pg_try_advisory_lock($1)::int AS locked', [

@@ -26,7 +26,8 @@ export const LEASE = 60_000;
  * a due logout, revokes the tokens, and gives the logout back. Two columns hold the state of a logout:
  *
  * - waiting: `revocation_due_at` is the time when it is due (or null: no work), `leased_until` is null.
- * - leased: both are the end of the lease. This time also identifies the lease, because no two leases end together.
+ * - leased: both are the end of the lease. This time also identifies the lease, because no two leases of one
+ *   logout end at the same time.
  * - leased, and {@link makeDue} was called meanwhile: `revocation_due_at` has another value than `leased_until`.
  * - given back: waiting again, with the time that {@link release} sets. After a `makeDue` during the lease,
  *   `revocation_due_at` keeps the time of `makeDue`.
