@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type INestApplication } from '@nestjs/common';
+import { type INestApplication, Logger } from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import { sessionFromCookie, SessionRegistry } from 'nestjs-oneid-logout';
@@ -73,12 +73,24 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
-    it('FC-1: refuses iss or sid alone, empty or repeated', async () => {
+    it('FC-1: accepts sid alone when one issuer is configured', async () => {
+      const { login, session } = await signIn(host);
+
+      expect(await get(host, queryOf({ sid: login.sid }))).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('logged_out');
+      const before = await storedIn(host);
+      expect(await get(host, queryOf({ sid: login.sid }))).toEqual(loggedOut);
+      expect(await get(host, queryOf({ sid: 'unknown' }))).toEqual(loggedOut);
+      expect(await storedIn(host)).toEqual(before);
+    });
+
+    it('FC-1: refuses iss alone, and empty or repeated parameters', async () => {
       const { login, session } = await signIn(host);
       const i = `iss=${encodeURIComponent(iss())}`;
       const s = `sid=${login.sid}`;
-      const queries = [i, s, `${i}&sid=`, `iss=&${s}`, 'iss=&sid=', `${i}&${s}&${s}`, `${i}&${i}&${s}`, `${i}&${i}`];
+      const queries = [i, `${i}&sid=`, `iss=&${s}`, 'iss=&sid=', `${i}&${s}&${s}`, `${i}&${i}&${s}`, `${i}&${i}`];
       queries.push(`${s}&${s}`, `${i}&${s}&sid=other`, `${i}&SID=${login.sid}`, `${i}&sid=${'x'.repeat(256)}`);
+      queries.push('sid=', `sid=${'x'.repeat(256)}`, `${s}&iss=`);
       queries.push(`${i}&sid[]=${login.sid}`, `${i}&sid[a]=${login.sid}`);
       const before = await storedIn(host);
 
@@ -296,6 +308,45 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       }
       expect(await stateOf(host, session)).toBe('logged_out');
     });
+  });
+});
+
+describe('front-channel logout with sid alone', () => {
+  const clientsOf = (...issuers: string[]) =>
+    issuers.map((issuer, n) => ({
+      issuer,
+      clientId: n === 0 ? clientId : `other-${n}`,
+      postLogoutRedirectUri: 'https://app.example/logout/callback',
+    }));
+
+  it('FC-1: is accepted when several clients have one issuer, with or without its trailing slash', async () => {
+    const oneId = await cleanup.oneId();
+    const slash = oneId.issuer.replace(/\/$/, '');
+    const host = await cleanup.host({ options: { clients: clientsOf(`${slash}/`, slash) } });
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+
+    expect(await get(host, '?sid=unknown')).toEqual(loggedOut);
+    expect(warned.mock.calls).toEqual([]);
+    warned.mockRestore();
+  });
+
+  it('FC-1: is refused when the clients have several issuers, and the log says why', async () => {
+    const [one, two] = [await cleanup.oneId(), await cleanup.oneId()];
+    const host = await cleanup.host({ options: { clients: clientsOf(one.issuer, two.issuer) } });
+    const idToken = await one.idToken({ clientId, login: one.signIn() });
+    const session = await host.app.get(SessionRegistry).register({ idToken });
+    const before = await storedIn(host);
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+
+    expect(await get(host, queryOf({ sid: session.sid ?? '' }))).toEqual(refused);
+    expect(warned.mock.calls.map(([message]) => String(message))).toEqual([
+      'Refused a front-channel logout that gives sid without iss: the clients of this app have several issuers, so the ' +
+        'sid does not say which login to end',
+    ]);
+    warned.mockRestore();
+    expect(await storedIn(host)).toEqual(before);
+    expect(await get(host, queryOf({ iss: one.issuer, sid: session.sid ?? '' }))).toEqual(loggedOut);
+    expect(await stateOf(host, session)).toBe('logged_out');
   });
 });
 

@@ -28,14 +28,14 @@ export class FrontchannelLogout {
   async answer(request: SessionRequest, query: URLSearchParams): Promise<HttpAnswer> {
     const [iss, otherIss] = query.getAll('iss');
     const [sid, otherSid] = query.getAll('sid');
-    const both = isIdentifier(iss) && isIdentifier(sid);
-    const neither = iss === undefined && sid === undefined;
-    if (!(both || neither) || otherIss !== undefined || otherSid !== undefined) {
+    const repeated = otherIss !== undefined || otherSid !== undefined;
+    const login = repeated ? undefined : this.loginOf(iss, sid);
+    if (login === undefined) {
       return page(400, 'Give iss and sid once each, or give neither of them.', await this.headers());
     }
     try {
-      if (both) await this.end(iss, sid);
-      else await this.endCarried(request);
+      if (login === 'carried') await this.endCarried(request);
+      else await this.end(login.iss, login.sid);
     } catch (error) {
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
       this.logger.error(`Could not process a front-channel logout: ${code}`);
@@ -47,6 +47,27 @@ export class FrontchannelLogout {
     // the logout, if any, is already recorded, so a failure from here on must not change the answer
     const cookies = await this.staleCookies(request).catch(() => []);
     return { ...page(200, 'Logged out.', await this.headers()), cookies };
+  }
+
+  /**
+   * Which login the parameters name. Some providers send `sid` without `iss`: it counts when the clients have one issuer.
+   *
+   * @returns `carried` when they name none; undefined when they are invalid
+   */
+  private loginOf(
+    iss: string | undefined,
+    sid: string | undefined,
+  ): { readonly iss: string; readonly sid: string } | 'carried' | undefined {
+    if (iss === undefined && sid === undefined) return 'carried';
+    if (!isIdentifier(sid)) return undefined;
+    if (iss !== undefined) return isIdentifier(iss) ? { iss, sid } : undefined;
+    const { onlyIssuer } = this.clients;
+    if (onlyIssuer !== undefined) return { iss: onlyIssuer, sid };
+    this.logger.warn(
+      'Refused a front-channel logout that gives sid without iss: the clients of this app have several issuers, so the ' +
+        'sid does not say which login to end',
+    );
+    return undefined;
   }
 
   private async end(iss: string, sid: string): Promise<void> {

@@ -15,6 +15,8 @@ export type OneIdClient = ResolvedClientOptions & {
 /** The configured clients. Finds the client that a token is for. */
 export class OneIdClients {
   readonly all: readonly OneIdClient[];
+  /** The issuer of all clients; undefined when they have several. */
+  readonly onlyIssuer: string | undefined;
 
   constructor(options: readonly ResolvedClientOptions[], clock: Clock) {
     const providers = new Map<string, OneIdProvider>();
@@ -26,6 +28,7 @@ export class OneIdClients {
       providers.set(key, provider);
       return Object.assign({}, client, { provider, keys: keysOf(client, provider) });
     });
+    this.onlyIssuer = providers.size === 1 ? this.all[0]?.issuer : undefined;
   }
 
   /** The configured clients at the issuer that `iss` names, with or without a trailing slash. Needs no fetch. */
