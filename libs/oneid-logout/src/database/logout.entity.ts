@@ -5,7 +5,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
  * afterwards.
  */
 @Entity({ name: 'oneid_logout' })
-@Index(['target'])
+@Index(['target', 'registeredUntil', 'issuedUntil'])
 @Index(['keepUntil'])
 @Index(['revocationDueAt'])
 @Index(['changedAt'])

@@ -16,6 +16,9 @@ type RegisteredSession = Pick<SessionFacts, 'issuer'> & { readonly id: string };
 /** How many times to give a logout a new time; each try must commit within `MAX_COMMIT_LATENESS`. */
 const ATTEMPTS = 3;
 
+/** How many sessions of a target a front-channel request looks at: anyone can send such requests. */
+const MOST_SESSIONS_LOOKED_AT = 32;
+
 /** Records the logouts of all channels, and publishes new logouts in this process. */
 @Injectable()
 export class LogoutRecorder {
@@ -59,14 +62,18 @@ export class LogoutRecorder {
 
   /**
    * Records a logout of the front-channel. The request is unsigned, so it ends only sessions that are registered by
-   * now, and stores no row when no session is alive.
+   * now, and stores no row when no session is alive. An exception is a target whose newest sessions have all ended, and
+   * that has more sessions: instead of looking at all of them, this records one logout, so that the next request finds
+   * none. The database does the same small work for a target that is unknown and for one that has ended.
    *
-   * @returns whether a session was alive
+   * @returns whether a logout was recorded
    */
   async recordFrontchannel(issuer: string, value: string, kind: 'sid' | 'session' = 'sid'): Promise<boolean> {
     const target = targetOf(kind, issuer, value);
-    const [newest] = await this.repository.findAlive(kind, target, 1);
-    if (newest === undefined) return false;
+    const sessions = await this.repository.findNewest(kind, target, MOST_SESSIONS_LOOKED_AT + 1);
+    const [newest] = sessions;
+    const mayBeAlive = sessions.length > MOST_SESSIONS_LOOKED_AT || sessions.some(({ isAlive }) => isAlive);
+    if (newest === undefined || !mayBeAlive) return false;
     // requests that find the same newest session have the same id, so one row is stored
     const id = digest(['frontchannel', target, newest.registeredAt]);
     await this.recordBounded({ id, channel: 'frontchannel', kind, target });

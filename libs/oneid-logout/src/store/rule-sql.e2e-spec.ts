@@ -4,7 +4,7 @@ import { type Bound, type Logout } from '../rule/logout.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts } from '../rule/session.js';
 import { targetOf } from '../rule/targets.js';
-import { endedSql, endsSql } from './rule-sql.js';
+import { endedSql, endsSql, notEndedSql } from './rule-sql.js';
 
 const issuer = 'https://oneid.example/';
 const session: SessionFacts = {
@@ -47,5 +47,7 @@ describe('the rule in SQL', () => {
   it.each(cases)('decides like the code for $name, $bound', ({ logout }) => {
     expect(inSql(endedSql, logout)).toBe(ends(logout, session));
     expect(inSql(endsSql, logout)).toBe(ends(logout, session));
+    const notEnded = ['s.target_session', 's.target_sid', 's.target_sub'].map((target) => notEndedSql('l', target));
+    expect(inSql(notEnded.join(' AND '), logout)).toBe(!ends(logout, session));
   });
 });

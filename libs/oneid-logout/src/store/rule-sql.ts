@@ -18,3 +18,22 @@ export const endedSql = `l.target IN (s.target_session, s.target_sid, s.target_s
 /** The same condition in a form that finds the sessions of a logout by their indexes. */
 export const endsSql = `(s.target_session = l.target OR s.target_sid = l.target OR s.target_sub = l.target)
   AND ${sessionBoundSql}`;
+
+/**
+ * Condition: no logout of this target ends session `s`. Each part reads one entry of the index on target,
+ * `registered_until` and `issued_until`, however many logouts the target has. The latest bounds are enough, because a
+ * logout has at most one bound. On MySQL and MariaDB only a target that is a parameter costs so little.
+ *
+ * @param logouts the table of logouts
+ * @param target SQL that occurs three times in the condition
+ */
+export function notEndedSql(logouts: string, target: string): string {
+  const all = `FROM ${logouts} l WHERE l.target = ${target}`;
+  // in the order of the index: without it, PostgreSQL may read the whole table for a condition with IS NULL
+  const last = 'ORDER BY l.registered_until DESC, l.issued_until DESC LIMIT 1';
+  const issued = `${all} AND l.registered_until IS NULL AND l.issued_until IS NOT NULL ${last}`;
+  const forGood = `${all} AND l.registered_until IS NULL AND l.issued_until IS NULL ${last}`;
+  return `s.registered_at > COALESCE((SELECT MAX(l.registered_until) ${all}), -1)
+    AND s.issued_at > COALESCE((SELECT l.issued_until ${issued}), -1)
+    AND (SELECT 1 ${forGood}) IS NULL`;
+}

@@ -10,7 +10,7 @@ import {
 import { GroupCommit } from './group-commit.js';
 import { type CreatedLogout, LogoutInserts, type RetentionSettings } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
-import { boundSql, endedSql } from './rule-sql.js';
+import { boundSql, endedSql, notEndedSql } from './rule-sql.js';
 import {
   type CheckedSession,
   type ListedSession,
@@ -38,6 +38,13 @@ export interface NewSession {
   readonly idTokenHash: string;
   /** 255 characters at most. */
   readonly label?: string | undefined;
+}
+
+/** A session of a target, as {@link SessionRepository.findNewest} returns it. */
+export interface NewestSession {
+  /** The database's clock, milliseconds. */
+  readonly registeredAt: number;
+  readonly isAlive: boolean;
 }
 
 /** How long an expired session is kept, milliseconds: for a day, the answer is `expired` and not `unknown`. */
@@ -88,6 +95,27 @@ export class SessionRepository {
       registeredUntil === undefined ? [target] : [target, registeredUntil],
     );
     return rows.map(toListedSession);
+  }
+
+  /**
+   * Returns the newest sessions that no logout of this target has ended, the newest first. Another target's logout or
+   * the expiry may have ended them. However many sessions and logouts the target has, the database reads only `limit`
+   * sessions, by index.
+   */
+  async findNewest(kind: TargetKind, target: string, limit: number): Promise<NewestSession[]> {
+    const own = TARGET_COLUMNS[kind];
+    const others = Object.values(TARGET_COLUMNS).filter((column) => column !== own);
+    const notEnded = others.map((column) => notEndedSql(this.tables.logout, `s.${column}`));
+    const { rows } = await this.database.run(
+      `SELECT s.registered_at,
+         CASE WHEN s.expires_at > ${this.now} AND ${notEnded.join(' AND ')} THEN 1 ELSE 0 END AS alive
+       FROM (SELECT s.* FROM ${this.tables.session} s
+         WHERE s.${own} = ? AND ${notEndedSql(this.tables.logout, '?')}
+         ORDER BY s.registered_at DESC LIMIT ${limit}) s
+       ORDER BY s.registered_at DESC`,
+      [target, target, target, target],
+    );
+    return rows.map((row) => ({ registeredAt: Number(row['registered_at']), isAlive: isTrue(row['alive']) }));
   }
 
   /** Returns the channel of a logout that ends a session with these facts. The session need not be registered. */

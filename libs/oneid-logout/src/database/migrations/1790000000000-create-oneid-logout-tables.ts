@@ -65,7 +65,12 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         optional(time('leased_until')),
         optional(time('returned_at')),
       ],
-      [index('target'), index('keep_until'), index('revocation_due_at'), index('changed_at')],
+      [
+        index('target', 'registered_until', 'issued_until'),
+        index('keep_until'),
+        index('revocation_due_at'),
+        index('changed_at'),
+      ],
     );
     await this.create(
       queryRunner,
