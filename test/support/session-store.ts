@@ -7,6 +7,7 @@ import { IdTokenVerifier, type VerifiedIdToken } from '../../libs/oneid-logout/s
 import { OneIdClients } from '../../libs/oneid-logout/src/provider/oneid-clients.js';
 import { GuardSettings } from '../../libs/oneid-logout/src/guard/guard-settings.js';
 import { SessionJudge } from '../../libs/oneid-logout/src/guard/session-judge.js';
+import { TokenTimes } from '../../libs/oneid-logout/src/provider/token-times.js';
 import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
@@ -31,7 +32,7 @@ type IdTokenFacts = Pick<VerifiedIdToken, 'sub'> & Partial<VerifiedIdToken>;
 /** Accepts every token of {@link SessionStore.idToken} without checks: other tests check ID tokens. */
 class TrustingVerifier extends IdTokenVerifier {
   constructor(private readonly scope: 'session' | 'user') {
-    super(new OneIdClients([], new TestClock()), new TestClock(), 0);
+    super(new OneIdClients([], new TestClock()), new TokenTimes(new TestClock(), 0, () => Promise.resolve(0)));
   }
 
   override verify(idToken: string): Promise<VerifiedIdToken> {

@@ -38,6 +38,7 @@ import {
 import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
 import { LogoutTokenVerifier } from './provider/logout-token.js';
 import { OneIdClients } from './provider/oneid-clients.js';
+import { TokenTimes } from './provider/token-times.js';
 import { Random } from './random.js';
 import { ModuleRegistrations } from './registrations.js';
 import { type Liveness, LIVENESS, stalenessBoundMs } from './replicas/liveness-options.js';
@@ -85,16 +86,20 @@ const DAY = 24 * 60 * 60 * 1000;
       useFactory: ({ clients }: ResolvedOptions, clock: Clock) => new OneIdClients(clients, clock),
     },
     {
+      provide: TokenTimes,
+      inject: [Clock, RESOLVED_OPTIONS, SessionRepository],
+      useFactory: (clock: Clock, { clockToleranceSeconds }: ResolvedOptions, repository: SessionRepository) =>
+        new TokenTimes(clock, clockToleranceSeconds, () => repository.findNow()),
+    },
+    {
       provide: IdTokenVerifier,
-      inject: [OneIdClients, Clock, RESOLVED_OPTIONS],
-      useFactory: (clients: OneIdClients, clock: Clock, { clockToleranceSeconds }: ResolvedOptions) =>
-        new IdTokenVerifier(clients, clock, clockToleranceSeconds),
+      inject: [OneIdClients, TokenTimes],
+      useFactory: (clients: OneIdClients, times: TokenTimes) => new IdTokenVerifier(clients, times),
     },
     {
       provide: LogoutTokenVerifier,
-      inject: [OneIdClients, Clock, RESOLVED_OPTIONS],
-      useFactory: (clients: OneIdClients, clock: Clock, { clockToleranceSeconds }: ResolvedOptions) =>
-        new LogoutTokenVerifier(clients, clock, clockToleranceSeconds),
+      inject: [OneIdClients, TokenTimes],
+      useFactory: (clients: OneIdClients, times: TokenTimes) => new LogoutTokenVerifier(clients, times),
     },
     {
       provide: ChannelSettings,

@@ -98,7 +98,7 @@ class OptionsSchema {
   @Max(366 * 24 * 60 * 60)
   readonly maxSessionLifetimeSeconds?: number = 30 * 24 * 60 * 60;
 
-  /** How far OneID's clock and this host's clock may differ, seconds. */
+  /** How far OneID's clock may differ from this host's clock or the database's clock, seconds. */
   @IsInt()
   @Min(0)
   @Max(300)

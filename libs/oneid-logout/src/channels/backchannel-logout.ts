@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../clock.js';
 import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js';
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
 import {
@@ -9,11 +8,9 @@ import {
   reasonOf,
   STORE_RETRY_AFTER_SECONDS,
 } from '../oneid-logout.errors.js';
-import { CachedResource } from '../provider/cached-resource.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
 import { ReplicaBarrier } from '../replicas/replica-barrier.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
-import { SessionRepository } from '../store/session.repository.js';
 import { LogoutTokenVerifier } from '../provider/logout-token.js';
 
 /**
@@ -22,33 +19,16 @@ import { LogoutTokenVerifier } from '../provider/logout-token.js';
  */
 const RETRY_AFTER = { store: String(STORE_RETRY_AFTER_SECONDS), provider: String(KEYS_COOL_DOWN / 1000 + 1) };
 
-/** Error codes that a wrong clock on this host can cause. */
-const TIME_FAULTS = new Set<string>(['logout_token_iat_invalid', 'logout_token_too_old', 'logout_token_expired']);
-
-/** Largest accepted difference between the database's clock and this host's clock, milliseconds. */
-const MAX_CLOCK_SKEW = 60_000;
-/** How long a measured difference is used, milliseconds. If this host steps its clock back, it is measured again. */
-const SKEW_MAX_AGE = 10_000;
-
 /** Handles a back-channel request and makes its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
 @Injectable()
 export class BackchannelLogout {
   private readonly logger = new Logger('OneIdLogout');
-  /** The database's clock minus this host's clock, milliseconds. */
-  private readonly clockSkew: CachedResource<number>;
 
   constructor(
     private readonly verifier: LogoutTokenVerifier,
     private readonly recorder: LogoutRecorder,
     private readonly barrier: ReplicaBarrier,
-    repository: SessionRepository,
-    clock: Clock,
-  ) {
-    const load = async () => (await repository.findNow()) - clock.now();
-    // an attacker who floods us with old tokens must not flood the database
-    const times = { maxAge: SKEW_MAX_AGE, coolDown: SKEW_MAX_AGE };
-    this.clockSkew = new CachedResource(load, clock, times, "the database's clock");
-  }
+  ) {}
 
   /**
    * 200 when the logout is recorded and the replica barrier is passed; 400 when the request or its token is invalid;
@@ -61,21 +41,8 @@ export class BackchannelLogout {
       await this.barrier.wait();
       return { status: 200, body: '' };
     } catch (error) {
-      return this.refusal((await this.clockFault(error)) ?? error);
+      return this.refusal(error);
     }
-  }
-
-  /**
-   * A 400 is final: OneID does not send that logout again. So a token is rejected for its times only if this host's
-   * clock agrees with the database's clock. If the clocks disagree, this returns an error that leads to a 503.
-   */
-  private async clockFault(error: unknown): Promise<Error | undefined> {
-    if (!(error instanceof InvalidLogoutTokenError) || !TIME_FAULTS.has(error.code)) return undefined;
-    const skew = await this.clockSkew.get().catch(() => 0);
-    if (Math.abs(skew) <= MAX_CLOCK_SKEW) return undefined;
-    return new Error(
-      "This host's clock differs from the database's clock by more than a minute. Correct the clock that is wrong",
-    );
   }
 
   private refusal(error: unknown): HttpAnswer {

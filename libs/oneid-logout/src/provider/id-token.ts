@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
-import { type Clock } from '../clock.js';
 import { isStorableIdentifier } from '../rule/identifier.js';
 import { InvalidIdTokenError } from '../oneid-logout.errors.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { openToken } from './token-decryption.js';
+import { type TimeFault, type TokenTimes } from './token-times.js';
 
 /** The content of an ID token that has passed all checks. */
 export interface VerifiedIdToken {
@@ -22,18 +22,23 @@ export interface VerifiedIdToken {
 /** Maximum age of an ID token at registration, seconds: only a sign-in registers, and its token is new. */
 export const ID_TOKEN_MAX_AGE = 300;
 
+const TIME_FAULTS: Record<TimeFault, string> = {
+  issued_in_future: 'has no iat, or an iat in the future',
+  too_old: 'is too old for a sign-in',
+  expired: 'has expired',
+};
+
 /** Verifies fresh ID tokens (OpenID Connect Core 1.0 §3.1.3.7). */
 export class IdTokenVerifier {
   constructor(
     private readonly clients: OneIdClients,
-    private readonly clock: Clock,
-    /** Seconds. */
-    private readonly clockToleranceSeconds: number,
+    private readonly times: TokenTimes,
   ) {}
 
   /**
    * @throws {InvalidIdTokenError} 401: a check failed
    * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had now
+   * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
   async verify(idToken: string, expected: { readonly nonce?: string | undefined }): Promise<VerifiedIdToken> {
     const { jws, openedFor } = await this.open(idToken);
@@ -56,21 +61,14 @@ export class IdTokenVerifier {
     refuseUnless(sid === undefined || isStorableIdentifier(sid), 'has an invalid sid');
     refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'does not have the expected nonce');
 
-    const now = Math.floor(this.clock.now() / 1000);
-    refuseUnless(typeof exp === 'number' && now - this.clockToleranceSeconds < exp, 'has expired');
-    refuseUnless(
-      typeof iat === 'number' && iat <= now + this.clockToleranceSeconds,
-      'has no iat, or an iat in the future',
-    );
-    refuseUnless(now - iat <= ID_TOKEN_MAX_AGE + this.clockToleranceSeconds, 'is too old for a sign-in');
+    refuseUnless(typeof exp === 'number', TIME_FAULTS.expired);
+    refuseUnless(typeof iat === 'number', TIME_FAULTS.issued_in_future);
 
     refuseUnless(await client.provider.isIssuer(iss), 'is from another issuer');
-    const signature = await client.keys.verify(
-      jws,
-      client.idTokenSignedResponseAlg,
-      (iat + this.clockToleranceSeconds) * 1000,
-    );
+    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, this.times.latestIssueMs(iat));
     refuseUnless(signature === 'valid', 'has no valid signature');
+    const fault = await this.times.findFault({ iat, exp }, ID_TOKEN_MAX_AGE);
+    if (fault !== undefined) refuseUnless(false, TIME_FAULTS[fault]);
     return {
       issuer: iss,
       clientId: client.clientId,

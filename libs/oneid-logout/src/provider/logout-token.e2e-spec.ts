@@ -15,6 +15,7 @@ import {
   type SigningKey,
 } from '../testing/index.js';
 import { LogoutTokenVerifier } from './logout-token.js';
+import { TokenTimes } from './token-times.js';
 import { suiteKey } from '../../../../test/support/suite-key.js';
 
 const clientId = 'app';
@@ -39,7 +40,8 @@ function verifierOf(...clients: Partial<OneIdClientOptions>[]): LogoutTokenVerif
   const options = resolveOptions({
     clients: clients.map((client) => ({ issuer: oneId.issuer, clientId, postLogoutRedirectUri, ...client })),
   });
-  return new LogoutTokenVerifier(new OneIdClients(options.clients, clock), clock, 30);
+  const times = new TokenTimes(clock, 30, () => Promise.resolve(now));
+  return new LogoutTokenVerifier(new OneIdClients(options.clients, clock), times);
 }
 
 const token = (request: Partial<LogoutTokenRequest> = {}) => oneId.logoutToken({ clientId, sid: 'sid', ...request });
@@ -198,12 +200,6 @@ describe('LogoutTokenVerifier', () => {
       ],
       ['no iat', () => claims({ iat: undefined }), 'logout_token_iat_invalid', 'iat is missing or in the future'],
       [
-        'a future iat',
-        () => claims({ iat: seconds + 31 }),
-        'logout_token_iat_invalid',
-        'iat is missing or in the future',
-      ],
-      [
         'an infinite iat',
         () =>
           signCompact(
@@ -212,13 +208,6 @@ describe('LogoutTokenVerifier', () => {
           ),
         'logout_token_iat_invalid',
         'iat is missing or in the future',
-      ],
-      ['an old iat', () => claims({ iat: seconds - 631 }), 'logout_token_too_old', 'iat is too long ago'],
-      [
-        'a past exp',
-        () => claims({ exp: seconds - 30 }),
-        'logout_token_expired',
-        'exp is in the past, or is not a time',
       ],
       [
         'an exp of another type',
@@ -287,7 +276,7 @@ describe('LogoutTokenVerifier', () => {
       ['logout_token_typ_not_allowed', {}, { typ: 'x' }],
       ['logout_token_crit_not_supported', {}, { crit: ['x'] }],
       ['logout_token_iat_invalid', { iat: undefined }, {}],
-      ['logout_token_expired', { exp: 1 }, {}],
+      ['logout_token_expired', { exp: 'x' }, {}],
       ['logout_token_events_invalid', { events: 1 }, {}],
       ['logout_token_nonce_present', { nonce: 1 }, {}],
       ['logout_token_jti_missing', { jti: 1 }, {}],
@@ -312,6 +301,18 @@ describe('LogoutTokenVerifier', () => {
         refused('logout_token_issuer_unknown', 'iss is not the issuer of a configured provider', 1),
       );
       expect(oneId.requests.map(({ path }) => path)).toEqual(order.slice(0, 1));
+    });
+
+    it.each<[string, Claims, string, string]>([
+      ['a future iat', { iat: seconds + 31 }, 'logout_token_iat_invalid', 'iat is missing or in the future'],
+      ['an old iat', { iat: seconds - 631 }, 'logout_token_too_old', 'iat is too long ago'],
+      ['a past exp', { exp: seconds - 30 }, 'logout_token_expired', 'exp is in the past, or is not a time'],
+    ])('refuses %s, and first a bad signature', async (_name, changed, code, message) => {
+      expect(await refusalOf(claims(changed))).toEqual(refused(code, message, 2));
+      const { kid } = oneId.signingKey;
+      expect(await refusalOf(token({ claims: changed, key: stranger, header: { kid } }))).toMatchObject({
+        code: 'logout_token_signature_invalid',
+      });
     });
 
     it('refuses a bad signature and an unknown key', async () => {

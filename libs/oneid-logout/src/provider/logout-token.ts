@@ -1,9 +1,9 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
-import { type Clock } from '../clock.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.errors.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { openToken } from './token-decryption.js';
+import { type TimeFault, type TokenTimes } from './token-times.js';
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
@@ -14,6 +14,12 @@ const MAX_AGE = 600;
 const MAX_TOKEN_LENGTH = 16 * 1024;
 
 const MALFORMED = 'the logout token is not a signed JWT';
+
+const TIME_FAULTS: Record<TimeFault, readonly [LogoutTokenFault, string]> = {
+  issued_in_future: ['logout_token_iat_invalid', 'iat is missing or in the future'],
+  too_old: ['logout_token_too_old', 'iat is too long ago'],
+  expired: ['logout_token_expired', 'exp is in the past, or is not a time'],
+};
 
 /** The content of a verified logout token. */
 export interface VerifiedLogoutToken {
@@ -32,16 +38,16 @@ export interface VerifiedLogoutToken {
 export class LogoutTokenVerifier {
   constructor(
     private readonly clients: OneIdClients,
-    private readonly clock: Clock,
-    /** Seconds. */
-    private readonly clockToleranceSeconds: number,
+    private readonly times: TokenTimes,
   ) {}
 
   /**
-   * Checks in a fixed order, the cheapest first. It asks the provider only when all checks without a fetch have passed.
+   * Checks in a fixed order, the cheapest first. It asks the provider only when all checks without a fetch have passed,
+   * and the database only about the times of a token that the provider has signed.
    *
    * @throws {InvalidLogoutTokenError} 400: a check failed
    * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had, so the token stays undecided
+   * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
   async verify(token: string): Promise<VerifiedLogoutToken> {
     const { jws, openedFor } = await this.open(token);
@@ -52,16 +58,18 @@ export class LogoutTokenVerifier {
       'logout_token_encryption_not_allowed',
       'the logout token does not have the encryption that the options name',
     );
-    const logout = { ...this.checkClaims(claims, client), scope: client.logoutScope };
+    const { exp, ...checked } = this.checkClaims(claims, client);
+    const logout = { ...checked, scope: client.logoutScope };
 
     const { iss: issuer } = claims;
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
     refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
-    // if the provider's clock is behind ours, the token is newer than its iat says: add the tolerance
-    const issuedAtMs = (logout.iat + this.clockToleranceSeconds) * 1000;
-    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, issuedAtMs);
+    const latestIssueMs = this.times.latestIssueMs(logout.iat);
+    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, latestIssueMs);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', 'the signature is not valid');
+    const fault = await this.times.findFault({ iat: logout.iat, exp }, MAX_AGE);
+    if (fault !== undefined) throw new InvalidLogoutTokenError(...TIME_FAULTS[fault]);
     return { ...logout, issuer };
   }
 
@@ -104,25 +112,23 @@ export class LogoutTokenVerifier {
     return client;
   }
 
-  private checkClaims(claims: JWTPayload, client: OneIdClient): Omit<VerifiedLogoutToken, 'issuer' | 'scope'> {
+  /** Checks everything but the signature and the values of the times. */
+  private checkClaims(
+    claims: JWTPayload,
+    client: OneIdClient,
+  ): Omit<VerifiedLogoutToken, 'issuer' | 'scope'> & { readonly exp: number | undefined } {
     const { iat, exp, jti, sid, sub, events } = claims as JWTPayload & Record<'sid' | 'events', unknown>;
-    const now = Math.floor(this.clock.now() / 1000);
 
-    const issued = isTime(iat) && iat <= now + this.clockToleranceSeconds;
-    refuseUnless(issued, 'logout_token_iat_invalid', 'iat is missing or in the future');
-    refuseUnless(now - iat <= MAX_AGE + this.clockToleranceSeconds, 'logout_token_too_old', 'iat is too long ago');
-    if (exp !== undefined || client.requireLogoutTokenExp) {
-      refuseUnless(exp !== undefined, 'logout_token_exp_missing', 'exp is missing');
-      const valid = isTime(exp) && now - this.clockToleranceSeconds < exp;
-      refuseUnless(valid, 'logout_token_expired', 'exp is in the past, or is not a time');
-    }
+    refuseUnless(isTime(iat), ...TIME_FAULTS.issued_in_future);
+    refuseUnless(exp !== undefined || !client.requireLogoutTokenExp, 'logout_token_exp_missing', 'exp is missing');
+    refuseUnless(exp === undefined || isTime(exp), ...TIME_FAULTS.expired);
     refuseUnless(isLogout(events), 'logout_token_events_invalid', 'events does not contain the logout event');
     refuseUnless(!('nonce' in claims), 'logout_token_nonce_present', 'nonce is not allowed');
     refuseUnless(isIdentifier(jti), 'logout_token_jti_missing', 'jti is missing');
     const subjects =
       (sid !== undefined || sub !== undefined) && [sid, sub].every((s) => s === undefined || isIdentifier(s));
     refuseUnless(subjects, 'logout_token_subject_missing', 'the token needs a sid or a sub, as a non-empty string');
-    return { clientId: client.clientId, jti, iat: Math.floor(iat), sid: sid as string | undefined, sub };
+    return { clientId: client.clientId, jti, iat: Math.floor(iat), exp, sid: sid as string | undefined, sub };
   }
 }
 

@@ -1,0 +1,109 @@
+import { Logger } from '@nestjs/common';
+import { type Clock, type Moment } from '../clock.js';
+
+/** The times of a token, seconds. */
+export interface TokenClaims {
+  readonly iat: number;
+  readonly exp?: number | undefined;
+}
+
+export type TimeFault = 'issued_in_future' | 'too_old' | 'expired';
+
+/** How long a reading of the database's clock is used, milliseconds: replayed tokens must not flood the database. */
+const READING_MAX_AGE = 2_000;
+
+/** Shortest time between two warnings of a wrong clock, milliseconds. */
+const WARNING_PAUSE = 60_000;
+
+interface Reading {
+  /** The database's clock, milliseconds. */
+  readonly databaseTime: number;
+  readonly askedAt: Moment;
+  readonly answeredAt: Moment;
+}
+
+/**
+ * Judges the times of tokens. The times must be right by this host's clock or by the database's clock: a logout token
+ * that is refused is lost, so the refusal needs both clocks.
+ */
+export class TokenTimes {
+  private readonly logger = new Logger('OneIdLogout');
+  private reading: Promise<Reading> | undefined;
+  private lastReading: Reading | undefined;
+  private silentUntil = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    /** How far two clocks may differ, seconds. */
+    private readonly toleranceSeconds: number,
+    /** Returns the database's clock, milliseconds. */
+    private readonly readDatabaseClock: () => Promise<number>,
+  ) {}
+
+  /**
+   * Call it only for a token whose signature is valid: it may ask the database.
+   *
+   * @param maxAge seconds from `iat`
+   * @returns the fault by the database's clock; undefined when the times are right by one of the two clocks
+   * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
+   */
+  async findFault(claims: TokenClaims, maxAge: number): Promise<TimeFault | undefined> {
+    if (this.faultAt(this.clock.now(), claims, maxAge) === undefined) return undefined;
+    const { earliest, latest } = await this.databaseTime();
+    const fault = this.faultAt(earliest, claims, maxAge) && this.faultAt(latest, claims, maxAge);
+    if (fault === undefined) this.warn(earliest - this.clock.now());
+    return fault;
+  }
+
+  /**
+   * The latest time at which a token may have been issued, milliseconds: if the provider's clock is behind ours, the
+   * token is newer than its `iat` says.
+   */
+  latestIssueMs(iat: number): number {
+    return (iat + this.toleranceSeconds) * 1000;
+  }
+
+  private faultAt(time: number, { iat, exp }: TokenClaims, maxAge: number): TimeFault | undefined {
+    const now = Math.floor(time / 1000);
+    if (exp !== undefined && exp <= now - this.toleranceSeconds) return 'expired';
+    if (iat > now + this.toleranceSeconds) return 'issued_in_future';
+    return now - iat > maxAge + this.toleranceSeconds ? 'too_old' : undefined;
+  }
+
+  /**
+   * The database's clock now lies between these two times: the database reads its clock between question and answer.
+   * Counts on from a recent reading by the monotonic clock, so a step of the wall clock does not matter.
+   */
+  private async databaseTime(): Promise<{ readonly earliest: number; readonly latest: number }> {
+    const recent = this.lastReading;
+    const isRecent = recent !== undefined && this.clock.ageOf(recent.askedAt) < READING_MAX_AGE;
+    const { databaseTime, askedAt, answeredAt } = isRecent ? recent : await this.readOnce();
+    const now = databaseTime + this.clock.monotonicNow();
+    return { earliest: now - answeredAt.monotonic, latest: now - askedAt.monotonic };
+  }
+
+  /** Callers at the same time share one query. */
+  private readOnce(): Promise<Reading> {
+    this.reading ??= this.read().finally(() => {
+      this.reading = undefined;
+    });
+    return this.reading;
+  }
+
+  private async read(): Promise<Reading> {
+    const askedAt = this.clock.moment();
+    const databaseTime = await this.readDatabaseClock();
+    this.lastReading = { databaseTime, askedAt, answeredAt: this.clock.moment() };
+    return this.lastReading;
+  }
+
+  private warn(difference: number): void {
+    const now = this.clock.monotonicNow();
+    if (now < this.silentUntil) return;
+    this.silentUntil = now + WARNING_PAUSE;
+    this.logger.warn(
+      "A token is valid by the database's clock only: this host's clock differs from it by " +
+        `${Math.round(Math.abs(difference) / 1000)} s. Set the wrong clock right.`,
+    );
+  }
+}
