@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import {
   InvalidIdTokenError,
   OneIdLogoutError,
@@ -378,6 +379,26 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect(error.code).toBe('session_expired');
       expect((await service(TokenVault).load(session.id))?.refreshToken).toBe('first');
     });
+  });
+
+  it('S15: an ID token of 69 kB is kept, or the log says so', async () => {
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const login = host.oneId.signIn();
+    const long = await idToken(login, { padding: 'x'.repeat(51_000) });
+    expect(long.length).toBeGreaterThan(68_000);
+    const session = await registry.register({ idToken: long, refreshToken: 'the refresh token' });
+    const stored = await service(TokenVault).load(session.id);
+    const messages = warned.mock.calls.map(([message]) => String(message));
+    warned.mockRestore();
+    expect(stored?.refreshToken).toBe('the refresh token');
+    if (host.app.get(SessionDatabase, { strict: false }).dataSource.options.type === 'mariadb') {
+      expect(stored?.idToken).toBeUndefined();
+      expect(messages).toEqual([
+        expect.stringMatching(/^Could not store an ID token, because it is too long .* at most 65535\. /),
+      ]);
+    } else {
+      expect([stored?.idToken, messages]).toEqual([long, []]);
+    }
   });
 
   it('attack 7: no row holds a token in clear', async () => {

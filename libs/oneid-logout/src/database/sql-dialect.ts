@@ -18,6 +18,8 @@ export interface SqlDialect {
    * database can't.
    */
   readonly insertReturning: ((insert: string, columns: string) => string) | undefined;
+  /** How many ASCII characters a column of type `text` holds. MySQL and MariaDB drop or cut longer values silently. */
+  readonly maxTextLength: number;
   /** Does this driver error say that a row with this key exists? */
   isDuplicate(driverError: { code?: unknown }): boolean;
   /** Does this driver error report a conflict with another connection? The statement had no effect; retry it. */
@@ -42,6 +44,7 @@ const postgres: SqlDialect = {
   placeholder: (n) => `$${n}`,
   insertOrIgnore,
   insertReturning,
+  maxTextLength: Infinity,
   isDuplicate: (error) => error.code === '23505',
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
   isLockTimeout: (error) => error.code === '55P03',
@@ -54,6 +57,7 @@ const mysql: SqlDialect = {
   placeholder: () => '?',
   insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
   insertReturning: undefined,
+  maxTextLength: 65_535,
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
   isLockTimeout: (error) => error.code === 'ER_LOCK_WAIT_TIMEOUT',
@@ -65,6 +69,7 @@ const sqlite: SqlDialect = {
   placeholder: () => '?',
   insertOrIgnore,
   insertReturning,
+  maxTextLength: Infinity,
   isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
   isLockTimeout: () => false,

@@ -19,6 +19,11 @@ const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, s.issuer, s.cl
 export class TokenRepository {
   constructor(private readonly database: SessionDatabase) {}
 
+  /** How long a stored token may be, characters. */
+  get maxTokenLength(): number {
+    return this.database.dialect.maxTextLength;
+  }
+
   async find(sessionId: string): Promise<StoredTokens | undefined> {
     const { rows } = await this.database.run(
       `SELECT ${TOKEN_COLUMNS} FROM ${this.tables.sessionTokens} t JOIN ${this.tables.session} s ON s.id = t.session_id

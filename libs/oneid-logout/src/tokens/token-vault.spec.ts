@@ -1,15 +1,22 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { CompactEncrypt } from 'jose';
 import { type TokenRepository } from '../store/token.repository.js';
 import { TokenVault } from './token-vault.js';
 
 /** A repository of one row. */
-class OneRow implements Pick<TokenRepository, 'find' | 'insert'> {
-  idToken = '';
-  insert(_sessionId: string, idToken: string): Promise<void> {
-    this.idToken = idToken;
+class OneRow implements Pick<TokenRepository, 'find' | 'insert' | 'save' | 'maxTokenLength'> {
+  idToken: string | null = '';
+  refreshToken: string | null = null;
+  writes = 0;
+  constructor(readonly maxTokenLength = Infinity) {}
+  insert(_sessionId: string, idToken: string | null, refreshToken: string | null): Promise<void> {
+    this.writes += 1;
+    Object.assign(this, { idToken, refreshToken });
     return Promise.resolve();
   }
+  save = (sessionId: string, idToken: string | null, refreshToken: string | null) =>
+    this.insert(sessionId, idToken, refreshToken);
   find(sessionId: string) {
     return Promise.resolve({ sessionId, issuer: 'i', clientId: 'c', idToken: this.idToken, refreshToken: null });
   }
@@ -28,6 +35,45 @@ describe('TokenVault', () => {
     expect(await vaultOf(row, first).load('another')).toEqual({ idToken: undefined, refreshToken: undefined });
     expect(await vaultOf(row, second).load('session')).toEqual({ idToken: undefined, refreshToken: undefined });
     expect(await vaultOf(row).load('session')).toBeUndefined();
+  });
+
+  describe('with a token that the database cannot store', () => {
+    afterEach(() => void jest.restoreAllMocks());
+    const secret = 'x'.repeat(1_000);
+    const longIdToken =
+      'Could not store an ID token, because it is too long for this database: ' +
+      '1490 characters when encrypted, at most 1489. Logouts of its session send no id_token_hint to OneID.';
+
+    it('S15: stores the other token, and the log names the length and no token', async () => {
+      const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      const row = new OneRow(1_489);
+      await vaultOf(row, first).store('session', { idToken: secret, refreshToken: 'short' });
+
+      expect([row.idToken, typeof row.refreshToken]).toEqual([null, 'string']);
+      expect(warned.mock.calls).toEqual([[longIdToken]]);
+    });
+
+    it('S15: stores a token that just fits, without a word', async () => {
+      const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      const row = new OneRow(1_490);
+      await vaultOf(row, first).store('session', { idToken: secret });
+
+      expect(row.idToken).toHaveLength(1_490);
+      expect(warned).not.toHaveBeenCalled();
+    });
+
+    it('S15: writes nothing when no token is left, at a sign-in and at a refresh', async () => {
+      const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      const row = new OneRow(100);
+      await vaultOf(row, first).store('session', { idToken: secret });
+      await vaultOf(row, first).replace('session', { refreshToken: secret });
+
+      expect(row.writes).toBe(0);
+      expect(String(warned.mock.calls[1]?.[0])).toBe(
+        'Could not store a refresh token, because it is too long for this database: ' +
+          '1490 characters when encrypted, at most 100. The library cannot revoke it.',
+      );
+    });
   });
 
   it.each([undefined, 'unknown'])(

@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import { CompactEncrypt, compactDecrypt } from 'jose';
 import { type TokenRepository } from '../store/token.repository.js';
 import { digest } from '../rule/targets.js';
@@ -12,6 +13,12 @@ export interface SessionTokens {
   readonly refreshToken?: string | undefined;
 }
 
+/** For the log: a token that is too long for the database, and what follows from it. */
+const TOO_LONG = {
+  idToken: ['an ID token', 'Logouts of its session send no id_token_hint to OneID.'],
+  refreshToken: ['a refresh token', 'The library cannot revoke it.'],
+} as const;
+
 interface VaultKey {
   readonly id: string;
   readonly key: Uint8Array;
@@ -24,6 +31,7 @@ interface VaultKey {
  * replicas.
  */
 export class TokenVault {
+  private readonly logger = new Logger('OneIdLogout');
   private readonly keys: readonly VaultKey[];
 
   constructor(
@@ -45,15 +53,15 @@ export class TokenVault {
     const [encryptionKey] = this.keys;
     if (encryptionKey === undefined) return;
     const { idToken, refreshToken } = await this.seal(encryptionKey, sessionId, tokens);
-    await this.repository.insert(sessionId, idToken, refreshToken);
+    if ((idToken ?? refreshToken) !== null) await this.repository.insert(sessionId, idToken, refreshToken);
   }
 
   /** Replaces the session's tokens after a refresh. A token that is not given keeps its stored value. */
   async replace(sessionId: string, tokens: SessionTokens): Promise<void> {
     const [encryptionKey] = this.keys;
-    if (encryptionKey === undefined || (tokens.idToken ?? tokens.refreshToken) === undefined) return;
+    if (encryptionKey === undefined) return;
     const { idToken, refreshToken } = await this.seal(encryptionKey, sessionId, tokens);
-    await this.repository.save(sessionId, idToken, refreshToken);
+    if ((idToken ?? refreshToken) !== null) await this.repository.save(sessionId, idToken, refreshToken);
   }
 
   /**
@@ -91,13 +99,27 @@ export class TokenVault {
     return known.key;
   }
 
+  /** Encrypts the tokens. Null stands for a token that is missing, and for one that the database cannot store. */
   private async seal(key: VaultKey, sessionId: string, tokens: SessionTokens) {
-    const encrypt = async (token: string | undefined) => {
+    const encrypt = async (kind: keyof SessionTokens) => {
+      const token = tokens[kind];
       if (token === undefined) return null;
-      return new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ session: sessionId, token })))
+      const sealed = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ session: sessionId, token })))
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: key.id })
         .encrypt(key.key);
+      return this.fits(kind, sealed.length) ? sealed : null;
     };
-    return { idToken: await encrypt(tokens.idToken), refreshToken: await encrypt(tokens.refreshToken) };
+    return { idToken: await encrypt('idToken'), refreshToken: await encrypt('refreshToken') };
+  }
+
+  private fits(kind: keyof SessionTokens, length: number): boolean {
+    const { maxTokenLength } = this.repository;
+    if (length <= maxTokenLength) return true;
+    const [what, consequence] = TOO_LONG[kind];
+    this.logger.warn(
+      `Could not store ${what}, because it is too long for this database: ${length} characters when encrypted, at most ` +
+        `${maxTokenLength}. ${consequence}`,
+    );
+    return false;
   }
 }
