@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type INestApplication, Logger, UseGuards } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -362,24 +362,97 @@ it('with socket.io, the log warns once about a guarded gateway without accept()'
   await host.stop();
 });
 
-describe('a socket.io client that sends many messages before accept()', () => {
-  it('is disconnected before it uses too much memory', async () => {
-    const host = await Host.start({
+describe('socket.io clients that send many messages before they are accepted', () => {
+  /** Three of them fit into the memory of a socket. */
+  const LONG = 'x'.repeat(300_000);
+
+  let host: Host;
+  let release: () => void;
+  let sockets: TestSocket[];
+  beforeEach(async () => {
+    host = await Host.start({
       providers: [Gateway],
       configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
     });
-    let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
+    sockets = [];
+    heard = [];
     intercept(host.app.get(SessionDatabase, { strict: false }), async (run, sql, parameters) => {
-      await held;
+      if (sockets.length > 0) await held;
       return run(sql, parameters);
     });
-    const socket = withSocketIo(host.url, 'f'.repeat(64));
-    for (let n = 0; n < 30; n++) socket.send('say', 'hello');
-    await until('it is disconnected', socket.ended);
+  });
+  afterEach(async () => {
     release();
-    expect(heard).toEqual([]);
+    for (const socket of sockets) socket.close();
+    heard = [];
     await host.stop();
+  });
+
+  function open(session: string): TestSocket {
+    const socket = withSocketIo(host.url, session);
+    sockets.push(socket);
+    return socket;
+  }
+  const ended = () => sockets.filter((socket) => socket.ended()).length;
+
+  it('S19: a socket is closed when its packets take more than 1 MiB, and none of them is heard', async () => {
+    const { session } = await host.signIn();
+    const [greedy, modest] = [open(session), open(session)];
+    for (let n = 0; n < 3; n++) modest.send('say', LONG);
+    for (let n = 0; n < 20; n++) greedy.send('say', LONG);
+    await until('it is closed', greedy.ended);
+    expect(greedy.log).toEqual([]);
+    release();
+    await until('the other is heard', () => heard.length === 3);
+    modest.send('say', 'later');
+    await until('it is heard', () => heard.length === 4);
+    expect(heard).toEqual([LONG, LONG, LONG, 'later']);
+    expect(ended()).toBe(1);
+  });
+
+  it('S19: a socket may send many small packets', async () => {
+    const { session } = await host.signIn();
+    const socket = open(session);
+    for (let n = 0; n < 100; n++) socket.send('say', String(n));
+    await until('it is open', socket.opened);
+    // enough time for the packets to arrive
+    for (let n = 0; n < 5; n++) expect((await host.fetch('/open')).status).toBe(200);
+    expect(heard).toEqual([]);
+    release();
+    await until('all are heard', () => heard.length === 100);
+    expect(heard).toEqual(Array.from({ length: 100 }, (_, n) => String(n)));
+  });
+
+  it('S19: sockets are closed when the packets of all of them take more than 32 MiB', async () => {
+    const { session } = await host.signIn();
+    for (let n = 0; n < 60; n++) {
+      const socket = open('f'.repeat(64));
+      for (let packet = 0; packet < 3; packet++) socket.send('say', LONG);
+    }
+    // 37 times 900 kB fit
+    await until('23 are closed', () => ended() >= 23);
+    release();
+    await until('all are closed', () => ended() === 60);
+    expect(heard).toEqual([]);
+    // the memory is free again
+    const accepted = open(session);
+    for (let n = 0; n < 3; n++) accepted.send('say', LONG);
+    await until('it is heard', () => heard.length === 3);
+  });
+
+  it('S19: a closed socket frees its memory at once, and not only when the store answers', async () => {
+    const { session } = await host.signIn();
+    for (let n = 0; n < 50; n++) {
+      const socket = open('f'.repeat(64));
+      for (let packet = 0; packet < 4; packet++) socket.send('say', LONG);
+      await until('it is closed', socket.ended);
+    }
+    const socket = open(session);
+    for (let n = 0; n < 3; n++) socket.send('say', LONG);
+    await until('it is open', socket.opened);
+    release();
+    await until('it is heard', () => heard.length === 3);
   });
 });
 

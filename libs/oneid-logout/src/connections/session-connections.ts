@@ -7,6 +7,7 @@ import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionFacts } from '../rule/session.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 import { OpenConnections, type SessionEnding } from './open-connections.js';
+import { HeldMemory } from './held-packets.js';
 import { type SocketClient, socketOf } from './sockets.js';
 
 /** Close codes (RFC 6455 §7.4): GraphQL over WebSocket uses 4401 for "unauthorized"; 1012 and 1013 mean "try again". */
@@ -31,6 +32,7 @@ const NO_REQUEST = 'SessionConnections.accept() needs the request that opened th
 @Injectable()
 export class SessionConnections implements OnModuleDestroy {
   private readonly logger = new Logger('OneIdLogout');
+  private readonly heldMemory = new HeldMemory();
 
   constructor(
     private readonly judge: SessionJudge,
@@ -70,13 +72,14 @@ export class SessionConnections implements OnModuleDestroy {
    * {@link SessionAliveGuard} can then find the session of the gateway's messages.
    *
    * A `ws` socket is closed with 4401 and the reason as text (1013 when the store could not answer). A socket.io client
-   * gets the event `session_over` with `{ reason }`; then the socket is disconnected.
+   * gets the event `session_over` with `{ reason }`; then the socket is disconnected. A socket.io client is disconnected
+   * without this event when it sends more than 1 MiB before it is accepted, or when all such sockets send more than 32 MiB.
    *
    * @param request with `ws`, the second argument of `handleConnection`; a socket.io socket has the request itself
    * @returns the session, or undefined when this call has closed the socket
    */
   async accept(client: SocketClient, request?: SessionRequest): Promise<SessionFacts | undefined> {
-    const socket = socketOf(client, this.clock);
+    const socket = socketOf(client, this.clock, this.heldMemory);
     const opening = request ?? openingOf(client);
     if (opening !== undefined) rememberOpening(client, opening);
     // aborts when the socket is closed, which may happen before or after the session is found

@@ -1,4 +1,5 @@
 import { type Clock } from '../clock.js';
+import { type HeldMemory, HeldPackets } from './held-packets.js';
 
 /** The members used here of a socket of the library `ws`. */
 interface WebSocketClient {
@@ -29,12 +30,9 @@ const CLOSE_PATIENCE = 1_000;
 /** `readyState` of a WebSocket that is closing; a closed one has a higher value. */
 const CLOSING = 2;
 
-/** How many packets a socket of socket.io may send before it is accepted. */
-const MOST_HELD = 20;
-
 /** The same operations for both kinds of socket. */
 export interface Socket {
-  /** The app gets no message before `until` resolves to true. */
+  /** The app gets no message before `until` resolves to true. A socket that sends too much until then is closed. */
   hold(until: Promise<boolean>): void;
   /** @param code of RFC 6455 §7.4, for `ws`; socket.io has no close codes */
   close(code: number, reason: string): void;
@@ -42,10 +40,13 @@ export interface Socket {
   onClosed(listener: () => void): void;
 }
 
-/** @throws {TypeError} the client is a socket of neither library */
-export function socketOf(client: SocketClient, clock: Clock): Socket {
+/**
+ * @param memory of the messages that are held back
+ * @throws {TypeError} the client is a socket of neither library
+ */
+export function socketOf(client: SocketClient, clock: Clock, memory: HeldMemory): Socket {
   if ('terminate' in client && typeof client.terminate === 'function') return webSocket(client, clock);
-  if ('disconnect' in client && typeof client.disconnect === 'function') return socketIo(client);
+  if ('disconnect' in client && typeof client.disconnect === 'function') return socketIo(client, memory);
   throw new TypeError('SessionConnections.accept() needs a server socket of ws or socket.io');
 }
 
@@ -69,18 +70,27 @@ function webSocket(client: WebSocketClient, clock: Clock): Socket {
   };
 }
 
-function socketIo(client: SocketIoClient): Socket {
+function socketIo(client: SocketIoClient, memory: HeldMemory): Socket {
   return {
     hold(until) {
-      let held = 0;
-      void until.then(() => (held = -Infinity));
-      client.use((_packet, next) => {
-        // each held packet stays in memory, so their number is limited
-        held += 1;
-        if (held > MOST_HELD) client.disconnect(true);
-        void until.then((accepted) => {
-          if (accepted) next();
-        });
+      const held = new HeldPackets(memory);
+      let state: 'held' | 'accepted' | 'closed' = 'held';
+      const close = () => {
+        state = 'closed';
+        held.drop();
+      };
+      client.once('disconnect', close);
+      client.use((packet, next) => {
+        if (state === 'accepted') next();
+        if (state !== 'held' || held.add(packet, next)) return;
+        close();
+        client.disconnect(true);
+      });
+      void until.then((accepted) => {
+        if (!accepted) close();
+        if (state !== 'held') return;
+        state = 'accepted';
+        held.release();
       });
     },
     close(_code, reason) {
