@@ -10,6 +10,7 @@ import {
 } from 'nestjs-oneid-logout';
 import { SessionEntity } from '../libs/oneid-logout/src/database/session.entity.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { type Clock } from '../libs/oneid-logout/src/clock.js';
 import { DatabaseConnector } from '../libs/oneid-logout/src/database/database-connector.js';
 import { alterTable } from '../libs/oneid-logout/src/database/migrations/alter-table.js';
 import { escapePath, tablePathOf } from '../libs/oneid-logout/src/database/migrations/table-path.js';
@@ -41,8 +42,8 @@ const upgradedMigrations = [...oneIdLogoutMigrations, AddNote1795000000000];
 
 /** Connects as a later version of the library, which has one more migration. */
 class LaterVersion extends DatabaseConnector {
-  override connect(options: SessionDatabaseOptions) {
-    return super.connect({ ...options, migrations: upgradedMigrations });
+  override connect(options: SessionDatabaseOptions, clock: Clock) {
+    return super.connect({ ...options, migrations: upgradedMigrations }, clock);
   }
 }
 

@@ -371,6 +371,16 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
 
   const work: [string, () => Promise<unknown>][] = [
     ["the guard's check", () => store.isAlive('a'.repeat(64))],
+    ['many checks at once', () => Promise.all(Array.from({ length: 9 }, (_, n) => store.isAlive(digest(['id', n]))))],
+    [
+      'many checks of claims at once',
+      () =>
+        Promise.all(
+          Array.from({ length: 9 }, (_, n) =>
+            store.repository.findLogout({ issuer, sid: `${n}`, sub: `${n}`, iat: 1, registeredAt: 1 }),
+          ),
+        ),
+    ],
     [
       "the guard's check of claims",
       () => store.repository.findLogout({ issuer, sid: 'x', sub: 'y', iat: 1, registeredAt: 1 }),

@@ -560,7 +560,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       let looked = 0;
       const restore = intercept(store.database, async (run, sql, parameters) => {
         const result = await run(sql, parameters);
-        looked += result.rows.length;
+        looked += result.rows.filter((row) => row['id'] !== null).length;
         return result;
       });
       for (let n = 0; n < 5; n++) await repository.purge(5, progress, now);

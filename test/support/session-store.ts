@@ -1,4 +1,4 @@
-import { type RunOptions, type SqlParameter, type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
+import { type SqlParameter, type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { createHash, randomUUID } from 'node:crypto';
 import { type TestDatabase } from './databases.js';
 import { Random } from '../../libs/oneid-logout/src/random.js';
@@ -10,7 +10,7 @@ import { SessionJudge } from '../../libs/oneid-logout/src/guard/session-judge.js
 import { TokenTimes } from '../../libs/oneid-logout/src/provider/token-times.js';
 import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/logout-token.js';
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
-import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
+import { type RunOptions, SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { StoreUnavailableError } from '../../libs/oneid-logout/src/oneid-logout.errors.js';
 import { LogoutBus } from '../../libs/oneid-logout/src/sessions/logout-bus.js';
 import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';

@@ -13,6 +13,9 @@ export type SessionDatabaseOptions = Extract<DataSourceOptions, { type: Supporte
 /** How long one statement may take, milliseconds: after this time a slow store counts as down. */
 export const STATEMENT_TIMEOUT = 5_000;
 
+/** How long the server lets one statement take, milliseconds: a little less, so that the connection can stay open. */
+export const SERVER_TIMEOUT = STATEMENT_TIMEOUT - 500;
+
 /** Lifetime of a PostgreSQL connection, seconds: limits how long a prepared statement keeps an old plan. */
 const CONNECTION_LIFETIME = 300;
 

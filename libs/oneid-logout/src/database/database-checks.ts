@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
+import { type AnswerProof, mysqlProof, postgresProof } from './answer-proof.js';
 import { type SupportedDatabase } from './sql-dialect.js';
 import { type SqlRow } from './sql.js';
 
@@ -17,16 +18,11 @@ export async function checkPromises(type: SupportedDatabase, ask: Ask): Promise<
 }
 
 async function checkPostgres(ask: Ask): Promise<void> {
-  const { isolation, standby, commit, encoding } = await ask(
-    `SELECT current_setting('default_transaction_isolation') AS isolation, pg_is_in_recovery()::int AS standby,
-       current_setting('synchronous_commit') AS commit, current_setting('server_encoding') AS encoding`,
+  const { proof, commit, encoding } = await ask(
+    `SELECT ${postgresProof.sql} AS proof, current_setting('synchronous_commit') AS commit,
+       current_setting('server_encoding') AS encoding`,
   );
-  requireSetting(
-    isolation === 'read committed',
-    `default_transaction_isolation is '${String(isolation)}', it must be 'read committed'`,
-  );
-  // a number, because the host may have given pg another parser for booleans
-  requireSetting(Number(standby) === 0, 'it is a read-only standby, use the primary');
+  requireProof(postgresProof, proof);
   requireSetting(
     encoding === 'UTF8',
     `its encoding is ${String(encoding)}, which lacks characters of names. Create a database with the encoding UTF8`,
@@ -35,32 +31,15 @@ async function checkPostgres(ask: Ask): Promise<void> {
 }
 
 async function checkMysql(ask: Ask): Promise<void> {
-  const {
-    autocommit,
-    sql_mode: mode,
-    flush,
-    charsets,
-    read_only: readOnly,
-  } = await ask(
-    `SELECT @@autocommit AS autocommit, @@sql_mode AS sql_mode, @@innodb_flush_log_at_trx_commit AS flush,
-       CONCAT_WS(',', @@character_set_client, @@character_set_connection, @@character_set_results) AS charsets,
-       CONCAT_WS(',', @@global.read_only, @@global.innodb_read_only) AS read_only`,
-  );
-  // a server says 0 or OFF; a sum would count the text ON as 0
-  requireSetting(/^(0|OFF),(0|OFF)$/.test(String(readOnly)), 'it is a read-only standby, use the primary');
-  requireSetting(
-    String(charsets) === 'utf8mb4,utf8mb4,utf8mb4',
-    `its connections use the character sets ${String(charsets)}, which lack characters of names. The library asks for ` +
-      'utf8mb4, so remove skip-character-set-client-handshake and init_connect from the server',
-  );
-  requireSetting(Number(autocommit) === 1, 'autocommit is off, it must be on');
-  const safe = !String(mode).includes('NO_BACKSLASH_ESCAPES');
-  requireSetting(
-    safe,
-    'sql_mode contains NO_BACKSLASH_ESCAPES, so the driver cannot quote text safely. Remove it from sql_mode',
-  );
+  const { proof, flush } = await ask(`SELECT ${mysqlProof.sql} AS proof, @@innodb_flush_log_at_trx_commit AS flush`);
+  requireProof(mysqlProof, proof);
   // the value 3 exists only on MariaDB, and is as durable as 1
   if (Number(flush) === 0 || Number(flush) === 2) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
+}
+
+function requireProof({ faultOf }: AnswerProof, proof: unknown): void {
+  const fault = faultOf(String(proof));
+  requireSetting(fault === undefined, fault ?? '');
 }
 
 /** @throws {UnusableDatabaseError} the condition is false */

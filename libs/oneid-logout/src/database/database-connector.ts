@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { type Clock } from '../clock.js';
+import { SERVER_TIMEOUT } from './data-source-options.js';
+import { messageOf } from './driver-errors.js';
 import { type SqlDialect, sqlDialects, type SupportedDatabase } from './sql-dialect.js';
 import { type Statements } from './sql.js';
 import { statementsOf } from './statements.js';
@@ -9,8 +12,7 @@ export interface DatabaseConnection {
   /** TypeORM's view of it: for the migrations, the table names and the driver. */
   readonly dataSource: DataSource;
   readonly dialect: SqlDialect;
-  /** Sends one statement, once: no retry and no time limit of its own. */
-  readonly query: Statements['run'];
+  readonly statements: Statements;
   destroy(): Promise<void>;
 }
 
@@ -18,19 +20,29 @@ export interface DatabaseConnection {
 @Injectable()
 export class DatabaseConnector {
   /** @throws the driver's error when it can't connect */
-  async connect(options: DataSourceOptions & { readonly type: SupportedDatabase }): Promise<DatabaseConnection> {
+  async connect(
+    options: DataSourceOptions & { readonly type: SupportedDatabase },
+    clock: Clock,
+  ): Promise<DatabaseConnection> {
     const dialect = this.dialectOf(options.type);
-    const dataSource = await new DataSource(options).initialize();
-    const statements = statementsOf(dataSource, dialect);
-    return {
-      dataSource,
-      dialect,
-      query: (sql, parameters, prepared, limit) => statements.run(sql, parameters, prepared, limit),
-      destroy: () => dataSource.destroy(),
-    };
+    const dataSource = await open(options);
+    const statements = statementsOf(dataSource, dialect, clock);
+    return { dataSource, dialect, statements, destroy: () => dataSource.destroy() };
   }
 
   protected dialectOf(type: SupportedDatabase): SqlDialect {
     return sqlDialects[type];
+  }
+}
+
+async function open(options: DataSourceOptions): Promise<DataSource> {
+  if (options.type !== 'postgres') return new DataSource(options).initialize();
+  try {
+    const extra: unknown = { statement_timeout: SERVER_TIMEOUT, ...(options.extra as object | undefined) };
+    return await new DataSource({ ...options, extra }).initialize();
+  } catch (error) {
+    // a pooler refuses settings that it would pass on to other clients
+    if (!messageOf(error).includes('unsupported startup parameter')) throw error;
+    return new DataSource(options).initialize();
   }
 }

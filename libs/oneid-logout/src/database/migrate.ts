@@ -3,6 +3,7 @@ import { MigrationExecutor, type QueryRunner } from 'typeorm';
 import { type Clock } from '../clock.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { type DatabaseConnection } from './database-connector.js';
+import { SERVER_TIMEOUT } from './data-source-options.js';
 import { requireSetting } from './database-checks.js';
 import { driverErrorOf, messageOf } from './driver-errors.js';
 import { type RetryPlan, retryWhile, retryWhileLocked } from './retry-while-locked.js';
@@ -35,9 +36,11 @@ export async function migrate(connection: DatabaseConnection, clock: Clock): Pro
     const migration = new Migration(connection, clock, runner, executor);
     // without pending migrations a boot takes no lock, so it does not wait for other replicas
     if (!(await migration.isPending())) return;
+    const restoreTimeout = await migration.liftTimeout();
     const unlock = await migration.lock();
     await migration.run();
     await unlock();
+    await restoreTimeout();
   } finally {
     // after an error the lock is still held; the caller then closes the connection, which frees it
     await runner.release();
@@ -58,6 +61,17 @@ class Migration {
     } catch (error) {
       throw migrationError(error);
     }
+  }
+
+  /** A migration may take longer than the time limit with which the library connects to PostgreSQL. */
+  async liftTimeout(): Promise<() => Promise<unknown>> {
+    const { runner } = this;
+    if (this.connection.dataSource.options.type !== 'postgres') return () => Promise.resolve();
+    const [row] = (await runner.query("SELECT current_setting('statement_timeout') AS timeout")) as SqlRow[];
+    // another value comes from the host or from a pooler, which must keep it
+    if (row?.['timeout'] !== `${SERVER_TIMEOUT}ms`) return () => Promise.resolve();
+    await runner.query('SET statement_timeout = 0');
+    return () => runner.query('RESET statement_timeout');
   }
 
   /** Runs the migrations that are still pending now that we hold the lock. */

@@ -26,7 +26,7 @@ export interface PostgresStatement {
 /** The part of TypeORM's driver for PostgreSQL that the library uses: the package `pg`, and its pool. */
 interface PostgresDriver {
   readonly postgres: { readonly Client: new (options: object) => PostgresClient };
-  readonly master: { readonly options: { readonly password?: unknown } };
+  readonly master: { readonly options: { readonly password?: unknown; readonly max: number } };
   obtainMasterConnection(): Promise<[PostgresClient, (broken?: unknown) => void]>;
 }
 
@@ -37,6 +37,11 @@ function driverOf(dataSource: DataSource): PostgresDriver {
 /** Takes a client from the pool. @returns the client, and a function that gives it back, or drops it if it is broken */
 export function clientFromPool(dataSource: DataSource): Promise<[PostgresClient, (broken?: unknown) => void]> {
   return driverOf(dataSource).obtainMasterConnection();
+}
+
+/** How many clients the pool has at most. */
+export function poolSizeOf(dataSource: DataSource): number {
+  return driverOf(dataSource).master.options.max;
 }
 
 /** Creates a client outside the pool, so that statements keep all connections of the pool. It is not connected yet. */

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { type DataSource } from 'typeorm';
-import { Clock } from '../clock.js';
+import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError, UnusableDatabaseError } from '../oneid-logout.errors.js';
+import { withProof } from './answer-proof.js';
 import { checkPromises } from './database-checks.js';
 import { type DatabaseConnection, DatabaseConnector } from './database-connector.js';
 import {
@@ -16,8 +17,9 @@ import { migrate } from './migrate.js';
 import { retryWhileLocked } from './retry-while-locked.js';
 import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.js';
 import { type SqlDialect, sqlDialects } from './sql-dialect.js';
-import { type RunOptions, type SqlParameter, type SqlResult } from './sql.js';
+import { NoConnectionError, type SqlParameter, type SqlResult, type SqlStatement } from './sql.js';
 import { driverErrorFor, warnOfAbortingDriver } from './sqlite-driver.js';
+import { type Lane, StatementQueue, Turn } from './statement-queue.js';
 import { TimeLimit } from './time-limit.js';
 
 /** Pause before a statement that met a conflict runs again, milliseconds. */
@@ -25,6 +27,29 @@ const BUSY_RETRY_DELAY = 10;
 
 /** Shortest time between two logged failures, milliseconds. */
 const LOG_PAUSE = 60_000;
+
+export interface RunOptions {
+  /**
+   * True: PostgreSQL keeps the statement parsed and planned. For the few statements that run at every request, and for
+   * which one plan fits all parameters and table sizes.
+   */
+  readonly prepared?: boolean;
+  /** True: the caller has added the proof that {@link SessionDatabase.read} adds. */
+  readonly proved?: boolean;
+  /** How urgent the statement is; by default `work`. */
+  readonly lane?: Lane;
+  /** The turn that the caller already has. */
+  readonly turn?: Turn;
+}
+
+export interface ReadOptions extends Omit<RunOptions, 'proved'> {
+  readonly order?: string;
+}
+
+export interface RunResult extends SqlResult {
+  /** The statement was sent at this moment or later, so the answer is at least as new. */
+  readonly sent: Moment;
+}
 
 /** What {@link SessionDatabase} is handed, so that tests can hand it something else. */
 interface DatabaseSeam {
@@ -39,6 +64,7 @@ interface DatabaseSeam {
 export class SessionDatabase {
   readonly tables: SessionTables;
   private readonly logger = new Logger('OneIdLogout');
+  private readonly queue: StatementQueue | undefined;
   private silentUntil = 0;
 
   private constructor(
@@ -46,6 +72,8 @@ export class SessionDatabase {
     readonly clock: Clock,
   ) {
     this.tables = sessionTablesOf(connection.dataSource);
+    const { connections } = connection.statements;
+    this.queue = connections === undefined ? undefined : new StatementQueue(connections, clock);
   }
 
   /**
@@ -62,7 +90,7 @@ export class SessionDatabase {
     const dataSourceOptions = sessionDataSourceOptions(options);
     if (loadsUsualDriver(options)) warnOfAbortingDriver();
     const connection = await retryWhileLocked(sqlDialects[options.type], clock, () =>
-      connector.connect(dataSourceOptions),
+      connector.connect(dataSourceOptions, clock),
     ).catch((error: unknown) => {
       throw openingError(options, error);
     });
@@ -122,46 +150,75 @@ export class SessionDatabase {
   }
 
   /**
+   * Waits for a turn, and runs work whose statements have this turn. The work can build its statement late: it gets the
+   * turn when a connection is free.
+   *
+   * @throws {StoreUnavailableError} the database is too busy, or the library can't connect
+   */
+  async inTurn<T>(lane: Lane, work: (turn: Turn) => Promise<T>): Promise<T> {
+    const turn = await this.nextTurn(lane);
+    return turn.hold(work(turn));
+  }
+
+  /**
+   * Reads: as {@link run}, and the answer is one of a writable primary.
+   *
+   * @param options.order how the rows are ordered, by columns of the SELECT: the same as in its own ORDER BY
+   * @throws {StoreUnavailableError} also when the answer does not prove that
+   */
+  async read(select: string, parameters: readonly SqlParameter[] = [], options: ReadOptions = {}): Promise<RunResult> {
+    const { order, ...rest } = options;
+    const { proof } = this.dialect;
+    if (proof === undefined) return this.run(select, parameters, rest);
+    const result = await this.run(withProof(select, proof, order), parameters, { ...rest, proved: true });
+    return { ...result, rows: result.rows.filter((row) => row['found_row'] !== null) };
+  }
+
+  /**
    * Runs one statement, committed when it returns. `?` stands for a parameter on every database.
    *
-   * @param options.prepared true: PostgreSQL keeps the statement parsed and planned. For the few statements that run at
-   *   every request, and for which one plan fits all parameters and table sizes
-   * @throws {StoreUnavailableError} when the database fails, or takes longer than five seconds
+   * @throws {StoreUnavailableError} when the database fails, takes longer than five seconds, or is too busy
    */
-  async run(
-    sql: string,
-    parameters: readonly SqlParameter[] = [],
-    { prepared = false }: RunOptions = {},
-  ): Promise<SqlResult> {
+  async run(sql: string, parameters: readonly SqlParameter[] = [], options: RunOptions = {}): Promise<RunResult> {
+    const { prepared = false, proved = false, lane = 'work' } = options;
+    const turn = options.turn ?? (await this.nextTurn(lane));
     try {
-      return await TimeLimit.enforce(STATEMENT_TIMEOUT, this.clock, (limit) =>
-        this.retryWhileBusy(sql, parameters, prepared, limit),
+      const result = await TimeLimit.enforce(STATEMENT_TIMEOUT, this.clock, (limit) =>
+        turn.hold(this.retryWhileBusy({ sql, parameters, prepared, proved }, limit)),
       );
+      this.queue?.connectionWorks();
+      return { ...result, sent: turn.began };
     } catch (error) {
-      const reason = withoutParameters(error);
+      if (error instanceof NoConnectionError) this.queue?.connectionFailed(error);
       // a caller that inserts a group expects duplicates and goes on row by row: the store has not failed
-      if (!this.dialect.isDuplicate(driverErrorOf(error))) this.logFailure(reason);
-      throw new StoreUnavailableError(reason);
+      throw this.dialect.isDuplicate(driverErrorOf(error)) ? unavailable(error) : this.failed(error);
+    }
+  }
+
+  private async nextTurn(lane: Lane): Promise<Turn> {
+    if (this.queue === undefined) return new Turn(this.clock.moment(), () => undefined);
+    try {
+      return await this.queue.next(lane);
+    } catch (error) {
+      throw this.failed(error);
     }
   }
 
   /** Callers answer 503 without the reason, so the log gives it, at most once a minute. */
-  private logFailure(reason: unknown): void {
+  private failed(error: unknown): StoreUnavailableError {
+    const failure = unavailable(error);
     const now = this.clock.monotonicNow();
-    if (now < this.silentUntil) return;
-    this.silentUntil = now + LOG_PAUSE;
-    this.logger.error(`The session store can't answer: ${messageOf(reason)}`);
+    if (now >= this.silentUntil) {
+      this.silentUntil = now + LOG_PAUSE;
+      this.logger.error(`The session store can't answer: ${messageOf(failure)}`);
+    }
+    return failure;
   }
 
-  private async retryWhileBusy(
-    sql: string,
-    parameters: readonly SqlParameter[],
-    prepared: boolean,
-    limit: TimeLimit,
-  ): Promise<SqlResult> {
+  private async retryWhileBusy(statement: SqlStatement, limit: TimeLimit): Promise<SqlResult> {
     for (;;) {
       try {
-        return await this.connection.query(sql, parameters, prepared, limit);
+        return await this.connection.statements.run(statement, limit);
       } catch (error) {
         if (!this.dialect.isBusy(driverErrorOf(error))) throw error;
         await this.clock.delay(BUSY_RETRY_DELAY);
@@ -169,6 +226,10 @@ export class SessionDatabase {
       }
     }
   }
+}
+
+function unavailable(error: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(withoutParameters(error));
 }
 
 function openingError(options: SessionDatabaseOptions, cause: unknown): UnusableDatabaseError {

@@ -1,3 +1,5 @@
+import { type AnswerProof, mysqlProof, postgresProof } from './answer-proof.js';
+
 /**
  * The SQL expressions and the error codes in which the supported databases differ. CONTRIBUTING.md, "A new database",
  * lists the other places where they differ.
@@ -8,9 +10,21 @@ export interface SqlDialect {
    * never matter. Tests replace it to move the clock.
    */
   readonly now: string;
+  /** What the answer of a read must prove; undefined when there is no other server that could answer. */
+  readonly proof: AnswerProof | undefined;
+  /**
+   * A query for all rows whose column has one of many values, with one `?` for their list; undefined if a list can't be
+   * one parameter. `select` makes the query from the right side of its condition.
+   */
+  readonly selectAny: ((select: (equalsAny: string) => string) => string) | undefined;
   greatest(a: string, b: string): string;
   /** The placeholder of the n-th parameter, from 1. */
   placeholder(n: number): string;
+  /**
+   * A condition that is false on a read-only server; undefined if such a server refuses every write. On MySQL and
+   * MariaDB, a role with the right SUPER may write there.
+   */
+  readonly isWritable: string | undefined;
   /** Wraps `INSERT INTO table …` so that it skips a row with an existing key without an error. */
   insertOrIgnore(insert: string): string;
   /**
@@ -22,6 +36,8 @@ export interface SqlDialect {
   readonly maxTextLength: number;
   /** Does this driver error say that a row with this key exists? */
   isDuplicate(driverError: { code?: unknown }): boolean;
+  /** Does this driver error say that one row of a statement has a wrong value or that another transaction locks it? */
+  isRowRefused(driverError: { code?: unknown }): boolean;
   /** Does this driver error report a conflict with another connection? The statement had no effect; retry it. */
   isBusy(driverError: { code?: unknown }): boolean;
   /**
@@ -40,37 +56,61 @@ const POSTGRES_CONFLICTS = new Set<unknown>(['40001', '40P01']);
 
 const postgres: SqlDialect = {
   now: '(extract(epoch from clock_timestamp()) * 1000)::bigint',
+  proof: postgresProof,
+  // OFFSET keeps the subquery apart, so that PostgreSQL searches it by index for each value. For `= ANY (?)` it would read
+  // the whole table if the table was empty when it made the plan
+  selectAny: (select) =>
+    `SELECT y.* FROM unnest(?::text[]) AS k(value) CROSS JOIN LATERAL (${select('= k.value')} OFFSET 0) y`,
   greatest,
   placeholder: (n) => `$${n}`,
+  isWritable: undefined,
   insertOrIgnore,
   insertReturning,
   maxTextLength: Infinity,
   isDuplicate: (error) => error.code === '23505',
+  isRowRefused: (error) => /^(22|23|55P03)/.test(String(error.code)),
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
   isLockTimeout: (error) => error.code === '55P03',
 };
 
+const MYSQL_REFUSALS = new Set<unknown>([
+  'ER_DUP_ENTRY',
+  'ER_LOCK_WAIT_TIMEOUT',
+  'ER_DATA_TOO_LONG',
+  'ER_BAD_NULL_ERROR',
+]);
+
 const mysql: SqlDialect = {
   // UTC_TIMESTAMP has one value per statement, which is fine here; local time would be ambiguous for one hour a year
   now: `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000)`,
+  proof: mysqlProof,
+  // the driver writes the list into the statement
+  selectAny: (select) => select('IN (?)'),
   greatest,
   placeholder: () => '?',
+  // a text, because a server says 0 or OFF
+  isWritable: `CONCAT(@@global.read_only, ',', @@global.innodb_read_only) IN ('0,0', 'OFF,OFF', '0,OFF', 'OFF,0')`,
   insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
   insertReturning: undefined,
   maxTextLength: 65_535,
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
+  isRowRefused: (error) => MYSQL_REFUSALS.has(error.code),
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
   isLockTimeout: (error) => error.code === 'ER_LOCK_WAIT_TIMEOUT',
 };
 
 const sqlite: SqlDialect = {
   now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+  proof: undefined,
+  selectAny: undefined,
   greatest: (a, b) => `MAX(${a}, ${b})`,
   placeholder: () => '?',
+  isWritable: undefined,
   insertOrIgnore,
   insertReturning,
   maxTextLength: Infinity,
   isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
+  isRowRefused: (error) => String(error.code).startsWith('SQLITE_CONSTRAINT'),
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
   isLockTimeout: () => false,
 };

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { type DataSource } from 'typeorm';
-import { type SqlParameter, type SqlResult, type SqlRow, type Statements } from './sql.js';
+import { type SqlParameter, type SqlResult, type SqlRow, type SqlStatement, type Statements } from './sql.js';
 
 /** How many compiled statements to keep. */
 const MAX_STATEMENTS = 100;
@@ -18,6 +18,7 @@ interface SqliteConnection {
 
 /** Runs statements on SQLite's one connection. The driver is synchronous, so a time limit can't cut a statement. */
 export class SqliteStatements implements Statements {
+  readonly connections = undefined;
   private readonly statements = new LRUCache<string, SqliteStatement>({ max: MAX_STATEMENTS });
   private readonly driver: { readonly databaseConnection: SqliteConnection };
 
@@ -25,7 +26,7 @@ export class SqliteStatements implements Statements {
     this.driver = driver as unknown as { readonly databaseConnection: SqliteConnection };
   }
 
-  run(sql: string, parameters: readonly SqlParameter[]): Promise<SqlResult> {
+  run({ sql, parameters }: SqlStatement): Promise<SqlResult> {
     // the promise turns a thrown error into a rejection
     return new Promise((resolve) => {
       resolve(this.runNow(sql, parameters));

@@ -15,28 +15,35 @@ describe('TimeLimit', () => {
 
   it('stops the running part of the work when the time is over', async () => {
     const cut = jest.fn();
+    let ended: unknown;
     const held = TimeLimit.enforce(1, clock, (limit) => {
-      limit.onExpiry(cut);
-      return never();
+      const part = limit.cutting(never, cut);
+      part.catch((error: unknown) => {
+        ended = error;
+      });
+      return part;
     });
     clock.advance(1);
     await expect(held).rejects.toThrow('The statement took longer than 1 ms');
     expect(cut).toHaveBeenCalledTimes(1);
+    expect(String(ended)).toBe('Error: The statement took longer than 1 ms');
   });
 
   it('stops no part that has ended, and lets no new part begin', async () => {
     const cut = jest.fn();
     let later: TimeLimit | undefined;
-    const held = TimeLimit.enforce(1, clock, (limit) => {
+    const held = TimeLimit.enforce(1, clock, async (limit) => {
       later = limit;
       limit.check();
-      limit.onExpiry(cut);
-      limit.onExpiry(undefined);
+      await limit.cutting(() => Promise.resolve(), cut);
       return never();
     });
+    await clock.endOfTurn();
     clock.advance(1);
     await expect(held).rejects.toThrow('took longer');
     expect(cut).not.toHaveBeenCalled();
-    expect(() => later?.check()).toThrow('The time limit of the statement has passed');
+    expect(later?.isOver).toBe(true);
+    expect(() => later?.check()).toThrow('The statement took longer than 1 ms');
+    await expect(later?.cutting(() => Promise.resolve(7), cut)).rejects.toThrow('took longer than 1 ms');
   });
 });

@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TestClock } from '../../../../test/support/test-clock.js';
-import { GroupCommit, type GroupedInserts, MAX_GROUP_ROWS, MAX_WAIT } from './group-commit.js';
+import { turnSource } from '../../../../test/support/turn-source.js';
+import { GroupCommit, type GroupedInserts, MAX_GROUP_ROWS } from './group-commit.js';
 
 interface Row {
   readonly id: string;
@@ -9,6 +10,8 @@ interface Row {
 
 const row = (id: number | string): Row => ({ id: String(id) });
 const idsOf = (rows: readonly Row[]) => rows.map(({ id }) => id).join(' ');
+
+const poison = new Error('poison');
 
 describe('GroupCommit', () => {
   /** Each statement, in the order in which they were sent. */
@@ -39,8 +42,9 @@ describe('GroupCommit', () => {
     const inserts: GroupedInserts<Row, string> = {
       insertGroup: async (rows) => new Map([...(await execute('group', rows))].map((id) => [id, id])),
       insertOwn: async (rows) => [...(await execute('own', rows))],
+      isRowRefused: (error) => error === poison,
     };
-    commit = new GroupCommit(inserts, clock);
+    commit = new GroupCommit(turnSource(1, clock), inserts);
   });
 
   /** Holds the sent statements until the test releases them one by one. */
@@ -91,25 +95,7 @@ describe('GroupCommit', () => {
     expect(statements).toEqual(['group 1 2']);
   });
 
-  it('stops waiting for a group that hangs', async () => {
-    const held = hold();
-    const first = insert([row(1)]);
-    await turn();
-    before = () => Promise.resolve();
-    const second = insert([row(2)]);
-    clock.advance(MAX_WAIT - 1);
-    await turn();
-    expect(statements).toEqual(['own 1']);
-    clock.advance(1);
-    expect(await second).toBe(1);
-    held.shift()?.();
-    expect(await first).toBe(1);
-    expect(await insert([row(3)])).toBe(1);
-    expect(statements).toEqual(['own 1', 'own 2', 'own 3']);
-  });
-
-  it('sends the members of a failed group one by one, so that only the invalid ones fail', async () => {
-    const poison = new Error('poison');
+  it('sends the rows of each caller alone when the database has refused a row, so that only that caller fails', async () => {
     before = (ids) => (ids.split(' ').includes('2') ? Promise.reject(poison) : Promise.resolve());
     const inserted = await Promise.allSettled([[1, 3], [2], [4], [1]].map((ids) => insert(ids.map(row))));
     expect(statements).toEqual(['group 1 2 3 4', 'own 1 3', 'own 2', 'own 4', 'own 1']);
@@ -126,6 +112,7 @@ describe('GroupCommit', () => {
     before = () => Promise.reject(new Error('down'));
     const inserted = await Promise.allSettled([1, 2, 3].map((id) => insert([row(id)])));
     expect(inserted.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(statements).toEqual(['group 1 2 3']);
     before = () => Promise.resolve();
     expect(await Promise.all([1, 2].map((id) => insert([row(id)])))).toEqual([1, 1]);
   });

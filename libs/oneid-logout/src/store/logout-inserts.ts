@@ -1,5 +1,8 @@
+import { driverErrorOf } from '../database/driver-errors.js';
 import { type SqlParameter, type SqlRow } from '../database/sql.js';
 import { type GroupedInserts } from './group-commit.js';
+import { StoreUnavailableError } from '../oneid-logout.errors.js';
+import { type Turn } from '../database/statement-queue.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type NewLogout } from '../rule/logout.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
@@ -17,9 +20,6 @@ export interface CreatedLogout {
   readonly registeredUntil?: number;
 }
 
-/** MariaDB waits at most 2 seconds for a row's lock. MySQL reads a comment, and waits up to 50 seconds, its default. */
-const MARIADB_LOCK_TIMEOUT = '/*M! SET STATEMENT innodb_lock_wait_timeout = 2 FOR */';
-
 /** The statements that record one or many logouts. */
 export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
   constructor(
@@ -27,38 +27,46 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     protected readonly settings: RetentionSettings,
   ) {}
 
-  async insertOwn(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
+  async insertOwn(logouts: readonly NewLogout[], turn?: Turn): Promise<readonly CreatedLogout[]> {
     const { sql, parameters } = this.insert(logouts);
     const { dialect } = this.database;
     const [first] = logouts;
     // a bound `registeredUntil` reads a table, and a prepared plan for that may become slow. OneID's logouts have none
     const prepared = logouts.length === 1 && first !== undefined && !hasRegisteredUntil(first);
+    const options = { prepared, ...laneOf(turn) };
     if (dialect.insertReturning !== undefined) {
       const insert = dialect.insertReturning(sql, 'id, registered_until');
-      return createdIn((await this.database.run(insert, parameters, { prepared })).rows);
+      return createdIn((await this.database.run(insert, parameters, options)).rows);
     }
-    const { affected } = await this.database.run(dialect.insertOrIgnore(sql), parameters, { prepared });
-    if (first !== undefined && logouts.length === 1 && affected === 1) return this.created([first]);
+    const { affected } = await this.database.run(dialect.insertOrIgnore(sql), parameters, options);
+    if (first !== undefined && logouts.length === 1 && affected === 1) return this.created([first], turn);
     return Array.from({ length: affected }, () => ({}));
   }
 
-  async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlyMap<string, CreatedLogout>> {
+  async insertGroup(logouts: readonly NewLogout[], turn: Turn): Promise<ReadonlyMap<string, CreatedLogout>> {
     const { sql, parameters } = this.insert(logouts);
     const { dialect } = this.database;
     if (dialect.insertReturning !== undefined) {
-      return byId((await this.database.run(dialect.insertReturning(sql, 'id, registered_until'), parameters)).rows);
+      const insert = dialect.insertReturning(sql, 'id, registered_until');
+      return byId((await this.database.run(insert, parameters, { turn })).rows);
     }
-    await this.database.run(`${MARIADB_LOCK_TIMEOUT} ${sql}`, parameters);
-    const created = await this.created(logouts);
+    const { affected } = await this.database.run(sql, parameters, { turn });
+    if (affected !== logouts.length) throw new StoreUnavailableError(new Error('The database is read-only'));
+    const created = await this.created(logouts, turn);
     return new Map(logouts.map(({ id }, n) => [id, created[n] ?? {}]));
   }
 
+  isRowRefused(error: unknown): boolean {
+    return error instanceof StoreUnavailableError && this.database.dialect.isRowRefused(driverErrorOf(error.cause));
+  }
+
   /** For databases that don't return inserted rows. The logouts are recorded, so a failure here must not fail them. */
-  private async created(logouts: readonly NewLogout[]): Promise<CreatedLogout[]> {
+  private async created(logouts: readonly NewLogout[], turn: Turn | undefined): Promise<CreatedLogout[]> {
     const ids = logouts.filter(hasRegisteredUntil).map(({ id }) => id);
     if (ids.length === 0) return logouts.map(() => ({}));
+    const select = `SELECT id, registered_until FROM ${this.database.tables.logout} WHERE id IN (${placeholders(ids)})`;
     const known = await this.database
-      .run(`SELECT id, registered_until FROM ${this.database.tables.logout} WHERE id IN (${placeholders(ids)})`, ids)
+      .read(select, ids, laneOf(turn))
       .then(({ rows }) => byId(rows))
       .catch(() => new Map<string, CreatedLogout>());
     return logouts.map(({ id }) => known.get(id) ?? {});
@@ -70,7 +78,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const parameters: SqlParameter[] = [];
     for (const logout of logouts) {
       const dueAt = this.settings.storesTokens ? `${now} + ${this.revocationDueIn(logout)}` : 'NULL';
-      rows.push(`(?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt})`);
+      rows.push(`?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt}`);
       parameters.push(logout.id, logout.target, logout.channel);
       const { bound } = logout;
       parameters.push(bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null);
@@ -78,8 +86,15 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
       parameters.push(logout.iat ?? null, this.settings.logoutRetention);
     }
     const sql = `INSERT INTO ${this.database.tables.logout} (id, target, channel, issued_until, registered_until,
-      issued_at, recorded_at, changed_at, keep_until, revocation_due_at) VALUES ${rows.join(', ')}`;
+      issued_at, recorded_at, changed_at, keep_until, revocation_due_at) ${this.valuesOf(rows)}`;
     return { sql, parameters };
+  }
+
+  /** The rows of an INSERT. On a server that has become read-only it has no rows. */
+  private valuesOf(rows: readonly string[]): string {
+    const { isWritable } = this.database.dialect;
+    if (isWritable === undefined) return `VALUES ${rows.map((row) => `(${row})`).join(', ')}`;
+    return rows.map((row) => `SELECT ${row} FROM DUAL WHERE ${isWritable}`).join(' UNION ALL ');
   }
 
   /** The time from the logout until the work on its tokens is due, milliseconds. */
@@ -95,6 +110,8 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     return dialect.greatest(dialect.greatest(dialect.now, '?'), newest);
   }
 }
+
+const laneOf = (turn: Turn | undefined) => (turn === undefined ? ({ lane: 'logout' } as const) : { turn });
 
 function hasRegisteredUntil({ bound }: NewLogout): boolean {
   return bound !== undefined && 'registeredUntil' in bound;

@@ -1,5 +1,6 @@
 import { byId, type CreatedLogout, LogoutInserts } from './logout-inserts.js';
 import { type NewLogout } from '../rule/logout.js';
+import { type Turn } from '../database/statement-queue.js';
 import { TARGET_COLUMNS } from './sql-conditions.js';
 
 /**
@@ -10,11 +11,11 @@ const LOCK_PATIENCE_MS = 2_000;
 
 /** Sends a group as one parameter: groups of all sizes share a prepared statement, at half the cost of `VALUES`. */
 export class PostgresLogoutInserts extends LogoutInserts {
-  override async insertGroup(logouts: readonly NewLogout[]): Promise<ReadonlyMap<string, CreatedLogout>> {
+  override async insertGroup(logouts: readonly NewLogout[], turn: Turn): Promise<ReadonlyMap<string, CreatedLogout>> {
     const { rows } = await this.database.run(
       this.groupSql,
       [this.settings.logoutRetention, JSON.stringify(logouts.map((logout) => this.record(logout)))],
-      { prepared: true },
+      { prepared: true, turn },
     );
     return byId(rows);
   }

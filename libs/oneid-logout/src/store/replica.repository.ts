@@ -17,6 +17,7 @@ export class ReplicaRepository {
     const { affected } = await this.database.run(
       `UPDATE ${tables.replica} SET seen_at = ${dialect.now}, max_staleness = ? WHERE id = ?`,
       [declaredStalenessMs, id],
+      { lane: 'look' },
     );
     if (affected === 1) return;
     await this.database.run(
@@ -24,6 +25,7 @@ export class ReplicaRepository {
         `INSERT INTO ${tables.replica} (id, max_staleness, seen_at) VALUES (?, ?, ${dialect.now})`,
       ),
       [id, declaredStalenessMs],
+      { lane: 'look' },
     );
   }
 
@@ -33,17 +35,18 @@ export class ReplicaRepository {
     await this.database.run(
       `DELETE FROM ${tables.replica} WHERE id = ? OR seen_at < ${dialect.now} - ${REPLICA_RETENTION}`,
       [id],
+      { lane: 'look' },
     );
   }
 
   /** The largest staleness that any replica has declared, milliseconds; 0 if all replicas ask the database. */
   async findMaxStaleness(): Promise<number> {
     const { dialect, tables } = this.database;
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT MAX(max_staleness) AS max_staleness FROM ${tables.replica}
        WHERE seen_at >= ${dialect.now} - ${REPLICA_RETENTION}`,
       [],
-      { prepared: true },
+      { prepared: true, lane: 'logout' },
     );
     return Number(rows[0]?.['max_staleness'] ?? 0);
   }

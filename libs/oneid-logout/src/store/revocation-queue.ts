@@ -57,10 +57,12 @@ export class RevocationQueue {
    */
   async findDue(limit: number): Promise<DueLogout[]> {
     const { now } = this.database.dialect;
-    const { rows } = await this.database.run(
-      `SELECT id, channel, recorded_at, ${now} AS now_at, CASE WHEN keep_until < ${now} THEN 1 ELSE 0 END AS overdue
+    const { rows } = await this.database.read(
+      `SELECT id, channel, recorded_at, revocation_due_at, ${now} AS now_at, CASE WHEN keep_until < ${now} THEN 1 ELSE 0 END AS overdue
        FROM ${this.tables.logout} WHERE ${claimable(nowOnce(this.database.dialect))}
        ORDER BY revocation_due_at LIMIT ${limit}`,
+      [],
+      { order: 'revocation_due_at' },
     );
     return rows.map((row) => ({
       id: String(row['id']),
@@ -74,7 +76,7 @@ export class RevocationQueue {
   /** Counts the logouts whose sessions have, or may have, refresh tokens to revoke. */
   async countDue(): Promise<number> {
     // as in REVOKING, but by the index: nearly all logouts have no tokens left
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT COUNT(*) AS due FROM ${this.tables.logout} WHERE revocation_due_at > 0 AND channel <> 'frontchannel'`,
     );
     return Number(rows[0]?.['due']);
@@ -115,7 +117,7 @@ export class RevocationQueue {
     const leaseEnd = leaseEndOf(first);
     // claim first: a sign-in or refresh that stores tokens from now on changes the due time (see makeDue)
     await this.claimAll(ids, leaseEnd);
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT l.id FROM ${this.tables.logout} l WHERE l.id IN (${placeholders(ids)}) AND l.leased_until = ?
          AND ${noneOf(`${this.tables.session} s JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id`)}`,
       [...ids, leaseEnd],

@@ -4,7 +4,7 @@ import { type Bound, type Logout } from '../rule/logout.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts } from '../rule/session.js';
 import { targetOf } from '../rule/targets.js';
-import { endedSql, endsSql, notEndedSql } from './rule-sql.js';
+import { endedBySql, endsSql, notEndedSql } from './rule-sql.js';
 
 const issuer = 'https://oneid.example/';
 const session: SessionFacts = {
@@ -24,13 +24,13 @@ const own = targetOf('session', issuer, 'session-1');
 describe('the rule in SQL', () => {
   const columns = { session: 'target_session, target_sid, target_sub, issued_at, registered_at' };
   const database = new Database(':memory:');
-  database.exec(`CREATE TABLE s (${columns.session}); CREATE TABLE l (target, issued_until, registered_until)`);
+  database.exec(`CREATE TABLE s (${columns.session}); CREATE TABLE l (target, issued_until, registered_until, channel)`);
 
   const inSql = (condition: string, { target, bound }: Pick<Logout, 'target' | 'bound'>) => {
     const { issuedUntil, registeredUntil }: { issuedUntil?: number; registeredUntil?: number } = bound ?? {};
     database.exec('DELETE FROM s; DELETE FROM l');
     database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.iat, session.registeredAt);
-    database.prepare('INSERT INTO l VALUES (?, ?, ?)').run(target, issuedUntil ?? null, registeredUntil ?? null);
+    database.prepare("INSERT INTO l VALUES (?, ?, ?, 'app')").run(target, issuedUntil ?? null, registeredUntil ?? null);
     return database.prepare(`SELECT 1 FROM s, l WHERE ${condition}`).all().length === 1;
   };
 
@@ -45,7 +45,7 @@ describe('the rule in SQL', () => {
   );
 
   it.each(cases)('decides like the code for $name, $bound', ({ logout }) => {
-    expect(inSql(endedSql, logout)).toBe(ends(logout, session));
+    expect(inSql(`${endedBySql('l')} IS NOT NULL`, logout)).toBe(ends(logout, session));
     expect(inSql(endsSql, logout)).toBe(ends(logout, session));
     const notEnded = ['s.target_session', 's.target_sid', 's.target_sub'].map((target) => notEndedSql('l', target));
     expect(inSql(notEnded.join(' AND '), logout)).toBe(!ends(logout, session));

@@ -12,10 +12,18 @@ export function boundSql(iat: string, registeredAt: string): string {
 /** The bound check of `ends` for logout `l` and session `s`. */
 export const sessionBoundSql = boundSql('s.issued_at', 's.registered_at');
 
-/** `ends` for logout `l` and session `s`, without parameters. It finds the logouts of a session by their index. */
-export const endedSql = `l.target IN (s.target_session, s.target_sid, s.target_sub) AND ${sessionBoundSql}`;
+/**
+ * SQL expression: the channel of a logout in this table that ends session `s`, or NULL. It compares one target column at
+ * a time, because MySQL does not use its index for `IN` with several columns.
+ */
+export function endedBySql(logoutTable: string): string {
+  const channels = ['target_session', 'target_sid', 'target_sub'].map(
+    (column) => `(SELECT MIN(l.channel) FROM ${logoutTable} l WHERE l.target = s.${column} AND ${sessionBoundSql})`,
+  );
+  return `COALESCE(${channels.join(', ')})`;
+}
 
-/** The same condition in a form that finds the sessions of a logout by their indexes. */
+/** `ends` for logout `l` and session `s`, as a condition that finds the sessions of a logout by their indexes. */
 export const endsSql = `(s.target_session = l.target OR s.target_sid = l.target OR s.target_sub = l.target)
   AND ${sessionBoundSql}`;
 

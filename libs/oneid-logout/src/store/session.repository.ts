@@ -10,7 +10,10 @@ import {
 import { GroupCommit } from './group-commit.js';
 import { type CreatedLogout, LogoutInserts, type RetentionSettings } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
-import { boundSql, endedSql, notEndedSql } from './rule-sql.js';
+import { Gatherer } from './gatherer.js';
+import { ends } from '../rule/rule.js';
+import { type Turn } from '../database/statement-queue.js';
+import { endedBySql, notEndedSql } from './rule-sql.js';
 import {
   type CheckedSession,
   type ListedSession,
@@ -53,12 +56,18 @@ const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 /** An attacker can put any value into a cookie. Only values in the format of our ids reach the database. */
 const SESSION_ID = /^[0-9a-f]{64}$/;
 
+/** The most checks in one statement. */
+const MAX_GROUP_CHECKS = 256;
+
 const SESSION_COLUMNS = `s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at,
   s.target_session, s.target_sid, s.target_sub`;
 
 /** Reads and writes sessions and logouts. Each method except the purge is one statement. */
 export class SessionRepository {
   private readonly logoutGroups: GroupCommit<NewLogout, CreatedLogout>;
+  /** Undefined for SQLite: it answers in this process, so groups would cost more than they save. */
+  private readonly checks: Gatherer<string, CheckedSession | undefined> | undefined;
+  private readonly endings: Gatherer<string, readonly Ending[]> | undefined;
 
   constructor(
     private readonly database: SessionDatabase,
@@ -68,12 +77,18 @@ export class SessionRepository {
       database.dataSource.options.type === 'postgres'
         ? new PostgresLogoutInserts(database, settings)
         : new LogoutInserts(database, settings);
-    this.logoutGroups = new GroupCommit(inserts, database.clock);
+    this.logoutGroups = new GroupCommit(database, inserts);
+    this.checks = this.gatherer((ids, turn) => this.checkAll(ids, turn));
+    this.endings = this.gatherer<readonly Ending[]>((targets, turn) => this.findEndings(targets, turn));
   }
 
-  /** Returns the session with this id, and whether it is ended or expired. One indexed query. */
+  /**
+   * Returns the session with this id, and whether it is ended or expired. Callers at the same time share one statement;
+   * it is sent after the last of them has asked.
+   */
   async check(id: string): Promise<CheckedSession | undefined> {
-    return SESSION_ID.test(id) ? this.findChecked('s.id = ?', id) : undefined;
+    if (!SESSION_ID.test(id)) return undefined;
+    return this.checks === undefined ? this.findChecked('s.id = ?', id) : this.checks.add(id);
   }
 
   /** The session that was registered with this ID token. */
@@ -87,12 +102,13 @@ export class SessionRepository {
    * @param registeredUntil only sessions registered at this time or earlier: the database's clock, milliseconds
    */
   async findAlive(kind: TargetKind, target: string, limit: number, registeredUntil?: number): Promise<ListedSession[]> {
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT ${SESSION_COLUMNS}, s.label FROM ${this.tables.session} s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
          AND ${noneOf(`${this.tables.logout} l`)} ${registeredUntil === undefined ? '' : 'AND s.registered_at <= ?'}
        ORDER BY s.registered_at DESC LIMIT ${limit}`,
       registeredUntil === undefined ? [target] : [target, registeredUntil],
+      { order: 'registered_at DESC' },
     );
     return rows.map(toListedSession);
   }
@@ -106,7 +122,7 @@ export class SessionRepository {
     const own = TARGET_COLUMNS[kind];
     const others = Object.values(TARGET_COLUMNS).filter((column) => column !== own);
     const notEnded = others.map((column) => notEndedSql(this.tables.logout, `s.${column}`));
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT s.registered_at,
          CASE WHEN s.expires_at > ${this.now} AND ${notEnded.join(' AND ')} THEN 1 ELSE 0 END AS alive
        FROM (SELECT s.* FROM ${this.tables.session} s
@@ -114,26 +130,29 @@ export class SessionRepository {
          ORDER BY s.registered_at DESC LIMIT ${limit}) s
        ORDER BY s.registered_at DESC`,
       [target, target, target, target],
+      { order: 'registered_at DESC' },
     );
     return rows.map((row) => ({ registeredAt: Number(row['registered_at']), isAlive: isTrue(row['alive']) }));
   }
 
-  /** Returns the channel of a logout that ends a session with these facts. The session need not be registered. */
+  /**
+   * Returns the channel of a logout that ends a session with these facts. The session need not be registered. Callers at
+   * the same time share one statement, as in {@link check}.
+   */
   async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
     const targets = targetsOf(facts);
-    const { rows } = await this.database.run(
-      // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
-      `SELECT MIN(l.channel) AS channel FROM ${this.tables.logout} l
-       WHERE l.target IN (${placeholders(targets)}) AND ${boundSql('?', '?')}`,
-      [...targets, facts.iat, facts.registeredAt],
-      { prepared: true },
-    );
-    return (rows[0]?.['channel'] as LogoutChannel | null | undefined) ?? undefined;
+    const { endings } = this;
+    const found =
+      endings === undefined
+        ? await this.findEndings(targets)
+        : await Promise.all(targets.map((target) => endings.add(target)));
+    const channels = found.flat().filter((ending) => ends(ending, facts, targets));
+    return channels.map(({ channel }) => channel).sort()[0];
   }
 
   /** Returns the latest `iat` of the logouts that ended this target for good; undefined if no such logout exists. */
   async findLogoutIat(target: string): Promise<number | undefined> {
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT MAX(l.issued_at) AS issued_at FROM ${this.tables.logout} l
        WHERE l.target = ? AND l.issued_until IS NULL AND l.registered_until IS NULL`,
       [target],
@@ -190,9 +209,12 @@ export class SessionRepository {
    * @returns how many of these logouts exist
    */
   async touchLogouts(ids: readonly string[]): Promise<number> {
+    const { isWritable } = this.database.dialect;
+    const condition = isWritable === undefined ? '' : `AND ${isWritable}`;
     const { affected } = await this.database.run(
-      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${placeholders(ids)})`,
+      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${placeholders(ids)}) ${condition}`,
       ids,
+      { lane: 'logout' },
     );
     return affected;
   }
@@ -205,7 +227,7 @@ export class SessionRepository {
    */
   async findChanges(replica: string, since: number): Promise<LogoutChanges> {
     const declared = `(SELECT COUNT(*) FROM ${this.tables.replica} r WHERE r.id = ?)`;
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT n.now_at, n.declared, l.id, l.target, l.channel, l.issued_until, l.registered_until, l.changed_at
        FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
        LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?
@@ -222,16 +244,17 @@ export class SessionRepository {
 
   /** The database's clock, milliseconds. */
   async findNow(): Promise<number> {
-    const { rows } = await this.database.run(`SELECT ${this.now} AS now_at`);
+    const { rows } = await this.database.read(`SELECT ${this.now} AS now_at`, [], { lane: 'look' });
     return Number(rows[0]?.['now_at']);
   }
 
   /** Returns the target and the bound of recorded logouts, by logout id. */
   async findLogouts(ids: readonly string[]): Promise<Map<string, Pick<Logout, 'target' | 'bound'>>> {
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT id, target, issued_until, registered_until FROM ${this.tables.logout}
        WHERE id IN (${placeholders(ids)})`,
       ids,
+      { lane: 'logout' },
     );
     return new Map(rows.map((row) => [String(row['id']), { target: String(row['target']), bound: boundOf(row) }]));
   }
@@ -239,7 +262,7 @@ export class SessionRepository {
   /** Whether the database holds a session of this user, alive or not. A purged session does not count. */
   async knowsUser(issuer: string, sub: string): Promise<boolean> {
     const target = targetOf('sub', issuer, sub);
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT 1 AS known FROM ${this.tables.session} s WHERE s.target_sub = ? LIMIT 1`,
       [target],
     );
@@ -248,9 +271,10 @@ export class SessionRepository {
 
   /** Returns the targets of the users who signed in with this `sid`: one user, unless the provider reuses the `sid`. */
   async findSubTargets(targetSid: string): Promise<string[]> {
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT DISTINCT s.target_sub FROM ${this.tables.session} s WHERE s.target_sid = ? ORDER BY s.target_sub`,
       [targetSid],
+      { order: 'target_sub', lane: 'logout' },
     );
     return rows.map((row) => String(row['target_sub']));
   }
@@ -332,7 +356,9 @@ export class SessionRepository {
     select: string,
     deleteAll: (ids: readonly string[]) => Promise<void>,
   ): Promise<number> {
-    const { rows } = await this.database.run(select, [endedBefore, cursor.endedAt, cursor.endedAt, cursor.id]);
+    const { rows } = await this.database.read(select, [endedBefore, cursor.endedAt, cursor.endedAt, cursor.id], {
+      order: 'ended_at, id',
+    });
     const ids = rows.filter((row) => isTrue(row['deletable'])).map((row) => String(row['id']));
     await deleteAll(ids);
     cursor.moveTo(rows, rows.length === size);
@@ -345,21 +371,55 @@ export class SessionRepository {
   }
 
   private async findChecked(condition: string, parameter: string): Promise<CheckedSession | undefined> {
-    const { rows } = await this.database.run(
-      `SELECT ${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
-         (SELECT MIN(l.channel) FROM ${this.tables.logout} l WHERE ${endedSql}) AS ended_by
-       FROM ${this.tables.session} s WHERE ${condition}`,
-      [parameter],
-      { prepared: true },
+    const { rows } = await this.database.read(this.checkSql(condition), [parameter], { prepared: true });
+    return rows[0] && toCheckedSession(rows[0]);
+  }
+
+  private async checkAll(ids: readonly string[], turn: Turn): Promise<(CheckedSession | undefined)[]> {
+    const rows = await this.readAny(ids, turn, (equalsAny) => this.checkSql(`s.id ${equalsAny}`));
+    const byId = new Map(rows.map((row) => [String(row['id']), toCheckedSession(row)]));
+    return ids.map((id) => byId.get(id));
+  }
+
+  private checkSql(condition: string): string {
+    return `SELECT ${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
+         ${endedBySql(this.tables.logout)} AS ended_by
+       FROM ${this.tables.session} s WHERE ${condition}`;
+  }
+
+  /** For each target, the widest logouts: few, however many logouts were recorded for the target. */
+  private async findEndings(targets: readonly string[], turn?: Turn): Promise<readonly Ending[][]> {
+    const rows = await this.readAny(
+      targets,
+      turn,
+      (equalsAny) => `SELECT l.target, l.channel, MAX(l.issued_until) AS issued_until,
+         MAX(l.registered_until) AS registered_until,
+         MAX(CASE WHEN l.issued_until IS NULL AND l.registered_until IS NULL THEN 1 ELSE 0 END) AS unbounded
+       FROM ${this.tables.logout} l WHERE l.target ${equalsAny} GROUP BY l.target, l.channel`,
     );
-    const row = rows[0];
-    if (row === undefined) return undefined;
-    const endedBy = row['ended_by'] as LogoutChannel | null;
-    return {
-      session: toSession(row),
-      expired: Number(row['expired']) === 1,
-      ...(endedBy !== null && { endedBy }),
-    };
+    const byTarget = new Map<string, Ending[]>(targets.map((target) => [target, []]));
+    for (const row of rows) byTarget.get(String(row['target']))?.push(...toEndings(row));
+    return targets.map((target) => byTarget.get(target) ?? []);
+  }
+
+  /** @param select makes the query from the right side of the condition on these values */
+  private async readAny(
+    values: readonly string[],
+    turn: Turn | undefined,
+    select: (equalsAny: string) => string,
+  ): Promise<readonly SqlRow[]> {
+    const { selectAny } = this.database.dialect;
+    const distinct = [...new Set(values)];
+    const sql = selectAny === undefined ? select(`IN (${placeholders(distinct)})`) : selectAny(select);
+    const parameters = selectAny === undefined ? distinct : [distinct];
+    return (await this.database.read(sql, parameters, { prepared: true, lane: 'check', ...(turn && { turn }) })).rows;
+  }
+
+  private gatherer<Result>(
+    send: (keys: readonly string[], turn: Turn) => Promise<readonly Result[]>,
+  ): Gatherer<string, Result> | undefined {
+    if (this.database.dialect.selectAny === undefined) return undefined;
+    return new Gatherer(this.database, { lane: 'check', maxSize: MAX_GROUP_CHECKS, sizeOf: () => 1 }, send);
   }
 
   private get tables(): SessionTables {
@@ -369,6 +429,29 @@ export class SessionRepository {
   private get now(): string {
     return this.database.dialect.now;
   }
+}
+
+/** A session or a user's sessions that logouts end, as {@link ends} needs it. */
+type Ending = Pick<Logout, 'target' | 'channel' | 'bound'>;
+
+function toEndings(row: SqlRow): Ending[] {
+  const target = String(row['target']);
+  const channel = row['channel'] as LogoutChannel;
+  if (isTrue(row['unbounded'])) return [{ target, channel }];
+  const { issued_until: issuedUntil, registered_until: registeredUntil } = row;
+  return [
+    ...(issuedUntil === null ? [] : [{ target, channel, bound: { issuedUntil: Number(issuedUntil) } }]),
+    ...(registeredUntil === null ? [] : [{ target, channel, bound: { registeredUntil: Number(registeredUntil) } }]),
+  ];
+}
+
+function toCheckedSession(row: SqlRow): CheckedSession {
+  const endedBy = row['ended_by'] as LogoutChannel | null;
+  return {
+    session: toSession(row),
+    expired: Number(row['expired']) === 1,
+    ...(endedBy !== null && { endedBy }),
+  };
 }
 
 function toRecordedLogout(row: SqlRow): RecordedLogout {

@@ -25,7 +25,7 @@ export class TokenRepository {
   }
 
   async find(sessionId: string): Promise<StoredTokens | undefined> {
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT ${TOKEN_COLUMNS} FROM ${this.tables.sessionTokens} t JOIN ${this.tables.session} s ON s.id = t.session_id
        WHERE t.session_id = ?`,
       [sessionId],
@@ -88,13 +88,14 @@ export class TokenRepository {
    * leaves out tokens that another logout is about to revoke.
    */
   async findEndedBy(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
-    const { rows } = await this.database.run(
+    const { rows } = await this.database.read(
       `SELECT ${TOKEN_COLUMNS} FROM ${this.tables.logout} l
        JOIN ${this.tables.session} s ON ${endsSql}
        JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id
        WHERE l.id = ? AND t.session_id > ? AND (l.channel <> 'frontchannel' OR (${this.noneRevoking}))
        ORDER BY t.session_id LIMIT ${limit}`,
       [logoutId, afterSessionId],
+      { order: 'session_id' },
     );
     return rows.map(toTokens);
   }
