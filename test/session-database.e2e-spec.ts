@@ -413,7 +413,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     ],
     ['settling logouts without tokens', () => store.revocations.closeLogoutsWithoutTokens(20)],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
-    ['a look for new logouts', () => store.repository.findChanges('nobody', Date.now())],
+    ['a look for new logouts', () => store.repository.findChanges('nobody', { changedAt: Date.now(), id: '' })],
     ['making tokens due', async () => store.revocations.makeDue(await alive())],
     [
       'a purge',

@@ -106,7 +106,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       const result = await run(sql, parameters);
       // a follower may see the committed logout before the statement's answer arrives
       if (sql.startsWith('INSERT')) {
-        store.bus.publishFound((await store.repository.findChanges('nobody', 0)).logouts);
+        store.bus.publishFound((await store.repository.findChanges('nobody', { changedAt: 0, id: '' })).logouts);
         toldFirst = [...events];
       }
       return result;

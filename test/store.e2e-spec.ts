@@ -3,10 +3,14 @@ import { Logger } from '@nestjs/common';
 import { type SessionDatabaseOptions, UnusableDatabaseError } from 'nestjs-oneid-logout';
 import { DataSource } from 'typeorm';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { type NewLogout } from '../libs/oneid-logout/src/rule/logout.js';
+import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
+import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
+import { CHANGES_PAGE } from '../libs/oneid-logout/src/store/session.repository.js';
 import { SessionPurge } from '../libs/oneid-logout/src/store/session-purge.js';
 import { Random } from '../libs/oneid-logout/src/random.js';
 import { targetsByKind } from '../libs/oneid-logout/src/rule/session.js';
-import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, postgres, type TestDatabase } from './support/databases.js';
 import { DAY, intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -52,6 +56,52 @@ describe.each(databases)('the store in trouble, on $name', (kind) => {
       expect(await store.rows('logout', 'target = ?', targetOf('sid', issuer, 'old'))).toEqual([]);
     },
   );
+
+  describe('S9: a replica that was away while many logouts were recorded', () => {
+    const LOGOUTS = 2_500;
+    let follower: LogoutFollower;
+    /** The number of rows in the answers to its statements. */
+    let answers: number[];
+    let heard: number;
+    beforeEach(async () => {
+      const settings = { answers: true, maxStalenessMs: 30_000, allowDuringOutageMs: 0, retention: 600_000 };
+      const replicas = new ReplicaRepository(store.database);
+      follower = new LogoutFollower(store.repository, replicas, store.bus, clock, new Random(), settings);
+      await follower.look();
+      heard = 0;
+      store.bus.allLogouts.subscribe(() => (heard += 1));
+      const logouts = Array.from({ length: LOGOUTS }, (_, n): NewLogout => {
+        const target = targetOf('sid', issuer, `sid-${n}`);
+        return { id: digest([n]), kind: 'sid', target, channel: 'backchannel' };
+      });
+      for (let n = 0; n < LOGOUTS; n += 100) await store.repository.insertLogouts(logouts.slice(n, n + 100));
+      answers = [];
+      intercept(store.database, async (run, sql, parameters) => {
+        const result = await run(sql, parameters);
+        answers.push(result.rows.length);
+        return result;
+      });
+    });
+
+    it('reads them in pages, keeps what it needs, and tells the app of each', async () => {
+      clock.advance(60_000);
+      const generation = follower.generation;
+      await follower.look();
+      expect(Math.max(...answers)).toBe(CHANGES_PAGE);
+      expect(answers.filter((rows) => rows > 0)).toHaveLength(3);
+      expect([heard, follower.logouts.size, follower.generation]).toEqual([LOGOUTS, 0, generation + 1]);
+      expect(follower.usableGeneration).toBe(generation + 1);
+      await follower.look();
+      expect([heard, follower.generation]).toEqual([LOGOUTS, generation + 1]);
+    });
+
+    it('keeps them all in memory while its memory may answer', async () => {
+      const generation = follower.generation;
+      await follower.look();
+      expect([heard, follower.generation]).toEqual([LOGOUTS, generation]);
+      expect(follower.logouts.size).toBe(LOGOUTS);
+    });
+  });
 
   it('S12: a clock that jumps ahead during a purge deletes nothing', async () => {
     await store.recorder.recordBackchannel(store.logout({ sid: 'old' }));

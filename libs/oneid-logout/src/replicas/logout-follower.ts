@@ -1,4 +1,4 @@
-import { type LogoutChanges, MAX_COMMIT_LATENESS } from '../rule/logout.js';
+import { type LogoutChanges, MAX_COMMIT_LATENESS, type RecordedLogout } from '../rule/logout.js';
 import { Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Moment } from '../clock.js';
@@ -212,10 +212,56 @@ export class LogoutFollower extends BackgroundJob {
     try {
       if (this.settings.answers) await this.declaration.renew(began);
       const since = this.lastLook?.now ?? (await this.repository.findNow());
-      this.take(await this.repository.findChanges(this.declaration.replicaId, since - OVERLAP), began);
+      const first = await this.findAfter({ changedAt: since - OVERLAP, id: '' });
+      if (this.closed) return;
+      // memory that begins with this look needs no logout that every later read of a session sees
+      const neededSince = this.begin(first) ? first.now - OVERLAP : 0;
+      for (let page = first; ;) {
+        this.take(page.logouts, neededSince);
+        const last = page.logouts.at(-1);
+        if (!page.more || last === undefined) break;
+        page = await this.findAfter(last);
+        if (this.closed) return;
+      }
+      this.finish(first);
     } catch (error) {
       this.fail(error, began);
     }
+  }
+
+  private findAfter(position: Pick<RecordedLogout, 'changedAt' | 'id'>): Promise<LogoutChanges> {
+    return this.repository.findChanges(this.declaration.replicaId, position);
+  }
+
+  /** Decides from the first page of a look whether memory begins anew. @returns whether it does */
+  private begin({ now, sent, knowsReplica, more }: LogoutChanges): boolean {
+    // without our declaration, this may be another database, for example after a failover
+    const declarationLost = this.settings.answers && !knowsReplica;
+    const steppedOrSlow = this.steppedOrSlow(now, sent);
+    // if the database's clock stepped ahead, our declaration looks too old: declare again at the next look
+    if (declarationLost || (steppedOrSlow && this.lastLook !== undefined)) this.declaration.lose();
+    // memory was too old to answer, and so many logouts are news: reading sessions again costs less than keeping them
+    const awayForLong = more && this.usableGeneration === undefined;
+    const anew = steppedOrSlow || declarationLost || awayForLong || this.state.mode !== 'following';
+    if (anew) {
+      this.currentGeneration += 1;
+      this.recent.clear();
+    }
+    return anew;
+  }
+
+  private take(logouts: readonly RecordedLogout[], neededSince: number): void {
+    this.bus.publishFound(logouts.filter((logout) => logout.changedAt < neededSince || this.recent.add(logout)));
+  }
+
+  private finish({ now, sent }: LogoutChanges): void {
+    this.recent.forget(now - this.settings.retention - OVERLAP);
+    if (this.state.mode === 'failing') this.logger.log('This replica reads the logouts of other replicas again.');
+    this.state = { mode: 'following', lastLook: { began: sent, now } };
+  }
+
+  private get closed(): boolean {
+    return this.state.mode === 'closed';
   }
 
   private get lastLook(): Look | undefined {
@@ -234,28 +280,10 @@ export class LogoutFollower extends BackgroundJob {
     this.logger.warn(`This replica can't read the logouts of other replicas, ${meanwhile}: ${String(error)}`);
   }
 
-  private take({ now, knowsReplica, logouts }: LogoutChanges, began: Moment): void {
-    if (this.state.mode === 'closed') return;
-    // without our declaration, this may be another database, for example after a failover
-    const declarationLost = this.settings.answers && !knowsReplica;
-    const steppedOrSlow = this.steppedOrSlow(now, began);
-    if (steppedOrSlow || declarationLost || this.state.mode !== 'following') {
-      this.currentGeneration += 1;
-      this.recent.clear();
-    }
-    // if the database's clock stepped ahead, our declaration looks too old: declare again at the next look
-    if (declarationLost || (steppedOrSlow && this.lastLook !== undefined)) this.declaration.lose();
-    const news = logouts.filter((logout) => this.recent.add(logout));
-    this.recent.forget(now - this.settings.retention - OVERLAP);
-    if (this.state.mode === 'failing') this.logger.log('This replica reads the logouts of other replicas again.');
-    this.state = { mode: 'following', lastLook: { began, now } };
-    this.bus.publishFound(news);
-  }
-
   /** Whether a look was too slow, or the database's clock has stepped since the look before: it may miss logouts. */
-  private steppedOrSlow(now: number, began: Moment): boolean {
+  private steppedOrSlow(now: number, sent: Moment): boolean {
     const expected = this.databaseNow();
-    const took = this.clock.ageOf(began);
+    const took = this.clock.ageOf(sent);
     if (expected === undefined || took > MAX_LOOK_DURATION) return true;
     return Math.abs(now - expected) > MAX_CLOCK_STEP + took;
   }

@@ -19,6 +19,8 @@ export class PostgresNudges implements LogoutNudges {
   private readonly id: string;
   private readonly closed = new AbortController();
   private listening: Promise<void> | undefined;
+  /** The connection that listens now. */
+  private client: PostgresClient | undefined;
 
   constructor(
     private readonly database: SessionDatabase,
@@ -35,8 +37,10 @@ export class PostgresNudges implements LogoutNudges {
   }
 
   send(): Promise<unknown> {
-    // a separate statement: PostgreSQL commits transactions with a NOTIFY one by one, so logouts would wait in a queue
-    return this.database.run('SELECT pg_notify(?, ?)', [this.channel, this.id]);
+    if (this.client === undefined) return Promise.reject(new Error('The connection for nudges is lost'));
+    // after the commit, and not with it: PostgreSQL commits transactions with a NOTIFY one by one. This connection waits
+    // for no other statement
+    return this.client.query({ text: 'SELECT pg_notify($1, $2)', values: [this.channel, this.id] });
   }
 
   async close(): Promise<void> {
@@ -79,11 +83,13 @@ export class PostgresNudges implements LogoutNudges {
     try {
       await Promise.race([lost, client.connect()]);
       await Promise.race([lost, client.query(`LISTEN ${this.channel}`)]);
+      this.client = client;
       onListening();
       // nudges from before LISTEN are lost, so look once now
       onNudge();
       await Promise.race([lost, this.keepAlive(client)]);
     } finally {
+      this.client = undefined;
       lost.catch(() => undefined);
       destroyClient(client);
     }

@@ -1,3 +1,4 @@
+import { type Moment } from '../clock.js';
 import { type TargetKind } from './targets.js';
 
 /** The source of a logout. `replaced`: a new sign-in has replaced the session that the browser had before. */
@@ -42,10 +43,15 @@ export interface RecordedLogout extends Logout {
   readonly changedAt: number;
 }
 
+/** One page of the answer to a look. */
 export interface LogoutChanges {
   /** The database's clock when the logouts were read, milliseconds. */
   readonly now: number;
+  /** When the question was sent, or a little earlier. */
+  readonly sent: Moment;
   /** Whether this database holds the declaration of the replica that asks. */
   readonly knowsReplica: boolean;
   readonly logouts: readonly RecordedLogout[];
+  /** Whether there may be more logouts after this page. */
+  readonly more: boolean;
 }

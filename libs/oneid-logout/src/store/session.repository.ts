@@ -56,6 +56,9 @@ const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 /** An attacker can put any value into a cookie. Only values in the format of our ids reach the database. */
 const SESSION_ID = /^[0-9a-f]{64}$/;
 
+/** The most logouts in one answer to a look. */
+export const CHANGES_PAGE = 1_000;
+
 /** The most checks in one statement. */
 const MAX_GROUP_CHECKS = 256;
 
@@ -220,25 +223,29 @@ export class SessionRepository {
   }
 
   /**
-   * Returns the logouts that were recorded or touched since a time, the longest unchanged first.
+   * Returns a page of the logouts that were recorded or touched after a position, the longest unchanged first.
    *
    * @param replica id of the replica that asks
-   * @param since the database's clock, milliseconds
+   * @param after the last logout of the page before; or `id: ''` and a time of the database's clock, milliseconds
    */
-  async findChanges(replica: string, since: number): Promise<LogoutChanges> {
+  async findChanges(replica: string, after: Pick<RecordedLogout, 'changedAt' | 'id'>): Promise<LogoutChanges> {
     const declared = `(SELECT COUNT(*) FROM ${this.tables.replica} r WHERE r.id = ?)`;
-    const { rows } = await this.database.read(
-      `SELECT n.now_at, n.declared, l.id, l.target, l.channel, l.issued_until, l.registered_until, l.changed_at
-       FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
-       LEFT JOIN ${this.tables.logout} l ON l.changed_at >= ?
-       ORDER BY l.changed_at`,
-      [replica, since],
+    const { rows, sent } = await this.database.read(
+      `SELECT n.now_at, n.declared, l.* FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
+       LEFT JOIN (
+         SELECT id, target, channel, issued_until, registered_until, changed_at FROM ${this.tables.logout}
+         WHERE changed_at >= ? AND (changed_at > ? OR id > ?) ORDER BY changed_at, id LIMIT ${CHANGES_PAGE}
+       ) l ON 1 = 1 ORDER BY l.changed_at, l.id`,
+      [replica, after.changedAt, after.changedAt, after.id],
+      { prepared: true, lane: 'look', order: 'changed_at, id' },
     );
     const found = rows.filter((row) => row['id'] !== null);
     return {
       now: Number(rows[0]?.['now_at']),
+      sent,
       knowsReplica: isTrue(rows[0]?.['declared']),
       logouts: found.map(toRecordedLogout),
+      more: found.length === CHANGES_PAGE,
     };
   }
 
