@@ -8,12 +8,13 @@ import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-da
 import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js';
+import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { intercept } from './session-store.js';
 
 /** The library's background jobs. */
 export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
-  const jobs = [LogoutFollower, OpenConnections, RefreshTokenRevoker, SessionPurge, UncertainLogouts];
+  const jobs = [LogoutFollower, OpenConnections, RefreshTokenRevoker, SessionPurge, UncertainLogouts, LogoutInbox];
   return jobs.map((job) => app.get<BackgroundJob>(job, { strict: false }));
 }
 

@@ -18,6 +18,8 @@ import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-re
 import { SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
 import { RevocationQueue } from '../../libs/oneid-logout/src/store/revocation-queue.js';
 import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
+import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
+import { InboxLookup } from '../../libs/oneid-logout/src/replicas/inbox-lookup.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { TokenVault } from '../../libs/oneid-logout/src/tokens/token-vault.js';
 
@@ -58,6 +60,7 @@ export class SessionStore {
   readonly events = new SessionEvents(this.bus);
   readonly uncertain: UncertainLogouts;
   readonly recorder: LogoutRecorder;
+  readonly inbox: LogoutInbox;
   readonly registry: SessionRegistry;
   readonly judge: SessionJudge;
 
@@ -81,7 +84,8 @@ export class SessionStore {
     this.vault = new TokenVault(this.tokens, secrets);
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random);
-    this.judge = new SessionJudge(this.repository, settings, clock);
+    this.inbox = new LogoutInbox(this.recorder, this.bus, clock, random);
+    this.judge = new SessionJudge(new InboxLookup(this.repository, this.inbox), settings, clock);
     this.registry = new SessionRegistry(
       new OneIdClients([], clock),
       new TrustingVerifier(scope),

@@ -44,6 +44,7 @@ import { ModuleRegistrations } from './registrations.js';
 import { type Liveness, LIVENESS, stalenessBoundMs } from './replicas/liveness-options.js';
 import { LogoutFollower } from './replicas/logout-follower.js';
 import { replicaProviders } from './replicas/replica-providers.js';
+import { LogoutInbox } from './sessions/logout-inbox.js';
 import { LogoutBus } from './sessions/logout-bus.js';
 import { LogoutRecorder } from './sessions/logout-recorder.js';
 import { SessionEvents } from './sessions/session-events.js';
@@ -184,6 +185,7 @@ const DAY = 24 * 60 * 60 * 1000;
     RefreshTokenRevoker,
     ReplicaStatus,
     LogoutRecorder,
+    LogoutInbox,
     SessionAliveGuard,
     SessionConnections,
     LogoutBus,
@@ -214,6 +216,7 @@ export class OneIdLogoutModule
     private readonly notice: RegistrationNotice,
     private readonly follower: LogoutFollower,
     private readonly uncertain: UncertainLogouts,
+    private readonly inbox: LogoutInbox,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
@@ -241,6 +244,7 @@ export class OneIdLogoutModule
     else this.bus.appSubscribed.subscribe(() => void this.follower.open());
     this.purge.start();
     this.uncertain.start();
+    this.inbox.start();
     const logger = new Logger('OneIdLogout');
     for (const warning of bootWarnings(this.options)) logger.warn(warning);
     // also without secrets: revocations that became due while the app had secrets must not stay due for ever
@@ -250,7 +254,8 @@ export class OneIdLogoutModule
   }
 
   async onModuleDestroy(): Promise<void> {
-    await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.follower.close()]);
+    await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.inbox.stop()]);
+    await this.follower.close();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -10,7 +10,7 @@ import {
 } from '../oneid-logout.errors.js';
 import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
 import { ReplicaBarrier } from '../replicas/replica-barrier.js';
-import { LogoutRecorder } from '../sessions/logout-recorder.js';
+import { LogoutInbox } from '../sessions/logout-inbox.js';
 import { LogoutTokenVerifier } from '../provider/logout-token.js';
 
 /**
@@ -26,7 +26,7 @@ export class BackchannelLogout {
 
   constructor(
     private readonly verifier: LogoutTokenVerifier,
-    private readonly recorder: LogoutRecorder,
+    private readonly inbox: LogoutInbox,
     private readonly barrier: ReplicaBarrier,
   ) {}
 
@@ -37,7 +37,7 @@ export class BackchannelLogout {
   async answer(request: FormRequest): Promise<HttpAnswer> {
     try {
       const token = onlyLogoutToken(await readForm(request));
-      await this.recorder.recordBackchannel(await this.verifier.verify(token));
+      await this.inbox.record(await this.verifier.verify(token));
       await this.barrier.wait();
       return { status: 200, body: '' };
     } catch (error) {

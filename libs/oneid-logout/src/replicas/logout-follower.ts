@@ -6,7 +6,7 @@ import { type Random } from '../random.js';
 import { OneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
 import { type SessionRepository } from '../store/session.repository.js';
-import { RecentLogouts } from './recent-logouts.js';
+import { RecentLogouts } from '../sessions/recent-logouts.js';
 import { ReplicaDeclaration } from './replica-declaration.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
@@ -213,7 +213,7 @@ export class LogoutFollower extends BackgroundJob {
       if (this.settings.answers) await this.declaration.renew(began);
       const since = this.lastLook?.now ?? (await this.repository.findNow());
       const first = await this.findAfter({ changedAt: since - OVERLAP, id: '' });
-      if (this.closed) return;
+      if (this.isClosed()) return;
       // memory that begins with this look needs no logout that every later read of a session sees
       const neededSince = this.begin(first) ? first.now - OVERLAP : 0;
       for (let page = first; ;) {
@@ -221,7 +221,7 @@ export class LogoutFollower extends BackgroundJob {
         const last = page.logouts.at(-1);
         if (!page.more || last === undefined) break;
         page = await this.findAfter(last);
-        if (this.closed) return;
+        if (this.isClosed()) return;
       }
       this.finish(first);
     } catch (error) {
@@ -260,7 +260,7 @@ export class LogoutFollower extends BackgroundJob {
     this.state = { mode: 'following', lastLook: { began: sent, now } };
   }
 
-  private get closed(): boolean {
+  private isClosed(): boolean {
     return this.state.mode === 'closed';
   }
 

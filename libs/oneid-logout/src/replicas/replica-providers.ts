@@ -3,6 +3,8 @@ import { Clock } from '../clock.js';
 import { SessionDatabase } from '../database/session-database.js';
 import { SESSION_LOOKUP, type SessionLookup } from '../guard/session-lookup.js';
 import { Random } from '../random.js';
+import { LogoutInbox } from '../sessions/logout-inbox.js';
+import { InboxLookup } from './inbox-lookup.js';
 import { LogoutBus } from '../sessions/logout-bus.js';
 import { ReplicaRepository } from '../store/replica.repository.js';
 import { SessionRepository } from '../store/session.repository.js';
@@ -44,7 +46,11 @@ export const replicaProviders: Provider[] = [
     ],
     useFactory: followerOf,
   },
-  { provide: SESSION_LOOKUP, inject: [SessionRepository, LogoutFollower, Clock, LIVENESS], useFactory: lookupOf },
+  {
+    provide: SESSION_LOOKUP,
+    inject: [SessionRepository, LogoutFollower, LogoutInbox, Clock, LIVENESS],
+    useFactory: lookupOf,
+  },
 ];
 
 function nudgesOf(
@@ -78,10 +84,10 @@ function followerOf(
 function lookupOf(
   repository: SessionRepository,
   follower: LogoutFollower,
+  inbox: LogoutInbox,
   clock: Clock,
   liveness: Liveness,
 ): SessionLookup {
-  // the store does not know the guard, so SessionRepository does not name the interface that it fits
-  if (liveness === 'strict') return repository;
-  return new CachedSessionLookup(repository, follower, clock, liveness);
+  const lookup = liveness === 'strict' ? repository : new CachedSessionLookup(repository, follower, clock, liveness);
+  return new InboxLookup(lookup, inbox);
 }

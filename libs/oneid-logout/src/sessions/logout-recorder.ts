@@ -38,12 +38,7 @@ export class LogoutRecorder {
    */
   async recordBackchannel(logout: VerifiedLogoutToken): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
-    const logouts: NewLogout[] = [];
-    if (sid !== undefined) logouts.push(this.fromToken(logout, 'sid', targetOf('sid', issuer, sid)));
-    if (sub !== undefined && (sid === undefined || scope === 'user')) {
-      logouts.push(this.fromToken(logout, 'sub', targetOf('sub', issuer, sub), { issuedUntil: iat }));
-    }
-    await this.recordToken(logout, logouts);
+    await this.recordToken(logout, logoutsNamedBy(logout));
     if (scope === 'user' && sid !== undefined && sub === undefined) {
       // read after the sid is recorded: a sign-in that is registered after this read sees that the sid has ended, and
       // SessionRegistry then calls endUserOfEndedSid
@@ -52,7 +47,7 @@ export class LogoutRecorder {
         await this.recordToken(
           logout,
           users.map((target) => {
-            const one = this.fromToken(logout, 'sub', target, { issuedUntil: iat });
+            const one = fromToken(logout, 'sub', target, { issuedUntil: iat });
             return { ...one, id: digest([one.id, one.target]) };
           }),
         );
@@ -144,18 +139,6 @@ export class LogoutRecorder {
     ]);
   }
 
-  private fromToken(logout: VerifiedLogoutToken, kind: TargetKind, target: string, bound?: Bound): NewLogout {
-    const { issuer, clientId, jti, iat } = logout;
-    return {
-      id: digest(['backchannel', issuer, clientId, jti, kind]),
-      kind,
-      target,
-      channel: 'backchannel',
-      bound,
-      iat,
-    };
-  }
-
   private async recordToken(logout: VerifiedLogoutToken, logouts: readonly NewLogout[]): Promise<void> {
     if ((await this.record(logouts)) === logouts.length) return;
     const recorded = await this.repository.findLogouts(logouts.map((one) => one.id));
@@ -239,6 +222,29 @@ export class LogoutRecorder {
   private isInTime(sent: Moment): boolean {
     return this.clock.ageOf(sent) <= MAX_COMMIT_LATENESS;
   }
+}
+
+/** The logouts that a token names: of its login, of its user, or of both. */
+export function logoutsNamedBy(token: VerifiedLogoutToken): NewLogout[] {
+  const { issuer, iat, sid, sub, scope } = token;
+  const logouts: NewLogout[] = [];
+  if (sid !== undefined) logouts.push(fromToken(token, 'sid', targetOf('sid', issuer, sid)));
+  if (sub !== undefined && (sid === undefined || scope === 'user')) {
+    logouts.push(fromToken(token, 'sub', targetOf('sub', issuer, sub), { issuedUntil: iat }));
+  }
+  return logouts;
+}
+
+function fromToken(token: VerifiedLogoutToken, kind: TargetKind, target: string, bound?: Bound): NewLogout {
+  const { issuer, clientId, jti, iat } = token;
+  return {
+    id: digest(['backchannel', issuer, clientId, jti, kind]),
+    kind,
+    target,
+    channel: 'backchannel',
+    bound,
+    iat,
+  };
 }
 
 /** `issuedUntil` of the bound, or null. The bounds of OneID's logouts have no other member. */

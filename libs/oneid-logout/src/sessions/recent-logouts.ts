@@ -2,7 +2,7 @@ import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type LogoutChannel, type RecordedLogout } from '../rule/logout.js';
 
-/** The logouts of the last minutes, in memory, by target. */
+/** Logouts in memory, by target. */
 export class RecentLogouts {
   /** In the order of the last `add` of each logout, the oldest first. */
   private readonly byId = new Map<string, RecordedLogout>();
@@ -31,14 +31,20 @@ export class RecentLogouts {
     return undefined;
   }
 
+  remove(id: string): void {
+    const logout = this.byId.get(id);
+    if (logout === undefined) return;
+    this.byId.delete(id);
+    const aimed = this.byTarget.get(logout.target);
+    aimed?.delete(id);
+    if (aimed?.size === 0) this.byTarget.delete(logout.target);
+  }
+
   /** Forgets the logouts that last changed before this time. @param before the database's clock, milliseconds */
   forget(before: number): void {
-    for (const [id, { target, changedAt }] of this.byId) {
+    for (const [id, { changedAt }] of this.byId) {
       if (changedAt >= before) return;
-      this.byId.delete(id);
-      const aimed = this.byTarget.get(target);
-      aimed?.delete(id);
-      if (aimed?.size === 0) this.byTarget.delete(target);
+      this.remove(id);
     }
   }
 

@@ -1,0 +1,31 @@
+import { type SessionLookup } from '../guard/session-lookup.js';
+import { type LogoutChannel } from '../rule/logout.js';
+import { type CheckedSession, type SessionFacts } from '../rule/session.js';
+import { type LogoutInbox } from '../sessions/logout-inbox.js';
+
+/** Also obeys the logouts that this replica has received and that the store could not record yet. */
+export class InboxLookup implements SessionLookup {
+  constructor(
+    private readonly lookup: SessionLookup,
+    private readonly inbox: Pick<LogoutInbox, 'endedBy' | 'size'>,
+  ) {}
+
+  check(id: string): Promise<CheckedSession | undefined> {
+    const checked = this.lookup.check(id);
+    return this.inbox.size === 0 ? checked : checked.then((one) => this.obeyed(one));
+  }
+
+  async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
+    return (await this.lookup.findLogout(facts)) ?? this.inbox.endedBy(facts);
+  }
+
+  knowsUser(issuer: string, sub: string): Promise<boolean> {
+    return this.lookup.knowsUser(issuer, sub);
+  }
+
+  private obeyed(checked: CheckedSession | undefined): CheckedSession | undefined {
+    if (checked === undefined || checked.endedBy !== undefined) return checked;
+    const endedBy = this.inbox.endedBy(checked.session);
+    return endedBy === undefined ? checked : { ...checked, endedBy };
+  }
+}

@@ -1,0 +1,173 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { BackgroundJob } from '../background-job.js';
+import { Clock, type Moment } from '../clock.js';
+import { StoreUnavailableError } from '../oneid-logout.errors.js';
+import { type VerifiedLogoutToken } from '../provider/logout-token.js';
+import { Random } from '../random.js';
+import { type LogoutChannel } from '../rule/logout.js';
+import { type SessionFacts } from '../rule/session.js';
+import { digest } from '../rule/targets.js';
+import { LogoutBus } from './logout-bus.js';
+import { LogoutRecorder, logoutsNamedBy } from './logout-recorder.js';
+import { RecentLogouts } from './recent-logouts.js';
+
+/** How often to try again, milliseconds. After a failure the pause doubles, up to the longest pause. */
+const INTERVAL = 2_000;
+const LONGEST_PAUSE = 60_000;
+
+/** How long the replica keeps a logout that it can't record, milliseconds. */
+const KEPT_FOR = 60 * 60 * 1000;
+
+/** How many logouts the replica keeps at most, and how many it tries to record at the same time. */
+export const INBOX_SIZE = 10_000;
+const BATCH = 128;
+
+interface KeptToken {
+  readonly token: VerifiedLogoutToken;
+  readonly since: Moment;
+}
+
+/**
+ * Receives the verified logouts of OneID. A logout that the store can't record now is kept in this process and recorded
+ * when the store is back, because OneID soon stops sending it. Meanwhile this replica obeys it.
+ */
+@Injectable()
+export class LogoutInbox extends BackgroundJob {
+  private readonly logger = new Logger('OneIdLogout');
+  private readonly kept = new Map<string, KeptToken>();
+  /** What the kept tokens end. */
+  private readonly logouts = new RecentLogouts();
+  /** The logouts that are being recorded: the same token again waits for the same end. */
+  private readonly recording = new Map<string, Promise<void>>();
+  private pause = INTERVAL;
+  private pausedSince: Moment | undefined;
+  private full = false;
+
+  constructor(
+    private readonly recorder: LogoutRecorder,
+    private readonly bus: LogoutBus,
+    clock: Clock,
+    random: Random,
+  ) {
+    super('recording logouts that the store could not record', INTERVAL, clock, random);
+  }
+
+  /** How many logouts wait for the store. */
+  get size(): number {
+    return this.kept.size;
+  }
+
+  /**
+   * Records what a logout token ends. The same token at the same time is recorded once.
+   *
+   * @throws {StoreUnavailableError} the logout is not recorded yet; the replica keeps it
+   */
+  record(token: VerifiedLogoutToken): Promise<void> {
+    const key = keyOf(token);
+    const running = this.recording.get(key);
+    if (running !== undefined) return running;
+    const recording = this.recordOrKeep(key, token).finally(() => this.recording.delete(key));
+    this.recording.set(key, recording);
+    return recording;
+  }
+
+  /** The channel of a kept logout that ends this session; undefined without such a logout. */
+  endedBy(session: SessionFacts): LogoutChannel | undefined {
+    return this.kept.size === 0 ? undefined : this.logouts.endedBy(session);
+  }
+
+  /** Tries the kept logouts once more, before the process ends. */
+  override async stop(): Promise<void> {
+    await super.stop();
+    await this.recordKept();
+    if (this.kept.size === 0) return;
+    this.logger.error(
+      `The library could not record ${this.kept.size} logouts of OneID before the app stopped. ` +
+        'Their sessions end only if OneID sends these logouts again.',
+    );
+  }
+
+  protected async work(): Promise<void> {
+    if (this.pausedSince !== undefined && this.clock.ageOf(this.pausedSince) < this.pause) return;
+    this.forgetOld();
+    await this.recordKept();
+  }
+
+  private async recordOrKeep(key: string, token: VerifiedLogoutToken): Promise<void> {
+    try {
+      await this.recorder.recordBackchannel(token);
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) this.keep(key, token);
+      throw error;
+    }
+    this.forget(key, token);
+    // the store is back
+    if (this.kept.size > 0 && !this.stopping) {
+      this.pausedSince = undefined;
+      void this.wake();
+    }
+  }
+
+  private keep(key: string, token: VerifiedLogoutToken): void {
+    if (this.kept.has(key)) return;
+    if (this.kept.size >= INBOX_SIZE) {
+      if (!this.full) {
+        this.logger.error(
+          `The replica keeps ${INBOX_SIZE} logouts of OneID that it could not record, and has no room for more. ` +
+            'It loses the next ones unless OneID sends them again. Repair the session store.',
+        );
+      }
+      this.full = true;
+      return;
+    }
+    this.kept.set(key, { token, since: this.clock.moment() });
+    const named = logoutsNamedBy(token);
+    for (const logout of named) this.logouts.add({ ...logout, changedAt: 0 });
+    // the connections of the ended sessions close at once
+    this.bus.publishFound(named);
+  }
+
+  private forget(key: string, token: VerifiedLogoutToken): void {
+    if (!this.kept.delete(key)) return;
+    this.full = false;
+    for (const { id } of logoutsNamedBy(token)) this.logouts.remove(id);
+  }
+
+  private forgetOld(): void {
+    let lost = 0;
+    for (const [key, { token, since }] of this.kept) {
+      if (this.clock.ageOf(since) <= KEPT_FOR) break;
+      this.forget(key, token);
+      lost += 1;
+    }
+    if (lost === 0) return;
+    this.logger.error(
+      `The library could not record ${lost} logouts of OneID for an hour, and gives them up. ` +
+        'Their sessions end only if OneID sends these logouts again.',
+    );
+  }
+
+  /** Callers of the recorder at the same time share a statement, so a batch needs few statements. */
+  private async recordKept(): Promise<void> {
+    const tokens = [...this.kept];
+    for (let n = 0; n < tokens.length; n += BATCH) {
+      const batch = tokens.slice(n, n + BATCH);
+      const outcomes = await Promise.allSettled(
+        batch.map(async ([key, { token }]) => {
+          await this.recorder.recordBackchannel(token);
+          this.forget(key, token);
+        }),
+      );
+      if (outcomes.every(({ status }) => status === 'rejected')) {
+        this.pause = this.pausedSince === undefined ? INTERVAL : Math.min(this.pause * 2, LONGEST_PAUSE);
+        this.pausedSince = this.clock.moment();
+        return;
+      }
+    }
+    this.pausedSince = undefined;
+  }
+}
+
+function keyOf({ issuer, clientId, jti, iat, sid, sub, scope }: VerifiedLogoutToken): string {
+  return digest([issuer, clientId, jti, iat, sid ?? null, sub ?? null, scope]);
+}

@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { type VerifiedLogoutToken } from '../libs/oneid-logout/src/provider/logout-token.js';
+import { INBOX_SIZE } from '../libs/oneid-logout/src/sessions/logout-inbox.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+
+const HOUR = 60 * 60 * 1000;
+
+describe.each(databases)('a logout that the store cannot record, on $name', (kind) => {
+  let clock: TestClock;
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  let errors: string[];
+  /** The statements that were sent, also while the store is down. */
+  let statements: string[];
+  let down: boolean;
+  beforeEach(async () => {
+    clock = new TestClock();
+    testDatabase = await kind.take();
+    store = await SessionStore.open(testDatabase, { clock, secrets: [] });
+    [errors, statements, down] = [[], [], false];
+    jest.spyOn(Logger.prototype, 'error').mockImplementation((message) => void errors.push(String(message)));
+    intercept(store.database, (run, sql, parameters) => {
+      statements.push(sql);
+      return down ? Promise.reject(new StoreUnavailableError(new Error('down'))) : run(sql, parameters);
+    });
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  const signIn = (name: string): Promise<Session> =>
+    store.registry.register({ idToken: store.idToken({ sub: `sub-${name}`, sid: `sid-${name}` }) });
+  const recordWhileDown = async (...tokens: VerifiedLogoutToken[]) => {
+    down = true;
+    const outcomes = await Promise.allSettled(tokens.map((token) => store.inbox.record(token)));
+    down = false;
+    expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
+  };
+  const logoutOf = (name: string) => store.logout({ sid: `sid-${name}` });
+
+  it('BC-13: is kept and recorded when the store is back, however old its token is by then', async () => {
+    const [alice, bob] = [await signIn('alice'), await signIn('bob')];
+    down = true;
+    await expect(store.inbox.record(logoutOf('alice'))).rejects.toThrow(StoreUnavailableError);
+    for (let n = 0; n < 40; n++) {
+      clock.advance(60_000);
+      await store.inbox.wake();
+    }
+    down = false;
+    expect(await store.rows('logout')).toEqual([]);
+    clock.advance(60_000);
+    await store.inbox.wake();
+    const [row, ...others] = await store.rows('logout');
+    expect([row?.['target'], row?.['channel'], others]).toEqual([
+      targetOf('sid', issuer, 'sid-alice'),
+      'backchannel',
+      [],
+    ]);
+    expect([await store.isAlive(alice.id), await store.isAlive(bob.id), store.inbox.size]).toEqual([false, true, 0]);
+  });
+
+  it('BC-13: is obeyed at once by this replica, also by strict checks and for tokens of an API', async () => {
+    const [alice, bob] = [await signIn('alice'), await signIn('bob')];
+    const closed: string[] = [];
+    store.bus.allLogouts.subscribe(({ target }) => closed.push(target));
+    const claims = { iss: issuer, sub: 'sub-alice', sid: 'sid-alice', iat: clock.seconds };
+    expect(await store.judge.findAlive({ claims })).toBeDefined();
+    await recordWhileDown(logoutOf('alice'));
+    expect(await store.rows('logout')).toEqual([]);
+    expect([await store.isAlive(alice.id), await store.isAlive(bob.id)]).toEqual([false, true]);
+    expect(await store.judge.judge({ id: alice.id })).toEqual({ reason: 'logged_out' });
+    expect(await store.judge.findAlive({ claims })).toBeUndefined();
+    expect(closed).toEqual([targetOf('sid', issuer, 'sid-alice')]);
+
+    clock.advance(2_500);
+    await store.inbox.wake();
+    expect(closed).toHaveLength(1);
+  });
+
+  it('BC-13: also ends the user, when the scope is "user" and the token names only the sid', async () => {
+    const alice = await signIn('alice');
+    const other = await store.registry.register({ idToken: store.idToken({ sub: 'sub-alice', sid: 'another' }) });
+    await recordWhileDown(store.logout({ sid: 'sid-alice', scope: 'user' }));
+    expect([await store.isAlive(alice.id), await store.isAlive(other.id)]).toEqual([false, true]);
+    clock.advance(2_500);
+    await store.inbox.wake();
+    expect([await store.isAlive(alice.id), await store.isAlive(other.id)]).toEqual([false, false]);
+  });
+
+  it('BC-13: is recorded at once when another logout shows that the store is back', async () => {
+    await recordWhileDown(logoutOf('alice'));
+    await store.inbox.record(logoutOf('bob'));
+    await store.inbox.wake();
+    expect([(await store.rows('logout')).length, store.inbox.size]).toEqual([2, 0]);
+  });
+
+  it('BC-13: is tried once more before the app stops, and the log counts what is lost', async () => {
+    await recordWhileDown(logoutOf('alice'));
+    await store.inbox.stop();
+    expect([(await store.rows('logout')).length, store.inbox.size, errors]).toEqual([1, 0, []]);
+    await recordWhileDown(logoutOf('bob'), logoutOf('carol'));
+    down = true;
+    await store.inbox.stop();
+    expect(errors).toEqual([
+      'The library could not record 2 logouts of OneID before the app stopped. ' +
+        'Their sessions end only if OneID sends these logouts again.',
+    ]);
+  });
+
+  it('BC-13: is given up after an hour, with a line in the log', async () => {
+    await recordWhileDown(logoutOf('alice'));
+    clock.advance(HOUR + 1);
+    await store.inbox.wake();
+    expect([store.inbox.size, await store.rows('logout')]).toEqual([0, []]);
+    expect(errors).toEqual([
+      'The library could not record 1 logouts of OneID for an hour, and gives them up. ' +
+        'Their sessions end only if OneID sends these logouts again.',
+    ]);
+  });
+
+  it('BC-13: the inbox has a limit; a full inbox is logged once, and what it holds is recorded', async () => {
+    const tokens = Array.from({ length: INBOX_SIZE + 2 }, (_, n) => logoutOf(String(n)));
+    await recordWhileDown(...tokens);
+    expect(store.inbox.size).toBe(INBOX_SIZE);
+    expect(errors).toEqual([
+      `The replica keeps ${INBOX_SIZE} logouts of OneID that it could not record, and has no room for more. ` +
+        'It loses the next ones unless OneID sends them again. Repair the session store.',
+    ]);
+    statements = [];
+    clock.advance(2_500);
+    await store.inbox.wake();
+    expect([store.inbox.size, (await store.rows('logout')).length]).toEqual([0, INBOX_SIZE]);
+    // S11: a statement for many, not one for each
+    expect(statements.length).toBeLessThan(INBOX_SIZE / 50);
+  });
+
+  it('S11: tries ever more rarely while the store is down, and with few statements', async () => {
+    await recordWhileDown(...Array.from({ length: 1_000 }, (_, n) => logoutOf(String(n))));
+    down = true;
+    statements = [];
+    for (let second = 0; second < 600; second += 2) {
+      clock.advance(2_000);
+      await store.inbox.wake();
+    }
+    // after 2, 4, 8, 16, 32 and then every 60 seconds
+    expect(statements.length).toBeGreaterThanOrEqual(10);
+    expect(statements.length).toBeLessThanOrEqual(20);
+    expect(store.inbox.size).toBe(1_000);
+  });
+
+  it('S11: searches for writes that may come late with one statement for many, ever more rarely', async () => {
+    const ids = Array.from({ length: 1_000 }, (_, n) => String(n).padStart(64, '0'));
+    store.uncertain.add(ids);
+    statements = [];
+    for (let second = 0; second < 600; second += 2) {
+      clock.advance(2_000);
+      await store.uncertain.wake();
+    }
+    expect(statements.length).toBeLessThanOrEqual(24);
+    expect(store.uncertain.size).toBe(1_000);
+  });
+
+  it('S8: replays of one token at the same time are recorded with one statement', async () => {
+    const alice = await signIn('alice');
+    const token = logoutOf('alice');
+    statements = [];
+    await Promise.all(Array.from({ length: 100 }, () => store.inbox.record(token)));
+    expect(statements).toHaveLength(1);
+    expect([(await store.rows('logout')).length, await store.isAlive(alice.id)]).toEqual([1, false]);
+  });
+
+  it('S8: replays fail together when the store is down, and are kept as one', async () => {
+    const token = logoutOf('alice');
+    await recordWhileDown(token, token, { ...token });
+    expect([store.inbox.size, statements.length]).toEqual([1, 1]);
+  });
+});
