@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { digest } from '../libs/oneid-logout/src/rule/targets.js';
+import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import { intercept, issuer, SessionStore } from './support/session-store.js';
+
+const servers = databases.filter(({ name }) => name !== 'SQLite');
+
+describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
+  let testDatabase: TestDatabase;
+  let store: SessionStore;
+  let filled = 0;
+  beforeAll(async () => {
+    testDatabase = await kind.create();
+    store = await SessionStore.open(testDatabase);
+  });
+  afterAll(async () => {
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  /** The server makes the rows. */
+  async function fill(rows: number): Promise<void> {
+    const { dataSource } = store.database;
+    const isPostgres = dataSource.options.type === 'postgres';
+    const batch = 20_000;
+    for (; filled < rows; filled += Math.min(batch, rows - filled)) {
+      const to = Math.min(filled + batch, rows);
+      const series = isPostgres
+        ? `generate_series(${filled + 1}, ${to}) AS n`
+        : `(SELECT seq AS n FROM seq_${filled + 1}_to_${to}) series`;
+      const of = (what: string) => {
+        const text = isPostgres ? `'${what}' || n` : `CONCAT('${what}', n)`;
+        return `${isPostgres ? `encode(sha256((${text})::bytea), 'hex')` : `SHA2(${text}, 256)`}`;
+      };
+      await dataSource.query(
+        `INSERT INTO oneid_session (id, issuer, client_id, sub, issued_at, registered_at, expires_at, target_session,
+           target_sid, target_sub, id_token_hash)
+         SELECT ${of('id')}, 'issuer', 'app', 'user', n, n, 9000000000000, ${of('session')}, ${of('sid')}, ${of('sub')},
+           ${of('hash')} FROM ${series}`,
+      );
+      await dataSource.query(
+        `INSERT INTO oneid_logout (id, target, channel, recorded_at, changed_at, keep_until)
+         SELECT ${of('logout')}, ${of('sid')}, 'backchannel', n, n, 9000000000000 FROM ${series} WHERE n % 10 = 0`,
+      );
+    }
+    if (rows === 0) return;
+    for (const table of ['oneid_session', 'oneid_logout']) {
+      await dataSource.query(`ANALYZE ${isPostgres ? '' : 'TABLE'} ${table}`);
+    }
+  }
+
+  async function plansOf(work: () => Promise<unknown>): Promise<string[]> {
+    const statements: { readonly sql: string; readonly parameters: readonly SqlParameter[] }[] = [];
+    const restore = intercept(store.database, (run, sql, parameters) => {
+      statements.push({ sql, parameters });
+      return run(sql, parameters);
+    });
+    await work().finally(restore);
+    const plans = statements.map(({ sql, parameters }) => store.database.run(`EXPLAIN ${sql}`, parameters));
+    return (await Promise.all(plans)).map(({ rows }) => rows.map((row) => JSON.stringify(row)).join('\n'));
+  }
+
+  const numbers = Array.from({ length: 40 }, (_, n) => n);
+
+  // each size adds rows to the size before. MariaDB plans each statement anew, so an empty table needs no index
+  const sizes = kind.name.startsWith('PostgreSQL') ? [0, 10_000] : [10_000];
+  it.each(sizes)('S3: uses an index for each session and each logout, with %d sessions', async (size) => {
+    await fill(size);
+    const [checks, ...none] = await plansOf(() => Promise.all(numbers.map((n) => store.isAlive(digest(['id', n])))));
+    const [claims, ...others] = await plansOf(() =>
+      Promise.all(
+        numbers.map((n) => {
+          const sid = `sid-${n}`;
+          return store.judge.findAlive({ claims: { iss: issuer, sub: sid, sid, iat: store.clock.seconds } });
+        }),
+      ),
+    );
+    expect([none, others]).toEqual([[], []]);
+    for (const plan of [checks, claims]) {
+      expect(plan).toMatch(/Index|"key":"\w+"|const table/);
+      expect(plan).not.toMatch(/Seq Scan|"table":"[sl]\w*","type":"(ALL|index)"/);
+    }
+  });
+});
