@@ -1,11 +1,13 @@
 import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
 import { type SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 
 const exampleIssuer = 'https://oneid.example/';
 const BATCH = 1000;
 
-export const idOf = (n: number) => digest(['session', n]);
+export const sessionTokenOf = (n: number) => digest(['session', n]);
+export const idOf = (n: number) => tokenHashOf(sessionTokenOf(n));
 export const sidOf = (n: number) => `5f0c4a52-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
 /** Stores the sessions from one number to another; every tenth has been logged out, or none, all have tokens. */

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { CompactEncrypt } from 'jose';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { fill, idOf, sidOf } from './fill.js';
+import { fill, sessionTokenOf, sidOf } from './fill.js';
 import { browse } from './load.js';
 import { inTurns, type Series } from './rounds.js';
 import { type ServerProcess } from './server-process.js';
@@ -35,7 +35,7 @@ export async function measureGuards(
   rounds: number,
   duration: number,
 ): Promise<Record<GuardServer, Series>> {
-  const ours = Array.from({ length: SESSIONS }, (_, n) => ({ cookie: `session=${idOf(n)}` }));
+  const ours = Array.from({ length: SESSIONS }, (_, n) => ({ cookie: `session=${sessionTokenOf(n)}` }));
   const theirs = await Promise.all(ours.map((_, n) => eocCookie(around, n)));
   const headersOf = (name: GuardServer): readonly Headers[] =>
     name.startsWith('eoc') || name === 'express' ? theirs : ours;
@@ -46,7 +46,9 @@ export async function measureGuards(
     (server, name, { round }) => browse(server, headersOf(name), { duration: round === 0 ? WARM_UP : duration }),
     async (server, name) => {
       if (['bounded', 'strictSqlite', 'strictPostgres'].includes(name)) {
-        await endsWithTheLogout(around, server, '/backchannel_logout', { cookie: `session=${idOf(LOGGED_OUT)}` });
+        await endsWithTheLogout(around, server, '/backchannel_logout', {
+          cookie: `session=${sessionTokenOf(LOGGED_OUT)}`,
+        });
       } else if (name === 'eocSqlite' || name === 'eocPostgres') {
         await endsWithTheLogout(around, server, '/backchannel-logout', await eocCookie(around, LOGGED_OUT));
       }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { type VerifiedLogoutToken } from '../libs/oneid-logout/src/provider/logout-token.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
-import { fill, idOf, sidOf } from './fill.js';
+import { fill, sessionTokenOf, sidOf } from './fill.js';
 import { ServerProcess } from './server-process.js';
 import { type ReplicaSettings } from './servers/replica.js';
 import { clientId, type Surroundings } from './surroundings.js';
@@ -61,10 +61,11 @@ async function withReplicas<T>(
 
 async function logOut(around: Surroundings, a: ServerProcess, b: ServerProcess, n: number): Promise<number> {
   const { issuer } = around.oneId;
-  if (!(await b.ask<boolean>('isAlive', idOf(n)))) throw new Error('a session that was not logged out is refused');
+  if (!(await b.ask<boolean>('isAlive', sessionTokenOf(n))))
+    throw new Error('a session that was not logged out is refused');
   const iat = Math.floor(Date.now() / 1000);
   const logout: VerifiedLogoutToken = { issuer, clientId, jti: `logout ${n}`, iat, sid: sidOf(n), scope: 'session' };
-  return between(b.ask<number>('refuses', idOf(n)), () => a.ask<number>('logOut', logout));
+  return between(b.ask<number>('refuses', sessionTokenOf(n)), () => a.ask<number>('logOut', logout));
 }
 
 /** From a moment in the one process to what follows from it in the other. */

@@ -545,7 +545,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       const { login, session } = await signIn(host);
       await host.fetch('/logout', {
         method: 'POST',
-        session: session.id,
+        session: session.sessionToken,
         headers: { 'Sec-Fetch-Site': 'same-origin' },
       });
 

@@ -44,7 +44,7 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
   async function signIn(login: BrowserLogin) {
     const refreshToken = oneId.refreshToken({ clientId, login });
     const idToken = await oneId.idToken({ clientId, login });
-    return { refreshToken, id: await killed.signIn({ idToken, refreshToken }) };
+    return { refreshToken, sessionToken: await killed.signIn({ idToken, refreshToken }) };
   }
 
   const logOut = async ({ sid }: BrowserLogin) => killed.deliver(await oneId.logoutToken({ clientId, sid }));
@@ -76,8 +76,8 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
 
   it('right after its answer: another replica finds the pending revocation', async () => {
     const login = oneId.signIn();
-    const { refreshToken, id } = await signIn(login);
-    expect(await killed.me(id)).toBe(200);
+    const { refreshToken, sessionToken } = await signIn(login);
+    expect(await killed.me(sessionToken)).toBe(200);
     oneId.fail(endpointPaths.revocation, { hang: true });
     expect(await logOut(login)).toBe(200);
     await killed.kill();
@@ -87,6 +87,6 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     clock.advance(MINUTE + 1_000);
     await survivor.get(RefreshTokenRevoker, { strict: false }).wake();
     expect(oneId.revoked).toMatchObject([{ token: refreshToken, effective: true }]);
-    expect(await survivor.get(SessionJudge, { strict: false }).findAlive({ id })).toBeUndefined();
+    expect(await survivor.get(SessionJudge, { strict: false }).findAlive({ sessionToken })).toBeUndefined();
   });
 });

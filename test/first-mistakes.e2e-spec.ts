@@ -34,7 +34,7 @@ describe('frequent first mistakes of an app', () => {
   it('a logout route without a guard ends the session that the request carries', async () => {
     const host = await cleanup.host({ controllers: [Forgetful] });
     const { session } = await signIn(host);
-    const init = { method: 'POST', session: session.id, headers: { 'Sec-Fetch-Site': 'same-origin' } };
+    const init = { method: 'POST', session: session.sessionToken, headers: { 'Sec-Fetch-Site': 'same-origin' } };
     const response = await host.fetch('/logout', init);
 
     expect(response.status).toBe(200);
@@ -45,13 +45,14 @@ describe('frequent first mistakes of an app', () => {
   it('without sessionFrom, guarded routes answer 500, and the log gives the reason', async () => {
     const host = await cleanup.host({ options: { sessionFrom: [] } });
     const { session } = await signIn(host);
-    expect((await host.fetch('/me', { session: session.id })).status).toBe(500);
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(500);
   });
 
   it.each<[string, unknown, number]>([
     ['null', null, 401],
     ['a text', 'a'.repeat(64), 500],
-    ['an id that is not a text', { id: 7 }, 500],
+    ['the id of a session', { id: 'a'.repeat(64) }, 500],
+    ['a session token that is not a text', { sessionToken: 7 }, 500],
     ['claims that are not an object', { claims: null }, 500],
   ])('a resolver that returns %s', async (_name, answer, status) => {
     const sessionFrom = (() => answer) as SessionResolver;

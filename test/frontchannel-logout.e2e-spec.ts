@@ -199,8 +199,10 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
     const { session } = await signIn(host);
     const before = await storedIn(host);
 
-    expect(await get(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } })).toEqual(loggedOut);
-    expect(await get(host, '?unknown=x', { session: session.id })).toEqual(loggedOut);
+    expect(await get(host, '', { session: session.sessionToken, headers: { 'Sec-Fetch-Dest': 'iframe' } })).toEqual(
+      loggedOut,
+    );
+    expect(await get(host, '?unknown=x', { session: session.sessionToken })).toEqual(loggedOut);
     expect(await storedIn(host)).toEqual(before);
     expect(await stateOf(host, session)).toBe('alive');
   });
@@ -235,15 +237,15 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       const { login, session } = await signIn(host);
       const query = queryOf({ iss: iss(), sid: login.sid });
 
-      expect((await load(host, query, { session: session.id })).headers.getSetCookie()).toEqual(cleared);
-      expect((await load(host, '', { session: session.id })).headers.getSetCookie()).toEqual(cleared);
+      expect((await load(host, query, { session: session.sessionToken })).headers.getSetCookie()).toEqual(cleared);
+      expect((await load(host, '', { session: session.sessionToken })).headers.getSetCookie()).toEqual(cleared);
     });
 
     it('FC-5: clears no cookies when the request ended another session', async () => {
       const [mine, theirs] = [await signIn(host), await signIn(host)];
       const query = queryOf({ iss: iss(), sid: theirs.login.sid });
 
-      expect((await load(host, query, { session: mine.session.id })).headers.getSetCookie()).toEqual([]);
+      expect((await load(host, query, { session: mine.session.sessionToken })).headers.getSetCookie()).toEqual([]);
       expect(await stateOf(host, mine.session)).toBe('alive');
       expect((await load(host, query)).headers.getSetCookie()).toEqual([]);
     });
@@ -278,7 +280,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       const { login, session } = await signIn(host);
       const started = await host.fetch('/logout', {
         method: 'POST',
-        session: session.id,
+        session: session.sessionToken,
         headers: { 'Sec-Fetch-Site': 'same-origin', Accept: 'application/json' },
       });
       const { url } = (await started.json()) as { url: string };
@@ -359,7 +361,7 @@ describe('front-channel logout of the session that the request carries', () => {
 
   it('FC-3: ends the session of the request in an iframe when the option is on', async () => {
     const { session } = await signIn(host);
-    const response = await load(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } });
+    const response = await load(host, '', { session: session.sessionToken, headers: { 'Sec-Fetch-Dest': 'iframe' } });
 
     expect(response.headers.getSetCookie()).toEqual(cleared);
     expect(await answerOf(response)).toEqual(loggedOut);
@@ -373,7 +375,7 @@ describe('front-channel logout of the session that the request carries', () => {
       const { session } = await signIn(host);
       const headers = dest === undefined ? {} : { 'Sec-Fetch-Dest': dest };
 
-      expect(await get(host, '', { session: session.id, headers })).toEqual(loggedOut);
+      expect(await get(host, '', { session: session.sessionToken, headers })).toEqual(loggedOut);
       expect(await stateOf(host, session)).toBe('alive');
     },
   );
@@ -387,7 +389,7 @@ describe('front-channel logout of the session that the request carries', () => {
       await registry.register({ idToken: await idToken() }),
     ];
     expect(session.sid).toBeUndefined();
-    await load(host, '', { session: session.id, headers: { 'Sec-Fetch-Dest': 'iframe' } });
+    await load(host, '', { session: session.sessionToken, headers: { 'Sec-Fetch-Dest': 'iframe' } });
 
     expect(await stateOf(host, session)).toBe('logged_out');
     expect(await stateOf(host, other)).toBe('alive');

@@ -3,7 +3,7 @@ import {
   InvalidLogoutRequestError,
   type LogoutEvent,
   LogoutService,
-  type Session,
+  type RegisteredSession,
   SessionEvents,
   SessionRegistry,
   StoreUnavailableError,
@@ -14,7 +14,7 @@ import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases } from './support/databases.js';
 import { clientId, type Host } from './support/host.js';
 import { logOut, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
-import { intercept, without } from './support/session-store.js';
+import { factsOf, intercept, without } from './support/session-store.js';
 
 describe.each(databases)('on $name', (database) => {
   let host: Host;
@@ -44,9 +44,9 @@ describe.each(databases)('on $name', (database) => {
     const replica = await startHost({ database: sharedWith(host), client: { issuer: host.oneId.issuer } });
     try {
       const { browser, session } = await signIn(host);
-      expect((await replica.fetch('/me', { session: session.id })).status).toBe(200);
+      expect((await replica.fetch('/me', { session: session.sessionToken })).status).toBe(200);
       await start(browser);
-      expect((await replica.fetch('/me', { session: session.id })).status).toBe(401);
+      expect((await replica.fetch('/me', { session: session.sessionToken })).status).toBe(401);
     } finally {
       await replica.stop();
     }
@@ -69,8 +69,8 @@ describe.each(databases)('on $name', (database) => {
         registered_until: null,
       }),
     ]);
-    expect((await host.fetch('/me', { session: session.id })).status).toBe(401);
-    expect((await host.fetch('/me', { session: sibling.id })).status).toBe(200);
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(401);
+    expect((await host.fetch('/me', { session: sibling.sessionToken })).status).toBe(200);
   });
 
   it('end() returns false for an unknown session and stores nothing', async () => {
@@ -120,10 +120,10 @@ describe.each(databases)('on $name', (database) => {
         expect(row).toMatchObject({ channel: 'admin', issued_until: null, registered_until: null });
       }
       for (const { browser } of others) expect(await reasonAtMe(browser)).toBe('logged_out');
-      expect((await host.fetch('/me', { session: inSameLogin.id })).status).toBe(401);
+      expect((await host.fetch('/me', { session: inSameLogin.sessionToken })).status).toBe(401);
       expect(await reasonAtMe(mine.browser)).toBe('alive');
       expect(await reasonAtMe(stranger.browser)).toBe('alive');
-      expect(await host.app.get(SessionRegistry).listAlive(mine.session)).toEqual([mine.session]);
+      expect(await host.app.get(SessionRegistry).listAlive(mine.session)).toEqual([factsOf(mine.session)]);
       expect(seen.map(({ channel }) => channel)).toEqual(['admin', 'admin', 'admin']);
       expect(ended.map((session) => seen.filter((event) => event.ends(session)).length)).toEqual([1, 1, 1]);
       expect(seen.some((event) => event.ends(mine.session))).toBe(false);
@@ -154,7 +154,7 @@ describe.each(databases)('on $name', (database) => {
       const idOf = (n: number) => digest(['one of many', n]);
 
       /** Almost all sessions get the same time, because a page of results must not lose sessions with equal times. */
-      async function signInOften(count: number): Promise<Session> {
+      async function signInOften(count: number): Promise<RegisteredSession> {
         const { session } = await signIn(host);
         const { issuer, clientId, sub } = session;
         const database = host.app.get(SessionDatabase);
@@ -179,7 +179,7 @@ describe.each(databases)('on $name', (database) => {
         restore();
         expect(ended).toBe(1_000);
         expect(statements.filter((verb) => verb === 'INSERT')).toHaveLength(4);
-        expect(await host.app.get(SessionRegistry).listAlive(session, 9)).toEqual([session]);
+        expect(await host.app.get(SessionRegistry).listAlive(session, 9)).toEqual([factsOf(session)]);
         expect((await host.stored()).logouts).toHaveLength(1_000);
       });
 
@@ -197,7 +197,7 @@ describe.each(databases)('on $name', (database) => {
         expect(before).toBeLessThan(300);
         expect(await sessions.endOthers(session)).toBe(600 - before);
         restore();
-        expect(await host.app.get(SessionRegistry).listAlive(session, 9)).toEqual([session]);
+        expect(await host.app.get(SessionRegistry).listAlive(session, 9)).toEqual([factsOf(session)]);
       });
     });
 
@@ -209,12 +209,12 @@ describe.each(databases)('on $name', (database) => {
       await replica.stop();
       expect(counts.reduce((sum, count) => sum + count)).toBe(20);
       expect((await host.stored()).logouts).toHaveLength(20);
-      expect(await host.app.get(SessionRegistry).listAlive(session)).toEqual([session]);
+      expect(await host.app.get(SessionRegistry).listAlive(session)).toEqual([factsOf(session)]);
     });
 
     it('refuses a session that comes from a bearer token, and ends nothing', async () => {
       const { session, browser } = await signIn(host);
-      for (const facts of [without(session, 'id'), without(session, 'sub')]) {
+      for (const facts of [without(factsOf(session), 'id'), without(factsOf(session), 'sub')]) {
         const refused: unknown = await host.app
           .get(SessionRegistry)
           .endOthers(facts)
@@ -242,6 +242,6 @@ describe.each(databases)('on $name', (database) => {
     await expect(sessions.endAll({ sub: 'alice' })).rejects.toMatchObject(down);
     await expect(logout.start({ session })).rejects.toMatchObject(down);
     await dataSource.initialize();
-    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(200);
   });
 });

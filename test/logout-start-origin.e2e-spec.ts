@@ -126,7 +126,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       );
       expect(await reasonAtMe(browser)).toBe('logged_out');
 
-      browser.cookies.set('session', (await signIn(host)).session.id);
+      browser.cookies.set('session', (await signIn(host)).session.sessionToken);
       expect(await (await browser.visit(`/out${action}`, visit)).text()).toContain('<title>Log out?</title>');
       expect(await reasonAtMe(browser)).toBe('alive');
     });

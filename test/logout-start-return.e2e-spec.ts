@@ -99,7 +99,7 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
     it('RPI-4: two logouts of one browser at the same time do not mix', async () => {
       const { browser } = await signIn(host);
       const one = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
-      browser.cookies.set('session', (await signIn(host)).session.id);
+      browser.cookies.set('session', (await signIn(host)).session.sessionToken);
       const two = pathOf(await logOut(browser, { returnTo: 'https://app.example/goodbye' }));
       expect((await browser.visit(two)).headers.get('location')).toBe('https://app.example/goodbye');
       expect((await browser.visit(one)).headers.get('location')).toBe('/goodbye');

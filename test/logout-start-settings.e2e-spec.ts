@@ -147,7 +147,7 @@ describe('a host with other settings', () => {
     try {
       const { browser, session } = await signIn(before);
       const moved = new Browser(after);
-      moved.cookies.set('session', session.id);
+      moved.cookies.set('session', session.sessionToken);
       const page = await start(moved);
       expect(page.status).toBe(200);
       expect(nextRequest(await page.text()).fields).toEqual({ client_id: clientId });

@@ -283,7 +283,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       await start(browser);
       const idToken = await host.oneId.idToken({ clientId, login });
       const again = await host.app.get(SessionRegistry).register({ idToken });
-      expect((await host.fetch('/me', { session: again.id })).status).toBe(200);
+      expect((await host.fetch('/me', { session: again.sessionToken })).status).toBe(200);
       expect(await reasonAtMe(browser)).toBe('logged_out');
     });
 
@@ -343,7 +343,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       try {
         const [one, two] = [await signIn(host), await signIn(host)];
         const browser = new Browser(replica);
-        browser.cookies.set('session', one.session.id);
+        browser.cookies.set('session', one.session.sessionToken);
         const page = await start(browser);
         expect(page.status).toBe(503);
         const html = await page.text();
@@ -356,7 +356,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
         ]);
         expect(await reasonAtMe(one.browser)).toBe('logged_out');
 
-        browser.cookies.set('session', two.session.id);
+        browser.cookies.set('session', two.session.sessionToken);
         const answer = await start(browser, {}, { headers: { accept: 'application/json' } });
         expect(answer.status).toBe(503);
         expect(await answer.json()).toEqual({

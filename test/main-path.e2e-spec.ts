@@ -15,14 +15,14 @@ describe.each(databases)('a logout at OneID, on $name', (database) => {
     const registry = host.app.get(SessionRegistry);
     const login = host.oneId.signIn({ sub: 'alice' });
     const session = await registry.register({ idToken: await host.oneId.idToken({ clientId, login }) });
-    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(200);
 
     const token = await host.oneId.logoutToken({ clientId, login });
     const delivery = await host.oneId.deliver(`${host.url}/backchannel_logout`, token);
     expect(delivery.attempts).toHaveLength(1);
     expect(delivery.attempts[0]).toMatchObject({ status: 200, body: '' });
 
-    const rejected = await host.fetch('/me', { session: session.id });
+    const rejected = await host.fetch('/me', { session: session.sessionToken });
     expect(rejected.status).toBe(401);
     expect(await rejected.json()).toEqual({
       statusCode: 401,

@@ -22,7 +22,14 @@ import { TestClock } from './support/test-clock.js';
 
 const migrations = ['CreateOneIdLogoutTables1790000000000'];
 
-const tables = ['oneid_logout', 'oneid_logout_migrations', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
+const tables = [
+  'oneid_logout',
+  'oneid_logout_migrations',
+  'oneid_replica',
+  'oneid_session',
+  'oneid_session_alias',
+  'oneid_session_tokens',
+];
 
 /** A later version's migration. It changes a table as such a migration must: see `alterTable`. */
 class AddNote1795000000000 {
@@ -264,6 +271,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       'oneid_logout',
       'oneid_replica',
       'oneid_session',
+      'oneid_session_alias',
       'oneid_session_tokens',
       'users',
     ]);

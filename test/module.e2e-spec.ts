@@ -32,6 +32,7 @@ import {
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { nodeNotice } from '../libs/oneid-logout/src/node-notice.js';
+import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { sqlite, type TestDatabase } from './support/databases.js';
 import { clientId } from './support/host.js';
 import { until } from './support/until.js';
@@ -120,7 +121,7 @@ async function register(app: INestApplication, module?: DynamicModule): Promise<
   const registry =
     module === undefined ? app.get(SessionRegistry) : app.select(module).get(SessionRegistry, { strict: true });
   const idToken = await oneId.idToken({ clientId, login: oneId.signIn() });
-  return (await registry.register({ idToken })).id;
+  return (await registry.register({ idToken })).sessionToken;
 }
 
 async function statusAt(app: INestApplication, path: string, session?: string): Promise<number> {
@@ -137,7 +138,7 @@ async function expectWorking(app: INestApplication, module?: DynamicModule): Pro
   expect(await statusAt(app, '/logout/callback')).toBe(303);
   const sessions =
     module === undefined ? app.get(SessionRegistry) : app.select(module).get(SessionRegistry, { strict: true });
-  await sessions.end(session);
+  await sessions.end(tokenHashOf(session));
   expect(await statusAt(app, '/me', session)).toBe(401);
 }
 
@@ -389,7 +390,7 @@ describe('two registrations', () => {
       const login = oneId.signIn();
       const sessionAt = async (module: DynamicModule) => {
         const registry = app.select(module).get(SessionRegistry, { strict: true });
-        return (await registry.register({ idToken: await oneId.idToken({ clientId, login }) })).id;
+        return (await registry.register({ idToken: await oneId.idToken({ clientId, login }) })).sessionToken;
       };
       const [a, b] = [await sessionAt(moduleA), await sessionAt(moduleB)];
       expect([await statusAt(app, '/a/me', a), await statusAt(app, '/b/me', b)]).toEqual([200, 200]);
@@ -584,7 +585,7 @@ describe('the life of an app', () => {
 
     const second = await boot({ imports: [OneIdLogoutModule.forRoot(options()), FeatureModule] });
     expect(await statusAt(second, '/me', session)).toBe(200);
-    await second.get(SessionRegistry).end(session);
+    await second.get(SessionRegistry).end(tokenHashOf(session));
     await second.close();
     const third = await boot({ imports: [OneIdLogoutModule.forRoot(options()), FeatureModule] });
     expect(await statusAt(third, '/me', session)).toBe(401);
@@ -605,7 +606,7 @@ describe('the life of an app', () => {
       const token = await oneId.logoutToken({ clientId, login });
       const { attempts } = await oneId.deliver(`${await app.getUrl()}/backchannel_logout`, token, { attempts: 1 });
       expect(attempts[0]).toMatchObject({ status: 503, headers: { 'retry-after': '31' } });
-      await app.get(SessionRegistry).end(session);
+      await app.get(SessionRegistry).end(tokenHashOf(session));
       expect(await statusAt(app, '/me', session)).toBe(401);
     } finally {
       oneId.heal();

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { SessionEndedError } from 'nestjs-oneid-logout';
 import { digest } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { DAY, intercept, issuer, logoutRetention, SessionStore } from './support/session-store.js';
+import { DAY, factsOf, intercept, issuer, logoutRetention, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
 type Outcome = 'registered' | 'ended';
@@ -286,10 +286,10 @@ describe.each(databases)('races, on $name', (database) => {
       const session = await fast.registry.register({ idToken: fast.idToken({ sub, sid: `${sid} again` }) });
       clock.databaseAhead = DAY;
       return {
-        work: () => slow.judge.judge({ id: session.id }),
+        work: () => slow.judge.judge({ sessionToken: session.sessionToken }),
         interruption: () => fast.repository.purge(999),
         after: async (verdict) => {
-          expect(verdict).toEqual({ alive: session });
+          expect(verdict).toEqual({ alive: factsOf(session) });
           expect((await fast.repository.check(dead.id))?.endedBy).toBe('backchannel');
         },
       };

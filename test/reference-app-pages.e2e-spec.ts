@@ -44,13 +44,13 @@ const post = (path: string, headers: Record<string, string> = {}) =>
 const fromHere = { 'sec-fetch-site': 'same-origin' };
 
 describe('the list of sessions', () => {
-  let handles: string[];
+  let ids: string[];
 
   beforeEach(async () => {
     await endAll();
     await user.signIn();
     const page = await user.browser.get(`${world.url}/sessions`);
-    handles = elements(page.body, 'form').map(({ action = '' }) => action.split('/')[2] ?? '');
+    ids = elements(page.body, 'form').map(({ action = '' }) => action.split('/')[2] ?? '');
   });
 
   test('shows start, end and device of each session, and marks the current session', async () => {
@@ -67,11 +67,13 @@ describe('the list of sessions', () => {
     expect(page.body.split(en.unknownDevice)).toHaveLength(5);
   });
 
-  test('shows no session id', async () => {
+  test('shows the ids of the sessions, and no session token', async () => {
     const sessions = await world.app.get(SessionRegistry).listAlive({ issuer: world.oneId.issuer, sub: 'demo' });
     const pages = await Promise.all(['/', '/sessions', '/account'].map((path) => user.browser.get(world.url + path)));
-    for (const { id } of sessions) for (const { body } of pages) expect(body).not.toContain(id);
-    expect(handles).toEqual([expect.stringMatching(/^[\da-f]{24}$/)]);
+    const [, sessionToken = ''] = /app_session=([\da-f]{64})/.exec(user.cookie) ?? [];
+    expect(sessionToken).not.toBe('');
+    for (const { body } of pages) expect(body).not.toContain(sessionToken);
+    expect(ids).toEqual(sessions.map(({ id }) => id));
   });
 
   test('needs a session', async () => {
@@ -90,12 +92,12 @@ describe('the list of sessions', () => {
     expect(await user.meInShort()).toBe('200');
   });
 
-  test('ends no session for an unknown handle, or for the handle of an ended session', async () => {
-    const gone = handles[0] ?? '';
+  test('ends no session for an unknown id, or for the id of an ended session', async () => {
+    const gone = ids[0] ?? '';
     await post(`/sessions/${gone}/end`, fromHere);
     await user.signIn();
-    for (const handle of [gone, 'x', '0'.repeat(24)]) {
-      const answer = await post(`/sessions/${handle}/end`, fromHere);
+    for (const id of [gone, 'x', '0'.repeat(64)]) {
+      const answer = await post(`/sessions/${id}/end`, fromHere);
       expect([answer.status, answer.headers.get('location')]).toEqual([303, '/']);
     }
     expect(await user.meInShort()).toBe('200');

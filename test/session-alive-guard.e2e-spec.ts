@@ -84,7 +84,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
   it('lets an alive session pass, with one query', async () => {
     const session = await signIn();
     let response = new Response();
-    const count = await queries(async () => (response = await host.fetch('/me', { session: session.id })));
+    const count = await queries(async () => (response = await host.fetch('/me', { session: session.sessionToken })));
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ sub: session.sub });
     expect(count).toBe(1);
@@ -98,21 +98,22 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
 
   it('rejects a session that is not in the database with the reason unknown', async () => {
     await expectRejection(await host.fetch('/me', { session: 'a'.repeat(64) }), 'unknown');
+    await expectRejection(await host.fetch('/me', { session: (await signIn()).id }), 'unknown');
   });
 
   it('rejects a session with the reason unknown when its client is no longer configured', async () => {
     const session = await signIn();
     const database = host.app.get(SessionDatabase, { strict: false });
     await database.run('UPDATE oneid_session SET client_id = ? WHERE id = ?', ['retired', session.id]);
-    await expectRejection(await host.fetch('/me', { session: session.id }), 'unknown');
+    await expectRejection(await host.fetch('/me', { session: session.sessionToken }), 'unknown');
   });
 
   it("rejects a session with the reason expired, by the database's clock", async () => {
     const session = await signIn();
     host.clock.databaseAhead = maxSessionLifetimeMs - 60_000;
-    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(200);
     host.clock.databaseAhead = maxSessionLifetimeMs + 60_000;
-    await expectRejection(await host.fetch('/me', { session: session.id }), 'expired');
+    await expectRejection(await host.fetch('/me', { session: session.sessionToken }), 'expired');
   });
 
   it('rejects a session with the reason logged_out after a logout on each channel, also when the session has expired', async () => {
@@ -125,9 +126,9 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     for (const end of ways) {
       const session = await signIn();
       await end(session);
-      await expectRejection(await host.fetch('/me', { session: session.id }), 'logged_out');
+      await expectRejection(await host.fetch('/me', { session: session.sessionToken }), 'logged_out');
       host.clock.databaseAhead = maxSessionLifetimeMs + 60_000;
-      await expectRejection(await host.fetch('/me', { session: session.id }), 'logged_out');
+      await expectRejection(await host.fetch('/me', { session: session.sessionToken }), 'logged_out');
       host.clock.databaseAhead = 0;
     }
   });
@@ -137,7 +138,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     const database = host.app.get(SessionDatabase, { strict: false });
     await database.run('ALTER TABLE oneid_session RENAME TO oneid_gone');
     for (const path of ['/me', '/open', '/home']) {
-      const response = await host.fetch(path, { session: session.id });
+      const response = await host.fetch(path, { session: session.sessionToken });
       expect(response.status).toBe(503);
       expect(response.headers.get('retry-after')).toBe('5');
       expect(await response.json()).toEqual({
@@ -147,7 +148,7 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
       });
     }
     await database.run('ALTER TABLE oneid_gone RENAME TO oneid_session');
-    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(200);
   });
 
   it.each([
@@ -170,11 +171,11 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
       (await host.fetch(path, session === undefined ? {} : { session })).json();
     for (const path of ['/open', '/home']) {
       expect(await body(path)).toEqual({ sub: null });
-      expect(await body(path, live.id)).toEqual({ sub: live.sub });
+      expect(await body(path, live.sessionToken)).toEqual({ sub: live.sub });
     }
-    await expectRejection(await host.fetch('/open', { session: dead.id }), 'logged_out');
+    await expectRejection(await host.fetch('/open', { session: dead.sessionToken }), 'logged_out');
     await expectRejection(await host.fetch('/open', { session: 'x' }), 'unknown');
-    expect(await body('/home', dead.id)).toEqual({ sub: null });
+    expect(await body('/home', dead.sessionToken)).toEqual({ sub: null });
     expect(await body('/home', 'x')).toEqual({ sub: null });
   });
 
@@ -197,10 +198,10 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     const [live, dead] = [await signIn(), await signIn()];
     await host.app.get(SessionRegistry).end(dead.id);
     const status = async (cookie: string) => (await host.fetch('/me', { headers: { cookie } })).status;
-    expect(await status(`session=${live.id}; session=${dead.id}`)).toBe(200);
-    expect(await status(`session=${dead.id}; session=${live.id}`)).toBe(401);
-    expect(await status(`other=1;session=${live.id};xsession=${dead.id}`)).toBe(200);
-    expect(await status(`Session=${live.id}`)).toBe(401);
+    expect(await status(`session=${live.sessionToken}; session=${dead.sessionToken}`)).toBe(200);
+    expect(await status(`session=${dead.sessionToken}; session=${live.sessionToken}`)).toBe(401);
+    expect(await status(`other=1;session=${live.sessionToken};xsession=${dead.sessionToken}`)).toBe(200);
+    expect(await status(`Session=${live.sessionToken}`)).toBe(401);
   });
 });
 
@@ -215,10 +216,10 @@ describe('session resolvers', () => {
       .register({ idToken: await host.oneId.idToken({ clientId, login: host.oneId.signIn() }) });
   const withClaims = (claims: object) => host.fetch('/me', { headers: { 'x-claims': JSON.stringify(claims) } });
 
-  it('sessionFromExpressSession: reads the id from the session', async () => {
+  it('sessionFromExpressSession: reads the session token from the session', async () => {
     @Controller()
     class SignInController {
-      static id = '';
+      static token = '';
 
       @Get('me')
       @UseGuards(SessionAliveGuard)
@@ -228,7 +229,7 @@ describe('session resolvers', () => {
 
       @Get('sign-in')
       signIn(@Req() request: { session: Record<string, unknown> }): string {
-        request.session['oneIdSession'] = SignInController.id;
+        request.session['oneIdSession'] = SignInController.token;
         return 'signed in';
       }
     }
@@ -238,7 +239,7 @@ describe('session resolvers', () => {
       configure: (app) => void app.use(expressSession({ secret: 'cats', resave: false, saveUninitialized: false })),
     });
     const session = await signIn();
-    SignInController.id = session.id;
+    SignInController.token = session.sessionToken;
     await expectRejection(await host.fetch('/me'), 'missing');
     const cookie = (await host.fetch('/sign-in')).headers.getSetCookie()[0]?.split(';')[0] ?? '';
     expect(await (await host.fetch('/me', { headers: { cookie } })).json()).toEqual({ sub: session.sub });
@@ -246,23 +247,23 @@ describe('session resolvers', () => {
     await expectRejection(await host.fetch('/me', { headers: { cookie } }), 'logged_out');
   });
 
-  it('sessionFromUser: reads the id from request.user', async () => {
+  it('sessionFromUser: reads the session token from request.user', async () => {
     await start({ options: { sessionFrom: sessionFromUser() }, configure: useClaims });
     const session = await signIn();
-    expect((await withClaims({ sessionId: session.id })).status).toBe(200);
-    for (const user of [{}, { sessionId: '' }, { sessionId: 5 }, { sessionId: [session.id] }]) {
+    expect((await withClaims({ sessionToken: session.sessionToken })).status).toBe(200);
+    for (const user of [{}, { sessionToken: '' }, { sessionToken: 5 }, { sessionToken: [session.sessionToken] }]) {
       await expectRejection(await withClaims(user), 'missing');
     }
     await host.app.get(SessionRegistry).end(session.id);
-    await expectRejection(await withClaims({ sessionId: session.id }), 'logged_out');
+    await expectRejection(await withClaims({ sessionToken: session.sessionToken }), 'logged_out');
   });
 
   it('several resolvers run one after the other, and the first result counts', async () => {
     await start({ options: { sessionFrom: [sessionFromUser(), sessionFromCookie('session')] }, configure: useClaims });
     const session = await signIn();
-    expect((await host.fetch('/me', { session: session.id })).status).toBe(200);
-    const headers = { 'x-claims': JSON.stringify({ sessionId: 'f'.repeat(64) }) };
-    await expectRejection(await host.fetch('/me', { session: session.id, headers }), 'unknown');
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(200);
+    const headers = { 'x-claims': JSON.stringify({ sessionToken: 'f'.repeat(64) }) };
+    await expectRejection(await host.fetch('/me', { session: session.sessionToken, headers }), 'unknown');
   });
 
   describe('sessionFromClaims', () => {
@@ -402,7 +403,7 @@ describe('ReplicaStatus', () => {
     const status = host.app.get(ReplicaStatus, { strict: false });
     expect(status.read()).toEqual({ answersFromMemory: false, openConnections: 0 });
     const { session } = await host.signIn();
-    const facts = await host.app.get(SessionJudge, { strict: false }).findAlive({ id: session });
+    const facts = await host.app.get(SessionJudge, { strict: false }).findAlive({ sessionToken: session });
     if (facts === undefined) throw new Error('not signed in');
     const subscription = host.app.get(SessionConnections, { strict: false }).over(facts).subscribe();
     expect(status.read()).toEqual({ stalenessMs: expect.any(Number), answersFromMemory: false, openConnections: 1 });

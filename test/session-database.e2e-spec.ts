@@ -330,7 +330,9 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
         ]);
       }
       const tokens = sessions.map(([id = null]) => [id, 'sealed', 'sealed']);
-      for (const [table, rows] of Object.entries({ session: sessions, logout: logouts, session_tokens: tokens })) {
+      const aliases = sessions.map(([id = null]) => [digest(['alias', id]), id]);
+      const all = { session: sessions, session_alias: aliases, logout: logouts, session_tokens: tokens };
+      for (const [table, rows] of Object.entries(all)) {
         const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
         await database.run(`INSERT INTO oneid_${table} VALUES ${values}`, rows.flat());
       }
@@ -340,7 +342,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
 
   async function analyze(): Promise<void> {
     const type = testDatabase.options.type;
-    for (const table of ['oneid_session', 'oneid_logout', 'oneid_session_tokens']) {
+    for (const table of ['oneid_session', 'oneid_session_alias', 'oneid_logout', 'oneid_session_tokens']) {
       await store.database.run(type === 'mariadb' || type === 'mysql' ? `ANALYZE TABLE ${table}` : `ANALYZE ${table}`);
     }
   }
@@ -363,7 +365,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
   }
 
   const whole = {
-    'better-sqlite3': /SCAN (s|l|t|oneid_\w+)\b(?! USING)/,
+    'better-sqlite3': /SCAN (s|a|l|t|oneid_\w+)\b(?! USING)/,
     postgres: /Seq Scan/,
     mariadb: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
     mysql: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
@@ -381,6 +383,8 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
           ),
         ),
     ],
+    ["the guard's check of a session", () => store.isAlive(digest(['id', 7]))],
+    ["the guard's check of a further session token", () => store.isAlive(digest(['alias', digest(['id', 7])]))],
     [
       "the guard's check of claims",
       () => store.repository.findLogout({ issuer, sid: 'x', sub: 'y', iat: 1, registeredAt: 1 }),
@@ -392,6 +396,14 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     [
       'a sign-in',
       () => store.registry.register({ idToken: store.idToken({ sub: 'zoe', sid: 'zoe' }), refreshToken: 'x' }),
+    ],
+    [
+      'a sign-in with the same ID token again',
+      async () => {
+        const idToken = store.idToken({ sub: 'zoe', sid: 'zoe again' });
+        await store.registry.register({ idToken });
+        await store.registry.register({ idToken });
+      },
     ],
     ["a list of a user's sessions", () => store.registry.listAlive({ issuer, sub: 'user-9' })],
     ["the next page of a user's sessions", () => store.repository.findAlive('sub', digest(['sub', 9]), 256, 9)],

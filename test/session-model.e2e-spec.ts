@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { SessionEndedError } from 'nestjs-oneid-logout';
+import { type RegisteredSession, SessionEndedError } from 'nestjs-oneid-logout';
+import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
 import { DAY, issuer, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -8,9 +9,14 @@ import { TestClock } from './support/test-clock.js';
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
+/** How many session tokens a session may have. */
+const MAX_TOKENS = 16;
+
 /** One sign-in as the model remembers it. */
 interface SignedIn {
   readonly id: string;
+  /** All session tokens of the session. */
+  readonly sessionTokens: string[];
   readonly idToken: string;
   readonly user: string;
   readonly login: string;
@@ -45,7 +51,7 @@ class Model {
     return Math.floor(this.time / 1000);
   }
 
-  isLoggedOut({ id, login, user, order, issued }: Omit<SignedIn, 'idToken' | 'ends'>): boolean {
+  isLoggedOut({ id, login, user, order, issued }: Omit<SignedIn, 'idToken' | 'sessionTokens' | 'ends'>): boolean {
     return (
       this.deadSessions.has(id) ||
       this.deadLogins.has(login) ||
@@ -126,16 +132,18 @@ abstract class Command implements Step {
     model.latest = Math.max(model.latest, model.time + model.skew);
     await real.follow(model);
     for (const signIn of model.signIns) {
-      const verdict = await real
-        .at(this.replica + 1)
-        .judge.judge({ id: signIn.id })
-        .then((judged) => ('alive' in judged ? 'alive' : judged.reason));
+      const verdicts = new Set<string>();
+      for (const sessionToken of signIn.sessionTokens) {
+        const judged = await real.at(this.replica + 1).judge.judge({ sessionToken });
+        verdicts.add('alive' in judged ? 'alive' : judged.reason);
+      }
       const over = model.isOver(signIn);
       const expected = model.isLoggedOut(signIn) ? ['logged_out'] : [];
       if (expected.length === 0 && over !== true) expected.push('alive');
       if (expected.length === 0 || over === 'perhaps') expected.push('expired');
       if (model.mayBeGone(signIn)) expected.push('unknown');
-      if (!expected.includes(verdict)) throw new Error(`${signIn.login} is ${verdict}, not ${expected.join(' or ')}`);
+      const wrong = [...verdicts].find((verdict) => !expected.includes(verdict));
+      if (wrong !== undefined) throw new Error(`${signIn.login} is ${wrong}, not ${expected.join(' or ')}`);
     }
   }
 
@@ -171,9 +179,15 @@ class SignIn extends Command {
       expect(result).toBeInstanceOf(SessionEndedError);
       return;
     }
-    const { id } = result as { id: string };
-    expect(id).toMatch(/^[0-9a-f]{64}$/);
-    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetimeMs });
+    const { id, sessionToken } = result as RegisteredSession;
+    expect(id).toBe(tokenHashOf(sessionToken));
+    model.signIns.push({
+      ...fresh,
+      id,
+      sessionTokens: [sessionToken],
+      idToken,
+      ends: model.time + model.skew + maxSessionLifetimeMs,
+    });
   }
 }
 
@@ -187,14 +201,17 @@ class SignInAgain extends Command {
 
   override check(model: Readonly<Model>): boolean {
     const known = model.pick(this.nth);
-    return known !== undefined && model.seconds - known.issued < 300;
+    return known !== undefined && model.seconds - known.issued < 300 && known.sessionTokens.length < MAX_TOKENS;
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
     const known = model.pick(this.nth);
     if (known === undefined) return;
     const again = await store.registry.register({ idToken: known.idToken }).then(
-      ({ id }) => id,
+      ({ id, sessionToken }) => {
+        known.sessionTokens.push(sessionToken);
+        return id;
+      },
       (error: unknown) => (error instanceof SessionEndedError ? 'ended' : error),
     );
     if (model.isLoggedOut(known)) expect(again).toBe('ended');
@@ -222,14 +239,20 @@ class Replace extends Command {
     const login = `${old.user}@${this.browser}`;
     const fresh = { id: '', login, user: old.user, order: ++model.order, issued: model.seconds };
     const idToken = store.idToken({ sub: old.user, sid: login, iat: fresh.issued });
-    const registered = store.registry.register({ idToken, replaces: old.id });
+    const registered = store.registry.register({ idToken, replaces: old.sessionTokens.at(-1) });
     if (model.isLoggedOut(fresh)) {
       await expect(registered).rejects.toThrow(SessionEndedError);
       return;
     }
-    const { id } = await registered;
+    const { id, sessionToken } = await registered;
     model.deadSessions.add(old.id);
-    model.signIns.push({ ...fresh, id, idToken, ends: model.time + model.skew + maxSessionLifetimeMs });
+    model.signIns.push({
+      ...fresh,
+      id,
+      sessionTokens: [sessionToken],
+      idToken,
+      ends: model.time + model.skew + maxSessionLifetimeMs,
+    });
   }
 }
 

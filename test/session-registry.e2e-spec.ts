@@ -4,6 +4,7 @@ import { Logger } from '@nestjs/common';
 import {
   InvalidIdTokenError,
   OneIdLogoutError,
+  type RegisteredSession,
   type Session,
   SessionEndedError,
   SessionEvents,
@@ -20,7 +21,8 @@ import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-tok
 import { TokenVault } from '../libs/oneid-logout/src/tokens/token-vault.js';
 import { databases, sqlite } from './support/databases.js';
 import { clientId, Host, secrets } from './support/host.js';
-import { DAY, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
+import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
+import { DAY, factsOf, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 
 async function failure(work: Promise<unknown>): Promise<OneIdLogoutError> {
@@ -45,7 +47,8 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
 
   const service = <T>(type: abstract new (...args: never[]) => T): T => host.app.get<T>(type, { strict: false });
   const idToken = (login: BrowserLogin, claims = {}) => host.oneId.idToken({ clientId, login, claims });
-  const status = async (session: Session) => (await host.fetch('/me', { session: session.id })).status;
+  const status = async (session: RegisteredSession) =>
+    (await host.fetch('/me', { session: session.sessionToken })).status;
   const logOut = async (login: BrowserLogin) => {
     const token = await host.oneId.logoutToken({ clientId, login });
     expect((await host.oneId.deliver(`${host.url}/backchannel_logout`, token)).delivered).toBe(true);
@@ -59,7 +62,8 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       const before = Date.now();
       const session = await registry.register({ idToken: await idToken(login) });
       expect(session).toEqual({
-        id: expect.stringMatching(/^[0-9a-f]{64}$/),
+        id: tokenHashOf(session.sessionToken),
+        sessionToken: expect.stringMatching(/^[0-9a-f]{64}$/),
         issuer: host.oneId.issuer,
         clientId,
         sid: login.sid,
@@ -126,14 +130,38 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect((await registry.register({ idToken: token, nonce: 'n-1' })).sub).toBe(login.sub);
     });
 
-    it('returns the same session for the same ID token, also twice at the same time', async () => {
+    it('returns the same session with one more session token for the same ID token, also at the same time', async () => {
       const login = host.oneId.signIn();
       const token = await idToken(login);
-      const [first, second] = await Promise.all([1, 2].map(() => registry.register({ idToken: token })));
-      expect(second).toEqual(first);
+      const atOnce = await Promise.all([1, 2].map(() => registry.register({ idToken: token })));
       host.clock.advance(60_000);
-      expect(await registry.register({ idToken: token })).toEqual(first);
+      const all = [...atOnce, await registry.register({ idToken: token })];
+      const [first] = all.map(factsOf);
+      expect(all.map(factsOf)).toEqual([first, first, first]);
+      expect(new Set(all.map(({ sessionToken }) => sessionToken)).size).toBe(3);
+      expect(await Promise.all(all.map(status))).toEqual([200, 200, 200]);
       expect(await sessionsOf(login)).toHaveLength(1);
+      expect(await registry.listAlive(first as Session)).toEqual([first]);
+      await logOut(login);
+      expect(await Promise.all(all.map(status))).toEqual([401, 401, 401]);
+    });
+
+    it('refuses an ID token that comes too often, and its earlier session tokens stay valid', async () => {
+      const login = host.oneId.signIn();
+      const token = await idToken(login);
+      const all: RegisteredSession[] = [];
+      for (let n = 0; n < 16; n++) all.push(await registry.register({ idToken: token }));
+      const error = await failure(registry.register({ idToken: token }));
+      expect(error).toBeInstanceOf(InvalidIdTokenError);
+      expect([error.code, error.getStatus(), error.message]).toEqual([
+        ...['id_token_invalid', 401, 'The ID token has been registered too often'],
+      ]);
+      expect(new Set(await Promise.all(all.map(status)))).toEqual(new Set([200]));
+      const [first] = all;
+      const aliases = await host.app
+        .get(SessionDatabase, { strict: false })
+        .run('SELECT token_hash FROM oneid_session_alias WHERE session_id = ?', [first?.id ?? '']);
+      expect(aliases.rows).toHaveLength(15);
     });
 
     it('refuses an ID token whose session was ended here', async () => {
@@ -225,7 +253,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         const session = await registry.register({ idToken: token, label: 'first' });
         await registry.register({ idToken: token, label: 'second' });
         await registry.register({ idToken: token });
-        expect(await registry.listAlive(session)).toEqual([{ ...session, label: 'first' }]);
+        expect(await registry.listAlive(session)).toEqual([{ ...factsOf(session), label: 'first' }]);
       });
     });
 
@@ -235,15 +263,32 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         const signIn = async (replaces?: string) =>
           registry.register({ idToken: await idToken(host.oneId.signIn({ sub })), replaces });
         const [old, other] = [await signIn(), await signIn()];
-        const fresh = await signIn(old.id);
+        const fresh = await signIn(old.sessionToken);
         expect(await Promise.all([old, other, fresh].map(status))).toEqual([401, 200, 200]);
+      });
+
+      it('ends the session by any of its session tokens', async () => {
+        const token = await idToken(host.oneId.signIn());
+        const [first, second] = [
+          await registry.register({ idToken: token }),
+          await registry.register({ idToken: token }),
+        ];
+        await registry.register({ idToken: await idToken(host.oneId.signIn()), replaces: second.sessionToken });
+        expect(await Promise.all([first, second].map(status))).toEqual([401, 401]);
+      });
+
+      it('ends no session by its id, which is no secret', async () => {
+        const session = await registry.register({ idToken: await idToken(host.oneId.signIn()) });
+        await registry.register({ idToken: await idToken(host.oneId.signIn()), replaces: session.id });
+        expect(await status(session)).toBe(200);
       });
 
       it('does not end the session when it is the same session', async () => {
         const token = await idToken(host.oneId.signIn());
         const session = await registry.register({ idToken: token });
-        await registry.register({ idToken: token, replaces: session.id });
-        expect(await status(session)).toBe(200);
+        const again = await registry.register({ idToken: token, replaces: session.sessionToken });
+        await registry.register({ idToken: token, replaces: again.sessionToken });
+        expect(await Promise.all([session, again].map(status))).toEqual([200, 200]);
       });
 
       it.each(['', 'x', 'a'.repeat(64), '\0', '😀', "' OR 1=1 --", 'A'.repeat(10_000)])(
@@ -265,7 +310,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       const sessions: Session[] = [];
       for (const name of names) {
         host.clock.databaseAhead += 1_000;
-        sessions.push(await signInAs('lister', name));
+        sessions.push(factsOf(await signInAs('lister', name)));
       }
       await signInAs('LISTER');
       await service(LogoutRecorder).endSession(sessions[3] as Session, 'admin');
@@ -330,7 +375,9 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       const [row] = await sessionsOf(login);
       host.clock.advance(3_600_000);
       const refreshed = await idToken(login);
-      expect(await registry.refresh(session.id, { idToken: refreshed, refreshToken: 'second' })).toEqual(session);
+      expect(await registry.refresh(session.id, { idToken: refreshed, refreshToken: 'second' })).toEqual(
+        factsOf(session),
+      );
       expect(await sessionsOf(login)).toEqual([row]);
       expect(await service(TokenVault).load(session.id)).toEqual({ idToken: refreshed, refreshToken: 'second' });
       await registry.refresh(session.id, { refreshToken: 'third' });

@@ -109,7 +109,7 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       'an administrator, for all sessions of the user',
       ({ app, session }) => app.get(SessionRegistry).endAll({ sub: session.sub }),
     ],
-    ['a sign-in that replaces it', ({ app, session }) => signIn(app, oneId.signIn(), session.id)],
+    ['a sign-in that replaces it', ({ app, session }) => signIn(app, oneId.signIn(), session.sessionToken)],
   ];
 
   it.each(ways)('BC-15: a session ended by %s: its refresh token is revoked once, then erased', async (_who, end) => {

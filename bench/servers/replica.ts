@@ -38,10 +38,10 @@ const QUIET = 30;
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 answerQuestions(await app.getUrl(), {
-  isAlive: async (id) => (await liveness.findAlive({ id: String(id) })) !== undefined,
+  isAlive: async (token) => (await liveness.findAlive({ sessionToken: String(token) })) !== undefined,
   /** When this replica's answer became no. */
-  refuses: async (id) => {
-    while ((await liveness.findAlive({ id: String(id) })) !== undefined) await turn();
+  refuses: async (token) => {
+    while ((await liveness.findAlive({ sessionToken: String(token) })) !== undefined) await turn();
     return now();
   },
   /** When the logout was committed, as far as this replica could know. */

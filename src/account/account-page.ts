@@ -4,7 +4,7 @@ import { live } from '../pages/live.js';
 import { type PageTexts } from '../pages/texts.js';
 import { time } from '../pages/time.js';
 
-/** Shows the facts of a session, but not its id, because the id is a secret. */
+/** Shows the facts of a session. */
 export function accountPage(texts: PageTexts, session: SessionFacts): Html {
   const { sub, sid, issuer, registeredAt, expiresAt } = session;
   const facts = { sub, sid, issuer, registeredAt: time(registeredAt), expiresAt: expiresAt && time(expiresAt) };

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type ListedSession, type SessionRegistry } from 'nestjs-oneid-logout';
 import { type Timeline } from '../timeline/timeline.js';
-import { handleOf } from '../pages/session-handle.js';
 import { MySessions } from './my-sessions.js';
 
 const issuer = 'https://oneid.example/';
@@ -27,31 +26,30 @@ describe("a user's own sessions", () => {
     );
   });
 
-  test('are listed with handles that are not their ids', async () => {
+  test('are listed with their ids', async () => {
     const list = await sessions.list(mine);
     expect(list.map(({ device, isThis }) => [device, isThis])).toEqual([
       ['device of a1', true],
       ['device of a2', false],
     ]);
-    expect(list.map(({ handle }) => handle)).toEqual([handleOf(mine), handleOf(others)]);
-    expect(new Set(list.map(({ handle }) => handle)).size).toBe(2);
+    expect(list.map(({ id }) => id)).toEqual(['a1', 'a2']);
   });
 
-  test('are ended by their handle, and the timeline shows this', async () => {
-    await sessions.end(mine, handleOf(others));
+  test('are ended by their id, and the timeline shows this', async () => {
+    await sessions.end(mine, others.id);
     expect(end.mock.calls).toEqual([['a2']]);
     expect(add.mock.calls).toEqual([[mine, { kind: 'session_ended', device: 'device of a2' }]]);
   });
 
-  test('are not ended by a handle of another user', async () => {
-    await sessions.end(mine, handleOf(strangers));
+  test('are not ended by another user', async () => {
+    await sessions.end(mine, strangers.id);
     expect([end.mock.calls, add.mock.calls]).toEqual([[], []]);
   });
 
   test('contain the current session, also when there are very many', async () => {
     listAlive.mockResolvedValue([others]);
     expect((await sessions.list(mine)).map(({ isThis }) => isThis)).toEqual([false, true]);
-    await sessions.end(mine, handleOf(mine));
+    await sessions.end(mine, mine.id);
     expect(end.mock.calls).toEqual([['a1']]);
   });
 

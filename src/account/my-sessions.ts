@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { type ListedSession, type SessionFacts, SessionRegistry } from 'nestjs-oneid-logout';
-import { handleOf } from '../pages/session-handle.js';
 import { Timeline } from '../timeline/timeline.js';
 
-/** One of a user's sessions, without the secret session id, so that a page may show it. */
+/** One of a user's sessions, as a page shows it. */
 export interface MySession {
-  readonly handle: string;
+  /** Opens no session, so a page may contain it. */
+  readonly id: string;
   readonly device: string | undefined;
   readonly registeredAt: number;
   readonly expiresAt: number;
@@ -24,7 +24,7 @@ export class MySessions {
   /** The live sessions, the newest first. The list is limited; an older current session is added at its end. */
   async list(mine: SessionFacts): Promise<MySession[]> {
     return (await this.all(mine)).map((session) => ({
-      handle: handleOf(session),
+      id: session.id,
       device: session.label,
       isThis: session.id === mine.id,
       registeredAt: session.registeredAt,
@@ -32,9 +32,9 @@ export class MySessions {
     }));
   }
 
-  /** Ends the session with this handle. Ignores a handle that names no live session of the user. */
-  async end(mine: SessionFacts, handle: string): Promise<void> {
-    const session = (await this.all(mine)).find((candidate) => handleOf(candidate) === handle);
+  /** Ends the session with this id. Ignores an id that names no live session of the user. */
+  async end(mine: SessionFacts, id: string): Promise<void> {
+    const session = (await this.all(mine)).find((candidate) => candidate.id === id);
     if (session === undefined) return;
     await this.registry.end(session.id);
     this.timeline.add(mine, { kind: 'session_ended', device: session.label });

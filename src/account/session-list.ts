@@ -17,17 +17,17 @@ export function sessionList(sessions: readonly MySession[], texts: PageTexts): H
     }`;
 }
 
-function item({ handle, device = '', registeredAt, expiresAt, isThis }: MySession, texts: PageTexts): Html {
+function item({ id, device = '', registeredAt, expiresAt, isThis }: MySession, texts: PageTexts): Html {
   const name = device || texts.unknownDevice;
   return html`<li>
     <div>
       <strong>${name}</strong> ${isThis ? html`<span class="badge">${texts.thisOne}</span>` : undefined}
-      <span id="times-${handle}" class="hint"
+      <span id="times-${id}" class="hint"
         >${texts.since} ${time(registeredAt)} · ${texts.until} ${time(expiresAt)}</span
       >
     </div>
-    <form method="post" action="/sessions/${handle}/end">
-      <button class="quiet" aria-label="${texts.endWhat(name)}" aria-describedby="times-${handle}">${texts.end}</button>
+    <form method="post" action="/sessions/${id}/end">
+      <button class="quiet" aria-label="${texts.endWhat(name)}" aria-describedby="times-${id}">${texts.end}</button>
     </form>
   </li>`;
 }

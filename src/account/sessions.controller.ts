@@ -27,9 +27,9 @@ export class SessionsController {
     await this.sessions.endOthers(session);
   }
 
-  @Post(':handle/end')
+  @Post(':id/end')
   @Redirect('/', 303)
-  async end(@CurrentSession() session: SessionFacts, @Param('handle') handle: string): Promise<void> {
-    await this.sessions.end(session, handle);
+  async end(@CurrentSession() session: SessionFacts, @Param('id') id: string): Promise<void> {
+    await this.sessions.end(session, id);
   }
 }

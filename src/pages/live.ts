@@ -1,6 +1,5 @@
 import { type SessionFacts } from 'nestjs-oneid-logout';
 import { type Html, html, type Part } from '../html/html.js';
-import { handleOf } from './session-handle.js';
 import { type PageTexts } from './texts.js';
 
 /** Wraps `content`. When the session ends, the page's script replaces the content with the notice in the template. */
@@ -9,7 +8,7 @@ export function live(texts: PageTexts, session: SessionFacts, content: Part): Ht
     (reason) => html`<p data-reason="${reason}">${texts.overText[reason]}</p>`,
   );
   return html`<div id="over" aria-live="assertive"></div>
-    <template id="over-notice" data-session="${handleOf(session)}">
+    <template id="over-notice" data-session="${session.id}">
       <section class="card over">
         <h1 tabindex="-1">${texts.over}</h1>
         ${reasons}

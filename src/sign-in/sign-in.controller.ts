@@ -36,11 +36,11 @@ export class SignInController {
     }
     const { name, ...attributes } = sessionCookie(this.settings);
     try {
-      const session = await this.signIn.complete(query, transaction, {
+      const { sessionToken } = await this.signIn.complete(query, transaction, {
         replaces: parseCookie(cookies ?? '')[name],
         device: deviceOf(userAgent),
       });
-      response.cookie(name, session.id, attributes);
+      response.cookie(name, sessionToken, attributes);
       response.redirect(303, '/');
     } catch (error) {
       // a logout has overtaken this sign-in: ask OneID for a new login, but only once, so the browser can't loop

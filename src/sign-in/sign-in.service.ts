@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Session, SessionRegistry } from 'nestjs-oneid-logout';
+import { type RegisteredSession, SessionRegistry } from 'nestjs-oneid-logout';
 import {
   authorizationCodeGrant,
   buildAuthorizationUrl,
@@ -22,7 +22,7 @@ export interface BeginOptions {
 
 /** The browser that comes back from OneID. */
 export interface SignInBrowser {
-  /** Id of the session that the browser had before. */
+  /** The session token that the browser had before. */
   readonly replaces: string | undefined;
   readonly device: string | undefined;
 }
@@ -69,7 +69,11 @@ export class SignInService {
    *
    * @param query the callback's query, unchanged
    */
-  async complete(query: URLSearchParams, transaction: SignInTransaction, browser: SignInBrowser): Promise<Session> {
+  async complete(
+    query: URLSearchParams,
+    transaction: SignInTransaction,
+    browser: SignInBrowser,
+  ): Promise<RegisteredSession> {
     const { state, nonce, codeVerifier } = transaction;
     // our configured address, because an attacker can choose the Host header
     const callback = new URL(`${this.redirectUri}?${query.toString()}`);

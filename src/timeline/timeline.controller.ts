@@ -3,7 +3,6 @@ import { CurrentSession, SessionAliveGuard, SessionConnections, type SessionFact
 import { delayWhen, filter, map, merge, type Observable, of, share, takeUntil, tap, timer } from 'rxjs';
 import { type Language } from '../html/language.js';
 import { Lang } from '../pages/language.js';
-import { handleOf } from '../pages/session-handle.js';
 import { type PageTexts, pageTexts } from '../pages/texts.js';
 import { type Happening, Timeline } from './timeline.js';
 
@@ -13,7 +12,7 @@ import { type Happening, Timeline } from './timeline.js';
  */
 const LAST_WORDS = 1_500;
 
-/** The user's timeline as server-sent events: `session` with its handle, each `entry`, and `over` with the reason. */
+/** The user's timeline as server-sent events: `session` with its id, each `entry`, and `over` with the reason. */
 @Controller('timeline')
 export class TimelineController {
   constructor(
@@ -31,7 +30,7 @@ export class TimelineController {
       share(),
     );
     return merge(
-      of({ type: 'session', data: { handle: handleOf(session) } }),
+      of({ type: 'session', data: { id: session.id } }),
       this.timeline.of(session).pipe(
         filter(({ kind }) => !isOver || kind === 'told' || kind === 'obeyed'),
         map((happening) => ({ type: 'entry', data: entryOf(happening, texts) })),

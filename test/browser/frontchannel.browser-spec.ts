@@ -119,8 +119,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function setCookieOf({ name, sameSite, partitioned }: CookieOptions, id: string): string {
-  return `${name}=${id}; Path=/; Secure; HttpOnly; SameSite=${sameSite ?? 'lax'}${partitioned === true ? '; Partitioned' : ''}`;
+function setCookieOf({ name, sameSite, partitioned }: CookieOptions, value: string): string {
+  return `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=${sameSite ?? 'lax'}${partitioned === true ? '; Partitioned' : ''}`;
 }
 
 describe('FC-2: in Chromium, OneID logs out through the browser, and the session ends on the server', () => {
@@ -138,9 +138,11 @@ describe('FC-2: in Chromium, OneID logs out through the browser, and the session
       await startBrowser(cookies);
       const login = oneId.signIn();
       const idToken = await oneId.idToken({ clientId: 'app', login });
-      const { id } = await app.get(SessionRegistry).register({ idToken });
+      const { sessionToken } = await app.get(SessionRegistry).register({ idToken });
       const page = await context.newPage();
-      await page.goto(`${appUrl}/start?${new URLSearchParams({ cookie: setCookieOf(cookie, id) }).toString()}`);
+      await page.goto(
+        `${appUrl}/start?${new URLSearchParams({ cookie: setCookieOf(cookie, sessionToken) }).toString()}`,
+      );
       expect(await (await page.goto(`${appUrl}/me`))?.text()).toBe('alive');
 
       const logout = new URL(`${oneId.issuer}oauth2/sessions/logout`);
@@ -153,9 +155,9 @@ describe('FC-2: in Chromium, OneID logs out through the browser, and the session
       await page.waitForURL(`${appUrl}/`);
 
       // the setting works
-      expect(cookiesInFrame).toEqual([sent ? `session=${id}` : undefined]);
+      expect(cookiesInFrame).toEqual([sent ? `session=${sessionToken}` : undefined]);
       // the session ends on the server, with and without cookies
-      const dead = await fetch(`${appUrl}/me`, { headers: { cookie: `session=${id}` } });
+      const dead = await fetch(`${appUrl}/me`, { headers: { cookie: `session=${sessionToken}` } });
       expect([dead.status, ((await dead.json()) as { reason: string }).reason]).toEqual([401, 'logged_out']);
       // the browser may also remove the cookie
       expect((await context.cookies(appUrl)).map(({ name }) => name)).toEqual(cleared ? [] : ['session']);

@@ -76,7 +76,7 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
       },
     });
     const idToken = await host.oneId.idToken({ clientId, login: host.oneId.signIn(), claims });
-    ({ id: session } = await host.app.get(SessionRegistry).register({ idToken }));
+    ({ sessionToken: session } = await host.app.get(SessionRegistry).register({ idToken }));
     const context = await browser.newContext();
     await context.addCookies([{ name: 'session', value: session, url }]);
     page = await context.newPage();

@@ -47,8 +47,8 @@ export class AppController {
     const checks = { expectedState, expectedNonce: nonce, pkceCodeVerifier, idTokenExpected: true };
     const tokens = await oidc.authorizationCodeGrant(oneId, new URL(req.originalUrl, baseUrl), checks);
     const replaces = cookies['__Host-session'];
-    const { id } = await this.sessions.register({ idToken: tokens.id_token ?? '', nonce, replaces });
-    res.clearCookie('__Host-sign-in', cookie).cookie('__Host-session', id, cookie).redirect('/me');
+    const { sessionToken } = await this.sessions.register({ idToken: tokens.id_token ?? '', nonce, replaces });
+    res.clearCookie('__Host-sign-in', cookie).cookie('__Host-session', sessionToken, cookie).redirect('/me');
   }
 
   @Get('me')

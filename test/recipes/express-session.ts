@@ -57,10 +57,10 @@ export class AppController {
     const { state: expectedState, nonce, verifier: pkceCodeVerifier } = signIn;
     const checks = { expectedState, expectedNonce: nonce, pkceCodeVerifier, idTokenExpected: true };
     const tokens = await oidc.authorizationCodeGrant(oneId, new URL(req.originalUrl, baseUrl), checks);
-    const { id } = await this.sessions.register({ idToken: tokens.id_token ?? '', nonce, replaces });
+    const { sessionToken } = await this.sessions.register({ idToken: tokens.id_token ?? '', nonce, replaces });
     // a person who knew the old cookie does not know the new one
     await promisify(req.session.regenerate.bind(req.session))();
-    req.session.oneIdSession = id;
+    req.session.oneIdSession = sessionToken;
     await promisify(req.session.save.bind(req.session))();
     res.redirect('/me');
   }

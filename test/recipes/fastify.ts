@@ -11,14 +11,14 @@ const { BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
 
 const cookie = { name: '__Host-session', path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const;
 
-/** Where your sign-in ends: `reply.header('set-cookie', await this.signIn.complete(idToken, nonce, previousId))`. */
+/** Where your sign-in ends: `reply.header('set-cookie', await this.signIn.complete(idToken, nonce, oldToken))`. */
 @Injectable()
 export class SignIn {
   constructor(private readonly sessions: SessionRegistry) {}
 
-  async complete(idToken: string, nonce: string, previousId?: string): Promise<string> {
-    const { id } = await this.sessions.register({ idToken, nonce, replaces: previousId });
-    return stringifySetCookie({ ...cookie, value: id });
+  async complete(idToken: string, nonce: string, oldToken?: string): Promise<string> {
+    const { sessionToken } = await this.sessions.register({ idToken, nonce, replaces: oldToken });
+    return stringifySetCookie({ ...cookie, value: sessionToken });
   }
 }
 

@@ -31,9 +31,10 @@ export class OneIdStrategy extends PassportStrategy(Strategy, 'oneid') {
     return { ...Object.fromEntries(parameters), state: randomState(), nonce: randomNonce() };
   }
 
-  async validate(req: Request & { user?: { sessionId: string } }, tokens: { id_token?: string }) {
-    const { id } = await this.sessions.register({ idToken: tokens.id_token ?? '', replaces: req.user?.sessionId });
-    return { sessionId: id };
+  async validate(req: Request & { user?: { sessionToken: string } }, tokens: { id_token?: string }) {
+    const replaces = req.user?.sessionToken;
+    const { sessionToken } = await this.sessions.register({ idToken: tokens.id_token ?? '', replaces });
+    return { sessionToken };
   }
 }
 
@@ -81,7 +82,7 @@ export class AppController {
       clients: [{ issuer, clientId, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
       database: { type: 'postgres', url },
       secrets,
-      sessionFrom: sessionFromUser('sessionId'),
+      sessionFrom: sessionFromUser('sessionToken'),
       clearCookies: [{ name: '__Host-app', ...cookie }],
     }),
   ],

@@ -46,10 +46,10 @@ async function signInByBrowser(recipe: Recipe, sub: string): Promise<SignedIn> {
 /** Does what the end of the recipe's sign-in does, because the test cannot call it. */
 async function signInByRegistry(recipe: Recipe, sub: string): Promise<SignedIn> {
   const login = recipe.oneId.signIn({ sub });
-  const { id } = await recipe.app
+  const { sessionToken } = await recipe.app
     .get(SessionRegistry)
     .register({ idToken: await recipe.oneId.idToken({ clientId, login }) });
-  return { sid: login.sid, headers: { cookie: `__Host-session=${id}` } };
+  return { sid: login.sid, headers: { cookie: `__Host-session=${sessionToken}` } };
 }
 
 async function signInOnFastify(recipe: Recipe, sub: string): Promise<SignedIn> {

@@ -1,4 +1,4 @@
-import { SessionRegistry } from 'nestjs-oneid-logout';
+import { type RegisteredSession, SessionRegistry } from 'nestjs-oneid-logout';
 import { type BrowserLogin, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { clientId, Host, type HostSettings } from './host.js';
@@ -99,8 +99,8 @@ export class Cleanup {
 }
 
 /** The reason why the host rejects a request of this session, or `alive`. */
-export async function stateOf(host: Host, session: { readonly id: string }): Promise<unknown> {
-  const response = await host.fetch('/me', { session: session.id });
+export async function stateOf(host: Host, session: Pick<RegisteredSession, 'sessionToken'>): Promise<unknown> {
+  const response = await host.fetch('/me', { session: session.sessionToken });
   const body = (await response.json()) as { reason?: unknown };
   return response.status === 200 ? 'alive' : body.reason;
 }

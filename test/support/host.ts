@@ -122,11 +122,11 @@ export class Host {
     return this.runningWork.settled();
   }
 
-  /** Signs a user in at OneID and registers the session. @returns the session's id and the login's sid */
+  /** Signs a user in at OneID and registers the session. @returns the session token and the login's sid */
   async signIn(login = this.oneId.signIn()): Promise<{ readonly session: string; readonly sid: string }> {
     const idToken = await this.oneId.idToken({ clientId, login });
-    const { id } = await this.app.get(SessionRegistry, { strict: false }).register({ idToken });
-    return { session: id, sid: login.sid };
+    const { sessionToken } = await this.app.get(SessionRegistry, { strict: false }).register({ idToken });
+    return { session: sessionToken, sid: login.sid };
   }
 
   async stop(): Promise<void> {

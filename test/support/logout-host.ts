@@ -5,7 +5,7 @@ import {
   CurrentSession,
   LogoutService,
   type RespondOptions,
-  type Session,
+  type RegisteredSession,
   SessionAliveGuard,
   type SessionFacts,
   SessionRegistry,
@@ -40,7 +40,7 @@ export class LogoutController {
 
 export interface SignedIn {
   readonly browser: Browser;
-  readonly session: Session;
+  readonly session: RegisteredSession;
   readonly login: BrowserLogin;
   readonly idToken: string;
 }
@@ -64,7 +64,7 @@ export async function signIn(
   const idToken = await host.oneId.idToken({ clientId, login, claims });
   const session = await host.app.get(SessionRegistry).register({ idToken });
   const browser = new Browser(host);
-  browser.cookies.set('session', session.id);
+  browser.cookies.set('session', session.sessionToken);
   return { browser, session, login, idToken };
 }
 

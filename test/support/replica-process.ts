@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type OneIdLogoutOptions } from 'nestjs-oneid-logout';
+import { type OneIdLogoutOptions, type RegisteredSession } from 'nestjs-oneid-logout';
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -38,7 +38,7 @@ export class ReplicaProcess {
     return new ReplicaProcess(child, url);
   }
 
-  /** Registers a sign-in with OneID's tokens. @returns the session's id */
+  /** Registers a sign-in with OneID's tokens. @returns the session token */
   async signIn(tokens: { readonly idToken: string; readonly refreshToken?: string }): Promise<string> {
     const response = await fetch(`${this.url}/sign-in`, {
       method: 'POST',
@@ -46,7 +46,7 @@ export class ReplicaProcess {
       body: JSON.stringify(tokens),
     });
     if (!response.ok) throw new Error(`The sign-in was answered ${response.status}: ${await response.text()}`);
-    return ((await response.json()) as { id: string }).id;
+    return ((await response.json()) as RegisteredSession).sessionToken;
   }
 
   /** Requests a guarded page. @returns the status */

@@ -20,6 +20,7 @@ import { RevocationQueue } from '../../libs/oneid-logout/src/store/revocation-qu
 import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { InboxLookup } from '../../libs/oneid-logout/src/replicas/inbox-lookup.js';
+import { type RegisteredSession, type Session } from '../../libs/oneid-logout/src/rule/session.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { TokenVault } from '../../libs/oneid-logout/src/tokens/token-vault.js';
 
@@ -124,7 +125,11 @@ export class SessionStore {
     return { issuer, clientId, jti: randomUUID(), iat: this.clock.seconds, scope: this.scope, ...token };
   }
 
-  async rows(table: 'session' | 'logout' | 'session_tokens', condition = '1 = 1', ...parameters: SqlParameter[]) {
+  async rows(
+    table: 'session' | 'session_alias' | 'logout' | 'session_tokens',
+    condition = '1 = 1',
+    ...parameters: SqlParameter[]
+  ) {
     return (await this.database.run(`SELECT * FROM oneid_${table} WHERE ${condition}`, parameters)).rows;
   }
 
@@ -133,11 +138,13 @@ export class SessionStore {
   }
 
   async clear(): Promise<void> {
-    for (const table of ['session_tokens', 'session', 'logout']) await this.database.run(`DELETE FROM oneid_${table}`);
+    for (const table of ['session_tokens', 'session_alias', 'session', 'logout']) {
+      await this.database.run(`DELETE FROM oneid_${table}`);
+    }
   }
 
   async isAlive(id: string): Promise<boolean> {
-    return (await this.judge.findAlive({ id })) !== undefined;
+    return 'alive' in (await this.judge.judgeAgain({ id, issuer, iat: 0, registeredAt: 0 }));
   }
 }
 
@@ -165,6 +172,9 @@ export function failNext(database: SessionDatabase, statements = 1): void {
     return Promise.reject(new StoreUnavailableError(new Error('the database is gone')));
   });
 }
+
+/** What the library stores of a session that a sign-in has got: all but the session token. */
+export const factsOf = (session: RegisteredSession): Session => without(session, 'sessionToken');
 
 /** A copy of the facts without the given names. */
 export function without<T extends object, K extends keyof T>(facts: T, ...names: readonly K[]): Omit<T, K> {

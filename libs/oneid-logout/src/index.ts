@@ -50,7 +50,7 @@ export {
   type RegisterSessionOptions,
   SessionRegistry,
 } from './sessions/session-registry.js';
-export { type ListedSession, type Session, type SessionFacts } from './rule/session.js';
+export { type ListedSession, type RegisteredSession, type Session, type SessionFacts } from './rule/session.js';
 export {
   type CarriedSession,
   sessionFromClaims,

@@ -70,7 +70,7 @@ function start() {
   });
   source.addEventListener('session', ({ data }) => {
     // this browser has another session by now
-    if (JSON.parse(data).handle !== notice?.dataset.session) location.reload();
+    if (JSON.parse(data).id !== notice?.dataset.session) location.reload();
   });
   source.addEventListener('entry', ({ data }) => addEntry(JSON.parse(data)));
   source.addEventListener('over', ({ data }) => {

@@ -46,7 +46,7 @@ class AppController {
 
   async signedIn(idToken: string, refreshToken?: string): Promise<string> {
     const session = await this.registry.register({ idToken, ...(refreshToken !== undefined && { refreshToken }) });
-    return session.id;
+    return session.sessionToken;
   }
 
   @Get('me')

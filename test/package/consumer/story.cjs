@@ -18,7 +18,8 @@ exports.tell = async ({ NestFactory, library, testing }) => {
     const login = oneId.signIn();
     const idToken = await oneId.idToken({ clientId: 'app', login });
     const registry = app.get(library.SessionRegistry);
-    const session = await registry.register({ idToken });
+    const { sessionToken, ...session } = await registry.register({ idToken });
+    assert.match(sessionToken, /^[0-9a-f]{64}$/);
     assert.deepEqual(await registry.listAlive(session), [session]);
 
     const uri = `${await app.getUrl()}/backchannel_logout`;

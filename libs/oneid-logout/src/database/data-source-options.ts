@@ -2,6 +2,7 @@ import { type DataSourceOptions, DefaultNamingStrategy, type MigrationInterface 
 import { LogoutEntity } from './logout.entity.js';
 import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
 import { ReplicaEntity } from './replica.entity.js';
+import { SessionAliasEntity } from './session-alias.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { type SupportedDatabase } from './sql-dialect.js';
@@ -25,6 +26,7 @@ const CHARACTER_SET = 'UTF8MB4_BIN';
 /** The library's entities, for a host that uses TypeORM to compare them with the tables. */
 export const oneIdLogoutEntities: readonly (new () => object)[] = [
   SessionEntity,
+  SessionAliasEntity,
   LogoutEntity,
   SessionTokensEntity,
   ReplicaEntity,

@@ -1,6 +1,7 @@
 import { type DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
 import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
+import { SessionAliasEntity } from './session-alias.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { escapePath } from './migrations/table-path.js';
@@ -8,6 +9,7 @@ import { escapePath } from './migrations/table-path.js';
 /** The library's table names for SQL: quoted, with the `schema` and `entityPrefix` of the data source's options. */
 export interface SessionTables {
   readonly session: string;
+  readonly sessionAlias: string;
   readonly logout: string;
   readonly sessionTokens: string;
   readonly replica: string;
@@ -16,6 +18,7 @@ export interface SessionTables {
 export function sessionTablesOf(dataSource: DataSource): SessionTables {
   return {
     session: tableOf(dataSource, SessionEntity),
+    sessionAlias: tableOf(dataSource, SessionAliasEntity),
     logout: tableOf(dataSource, LogoutEntity),
     sessionTokens: tableOf(dataSource, SessionTokensEntity),
     replica: tableOf(dataSource, ReplicaEntity),

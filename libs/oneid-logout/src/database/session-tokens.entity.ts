@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** The encrypted tokens of a session, in their own table: tokens are replaced, but a session's facts never change. */
+/** OneID's tokens of a session, encrypted, in their own table: tokens are replaced, but a session's facts never change. */
 @Entity({ name: 'oneid_session_tokens' })
 export class SessionTokensEntity {
   @PrimaryColumn({ name: 'session_id', type: 'varchar', length: 64 })

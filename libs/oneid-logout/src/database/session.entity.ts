@@ -8,6 +8,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index(['expiresAt'])
 @Index(['idTokenHash'], { unique: true })
 export class SessionEntity {
+  /** The hash of the first session token: see {@link SessionAliasEntity} for further ones. */
   @PrimaryColumn({ type: 'varchar', length: 64 })
   id!: string;
 

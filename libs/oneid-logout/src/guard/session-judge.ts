@@ -3,6 +3,7 @@ import { Clock } from '../clock.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { type SessionFacts } from '../rule/session.js';
+import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
@@ -39,7 +40,7 @@ export class SessionJudge {
       const carried: unknown = await resolver(request, context);
       if (carried === undefined || carried === null) continue;
       if (isCarried(carried)) return carried;
-      throw new TypeError('A session resolver must return { id }, { claims } or undefined');
+      throw new TypeError('A session resolver must return { sessionToken }, { claims } or undefined');
     }
     return undefined;
   }
@@ -58,7 +59,7 @@ export class SessionJudge {
    */
   async judge(carried: CarriedSession | undefined): Promise<Verdict> {
     if (carried === undefined) return { reason: 'missing' };
-    return 'id' in carried ? this.judgeId(carried.id) : this.judgeClaims(carried.claims);
+    return 'sessionToken' in carried ? this.judgeToken(carried.sessionToken) : this.judgeClaims(carried.claims);
   }
 
   /**
@@ -68,7 +69,7 @@ export class SessionJudge {
    */
   async judgeAgain(session: SessionFacts): Promise<Verdict<DeadReason>> {
     const { id, expiresAt = Infinity } = session;
-    if (id !== undefined) return this.judgeId(id);
+    if (id !== undefined) return this.judgeHash(id);
     if ((await this.lookup.findLogout(session)) !== undefined) return { reason: 'logged_out' };
     return this.clock.now() >= expiresAt ? { reason: 'expired' } : { alive: session };
   }
@@ -83,8 +84,13 @@ export class SessionJudge {
     return 'alive' in verdict ? verdict.alive : undefined;
   }
 
-  private async judgeId(id: string): Promise<Verdict<DeadReason>> {
-    const checked = await this.lookup.check(id);
+  /** An attacker can put any text into a cookie. Text that is no session token costs neither a hash nor a query. */
+  private async judgeToken(sessionToken: string): Promise<Verdict<DeadReason>> {
+    return isSessionToken(sessionToken) ? this.judgeHash(tokenHashOf(sessionToken)) : { reason: 'unknown' };
+  }
+
+  private async judgeHash(tokenHash: string): Promise<Verdict<DeadReason>> {
+    const checked = await this.lookup.check(tokenHash);
     const ours = checked && this.settings.isConfiguredClient(checked.session.issuer, checked.session.clientId);
     if (checked === undefined || !ours) return { reason: 'unknown' };
     if (checked.endedBy !== undefined) return { reason: 'logged_out' };
@@ -140,6 +146,6 @@ export class SessionJudge {
 
 function isCarried(value: unknown): value is CarriedSession {
   if (typeof value !== 'object' || value === null) return false;
-  if ('id' in value) return typeof value.id === 'string';
+  if ('sessionToken' in value) return typeof value.sessionToken === 'string';
   return 'claims' in value && typeof value.claims === 'object' && value.claims !== null;
 }

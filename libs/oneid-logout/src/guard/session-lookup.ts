@@ -6,8 +6,11 @@ import { type CheckedSession, type SessionFacts } from '../rule/session.js';
  * memory while it is fresh.
  */
 export interface SessionLookup {
-  /** @returns undefined if no session has this id */
-  check(id: string): Promise<CheckedSession | undefined>;
+  /**
+   * @param tokenHash the hash of one of the session's tokens; the session's id is such a hash
+   * @returns undefined if no session has a token with this hash
+   */
+  check(tokenHash: string): Promise<CheckedSession | undefined>;
   /** @returns the channel of a logout that ends the session with these facts; undefined if no logout ends it */
   findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined>;
   /** Has a session of this user been registered in this database? */

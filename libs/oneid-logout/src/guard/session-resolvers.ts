@@ -19,8 +19,8 @@ export interface TokenClaims {
   readonly auth_time?: unknown;
 }
 
-/** The session that a request carries: the id of our session, or the claims of a verified token. */
-export type CarriedSession = { readonly id: string } | { readonly claims: TokenClaims };
+/** The session that a request carries: its session token, from `register()`, or the claims of a verified token. */
+export type CarriedSession = { readonly sessionToken: string } | { readonly claims: TokenClaims };
 
 /** The parts of a request that resolvers read. Express and Fastify both have them. */
 export interface SessionRequest {
@@ -38,22 +38,22 @@ export type SessionResolver = (
   context?: ExecutionContext,
 ) => CarriedSession | undefined | Promise<CarriedSession | undefined>;
 
-/** Reads the session id from the cookie with this name. */
+/** Reads the session token from the cookie with this name. */
 export function sessionFromCookie(name: string): SessionResolver {
   return (request) => {
     const { cookie } = request.headers;
-    return typeof cookie === 'string' ? byId(parseCookie(cookie)[name]) : undefined;
+    return typeof cookie === 'string' ? byToken(parseCookie(cookie)[name]) : undefined;
   };
 }
 
-/** Reads the session id from express-session (or another `request.session`), under this key. */
+/** Reads the session token from express-session (or another `request.session`), under this key. */
 export function sessionFromExpressSession(key = 'oneIdSession'): SessionResolver {
-  return (request) => byId(property(request.session, key));
+  return (request) => byToken(property(request.session, key));
 }
 
-/** Reads the session id from a property of `request.user`, which an earlier guard has set. */
-export function sessionFromUser(key = 'sessionId'): SessionResolver {
-  return (request) => byId(property(request.user, key));
+/** Reads the session token from a property of `request.user`, which an earlier guard has set. */
+export function sessionFromUser(key = 'sessionToken'): SessionResolver {
+  return (request) => byToken(property(request.user, key));
 }
 
 /**
@@ -73,8 +73,8 @@ export function sessionFromClaims(
   };
 }
 
-function byId(id: unknown): CarriedSession | undefined {
-  return typeof id === 'string' && id !== '' ? { id } : undefined;
+function byToken(sessionToken: unknown): CarriedSession | undefined {
+  return typeof sessionToken === 'string' && sessionToken !== '' ? { sessionToken } : undefined;
 }
 
 function property(holder: unknown, key: string): unknown {

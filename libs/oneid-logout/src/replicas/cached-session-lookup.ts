@@ -38,6 +38,7 @@ interface PendingRead<T> {
  * or be ended by a later logout, and the follower knows the later logouts. The database answers for all other sessions.
  */
 export class CachedSessionLookup implements SessionLookup {
+  /** By the hash of a session token. A session with several tokens may have several entries. */
   private readonly sessions: LRUCache<string, Remembered<Session>>;
   private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
   /** Users with a session in the database. An entry lives for minutes, and the database keeps a session far longer. */
@@ -56,15 +57,15 @@ export class CachedSessionLookup implements SessionLookup {
     this.users = new LRUCache({ max, ttl: SESSION_RETENTION });
   }
 
-  check(id: string): Promise<CheckedSession | undefined> {
-    const known = this.sessions.get(id);
+  check(tokenHash: string): Promise<CheckedSession | undefined> {
+    const known = this.sessions.get(tokenHash);
     if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.checked(known));
-    return this.readOnce(`id ${id}`, async (remember) => {
-      const checked = await this.repository.check(id).catch((error: unknown) => {
-        return this.checked(this.requireUsableInOutage(this.sessions.get(id), error));
+    return this.readOnce(`session ${tokenHash}`, async (remember) => {
+      const checked = await this.repository.check(tokenHash).catch((error: unknown) => {
+        return this.checked(this.requireUsableInOutage(this.sessions.get(tokenHash), error));
       });
       if (checked !== undefined && checked.endedBy === undefined && !checked.expired) {
-        remember(this.sessions, id, checked.session);
+        remember(this.sessions, tokenHash, checked.session);
       }
       return checked;
     });

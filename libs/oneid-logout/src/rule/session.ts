@@ -3,7 +3,10 @@ import { targetOf, type TargetKind } from './targets.js';
 
 /** The facts of a session, or of the verified token that a request carries. They never change. */
 export interface SessionFacts {
-  /** Our random id, a secret like any session id. Absent when the request carried a verified token instead. */
+  /**
+   * Our id of the session: the SHA-256 of its first session token. It opens no session, so a page may show it. Absent
+   * when the request carried a verified token instead.
+   */
   readonly id?: string;
   /** `iss` of the ID token. */
   readonly issuer: string;
@@ -25,6 +28,15 @@ export interface Session extends SessionFacts {
   readonly clientId: string;
   readonly sub: string;
   readonly expiresAt: number;
+}
+
+/** A session with the session token that a sign-in has got for it. */
+export interface RegisteredSession extends Session {
+  /**
+   * The secret that opens the session: the value of the browser's cookie. The library stores only its hash, and returns
+   * it only here.
+   */
+  readonly sessionToken: string;
 }
 
 /** A session and its state at the time of the check. */

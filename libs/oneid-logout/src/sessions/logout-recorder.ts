@@ -5,13 +5,13 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';
-import { type SessionFacts, targetsByKind } from '../rule/session.js';
+import { type Session, type SessionFacts, targetsByKind } from '../rule/session.js';
 import { LogoutBus } from './logout-bus.js';
 import { UncertainLogouts } from './uncertain-logouts.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { digest, targetOf, type TargetKind } from '../rule/targets.js';
 
-type RegisteredSession = Pick<SessionFacts, 'issuer'> & { readonly id: string };
+type StoredSession = Pick<Session, 'issuer' | 'id'>;
 
 /** How many times to give a logout a new time; each try must commit within `MAX_COMMIT_LATENESS`. */
 const ATTEMPTS = 3;
@@ -91,7 +91,7 @@ export class LogoutRecorder {
   }
 
   /** Ends one session for good. */
-  async endSession(session: RegisteredSession, channel: 'admin' | 'replaced'): Promise<void> {
+  async endSession(session: StoredSession, channel: 'admin' | 'replaced'): Promise<void> {
     await this.endSessions([session], channel);
   }
 
@@ -100,7 +100,7 @@ export class LogoutRecorder {
    *
    * @returns how many of the sessions had not been ended over this channel before
    */
-  async endSessions(sessions: readonly RegisteredSession[], channel: 'admin' | 'replaced'): Promise<number> {
+  async endSessions(sessions: readonly StoredSession[], channel: 'admin' | 'replaced'): Promise<number> {
     if (sessions.length === 0) return 0;
     const logouts = sessions.map(({ issuer, id }): NewLogout => {
       const target = targetOf('session', issuer, id);

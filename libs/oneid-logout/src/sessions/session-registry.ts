@@ -10,7 +10,8 @@ import {
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from './logout-recorder.js';
-import { type ListedSession, type Session, type SessionFacts } from '../rule/session.js';
+import { type ListedSession, type RegisteredSession, type Session, type SessionFacts } from '../rule/session.js';
+import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { LogoutBus } from './logout-bus.js';
 import { storedLabel } from './session-label.js';
 import { SessionRepository } from '../store/session.repository.js';
@@ -31,7 +32,10 @@ export interface RegisterSessionOptions {
   readonly refreshToken?: string | undefined;
   /** Absolute end of the session. Default and upper limit: the module's `maxSessionLifetimeSeconds` from now. */
   readonly expiresAt?: Date | undefined;
-  /** Id of the session that this browser had before; `register` ends that session. */
+  /**
+   * The session token that this browser had before, from its cookie; `register` ends that session. A session id has no
+   * effect here: an attacker who knows the id of another person's session could put it into a cookie.
+   */
   readonly replaces?: string | undefined;
   /**
    * Your own text for {@link SessionRegistry.listAlive}, for example the device: `Firefox on Linux`. It is stored
@@ -70,12 +74,13 @@ export class SessionRegistry {
   ) {}
 
   /**
-   * Records a sign-in and returns our session; put its `id` where your session resolver finds it.
+   * Records a sign-in and returns our session; put its `sessionToken` where your session resolver finds it.
    *
-   * For sign-ins only: the ID token must be at most five minutes old. The same ID token again returns the same session,
-   * which keeps its first `label`.
+   * For sign-ins only: the ID token must be at most five minutes old. The same ID token again, for example after a lost
+   * answer, returns the same session with one more `sessionToken`; the earlier ones stay valid. The session keeps its
+   * first `label`. A session has at most 16 tokens.
    *
-   * @throws {InvalidIdTokenError} 401 `id_token_invalid`, no session is stored
+   * @throws {InvalidIdTokenError} 401 `id_token_invalid`, no session is stored and no session token is added
    * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in.
    *   Send the browser to OneID again with `prompt=login`
    * @throws {SessionRejectedError} 401 `expired`: `expiresAt` is past, or the session of this ID token has expired
@@ -83,23 +88,30 @@ export class SessionRegistry {
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {StoreUnavailableError} 503, the user is not signed in; the app may repeat the same call
    */
-  async register(options: RegisterSessionOptions): Promise<Session> {
+  async register(options: RegisterSessionOptions): Promise<RegisteredSession> {
     const { idToken, refreshToken } = options;
     const verified = await this.verifier.verify(idToken, { nonce: options.nonce });
     const lifetime = this.lifetime(options.expiresAt);
     await this.refuseEnded(verified, refreshToken);
 
-    const id = await this.insert(verified, lifetime, storedLabel(options.label));
+    const sessionToken = this.random.id();
+    const tokenHash = tokenHashOf(sessionToken);
+    const id = await this.insert(tokenHash, verified, lifetime, storedLabel(options.label));
     await this.vault.store(id, { idToken, refreshToken });
     const session = await this.requireAlive(id, verified);
-    if (options.replaces !== undefined && options.replaces !== id) await this.replace(options.replaces);
-    return session;
+    if (id !== tokenHash && !(await this.repository.insertAlias(tokenHash, id))) {
+      throw new InvalidIdTokenError('The ID token has been registered too often');
+    }
+    if (options.replaces !== undefined) await this.replace(options.replaces, id);
+    // no copy: it would lose the stored targets of the session
+    return Object.assign(session, { sessionToken });
   }
 
   /**
    * Stores refreshed tokens for an alive session. The session keeps the facts of its sign-in: a refresh does not extend
    * a session, and does not bring an ended session back.
    *
+   * @param sessionId the `id` of the session, for example from `@CurrentSession()`
    * @throws {InvalidIdTokenError} 401, the ID token is invalid or belongs to another session
    * @throws {SessionEndedError} 401, a logout has ended the session; with `secrets`, the new refresh token is revoked
    *   at OneID
@@ -111,18 +123,20 @@ export class SessionRegistry {
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) throw new SessionRejectedError('unknown');
     if (checked.expired && checked.endedBy === undefined) throw new SessionRejectedError('expired');
+    const { session } = checked;
     if (options.idToken !== undefined) {
-      refuseOtherLogin(checked.session, await this.verifier.verify(options.idToken, {}));
+      refuseOtherLogin(session, await this.verifier.verify(options.idToken, {}));
     }
-    await this.vault.replace(sessionId, options);
-    return this.requireAlive(sessionId);
+    await this.vault.replace(session.id, options);
+    return this.requireAlive(session.id);
   }
 
   /**
    * Lists the alive sessions of a user, the newest first. The list covers all clients that share the database;
    * `clientId` says which client.
    *
-   * Each `id` is the secret of another browser: never send an `id` to a page. Send a hash or an index instead.
+   * An `id` opens no session: your page may show it, and send it back for {@link end}. Let users end only their own
+   * sessions.
    *
    * @param user the user's issuer and `sub`, or any session that has a `sub`
    * @param limit largest number of sessions to return
@@ -140,12 +154,18 @@ export class SessionRegistry {
   /**
    * Ends one session for good, for an administrator. Other sessions of the same browser login stay alive.
    *
+   * @param sessionId the `id` of a session, for example from {@link listAlive}
    * @returns false when no session has this id
+   * @throws {TypeError} `sessionId` is a session token: no session has ended
    * @throws {StoreUnavailableError} 503: the session may still be alive
    */
   async end(sessionId: string): Promise<boolean> {
     const checked = await this.repository.check(sessionId);
-    if (checked === undefined) return false;
+    if (checked === undefined) {
+      // an app that mixes up the two must not believe that the session has ended
+      if ((await this.findByToken(sessionId)) === undefined) return false;
+      throw new TypeError('This is a session token. Pass the id of the session');
+    }
     await this.recorder.endSession(checked.session, 'admin');
     return true;
   }
@@ -243,8 +263,13 @@ export class SessionRegistry {
     if (logoutScope === 'user' && sid !== undefined) await this.recorder.endUserOfEndedSid(issuer, sid, sub);
   }
 
-  private async insert(verified: VerifiedIdToken, lifetime: number, label: string | undefined): Promise<string> {
-    const id = this.random.id();
+  /** @returns the id of the session of this ID token, which may be stored already */
+  private async insert(
+    id: string,
+    verified: VerifiedIdToken,
+    lifetime: number,
+    label: string | undefined,
+  ): Promise<string> {
     const { issuer, clientId, sid, sub, iat, idTokenHash } = verified;
     const isNew = await this.repository.insertSession({
       ...{ id, issuer, clientId, sid, sub, iat, idTokenHash, lifetime, label },
@@ -272,9 +297,14 @@ export class SessionRegistry {
     return session;
   }
 
-  private async replace(sessionId: string): Promise<void> {
-    const replaced = await this.repository.check(sessionId);
-    if (replaced !== undefined) await this.recorder.endSession(replaced.session, 'replaced');
+  private async replace(sessionToken: string, by: string): Promise<void> {
+    const replaced = await this.findByToken(sessionToken);
+    if (replaced !== undefined && replaced.id !== by) await this.recorder.endSession(replaced, 'replaced');
+  }
+
+  private async findByToken(sessionToken: string): Promise<Session | undefined> {
+    if (!isSessionToken(sessionToken)) return undefined;
+    return (await this.repository.check(tokenHashOf(sessionToken)))?.session;
   }
 
   private lifetime(expiresAt: Date | undefined): number {

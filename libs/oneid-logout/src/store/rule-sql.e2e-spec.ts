@@ -24,14 +24,18 @@ const own = targetOf('session', issuer, 'session-1');
 describe('the rule in SQL', () => {
   const columns = { session: 'target_session, target_sid, target_sub, issued_at, registered_at' };
   const database = new Database(':memory:');
-  database.exec(`CREATE TABLE s (${columns.session}); CREATE TABLE l (target, issued_until, registered_until, channel)`);
+  database.exec(
+    `CREATE TABLE s (${columns.session}); CREATE TABLE l (target, channel, issued_until, registered_until)`,
+  );
 
-  const inSql = (condition: string, { target, bound }: Pick<Logout, 'target' | 'bound'>) => {
+  const rowsOf = (query: string, { target, bound }: Pick<Logout, 'target' | 'bound'>) => {
     const { issuedUntil, registeredUntil }: { issuedUntil?: number; registeredUntil?: number } = bound ?? {};
     database.exec('DELETE FROM s; DELETE FROM l');
     database.prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?)').run(own, sid, sub, session.iat, session.registeredAt);
-    database.prepare("INSERT INTO l VALUES (?, ?, ?, 'app')").run(target, issuedUntil ?? null, registeredUntil ?? null);
-    return database.prepare(`SELECT 1 FROM s, l WHERE ${condition}`).all().length === 1;
+    database
+      .prepare('INSERT INTO l VALUES (?, ?, ?, ?)')
+      .run(target, 'app', issuedUntil ?? null, registeredUntil ?? null);
+    return database.prepare(query).all();
   };
 
   const bounds: (Bound | undefined)[] = [
@@ -45,9 +49,11 @@ describe('the rule in SQL', () => {
   );
 
   it.each(cases)('decides like the code for $name, $bound', ({ logout }) => {
-    expect(inSql(`${endedBySql('l')} IS NOT NULL`, logout)).toBe(ends(logout, session));
-    expect(inSql(endsSql, logout)).toBe(ends(logout, session));
+    const ended = ends(logout, session);
+    const endedBy = ended ? 'app' : null;
+    expect(rowsOf(`SELECT ${endedBySql('l')} AS ended_by FROM s`, logout)).toEqual([{ ended_by: endedBy }]);
+    expect(rowsOf(`SELECT 1 AS one FROM s, l WHERE ${endsSql}`, logout)).toEqual(ended ? [{ one: 1 }] : []);
     const notEnded = ['s.target_session', 's.target_sid', 's.target_sub'].map((target) => notEndedSql('l', target));
-    expect(inSql(notEnded.join(' AND '), logout)).toBe(!ends(logout, session));
+    expect(rowsOf(`SELECT 1 AS one FROM s WHERE ${notEnded.join(' AND ')}`, logout)).toEqual(ended ? [] : [{ one: 1 }]);
   });
 });

@@ -18,6 +18,7 @@ export const sessionBoundSql = boundSql('s.issued_at', 's.registered_at');
  */
 export function endedBySql(logoutTable: string): string {
   const channels = ['target_session', 'target_sid', 'target_sub'].map(
+    // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
     (column) => `(SELECT MIN(l.channel) FROM ${logoutTable} l WHERE l.target = s.${column} AND ${sessionBoundSql})`,
   );
   return `COALESCE(${channels.join(', ')})`;

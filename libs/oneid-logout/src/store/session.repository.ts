@@ -22,6 +22,7 @@ import {
   targetsOf,
   withStoredTargets,
 } from '../rule/session.js';
+import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
 import { noneOf, REVOKING, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
@@ -29,6 +30,7 @@ import { type SessionTables } from '../database/session-tables.js';
 import { targetOf, type TargetKind } from '../rule/targets.js';
 
 export interface NewSession {
+  /** The hash of the session token. */
   readonly id: string;
   readonly issuer: string;
   readonly clientId: string;
@@ -53,8 +55,11 @@ export interface NewestSession {
 /** How long an expired session is kept, milliseconds: for a day, the answer is `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 
-/** An attacker can put any value into a cookie. Only values in the format of our ids reach the database. */
-const SESSION_ID = /^[0-9a-f]{64}$/;
+/**
+ * How many further session tokens a session may have. The rows of a session stay few even if an attacker registers a
+ * stolen ID token again and again. Requests at the same time may add a few more.
+ */
+const MAX_ALIASES = 15;
 
 /** The most logouts in one answer to a look. */
 export const CHANGES_PAGE = 1_000;
@@ -86,17 +91,20 @@ export class SessionRepository {
   }
 
   /**
-   * Returns the session with this id, and whether it is ended or expired. Callers at the same time share one statement;
-   * it is sent after the last of them has asked.
+   * Returns the session that has a session token with this hash, and whether it is ended or expired. The session's id is
+   * the hash of its first token. Callers at the same time share one statement; it is sent after the last of them has
+   * asked.
    */
-  async check(id: string): Promise<CheckedSession | undefined> {
-    if (!SESSION_ID.test(id)) return undefined;
-    return this.checks === undefined ? this.findChecked('s.id = ?', id) : this.checks.add(id);
+  async check(tokenHash: string): Promise<CheckedSession | undefined> {
+    if (!isTokenHash(tokenHash)) return undefined;
+    if (this.checks !== undefined) return this.checks.add(tokenHash);
+    const [checked] = await this.checkAll([tokenHash]);
+    return checked;
   }
 
   /** The session that was registered with this ID token. */
   async checkByIdToken(idTokenHash: string): Promise<CheckedSession | undefined> {
-    return this.findChecked('s.id_token_hash = ?', idTokenHash);
+    return this.findChecked(`${this.tables.session} s WHERE s.id_token_hash = ?`, [idTokenHash]);
   }
 
   /**
@@ -191,6 +199,21 @@ export class SessionRepository {
         session.lifetime,
         ...[targetSession, targetSid, targetSub, session.idTokenHash, session.label ?? null],
       ],
+    );
+    return affected === 1;
+  }
+
+  /**
+   * Gives a session one more session token: the app has registered its ID token again.
+   *
+   * @returns false if the session has too many tokens, or does not exist
+   */
+  async insertAlias(tokenHash: string, sessionId: string): Promise<boolean> {
+    const { session, sessionAlias } = this.tables;
+    const { affected } = await this.database.run(
+      `INSERT INTO ${sessionAlias} (token_hash, session_id) SELECT ?, s.id FROM ${session} s WHERE s.id = ?
+         AND (SELECT COUNT(*) FROM ${sessionAlias} a WHERE a.session_id = s.id) < ${MAX_ALIASES}`,
+      [tokenHash, sessionId],
     );
     return affected === 1;
   }
@@ -309,12 +332,12 @@ export class SessionRepository {
    * @param limit how many sessions and how many logouts to look at; eight times as many sessions for their tokens
    * @param progress how far earlier calls have come; this call moves it on
    * @param now the database's clock, milliseconds, as the caller has checked it; by default the call reads it
-   * @returns how many rows were deleted, without the tokens that are deleted with their session
+   * @returns how many rows were deleted, without the tokens and aliases that are deleted with their session
    */
   async purge(limit: number, progress = new PurgeProgress(), now?: number): Promise<number> {
     // one time for the whole call: a clock that jumps ahead meanwhile deletes nothing
     const time = now ?? (await this.findNow());
-    const { session, logout, sessionTokens } = this.tables;
+    const { session, sessionAlias, logout, sessionTokens } = this.tables;
     const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
     // no EXISTS: for it, PostgreSQL may read all tokens
     const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
@@ -334,6 +357,7 @@ export class SessionRepository {
         `SELECT s.id, s.expires_at AS ended_at, ${noneRevoking} AS deletable FROM ${sessions(limit)}`,
         async (ids) => {
           await this.deleteIds(sessionTokens, 'session_id', ids);
+          await this.deleteIds(sessionAlias, 'session_id', ids);
           await this.deleteIds(session, 'id', ids);
         },
       ),
@@ -377,21 +401,28 @@ export class SessionRepository {
     await this.database.run(`DELETE FROM ${table} WHERE ${column} IN (${placeholders(ids)})`, ids);
   }
 
-  private async findChecked(condition: string, parameter: string): Promise<CheckedSession | undefined> {
-    const { rows } = await this.database.read(this.checkSql(condition), [parameter], { prepared: true });
-    return rows[0] && toCheckedSession(rows[0]);
+  private async checkAll(
+    tokenHashes: readonly string[],
+    turn?: Turn,
+  ): Promise<readonly (CheckedSession | undefined)[]> {
+    const { session, sessionAlias } = this.tables;
+    const rows = await this.readAny(tokenHashes, turn, (equalsAny) =>
+      this.checkSql(
+        `(SELECT s.id AS token_hash, s.* FROM ${session} s WHERE s.id ${equalsAny}
+          UNION ALL SELECT a.token_hash, s.* FROM ${sessionAlias} a JOIN ${session} s ON s.id = a.session_id
+            WHERE a.token_hash ${equalsAny}) s`,
+        's.token_hash, ',
+      ),
+    );
+    const byHash = new Map(rows.map((row) => [String(row['token_hash']), toCheckedSession(row)]));
+    return tokenHashes.map((tokenHash) => byHash.get(tokenHash));
   }
 
-  private async checkAll(ids: readonly string[], turn: Turn): Promise<(CheckedSession | undefined)[]> {
-    const rows = await this.readAny(ids, turn, (equalsAny) => this.checkSql(`s.id ${equalsAny}`));
-    const byId = new Map(rows.map((row) => [String(row['id']), toCheckedSession(row)]));
-    return ids.map((id) => byId.get(id));
-  }
-
-  private checkSql(condition: string): string {
-    return `SELECT ${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
+  /** @param from the source `s` of the sessions, with its condition */
+  private checkSql(from: string, columns = ''): string {
+    return `SELECT ${columns}${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
          ${endedBySql(this.tables.logout)} AS ended_by
-       FROM ${this.tables.session} s WHERE ${condition}`;
+       FROM ${from}`;
   }
 
   /** For each target, the widest logouts: few, however many logouts were recorded for the target. */
@@ -417,8 +448,11 @@ export class SessionRepository {
   ): Promise<readonly SqlRow[]> {
     const { selectAny } = this.database.dialect;
     const distinct = [...new Set(values)];
-    const sql = selectAny === undefined ? select(`IN (${placeholders(distinct)})`) : selectAny(select);
-    const parameters = selectAny === undefined ? distinct : [distinct];
+    const list = `IN (${placeholders(distinct)})`;
+    const sql = selectAny === undefined ? select(list) : selectAny(select);
+    // the query may use its condition several times
+    const uses = sql.split(selectAny === undefined ? list : '?').length - 1;
+    const parameters = Array.from({ length: uses }, () => (selectAny === undefined ? distinct : [distinct])).flat();
     return (await this.database.read(sql, parameters, { prepared: true, lane: 'check', ...(turn && { turn }) })).rows;
   }
 

@@ -15,7 +15,7 @@ const optional = (column: TableColumnOptions): TableColumnOptions => ({ ...colum
 
 const index = (...columnNames: string[]): TableIndexOptions => ({ columnNames });
 
-const TABLES = ['oneid_session', 'oneid_logout', 'oneid_session_tokens', 'oneid_replica'];
+const TABLES = ['oneid_session', 'oneid_session_alias', 'oneid_logout', 'oneid_session_tokens', 'oneid_replica'];
 
 /** Creates the tables with the `schema` and the `entityPrefix` of the data source's options. */
 export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface {
@@ -47,6 +47,12 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         index('expires_at'),
         { ...index('id_token_hash'), isUnique: true },
       ],
+    );
+    await this.create(
+      queryRunner,
+      'oneid_session_alias',
+      [primary(key('token_hash')), key('session_id')],
+      [index('session_id')],
     );
     await this.create(
       queryRunner,
@@ -120,6 +126,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
     const alter = (table: string, change: string) =>
       queryRunner.query(`ALTER TABLE ${driver.escape(tablePathOf(queryRunner, table))} ${change}`);
     await alter('oneid_session', `CONVERT TO ${to}`);
+    await alter('oneid_session_alias', `CONVERT TO ${to}`);
     await alter('oneid_logout', `CONVERT TO ${to}`);
     await alter('oneid_replica', `CONVERT TO ${to}`);
     // only the key: the tokens are ASCII, and converting the table would give them larger column types
