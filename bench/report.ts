@@ -207,7 +207,7 @@ ${table(['', 'aim', 'measured', ''], aimsOf(results).map(judge))}
 ${table(['', 'requests/s, compared with unguarded', 'requests/s', 'p99, ms', 'CPU, µs', 'CPU more than unguarded, µs'], guardRows)}
 
 express-openid-connect decrypts the session from its cookie, and encrypts it again into the answer. Our guard finds the session by
-its id in the cookie. The back-channel check of express-openid-connect adds ${check('eocSqlite')} µs with its store on SQLite, and
+the hash of the cookie's value. The back-channel check of express-openid-connect adds ${check('eocSqlite')} µs with its store on SQLite, and
 ${check('eocPostgres')} µs on PostgreSQL (two look-ups, because its sessions have a \`sid\` and a \`sub\`). We wrote its stores for this
 test, as small as possible: one prepared statement per call.
 

@@ -56,7 +56,7 @@ export function sessionDataSourceOptions(options: SessionDatabaseOptions): Sessi
     synchronize: false,
     dropSchema: false,
     subscribers: [],
-    // TypeORM's log would contain parameters: session ids, users, tokens
+    // TypeORM's log would contain parameters: users, tokens
     logging: false,
     maxQueryExecutionTime: 0,
   };

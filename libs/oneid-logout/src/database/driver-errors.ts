@@ -15,7 +15,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Keeps the driver's message and code, without the statement and its parameters: they hold session ids and tokens. */
+/** Keeps the driver's message and code, without the statement and its parameters: they hold users and tokens. */
 export function withoutParameters(error: unknown): unknown {
   const { message, code } = driverErrorOf(error) as { readonly message?: unknown; readonly code?: unknown };
   if (typeof message !== 'string' || message === '' || code === undefined) return error;

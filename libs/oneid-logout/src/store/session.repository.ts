@@ -104,7 +104,9 @@ export class SessionRepository {
 
   /** The session that was registered with this ID token. */
   async checkByIdToken(idTokenHash: string): Promise<CheckedSession | undefined> {
-    return this.findChecked(`${this.tables.session} s WHERE s.id_token_hash = ?`, [idTokenHash]);
+    const sql = this.checkSql(`${this.tables.session} s WHERE s.id_token_hash = ?`);
+    const { rows } = await this.database.read(sql, [idTokenHash], { prepared: true });
+    return rows[0] && toCheckedSession(rows[0]);
   }
 
   /**

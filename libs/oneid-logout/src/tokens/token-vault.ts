@@ -8,7 +8,7 @@ import { digest } from '../rule/targets.js';
  * A session's tokens, decrypted. The ID token may be missing: a logout erases both tokens, and a refresh that ends
  * after the logout may store a refresh token alone.
  */
-export interface SessionTokens {
+export interface OneIdTokens {
   readonly idToken?: string | undefined;
   readonly refreshToken?: string | undefined;
 }
@@ -49,7 +49,7 @@ export class TokenVault {
   }
 
   /** Stores the first tokens of a session. A repeated sign-in does not replace tokens that are already stored. */
-  async store(sessionId: string, tokens: SessionTokens): Promise<void> {
+  async store(sessionId: string, tokens: OneIdTokens): Promise<void> {
     const [encryptionKey] = this.keys;
     if (encryptionKey === undefined) return;
     const { idToken, refreshToken } = await this.seal(encryptionKey, sessionId, tokens);
@@ -57,7 +57,7 @@ export class TokenVault {
   }
 
   /** Replaces the session's tokens after a refresh. A token that is not given keeps its stored value. */
-  async replace(sessionId: string, tokens: SessionTokens): Promise<void> {
+  async replace(sessionId: string, tokens: OneIdTokens): Promise<void> {
     const [encryptionKey] = this.keys;
     if (encryptionKey === undefined) return;
     const { idToken, refreshToken } = await this.seal(encryptionKey, sessionId, tokens);
@@ -68,7 +68,7 @@ export class TokenVault {
    * Returns the tokens of a session; undefined if no tokens are stored, or without secrets. A single token is undefined
    * if no current secret opens it.
    */
-  async load(sessionId: string): Promise<SessionTokens | undefined> {
+  async load(sessionId: string): Promise<OneIdTokens | undefined> {
     if (this.keys.length === 0) return undefined;
     const stored = await this.repository.find(sessionId);
     if (stored === undefined) return undefined;
@@ -100,8 +100,8 @@ export class TokenVault {
   }
 
   /** Encrypts the tokens. Null stands for a token that is missing, and for one that the database cannot store. */
-  private async seal(key: VaultKey, sessionId: string, tokens: SessionTokens) {
-    const encrypt = async (kind: keyof SessionTokens) => {
+  private async seal(key: VaultKey, sessionId: string, tokens: OneIdTokens) {
+    const encrypt = async (kind: keyof OneIdTokens) => {
       const token = tokens[kind];
       if (token === undefined) return null;
       const sealed = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ session: sessionId, token })))
@@ -112,7 +112,7 @@ export class TokenVault {
     return { idToken: await encrypt('idToken'), refreshToken: await encrypt('refreshToken') };
   }
 
-  private fits(kind: keyof SessionTokens, length: number): boolean {
+  private fits(kind: keyof OneIdTokens, length: number): boolean {
     const { maxTokenLength } = this.repository;
     if (length <= maxTokenLength) return true;
     const [what, consequence] = TOO_LONG[kind];
