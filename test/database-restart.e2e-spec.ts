@@ -33,7 +33,7 @@ describe.each(['SIGINT', 'SIGKILL'] as const)('the database restarts during requ
   async function signIn(): Promise<Login> {
     const login = host.oneId.signIn();
     const idToken = await host.oneId.idToken({ clientId, login });
-    const { id: session } = await host.app.get(SessionRegistry).register({ idToken });
+    const { sessionToken: session } = await host.app.get(SessionRegistry).register({ idToken });
     const logoutToken = await host.oneId.logoutToken({ clientId, sid: login.sid });
     return { session, logoutToken, acknowledged: false };
   }
