@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { type RegisteredSession, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { type VerifiedLogoutToken } from '../libs/oneid-logout/src/provider/logout-token.js';
 import { INBOX_SIZE } from '../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
@@ -35,7 +35,7 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     await testDatabase.drop();
   });
 
-  const signIn = (name: string): Promise<Session> =>
+  const signIn = (name: string): Promise<RegisteredSession> =>
     store.registry.register({ idToken: store.idToken({ sub: `sub-${name}`, sid: `sid-${name}` }) });
   const recordWhileDown = async (...tokens: VerifiedLogoutToken[]) => {
     down = true;
@@ -75,7 +75,7 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     await recordWhileDown(logoutOf('alice'));
     expect(await store.rows('logout')).toEqual([]);
     expect([await store.isAlive(alice.id), await store.isAlive(bob.id)]).toEqual([false, true]);
-    expect(await store.judge.judge({ id: alice.id })).toEqual({ reason: 'logged_out' });
+    expect(await store.judge.judge({ sessionToken: alice.sessionToken })).toEqual({ reason: 'logged_out' });
     expect(await store.judge.findAlive({ claims })).toBeUndefined();
     expect(closed).toEqual([targetOf('sid', issuer, 'sid-alice')]);
 

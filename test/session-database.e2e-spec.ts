@@ -298,7 +298,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
   /** Enough rows to make an index useful. */
   async function fill({ database }: SessionStore): Promise<void> {
     for (let batch = 0; batch < 20; batch++) {
-      const sessions: SqlParameter[][] = [];
+      const sessions: (string | number | null)[][] = [];
       const logouts: SqlParameter[][] = [];
       for (let n = batch * 250; n < (batch + 1) * 250; n++) {
         const of = (kind: string) => digest([kind, n]);
