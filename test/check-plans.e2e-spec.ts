@@ -31,7 +31,7 @@ describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
         : `(SELECT seq AS n FROM seq_${filled + 1}_to_${to}) series`;
       const of = (what: string) => {
         const text = isPostgres ? `'${what}' || n` : `CONCAT('${what}', n)`;
-        return `${isPostgres ? `encode(sha256((${text})::bytea), 'hex')` : `SHA2(${text}, 256)`}`;
+        return isPostgres ? `encode(sha256((${text})::bytea), 'hex')` : `SHA2(${text}, 256)`;
       };
       await dataSource.query(
         `INSERT INTO oneid_session (id, issuer, client_id, sub, issued_at, registered_at, expires_at, target_session,
