@@ -154,9 +154,9 @@ describe('a sign-in on a host whose clock is wrong', () => {
     ['20 minutes ahead', 20 * MINUTE],
   ])("S18: %s: a fresh ID token is right by the database's clock", async (_what, ahead) => {
     host.clock.ahead = ahead;
-    const { id } = await register(await idTokenOf());
+    const { sessionToken } = await register(await idTokenOf());
     host.clock.ahead = 0;
-    expect(await statusOf(id)).toBe(200);
+    expect(await statusOf(sessionToken)).toBe(200);
   });
 
   it('S18: an ID token that is wrong by both clocks is refused', async () => {

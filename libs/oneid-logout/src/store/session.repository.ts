@@ -256,11 +256,11 @@ export class SessionRepository {
   async findChanges(replica: string, after: Pick<RecordedLogout, 'changedAt' | 'id'>): Promise<LogoutChanges> {
     const declared = `(SELECT COUNT(*) FROM ${this.tables.replica} r WHERE r.id = ?)`;
     const { rows, sent } = await this.database.read(
-      `SELECT n.now_at, n.declared, l.* FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
+      `SELECT n.now_at, n.declared, page.* FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
        LEFT JOIN (
          SELECT id, target, channel, issued_until, registered_until, changed_at FROM ${this.tables.logout}
          WHERE changed_at >= ? AND (changed_at > ? OR id > ?) ORDER BY changed_at, id LIMIT ${CHANGES_PAGE}
-       ) l ON 1 = 1 ORDER BY l.changed_at, l.id`,
+       ) page ON 1 = 1 ORDER BY page.changed_at, page.id`,
       [replica, after.changedAt, after.changedAt, after.id],
       { prepared: true, lane: 'look', order: 'changed_at, id' },
     );
