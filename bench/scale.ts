@@ -14,6 +14,7 @@ import { SessionDatabase } from '../libs/oneid-logout/src/database/session-datab
 import { LogoutBus } from '../libs/oneid-logout/src/sessions/logout-bus.js';
 import { PURGE_BATCH } from '../libs/oneid-logout/src/store/session-purge.js';
 import { PurgeProgress } from '../libs/oneid-logout/src/store/purge-progress.js';
+import { OldRows } from '../libs/oneid-logout/src/store/old-rows.js';
 import { UncertainLogouts } from '../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { TestPostgres } from '../test/support/postgres.mjs';
@@ -83,9 +84,11 @@ class Subject {
   /** As the job does it; a logout goes in the run after the one that took its sessions. */
   private async purge(): Promise<void> {
     const progress = new PurgeProgress();
+    const oldRows = new OldRows(this.database);
+    const now = await this.repository.findNow();
     let purged = 0;
     for (let run = 0; run < 2; run++) {
-      do purged += await this.repository.purge(PURGE_BATCH, progress);
+      do purged += await oldRows.purge(PURGE_BATCH, progress, now);
       while (progress.more);
     }
     // a session and its logout each; the tokens go with the session
@@ -103,7 +106,7 @@ async function measure(name: string, options: (size: number) => Promise<SessionD
     await fill(database, 0, size, {});
     if (sqlite) await database.dataSource.query('PRAGMA synchronous = FULL');
     // as the server does by itself, in its own time
-    else await database.dataSource.query('VACUUM ANALYZE');
+    else await vacuum(database);
     console.log(`${name}: ${size} sessions in ${Math.round((performance.now() - start) / 1000)} s`);
     subjects.push(new Subject(size, database));
   }
@@ -162,4 +165,13 @@ at a time.
 } finally {
   await postgres.stop();
   await rm(folder, { recursive: true });
+}
+
+/** Takes longer than the library lets a statement take. */
+async function vacuum({ dataSource }: SessionDatabase): Promise<void> {
+  const runner = dataSource.createQueryRunner();
+  await runner.query('SET statement_timeout = 0');
+  await runner.query('VACUUM ANALYZE');
+  await runner.query('RESET statement_timeout');
+  await runner.release();
 }

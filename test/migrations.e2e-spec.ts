@@ -229,7 +229,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       }
       expect(await second.revocations.findDue(5)).toEqual([]);
       first.clock.advance(40 * DAY);
-      expect(await first.repository.purge(5)).toBe(2);
+      expect(await first.purge(5)).toBe(2);
       for (const store of stores) await store.close();
     });
 

@@ -38,7 +38,7 @@ describe.each(databases.filter(({ name }) => name.startsWith('PostgreSQL')))(
     });
 
     it('are not used for other statements, for example the purge', async () => {
-      await store.repository.purge(10);
+      await store.purge(10);
       await store.registry.listAlive({ issuer, sub: 'alice' });
       expect(await prepared()).toEqual([]);
     });

@@ -287,7 +287,7 @@ describe.each(databases)('races, on $name', (database) => {
       clock.databaseAhead = DAY;
       return {
         work: () => slow.judge.judge({ sessionToken: session.sessionToken }),
-        interruption: () => fast.repository.purge(999),
+        interruption: () => fast.purge(999),
         after: async (verdict) => {
           expect(verdict).toEqual({ alive: factsOf(session) });
           expect((await fast.repository.check(dead.id))?.endedBy).toBe('backchannel');
@@ -307,7 +307,7 @@ describe.each(databases)('races, on $name', (database) => {
       await revokeAll(fast);
       clock.databaseAhead = 2 * logoutRetention;
       return {
-        work: () => slow.repository.purge(999),
+        work: () => slow.purge(999),
         interruption: async () => {
           // like a clock that was wrong and is right again
           clock.databaseAhead = 0;

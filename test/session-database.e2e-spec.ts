@@ -433,7 +433,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
         const session = await alive();
         await store.recorder.recordFrontchannel(issuer, session.sid ?? '');
         store.clock.databaseAhead = 60 * DAY;
-        const purged = await store.repository.purge(100);
+        const purged = await store.purge(100);
         store.clock.databaseAhead = 0;
         expect(purged).toBeGreaterThanOrEqual(3);
       },

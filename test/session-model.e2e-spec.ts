@@ -450,7 +450,7 @@ class Housekeeping extends Command {
       for (const tokens of await store.tokens.findEndedBy(logout.id, '', 999)) await store.tokens.erase(tokens);
       await store.revocations.release(logout, null);
     }
-    while ((await store.repository.purge(10)) > 0);
+    while ((await store.purge(10)) > 0);
   }
 }
 

@@ -219,7 +219,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await repository.insertLogouts([newLogout({ target: newId(), bound: undefined })]);
       const due = await store.revocations.findDue(9);
       for (const logout of due) await settle(logout);
-      while ((await repository.purge(10)) > 0);
+      while ((await store.purge(10)) > 0);
       expect([await store.rows('session'), (await store.rows('logout')).length]).toEqual([[], 1]);
     });
 
@@ -458,24 +458,24 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await repository.insertSession(session);
       await store.tokens.insert(session.id, 'sealed', null);
       clock.databaseAhead = HOUR - 5_000;
-      expect(await repository.purge(10)).toBe(0);
+      expect(await store.purge(10)).toBe(0);
       clock.databaseAhead = HOUR + 5_000;
-      expect(await repository.purge(10)).toBe(1);
+      expect(await store.purge(10)).toBe(1);
       expect(await store.rows('session_tokens')).toEqual([]);
       clock.databaseAhead = HOUR + DAY - 5_000;
-      expect(await repository.purge(10)).toBe(0);
+      expect(await store.purge(10)).toBe(0);
       expect((await repository.check(session.id))?.expired).toBe(true);
       clock.databaseAhead = HOUR + DAY + 5_000;
-      expect(await repository.purge(10)).toBe(1);
+      expect(await store.purge(10)).toBe(1);
       expect(await store.rows('session')).toEqual([]);
     });
 
     it('deletes logouts after their retention, and not earlier', async () => {
       await repository.insertLogouts([newLogout({ channel: 'frontchannel' })]);
       clock.databaseAhead = logoutRetention - 5_000;
-      expect(await repository.purge(10)).toBe(0);
+      expect(await store.purge(10)).toBe(0);
       clock.databaseAhead = logoutRetention + 5_000;
-      expect(await repository.purge(10)).toBe(1);
+      expect(await store.purge(10)).toBe(1);
       expect(await store.rows('logout')).toEqual([]);
     });
 
@@ -486,7 +486,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       }
       clock.databaseAhead = 2 * logoutRetention;
       const purged: number[] = [];
-      do purged.push(await repository.purge(2));
+      do purged.push(await store.purge(2));
       while (purged.at(-1) !== 0);
       expect(purged).toEqual([4, 4, 2, 0]);
     });
@@ -498,16 +498,16 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await store.tokens.insert(session.id, 'sealed', 'sealed');
       await repository.insertLogouts([logout]);
       clock.databaseAhead = 2 * logoutRetention;
-      expect(await repository.purge(10)).toBe(0);
+      expect(await store.purge(10)).toBe(0);
       expect(await store.rows('session_tokens')).toHaveLength(1);
       const due = await firstDue();
       expect(due).toMatchObject({ id: logout.id, overdue: true });
       expect(await store.revocations.claim(due)).toBe(true);
-      expect(await repository.purge(10)).toBe(0);
+      expect(await store.purge(10)).toBe(0);
       expect(await store.revocations.countDue()).toBe(1);
       expect(await store.revocations.release(due, null)).toBe(true);
       expect(await store.revocations.countDue()).toBe(0);
-      expect(await repository.purge(10)).toBe(2);
+      expect(await store.purge(10)).toBe(2);
       expect(await store.rows('session_tokens')).toEqual([]);
     });
 
@@ -519,10 +519,10 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       await repository.insertLogouts([newLogout({ channel: 'frontchannel' })]);
       // past the logout's retention, and long before the session's end
       clock.databaseAhead = logoutRetention + DAY;
-      expect(await repository.purge(10)).toBe(0);
+      expect(await store.purge(10)).toBe(0);
       expect(await repository.check(session.id)).toMatchObject({ endedBy: 'frontchannel', expired: false });
       clock.databaseAhead = 100 * DAY + maxSessionLifetimeMs + 2 * DAY;
-      expect(await repository.purge(10)).toBe(2);
+      expect(await store.purge(10)).toBe(2);
     });
 
     it('passes rows that must stay, and checks them again later', async () => {
@@ -538,7 +538,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       clock.databaseAhead = 3 * HOUR;
       const progress = new PurgeProgress();
       const purge = async () => {
-        do await repository.purge(5, progress);
+        do await store.purge(5, progress);
         while (progress.more);
       };
       await purge();
@@ -563,7 +563,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
         looked += result.rows.filter((row) => row['id'] !== null).length;
         return result;
       });
-      for (let n = 0; n < 5; n++) await repository.purge(5, progress, now);
+      for (let n = 0; n < 5; n++) await store.oldRows.purge(5, progress, now);
       restore();
       expect(looked).toBe(20);
     });
@@ -571,8 +571,8 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     it('runs on several replicas at the same time', async () => {
       for (let n = 0; n < 20; n++) await repository.insertSession(newSession());
       clock.databaseAhead = 40 * DAY;
-      await Promise.all([1, 2, 3, 4].map(() => repository.purge(10)));
-      await repository.purge(10);
+      await Promise.all([1, 2, 3, 4].map(() => store.purge(10)));
+      await store.purge(10);
       expect(await store.rows('session')).toEqual([]);
     });
   });

@@ -178,7 +178,7 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
         const sessions = sessionsOf(world);
         const logouts = logoutsOf(world, sessions);
         await write(sessions, logouts);
-        await store.repository.purge(99);
+        await store.purge(99);
         const kept = sessions.filter(
           ({ facts, expired }) => !expired || logouts.some(({ fact, due }) => due && ends(fact, facts)),
         );

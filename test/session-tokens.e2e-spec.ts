@@ -130,10 +130,10 @@ describe.each(databases)('session tokens, on $name', (database) => {
       { token_hash: expect.stringMatching(/^[0-9a-f]{64}$/), session_id: id },
     ]);
     store.clock.databaseAhead = maxSessionLifetimeMs + 60_000;
-    await store.repository.purge(10);
+    await store.purge(10);
     expect(await store.rows('session_alias')).toHaveLength(1);
     store.clock.databaseAhead += DAY;
-    await store.repository.purge(10);
+    await store.purge(10);
     expect([await store.rows('session_alias'), await store.rows('session')]).toEqual([[], []]);
     await store.close();
     await testDatabase.drop();

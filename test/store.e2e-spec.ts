@@ -37,7 +37,7 @@ describe.each(databases)('the store in trouble, on $name', (kind) => {
     "S12: while the database's clock is %d ms ahead, nothing is purged, and logouts are recorded",
     async (ahead) => {
       const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
-      const purge = new SessionPurge(store.repository, clock, new Random());
+      const purge = new SessionPurge(store.repository, store.oldRows, clock, new Random());
       await store.recorder.recordBackchannel(store.logout({ sid: 'old' }));
       clock.advance(40 * DAY);
       clock.databaseAhead += ahead;
@@ -105,7 +105,7 @@ describe.each(databases)('the store in trouble, on $name', (kind) => {
 
   it('S12: a clock that jumps ahead during a purge deletes nothing', async () => {
     await store.recorder.recordBackchannel(store.logout({ sid: 'old' }));
-    const purge = new SessionPurge(store.repository, clock, new Random());
+    const purge = new SessionPurge(store.repository, store.oldRows, clock, new Random());
     const restore = intercept(store.database, async (run, sql, parameters) => {
       const result = await run(sql, parameters);
       if (/AS now_at$/.test(sql)) clock.databaseAhead = 40 * DAY;

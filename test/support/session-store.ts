@@ -16,6 +16,8 @@ import { LogoutBus } from '../../libs/oneid-logout/src/sessions/logout-bus.js';
 import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-events.js';
 import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';
 import { SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
+import { OldRows } from '../../libs/oneid-logout/src/store/old-rows.js';
+import { PurgeProgress } from '../../libs/oneid-logout/src/store/purge-progress.js';
 import { RevocationQueue } from '../../libs/oneid-logout/src/store/revocation-queue.js';
 import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
@@ -54,6 +56,7 @@ export interface SessionStoreSettings {
 /** The classes with which one replica stores and checks sessions, without an app and without OneID. */
 export class SessionStore {
   readonly repository: SessionRepository;
+  readonly oldRows: OldRows;
   readonly tokens: TokenRepository;
   readonly revocations: RevocationQueue;
   readonly vault: TokenVault;
@@ -80,6 +83,7 @@ export class SessionStore {
     );
     const random = new Random();
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
+    this.oldRows = new OldRows(database);
     this.tokens = new TokenRepository(database);
     this.revocations = new RevocationQueue(database);
     this.vault = new TokenVault(this.tokens, secrets);
@@ -141,6 +145,11 @@ export class SessionStore {
     for (const table of ['session_tokens', 'session_alias', 'session', 'logout']) {
       await this.database.run(`DELETE FROM oneid_${table}`);
     }
+  }
+
+  /** @returns how many rows were deleted */
+  async purge(limit: number, progress = new PurgeProgress()): Promise<number> {
+    return this.oldRows.purge(limit, progress, await this.repository.findNow());
   }
 
   async isAlive(id: string): Promise<boolean> {

@@ -52,6 +52,7 @@ import { SessionRegistry } from './sessions/session-registry.js';
 import { SessionSettings } from './sessions/session-settings.js';
 import { UncertainLogouts } from './sessions/uncertain-logouts.js';
 import { RevocationQueue } from './store/revocation-queue.js';
+import { OldRows } from './store/old-rows.js';
 import { SessionPurge } from './store/session-purge.js';
 import { SessionRepository } from './store/session.repository.js';
 import { TokenRepository } from './store/token.repository.js';
@@ -143,6 +144,11 @@ const DAY = 24 * 60 * 60 * 1000;
           logoutRetention: (maxSessionLifetimeSeconds + ID_TOKEN_MAX_AGE) * 1000 + DAY,
           storesTokens: secrets.length > 0,
         }),
+    },
+    {
+      provide: OldRows,
+      inject: [SessionDatabase],
+      useFactory: (database: SessionDatabase) => new OldRows(database),
     },
     {
       provide: TokenRepository,

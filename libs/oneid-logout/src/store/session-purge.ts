@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { Clock } from '../clock.js';
 import { Random } from '../random.js';
+import { OldRows } from './old-rows.js';
 import { PurgeProgress } from './purge-progress.js';
 import { SessionRepository } from './session.repository.js';
 
@@ -25,6 +26,7 @@ export class SessionPurge extends BackgroundJob {
 
   constructor(
     private readonly repository: SessionRepository,
+    private readonly oldRows: OldRows,
     clock: Clock,
     random: Random,
   ) {
@@ -36,7 +38,7 @@ export class SessionPurge extends BackgroundJob {
     if (!this.clocksAgree(now)) return;
     for (let batch = 0; batch < MAX_BATCHES && !this.stopping; batch++) {
       await this.clock.endOfTurn();
-      await this.repository.purge(PURGE_BATCH, this.progress, now);
+      await this.oldRows.purge(PURGE_BATCH, this.progress, now);
       if (!this.progress.more) return;
     }
   }

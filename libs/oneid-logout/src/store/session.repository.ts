@@ -24,8 +24,7 @@ import {
 } from '../rule/session.js';
 import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
-import { type PurgeCursor, PurgeProgress } from './purge-progress.js';
-import { noneOf, REVOKING, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
+import { isTrue, noneOf, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { targetOf, type TargetKind } from '../rule/targets.js';
 
@@ -52,9 +51,6 @@ export interface NewestSession {
   readonly isAlive: boolean;
 }
 
-/** How long an expired session is kept, milliseconds: for a day, the answer is `expired` and not `unknown`. */
-const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
-
 /**
  * How many further session tokens a session may have. The rows of a session stay few even if an attacker registers a
  * stolen ID token again and again. Requests at the same time may add a few more.
@@ -70,7 +66,7 @@ const MAX_GROUP_CHECKS = 256;
 const SESSION_COLUMNS = `s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at,
   s.target_session, s.target_sid, s.target_sub`;
 
-/** Reads and writes sessions and logouts. Each method except the purge is one statement. */
+/** Reads and writes sessions and logouts. Each method is one statement. */
 export class SessionRepository {
   private readonly logoutGroups: GroupCommit<NewLogout, CreatedLogout>;
   /** Undefined for SQLite: it answers in this process, so groups would cost more than they save. */
@@ -326,83 +322,6 @@ export class SessionRepository {
     return affected === 1;
   }
 
-  /**
-   * Deletes rows on which no answer depends any more: tokens when their session has expired, sessions a day later, and
-   * logouts past their retention. A logout that still ends a stored session stays, because a clock may have stepped.
-   * Rows also stay while their refresh tokens wait for revocation.
-   *
-   * @param limit how many sessions and how many logouts to look at; eight times as many sessions for their tokens
-   * @param progress how far earlier calls have come; this call moves it on
-   * @param now the database's clock, milliseconds, as the caller has checked it; by default the call reads it
-   * @returns how many rows were deleted, without the tokens and aliases that are deleted with their session
-   */
-  async purge(limit: number, progress = new PurgeProgress(), now?: number): Promise<number> {
-    // one time for the whole call: a clock that jumps ahead meanwhile deletes nothing
-    const time = now ?? (await this.findNow());
-    const { session, sessionAlias, logout, sessionTokens } = this.tables;
-    const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
-    // no EXISTS: for it, PostgreSQL may read all tokens
-    const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
-    const sessions = (size: number) => `(
-      SELECT s.* FROM ${session} s WHERE s.expires_at < ? AND s.expires_at >= ?
-        AND (s.expires_at > ? OR s.id > ?) ORDER BY s.expires_at, s.id LIMIT ${size}) s`;
-    const logouts = `(
-      SELECT l.* FROM ${logout} l WHERE l.keep_until < ? AND l.keep_until >= ?
-        AND (l.keep_until > ? OR l.id > ?) ORDER BY l.keep_until, l.id LIMIT ${limit}) l`;
-
-    // each subquery reads a page by index, the oldest first: without its own LIMIT, a database may read the whole table
-    const gone = [
-      await this.purgePage(
-        progress.sessions,
-        limit,
-        time - EXPIRED_SESSION_RETENTION,
-        `SELECT s.id, s.expires_at AS ended_at, ${noneRevoking} AS deletable FROM ${sessions(limit)}`,
-        async (ids) => {
-          await this.deleteIds(sessionTokens, 'session_id', ids);
-          await this.deleteIds(sessionAlias, 'session_id', ids);
-          await this.deleteIds(session, 'id', ids);
-        },
-      ),
-      await this.purgePage(
-        progress.logouts,
-        limit,
-        time,
-        `SELECT l.id, l.keep_until AS ended_at, NOT (${REVOKING}) AND ${noneOf(`${session} s`)} AS deletable FROM ${logouts}`,
-        (ids) => this.deleteIds(logout, 'id', ids),
-      ),
-      // most expired sessions have no tokens any more, so this page is larger
-      await this.purgePage(
-        progress.tokens,
-        limit * 8,
-        time,
-        `SELECT s.id, s.expires_at AS ended_at, ${hasTokens} AND ${noneRevoking} AS deletable FROM ${sessions(limit * 8)}`,
-        (ids) => this.deleteIds(sessionTokens, 'session_id', ids),
-      ),
-    ];
-    return gone.reduce((sum, count) => sum + count);
-  }
-
-  private async purgePage(
-    cursor: PurgeCursor,
-    size: number,
-    endedBefore: number,
-    select: string,
-    deleteAll: (ids: readonly string[]) => Promise<void>,
-  ): Promise<number> {
-    const { rows } = await this.database.read(select, [endedBefore, cursor.endedAt, cursor.endedAt, cursor.id], {
-      order: 'ended_at, id',
-    });
-    const ids = rows.filter((row) => isTrue(row['deletable'])).map((row) => String(row['id']));
-    await deleteAll(ids);
-    cursor.moveTo(rows, rows.length === size);
-    return ids.length;
-  }
-
-  private async deleteIds(table: string, column: string, ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    await this.database.run(`DELETE FROM ${table} WHERE ${column} IN (${placeholders(ids)})`, ids);
-  }
-
   private async checkAll(
     tokenHashes: readonly string[],
     turn?: Turn,
@@ -511,9 +430,6 @@ function boundOf({ issued_until: issuedUntil, registered_until: registeredUntil 
   if (issuedUntil !== null) return { issuedUntil: Number(issuedUntil) };
   return registeredUntil === null ? undefined : { registeredUntil: Number(registeredUntil) };
 }
-
-/** Some drivers return a condition as a boolean, others as a number. */
-const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;
 
 function toListedSession(row: SqlRow): ListedSession {
   const label = row['label'];

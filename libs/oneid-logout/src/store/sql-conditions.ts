@@ -34,3 +34,6 @@ export const noneOf = (others: string, condition = ''): string =>
         `NOT EXISTS (SELECT 1 FROM ${others} WHERE l.target = s.${column} AND ${sessionBoundSql} ${condition})`,
     )
     .join(' AND ');
+
+/** The value of a condition: some drivers return a boolean, others a number. */
+export const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;
