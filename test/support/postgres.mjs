@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { chmod, cp, lchown, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,18 @@ export class TestPostgres {
   }
 
   static async start({ durable = false } = {}) {
+    const postgres = await TestPostgres.#create(durable);
+    try {
+      await postgres.#server.initialise();
+      await postgres.restart();
+    } catch (error) {
+      throw new Error(`the embedded PostgreSQL did not start:\n${postgres.#log.join('')}`, { cause: error });
+    }
+    return postgres;
+  }
+
+  /** A server without data. It does not run. */
+  static async #create(durable) {
     const log = [];
     const port = await freePort();
     const folder = await mkdtemp(join(await realpath(tmpdir()), 'oneid-postgres-'));
@@ -49,14 +61,44 @@ export class TestPostgres {
       onLog: (line) => log.push(line),
       onError: (line) => log.push(String(line)),
     });
-    const postgres = new TestPostgres(server, folder, port, log);
-    try {
-      await server.initialise();
-      await postgres.restart();
-    } catch (error) {
-      throw new Error(`the embedded PostgreSQL did not start:\n${log.join('')}`, { cause: error });
-    }
+    return new TestPostgres(server, folder, port, log);
+  }
+
+  /** Copies the data of this server into a new one. Neither server runs then. */
+  async copy() {
+    await this.kill('SIGINT');
+    const postgres = await TestPostgres.#create(false);
+    await copyOwned(this.#data, postgres.#data);
     return postgres;
+  }
+
+  /** Starts the server on its data as a standby that follows another server. */
+  async startAsStandbyOf(primary) {
+    await this.#writeConfiguration('standby.signal', '');
+    await this.#writeConfiguration('postgresql.auto.conf', `primary_conninfo = '${primary.url}'\n`);
+    this.#log.length = 0;
+    // it resolves only when this server is promoted
+    const ended = this.#server.start().then(
+      () => undefined,
+      () => 'ended',
+    );
+    this.#runs = true;
+    while (!this.#log.some((line) => line.includes('ready to accept read-only connections'))) {
+      if ((await Promise.race([ended, delay(10, 'starting')])) === 'ended') {
+        throw new Error(`The standby did not start:\n${this.#log.join('')}`);
+      }
+    }
+  }
+
+  get #data() {
+    return join(this.#folder, 'data');
+  }
+
+  async #writeConfiguration(name, text) {
+    const { uid, gid } = await stat(this.#data);
+    const path = join(this.#data, name);
+    await writeFile(path, text, { mode: 0o600 });
+    await lchown(path, uid, gid);
   }
 
   get url() {
@@ -65,7 +107,7 @@ export class TestPostgres {
 
   /** Ends the server. SIGINT is a clean shutdown. After SIGKILL, the server writes nothing more. */
   async kill(signal) {
-    const [pid] = (await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8')).split('\n');
+    const [pid] = (await readFile(join(this.#data, 'postmaster.pid'), 'utf8')).split('\n');
     process.kill(Number(pid), signal);
     while (isAlive(Number(pid))) await delay(10);
     this.#runs = false;
@@ -89,6 +131,16 @@ export class TestPostgres {
     if (this.#runs) await this.#server.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** Copies a folder, with the owner of each file. */
+async function copyOwned(source, target) {
+  await cp(source, target, { recursive: true });
+  const { uid, gid, mode } = await stat(source);
+  await chmod(target, mode);
+  await lchown(target, uid, gid);
+  const names = await readdir(target, { recursive: true });
+  await Promise.all(names.map((name) => lchown(join(target, name), uid, gid)));
 }
 
 function isAlive(pid) {

@@ -9,7 +9,7 @@ export class TcpProxy {
 
   private constructor(
     private readonly server: Server,
-    private readonly target: URL,
+    private target: URL,
     private readonly filter: (() => Transform) | undefined,
   ) {
     server.on('connection', (client) => this.connect(client));
@@ -54,6 +54,11 @@ export class TcpProxy {
   mend(): void {
     if (this.state === 'silent') for (const connection of this.connections) connection.forward();
     this.state = 'open';
+  }
+
+  /** Leads new connections to another server. Open connections stay as they are. */
+  leadTo(target: string): void {
+    this.target = new URL(target);
   }
 
   async stop(): Promise<void> {
