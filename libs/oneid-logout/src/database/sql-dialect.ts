@@ -21,8 +21,8 @@ export interface SqlDialect {
   /** The placeholder of the n-th parameter, from 1. */
   placeholder(n: number): string;
   /**
-   * A condition that is false on a read-only server; undefined if such a server refuses every write. On MySQL and
-   * MariaDB, a role with the right SUPER may write there.
+   * A condition that is false on a read-only server, and on a connection that would not commit; undefined if the server
+   * refuses such a write itself. On MySQL and MariaDB, a role with the right SUPER may write on a read-only server.
    */
   readonly isWritable: string | undefined;
   /** Wraps `INSERT INTO table …` so that it skips a row with an existing key without an error. */
@@ -89,7 +89,8 @@ const mysql: SqlDialect = {
   greatest,
   placeholder: () => '?',
   // a text, because a server says 0 or OFF
-  isWritable: `CONCAT(@@global.read_only, ',', @@global.innodb_read_only) IN ('0,0', 'OFF,OFF', '0,OFF', 'OFF,0')`,
+  isWritable: `@@autocommit = 1
+    AND CONCAT(@@global.read_only, ',', @@global.innodb_read_only) IN ('0,0', 'OFF,OFF', '0,OFF', 'OFF,0')`,
   insertOrIgnore: (insert) => insert.replace(/^INSERT/, 'INSERT IGNORE'),
   insertReturning: undefined,
   maxTextLength: 65_535,

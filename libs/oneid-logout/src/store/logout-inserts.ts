@@ -51,7 +51,8 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
       return byId((await this.database.run(insert, parameters, { turn })).rows);
     }
     const { affected } = await this.database.run(sql, parameters, { turn });
-    if (affected !== logouts.length) throw new StoreUnavailableError(new Error('The database is read-only'));
+    if (affected !== logouts.length)
+      throw new StoreUnavailableError(new Error('The database is read-only, or autocommit is off'));
     const created = await this.created(logouts, turn);
     return new Map(logouts.map(({ id }, n) => [id, created[n] ?? {}]));
   }
@@ -90,7 +91,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     return { sql, parameters };
   }
 
-  /** The rows of an INSERT. On a server that has become read-only it has no rows. */
+  /** The rows of an INSERT. It has no rows on a server that has become read-only, or if the connection would not commit. */
   private valuesOf(rows: readonly string[]): string {
     const { isWritable } = this.database.dialect;
     if (isWritable === undefined) return `VALUES ${rows.map((row) => `(${row})`).join(', ')}`;

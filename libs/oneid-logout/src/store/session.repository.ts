@@ -233,10 +233,8 @@ export class SessionRepository {
    * @returns how many of these logouts exist
    */
   async touchLogouts(ids: readonly string[]): Promise<number> {
-    const { isWritable } = this.database.dialect;
-    const condition = isWritable === undefined ? '' : `AND ${isWritable}`;
     const { affected } = await this.database.run(
-      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${placeholders(ids)}) ${condition}`,
+      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${placeholders(ids)}) ${this.andWritable}`,
       ids,
       { lane: 'logout' },
     );
@@ -316,7 +314,7 @@ export class SessionRepository {
   async noteReturn(logoutId: string, maxAge: number): Promise<boolean> {
     const { affected } = await this.database.run(
       `UPDATE ${this.tables.logout} SET returned_at = ${this.now}
-       WHERE id = ? AND returned_at IS NULL AND recorded_at > ${this.now} - ?`,
+       WHERE id = ? AND returned_at IS NULL AND recorded_at > ${this.now} - ? ${this.andWritable}`,
       [logoutId, maxAge],
     );
     return affected === 1;
@@ -386,6 +384,11 @@ export class SessionRepository {
 
   private get tables(): SessionTables {
     return this.database.tables;
+  }
+
+  private get andWritable(): string {
+    const { isWritable } = this.database.dialect;
+    return isWritable === undefined ? '' : `AND ${isWritable}`;
   }
 
   private get now(): string {
