@@ -126,6 +126,12 @@ describe('a MariaDB that becomes read-only, and a role that may write all the sa
     );
   });
 
+  it('the check for Galera reads real variables: this server has them, and is in no cluster', async () => {
+    const shown = await mariadb.query("SHOW VARIABLES LIKE 'wsrep_on'");
+    expect(shown).toEqual([{ Variable_name: 'wsrep_on', Value: 'OFF' }]);
+    await (await SessionDatabase.open(mariadb.options, true)).close();
+  });
+
   it('a connection that would not commit records no logout, and the caller gets an error', async () => {
     const { session } = await strict.signIn(strict.oneId.signIn({ sub: 'carol' }));
     await mariadb.query('SET GLOBAL autocommit = 0');

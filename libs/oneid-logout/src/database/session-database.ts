@@ -96,7 +96,7 @@ export class SessionDatabase {
     });
     const database = new SessionDatabase(connection, clock);
     try {
-      await checkPromises(options.type, async (sql) => (await database.run(sql)).rows[0] ?? {});
+      await checkPromises(options.type, async (sql) => (await database.run(sql)).rows);
       if (runMigrations) await migrate(connection, clock);
     } catch (error) {
       await database.close();
