@@ -18,7 +18,8 @@ export class TestMariadb {
     private readonly port: number,
   ) {}
 
-  static async start(): Promise<TestMariadb> {
+  /** @param settings more options of the server's command line */
+  static async start(settings: readonly string[] = []): Promise<TestMariadb> {
     const folder = await mkdtemp(join(tmpdir(), 'oneid-mariadb-'));
     const user = await userIds('mysql');
     const data = join(folder, 'data');
@@ -32,7 +33,7 @@ export class TestMariadb {
     );
     const port = await freePort();
     const options = [`--port=${port}`, '--bind-address=127.0.0.1', `--socket=${join(folder, 'socket')}`];
-    const process = spawn('mariadbd', [...common, ...options], { stdio: 'ignore', ...user });
+    const process = spawn('mariadbd', [...common, ...options, ...settings], { stdio: 'ignore', ...user });
     const mariadb = new TestMariadb(process, folder, port);
     await until('MariaDB starts', () =>
       mariadb.query('CREATE DATABASE IF NOT EXISTS app').then(
