@@ -33,7 +33,7 @@ export const shared = {
  * two of them at once would take each other's processors, and they watch clocks.
  */
 const processes = [
-  ...['crash', 'database-restart', 'failover', 'nudges-trouble', 'replicas', 'replicas-controls'],
+  ...['collapse', 'crash', 'database-restart', 'failover', 'nudges-trouble', 'replicas', 'replicas-controls'],
   ...['replicas-cut-off', 'replicas-database'],
 ].map((name) => `<rootDir>/test/${name}.e2e-spec.ts`);
 
