@@ -21,6 +21,13 @@ interface MysqlDriver {
   readonly pool?: { readonly config?: { readonly connectionLimit?: number } };
 }
 
+/** A connection of `mysql2` or `mysql`. */
+interface MysqlConnection {
+  destroy(): void;
+  /** Its socket; absent with `mysql`. */
+  readonly stream?: { destroy(): void };
+}
+
 /** The pool of MySQL's driver, used through TypeORM, which hides the differences between `mysql2` and `mysql`. */
 export class MysqlPool implements ConnectionPool {
   private readonly texts: StatementTexts;
@@ -40,7 +47,7 @@ export class MysqlPool implements ConnectionPool {
   async borrow(): Promise<BorrowedConnection> {
     const runner = this.dataSource.createQueryRunner();
     const textOf = (sql: string) => `${MARIADB_LIMITS} ${this.texts.textOf(sql).replace(/^\s*SELECT\b/, MYSQL_LIMIT)}`;
-    const connection = (await runner.connect()) as object & { destroy(): void };
+    const connection = (await runner.connect()) as MysqlConnection;
     return {
       identity: connection,
       async query({ sql, parameters }) {
@@ -49,7 +56,11 @@ export class MysqlPool implements ConnectionPool {
       },
       // the drivers call an error fatal after which a connection can't be used
       isLost: (error) => (driverErrorOf(error) as { readonly fatal?: unknown }).fatal === true,
-      destroy: () => connection.destroy(),
+      destroy: () => {
+        connection.destroy();
+        // mysql2 waits for the server's goodbye, which a silent server never sends
+        connection.stream?.destroy();
+      },
       release: () => runner.release(),
     };
   }
