@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type OneIdLogoutOptions, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
+import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { sharedDatabases, type TestDatabase } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
@@ -218,4 +219,41 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
     await stop(logouts);
     expect(Object.keys(logouts.statuses(back))).toEqual(['200']);
   }, 60_000);
+
+  it('S8: 100 parallel replays of one logout token hold up no check, and no other logout', async () => {
+    await start();
+    const [id = ''] = await signIn(1);
+    const offerLogouts = await prepareLogouts();
+    line.delayMs = 10;
+    const recorder = host.app.get(LogoutRecorder, { strict: false });
+    const { issuer } = host.oneId;
+    const { seconds: iat } = host.clock;
+    const replayed = { issuer, clientId, jti: 'replayed', sid: 'replayed', iat, scope: 'session' } as const;
+    const replay = async () => {
+      const statuses: number[] = [];
+      for (const end = performance.now() + 2_000; performance.now() < end;) {
+        statuses.push(await statusOf(() => recorder.recordBackchannel(replayed).then(() => 200)));
+      }
+      return statuses;
+    };
+    /** One check after another. @returns how many there were in a second */
+    const checkInTurn = async () => {
+      const end = performance.now() + 1_000;
+      let count = 0;
+      for (; performance.now() < end; count++) expect(await check(id)).toBe(200);
+      return count;
+    };
+    const alone = await checkInTurn();
+    const replays = Array.from({ length: 100 }, replay);
+    const logouts = offerLogouts();
+    await delay(500);
+    const amongReplays = await checkInTurn();
+    const statuses = new Set((await Promise.all(replays)).flat());
+    await stop(logouts);
+
+    expect(amongReplays).toBeGreaterThan(alone / 2);
+    expect([...statuses]).toEqual([200]);
+    expect(Object.keys(logouts.statuses())).toEqual(['200']);
+    expect(Math.max(...logouts.answers.map(({ took }) => took))).toBeLessThan(1_000);
+  });
 });
