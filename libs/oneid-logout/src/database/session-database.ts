@@ -186,10 +186,8 @@ export class SessionDatabase {
       const result = await TimeLimit.enforce(STATEMENT_TIMEOUT, this.clock, (limit) =>
         turn.hold(this.retryWhileBusy({ sql, parameters, prepared, proved }, limit)),
       );
-      this.queue?.connectionWorks();
       return { ...result, sent: turn.began };
     } catch (error) {
-      if (error instanceof NoConnectionError) this.queue?.connectionFailed(error);
       // a caller that inserts a group expects duplicates and goes on row by row: the store has not failed
       throw this.dialect.isDuplicate(driverErrorOf(error)) ? unavailable(error) : this.failed(error);
     }
@@ -218,8 +216,12 @@ export class SessionDatabase {
   private async retryWhileBusy(statement: SqlStatement, limit: TimeLimit): Promise<SqlResult> {
     for (;;) {
       try {
-        return await this.connection.statements.run(statement, limit);
+        const result = await this.connection.statements.run(statement, limit);
+        this.queue?.connectionWorks();
+        return result;
       } catch (error) {
+        // here, because the turn has not ended yet; and the time limit may have passed before the driver gives up
+        if (error instanceof NoConnectionError) this.queue?.connectionFailed(error);
         if (!this.dialect.isBusy(driverErrorOf(error))) throw error;
         await this.clock.delay(BUSY_RETRY_DELAY);
         limit.check();

@@ -96,22 +96,54 @@ describe('StatementQueue', () => {
     await logout;
   });
 
-  it('after a failed connection it refuses at once, and then lets one statement at a time try', async () => {
+  it('S3: when the database is down it refuses at once, and then lets one statement at a time try', async () => {
     queue = new StatementQueue(3, clock);
+    const down = new Error('connect ECONNREFUSED');
     start('work', 'w1', 'w2');
     const { last: waiting } = start('work', 'w3');
     await clock.endOfTurn();
-    const reason = new Error('connect ECONNREFUSED');
-    queue.connectionFailed(reason);
-    await expect(waiting).rejects.toBe(reason);
-    await expect(queue.next('logout')).rejects.toBe(reason);
+    queue.connectionFailed(down);
     await end('w1');
+    queue.connectionFailed(down);
+    await expect(waiting).rejects.toBe(down);
     await end('w2');
+    await expect(queue.next('logout')).rejects.toBe(down);
     clock.advance(100);
-    start('logout', 'o1', 'o2');
+    start('logout', 'o1', 'o2', 'o3');
     expect(await now()).toBe('o1');
     queue.connectionWorks();
     expect(await now()).toBe('o1 o2');
+    queue.connectionWorks();
+    expect(await now()).toBe('o1 o2');
+    clock.advance(100);
+    queue.connectionWorks();
+    expect(await now()).toBe('o1 o2 o3');
+    for (const name of ['o1', 'o2', 'o3']) await end(name);
+    start('check', 'c');
+    expect(await now()).toBe('c');
+  });
+
+  it('S3: when the database refuses only more connections, statements wait for those that work', async () => {
+    queue = new StatementQueue(4, clock);
+    start('check', 'c1', 'c2');
+    start('work', 'w1');
+    start('check', 'c3');
+    await clock.endOfTurn();
+    queue.connectionFailed(new Error('too many clients'));
+    await end('w1');
+    const { last: logout } = start('logout', 'o');
+    expect(await now()).toBe('c1 c2');
+    queue.connectionWorks();
+    await end('c1');
+    expect(await now()).toBe('c2 o');
+    await end('o');
+    await logout;
+    expect(await now()).toBe('c2 c3');
+    clock.advance(100);
+    start('work', 'w2');
+    expect(await now()).toBe('c2 c3');
+    queue.connectionWorks();
+    expect(await now()).toBe('c2 c3 w2');
   });
 
   it('keeps a turn until the last work in it has ended', async () => {

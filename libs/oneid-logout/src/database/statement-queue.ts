@@ -26,7 +26,10 @@ const LANE_NAMES = Object.keys(LANES) as Lane[];
 /** How many statements may wait in one lane. The queue refuses more at once. */
 const MAX_WAITING = 1_000;
 
-/** Pause after a failed connection, milliseconds: a database that is down gets few new connections. */
+/**
+ * Pause after a failed connection, and between two attempts to use more connections, milliseconds: a database that is
+ * down or full gets few new connections.
+ */
 const CONNECT_PAUSE = 100;
 
 /** The right to use one connection of the pool. */
@@ -69,14 +72,20 @@ export class StatementQueue {
     check: new Set(),
   };
   private readonly running: Record<Lane, number> = { logout: 0, look: 0, work: 0, check: 0 };
-  /** The last connection failed: one statement at a time tries to connect, with pauses. */
-  private failure: { readonly reason: Error; readonly until: number } | undefined;
+  /** Why the library could not connect; undefined once a connection works. */
+  private failure: Error | undefined;
+  /** How many statements may run now: after a failed connection, no more than the connections that work. */
+  private allowed: number;
+  /** When one more statement may run, by the monotonic clock. */
+  private moreAt = -Infinity;
 
   /** @param connections how many connections the pool has at most */
   constructor(
     private readonly connections: number,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.allowed = connections;
+  }
 
   /**
    * Waits for a turn. The caller must pass some work to {@link Turn.hold} at once.
@@ -85,7 +94,8 @@ export class StatementQueue {
    */
   async next(lane: Lane): Promise<Turn> {
     const { failure } = this;
-    if (failure !== undefined && this.clock.monotonicNow() < failure.until) throw failure.reason;
+    const isDown = failure !== undefined && this.runningInAll === 0;
+    if (isDown && this.clock.monotonicNow() < this.moreAt) throw failure;
     const { waitMs } = LANES[lane];
     const waiting = this.waiting[lane];
     if (waiting.size >= MAX_WAITING) throw new Error(`${MAX_WAITING} statements already wait for a connection`);
@@ -100,9 +110,16 @@ export class StatementQueue {
     });
   }
 
-  /** Tells the queue that the library could not connect: all statements that wait fail with this reason. */
+  /**
+   * A statement that runs tells that the library could not connect for it. When no other statement runs, the database is
+   * down, and the statements that wait fail with this reason. Otherwise they wait for the connections of the others.
+   */
   connectionFailed(reason: Error): void {
-    this.failure = { reason, until: this.clock.monotonicNow() + CONNECT_PAUSE };
+    this.failure = reason;
+    const others = this.runningInAll - 1;
+    this.allowed = Math.max(1, others);
+    this.moreAt = this.clock.monotonicNow() + CONNECT_PAUSE;
+    if (others > 0) return;
     for (const lane of LANE_NAMES) {
       for (const entry of this.waiting[lane]) {
         this.take(lane, entry);
@@ -111,10 +128,13 @@ export class StatementQueue {
     }
   }
 
-  /** Tells the queue that a connection works. */
+  /** A statement that runs tells that its connection works. */
   connectionWorks(): void {
-    if (this.failure === undefined) return;
     this.failure = undefined;
+    const now = this.clock.monotonicNow();
+    if (this.allowed >= this.connections || now < this.moreAt) return;
+    this.allowed += 1;
+    this.moreAt = now + CONNECT_PAUSE;
     this.grantNext();
   }
 
@@ -122,7 +142,7 @@ export class StatementQueue {
     for (const lane of LANE_NAMES) {
       const most = LANES[lane].connections(this.connections);
       for (const entry of this.waiting[lane]) {
-        if (this.runningInAll >= (this.failure === undefined ? this.connections : 1)) return;
+        if (this.runningInAll >= this.allowed) return;
         if (this.running[lane] >= most) break;
         this.take(lane, entry);
         this.running[lane] += 1;
