@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type OneIdLogoutOptions, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
-import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
+import { LogoutInbox } from '../libs/oneid-logout/src/sessions/logout-inbox.js';
+import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { sharedDatabases, type TestDatabase } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
@@ -51,27 +52,27 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
     });
   }
 
-  /** Stores sessions as sign-ins do. @returns their ids; `sid-n` is the sid of the n-th */
+  /** Stores sessions as sign-ins do. @returns their session tokens; `sid-n` is the sid of the n-th */
   async function signIn(count: number): Promise<string[]> {
     const repository = host.app.get(SessionRepository, { strict: false });
     const { issuer } = host.oneId;
     const iat = host.clock.seconds;
-    const ids = Array.from({ length: count }, () => randomBytes(32).toString('hex'));
-    const insert = (id: string, n: number) =>
+    const tokens = Array.from({ length: count }, () => randomBytes(32).toString('hex'));
+    const insert = (token: string, n: number) =>
       repository.insertSession({
-        id,
+        id: tokenHashOf(token),
         issuer,
         clientId,
         sid: `sid-${n}`,
         sub: `user-${n}`,
         iat,
         lifetime: DAY,
-        idTokenHash: id,
+        idTokenHash: tokenHashOf(token),
       });
     for (let n = 0; n < count; n += 100) {
-      await Promise.all(ids.slice(n, n + 100).map((id, k) => insert(id, n + k)));
+      await Promise.all(tokens.slice(n, n + 100).map((token, k) => insert(token, n + k)));
     }
-    return ids;
+    return tokens;
   }
 
   function offer(perSecond: number, ask: (n: number) => Promise<number>): OfferedLoad {
@@ -91,13 +92,13 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
   }
 
   /** The guard's decision. */
-  const check = (id: string): Promise<number> =>
+  const check = (sessionToken: string): Promise<number> =>
     statusOf(async () => {
-      const verdict = await host.app.get(SessionJudge, { strict: false }).judge({ id });
+      const verdict = await host.app.get(SessionJudge, { strict: false }).judge({ sessionToken });
       return 'alive' in verdict ? 200 : 401;
     });
-  const offerChecks = (ids: readonly string[], perSecond: number) =>
-    offer(perSecond, (n) => check(ids[n % ids.length] ?? ''));
+  const offerChecks = (tokens: readonly string[], perSecond: number) =>
+    offer(perSecond, (n) => check(tokens[n % tokens.length] ?? ''));
 
   /** OneID sends logouts of other sessions. Their tokens are made before, because signing takes time. */
   async function prepareLogouts(): Promise<() => OfferedLoad> {
@@ -130,12 +131,12 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
 
   it('S3: after a silence of seven seconds, all checks and logouts are answered again at the same load', async () => {
     await start();
-    const ids = await signIn(400);
+    const tokens = await signIn(400);
     const offerLogouts = await prepareLogouts();
-    line.bytesPerSecond = await bytesToCheck(ids);
+    line.bytesPerSecond = await bytesToCheck(tokens);
     line.delayMs = 10;
     // half of the line's capacity
-    const checks = offerChecks(ids, 200);
+    const checks = offerChecks(tokens, 200);
     const logouts = offerLogouts();
     await delay(1_000);
     proxy.silence();
@@ -152,12 +153,12 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
 
   it('S3: at three times the capacity, the checks that fit are answered, and all logouts', async () => {
     await start();
-    const ids = await signIn(1_000);
+    const tokens = await signIn(1_000);
     const offerLogouts = await prepareLogouts();
     // 200 checks a second
-    line.bytesPerSecond = (await bytesToCheck(ids)) / 5;
+    line.bytesPerSecond = (await bytesToCheck(tokens)) / 5;
     line.delayMs = 10;
-    const checks = offerChecks(ids, 600);
+    const checks = offerChecks(tokens, 600);
     const logouts = offerLogouts();
     await delay(4_000);
     await stop(checks, logouts);
@@ -170,13 +171,13 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
     expect(mostConnectionsInASecond()).toBeLessThanOrEqual(POOL_SIZE + 5);
   }, 60_000);
 
-  it('S4: a flood of random session ids gets its 401s, valid sessions go on, and the logouts get their 200', async () => {
+  it('S4: a flood of random session tokens gets its 401s, valid sessions go on, and the logouts get their 200', async () => {
     await start();
-    const ids = await signIn(400);
+    const tokens = await signIn(400);
     const offerLogouts = await prepareLogouts();
-    line.bytesPerSecond = await bytesToCheck(ids);
+    line.bytesPerSecond = await bytesToCheck(tokens);
     line.delayMs = 10;
-    const checks = offerChecks(ids, 200);
+    const checks = offerChecks(tokens, 200);
     const logouts = offerLogouts();
     const flood = offer(700, () => check(randomBytes(32).toString('hex')));
     await delay(3_000);
@@ -192,12 +193,12 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
 
   it('S5: after a silence that makes memory stale, memory serves again, and needs no second warm-up', async () => {
     await start({ liveness: { maxStalenessMs: 1_000 } });
-    const ids = await signIn(600);
+    const tokens = await signIn(600);
     const offerLogouts = await prepareLogouts();
-    line.bytesPerSecond = await bytesToCheck(ids);
+    line.bytesPerSecond = await bytesToCheck(tokens);
     line.delayMs = 10;
     // half as many again as the line could carry without memory
-    const checks = offerChecks(ids, 900);
+    const checks = offerChecks(tokens, 900);
     const logouts = offerLogouts();
     const follower = host.app.get(LogoutFollower, { strict: false });
     await delay(1_000);
@@ -222,17 +223,17 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
 
   it('S8: 100 parallel replays of one logout token hold up no check, and no other logout', async () => {
     await start();
-    const [id = ''] = await signIn(1);
+    const [token = ''] = await signIn(1);
     const offerLogouts = await prepareLogouts();
     line.delayMs = 10;
-    const recorder = host.app.get(LogoutRecorder, { strict: false });
+    const inbox = host.app.get(LogoutInbox, { strict: false });
     const { issuer } = host.oneId;
     const { seconds: iat } = host.clock;
     const replayed = { issuer, clientId, jti: 'replayed', sid: 'replayed', iat, scope: 'session' } as const;
     const replay = async () => {
       const statuses: number[] = [];
       for (const end = performance.now() + 2_000; performance.now() < end;) {
-        statuses.push(await statusOf(() => recorder.recordBackchannel(replayed).then(() => 200)));
+        statuses.push(await statusOf(() => inbox.record(replayed).then(() => 200)));
       }
       return statuses;
     };
@@ -240,7 +241,7 @@ describe.each(sharedDatabases)('an overload after a trouble of the database, on 
     const checkInTurn = async () => {
       const end = performance.now() + 1_000;
       let count = 0;
-      for (; performance.now() < end; count++) expect(await check(id)).toBe(200);
+      for (; performance.now() < end; count++) expect(await check(token)).toBe(200);
       return count;
     };
     const alone = await checkInTurn();

@@ -88,6 +88,25 @@ describe('Gatherer', () => {
     expect(keysSent()).toEqual(['a b']);
   });
 
+  it('opens a new group when the waiting group is old, so that each request has time to wait', async () => {
+    gatherer = open(1);
+    const first = gatherer.add('a');
+    await clock.endOfTurn();
+    const old = gatherer.add('b');
+    await clock.endOfTurn();
+    clock.advance(250);
+    const late = gatherer.add('c');
+    await clock.endOfTurn();
+    clock.advance(750);
+    await expect(old).rejects.toThrow('waited longer than 1000 ms');
+    sent[0]?.answer();
+    await first;
+    await clock.endOfTurn();
+    sent[1]?.answer();
+    expect(await late).toBe('answer c');
+    expect(keysSent()).toEqual(['a', 'c']);
+  });
+
   it('fails a group that waits too long, and sends the next group when a connection is free again', async () => {
     gatherer = open(1);
     const first = gatherer.add('a');

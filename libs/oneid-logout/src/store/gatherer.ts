@@ -20,8 +20,13 @@ interface Caller<Request, Result> {
 
 interface Group<Request, Result> {
   readonly callers: Caller<Request, Result>[];
+  /** Milliseconds of the monotonic clock. */
+  readonly openedAt: number;
   size: number;
 }
+
+/** How long a waiting group takes new requests, milliseconds. A later request would have too little time to wait. */
+const JOINED_FOR = 250;
 
 /**
  * Gathers the requests of many callers into groups, and sends each group as one statement. A lone request is sent in the
@@ -56,8 +61,10 @@ export class Gatherer<Request, Result> {
 
   private groupFor(size: number): Group<Request, Result> {
     const { open } = this;
-    if (open !== undefined && open.size + size <= this.settings.maxSize) return open;
-    const group = { callers: [], size: 0 };
+    const now = this.database.clock.monotonicNow();
+    const fits = open !== undefined && open.size + size <= this.settings.maxSize;
+    if (fits && now - open.openedAt < JOINED_FOR) return open;
+    const group = { callers: [], openedAt: now, size: 0 };
     this.open = group;
     void this.sendWhenFree(group);
     return group;
