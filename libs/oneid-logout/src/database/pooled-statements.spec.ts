@@ -41,7 +41,7 @@ class TestPool implements ConnectionPool {
         if (sql === 'refused') throw new Error('read-only transaction');
         return Promise.resolve({ rows: [{ proof: connection.state }], affected: 0 });
       },
-      isLost: (error) => String(error).includes('terminated'),
+      isLost: (error) => connection.destroyed || String(error).includes('terminated'),
       destroy: () => {
         connection.destroyed = true;
       },

@@ -48,7 +48,7 @@ export class PooledStatements implements Statements {
       if (statement.proved) this.requireProof(result, connection, epoch);
       return result;
     } catch (error) {
-      if (limit.isOver || error instanceof UnprovedAnswerError || !connection.isLost(error)) throw error;
+      if (error instanceof UnprovedAnswerError || limit.isOver || !connection.isLost(error)) throw error;
       this.dropSince(epoch);
       if (isNew || !statement.proved) throw error;
       return { lost: error };
