@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import pg from 'pg';
 import { type SessionDatabaseOptions, UnusableDatabaseError } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { delivered, post, temporarilyUnavailable } from './support/channel-requests.js';
@@ -63,8 +64,7 @@ describe('behind PgBouncer in transaction mode', () => {
 
   it('refuses the time limit at the start of a connection, and the library boots all the same', async () => {
     await migrate();
-    const { default: pg } = await import('pg');
-    const client = new pg.Client({ connectionString: pooler.url, statement_timeout: 4_500 });
+    const client = new pg.Client(`${pooler.url}?statement_timeout=4500`);
     await expect(client.connect()).rejects.toThrow('unsupported startup parameter: statement_timeout');
 
     const host = await start();
@@ -143,5 +143,20 @@ describe('behind PgBouncer in transaction mode', () => {
     expect(await (await host.fetch('/me', { session })).json()).toEqual({ sub: NAME });
     const [row] = (await host.stored()).sessions;
     expect(row?.['sub']).toBe(NAME);
+  });
+
+  it("another client sets search_path: with the option schema, the library's tables stay the same", async () => {
+    for (const schema of ['sso', 'decoy']) await migrate({ schema });
+    const options = { database: { ...pooled(), schema: 'sso' } as SessionDatabaseOptions };
+    const host = await start({ options });
+    await pooler.query('SET search_path = decoy');
+    const { session, sid } = await signIn(host);
+    expect(await statusOf(host, session)).toBe(200);
+    expect(await post(host, await logoutToken(host, sid))).toEqual(delivered);
+    expect(await statusOf(host, session)).toBe(401);
+    for (const table of ['session', 'logout', 'session_tokens']) {
+      expect(await pooler.query(`SELECT 1 FROM decoy.oneid_${table}`)).toEqual([]);
+      if (table !== 'session_tokens') expect(await pooler.query(`SELECT 1 FROM sso.oneid_${table}`)).toHaveLength(1);
+    }
   });
 });

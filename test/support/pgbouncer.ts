@@ -50,7 +50,6 @@ export class TestPgBouncer {
   /** Runs a statement as another client of the pooler. */
   async query(statement: string): Promise<readonly object[]> {
     const client = new pg.Client(this.url);
-    client.on('error', () => undefined);
     await client.connect();
     try {
       return (await client.query<object>(statement)).rows;
