@@ -22,19 +22,24 @@ const WARM_UP = 2;
 const SECRET = 'a secret that is long enough for a benchmark';
 
 export const guardServers = [
-  ...(['none', 'noneAgain', 'empty', 'bounded', 'strictSqlite', 'strictPostgres'] as const),
+  ...(['none', 'noneAgain', 'empty', 'bounded', 'strictSqlite', 'strictPostgres', 'strictMariadb'] as const),
   ...(['express', 'eocSession', 'eocSqlite', 'eocPostgres'] as const),
 ] as const;
 export type GuardServer = (typeof guardServers)[number];
 
+/** What was measured of the servers. MariaDB is left out when the environment names none. */
+export type Guards = Readonly<Record<Exclude<GuardServer, 'strictMariadb'>, Series>> & {
+  readonly strictMariadb?: Series;
+};
+
+/** The servers that are measured with other numbers of connections, too. */
+export const compared = ['empty', 'bounded', 'strictSqlite', 'strictPostgres', 'strictMariadb'] as const;
+export type Compared = Readonly<Partial<Record<(typeof compared)[number], Series>>>;
+
 type Headers = Readonly<Record<string, string>>;
 
 /** What a guarded page costs beside the same page unguarded, ours and express-openid-connect's. */
-export async function measureGuards(
-  around: Surroundings,
-  rounds: number,
-  duration: number,
-): Promise<Record<GuardServer, Series>> {
+export async function measureGuards(around: Surroundings, rounds: number, duration: number): Promise<Guards> {
   const ours = Array.from({ length: SESSIONS }, (_, n) => ({ cookie: `session=${sessionTokenOf(n)}` }));
   const theirs = await Promise.all(ours.map((_, n) => eocCookie(around, n)));
   const headersOf = (name: GuardServer): readonly Headers[] =>
@@ -45,7 +50,7 @@ export async function measureGuards(
     () => startServers(around),
     (server, name, { round }) => browse(server, headersOf(name), { duration: round === 0 ? WARM_UP : duration }),
     async (server, name) => {
-      if (['bounded', 'strictSqlite', 'strictPostgres'].includes(name)) {
+      if (['bounded', 'strictSqlite', 'strictPostgres', 'strictMariadb'].includes(name)) {
         await endsWithTheLogout(around, server, '/backchannel_logout', {
           cookie: `session=${sessionTokenOf(LOGGED_OUT)}`,
         });
@@ -56,13 +61,36 @@ export async function measureGuards(
   );
 }
 
-async function startServers(around: Surroundings): Promise<Record<GuardServer, ServerProcess>> {
+/** The same page with another number of connections, and without the servers of express-openid-connect. */
+export async function measureConnections(
+  around: Surroundings,
+  rounds: number,
+  duration: number,
+  connections: number,
+): Promise<Compared> {
+  const headers = Array.from({ length: SESSIONS }, (_, n) => ({ cookie: `session=${sessionTokenOf(n)}` }));
+  return inTurns(
+    rounds,
+    async () => {
+      const { empty, bounded, strictSqlite, strictPostgres, strictMariadb, ...others } = await startServers(around);
+      for (const server of Object.values(others)) await server.stop();
+      return { empty, bounded, strictSqlite, strictPostgres, ...(strictMariadb && { strictMariadb }) };
+    },
+    (server, _name, { round }) => browse(server, headers, { duration: round === 0 ? WARM_UP : duration, connections }),
+  );
+}
+
+type GuardProcesses = Record<Exclude<GuardServer, 'strictMariadb'>, ServerProcess> & {
+  readonly strictMariadb?: ServerProcess;
+};
+
+async function startServers(around: Surroundings): Promise<GuardProcesses> {
   const nest = (settings: NestSettings) => around.start('nest.ts', settings);
   const express = (check: ExpressSettings['check']) => {
     const settings: ExpressSettings = { issuer: around.oneId.issuer, clientId, secret: SECRET, check };
     return around.start('express-openid-connect.ts', settings);
   };
-  const filled = async (kind: 'sqlite' | 'postgres') => withSessions(around, await around.database(kind));
+  const filled = async (kind: 'sqlite' | 'postgres' | 'mariadb') => withSessions(around, await around.database(kind));
   return {
     none: await nest({ guard: 'none' }),
     noneAgain: await nest({ guard: 'none' }),
@@ -73,6 +101,9 @@ async function startServers(around: Surroundings): Promise<Record<GuardServer, S
     }),
     strictSqlite: await nest({ guard: 'alive', options: around.options(await filled('sqlite')) }),
     strictPostgres: await nest({ guard: 'alive', options: around.options(await filled('postgres')) }),
+    ...(around.mariadb !== undefined && {
+      strictMariadb: await nest({ guard: 'alive', options: around.options(await filled('mariadb')) }),
+    }),
     express: await express('none'),
     eocSession: await express('session'),
     eocSqlite: await express({ sqlite: around.sqliteFile() }),

@@ -15,6 +15,8 @@ export interface Measurement {
   readonly p99: number;
   /** Processor time of the server per request, microseconds. */
   readonly cpu: number;
+  /** Statements that the library has sent, per request. */
+  readonly statements: number;
 }
 
 /** As many requests as the server answers in some seconds, all of which it must answer with 200. */
@@ -53,13 +55,15 @@ export async function deliver(
 
 async function measure(server: ServerProcess, options: Omit<autocannon.Options, 'url'>): Promise<Measurement> {
   const before = await server.cpu();
+  const sent = await server.ask<number>('statements');
   const result = await autocannon({ url: server.url, ...OFTEN, ...options });
   const cpu = (await server.cpu()) - before;
+  const statements = (await server.ask<number>('statements')) - sent;
   const answered = result['2xx'];
   if (result.non2xx > 0 || result.errors > 0 || answered === 0) {
     const codes = JSON.stringify(result.statusCodeStats);
     throw new Error(`the server did not answer as it should: ${codes}, ${result.errors} errors`);
   }
   const seconds = (result.finish.getTime() - result.start.getTime()) / 1000;
-  return { rate: answered / seconds, p99: result.latency.p99, cpu: cpu / answered };
+  return { rate: answered / seconds, p99: result.latency.p99, cpu: cpu / answered, statements: statements / answered };
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { measureBackchannels } from './back-channel.js';
-import { measureGuards } from './guard.js';
+import { measureConnections, measureGuards } from './guard.js';
 import { plot } from './plot.js';
 import { measurePropagation } from './propagation.js';
 import { chartsOf, report, type Results } from './report.js';
@@ -38,7 +38,21 @@ try {
   const backchannels = await measureBackchannels(around, Math.ceil(rounds / 2));
   say('guards');
   const guards = await measureGuards(around, rounds, DURATION);
-  const results: Results = { pinned: around.cores.pinned, rounds, guards, backchannels, propagation, memory };
+  say('guards, one connection and many');
+  const few = Math.max(3, Math.ceil(rounds / 3));
+  const connections = [
+    { connections: 1, guards: await measureConnections(around, few, DURATION, 1) },
+    { connections: 128, guards: await measureConnections(around, few, DURATION, 128) },
+  ];
+  const results: Results = {
+    connections,
+    pinned: around.cores.pinned,
+    rounds,
+    guards,
+    backchannels,
+    propagation,
+    memory,
+  };
   const text = await format(report(results), { ...(await resolveConfig(values.out)), parser: 'markdown' });
   const images = join(dirname(values.out), 'images');
   await mkdir(images, { recursive: true });

@@ -1,7 +1,7 @@
 import { type Aim, judge } from './aims.js';
 import { AT_ONCE, type BackchannelServer, TOKENS } from './back-channel.js';
 import { ratios, show, type Spread, spreadOf } from './figures.js';
-import { type GuardServer } from './guard.js';
+import { type Compared, type Guards, type GuardServer, guardServers } from './guard.js';
 import { type Chart } from './plot.js';
 import { MAX_STALENESS, type Propagation } from './propagation.js';
 import { type Series } from './rounds.js';
@@ -9,7 +9,9 @@ import { type Series } from './rounds.js';
 export interface Results {
   readonly pinned: boolean;
   readonly rounds: number;
-  readonly guards: Readonly<Record<GuardServer, Series>>;
+  readonly guards: Guards;
+  /** The page with other numbers of connections than 32. */
+  readonly connections: readonly { readonly connections: number; readonly guards: Compared }[];
   readonly backchannels: Readonly<Record<BackchannelServer, Series>>;
   readonly propagation: Propagation;
   /** Bytes. */
@@ -23,6 +25,7 @@ const guardNames: Readonly<Record<GuardServer, string>> = {
   bounded: '`SessionAliveGuard`, bounded',
   strictSqlite: '`SessionAliveGuard`, strict, SQLite',
   strictPostgres: '`SessionAliveGuard`, strict, PostgreSQL',
+  strictMariadb: '`SessionAliveGuard`, strict, MariaDB',
   express: 'Express alone',
   eocSession: 'express-openid-connect, its session alone',
   eocSqlite: 'express-openid-connect with its store, SQLite',
@@ -40,6 +43,15 @@ const backchannelNames: Readonly<Record<BackchannelServer, string>> = {
   eocPostgres: 'express-openid-connect, PostgreSQL',
 };
 
+/** The servers that were measured. */
+const measured = ({ guards }: Results) => guardServers.filter((name) => guards[name] !== undefined);
+
+function seriesOf({ guards }: Results, name: GuardServer): Series {
+  const series = guards[name];
+  if (series === undefined) throw new Error(`${name} was not measured`);
+  return series;
+}
+
 const isExpress = (name: GuardServer) => name.startsWith('eoc') || name === 'express';
 
 /** Of the same app unguarded, round by round; of Nest's that is the mean of both, so that neither's luck decides. */
@@ -52,42 +64,46 @@ const table = (head: readonly string[], rows: readonly string[]) =>
 
 /** Microseconds of processor time that a server takes for a request more than another, round by round. */
 function extra(results: Results, name: GuardServer, base = unguarded(results, name, 'cpu')): number[] {
-  return results.guards[name].cpu.map((cpu, round) => cpu - (base[round] ?? NaN));
+  return seriesOf(results, name).cpu.map((cpu, round) => cpu - (base[round] ?? NaN));
 }
 
 function rates(results: Results) {
-  const { guards, backchannels } = results;
+  const { backchannels } = results;
   return {
-    guard: (name: GuardServer) => spreadOf(ratios(guards[name].rate, unguarded(results, name, 'rate'))),
+    guard: (name: GuardServer) => spreadOf(ratios(seriesOf(results, name).rate, unguarded(results, name, 'rate'))),
     backchannel: (name: BackchannelServer, base: BackchannelServer = 'verify') =>
       spreadOf(ratios(backchannels[name].rate, backchannels[base].rate)),
   };
 }
 
 function aimsOf(results: Results): Aim[] {
-  const { guard, backchannel } = rates(results);
+  const { backchannel } = rates(results);
   const { bare, nudged, polled } = results.propagation;
   const scaled = (values: readonly number[]): Spread => spreadOf(values.map((value) => value / spreadOf(bare).middle));
   const longest = spreadOf([Math.max(...nudged, ...polled)]);
   const beside = (name: GuardServer, theirs: GuardServer) =>
     spreadOf(ratios(extra(results, name), extra(results, theirs)));
+  const cpuBesideEmpty = (name: GuardServer) => spreadOf(ratios(seriesOf(results, name).cpu, results.guards.empty.cpu));
+  const strict = (name: GuardServer, atMost: number): Aim[] =>
+    results.guards[name] === undefined
+      ? []
+      : [{ what: `${plain(guardNames[name])}: CPU per request`, figure: cpuBesideEmpty(name), atMost }];
+  const statements = (name: GuardServer): Aim[] =>
+    results.guards[name] === undefined
+      ? []
+      : [
+          {
+            what: `${plain(guardNames[name])}: statements per request`,
+            ...{ figure: spreadOf(seriesOf(results, name).statements), atMost: 0.1 },
+          },
+        ];
   return [
-    {
-      ...{ what: 'bounded guard, compared with no guard', figure: guard('bounded'), atLeast: 0.97 },
-      reason: 'most of the extra time is that of Nest itself, see the guard that does nothing; our guard does no I/O',
-    },
-    {
-      what: 'bounded guard, compared with a guard that does nothing',
-      ...{ figure: spreadOf(ratios(results.guards.bounded.rate, results.guards.empty.rate)), atLeast: 0.97 },
-    },
-    {
-      ...{ what: 'strict guard on SQLite, compared with no guard', figure: guard('strictSqlite'), atLeast: 0.8 },
-      reason: "SQLite runs on the server's own core, and its answers take a third of the extra time",
-    },
-    {
-      ...{ what: 'strict guard on PostgreSQL, compared with no guard', figure: guard('strictPostgres'), atLeast: 0.65 },
-      reason: 'the database shares a core with the load generator, and the guard waits for its answer',
-    },
+    ...strict('bounded', 1.05),
+    ...strict('strictPostgres', 1.1),
+    ...strict('strictMariadb', 1.1),
+    ...strict('strictSqlite', 1.4),
+    ...statements('strictPostgres'),
+    ...statements('strictMariadb'),
     {
       what: "bounded guard's extra time, compared with express-openid-connect's, with its store on PostgreSQL",
       ...{ figure: beside('bounded', 'eocPostgres'), atMost: 0.1 },
@@ -102,7 +118,7 @@ function aimsOf(results: Results): Aim[] {
     },
     {
       what: 'back-channel on PostgreSQL, compared with verification alone',
-      ...{ figure: backchannel('postgres'), atLeast: 0.75 },
+      ...{ figure: backchannel('postgres'), atLeast: 0.8 },
       reason:
         'the database shares a core with the load generator; a group of logouts is one insert and one query for the replicas',
     },
@@ -110,33 +126,34 @@ function aimsOf(results: Results): Aim[] {
       ...{
         what: 'back-channel on SQLite, compared with verification alone',
         figure: backchannel('sqlite'),
-        atLeast: 0.65,
+        atLeast: 0.8,
       },
       reason: 'the server waits for the disk once for each group of logouts',
     },
     {
       what: 'back-channel, compared with express-openid-connect, both on PostgreSQL',
-      ...{ figure: backchannel('postgres', 'eocPostgres'), atLeast: 1 },
+      ...{ figure: backchannel('postgres', 'eocPostgres'), atLeast: 1.2 },
     },
     {
       what: 'back-channel, compared with express-openid-connect, both on SQLite',
-      ...{ figure: backchannel('sqlite', 'eocSqlite'), atLeast: 1 },
+      ...{ figure: backchannel('sqlite', 'eocSqlite'), atLeast: 1.2 },
     },
     {
-      ...{ what: 'propagation with a nudge, compared with a bare notification', figure: scaled(nudged), atMost: 3 },
+      ...{ what: 'propagation with a nudge, compared with a bare notification', figure: scaled(nudged), atMost: 2.5 },
       reason: 'the replica sends the notification after the commit, and the other replica then queries the table',
     },
     { what: 'the longest of all propagations, milliseconds', figure: longest, atMost: MAX_STALENESS },
   ];
 }
 
+const plain = (name: string) => name.replaceAll('`', '');
+
 export function chartsOf(results: Results): Chart[] {
   const { guard, backchannel } = rates(results);
-  const plain = (name: string) => name.replaceAll('`', '');
-  const guards = ['none', 'noneAgain', 'empty', 'bounded', 'strictSqlite', 'strictPostgres'] as const;
-  const theirs = ['express', 'eocSession', 'eocSqlite', 'eocPostgres'] as const;
+  const guards = measured(results).filter((name) => !isExpress(name));
+  const theirs = measured(results).filter(isExpress);
   const bar = (name: GuardServer) => {
-    const ours = ['bounded', 'strictSqlite', 'strictPostgres'].includes(name);
+    const ours = /^(bounded|strict)/.test(name);
     return { label: plain(guardNames[name]).replace('express-openid-connect', 'e-o-c'), spread: guard(name), ours };
   };
   return [
@@ -156,12 +173,19 @@ export function chartsOf(results: Results): Chart[] {
 export function report(results: Results): string {
   const { guards, backchannels, propagation, memory, rounds } = results;
   const { guard, backchannel } = rates(results);
-  const guardRows = (Object.keys(guardNames) as GuardServer[]).map((name) => {
-    const { rate, cpu, p99 } = guards[name];
+  const guardRows = measured(results).map((name) => {
+    const { rate, cpu, p99, statements } = seriesOf(results, name);
     const more = spreadOf(extra(results, name));
     const cells = [show(guard(name)), show(spreadOf(rate), 0), show(spreadOf(p99), 0), show(spreadOf(cpu), 0)];
-    return `| ${guardNames[name]} | ${cells.join(' | ')} | ${show(more, 0)} |`;
+    return `| ${guardNames[name]} | ${cells.join(' | ')} | ${show(more, 0)} | ${show(spreadOf(statements))} |`;
   });
+  const connectionRows = results.connections.flatMap(({ connections, guards: few }) =>
+    Object.entries(few).map(([name, { rate, p99, cpu, statements }]) => {
+      const ratio = show(spreadOf(ratios(cpu, few.empty?.cpu ?? [])));
+      const cells = [show(spreadOf(rate), 0), show(spreadOf(p99), 0), show(spreadOf(cpu), 0), ratio];
+      return `| ${guardNames[name as GuardServer]} | ${connections} | ${cells.join(' | ')} | ${show(spreadOf(statements))} |`;
+    }),
+  );
   const check = (name: GuardServer) => show(spreadOf(extra(results, name, guards.eocSession.cpu)), 0);
   const backchannelRows = (Object.keys(backchannelNames) as BackchannelServer[]).map((name) => {
     const { rate, cpu, p99 } = backchannels[name];
@@ -195,7 +219,8 @@ distance from 1.00 shows the error of the measurement: smaller differences of ot
 
 ## The aims
 
-The extra time of a guard is the processor time that it adds to the same app without it.
+CPU per request is the processor time of the server, compared with the same app with a guard that does nothing. The extra time of
+a guard is the processor time that it adds to the same app without it.
 
 ${table(['', 'aim', 'measured', ''], aimsOf(results).map(judge))}
 
@@ -204,7 +229,11 @@ ${table(['', 'aim', 'measured', ''], aimsOf(results).map(judge))}
 32 connections request the page with 200 sessions in turns. At the end, one session was logged out, and the guard refused it.
 "Bounded" is \`maxStalenessMs: ${MAX_STALENESS}\` on PostgreSQL. Processor time is the time of the server process, in microseconds per request.
 
-${table(['', 'requests/s, compared with unguarded', 'requests/s', 'p99, ms', 'CPU, µs', 'CPU more than unguarded, µs'], guardRows)}
+${table(['', 'requests/s, compared with unguarded', 'requests/s', 'p99, ms', 'CPU, µs', 'CPU more than unguarded, µs', 'statements per request'], guardRows)}
+
+Checks that arrive at the same time share one statement on PostgreSQL and MariaDB. The same page with one connection and with 128:
+
+${table(['', 'connections', 'requests/s', 'p99, ms', 'CPU, µs', 'CPU, compared with a guard that does nothing', 'statements per request'], connectionRows)}
 
 express-openid-connect decrypts the session from its cookie, and encrypts it again into the answer. Our guard finds the session by
 the hash of the cookie's value. The back-channel check of express-openid-connect adds ${check('eocSqlite')} µs with its store on SQLite, and

@@ -22,7 +22,7 @@ interface Stoppable {
  */
 export async function inTurns<Name extends string, Server extends Stoppable>(
   rounds: number,
-  start: () => Promise<Readonly<Record<Name, Server>>>,
+  start: () => Promise<Readonly<Partial<Record<Name, Server>>>>,
   measure: (server: Server, name: Name, turn: Turn) => Promise<Measurement>,
   atEnd: (server: Server, name: Name) => Promise<void> = () => Promise.resolve(),
 ): Promise<Record<Name, Series>> {
@@ -30,25 +30,29 @@ export async function inTurns<Name extends string, Server extends Stoppable>(
   const generations = Math.min(GENERATIONS, rounds);
   for (let generation = 0; generation < generations; generation++) {
     const servers = await start();
-    const names = Object.keys(servers) as Name[];
+    const running = Object.entries<Server | undefined>(servers).filter(isRunning) as [Name, Server][];
     try {
       const own = Math.ceil((rounds - generation) / generations);
       for (let round = 0; round <= own; round++) {
-        for (let turn = 0; turn < names.length; turn++) {
-          const name = names[(turn + round) % names.length] as Name;
-          const { rate, p99, cpu } = await measure(servers[name], name, { generation, round });
+        for (const [name, server] of [
+          ...running.slice(round % running.length),
+          ...running.slice(0, round % running.length),
+        ]) {
+          const measured = await measure(server, name, { generation, round });
           if (round === 0) continue;
-          const known = series.get(name) ?? { rate: [], p99: [], cpu: [] };
+          const known = series.get(name) ?? { rate: [], p99: [], cpu: [], statements: [] };
           series.set(name, known);
-          known.rate.push(rate);
-          known.p99.push(p99);
-          known.cpu.push(cpu);
+          for (const figure of ['rate', 'p99', 'cpu', 'statements'] as const) known[figure].push(measured[figure]);
         }
       }
-      for (const name of names) await atEnd(servers[name], name);
+      for (const [name, server] of running) await atEnd(server, name);
     } finally {
-      for (const name of names) await servers[name].stop();
+      for (const [, server] of running) await server.stop();
     }
   }
   return Object.fromEntries(series) as Record<Name, Series>;
+}
+
+function isRunning<Server>(entry: [string, Server | undefined]): entry is [string, Server] {
+  return entry[1] !== undefined;
 }

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type OneIdLogoutOptions, type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { TestPostgres } from '../test/support/postgres.mjs';
 import { type Cores, divideCores } from './cores.js';
@@ -13,6 +15,7 @@ export const clientId = 'app';
 /** What the measured servers need around them: a OneID, databases, and a core of their own. */
 export class Surroundings {
   private made = 0;
+  private readonly drops: (() => Promise<void>)[] = [];
 
   private constructor(
     readonly cores: Cores,
@@ -30,6 +33,7 @@ export class Surroundings {
 
   async close(): Promise<void> {
     await this.oneId.close();
+    for (const drop of this.drops) await drop();
     await this.postgres.stop();
     await rm(this.folder, { recursive: true });
   }
@@ -53,8 +57,26 @@ export class Surroundings {
     return this.postgres.url.replace(/\/postgres$/, `/${name}`);
   }
 
-  async database(kind: 'sqlite' | 'postgres'): Promise<SessionDatabaseOptions> {
+  /** The MariaDB server that the environment names; undefined: the measurement leaves MariaDB out. */
+  get mariadb(): string | undefined {
+    return process.env['TEST_MARIADB_URL'];
+  }
+
+  private async mariadbUrl(): Promise<string> {
+    if (this.mariadb === undefined) throw new Error('TEST_MARIADB_URL is not set');
+    const name = `oneid_bench_${randomBytes(6).toString('hex')}`;
+    const administrator = await createConnection(this.mariadb);
+    await administrator.query(`CREATE DATABASE ${name}`);
+    this.drops.push(async () => {
+      await administrator.query(`DROP DATABASE ${name}`);
+      await administrator.end();
+    });
+    return Object.assign(new URL(this.mariadb), { pathname: `/${name}` }).href;
+  }
+
+  async database(kind: 'sqlite' | 'postgres' | 'mariadb'): Promise<SessionDatabaseOptions> {
     if (kind === 'sqlite') return { type: 'better-sqlite3', database: this.sqliteFile() };
+    if (kind === 'mariadb') return { type: 'mariadb', url: await this.mariadbUrl() };
     return { type: 'postgres', url: await this.postgresUrl() };
   }
 

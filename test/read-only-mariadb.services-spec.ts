@@ -65,13 +65,14 @@ describe('a MariaDB that becomes read-only, and a role that may write all the sa
     for (const { session } of [leaving, staying]) expect(await statuses(session)).toEqual([200, 200]);
     const token = await logoutToken(leaving.sid);
 
+    const before = await stored();
+    await follower().look();
     await mariadb.query('SET GLOBAL read_only = 1');
+    // in memory since the look, so within the bound
+    expect(await statuses(staying.session)).toEqual([503, 200]);
     // the role may write
     await mariadb.query('CREATE TABLE app.proof (id INT)');
     await mariadb.query('DROP TABLE app.proof');
-    const before = await stored();
-    // in memory since a look before, so within the bound
-    expect(await statuses(staying.session)).toEqual([503, 200]);
     bounded.clock.advance(STALENESS + 1);
     for (let n = 0; n < 3; n++) {
       for (const session of [leaving.session, staying.session, UNKNOWN]) {

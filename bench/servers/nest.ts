@@ -56,7 +56,17 @@ class AppModule {}
 
 const app = await NestFactory.create(AppModule, { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
+let statements = 0;
+if (options !== undefined) {
+  const database = app.get(SessionDatabase, { strict: false });
+  const run = database.run.bind(database);
+  database.run = (...statement: Parameters<typeof run>) => {
+    statements += 1;
+    return run(...statement);
+  };
+}
 answerQuestions(await app.getUrl(), {
+  statements: () => Promise.resolve(statements),
   logouts: async () => {
     const { rows } = await app.get(SessionDatabase, { strict: false }).run('SELECT COUNT(*) AS n FROM oneid_logout');
     return Number(rows[0]?.['n']);

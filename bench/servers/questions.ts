@@ -7,7 +7,7 @@ export function settings(): unknown {
 
 /** Answers what `ServerProcess.ask` asks, from now on. @param url where the server listens */
 export function answerQuestions(url: string, answers: Answers = {}): void {
-  const all: Answers = { cpu: () => process.cpuUsage(), ...answers };
+  const all: Answers = { cpu: () => process.cpuUsage(), statements: () => 0, ...answers };
   process.on('message', (message: { readonly question: string; readonly argument?: unknown }) => {
     void Promise.resolve()
       .then(() => all[message.question]?.(message.argument))
