@@ -22,7 +22,10 @@ const DAY = 24 * 60 * 60 * 1000;
 const LOGOUTS_PER_SECOND = 5;
 
 // These tests wait in real time, because they are about real sockets, the drivers' pools and their timeouts.
-describe.each(sharedDatabases)('an overload after a trouble of the database, on $name', (kind) => {
+/** The PostgreSQL of `npm test` is a real server, so these long tests need not run on the service, too. */
+const kinds = sharedDatabases.filter(({ name }) => name !== 'PostgreSQL service');
+
+describe.each(kinds)('an overload after a trouble of the database, on $name', (kind) => {
   let database: TestDatabase;
   let line: SlowLine;
   let proxy: TcpProxy;
