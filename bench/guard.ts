@@ -3,114 +3,188 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { CompactEncrypt } from 'jose';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { median, ratios } from './figures.js';
 import { fill, sessionTokenOf, sidOf } from './fill.js';
 import { browse } from './load.js';
-import { inTurns, type Series } from './rounds.js';
+import { MAX_STALENESS } from './propagation.js';
+import { type Case, inTurns, type Measured } from './rounds.js';
 import { type ServerProcess } from './server-process.js';
 import { type ExpressSettings } from './servers/express-openid-connect.js';
 import { type NestSettings } from './servers/nest.js';
-import { clientId, type Surroundings } from './surroundings.js';
+import { clientId, type DatabaseKind, type Surroundings } from './surroundings.js';
 
-/** How many sessions the requests take turns with. */
+/** The requests of a load carry this many sessions, in turns. */
 const SESSIONS = 200;
-/** Of which one is logged out when all has been measured. */
+/** The number of one more session, which is logged out after the last round. */
 const LOGGED_OUT = SESSIONS;
-const MAX_STALENESS = 500;
 
-/** Seconds. */
-const WARM_UP = 2;
+/** Of one server under one load in one round, seconds: short, so that the other servers meet the same machine. */
+const DURATION = 0.6;
+/** The same before the first round. */
+const WARM_UP = 0.8;
+/** The answers of a distant database come in waves, so a measurement needs more of them. */
+const FAR_DURATION = 1;
 const SECRET = 'a secret that is long enough for a benchmark';
 
-export const guardServers = [
+/** Two servers without a guard may differ by this share. If they differ by more, the bench runs more rounds. */
+export const MOST_DIFFERENCE = 0.03;
+
+export const nestServers = [
   ...(['none', 'noneAgain', 'empty', 'bounded', 'strictSqlite', 'strictPostgres', 'strictMariadb'] as const),
-  ...(['express', 'eocSession', 'eocSqlite', 'eocPostgres'] as const),
+  'singlePostgres',
 ] as const;
-export type GuardServer = (typeof guardServers)[number];
+export const farServers = ['farPostgres', 'farMariadb', 'farSingle'] as const;
+export const expressServers = ['express', 'eocSession', 'eocSqlite', 'eocPostgres'] as const;
+export type GuardServer = (typeof nestServers | typeof farServers | typeof expressServers)[number];
 
-/** What was measured of the servers. MariaDB is left out when the environment names none. */
-export type Guards = Readonly<Record<Exclude<GuardServer, 'strictMariadb'>, Series>> & {
-  readonly strictMariadb?: Series;
-};
+/**
+ * Closed loops with 1, 32 and 128 connections; and `rate`: a fixed rate over 32 connections, half of the rate of the
+ * closed loop without a guard in the same round.
+ */
+export type Load = 'one' | 'some' | 'many' | 'rate';
 
-/** The servers that are measured with other numbers of connections, too. */
-export const compared = ['empty', 'bounded', 'strictSqlite', 'strictPostgres', 'strictMariadb'] as const;
-export type Compared = Readonly<Partial<Record<(typeof compared)[number], Series>>>;
+const CONNECTIONS: Readonly<Record<Load, number>> = { one: 1, some: 32, many: 128, rate: 32 };
+
+interface GuardCase extends Case<GuardServer> {
+  readonly load: Load;
+}
+
+const casesOf = (load: Load, servers: readonly GuardServer[]): GuardCase[] =>
+  servers.map((server) => ({ server, load }));
+
+const CASES: readonly GuardCase[] = [
+  ...casesOf('one', nestServers),
+  ...casesOf('some', [...nestServers, ...expressServers, ...farServers]),
+  ...casesOf('many', [...nestServers, ...farServers]),
+  ...casesOf('rate', nestServers),
+];
+
+const isExpress = (name: GuardServer) => (expressServers as readonly GuardServer[]).includes(name);
+export const isFar = (name: GuardServer) => (farServers as readonly GuardServer[]).includes(name);
+
+/** Guards that obey no logout, and pages without a guard. */
+const WITHOUT_LOGOUT: readonly GuardServer[] = ['none', 'noneAgain', 'empty', 'express', 'eocSession'];
 
 type Headers = Readonly<Record<string, string>>;
 
-/** What a guarded page costs beside the same page unguarded, ours and express-openid-connect's. */
-export async function measureGuards(around: Surroundings, rounds: number, duration: number): Promise<Guards> {
-  const ours = Array.from({ length: SESSIONS }, (_, n) => ({ cookie: `session=${sessionTokenOf(n)}` }));
+/** Measures a guarded page and the same page without a guard: our guard, and express-openid-connect's. */
+export async function measureGuards(around: Surroundings, rounds: number): Promise<Measured<GuardServer>> {
+  const ours = ourHeaders();
   const theirs = await Promise.all(ours.map((_, n) => eocCookie(around, n)));
-  const headersOf = (name: GuardServer): readonly Headers[] =>
-    name.startsWith('eoc') || name === 'express' ? theirs : ours;
+  /** Of the closed loop in this round. */
+  let unguardedRate = NaN;
 
-  return inTurns(
+  return inTurns({
     rounds,
-    () => startServers(around),
-    (server, name, { round }) => browse(server, headersOf(name), { duration: round === 0 ? WARM_UP : duration }),
-    async (server, name) => {
-      if (['bounded', 'strictSqlite', 'strictPostgres', 'strictMariadb'].includes(name)) {
-        await endsWithTheLogout(around, server, '/backchannel_logout', {
-          cookie: `session=${sessionTokenOf(LOGGED_OUT)}`,
-        });
-      } else if (name === 'eocSqlite' || name === 'eocPostgres') {
+    start: (names) => startGuardServers(around, names),
+    cases: CASES,
+    async measure(server, { server: name, load }, { round }) {
+      const measurement = await browse(server, isExpress(name) ? theirs : ours, {
+        connections: CONNECTIONS[load],
+        duration: isFar(name) ? FAR_DURATION : round === 0 ? WARM_UP : DURATION,
+        ...(load === 'rate' && { rate: unguardedRate / 2 }),
+      });
+      if (name === 'none' && load === 'some') unguardedRate = measurement.rate;
+      return measurement;
+    },
+    async atEnd(server, name) {
+      if (WITHOUT_LOGOUT.includes(name)) return;
+      if (isExpress(name)) {
         await endsWithTheLogout(around, server, '/backchannel-logout', await eocCookie(around, LOGGED_OUT));
+      } else {
+        await endsWithTheLogout(around, server, '/backchannel_logout', ourHeadersOf(LOGGED_OUT));
       }
     },
-  );
-}
-
-/** The same page with another number of connections, and without the servers of express-openid-connect. */
-export async function measureConnections(
-  around: Surroundings,
-  rounds: number,
-  duration: number,
-  connections: number,
-): Promise<Compared> {
-  const headers = Array.from({ length: SESSIONS }, (_, n) => ({ cookie: `session=${sessionTokenOf(n)}` }));
-  return inTurns(
-    rounds,
-    async () => {
-      const { empty, bounded, strictSqlite, strictPostgres, strictMariadb, ...others } = await startServers(around);
-      for (const server of Object.values(others)) await server.stop();
-      return { empty, bounded, strictSqlite, strictPostgres, ...(strictMariadb && { strictMariadb }) };
+    more: {
+      cases: casesOf('some', nestServers),
+      limit: 2 * rounds,
+      isSteady: (measured) => differenceOfEquals(measured) <= MOST_DIFFERENCE,
     },
-    (server, _name, { round }) => browse(server, headers, { duration: round === 0 ? WARM_UP : duration, connections }),
-  );
+  });
 }
 
-type GuardProcesses = Record<Exclude<GuardServer, 'strictMariadb'>, ServerProcess> & {
-  readonly strictMariadb?: ServerProcess;
-};
+/** The share by which the processor times of the two servers without a guard differ: the median over the rounds. */
+export function differenceOfEquals(measured: Measured<GuardServer>): number {
+  return Math.abs(median(ratios(measured.of('noneAgain', 'some').cpu, measured.of('none', 'some').cpu)) - 1);
+}
 
-async function startServers(around: Surroundings): Promise<GuardProcesses> {
+export function ourHeaders(): Headers[] {
+  return Array.from({ length: SESSIONS }, (_, n) => ourHeadersOf(n));
+}
+
+const ourHeadersOf = (n: number): Headers => ({ cookie: `session=${sessionTokenOf(n)}` });
+
+/** Starts these servers; on a machine without MariaDB, only the ones that need none. */
+export async function startGuardServers(
+  around: Surroundings,
+  names: ReadonlySet<GuardServer>,
+): Promise<ReadonlyMap<GuardServer, ServerProcess>> {
+  const servers = new Map<GuardServer, ServerProcess>();
+  for (const name of names) {
+    if (around.mariadb === undefined && name.endsWith('Mariadb')) continue;
+    servers.set(name, await startGuardServer(around, name));
+  }
+  return servers;
+}
+
+async function startGuardServer(around: Surroundings, name: GuardServer): Promise<ServerProcess> {
   const nest = (settings: NestSettings) => around.start('nest.ts', settings);
   const express = (check: ExpressSettings['check']) => {
     const settings: ExpressSettings = { issuer: around.oneId.issuer, clientId, secret: SECRET, check };
     return around.start('express-openid-connect.ts', settings);
   };
-  const filled = async (kind: 'sqlite' | 'postgres' | 'mariadb') => withSessions(around, await around.database(kind));
-  return {
-    none: await nest({ guard: 'none' }),
-    noneAgain: await nest({ guard: 'none' }),
-    empty: await nest({ guard: 'empty' }),
-    bounded: await nest({
-      guard: 'alive',
-      options: around.options(await filled('postgres'), { liveness: { maxStalenessMs: MAX_STALENESS } }),
-    }),
-    strictSqlite: await nest({ guard: 'alive', options: around.options(await filled('sqlite')) }),
-    strictPostgres: await nest({ guard: 'alive', options: around.options(await filled('postgres')) }),
-    ...(around.mariadb !== undefined && {
-      strictMariadb: await nest({ guard: 'alive', options: around.options(await filled('mariadb')) }),
-    }),
-    express: await express('none'),
-    eocSession: await express('session'),
-    eocSqlite: await express({ sqlite: around.sqliteFile() }),
-    eocPostgres: await express({ postgres: await around.postgresUrl() }),
+  const strict = async (kind: DatabaseKind) =>
+    nest({ guard: 'alive', options: around.options(await withSessions(around, await around.database(kind))) });
+  const single = async (far: boolean) => {
+    const near = await around.postgresUrl();
+    await withSessions(around, { type: 'postgres', url: near });
+    const url = far ? await around.atDistance(near) : near;
+    return nest({ guard: 'alive', options: around.options({ type: 'postgres', url }), singleChecks: url });
   };
+  const far = async (kind: 'postgres' | 'mariadb') => {
+    const near = await withSessions(around, await around.database(kind));
+    if (!('url' in near) || near.url === undefined) throw new Error('A distant database needs a URL');
+    return nest({ guard: 'alive', options: around.options({ type: kind, url: await around.atDistance(near.url) }) });
+  };
+  switch (name) {
+    case 'none':
+    case 'noneAgain':
+      return nest({ guard: 'none' });
+    case 'empty':
+      return nest({ guard: 'empty' });
+    case 'bounded': {
+      const database = await withSessions(around, await around.database('postgres'));
+      return nest({
+        guard: 'alive',
+        options: around.options(database, { liveness: { maxStalenessMs: MAX_STALENESS } }),
+      });
+    }
+    case 'strictSqlite':
+      return strict('sqlite');
+    case 'strictPostgres':
+      return strict('postgres');
+    case 'strictMariadb':
+      return strict('mariadb');
+    case 'singlePostgres':
+      return single(false);
+    case 'farPostgres':
+      return far('postgres');
+    case 'farMariadb':
+      return far('mariadb');
+    case 'farSingle':
+      return single(true);
+    case 'express':
+      return express('none');
+    case 'eocSession':
+      return express('session');
+    case 'eocSqlite':
+      return express({ sqlite: around.sqliteFile() });
+    case 'eocPostgres':
+      return express({ postgres: await around.postgresUrl() });
+  }
 }
 
+/** Stores the sessions in an empty database. */
 async function withSessions(around: Surroundings, options: SessionDatabaseOptions): Promise<SessionDatabaseOptions> {
   const database = await SessionDatabase.open(options, true);
   await fill(database, 0, LOGGED_OUT + 1, { issuer: around.oneId.issuer, loggedOut: false });
@@ -118,7 +192,7 @@ async function withSessions(around: Surroundings, options: SessionDatabaseOption
   return options;
 }
 
-/** What express-openid-connect gives a browser: its session is the cookie, encrypted. */
+/** The cookie that express-openid-connect gives a browser: its session, encrypted. */
 async function eocCookie({ oneId }: Surroundings, n: number): Promise<Headers> {
   const login = oneId.signIn({ sub: `user-${n}`, sid: sidOf(n) });
   const session = { id_token: await oneId.idToken({ clientId, login }) };
@@ -130,7 +204,7 @@ async function eocCookie({ oneId }: Surroundings, n: number): Promise<Headers> {
   return { cookie: `appSession=${cookie}`, accept: 'application/json' };
 }
 
-/** Guards that let everybody in would be measured as well. */
+/** Checks that the guard obeys a logout: a guard that lets every request in would be fast, too. */
 async function endsWithTheLogout(
   { oneId }: Surroundings,
   server: ServerProcess,
@@ -143,5 +217,7 @@ async function endsWithTheLogout(
   const { status: taken } = await fetch(server.url + path, { method: 'POST', body });
   await delay(MAX_STALENESS);
   const statuses = [before, taken < 300, await status()];
-  if (JSON.stringify(statuses) !== '[200,true,401]') throw new Error(`a guard is none: ${JSON.stringify(statuses)}`);
+  if (JSON.stringify(statuses) !== '[200,true,401]') {
+    throw new Error(`A guard does not obey a logout: ${JSON.stringify(statuses)}`);
+  }
 }

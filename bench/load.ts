@@ -1,38 +1,55 @@
 import autocannon from 'autocannon';
+import { quantile } from './figures.js';
+import { HttpLoad, type LoadResult } from './http-load.js';
 import { type ServerProcess } from './server-process.js';
 
-/** How often autocannon looks whether it is done, milliseconds; its types do not know of it. */
+/** How often autocannon checks whether it has finished, milliseconds. Its types lack this option. */
 const OFTEN = { sampleInt: 50 };
 
-/** Requests. */
-const RUN_IN = 500;
+/** How long a server answers before its measurement, seconds: it has slept while the others had their turns. */
+const RUN_IN = 0.1;
 
-/** How a server did under load. */
+/** The figures of one server under one load. */
 export interface Measurement {
   /** Requests per second. */
   readonly rate: number;
   /** Milliseconds. */
+  readonly p50: number;
+  /** Milliseconds. */
   readonly p99: number;
   /** Processor time of the server per request, microseconds. */
   readonly cpu: number;
-  /** Statements that the library has sent, per request. */
+  /** Statements that the server sends to its database, per request. Zero if the server does not count them. */
   readonly statements: number;
 }
 
-/** As many requests as the server answers in some seconds, all of which it must answer with 200. */
+export interface BrowseSettings {
+  readonly connections: number;
+  /** Seconds. */
+  readonly duration: number;
+  /** Requests per second; without it, each connection sends its next request at once. */
+  readonly rate?: number;
+}
+
+/** Requests the page for some seconds. The server must answer every request with 200. */
 export async function browse(
   server: ServerProcess,
   headers: readonly Readonly<Record<string, string>>[],
-  { duration, connections = 32 }: { readonly duration: number; readonly connections?: number },
+  { connections, duration, rate }: BrowseSettings,
 ): Promise<Measurement> {
-  const requests = headers.map((own) => ({ method: 'GET' as const, path: '/page', headers: { ...own } }));
-  // a server that has slept while others had their turn has to get going first
-  await autocannon({ ...OFTEN, url: server.url, connections, requests, amount: RUN_IN });
-  return measure(server, { connections, duration, requests });
+  const load = await HttpLoad.open(server.url, '/page', headers, connections);
+  try {
+    await load.closedLoop(RUN_IN);
+    return await measure(server, () =>
+      rate === undefined ? load.closedLoop(duration) : load.fixedRate(duration, rate),
+    );
+  } finally {
+    load.close();
+  }
 }
 
-/** Posts each logout token once, so many at a time. */
-export async function deliver(
+/** Posts each logout token once, over this number of connections. */
+export function deliver(
   server: ServerProcess,
   path: string,
   tokens: readonly string[],
@@ -45,25 +62,48 @@ export async function deliver(
     body: `logout_token=${token}`,
   }));
   let first = 0;
-  return measure(server, {
-    ...{ connections, amount: tokens.length },
-    setupClient: (client) => {
-      client.setRequests(requests.slice(first, (first += share)));
-    },
-  });
+  return measure(server, () =>
+    fire({
+      ...OFTEN,
+      ...{ url: server.url, connections, amount: tokens.length },
+      setupClient: (client) => {
+        client.setRequests(requests.slice(first, (first += share)));
+      },
+    }),
+  );
 }
 
-async function measure(server: ServerProcess, options: Omit<autocannon.Options, 'url'>): Promise<Measurement> {
-  const before = await server.cpu();
-  const sent = await server.ask<number>('statements');
-  const result = await autocannon({ url: server.url, ...OFTEN, ...options });
-  const cpu = (await server.cpu()) - before;
-  const statements = (await server.ask<number>('statements')) - sent;
-  const answered = result['2xx'];
-  if (result.non2xx > 0 || result.errors > 0 || answered === 0) {
+async function fire(options: autocannon.Options): Promise<LoadResult> {
+  const latencies: number[] = [];
+  const began = performance.now();
+  let ended = began;
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const instance = autocannon(options, (error: unknown, done) => {
+      if (error instanceof Error) reject(error);
+      else resolve(done);
+    });
+    instance.on('response', (_client, _status, _bytes, milliseconds) => {
+      latencies.push(milliseconds);
+      ended = performance.now();
+    });
+  });
+  if (result.non2xx > 0 || result.errors > 0 || result['2xx'] === 0) {
     const codes = JSON.stringify(result.statusCodeStats);
-    throw new Error(`the server did not answer as it should: ${codes}, ${result.errors} errors`);
+    throw new Error(`The server did not answer as it should: ${codes}, ${result.errors} errors`);
   }
-  const seconds = (result.finish.getTime() - result.start.getTime()) / 1000;
-  return { rate: answered / seconds, p99: result.latency.p99, cpu: cpu / answered, statements: statements / answered };
+  return { seconds: (ended - began) / 1000, latencies };
+}
+
+async function measure(server: ServerProcess, load: () => Promise<LoadResult>): Promise<Measurement> {
+  const before = await server.usage();
+  const { seconds, latencies } = await load();
+  const after = await server.usage();
+  const requests = latencies.length;
+  return {
+    rate: requests / seconds,
+    p50: quantile(latencies, 0.5),
+    p99: quantile(latencies, 0.99),
+    cpu: (after.cpu - before.cpu) / requests,
+    statements: (after.statements - before.statements) / requests,
+  };
 }

@@ -1,30 +1,35 @@
-// npm run bench [-- --rounds 3] [-- --out FILE]: what the guard, a logout and its propagation cost; writes docs/performance.md.
+// npm run bench [-- --rounds 3] [-- --out FILE]: measures what the guard, a logout and its propagation cost, and writes
+// docs/performance.md.
+// npm run bench -- --profile NAME: shows in which functions one server spends its processor time.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { measureBackchannels } from './back-channel.js';
-import { measureConnections, measureGuards } from './guard.js';
+import { measureGuards } from './guard.js';
 import { plot } from './plot.js';
+import { profile } from './profile.js';
 import { measurePropagation } from './propagation.js';
 import { chartsOf, report, type Results } from './report.js';
 import { Surroundings } from './surroundings.js';
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '18' },
+    rounds: { type: 'string', default: '9' },
     out: { type: 'string', default: 'docs/performance.md' },
+    profile: { type: 'string' },
   },
 });
 const rounds = Number(values.rounds);
-/** Of one server in one round, seconds: short, so that its neighbours meet the same machine. */
-const DURATION = 0.7;
 const REMEMBERED = 100_000;
+/** How many propagations to measure for each round, and at most. */
+const PROPAGATIONS = 20;
+const MOST_PROPAGATIONS = 150;
 
 const started = performance.now();
 const say = (what: string) => console.log(`${Math.round((performance.now() - started) / 1000)} s: ${what}`);
-const around = await Surroundings.open();
-try {
+
+async function measureAll(around: Surroundings): Promise<void> {
   say('memory');
   const server = await around.start('memory.ts', {});
   const memory = {
@@ -33,26 +38,14 @@ try {
   };
   await server.stop();
   say('propagation');
-  const propagation = await measurePropagation(around, Math.min(20 * rounds, 200));
+  const propagation = await measurePropagation(around, Math.min(PROPAGATIONS * rounds, MOST_PROPAGATIONS));
   say('back-channel');
-  const backchannels = await measureBackchannels(around, Math.ceil(rounds / 2));
+  const backchannels = await measureBackchannels(around, Math.ceil((rounds * 2) / 3));
   say('guards');
-  const guards = await measureGuards(around, rounds, DURATION);
-  say('guards, one connection and many');
-  const few = Math.max(3, Math.ceil(rounds / 3));
-  const connections = [
-    { connections: 1, guards: await measureConnections(around, few, DURATION, 1) },
-    { connections: 128, guards: await measureConnections(around, few, DURATION, 128) },
-  ];
-  const results: Results = {
-    connections,
-    pinned: around.cores.pinned,
-    rounds,
-    guards,
-    backchannels,
-    propagation,
-    memory,
-  };
+  const guards = await measureGuards(around, rounds);
+  const { pinned } = around.cores;
+  const mariadb = around.mariadb === undefined ? 'missing' : around.mariadb.isForeign ? 'foreign' : 'own';
+  const results: Results = { pinned, rounds, mariadb, guards, backchannels, propagation, memory };
   const text = await format(report(results), { ...(await resolveConfig(values.out)), parser: 'markdown' });
   const images = join(dirname(values.out), 'images');
   await mkdir(images, { recursive: true });
@@ -60,6 +53,12 @@ try {
   await writeFile(join(images, 'performance.svg'), plot(chartsOf(results)));
   say('done');
   console.log(text);
+}
+
+const around = await Surroundings.open();
+try {
+  if (values.profile === undefined) await measureAll(around);
+  else console.log(await profile(around, values.profile));
 } finally {
   await around.close();
 }

@@ -13,12 +13,12 @@ declare module 'pg' {
     once(event: 'notification', listener: () => void): this;
   }
   const pg: {
-    readonly Client: new (url: string) => Client;
+    readonly Client: { new (url: string): Client; readonly prototype: Client };
     readonly types: {
       getTypeParser(oid: number): (value: string) => unknown;
       setTypeParser(oid: number, parse: (value: string) => unknown): void;
     };
-    readonly Pool: new (options: { readonly connectionString: string }) => Queryable;
+    readonly Pool: new (options: { readonly connectionString: string; readonly max?: number }) => Queryable;
   };
   export default pg;
 }

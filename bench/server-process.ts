@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { type Usage } from './servers/questions.js';
 
 const typescript = new URL('../test/support/typescript.mjs', import.meta.url).href;
 
@@ -13,8 +14,8 @@ export class ServerProcess {
 
   /**
    * @param file in `bench/servers`
-   * @param settings what the server finds in its environment
-   * @param prefix a command that is given the server's as its arguments
+   * @param settings the server reads them from its environment
+   * @param prefix a command that runs the server's command, such as taskset
    */
   static async start(file: string, settings: unknown, prefix: readonly string[] = []): Promise<ServerProcess> {
     const path = fileURLToPath(new URL(`servers/${file}`, import.meta.url));
@@ -33,7 +34,7 @@ export class ServerProcess {
     return new ServerProcess(child, url);
   }
 
-  /** What the server answers to a question; see `answerQuestions`. */
+  /** Asks the server a question, and returns its answer; see `answerQuestions`. */
   async ask<T>(question: string, argument?: unknown): Promise<T> {
     this.child.send({ question, argument });
     const [message] = (await once(this.child, 'message')) as [{ readonly answer: T; readonly error?: string }];
@@ -41,10 +42,8 @@ export class ServerProcess {
     return message.answer;
   }
 
-  /** Processor time that the process has used, microseconds. */
-  async cpu(): Promise<number> {
-    const { user, system } = await this.ask<NodeJS.CpuUsage>('cpu');
-    return user + system;
+  usage(): Promise<Usage> {
+    return this.ask<Usage>('usage');
   }
 
   async stop(): Promise<void> {

@@ -1,26 +1,34 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type OneIdLogoutOptions, type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
-import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { TestPostgres } from '../test/support/postgres.mjs';
 import { type Cores, divideCores } from './cores.js';
+import { BenchMariadb } from './mariadb.js';
 import { ServerProcess } from './server-process.js';
+import { type DistanceSettings } from './servers/distance.js';
 
 export const clientId = 'app';
 
-/** What the measured servers need around them: a OneID, databases, and a core of their own. */
+/** How far away a distant database is, milliseconds one way. */
+export const DISTANCE_MS = 10;
+
+export type DatabaseKind = 'sqlite' | 'postgres' | 'mariadb';
+
+/** Everything around the measured servers: a OneID, databases, and a core for the servers alone. */
 export class Surroundings {
   private made = 0;
-  private readonly drops: (() => Promise<void>)[] = [];
+  /** The proxies in front of distant database servers, by the server's host and port. */
+  private readonly proxies = new Map<string, ServerProcess>();
 
   private constructor(
     readonly cores: Cores,
     readonly oneId: OneIdTestProvider,
     readonly postgres: TestPostgres,
+    /** Undefined if the machine has no MariaDB. */
+    readonly mariadb: BenchMariadb | undefined,
     private readonly folder: string,
   ) {}
 
@@ -28,13 +36,15 @@ export class Surroundings {
     const cores = divideCores();
     const oneId = await OneIdTestProvider.start({ clients: [{ clientId }] });
     const postgres = await TestPostgres.start({ durable: true });
-    return new Surroundings(cores, oneId, postgres, await mkdtemp(join(tmpdir(), 'oneid-logout-bench-')));
+    const folder = await mkdtemp(join(tmpdir(), 'oneid-logout-bench-'));
+    return new Surroundings(cores, oneId, postgres, await BenchMariadb.open(), folder);
   }
 
   async close(): Promise<void> {
+    for (const proxy of this.proxies.values()) await proxy.stop();
     await this.oneId.close();
-    for (const drop of this.drops) await drop();
     await this.postgres.stop();
+    await this.mariadb?.close();
     await rm(this.folder, { recursive: true });
   }
 
@@ -42,12 +52,12 @@ export class Surroundings {
     return ServerProcess.start(file, settings, this.cores.server);
   }
 
-  /** A SQLite file that is not there yet. */
+  /** The path of a SQLite file that does not exist yet. */
   sqliteFile(): string {
     return join(this.folder, `${(this.made += 1)}.sqlite`);
   }
 
-  /** The URL of an empty PostgreSQL database. */
+  /** Creates an empty PostgreSQL database. @returns its URL */
   async postgresUrl(): Promise<string> {
     const name = `bench_${(this.made += 1)}`;
     const administrator = new pg.Client(this.postgres.url);
@@ -57,30 +67,30 @@ export class Surroundings {
     return this.postgres.url.replace(/\/postgres$/, `/${name}`);
   }
 
-  /** The MariaDB server that the environment names; undefined: the measurement leaves MariaDB out. */
-  get mariadb(): string | undefined {
-    return process.env['TEST_MARIADB_URL'];
-  }
-
-  private async mariadbUrl(): Promise<string> {
-    if (this.mariadb === undefined) throw new Error('TEST_MARIADB_URL is not set');
-    const name = `oneid_bench_${randomBytes(6).toString('hex')}`;
-    const administrator = await createConnection(this.mariadb);
-    await administrator.query(`CREATE DATABASE ${name}`);
-    this.drops.push(async () => {
-      await administrator.query(`DROP DATABASE ${name}`);
-      await administrator.end();
-    });
-    return Object.assign(new URL(this.mariadb), { pathname: `/${name}` }).href;
-  }
-
-  async database(kind: 'sqlite' | 'postgres' | 'mariadb'): Promise<SessionDatabaseOptions> {
+  /** Creates an empty database. @throws {Error} for `mariadb` on a machine without MariaDB */
+  async database(kind: DatabaseKind): Promise<SessionDatabaseOptions> {
     if (kind === 'sqlite') return { type: 'better-sqlite3', database: this.sqliteFile() };
-    if (kind === 'mariadb') return { type: 'mariadb', url: await this.mariadbUrl() };
-    return { type: 'postgres', url: await this.postgresUrl() };
+    if (kind === 'postgres') return { type: 'postgres', url: await this.postgresUrl() };
+    if (this.mariadb === undefined) throw new Error('This machine has no MariaDB');
+    return { type: 'mariadb', url: await this.mariadb.databaseUrl() };
   }
 
-  /** The library's options, as far as they survive JSON. */
+  /** @returns the URL of the same database, `DISTANCE_MS` away */
+  async atDistance(databaseUrl: string): Promise<string> {
+    const url = new URL(databaseUrl);
+    let proxy = this.proxies.get(url.host);
+    if (proxy === undefined) {
+      const port = Number(url.port) || (url.protocol === 'postgres:' ? 5432 : 3306);
+      const settings: DistanceSettings = { host: url.hostname, port, delayMs: DISTANCE_MS };
+      // on the core of the databases
+      proxy = await ServerProcess.start('distance.ts', settings);
+      this.proxies.set(url.host, proxy);
+    }
+    const { hostname, port } = new URL(proxy.url);
+    return Object.assign(url, { hostname, port }).href;
+  }
+
+  /** The library's options, without the ones that JSON can't express. */
   options(
     database: SessionDatabaseOptions,
     { liveness = 'strict', secrets = [] }: Pick<OneIdLogoutOptions, 'liveness' | 'secrets'> = {},

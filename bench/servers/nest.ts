@@ -1,15 +1,21 @@
-// A Nest app on Express with one page, guarded as its settings say.
+// A Nest app on Express with one page. Its settings name the guard of the page.
 import 'reflect-metadata';
 import { type CanActivate, Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { OneIdLogoutModule, type OneIdLogoutOptions, SessionAliveGuard, sessionFromCookie } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
+import { SessionJudge } from '../../libs/oneid-logout/src/guard/session-judge.js';
 import { answerQuestions, settings } from './questions.js';
+import { singleChecks } from './single-check.js';
+import { countStatements } from './statements.js';
 
 export interface NestSettings {
+  /** `empty`: a guard that returns true. `alive`: the library's `SessionAliveGuard`. */
   readonly guard: 'none' | 'empty' | 'alive';
-  /** With the guard `alive`, or to take logouts. */
+  /** The options of the library; needed for the guard `alive`, and to receive logouts. */
   readonly options?: Omit<OneIdLogoutOptions, 'sessionFrom'>;
+  /** URL of a PostgreSQL: the guard `alive` sends one statement for each check, see `singleChecks`. */
+  readonly singleChecks?: string;
 }
 
 @Injectable()
@@ -45,7 +51,8 @@ class GuardedController {
   }
 }
 
-const { guard, options } = settings() as NestSettings;
+const { guard, options, singleChecks: singleChecksUrl } = settings() as NestSettings;
+if (options?.database !== undefined) await countStatements(options.database.type);
 
 @Module({
   imports:
@@ -55,18 +62,12 @@ const { guard, options } = settings() as NestSettings;
 class AppModule {}
 
 const app = await NestFactory.create(AppModule, { logger: ['error'] });
-await app.listen(0, '127.0.0.1');
-let statements = 0;
-if (options !== undefined) {
-  const database = app.get(SessionDatabase, { strict: false });
-  const run = database.run.bind(database);
-  database.run = (...statement: Parameters<typeof run>) => {
-    statements += 1;
-    return run(...statement);
-  };
+if (singleChecksUrl !== undefined) {
+  const judge = app.get(SessionJudge, { strict: false });
+  Object.defineProperty(judge, 'lookup', { value: singleChecks(singleChecksUrl) });
 }
+await app.listen(0, '127.0.0.1');
 answerQuestions(await app.getUrl(), {
-  statements: () => Promise.resolve(statements),
   logouts: async () => {
     const { rows } = await app.get(SessionDatabase, { strict: false }).run('SELECT COUNT(*) AS n FROM oneid_logout');
     return Number(rows[0]?.['n']);
