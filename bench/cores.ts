@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** The processors this process may use, where the system tells. */
+/** Returns the processors that this process may use. @throws on a system that does not tell */
 function allowedCores(): number[] {
   const status = readFileSync('/proc/self/status', 'utf8');
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '';
@@ -12,14 +12,14 @@ function allowedCores(): number[] {
 }
 
 export interface Cores {
-  /** Put before the command of a server. */
+  /** A command that runs the command of a server. */
   readonly server: readonly string[];
   readonly pinned: boolean;
 }
 
 /**
- * Keeps this process, with all that it starts otherwise, on one core, and leaves another one to the servers; where that
- * can't be had, everything runs wherever it may.
+ * Keeps this process and its other children on one core, and leaves another core to the servers. On a system that does
+ * not allow this, every process may run on every core.
  */
 export function divideCores(): Cores {
   try {

@@ -10,7 +10,7 @@ export const sessionTokenOf = (n: number) => digest(['session', n]);
 export const idOf = (n: number) => tokenHashOf(sessionTokenOf(n));
 export const sidOf = (n: number) => `5f0c4a52-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-/** Stores the sessions from one number to another; every tenth has been logged out, or none, all have tokens. */
+/** Stores the sessions from one number to another, with tokens. With `loggedOut`, every tenth is logged out. */
 export async function fill(
   database: SessionDatabase,
   from: number,

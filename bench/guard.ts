@@ -142,9 +142,9 @@ async function startGuardServer(around: Surroundings, name: GuardServer): Promis
     return nest({ guard: 'alive', options: around.options({ type: 'postgres', url }), singleChecks: url });
   };
   const far = async (kind: 'postgres' | 'mariadb') => {
-    const near = await withSessions(around, await around.database(kind));
-    if (!('url' in near) || near.url === undefined) throw new Error('A distant database needs a URL');
-    return nest({ guard: 'alive', options: around.options({ type: kind, url: await around.atDistance(near.url) }) });
+    const { url } = (await withSessions(around, await around.database(kind))) as { readonly url?: string };
+    if (url === undefined) throw new Error('A distant database needs a URL');
+    return nest({ guard: 'alive', options: around.options({ type: kind, url: await around.atDistance(url) }) });
   };
   switch (name) {
     case 'none':

@@ -3,7 +3,7 @@ import { type Spread } from './figures.js';
 export interface Bar {
   readonly label: string;
   readonly spread: Spread;
-  /** Ours are drawn in another colour than what they are compared with. */
+  /** Whether the bar shows this library, which has a colour of its own. */
   readonly ours: boolean;
 }
 

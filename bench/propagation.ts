@@ -47,7 +47,7 @@ async function withReplicas<T>(
   await fill(database, 0, 1000, { issuer: around.oneId.issuer, loggedOut: false });
   await database.close();
   const settings: ReplicaSettings = { options: around.options({ type: 'postgres', url }, { liveness }), url };
-  // the one that looks all the time has a core of its own
+  // the second replica is measured, so it has a core of its own
   const replicas = [
     await ServerProcess.start('replica.ts', settings),
     await around.start('replica.ts', settings),

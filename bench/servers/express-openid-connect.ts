@@ -8,7 +8,7 @@ export interface ExpressSettings {
   readonly issuer: string;
   readonly clientId: string;
   readonly secret: string;
-  /** `none`: Express alone. `session`: who has a session may pass. Else it must not be logged out as well. */
+  /** `none`: Express alone. `session`: a request needs a session. A store: the session must not be logged out, too. */
   readonly check: 'none' | 'session' | StoreKind;
 }
 

@@ -1,4 +1,4 @@
-// What a replica remembers, and what that takes.
+// Measures how much memory a replica needs for the sessions and the logouts that it remembers.
 import { type CheckedSession } from '../../libs/oneid-logout/src/rule/session.js';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';

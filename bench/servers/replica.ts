@@ -31,7 +31,7 @@ const client = new pg.Client(url);
 await client.connect();
 await client.query('LISTEN bare');
 
-/** Whoever asked shall not run while what is measured does: milliseconds. */
+/** Pause before an answer, milliseconds: the process that asked must not run while the replicas are measured. */
 const QUIET = 30;
 
 /** One clock for all processes of this machine: milliseconds. */

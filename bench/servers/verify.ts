@@ -1,4 +1,4 @@
-// The least that a back-channel endpoint has to do: jose's verification of signature and claims, and nothing stored.
+// A back-channel endpoint that does the least work: jose verifies signature and claims, and no logout is stored.
 import 'reflect-metadata';
 import { BadRequestException, Body, Controller, Header, HttpCode, Module, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
