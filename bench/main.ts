@@ -15,7 +15,7 @@ import { Surroundings } from './surroundings.js';
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '9' },
+    rounds: { type: 'string', default: '8' },
     out: { type: 'string', default: 'docs/performance.md' },
     profile: { type: 'string' },
   },

@@ -12,7 +12,7 @@ export interface Case<Name extends string> {
   readonly load: string;
 }
 
-/** Round 0 of each generation warms the servers up. */
+/** Round 0 of each generation warms the servers up, each under its first load. */
 export interface Turn {
   readonly generation: number;
   readonly round: number;
@@ -98,7 +98,7 @@ async function runGeneration<Name extends string, Server extends Stoppable, C ex
   const cases = all.filter(({ server }) => servers.has(server));
   try {
     for (let round = 0; round <= rounds; round++) {
-      for (const one of orderOf(cases, generation + round)) {
+      for (const one of orderOf(round === 0 ? firstOfEach(cases) : cases, generation + round)) {
         const server = servers.get(one.server);
         if (server === undefined) continue;
         const measurement = await plan.measure(server, one, { generation, round });
@@ -109,6 +109,10 @@ async function runGeneration<Name extends string, Server extends Stoppable, C ex
   } finally {
     for (const server of servers.values()) await server.stop();
   }
+}
+
+function firstOfEach<C extends Case<string>>(cases: readonly C[]): C[] {
+  return cases.filter((one) => cases.find(({ server }) => server === one.server) === one);
 }
 
 /** Another server begins in each round, and every second round goes backwards. The loads keep their order. */

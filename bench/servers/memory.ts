@@ -12,7 +12,7 @@ import { answerQuestions } from './questions.js';
 
 const issuer = 'https://oneid.example/';
 
-/** As a driver makes it: strings of its own for every row. */
+/** A driver creates new strings for every row. */
 const fresh = (text: string) => Buffer.from(text).toString();
 
 async function heap(): Promise<number> {
@@ -26,27 +26,29 @@ async function heap(): Promise<number> {
 /** Bytes per session that a replica remembers. */
 async function sessions(count: number): Promise<number> {
   const now = Date.now();
-  const check = (id: string): Promise<CheckedSession> => {
-    const n = Number(id);
-    const facts = { id: fresh(idOf(n)), issuer: fresh(issuer), clientId: fresh('app'), sid: fresh(sidOf(n)) };
+  let reads = 0;
+  const check = (tokenHash: string): Promise<CheckedSession> => {
+    const n = reads++;
+    const facts = { id: fresh(tokenHash), issuer: fresh(issuer), clientId: fresh('app'), sid: fresh(sidOf(n)) };
     const session = { ...facts, sub: `user-${n}`, iat: now / 1000, registeredAt: now, expiresAt: now + 1e9 };
     return Promise.resolve({ session, expired: false });
   };
   const follower = {
-    fresh: 1,
+    usableGeneration: 1,
     isDeclared: true,
     databaseNow: () => now,
     logouts: new RecentLogouts(),
-  } as unknown as LogoutFollower;
-  const repository = { check } as unknown as SessionRepository;
+  } satisfies Partial<LogoutFollower> as unknown as LogoutFollower;
+  const repository = { check } satisfies Partial<SessionRepository> as unknown as SessionRepository;
   const followed = new CachedSessionLookup(repository, follower, new Clock(), {
     ...{ maxStalenessMs: 500, allowDuringOutageMs: 0, maxSessions: count },
   });
   const before = await heap();
-  for (let n = 0; n < count; n++) await followed.check(fresh(String(n)));
+  for (let n = 0; n < count; n++) await followed.check(idOf(n));
   const after = await heap();
-  // and it must still be there to be measured
-  if ((await followed.check('0')) === undefined) throw new Error('nothing was remembered');
+  // these sessions must still be in memory when they are measured
+  await followed.check(idOf(0));
+  if (reads !== count) throw new Error('The replica has not remembered the sessions');
   return (after - before) / count;
 }
 
