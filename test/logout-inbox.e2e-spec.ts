@@ -4,7 +4,10 @@ import { type RegisteredSession, StoreUnavailableError } from 'nestjs-oneid-logo
 import { type VerifiedLogoutToken } from '../libs/oneid-logout/src/provider/logout-token.js';
 import { INBOX_SIZE } from '../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
-import { databases, type TestDatabase } from './support/databases.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { post, temporarilyUnavailable } from './support/channel-requests.js';
+import { databases, sqlite, type TestDatabase } from './support/databases.js';
+import { clientId, Host } from './support/host.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
@@ -18,15 +21,18 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
   /** The statements that were sent, also while the store is down. */
   let statements: string[];
   let down: boolean;
+  /** While it is set, the store refuses statements with this target. */
+  let refused: string | undefined;
   beforeEach(async () => {
     clock = new TestClock();
     testDatabase = await kind.take();
     store = await SessionStore.open(testDatabase, { clock, secrets: [] });
-    [errors, statements, down] = [[], [], false];
+    [errors, statements, down, refused] = [[], [], false, undefined];
     jest.spyOn(Logger.prototype, 'error').mockImplementation((message) => void errors.push(String(message)));
     intercept(store.database, (run, sql, parameters) => {
       statements.push(sql);
-      return down ? Promise.reject(new StoreUnavailableError(new Error('down'))) : run(sql, parameters);
+      const fails = down || (refused !== undefined && JSON.stringify(parameters).includes(refused));
+      return fails ? Promise.reject(new StoreUnavailableError(new Error('down'))) : run(sql, parameters);
     });
   });
   afterEach(async () => {
@@ -101,7 +107,25 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     expect([(await store.rows('logout')).length, store.inbox.size]).toEqual([2, 0]);
   });
 
-  it('BC-13: is tried once more before the app stops, and the log counts what is lost', async () => {
+  it('BC-8: two logouts that share a jti are each obeyed until they are recorded', async () => {
+    const [alice, bob] = [await signIn('alice'), await signIn('bob')];
+    const first = logoutOf('alice');
+    const second = { ...first, sid: 'sid-bob' };
+    await recordWhileDown(first, second);
+    expect([await store.isAlive(alice.id), await store.isAlive(bob.id)]).toEqual([false, false]);
+    // the store records the first one, and refuses the second one again
+    refused = targetOf('sid', issuer, 'sid-bob');
+    await store.inbox.record(first);
+    await store.inbox.wake();
+    expect([await store.isAlive(alice.id), await store.isAlive(bob.id), store.inbox.size]).toEqual([false, false, 1]);
+    refused = undefined;
+    clock.advance(2_500);
+    await store.inbox.wake();
+    expect([await store.isAlive(bob.id), store.inbox.size]).toEqual([false, 0]);
+    expect(await store.rows('logout')).toHaveLength(2);
+  });
+
+  it('BC-13: the replica tries once more before the app stops, and logs how many logouts are lost', async () => {
     await recordWhileDown(logoutOf('alice'));
     await store.inbox.stop();
     expect([(await store.rows('logout')).length, store.inbox.size, errors]).toEqual([1, 0, []]);
@@ -180,5 +204,43 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     const token = logoutOf('alice');
     await recordWhileDown(token, token, { ...token });
     expect([store.inbox.size, statements.length]).toEqual([1, 1]);
+  });
+});
+
+describe('an app that stops', () => {
+  it('BC-13: records a logout of OneID that came while it stopped and the store was down', async () => {
+    const testDatabase = await sqlite.create();
+    const answers: unknown[] = [];
+    let token = '';
+    let down = false;
+    const whileStopping = {
+      provide: 'last request',
+      // the jobs have stopped by now, and the app still answers requests
+      useValue: {
+        async beforeApplicationShutdown() {
+          down = true;
+          answers.push(await post(host, token));
+          down = false;
+        },
+      },
+    };
+    const host = await Host.start({
+      database: { take: () => Promise.resolve({ ...testDatabase, drop: () => Promise.resolve() }) },
+      providers: [whileStopping],
+    });
+    intercept(host.app.get(SessionDatabase, { strict: false }), (run, sql, parameters) =>
+      down ? Promise.reject(new StoreUnavailableError(new Error('down'))) : run(sql, parameters),
+    );
+    token = await host.oneId.logoutToken({ clientId, sid: 'sid-late' });
+    const { issuer: oneIdIssuer } = host.oneId;
+    await host.stop();
+    expect(answers).toEqual([temporarilyUnavailable('store_unavailable')]);
+
+    const store = await SessionStore.open(testDatabase);
+    expect((await store.rows('logout')).map((row) => row['target'])).toEqual([
+      targetOf('sid', oneIdIssuer, 'sid-late'),
+    ]);
+    await store.close();
+    await testDatabase.drop();
   });
 });

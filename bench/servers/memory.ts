@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
 import { CachedSessionLookup } from '../../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { type LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
-import { RecentLogouts } from '../../libs/oneid-logout/src/sessions/recent-logouts.js';
+import { RecentLogouts } from '../../libs/oneid-logout/src/replicas/recent-logouts.js';
 import { type SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
 import { digest, targetOf } from '../../libs/oneid-logout/src/rule/targets.js';
 import { idOf, sidOf } from '../fill.js';

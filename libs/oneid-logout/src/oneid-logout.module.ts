@@ -260,11 +260,12 @@ export class OneIdLogoutModule
   }
 
   async onModuleDestroy(): Promise<void> {
-    await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.inbox.stop()]);
-    await this.follower.close();
+    await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.follower.close()]);
   }
 
+  /** Nest calls it when the HTTP server is closed, so no logout comes any more. */
   async onApplicationShutdown(): Promise<void> {
+    await this.inbox.stop();
     await this.database.close();
   }
 }

@@ -6,7 +6,7 @@ import { type Random } from '../random.js';
 import { OneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
 import { type SessionRepository } from '../store/session.repository.js';
-import { RecentLogouts } from '../sessions/recent-logouts.js';
+import { RecentLogouts } from './recent-logouts.js';
 import { ReplicaDeclaration } from './replica-declaration.js';
 import { type ReplicaRepository } from '../store/replica.repository.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
@@ -214,7 +214,7 @@ export class LogoutFollower extends BackgroundJob {
       const since = this.lastLook?.now ?? (await this.repository.findNow());
       const first = await this.findAfter({ changedAt: since - OVERLAP, id: '' });
       if (this.isClosed()) return;
-      // memory that begins with this look needs no logout that every later read of a session sees
+      // if memory begins with this look, it reads each session later, and that read sees the older logouts
       const neededSince = this.begin(first) ? first.now - OVERLAP : 0;
       for (let page = first; ;) {
         this.take(page.logouts, neededSince);
@@ -240,7 +240,7 @@ export class LogoutFollower extends BackgroundJob {
     const steppedOrSlow = this.steppedOrSlow(now, sent);
     // if the database's clock stepped ahead, our declaration looks too old: declare again at the next look
     if (declarationLost || (steppedOrSlow && this.lastLook !== undefined)) this.declaration.lose();
-    // memory was too old to answer, and so many logouts are news: reading sessions again costs less than keeping them
+    // memory is too old to answer, and there are many new logouts: it is cheaper to read the sessions again
     const awayForLong = more && this.usableGeneration === undefined;
     const anew = steppedOrSlow || declarationLost || awayForLong || this.state.mode !== 'following';
     if (anew) {

@@ -4,12 +4,12 @@ import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Random } from '../random.js';
-import { type LogoutChannel } from '../rule/logout.js';
+import { type Logout, type LogoutChannel } from '../rule/logout.js';
 import { type SessionFacts } from '../rule/session.js';
 import { digest } from '../rule/targets.js';
 import { LogoutBus } from './logout-bus.js';
 import { LogoutRecorder, logoutsNamedBy } from './logout-recorder.js';
-import { RecentLogouts } from './recent-logouts.js';
+import { LogoutsByTarget } from './logouts-by-target.js';
 
 /** How often to try again, milliseconds. After a failure the pause doubles, up to the longest pause. */
 const INTERVAL = 2_000;
@@ -36,7 +36,7 @@ export class LogoutInbox extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   private readonly kept = new Map<string, KeptToken>();
   /** What the kept tokens end. */
-  private readonly logouts = new RecentLogouts();
+  private readonly logouts = new LogoutsByTarget();
   /** The logouts that are being recorded: the same token again waits for the same end. */
   private readonly recording = new Map<string, Promise<void>>();
   private pause = INTERVAL;
@@ -76,7 +76,7 @@ export class LogoutInbox extends BackgroundJob {
     return this.kept.size === 0 ? undefined : this.logouts.endedBy(session);
   }
 
-  /** Tries the kept logouts once more, before the process ends. */
+  /** Tries the kept logouts once more. Call it when no request comes any more, and before the database is closed. */
   override async stop(): Promise<void> {
     await super.stop();
     await this.recordKept();
@@ -121,16 +121,15 @@ export class LogoutInbox extends BackgroundJob {
       return;
     }
     this.kept.set(key, { token, since: this.clock.moment() });
-    const named = logoutsNamedBy(token);
-    for (const logout of named) this.logouts.add({ ...logout, changedAt: 0 });
+    for (const logout of obeyed(key, token)) this.logouts.add(logout);
     // the connections of the ended sessions close at once
-    this.bus.publishFound(named);
+    this.bus.publishFound(logoutsNamedBy(token));
   }
 
   private forget(key: string, token: VerifiedLogoutToken): void {
     if (!this.kept.delete(key)) return;
     this.full = false;
-    for (const { id } of logoutsNamedBy(token)) this.logouts.remove(id);
+    for (const { id } of obeyed(key, token)) this.logouts.remove(id);
   }
 
   private forgetOld(): void {
@@ -166,6 +165,11 @@ export class LogoutInbox extends BackgroundJob {
     }
     this.pausedSince = undefined;
   }
+}
+
+/** What a kept token ends. Its logouts have ids of their own, because a provider may give two tokens the same `jti`. */
+function obeyed(key: string, token: VerifiedLogoutToken): Logout[] {
+  return logoutsNamedBy(token).map((logout) => ({ ...logout, id: `${key} ${logout.kind}` }));
 }
 
 function keyOf({ issuer, clientId, jti, iat, sid, sub, scope }: VerifiedLogoutToken): string {

@@ -69,7 +69,7 @@ export class UncertainLogouts extends BackgroundJob {
     try {
       const touched = await this.repository.touchLogouts(ids);
       const inTime = this.clock.ageOf(sent) <= MAX_COMMIT_LATENESS;
-      const found = touched === 0 ? new Map() : await this.repository.findLogouts(ids);
+      const found = touched === 0 ? new Map<string, unknown>() : await this.repository.findLogouts(ids);
       for (const [id, search] of batch) {
         if (inTime && found.has(id)) this.searches.delete(id);
         search.last = sent;

@@ -1,22 +1,22 @@
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
-import { type LogoutChannel, type RecordedLogout } from '../rule/logout.js';
+import { type Logout, type LogoutChannel } from '../rule/logout.js';
 
-/** Logouts in memory, by target. */
-export class RecentLogouts {
+/** Logouts in memory, which finds those of a session by their targets. */
+export class LogoutsByTarget<Stored extends Logout = Logout> {
   /** In the order of the last `add` of each logout, the oldest first. */
-  private readonly byId = new Map<string, RecordedLogout>();
-  private readonly byTarget = new Map<string, Map<string, RecordedLogout>>();
+  protected readonly byId = new Map<string, Stored>();
+  private readonly byTarget = new Map<string, Map<string, Stored>>();
 
   get size(): number {
     return this.byId.size;
   }
 
   /** @returns whether this logout is new here */
-  add(logout: RecordedLogout): boolean {
+  add(logout: Stored): boolean {
     const isNew = !this.byId.delete(logout.id);
     this.byId.set(logout.id, logout);
-    const aimed = this.byTarget.get(logout.target) ?? new Map<string, RecordedLogout>();
+    const aimed = this.byTarget.get(logout.target) ?? new Map<string, Stored>();
     this.byTarget.set(logout.target, aimed.set(logout.id, logout));
     return isNew;
   }
@@ -38,14 +38,6 @@ export class RecentLogouts {
     const aimed = this.byTarget.get(logout.target);
     aimed?.delete(id);
     if (aimed?.size === 0) this.byTarget.delete(logout.target);
-  }
-
-  /** Forgets the logouts that last changed before this time. @param before the database's clock, milliseconds */
-  forget(before: number): void {
-    for (const [id, { changedAt }] of this.byId) {
-      if (changedAt >= before) return;
-      this.remove(id);
-    }
   }
 
   clear(): void {
