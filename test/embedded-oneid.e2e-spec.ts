@@ -123,7 +123,7 @@ afterEach(async () => {
 });
 
 function discover(issuer: string, clientId: string, authentication = client.None()) {
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; this OneID has no TLS
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; this OneID has no TLS
   return client.discovery(new URL(issuer), clientId, {}, authentication, { execute: [client.allowInsecureRequests] });
 }
 

@@ -26,7 +26,7 @@ export class OtherApp {
 
   static async at(oneId: EmbeddedOneId): Promise<OtherApp> {
     await oneId.register({ clientId: CLIENT_ID, redirectUris: [REDIRECT_URI], postLogoutRedirectUris: [] });
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only a warning; the embedded OneID has no TLS
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; the embedded OneID has no TLS
     const options = { execute: [allowInsecureRequests] };
     return new OtherApp(await discovery(new URL(oneId.issuer), CLIENT_ID, undefined, None(), options));
   }

@@ -28,7 +28,7 @@ function discover({ issuer, clientId, clientSecret }: OneIdRegistration): Promis
   const authentication = clientSecret === undefined ? None() : ClientSecretBasic(clientSecret);
   return discovery(new URL(issuer), clientId, undefined, authentication, {
     timeout: TIMEOUT,
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only a warning; settings allow http on loopback
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; the settings allow http on loopback
     execute: issuer.startsWith('http:') ? [allowInsecureRequests] : [],
   });
 }

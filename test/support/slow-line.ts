@@ -64,7 +64,7 @@ export class SlowLine {
     this.work();
   }
 
-  /** Carries and delivers what is due, and sets the one timer: two timers that are late may fire in another order. */
+  /** Delivers the packets that are due. It sets only one timer, because two late timers may fire in the wrong order. */
   private work(): void {
     clearTimeout(this.timer);
     if (this.silent) return;

@@ -5,7 +5,7 @@ import * as actual from 'openid-client';
 export function allowLoopbackIssuers(): void {
   const discovery: typeof actual.discovery = (server, clientId, metadata, authentication) =>
     actual.discovery(server, clientId, metadata, authentication, {
-      // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; this OneID has no TLS
       execute: [actual.allowInsecureRequests],
     });
   jest.unstable_mockModule('openid-client', () => ({ ...actual, discovery }));

@@ -6,7 +6,7 @@
 export interface AnswerProof {
   /** SQL expression: a text with the facts, separated by commas. */
   readonly sql: string;
-  /** @returns what is wrong, or undefined when the library may believe the answer */
+  /** @returns the fault of the answer; undefined if the library may believe it */
   readonly faultOf: (proof: string) => string | undefined;
 }
 

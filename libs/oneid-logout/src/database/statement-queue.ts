@@ -37,7 +37,7 @@ export class Turn {
   private held = 0;
 
   constructor(
-    /** When the turn began. What is sent in this turn is sent later. */
+    /** When the queue gave this turn. The caller sends its statements later. */
     readonly began: Moment,
     private readonly end: () => void,
   ) {}

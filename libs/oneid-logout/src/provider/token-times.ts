@@ -28,6 +28,7 @@ interface Reading {
  */
 export class TokenTimes {
   private readonly logger = new Logger('OneIdLogout');
+  /** Not a `CachedResource`: after a failure it would return an old reading, and a wrong refusal loses a logout. */
   private reading: Promise<Reading> | undefined;
   private lastReading: Reading | undefined;
   private silentUntil = 0;

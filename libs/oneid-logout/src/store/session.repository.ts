@@ -396,7 +396,7 @@ export class SessionRepository {
   }
 }
 
-/** A session or a user's sessions that logouts end, as {@link ends} needs it. */
+/** The facts of a logout that decide which sessions it ends, and its channel. */
 type Ending = Pick<Logout, 'target' | 'channel' | 'bound'>;
 
 function toEndings(row: SqlRow): Ending[] {

@@ -35,7 +35,7 @@ describe('sign-in', () => {
 
   const discover = (clientId: string, secret?: string) =>
     client.discovery(new URL(oneId.issuer), clientId, secret, secret === undefined ? client.None() : undefined, {
-      // eslint-disable-next-line @typescript-eslint/no-deprecated -- only marked so to stand out; this OneID has no TLS
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; this OneID has no TLS
       execute: [client.allowInsecureRequests],
     });
 
