@@ -1,6 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { LogoutService, type RegisteredSession, SessionRejectedError, SessionRegistry } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { targetsByKind } from '../libs/oneid-logout/src/rule/session.js';
+import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { TokenVault } from '../libs/oneid-logout/src/tokens/token-vault.js';
 import { post, stateOf } from './support/channel-requests.js';
@@ -48,6 +50,28 @@ describe.each(databases)('session tokens, on $name', (database) => {
     expect(sessions.map(factsOf)).toEqual([session, session, session]);
     expect(await statesOf(sessions)).toEqual(['alive', 'alive', 'alive']);
     expect(await registry.listAlive(session)).toEqual([session]);
+  });
+
+  it('callers that check one session at the same time get objects of their own', async () => {
+    const { session } = await signInWithRetries();
+    const repository = host.app.get(SessionRepository, { strict: false });
+    const [first, second] = await Promise.all([repository.check(session.id), repository.check(session.id)]);
+    expect(first?.session).toEqual(second?.session);
+    expect(first?.session).not.toBe(second?.session);
+    expect(first?.session).toEqual(session);
+  });
+
+  it('only the caller of register() gets the session token, also when a check gave others the same object', async () => {
+    const { session, idToken } = await signInWithRetries();
+    const repository = host.app.get(SessionRepository, { strict: false });
+    const shared = await repository.check(session.id);
+    const check = jest.spyOn(repository, 'check').mockImplementation(() => Promise.resolve(shared));
+    const [one, other] = await Promise.all([registry.register({ idToken }), registry.register({ idToken })]);
+    check.mockRestore();
+    expect(shared?.session).toEqual(session);
+    expect(one.sessionToken).not.toBe(other.sessionToken);
+    expect(await statesOf([one, other])).toEqual(['alive', 'alive']);
+    expect([factsOf(one), targetsByKind(one)]).toEqual([session, targetsByKind(shared?.session ?? session)]);
   });
 
   it('no hash in the database opens a session as a cookie', async () => {

@@ -10,7 +10,14 @@ import {
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from './logout-recorder.js';
-import { type ListedSession, type RegisteredSession, type Session, type SessionFacts } from '../rule/session.js';
+import {
+  type ListedSession,
+  type RegisteredSession,
+  type Session,
+  type SessionFacts,
+  targetsByKind,
+  withStoredTargets,
+} from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { LogoutBus } from './logout-bus.js';
 import { storedLabel } from './session-label.js';
@@ -103,8 +110,8 @@ export class SessionRegistry {
       throw new InvalidIdTokenError('The ID token has been registered too often');
     }
     if (options.replaces !== undefined) await this.replace(options.replaces, id);
-    // no copy: it would lose the stored targets of the session
-    return Object.assign(session, { sessionToken });
+    // a copy, because other callers may have the same object: they must not get the token
+    return withStoredTargets({ ...session, sessionToken }, targetsByKind(session));
   }
 
   /**

@@ -333,8 +333,12 @@ export class SessionRepository {
         's.token_hash, ',
       ),
     );
-    const byHash = new Map(rows.map((row) => [String(row['token_hash']), toCheckedSession(row)]));
-    return tokenHashes.map((tokenHash) => byHash.get(tokenHash));
+    const byHash = new Map(rows.map((row) => [String(row['token_hash']), row]));
+    // each caller gets an object of its own, which the app may change
+    return tokenHashes.map((tokenHash) => {
+      const row = byHash.get(tokenHash);
+      return row && toCheckedSession(row);
+    });
   }
 
   /** @param from the source `s` of the sessions, with its condition */
