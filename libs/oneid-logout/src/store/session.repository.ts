@@ -334,7 +334,7 @@ export class SessionRepository {
       ),
     );
     const byHash = new Map(rows.map((row) => [String(row['token_hash']), row]));
-    // each caller gets an object of its own, which the app may change
+    // each caller gets an object of its own: what one of them changes must not reach the others
     return tokenHashes.map((tokenHash) => {
       const row = byHash.get(tokenHash);
       return row && toCheckedSession(row);
