@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** 256 bits as lower-case hex digits: the format of session tokens and of their hashes. */
 const FORMAT = /^[0-9a-f]{64}$/;
@@ -18,5 +18,5 @@ export function isTokenHash(text: string): boolean {
  * random bits, so its hash needs no salt.
  */
 export function tokenHashOf(sessionToken: string): string {
-  return createHash('sha256').update(sessionToken).digest('hex');
+  return hash('sha256', sessionToken, 'hex');
 }

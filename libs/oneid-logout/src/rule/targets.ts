@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { withoutSlash } from './issuer.js';
 
 /** The kind of target that a logout names: one of our sessions, a browser login at the provider (`sid`), or a user. */
@@ -14,5 +14,5 @@ export function targetOf(kind: TargetKind, issuer: string, value: string): strin
 
 /** Lower-case hex SHA-256 of a JSON array: unambiguous, of fixed length, and safe under any database collation. */
 export function digest(parts: readonly (string | number | null)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  return hash('sha256', JSON.stringify(parts), 'hex');
 }

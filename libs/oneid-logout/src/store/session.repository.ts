@@ -27,6 +27,7 @@ import { type SessionDatabase } from '../database/session-database.js';
 import { isTrue, noneOf, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { targetOf, type TargetKind } from '../rule/targets.js';
+import { ValuesQuery } from './values-query.js';
 
 export interface NewSession {
   /** The hash of the session token. */
@@ -72,6 +73,8 @@ export class SessionRepository {
   /** Undefined for SQLite: it answers in this process, so groups would cost more than they save. */
   private readonly checks: Gatherer<string, CheckedSession | undefined> | undefined;
   private readonly endings: Gatherer<string, readonly Ending[]> | undefined;
+  private readonly sessionsQuery: ValuesQuery;
+  private readonly endingsQuery: ValuesQuery;
 
   constructor(
     private readonly database: SessionDatabase,
@@ -82,6 +85,8 @@ export class SessionRepository {
         ? new PostgresLogoutInserts(database, settings)
         : new LogoutInserts(database, settings);
     this.logoutGroups = new GroupCommit(database, inserts);
+    this.sessionsQuery = new ValuesQuery(database, (equalsAny) => this.sessionsSql(equalsAny));
+    this.endingsQuery = new ValuesQuery(database, (equalsAny) => this.endingsSql(equalsAny));
     this.checks = this.gatherer((ids, turn) => this.checkAll(ids, turn));
     this.endings = this.gatherer<readonly Ending[]>((targets, turn) => this.findEndings(targets, turn));
   }
@@ -324,21 +329,29 @@ export class SessionRepository {
     tokenHashes: readonly string[],
     turn?: Turn,
   ): Promise<readonly (CheckedSession | undefined)[]> {
-    const { session, sessionAlias } = this.tables;
-    const rows = await this.readAny(tokenHashes, turn, (equalsAny) =>
-      this.checkSql(
-        `(SELECT s.id AS token_hash, s.* FROM ${session} s WHERE s.id ${equalsAny}
-          UNION ALL SELECT a.token_hash, s.* FROM ${sessionAlias} a JOIN ${session} s ON s.id = a.session_id
-            WHERE a.token_hash ${equalsAny}) s`,
-        's.token_hash, ',
-      ),
-    );
+    const rows = await this.sessionsQuery.read(tokenHashes, turn);
     const byHash = new Map(rows.map((row) => [String(row['token_hash']), row]));
     // each caller gets an object of its own: what one of them changes must not reach the others
     return tokenHashes.map((tokenHash) => {
       const row = byHash.get(tokenHash);
       return row && toCheckedSession(row);
     });
+  }
+
+  private sessionsSql(equalsAny: string): string {
+    const { session, sessionAlias } = this.tables;
+    return this.checkSql(
+      `(SELECT s.id AS token_hash, s.* FROM ${session} s WHERE s.id ${equalsAny}
+        UNION ALL SELECT a.token_hash, s.* FROM ${sessionAlias} a JOIN ${session} s ON s.id = a.session_id
+          WHERE a.token_hash ${equalsAny}) s`,
+      's.token_hash, ',
+    );
+  }
+
+  private endingsSql(equalsAny: string): string {
+    return `SELECT l.target, l.channel, MAX(l.issued_until) AS issued_until, MAX(l.registered_until) AS registered_until,
+         MAX(CASE WHEN l.issued_until IS NULL AND l.registered_until IS NULL THEN 1 ELSE 0 END) AS unbounded
+       FROM ${this.tables.logout} l WHERE l.target ${equalsAny} GROUP BY l.target, l.channel`;
   }
 
   /** @param from the source `s` of the sessions, with its condition */
@@ -350,33 +363,10 @@ export class SessionRepository {
 
   /** For each target, the widest logouts: few, however many logouts were recorded for the target. */
   private async findEndings(targets: readonly string[], turn?: Turn): Promise<readonly Ending[][]> {
-    const rows = await this.readAny(
-      targets,
-      turn,
-      (equalsAny) => `SELECT l.target, l.channel, MAX(l.issued_until) AS issued_until,
-         MAX(l.registered_until) AS registered_until,
-         MAX(CASE WHEN l.issued_until IS NULL AND l.registered_until IS NULL THEN 1 ELSE 0 END) AS unbounded
-       FROM ${this.tables.logout} l WHERE l.target ${equalsAny} GROUP BY l.target, l.channel`,
-    );
+    const rows = await this.endingsQuery.read(targets, turn);
     const byTarget = new Map<string, Ending[]>(targets.map((target) => [target, []]));
     for (const row of rows) byTarget.get(String(row['target']))?.push(...toEndings(row));
     return targets.map((target) => byTarget.get(target) ?? []);
-  }
-
-  /** @param select makes the query from the right side of the condition on these values */
-  private async readAny(
-    values: readonly string[],
-    turn: Turn | undefined,
-    select: (equalsAny: string) => string,
-  ): Promise<readonly SqlRow[]> {
-    const { selectAny } = this.database.dialect;
-    const distinct = [...new Set(values)];
-    const list = `IN (${placeholders(distinct)})`;
-    const sql = selectAny === undefined ? select(list) : selectAny(select);
-    // the query may use its condition several times
-    const uses = sql.split(selectAny === undefined ? list : '?').length - 1;
-    const parameters = Array.from({ length: uses }, () => (selectAny === undefined ? distinct : [distinct])).flat();
-    return (await this.database.read(sql, parameters, { prepared: true, lane: 'check', ...(turn && { turn }) })).rows;
   }
 
   private gatherer<Result>(
