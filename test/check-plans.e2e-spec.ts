@@ -82,4 +82,15 @@ describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
       expect(plan).not.toMatch(/Seq Scan|"table":"[sl]\w*","type":"(ALL|index)"/);
     }
   });
+
+  const ofPostgres = kind.name.startsWith('PostgreSQL') ? ['a lone check'] : [];
+  it.each(ofPostgres)('PostgreSQL plans the statement of %s once', async () => {
+    // after five plans for given values, PostgreSQL keeps the plan for any values if it does not expect it to cost more
+    for (let n = 0; n < 8; n++) await store.isAlive(digest(['id', n]));
+    const { rows } = await store.database.run(
+      `SELECT generic_plans AS kept FROM pg_prepared_statements WHERE statement LIKE '%oneid_session_alias%'`,
+    );
+    expect(rows.map(({ kept }) => Number(kept))).toEqual([expect.any(Number)]);
+    expect(Number(rows[0]?.['kept'])).toBeGreaterThanOrEqual(3);
+  });
 });

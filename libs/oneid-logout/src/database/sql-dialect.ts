@@ -58,9 +58,10 @@ const postgres: SqlDialect = {
   now: '(extract(epoch from clock_timestamp()) * 1000)::bigint',
   proof: postgresProof,
   // OFFSET keeps the subquery apart, so that PostgreSQL searches it by index for each value. For `= ANY (?)` it would read
-  // the whole table if the table was empty when it made the plan
+  // the whole table if the table was empty when it made the plan. The SELECT hides the length of the list: otherwise
+  // PostgreSQL would plan each short list anew
   selectAny: (select) =>
-    `SELECT y.* FROM unnest(?::text[]) AS k(value) CROSS JOIN LATERAL (${select('= k.value')} OFFSET 0) y`,
+    `SELECT y.* FROM unnest((SELECT ?::text[])) AS k(value) CROSS JOIN LATERAL (${select('= k.value')} OFFSET 0) y`,
   greatest,
   placeholder: (n) => `$${n}`,
   isWritable: undefined,
