@@ -6,6 +6,22 @@ import { intercept, issuer, SessionStore } from './support/session-store.js';
 
 const servers = databases.filter(({ name }) => name !== 'SQLite');
 
+describe.each(servers.filter(({ name }) => name.startsWith('PostgreSQL')))('a lone check, on $name', (kind) => {
+  it('is planned once, not at each request', async () => {
+    const testDatabase = await kind.create();
+    const store = await SessionStore.open(testDatabase);
+    // after five plans for given values, PostgreSQL keeps the plan for all values if it expects the same cost
+    for (let n = 0; n < 8; n++) await store.isAlive(digest(['id', n]));
+    const { rows } = await store.database.run(
+      `SELECT generic_plans AS kept FROM pg_prepared_statements WHERE statement LIKE '%oneid_session_alias%'`,
+    );
+    expect(rows).toHaveLength(1);
+    expect(Number(rows[0]?.['kept'])).toBeGreaterThanOrEqual(3);
+    await store.close();
+    await testDatabase.drop();
+  });
+});
+
 describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
   let testDatabase: TestDatabase;
   let store: SessionStore;
@@ -50,6 +66,22 @@ describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
     }
   }
 
+  /** Lets the planner believe that the tables have this many rows: filling them would take minutes. */
+  async function pretend(rows: number): Promise<void> {
+    const { dataSource } = store.database;
+    if (dataSource.options.type === 'postgres') {
+      await dataSource.query(
+        `UPDATE pg_class c SET reltuples = ${rows} WHERE c.relname IN ('oneid_session', 'oneid_logout')
+           OR c.oid IN (SELECT i.indexrelid FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+             WHERE t.relname IN ('oneid_session', 'oneid_logout'))`,
+      );
+      return;
+    }
+    const own = `database_name = DATABASE() AND table_name IN ('oneid_session', 'oneid_logout')`;
+    await dataSource.query(`UPDATE mysql.innodb_table_stats SET n_rows = ${rows} WHERE ${own}`);
+    await dataSource.query('FLUSH TABLES oneid_session, oneid_logout');
+  }
+
   async function plansOf(work: () => Promise<unknown>): Promise<string[]> {
     const statements: { readonly sql: string; readonly parameters: readonly SqlParameter[] }[] = [];
     const restore = intercept(store.database, (run, sql, parameters) => {
@@ -63,21 +95,11 @@ describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
 
   const numbers = Array.from({ length: 40 }, (_, n) => n);
 
-  const ofPostgres = kind.name.startsWith('PostgreSQL') ? ['a lone check'] : [];
-  it.each(ofPostgres)('PostgreSQL plans the statement of %s once', async () => {
-    // before the groups below. After five plans for given values, PostgreSQL keeps the plan for any values if it does not expect it to cost more
-    for (let n = 0; n < 8; n++) await store.isAlive(digest(['id', n]));
-    const { rows } = await store.database.run(
-      `SELECT generic_plans AS kept FROM pg_prepared_statements WHERE statement LIKE '%oneid_session_alias%'`,
-    );
-    expect(rows.map(({ kept }) => Number(kept))).toEqual([expect.any(Number)]);
-    expect(Number(rows[0]?.['kept'])).toBeGreaterThanOrEqual(3);
-  });
-
   // each size adds rows to the size before. MariaDB plans each statement anew, so an empty table needs no index
-  const sizes = kind.name.startsWith('PostgreSQL') ? [0, 10_000] : [10_000];
+  const sizes = [...(kind.name.startsWith('PostgreSQL') ? [0] : []), 10_000, 1_000_000];
   it.each(sizes)('S3: uses an index for each session and each logout, with %d sessions', async (size) => {
-    await fill(size);
+    await fill(Math.min(size, 10_000));
+    if (size > filled) await pretend(size);
     const [checks, ...none] = await plansOf(() => Promise.all(numbers.map((n) => store.isAlive(digest(['id', n])))));
     const [claims, ...others] = await plansOf(() =>
       Promise.all(

@@ -2,7 +2,7 @@
 // `npm ci`, `npm run demo`, `npm run test:package` and the unit tests. On the oldest Node and on the newest LTS it runs
 // all of `npm test`. It prints one line for each check. The exit code is 1 if a check fails.
 // `npm run test:nodes -- 24` checks only Node 24.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -83,16 +83,27 @@ function copy(version) {
   return folder;
 }
 
-function check({ name }, command, { cwd, env, faultsOf }) {
+async function check({ name }, command, { cwd, env, faultsOf }) {
   const started = performance.now();
   const [program, ...args] = command.split(' ');
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const { status, stdout, stderr } = await ended(spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }));
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   const faults = status === 0 ? faultsOf(stdout, stderr) : [`exit code ${status}`, stdout, stderr];
   if (faults.length > 0) failed += 1;
   console.log(`${faults.length === 0 ? 'ok  ' : 'FAIL'} ${name}: ${command} (${seconds} s)`);
   for (const fault of faults) console.log(`     ${fault.trim().replaceAll('\n', '\n     ')}`);
   return faults.length === 0;
+}
+
+/** Resolves with the exit code and the output of a process when it has ended. */
+async function ended(child) {
+  const [stdout, stderr] = [child.stdout, child.stderr].map(async (stream) => {
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  });
+  const status = await new Promise((resolve, reject) => child.on('close', resolve).on('error', reject));
+  return { status, stdout: await stdout, stderr: await stderr };
 }
 
 const warningsIn = (_stdout, stderr) =>
@@ -105,14 +116,19 @@ try {
   const wanted = nodeLines.filter((version) => (asked.length > 0 ? asked.includes(version) : version !== here));
   const nodes = wanted.map(install);
   const newestLts = nodes.findLast(({ lts }) => lts);
-  for (const node of nodes) {
+  // at the same time, because npm mostly waits; the other commands one after another, because their tests watch clocks
+  const installed = await Promise.all(
+    nodes.map(async (node) => {
+      const cwd = copy(node.version);
+      return { node, cwd, passed: await check(node, 'npm ci', { cwd, env: node.env, faultsOf: warningsIn }) };
+    }),
+  );
+  for (const { node, cwd, passed } of installed) {
     const { version, env } = node;
-    const cwd = copy(version);
     const tests = version === nodeLines[0] || node === newestLts ? 'npm test' : 'npm run test:unit';
-    const passed = check(node, 'npm ci', { cwd, env, faultsOf: warningsIn });
-    if (passed) check(node, 'npm run demo', { cwd, env, faultsOf: missedSteps });
-    if (passed) check(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
-    if (passed) check(node, tests, { cwd, env, faultsOf: failedTests });
+    if (passed) await check(node, 'npm run demo', { cwd, env, faultsOf: missedSteps });
+    if (passed) await check(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
+    if (passed) await check(node, tests, { cwd, env, faultsOf: failedTests });
     rmSync(cwd, { recursive: true });
   }
 } finally {

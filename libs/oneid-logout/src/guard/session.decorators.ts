@@ -4,6 +4,9 @@ import { type SessionFacts } from '../rule/session.js';
 
 const CURRENT_SESSION = Symbol('oneid-logout current session');
 
+/** Any request: the property is optional, so every object fits. */
+type RequestWithSession = object & { [CURRENT_SESSION]?: SessionFacts | undefined };
+
 /** @internal */
 export const ALLOW_ANONYMOUS = 'oneid-logout:allow-anonymous';
 
@@ -34,11 +37,12 @@ export const CurrentSession = createParamDecorator((_data: unknown, context: Exe
 );
 
 /** The session that {@link SessionAliveGuard} found alive on this request. */
-export function currentSession(request: object | undefined): SessionFacts | undefined {
-  return (request as { [CURRENT_SESSION]?: SessionFacts } | undefined)?.[CURRENT_SESSION];
+export function currentSession(request: RequestWithSession | undefined): SessionFacts | undefined {
+  return request?.[CURRENT_SESSION];
 }
 
 /** @internal */
-export function rememberSession(request: object, session: SessionFacts | undefined): void {
-  Object.defineProperty(request, CURRENT_SESSION, { value: session, configurable: true });
+export function rememberSession(request: RequestWithSession, session: SessionFacts | undefined): void {
+  // defineProperty would hide it from loops over the request, but it costs more
+  request[CURRENT_SESSION] = session;
 }
