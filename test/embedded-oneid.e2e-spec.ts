@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
-import { type BackchannelDelivery, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import {
+  type BackchannelDelivery,
+  type HydraVersion,
+  OneIdTestProvider,
+  withoutWaiting,
+} from 'nestjs-oneid-logout/testing';
 import * as client from 'openid-client';
 import { Browser, type Page } from '../src/demo/browser.js';
 import { elements } from '../src/demo/html.js';
@@ -100,7 +105,7 @@ beforeAll(async () => {
       { clientId: 'other-app', ...urls('other-app') },
       { clientId: 'framed-app', ...urls('framed-app'), frontchannelLogoutUri: `${apps.url}/framed-app/front?a=1&b=2` },
     ],
-    backchannel: { backoffMs: 1 },
+    backchannel: { wait: withoutWaiting },
   });
   webApp = await discover(oneId.issuer, 'web-app', client.ClientSecretBasic('test-only'));
   otherApp = await discover(oneId.issuer, 'other-app');
@@ -479,9 +484,24 @@ describe('the logout endpoint, without a hint', () => {
     expect((await browser.visit(`${oneId.issuer}logout`)).body).toContain('Do you want to log out?');
   });
 
-  test("does not end this browser's login for a hint of another browser's login", async () => {
-    const { idToken } = await signIn(webApp);
+  test("with a hint of another browser's login, takes this browser's cookie and tells nobody of its login", async () => {
+    const { idToken, sid } = await signIn(webApp);
     browser = new Browser();
+    const own = await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
+    await oneId.deliveries.idle();
+    expect(apps.logoutTokens('/web-app/backchannel').map((token) => decodeJwt(token).sid)).toEqual([sid]);
+    expect((await signIn(webApp)).asked).toBe(true);
+
+    // the login of the cookie is alive: an ID token of it still ends it
+    await logOut({ id_token_hint: own.idToken });
+    await oneId.deliveries.idle();
+    expect(lastDelivery()).toMatchObject({ sid: own.sid, delivered: true });
+  });
+
+  test('keeps the cookie when the login of the hint has already ended', async () => {
+    const { idToken } = await signIn(webApp);
+    await logOut({ id_token_hint: idToken });
     await signIn(webApp);
     await logOut({ id_token_hint: idToken });
     expect((await signIn(webApp)).asked).toBe(false);
@@ -564,13 +584,13 @@ describe('the back-channel', () => {
     });
   });
 
-  test('gives up after five attempts', async () => {
+  test('gives up after three attempts', async () => {
     apps.answers.push(...Array.from({ length: 6 }, () => ({ status: 503 })));
     const { idToken } = await signIn(webApp);
     await logOut({ id_token_hint: idToken });
     await oneId.deliveries.idle();
-    expect(apps.to('/web-app/backchannel')).toHaveLength(5);
-    expect(lastDelivery()).toMatchObject({ attempts: Array(5).fill({ status: 503 }), delivered: false });
+    expect(apps.to('/web-app/backchannel')).toHaveLength(3);
+    expect(lastDelivery()).toMatchObject({ attempts: Array(3).fill({ status: 503 }), delivered: false });
   });
 
   test.each([400, 501])('does not try again after %d', async (status) => {
@@ -649,7 +669,7 @@ describe('the front-channel', () => {
   });
 });
 
-describe('the OneID of the testing entry', () => {
+describe.each<HydraVersion>(['1.11', '2'])('the OneID of the testing entry, with Hydra v%s', (hydra) => {
   const bye = () => `${apps.url}/app/bye?z=1&a=2`;
   const waits: number[] = [];
   const wait = (milliseconds: number) => Promise.resolve(waits.push(milliseconds));
@@ -663,8 +683,8 @@ describe('the OneID of the testing entry', () => {
       backchannelLogoutUri: `${apps.url}/app/backchannel`,
       frontchannelLogoutUri: `${apps.url}/app/front?z=1&sid=own&a=2`,
     };
-    embedded = await startEmbeddedOneId({ clients: [app], backchannel: { wait } });
-    other = await OneIdTestProvider.start({ clients: [app], wait });
+    embedded = await startEmbeddedOneId({ hydra, clients: [app], backchannel: { wait } });
+    other = await OneIdTestProvider.start({ hydra, clients: [app], wait });
   });
   afterAll(() => Promise.all([embedded.close(), other.close()]));
 
@@ -713,7 +733,10 @@ describe('the OneID of the testing entry', () => {
         headers: Object.entries(headers).filter(([name]) => !['host', 'content-length'].includes(name)),
         body: body.replace(token, '<token>'),
       })),
-      header: Object.entries({ ...decodeProtectedHeader(token), kid: '<kid>' }),
+      header: Object.entries(decodeProtectedHeader(token)).map(([name, value]) => [
+        name,
+        UUID.test(String(value)) ? 'a UUID' : value,
+      ]),
       claims: Object.entries({ ...claims, iss: claims.iss === issuer, sid: claims.sid === sid, iat: 0, jti: '<jti>' }),
       delivered,
       waits: waits.splice(0),
@@ -721,6 +744,8 @@ describe('the OneID of the testing entry', () => {
   }
 
   const inNineSeconds = { 'retry-after': '9' };
+  const all = hydra === '1.11' ? 5 : 3;
+  const elsewhere = { location: '/app/elsewhere' };
   test.each<[string, Answer[], number]>([
     ...[200, 201, 204, 302, 400, 401, 404, 501].map((status): [string, Answer[], number] => [
       String(status),
@@ -729,8 +754,10 @@ describe('the OneID of the testing entry', () => {
     ]),
     ...[429, 500, 502, 503, 504].map((status): [string, Answer[], number] => [String(status), [{ status }], 2]),
     ['nothing', [{ status: HANG_UP }], 2],
-    ['with Retry-After', [503, 429, 500].map((status) => ({ status, headers: inNineSeconds })), 4],
-    ['503 to every attempt', Array<Answer>(9).fill({ status: 503 }), 5],
+    ['with Retry-After', [503, 429, 500].map((status) => ({ status, headers: inNineSeconds })), Math.min(4, all)],
+    ['503 to every attempt', Array<Answer>(9).fill({ status: 503 }), all],
+    ['302 with a Location', [{ status: 302, headers: elsewhere }], 2],
+    ['308 with a Location', [{ status: 308, headers: elsewhere }], hydra === '1.11' ? 1 : 2],
   ])('sends the same requests, equally often, when the app answers %s', async (_name, answers, attempts) => {
     const here = await onTheWire(() => endHere('a b'), answers);
     const there = await onTheWire(() => endThere('a b'), answers);
@@ -742,6 +769,16 @@ describe('the OneID of the testing entry', () => {
       next: `${apps.url}/app/bye?a=2&state=a+b&z=1`,
       posts: { length: attempts },
     });
+  });
+
+  test('has the same kid, and gives access tokens a sid only with v2', async () => {
+    const { idToken, accessToken, sid } = await signIn(await discover(embedded.issuer, 'app'));
+    const fixed = 'public:hydra.openid.id-token';
+
+    expect([decodeProtectedHeader(idToken).kid, other.signingKey.kid].map((kid) => kid === fixed)).toEqual(
+      hydra === '1.11' ? [true, true] : [false, false],
+    );
+    expect(decodeJwt(accessToken).sid).toBe(hydra === '1.11' ? null : sid);
   });
 
   test('leads to the same address without a state', async () => {

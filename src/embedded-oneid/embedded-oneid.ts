@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
-import { type BackchannelDelivery, createSigningKey } from 'nestjs-oneid-logout/testing';
+import { type BackchannelDelivery, createSigningKey, fixedKeyId, type HydraVersion } from 'nestjs-oneid-logout/testing';
 import Provider, { errors } from 'oidc-provider';
 import { account as accountPages } from './account.js';
 import { BrowserLogins } from './browser-logins.js';
@@ -19,6 +19,8 @@ import { userinfo } from './userinfo.js';
 export type { BackchannelOptions, EmbeddedAccount, EmbeddedClient };
 
 export interface EmbeddedOneIdOptions {
+  /** The version of Hydra that this OneID runs; `2` when absent, as for the OneID of `nestjs-oneid-logout/testing`. */
+  hydra?: HydraVersion;
   /** Any free port when 0 or absent. */
   port?: number;
   /** Host name in the issuer URL; `127.0.0.1` when absent. The server always listens on 127.0.0.1. */
@@ -52,6 +54,7 @@ const DEMO_ACCOUNT: EmbeddedAccount = { username: 'demo', password: 'demo', name
 /** Starts a OneID on this machine. It signs in and out as OneID (Ory Hydra) does, with one account and new keys. */
 export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise<EmbeddedOneId> {
   const {
+    hydra,
     port = 0,
     host = '127.0.0.1',
     clients: given,
@@ -60,14 +63,17 @@ export async function startEmbeddedOneId(options: EmbeddedOneIdOptions): Promise
     log = () => undefined,
   } = options;
 
-  const key = await createSigningKey();
+  const key = await createSigningKey('RS256', fixedKeyId(hydra));
   const server = createServer();
   const issuer = `http://${host}:${await listen(server, port)}/`;
   const adapter = memoryAdapter();
-  const provider = new Provider(issuer, providerConfiguration({ issuer, clients: given, account, key, adapter }));
+  const provider = new Provider(
+    issuer,
+    providerConfiguration({ issuer, hydra, clients: given, account, key, adapter }),
+  );
   const clients = new Map(given.map((client) => [client.clientId, client]));
   const logins = BrowserLogins.follow(provider, clients);
-  const notifications = new LogoutNotifications(issuer, key, backchannel, log);
+  const notifications = new LogoutNotifications(issuer, key, { ...(hydra && { hydra }), ...backchannel }, log);
   const logout = new LogoutEndpoint(provider, { issuer, key, clients }, logins, notifications);
 
   provider.on('server_error', (_ctx, error) => {

@@ -116,10 +116,11 @@ export class LogoutEndpoint {
   async #end(ctx: Koa.Context, { sid, next, channels }: Ending): Promise<void> {
     const session = await this.provider.Session.findByUid(sid);
     await session?.destroy();
-    const own = await this.provider.Session.get(ctx);
-    if (own.accountId === undefined) ctx.cookies.set(this.provider.cookieName('session'), null, { signed: true });
+    const clients = this.logins.end(sid);
+    // as Hydra, also when this is the cookie of another login, which then goes on
+    if (session || clients.length > 0) ctx.cookies.set(this.provider.cookieName('session'), null, { signed: true });
 
-    const notified = this.logins.end(sid).map((client) => reachedOver(channels, client));
+    const notified = clients.map((client) => reachedOver(channels, client));
     const frontchannel = this.notifications.start(notified, sid);
     if (frontchannel.length > 0) {
       answer(ctx, frontchannelPage(visitorOf(ctx), frontchannel, next));

@@ -7,7 +7,7 @@ import {
 } from 'nestjs-oneid-logout/testing';
 
 /** Options of each delivery; {@link DeliveryOptions} says what Hydra does by default. */
-export type BackchannelOptions = Omit<DeliveryOptions, 'signal'>;
+export type BackchannelOptions = Omit<DeliveryOptions, 'hydra' | 'signal'>;
 
 /** Tells the apps about the end of a login. The browser does not wait for the back-channel. */
 export class LogoutNotifications {
@@ -18,7 +18,7 @@ export class LogoutNotifications {
   constructor(
     private readonly issuer: string,
     private readonly key: SigningKey,
-    private readonly options: BackchannelOptions,
+    private readonly options: Omit<DeliveryOptions, 'signal'>,
     private readonly log: (line: string) => void,
   ) {}
 

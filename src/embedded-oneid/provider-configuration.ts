@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { endpointPaths, type SigningKey } from 'nestjs-oneid-logout/testing';
+import { endpointPaths, type HydraVersion, type SigningKey } from 'nestjs-oneid-logout/testing';
 import type { AdapterFactory, ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { EmbeddedAccount, EmbeddedClient } from './embedded-client.js';
 import { answer, visitorOf } from './page.js';
@@ -15,6 +15,7 @@ export function apiAudience(issuer: string): string {
 
 export interface ProviderSetup {
   issuer: string;
+  hydra: HydraVersion | undefined;
   clients: EmbeddedClient[];
   account: EmbeddedAccount;
   key: SigningKey;
@@ -22,7 +23,7 @@ export interface ProviderSetup {
 }
 
 /** Configures oidc-provider with Hydra's paths, scopes, lifetimes and tokens. */
-export function providerConfiguration({ issuer, clients, account, key, adapter }: ProviderSetup): Configuration {
+export function providerConfiguration({ issuer, hydra, clients, account, key, adapter }: ProviderSetup): Configuration {
   const audience = apiAudience(issuer);
   const sub = account.sub ?? account.username;
 
@@ -69,7 +70,9 @@ export function providerConfiguration({ issuer, clients, account, key, adapter }
     issueRefreshToken: (_ctx, _client, code) => code.scopes.has('offline'),
     rotateRefreshToken: true,
     expiresWithSession: () => false,
-    extraTokenClaims: (_ctx, token) => ('sid' in token && token.sid ? { sid: token.sid } : undefined),
+    // Hydra v1.11 writes the claim, but has no value for it
+    extraTokenClaims: (_ctx, token) =>
+      'sid' in token && token.sid ? { sid: hydra === '1.11' ? null : token.sid } : undefined,
     clientBasedCORS: () => false,
     cookies: {
       keys: [randomBytes(32).toString('base64url')],

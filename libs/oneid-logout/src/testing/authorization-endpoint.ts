@@ -11,11 +11,12 @@ type Parameters = Readonly<Record<string, string>>;
 const leastEntropy = 8;
 
 /**
- * Signs the user in at once, without a page, and redirects the browser to the client with a code.
+ * Signs the user in at once, without a page, and redirects the browser to the client with a code. When the login ends
+ * while the user is at the consent page, the sign-in stops here, or with Hydra v1.11 the login has no `sid`.
  *
  * @see {@link https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint OpenID Connect Core 1.0 §3.1.2}
  */
-export function authorize(state: ProviderState, request: ReceivedRequest): Answer {
+export async function authorize(state: ProviderState, request: ReceivedRequest): Promise<Answer> {
   const parameters = parametersOf(request);
   const client = state.clients.get(parameters.client_id ?? '');
   if (!client) return errorPage('invalid_client', 'The requested OAuth 2.0 Client does not exist.');
@@ -28,8 +29,10 @@ export function authorize(state: ProviderState, request: ReceivedRequest): Answe
 
   const refusal = refusalOf(parameters, client);
   if (refusal) return goBack({ error: refusal[0], error_description: refusal[1] });
-  const login = loginFor(state, parameters);
-  if (!login) return goBack({ error: 'login_required', error_description: 'The user is not signed in.' });
+  const current = loginFor(state, parameters);
+  if (!current) return goBack({ error: 'login_required', error_description: 'The user is not signed in.' });
+  const login = await consent(state, current);
+  if (!login) return errorPage('access_denied', 'The login has ended while the user was at the consent page.');
 
   const scope = (parameters.scope ?? '').split(' ').filter(Boolean);
   const { code_challenge: codeChallenge, nonce } = parameters;
@@ -53,6 +56,15 @@ function refusalOf(parameters: Parameters, client: OneIdTestClient): readonly [s
   const challenge = parameters.code_challenge;
   if (!challenge) return client.clientSecret ? undefined : ['invalid_request', 'A public client has to use PKCE.'];
   return parameters.code_challenge_method === 'S256' ? undefined : ['invalid_request', 'PKCE has to use S256.'];
+}
+
+/** The login after the consent page; undefined when it has ended there and Hydra stops the sign-in. */
+async function consent(state: ProviderState, login: BrowserLogin): Promise<BrowserLogin | undefined> {
+  const { atConsent } = state;
+  state.atConsent = undefined;
+  await atConsent?.();
+  if (state.logins.find(login.sid)) return login;
+  return state.hydra === '1.11' ? { ...login, sid: '' } : undefined;
 }
 
 /** The browser's login. A new login where OneID would show its login page; with `prompt=none`, undefined. */

@@ -23,24 +23,27 @@ export interface SignIn {
 /** The provider's logins: the browser's latest login, all logins that have not ended, and the clients of each login. */
 export class BrowserLogins {
   #latest: BrowserLogin | undefined;
+  #hasCookie = false;
   readonly #bySid = new Map<string, BrowserLogin>();
   readonly #clientIds = new Map<string, Set<string>>();
 
   constructor(private readonly seconds: () => number) {}
 
-  /** The browser's latest login, ended or not. */
+  /** The latest login in the browser, ended or not. */
   get latest(): BrowserLogin | undefined {
     return this.#latest;
   }
 
+  /** The login of the browser's cookie; undefined when there is no cookie, or when the login has ended. */
   get current(): BrowserLogin | undefined {
-    return this.#latest && this.find(this.#latest.sid);
+    return this.#latest && this.#hasCookie ? this.find(this.#latest.sid) : undefined;
   }
 
   signIn({ sub = randomUUID(), sid = randomUUID(), remembered = true }: SignIn): BrowserLogin {
     const login = { sub, sid, authTime: this.seconds(), remembered };
     this.#bySid.set(sid, login);
     this.#latest = login;
+    this.#hasCookie = true;
     return login;
   }
 
@@ -61,5 +64,10 @@ export class BrowserLogins {
 
   end(sid: string): void {
     this.#bySid.delete(sid);
+  }
+
+  /** Takes the cookie from the browser. Its login goes on. */
+  removeCookie(): void {
+    this.#hasCookie = false;
   }
 }

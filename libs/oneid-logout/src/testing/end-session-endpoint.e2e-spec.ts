@@ -77,12 +77,40 @@ describe('end-session endpoint', () => {
     expect((await fetch(location)).status).toBe(200);
   });
 
-  it('accepts an expired hint, and a hint signed before a key rotation', async () => {
+  it('accepts an expired hint', async () => {
     const id_token_hint = await oneId.idToken({ clientId: 'shop' });
-    await oneId.rotateKeys();
     now += 7_200_000;
 
     expect((await endSession({ id_token_hint })).status).toBe(302);
+  });
+
+  it('P26: shows an error page for a hint that an older key has signed, also while that key is published', async () => {
+    const login = oneId.signIn();
+    const id_token_hint = await oneId.idToken({ clientId: 'shop', login });
+    const old = oneId.signingKey;
+    await oneId.rotateKeys();
+    const refused = await endSession({ id_token_hint });
+
+    expect(oneId.jwks.keys[1]).toEqual(old.publicJwk);
+    expect([refused.status, refused.location]).toEqual([400, null]);
+    expect(refused.body).toContain('Logout failed because the id_token_hint has no valid signature.');
+    expect(oneId.login).toEqual(login);
+
+    const hint = await oneId.idToken({ clientId: 'shop', login });
+    expect((await endSession({ id_token_hint: hint })).status).toBe(302);
+  });
+
+  it("ends the login of another user's hint, takes the browser's cookie, and tells nobody of the cookie's login", async () => {
+    const other = oneId.signIn({ sub: 'bob' });
+    const id_token_hint = await oneId.idToken({ clientId: 'framed', login: other });
+    const own = oneId.signIn({ sub: 'alice' });
+    await oneId.idToken({ clientId: 'framed', login: own });
+    const { body } = await endSession({ id_token_hint });
+
+    expect([body.match(/sid=[\w-]+/g), oneId.login]).toEqual([[`sid=${other.sid}`], undefined]);
+    // the cookie's login is alive: an ID token of it still ends it
+    const hint = await oneId.idToken({ clientId: 'framed', login: own });
+    expect((await endSession({ id_token_hint: hint })).body).toContain(`sid=${own.sid}`);
   });
 
   it.each([{ state: 'x' }, { post_logout_redirect_uri: 'https://rp.test/bye' }])(

@@ -1,4 +1,4 @@
-import { compactVerify, createLocalJWKSet } from 'jose';
+import { compactVerify } from 'jose';
 import { type Answer, errorPage, page, redirect } from './answer.js';
 import { type BrowserLogin } from './browser-logins.js';
 import { endpointPaths } from './endpoint-paths.js';
@@ -12,7 +12,8 @@ import { type Claims } from './sign-compact.js';
 export type Notify = (login: BrowserLogin) => readonly string[];
 
 /**
- * Hydra's end-session endpoint. It shows no logout page and acts as if the user had confirmed.
+ * Hydra's end-session endpoint. It shows no logout page and acts as if the user had confirmed. It removes the browser's
+ * cookie also when the hint is of another login: the cookie's login then goes on, and no client is told of it.
  *
  * @see {@link https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout RP-Initiated Logout 1.0 §2}
  */
@@ -21,6 +22,7 @@ export async function endSession(state: ProviderState, request: ReceivedRequest,
   const outcome = hint ? await logoutByHint(state, hint, parameters) : logoutByCookie(state, parameters);
   if ('refusal' in outcome) return errorPage('invalid_request', `Logout failed because ${outcome.refusal}`);
 
+  if (outcome.login) state.logins.removeCookie();
   const urls = outcome.login ? notify(outcome.login) : [];
   return urls.length > 0 ? iframesPage(urls, outcome.goTo) : redirect(outcome.goTo);
 }
@@ -53,10 +55,10 @@ async function logoutByHint(state: ProviderState, hint: string, parameters: Para
   return { login: state.logins.find(sid), goTo };
 }
 
-// Checks the signature only, because Hydra accepts expired hints.
+// Hydra accepts expired hints, and only hints that its newest key has signed.
 async function verifiedClaims({ keys }: ProviderState, hint: string): Promise<Claims | undefined> {
   try {
-    const { payload } = await compactVerify(hint, createLocalJWKSet(keys.jwks));
+    const { payload } = await compactVerify(hint, keys.current.publicJwk);
     return JSON.parse(new TextDecoder().decode(payload)) as Claims;
   } catch {
     return undefined;

@@ -15,7 +15,16 @@ export {
   type TokenOverrides,
   type TokenSubject,
 } from './tokens.js';
-export { deliver, type Delivery, type DeliveryAttempt, type DeliveryOptions, type Wait } from './deliver.js';
+export {
+  type Deadline,
+  deliver,
+  type Delivery,
+  type DeliveryAttempt,
+  type DeliveryOptions,
+  type Wait,
+  withoutWaiting,
+} from './deliver.js';
+export { fixedKeyId, type HydraVersion } from './hydra-version.js';
 export { frontchannelUrl, postLogoutUrl } from './logout-urls.js';
 export {
   type BackchannelDelivery,

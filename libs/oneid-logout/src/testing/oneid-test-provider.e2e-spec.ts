@@ -62,6 +62,12 @@ describe('OneIdTestProvider', () => {
       expect(await getJson(oneId.url(endpointPaths.jwks))).toEqual(oneId.jwks);
     });
 
+    it('Hydra v1.11 ends every issuer in a slash', async () => {
+      await expect(start({ hydra: '1.11', trailingSlash: false })).rejects.toThrow(
+        "trailingSlash: false needs hydra: '2', because Hydra v1.11 ends every iss in a slash.",
+      );
+    });
+
     it("answers nothing outside of the issuer's path", async () => {
       const oneId = await start({ issuerPath: '/tenant' });
       const response = await fetch(new URL('/.well-known/openid-configuration', oneId.issuer));
@@ -110,6 +116,29 @@ describe('OneIdTestProvider', () => {
       expect(oneId.jwks).toEqual({ keys: [publicJwk] });
       expect(publicJwk).toMatchObject({ alg: 'PS256', use: 'sig', kty: 'RSA' });
       expect(publicJwk).not.toHaveProperty('d');
+    });
+
+    it("P13: with Hydra v1.11, makes the key anew under Hydra's fixed kid", async () => {
+      const oneId = await start({ hydra: '1.11' });
+      const [old, oldToken] = [oneId.signingKey, await oneId.idToken({ clientId: 'shop' })];
+      const fresh = await oneId.rotateKeys();
+
+      expect([old.kid, fresh.kid]).toEqual(['public:hydra.openid.id-token', 'public:hydra.openid.id-token']);
+      expect(fresh.publicJwk.n).not.toBe(old.publicJwk.n);
+      expect(oneId.jwks).toEqual({ keys: [fresh.publicJwk] });
+      await expect(jwtVerify(oldToken, createLocalJWKSet(oneId.jwks))).rejects.toMatchObject({
+        code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+      });
+    });
+
+    it('rotates under a kid of the test, with Hydra v1.11 also beside the old key', async () => {
+      const signingKey = await createSigningKey('ES256', 'mine');
+      const [one, two] = [await start({ signingKey, hydra: '1.11' }), await start({ signingKey })];
+      await one.rotateKeys({ keepOld: true, kid: 'next' });
+      await two.rotateKeys({ keepOld: false, kid: 'mine' });
+
+      expect(one.jwks.keys.map(({ kid }) => kid)).toEqual(['next', 'mine']);
+      expect(two.jwks.keys.map(({ kid }) => kid)).toEqual(['mine']);
     });
 
     it('adds a key of another algorithm, which signs on request', async () => {

@@ -2,9 +2,10 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type JSONWebKeySet } from 'jose';
 import { send } from './answer.js';
 import { type BrowserLogin, BrowserLogins, type SignIn } from './browser-logins.js';
-import { deliver, type Delivery, type DeliveryOptions, type Wait, waitForReal } from './deliver.js';
+import { deliver, type Deadline, type Delivery, type DeliveryOptions, type Wait, waitForReal } from './deliver.js';
 import { type EndpointPath } from './endpoint-paths.js';
 import { Grants } from './grants.js';
+import { defaultHydra, fixedKeyId } from './hydra-version.js';
 import { type BackchannelDelivery, endLogin, type Logout, type LogoutUnderWay } from './logout-notifications.js';
 import { frontchannelUrl } from './logout-urls.js';
 import { listen, type LoopbackServer } from './loopback-server.js';
@@ -13,6 +14,7 @@ import { type OneIdTestProviderOptions } from './provider-options.js';
 import { type ProviderState, secondsOf, tokenIssuer } from './provider-state.js';
 import { receive, type ReceivedRequest } from './received-request.js';
 import { type MetadataOverrides, type RevocationRequest } from './provider-state.js';
+import { answerWithoutDatabase } from './revocation-endpoint.js';
 import { routes } from './routes.js';
 import { createSigningKey, type KeyRotation, type SigningKey, SigningKeys } from './signing-keys.js';
 import { type OneIdTestClient } from './test-client.js';
@@ -43,26 +45,32 @@ export class OneIdTestProvider {
   readonly #state: ProviderState;
   readonly #server: LoopbackServer;
   readonly #wait: Wait;
+  readonly #deadline: Deadline | undefined;
   readonly #requests: ReceivedRequest[] = [];
   readonly #troubles = new Troubles();
   readonly #closing = new AbortController();
   readonly #deliveries: Promise<BackchannelDelivery>[] = [];
 
-  private constructor(server: LoopbackServer, state: ProviderState, wait: Wait) {
+  private constructor(server: LoopbackServer, state: ProviderState, { wait, deadline }: OneIdTestProviderOptions) {
     this.#server = server;
     this.#state = state;
-    this.#wait = wait;
+    this.#wait = wait ?? waitForReal;
+    this.#deadline = deadline;
     const answer = routes(state, (login) => this.#end(login).frontchannel);
     server.serve((request, response) => this.#handle(request, response, answer));
   }
 
   static async start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestProvider> {
-    const { now = () => Date.now(), wait = waitForReal, clients = [], trailingSlash = true } = options;
-    const keys = new SigningKeys(options.signingKey ?? (await createSigningKey()));
+    const { hydra = defaultHydra, now = () => Date.now(), clients = [], trailingSlash = true } = options;
+    if (hydra === '1.11' && !trailingSlash) {
+      throw new Error("trailingSlash: false needs hydra: '2', because Hydra v1.11 ends every iss in a slash.");
+    }
+    const keys = new SigningKeys(options.signingKey ?? (await createSigningKey('RS256', fixedKeyId(hydra))), hydra);
     const server = await listen(options.port ?? 0);
     const path = options.issuerPath?.replaceAll(/^\/|\/$/g, '') ?? '';
     const seconds = (): number => secondsOf(now());
     const state: ProviderState = {
+      hydra,
       issuer: server.origin + (path && `/${path}`) + (trailingSlash ? '/' : ''),
       clients: new Map(clients.map((client) => [client.clientId, client])),
       keys,
@@ -72,8 +80,9 @@ export class OneIdTestProvider {
       alwaysSetsState: options.alwaysSetsState ?? false,
       now,
       metadata: options.metadata ?? {},
+      atConsent: undefined,
     };
-    return new OneIdTestProvider(server, state, wait);
+    return new OneIdTestProvider(server, state, options);
   }
 
   /** The exact `iss` of the tokens. */
@@ -112,7 +121,10 @@ export class OneIdTestProvider {
     return this.#state.keys.jwks;
   }
 
-  /** Signs with a new key from now on. The JWKS serves the new key first, then the older keys if `keepOld` is true. */
+  /**
+   * Signs with a new key from now on. The JWKS serves the new key first, then the older keys if `keepOld` is true. The
+   * logout endpoint refuses a hint that another key has signed.
+   */
   rotateKeys(rotation: KeyRotation = {}): Promise<SigningKey> {
     return this.#state.keys.rotate(rotation);
   }
@@ -127,9 +139,22 @@ export class OneIdTestProvider {
     return this.#state.logins.signIn(signIn);
   }
 
-  /** The browser's login; undefined before a sign-in and after the login's end. */
+  /** The browser's login; undefined before a sign-in, after the login's end, and when the browser lost its cookie. */
   get login(): BrowserLogin | undefined {
     return this.#state.logins.current;
+  }
+
+  /**
+   * Runs once, while the user of the next authorization request is at OneID's consent page. When it ends the user's
+   * login, the ID token has `sid: ""` with `hydra: '1.11'`, and the sign-in stops at OneID's error page with `hydra: '2'`.
+   *
+   * @example
+   * ```ts
+   * oneId.atConsent(() => oneId.logout(login)); // in another tab
+   * ```
+   */
+  atConsent(act: () => unknown): void {
+    this.#state.atConsent = act;
   }
 
   /**
@@ -139,13 +164,18 @@ export class OneIdTestProvider {
    */
   idToken(request: IdTokenRequest): Promise<string> {
     const sid = request.sid ?? request.login?.sid;
-    if (sid !== undefined) this.#state.logins.meet(sid, request.clientId);
+    if (sid) this.#state.logins.meet(sid, request.clientId);
     return makeIdToken(tokenIssuer(this.#state), request);
   }
 
-  /** A JWT access token like Hydra's, valid for one hour. It takes the `sub` of `login`, but never the `sid`. */
+  /**
+   * A JWT access token like Hydra's, valid for one hour. It takes the `sub` of `login`, but never the `sid`. A `sid` of
+   * the request is a customised claim (`allowed_top_level_claims`), which Hydra v1.11 writes as `sid: null`.
+   */
   accessToken(request: AccessTokenRequest): Promise<string> {
-    return makeAccessToken(tokenIssuer(this.#state), request);
+    const losesSid = this.#state.hydra === '1.11' && request.sid !== undefined;
+    const claims = losesSid ? { sid: null, ...request.claims } : request.claims;
+    return makeAccessToken(tokenIssuer(this.#state), { ...request, ...(claims && { claims }) });
   }
 
   /** A live refresh token, made without a sign-in in the browser. */
@@ -162,7 +192,7 @@ export class OneIdTestProvider {
     return makeLogoutToken(tokenIssuer(this.#state), request);
   }
 
-  /** Sends a logout token as Hydra does, see {@link deliver}. */
+  /** Sends a logout token as this version of Hydra does, see {@link deliver}. */
   deliver(uri: string, logoutToken: string, options: DeliveryOptions = {}): Promise<Delivery> {
     return deliver(uri, logoutToken, this.#deliveryOptions(options));
   }
@@ -242,7 +272,9 @@ export class OneIdTestProvider {
   #deliveryOptions(options: DeliveryOptions): DeliveryOptions {
     const { signal: closing } = this.#closing;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
-    return { wait: this.#wait, now: this.#state.now, ...options, signal };
+    const { hydra, now } = this.#state;
+    const deadline = this.#deadline && { deadline: this.#deadline };
+    return { hydra, wait: this.#wait, ...deadline, now, ...options, signal };
   }
 
   async #handle(message: IncomingMessage, response: ServerResponse, answer: ReturnType<typeof routes>): Promise<void> {
@@ -251,6 +283,6 @@ export class OneIdTestProvider {
     this.#requests.push(request);
     const trouble = this.#troubles.take(request.path);
     if (trouble && (await cause(trouble, response, (ms) => this.#wait(ms, this.#closing.signal)))) return;
-    send(response, await answer(request));
+    send(response, await (trouble?.databaseDown ? answerWithoutDatabase(this.#state, request) : answer(request)));
   }
 }

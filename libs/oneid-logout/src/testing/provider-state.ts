@@ -1,5 +1,6 @@
 import { type BrowserLogins } from './browser-logins.js';
 import { type Grants } from './grants.js';
+import { type HydraVersion } from './hydra-version.js';
 import { type SigningKeys } from './signing-keys.js';
 import { type OneIdTestClient } from './test-client.js';
 import { type TokenIssuer } from './tokens.js';
@@ -21,6 +22,7 @@ export interface RevocationRequest {
 
 /** The state that the endpoints share. */
 export interface ProviderState {
+  readonly hydra: HydraVersion;
   readonly issuer: string;
   readonly clients: Map<string, OneIdTestClient>;
   readonly keys: SigningKeys;
@@ -31,6 +33,8 @@ export interface ProviderState {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   metadata: MetadataOverrides;
+  /** Runs while the next user is at the consent page. */
+  atConsent: (() => unknown) | undefined;
 }
 
 export const secondsOf = (milliseconds: number): number => Math.floor(milliseconds / 1000);

@@ -101,6 +101,36 @@ describe('revocation', () => {
     expect(await response.json()).toEqual({ error: 'invalid_request', error_description: 'The token is missing.' });
   });
 
+  it("P24: revokes nothing while Hydra's database fails: 401 from v1.11, 200 from v2", async () => {
+    const token = oneId.refreshToken({ clientId: 'public', login: oneId.signIn() });
+    oneId.fail(endpointPaths.revocation, { databaseDown: true, times: 2 });
+    expect((await revoke({ token, client_id: 'public' })).status).toBe(200);
+    expect((await revoke({ token, client_id: 'nobody' })).status).toBe(401);
+    expect(oneId.revoked.at(-1)).toEqual({ token, clientId: 'public', effective: false, at: now });
+    await revoke({ token, client_id: 'public' });
+    expect(oneId.revoked.at(-1)).toEqual({ token, clientId: 'public', effective: true, at: now });
+
+    const old = await OneIdTestProvider.start({
+      ...{ signingKey: await suiteKey(), hydra: '1.11', clients: [{ clientId: 'public' }] },
+    });
+    old.fail('*', { databaseDown: true });
+    const body = new URLSearchParams({ token, client_id: 'public' });
+    const answers = [
+      await fetch(old.url(endpointPaths.revocation), { method: 'POST', body }),
+      await fetch(old.url(endpointPaths.jwks)),
+    ];
+    const described = await Promise.all(answers.map(async (answer) => [answer.status, await answer.json()]));
+    await old.close();
+
+    expect([described, old.revoked]).toEqual([
+      [
+        [401, { error: 'invalid_client', error_description: 'Client authentication failed.' }],
+        [500, { error: 'server_error', error_description: 'The database failed.' }],
+      ],
+      [],
+    ]);
+  });
+
   it('revokes an active refresh token once, and never a token of another client', async () => {
     const token = oneId.refreshToken({ clientId: 'public', login: oneId.signIn() });
     const before = oneId.revoked.length;

@@ -39,7 +39,7 @@ describe('sign-in', () => {
       execute: [client.allowInsecureRequests],
     });
 
-  const authorize = async (parameters: Record<string, string> = {}) => {
+  const authorize = async (parameters: Record<string, string> = {}, at = oneId) => {
     const query = new URLSearchParams({
       client_id: 'spa',
       redirect_uri: redirectUri,
@@ -50,24 +50,24 @@ describe('sign-in', () => {
       code_challenge_method: 'S256',
       ...parameters,
     });
-    const url = `${oneId.url(endpointPaths.authorization)}?${query.toString()}`;
+    const url = `${at.url(endpointPaths.authorization)}?${query.toString()}`;
     const response = await fetch(url, { redirect: 'manual' });
     return { status: response.status, back: new URL(response.headers.get('location') ?? 'about:blank') };
   };
 
-  const token = async (form: Record<string, string>) => {
+  const token = async (form: Record<string, string>, at = oneId) => {
     const body = new URLSearchParams({ client_id: 'spa', ...form });
-    const response = await fetch(oneId.url(endpointPaths.token), { method: 'POST', body });
+    const response = await fetch(at.url(endpointPaths.token), { method: 'POST', body });
     const answer = (await response.json()) as TokenAnswer;
     return { ...answer, status: response.status };
   };
 
-  const exchange = async (form: Record<string, string> = {}, parameters: Record<string, string> = {}) => {
-    const code = (await authorize(parameters)).back.searchParams.get('code') ?? '';
+  const exchange = async (form: Record<string, string> = {}, parameters: Record<string, string> = {}, at = oneId) => {
+    const code = (await authorize(parameters, at)).back.searchParams.get('code') ?? '';
     const grant = { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier };
-    return token({ ...grant, ...form });
+    return token({ ...grant, ...form }, at);
   };
-  const refresh = (refresh_token = '') => token({ grant_type: 'refresh_token', refresh_token });
+  const refresh = (refresh_token = '', at = oneId) => token({ grant_type: 'refresh_token', refresh_token }, at);
 
   it.each([
     ['confidential', 'shop', 'secret'],
@@ -123,6 +123,30 @@ describe('sign-in', () => {
 
       expect(sids.map((sid) => sids.indexOf(sid))).toEqual([0, 0, 0, 3, 4, 5]);
       expect(oneId.login?.sub).toBe('alice');
+    });
+
+    it('P23: with Hydra v2, the sign-in stops at OneID when the login ends at the consent page', async () => {
+      oneId.atConsent(() => oneId.logout({ sid: oneId.login?.sid ?? '' }));
+      const { status, back } = await authorize();
+
+      expect([status, back.href]).toEqual([400, 'about:blank']);
+      expect(oneId.login).toBeUndefined();
+      expect((await authorize()).status).toBe(302);
+    });
+
+    it('P23: with Hydra v1.11, the tokens have no sid when the login ends at the consent page', async () => {
+      const hydra1 = await OneIdTestProvider.start({
+        ...{ signingKey: await suiteKey(), hydra: '1.11', clients: [{ clientId: 'spa', redirectUris: [redirectUri] }] },
+      });
+      const login = hydra1.signIn({ sub: 'alice' });
+      hydra1.atConsent(() => hydra1.logout(login));
+      const tokens = await exchange({}, {}, hydra1);
+      const refreshed = await refresh(tokens.refresh_token, hydra1);
+      const next = await exchange({}, { prompt: 'login' }, hydra1);
+      await hydra1.close();
+
+      const sids = [tokens, refreshed, next].map(({ id_token }) => decodeJwt(id_token ?? '').sid);
+      expect(sids).toEqual(['', '', expect.stringMatching(/^[0-9a-f-]{36}$/)]);
     });
 
     it('is required by prompt=none', async () => {

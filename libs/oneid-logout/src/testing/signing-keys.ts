@@ -1,5 +1,6 @@
 import { KeyObject, randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, type JSONWebKeySet, type JWK } from 'jose';
+import { type HydraVersion } from './hydra-version.js';
 
 /**
  * A key pair that signs tokens with one algorithm.
@@ -7,7 +8,7 @@ import { exportJWK, generateKeyPair, type JSONWebKeySet, type JWK } from 'jose';
 export interface SigningKey {
   /** JWS algorithm, for example `RS256`. */
   readonly alg: string;
-  /** Key id, a UUID. */
+  /** Key id. */
   readonly kid: string;
   readonly privateKey: KeyObject;
   /** The public half as the JWKS shows it, with `kid`, `alg` and `use: 'sig'`. */
@@ -17,16 +18,16 @@ export interface SigningKey {
 }
 
 /**
- * Makes a key pair for a JWS algorithm (`RS256`, `PS256`, `ES256`, `EdDSA`, …). The key is in no JWKS.
+ * Makes a key pair for a JWS algorithm (`RS256`, `PS256`, `ES256`, `EdDSA`, …). The key is in no JWKS. Its `kid` is a
+ * random UUID by default.
  *
  * @example
  * ```ts
  * await oneId.logoutToken({ clientId: 'shop', key: await createSigningKey('RS256') }); // signed with an unknown key
  * ```
  */
-export async function createSigningKey(alg = 'RS256'): Promise<SigningKey> {
+export async function createSigningKey(alg = 'RS256', kid: string = randomUUID()): Promise<SigningKey> {
   const pair = await generateKeyPair(alg, { extractable: true });
-  const kid = randomUUID();
   const publicKey = KeyObject.from(pair.publicKey);
   return {
     alg,
@@ -40,8 +41,16 @@ export async function createSigningKey(alg = 'RS256'): Promise<SigningKey> {
 export interface KeyRotation {
   /** Algorithm of the new key; the old key's by default. */
   alg?: string;
-  /** Whether the JWKS goes on serving the older keys; true by default. */
+  /**
+   * Whether the JWKS goes on serving the older keys, behind the new key. By default true with `hydra: '2'`, and false
+   * with `hydra: '1.11'`.
+   */
   keepOld?: boolean;
+  /**
+   * Key id of the new key. By default a random UUID with `hydra: '2'`, and the old key's `kid` with `hydra: '1.11'`: this
+   * version makes a new key under the same `kid` when it finds no keys at boot.
+   */
+  kid?: string;
 }
 
 /** The provider's keys. The current key signs; the JWKS lists all published keys, the current key first. */
@@ -49,7 +58,10 @@ export class SigningKeys {
   #current: SigningKey;
   #published: readonly SigningKey[];
 
-  constructor(key: SigningKey) {
+  constructor(
+    key: SigningKey,
+    private readonly hydra: HydraVersion,
+  ) {
     this.#current = key;
     this.#published = [key];
   }
@@ -62,8 +74,10 @@ export class SigningKeys {
     return { keys: this.#published.map(({ publicJwk }) => publicJwk) };
   }
 
-  async rotate({ alg = this.#current.alg, keepOld = true }: KeyRotation): Promise<SigningKey> {
-    const key = await createSigningKey(alg);
+  async rotate(rotation: KeyRotation): Promise<SigningKey> {
+    const sameKid = this.hydra === '1.11';
+    const { alg = this.#current.alg, keepOld = !sameKid, kid = sameKid ? this.#current.kid : undefined } = rotation;
+    const key = await createSigningKey(alg, kid);
     this.#current = key;
     this.#published = [key, ...(keepOld ? this.#published : [])];
     return key;

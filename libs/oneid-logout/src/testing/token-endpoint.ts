@@ -61,7 +61,7 @@ async function tokensFor(state: ProviderState, grant: Grant, nonce?: string) {
 }
 
 function idTokenFor(state: ProviderState, { clientId, login }: Grant, accessToken: string, nonce?: string) {
-  state.logins.meet(login.sid, clientId);
+  if (login.sid) state.logins.meet(login.sid, clientId);
   const claims = { at_hash: leftHalfHash(accessToken, state.keys.current.alg) };
   return makeIdToken(tokenIssuer(state), { clientId, login, claims, ...(nonce && { nonce }) });
 }

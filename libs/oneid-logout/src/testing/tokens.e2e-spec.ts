@@ -127,6 +127,20 @@ describe('tokens', () => {
     expect(claims).not.toHaveProperty('nonce');
   });
 
+  it('P38: accessToken has the sid of the request, and with Hydra v1.11 null instead', async () => {
+    const old = await OneIdTestProvider.start({ signingKey: await suiteKey(), hydra: '1.11' });
+    const request = { clientId: 'shop', sid: 's' };
+    const sids = [
+      decodeJwt(await oneId.accessToken(request)).sid,
+      decodeJwt(await old.accessToken(request)).sid,
+      decodeJwt(await old.accessToken({ ...request, claims: { sid: 'x' } })).sid,
+      decodeJwt(await old.accessToken({ clientId: 'shop' })).sid,
+    ];
+    await old.close();
+
+    expect(sids).toEqual(['s', null, 'x', undefined]);
+  });
+
   it("accessToken has the login's sub and never its sid", async () => {
     const login = oneId.signIn({ sub: 'alice' });
 

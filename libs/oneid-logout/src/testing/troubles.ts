@@ -5,6 +5,11 @@ import { type EndpointPath } from './endpoint-paths.js';
 
 /** A fault that replaces the answer of an endpoint. `reset` comes before `hang`, and `hang` before an answer. */
 export interface Trouble {
+  /**
+   * OneID's database fails. The revocation endpoint then revokes nothing: Hydra v1.11 answers 401 `invalid_client`, and v2
+   * answers 200. Every other endpoint answers 500.
+   */
+  databaseDown?: boolean;
   /** Cuts the connection without an answer. */
   reset?: boolean;
   /** `true`: never answers. `'body'`: sends status, headers and body, but never ends the body. */
@@ -47,7 +52,7 @@ export class Troubles {
   }
 }
 
-/** Applies the trouble. @returns false after a delay alone, because the ordinary answer is still due */
+/** Applies the trouble. @returns false after a delay alone and with `databaseDown`, because an answer is still due */
 export async function cause(trouble: Trouble, response: ServerResponse, wait: Wait): Promise<boolean> {
   if (trouble.delayMs !== undefined) await wait(trouble.delayMs);
   if (trouble.reset) {
@@ -63,8 +68,8 @@ export async function cause(trouble: Trouble, response: ServerResponse, wait: Wa
   return true;
 }
 
-const isAnswer = ({ status, body, headers, redirectTo, delayMs }: Trouble): boolean =>
-  delayMs === undefined || [status, body, headers, redirectTo].some((part) => part !== undefined);
+const isAnswer = ({ status, body, headers, redirectTo, delayMs, databaseDown }: Trouble): boolean =>
+  (delayMs === undefined && !databaseDown) || [status, body, headers, redirectTo].some((part) => part !== undefined);
 
 function answerOf(trouble: Trouble): Answer {
   const { status, body, bodyBytes, headers, redirectTo } = trouble;
