@@ -217,6 +217,21 @@ the processor time that it adds to the same app without it.
 
 ${table(['', 'aim', 'measured', ''], aimsOf(results, compared).map(judge))}
 
+### Why an aim is missed
+
+\`npm run bench -- --profile NAME\` shows in which functions a server spends its processor time. It showed:
+
+- **The bounded guard** hashes the session token, parses the cookie, asks Nest's \`Reflector\` for the route's decorators, and passes
+  some promises. No single part stands out. A strict guard on PostgreSQL does the same work and can cost less: one answer of the
+  database continues many requests at once, which saves the engine work.
+- **A lone request** of the strict guard pays for what a single statement has not: the proof that the server is a primary, the search
+  for further session tokens, and the wait until the end of the turn, so that other requests can join.
+- **The back-channel** beside a server that only verifies: the library reads the token twice. The first reading is cheap and needs no
+  key, so that a forged token can't cause a fetch. The second is the verification. Then comes the statement, which the other server
+  does not have. Logouts that come at the same time share one.
+- **Propagation** beside a bare notification: the notification carries no content, so a replica must ask the database. The question and
+  its answer are one round trip more.
+
 ## A guarded page
 
 The connections request the page with 200 sessions in turns. At the end, one session was logged out, and each \`SessionAliveGuard\`
