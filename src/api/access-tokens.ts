@@ -1,17 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { ProviderUnavailableError } from 'nestjs-oneid-logout';
+import { errors, type JWTPayload, jwtVerify } from 'jose';
+import { ProviderSigningKeys } from 'nestjs-oneid-logout';
 import { OneIdClient } from '../oneid/oneid-client.js';
 import { OneId } from '../oneid/oneid.js';
 
 /** Verifies OneID's access tokens when they are JWTs (RFC 9068). */
 @Injectable()
 export class AccessTokens {
-  private keys: JWTVerifyGetKey | undefined;
-
   constructor(
     private readonly client: OneIdClient,
     private readonly oneId: OneId,
+    private readonly keys: ProviderSigningKeys,
   ) {}
 
   /**
@@ -20,10 +19,11 @@ export class AccessTokens {
    * @throws {ProviderUnavailableError} 503: OneID's configuration or keys can't be loaded
    */
   async verify(token: string): Promise<JWTPayload | undefined> {
-    const { issuer, jwks_uri = '' } = (await this.client.configuration()).serverMetadata();
-    this.keys ??= createRemoteJWKSet(new URL(jwks_uri));
+    const { issuer } = (await this.client.configuration()).serverMetadata();
+    const key = await this.keys.find(token);
+    if (key === undefined) return undefined;
     try {
-      const { payload } = await jwtVerify(token, this.keys, {
+      const { payload } = await jwtVerify(token, key, {
         issuer,
         audience: this.oneId.registration.apiAudience,
         algorithms: ['RS256'],
@@ -32,14 +32,8 @@ export class AccessTokens {
       });
       return payload;
     } catch (error) {
-      if (keysFailed(error)) throw new ProviderUnavailableError("OneID's keys are not available, try again", error);
-      return undefined;
+      if (error instanceof errors.JOSEError) return undefined;
+      throw error;
     }
   }
-}
-
-/** True when OneID's keys could not be loaded or used; the token itself may be valid. */
-function keysFailed(error: unknown): boolean {
-  if (!(error instanceof errors.JOSEError)) return true;
-  return ['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(error.code);
 }

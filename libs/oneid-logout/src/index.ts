@@ -8,6 +8,7 @@ export {
   type IdTokenEncryptionOptions,
   type OneIdClientOptions,
 } from './provider/client-options.js';
+export { ProviderSigningKeys } from './provider/provider-signing-keys.js';
 export { type BoundedLivenessOptions, type RedisNudgeOptions } from './replicas/liveness-options.js';
 export {
   CrossSiteLogoutError,

@@ -38,6 +38,7 @@ import {
 import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
 import { LogoutTokenVerifier } from './provider/logout-token.js';
 import { OneIdClients } from './provider/oneid-clients.js';
+import { ProviderSigningKeys } from './provider/provider-signing-keys.js';
 import { TokenTimes } from './provider/token-times.js';
 import { Random } from './random.js';
 import { ModuleRegistrations } from './registrations.js';
@@ -186,6 +187,7 @@ const DAY = 24 * 60 * 60 * 1000;
     FrontchannelLogout,
     ParserErrors,
     RegistrationNotice,
+    ProviderSigningKeys,
     LogoutService,
     LogoutStates,
     RefreshTokenRevoker,
@@ -201,7 +203,15 @@ const DAY = 24 * 60 * 60 * 1000;
     SessionRegistry,
   ],
   exports: [
-    ...[LogoutService, ReplicaStatus, SessionAliveGuard, SessionConnections, SessionEvents, SessionRegistry],
+    ...[
+      LogoutService,
+      ProviderSigningKeys,
+      ReplicaStatus,
+      SessionAliveGuard,
+      SessionConnections,
+      SessionEvents,
+      SessionRegistry,
+    ],
     // Nest creates a guard in each module that uses it, so the guard's dependency must be visible there
     SessionJudge,
   ],

@@ -5,13 +5,13 @@ import { CachedResource } from './cached-resource.js';
 const times = { maxAge: 1000, coolDown: 100 };
 
 /** A resource whose loads end when the test says so, with a test clock. */
-function setUp() {
+function setUp(burst?: number) {
   const clock = new TestClock(1_000_000);
   const loads: { succeed: (content: string) => void; fail: (error: Error) => void }[] = [];
   const resource = new CachedResource(
     () => new Promise<string>((succeed, fail) => loads.push({ succeed, fail })),
     clock,
-    times,
+    { ...times, ...(burst !== undefined && { burst }) },
   );
   return { clock, loads, resource };
 }
@@ -31,20 +31,24 @@ describe('CachedResource', () => {
     const asked = [resource.get(), resource.get(), resource.refresh()];
     loads[0]?.succeed('content');
 
-    expect(await Promise.all(asked)).toEqual(['content', 'content', undefined]);
+    expect(await Promise.all(asked)).toEqual([
+      expect.objectContaining({ content: 'content' }),
+      expect.objectContaining({ content: 'content' }),
+      true,
+    ]);
     expect(loads).toHaveLength(1);
   });
 
   it('keeps the value until it is too old', async () => {
     const { clock, loads, resource } = await filled();
     clock.advance(999);
-    expect(await resource.get()).toBe('first');
+    expect((await resource.get()).content).toBe('first');
     expect(loads).toHaveLength(1);
 
     clock.advance(1);
     const got = resource.get();
     loads[1]?.succeed('second');
-    expect(await got).toBe('second');
+    expect((await got).content).toBe('second');
     expect(loads).toHaveLength(2);
   });
 
@@ -56,7 +60,7 @@ describe('CachedResource', () => {
     await got;
 
     clock.advance(50);
-    expect(await resource.get()).toBe('slow');
+    expect((await resource.get()).content).toBe('slow');
     expect(loads).toHaveLength(1);
     clock.advance(50);
     void resource.get();
@@ -76,7 +80,7 @@ describe('CachedResource', () => {
     clock.advance(1);
     const again = resource.get();
     loads[1]?.succeed('up');
-    expect(await again).toBe('up');
+    expect((await again).content).toBe('up');
   });
 
   it('returns the old value when a new load fails', async () => {
@@ -85,8 +89,8 @@ describe('CachedResource', () => {
     const got = resource.get();
     loads[1]?.fail(new Error('down'));
 
-    expect(await got).toBe('first');
-    expect(await resource.get()).toBe('first');
+    expect((await got).content).toBe('first');
+    expect((await resource.get()).content).toBe('first');
     expect(loads).toHaveLength(2);
   });
 
@@ -101,7 +105,7 @@ describe('CachedResource', () => {
     await refreshed;
     await resource.refresh();
     expect(loads).toHaveLength(2);
-    expect(await resource.get()).toBe('second');
+    expect((await resource.get()).content).toBe('second');
   });
 
   it('loads again after the clock steps back', async () => {
@@ -110,24 +114,63 @@ describe('CachedResource', () => {
     const got = resource.get();
     loads[1]?.succeed('second');
 
-    expect(await got).toBe('second');
-    expect(await resource.get()).toBe('second');
+    expect((await got).content).toBe('second');
+    expect((await resource.get()).content).toBe('second');
     expect(loads).toHaveLength(2);
   });
 
-  it('isNewerThan() compares the value with a moment', async () => {
-    const { clock, loads, resource } = setUp();
-    expect(resource.isNewerThan(0)).toBe(false);
+  it('P13: with a burst, a few loads run at once, failed ones included, and one more per cool-down', async () => {
+    const { clock, loads, resource } = setUp(3);
+    const refresh = async () => {
+      const before = loads.length;
+      const refreshed = resource.refresh();
+      if (loads.length > before) loads.at(-1)?.fail(new Error('down'));
+      return [await refreshed, loads.length];
+    };
+    expect([await refresh(), await refresh(), await refresh(), await refresh()]).toEqual([
+      [false, 1],
+      [false, 2],
+      [false, 3],
+      [false, 3],
+    ]);
+    clock.advance(99);
+    expect(await refresh()).toEqual([false, 3]);
+    clock.advance(1);
+    expect([await refresh(), await refresh()]).toEqual([
+      [false, 4],
+      [false, 4],
+    ]);
+    clock.advance(250);
+    expect([await refresh(), await refresh(), await refresh()]).toEqual([
+      [false, 5],
+      [false, 6],
+      [false, 6],
+    ]);
+    clock.advance(10_000);
+    for (let n = 7; n < 10; n++) expect(await refresh()).toEqual([false, n]);
+    expect(await refresh()).toEqual([false, 9]);
+    clock.advance(-1_000_000);
+    expect(await refresh()).toEqual([false, 10]);
+  });
+
+  it('P13: tells when the fetch of its value began, and which attempt it was', async () => {
+    const { clock, loads, resource } = setUp(2);
+    expect(resource.attempts).toBe(0);
     const got = resource.get();
     clock.advance(10);
     loads[0]?.succeed('first');
-    await got;
-    expect([1_000_000, 1_000_001].map((moment) => resource.isNewerThan(moment))).toEqual([true, false]);
+    expect(await got).toEqual({ content: 'first', startedAt: 1_000_000, attempt: 1 });
 
-    clock.advance(100);
     const refreshed = resource.refresh();
     loads[1]?.fail(new Error('down'));
-    await refreshed;
-    expect(resource.isNewerThan(1_000_000)).toBe(false);
+    expect(await refreshed).toBe(false);
+    expect([resource.attempts, resource.failed]).toEqual([2, true]);
+    expect(await resource.get()).toEqual({ content: 'first', startedAt: 1_000_000, attempt: 1 });
+
+    clock.advance(100);
+    const again = resource.refresh();
+    loads[2]?.succeed('second');
+    expect(await again).toBe(true);
+    expect(await resource.get()).toEqual({ content: 'second', startedAt: 1_000_110, attempt: 3 });
   });
 });

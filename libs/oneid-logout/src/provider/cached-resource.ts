@@ -2,22 +2,37 @@ import { Logger } from '@nestjs/common';
 import { type Clock } from '../clock.js';
 import { reasonOf } from '../oneid-logout.errors.js';
 
-/**
- * Caches one fetched value, such as the provider's keys. One fetch runs at a time. After each attempt, also a failed
- * one, the next fetch waits for a cool-down.
- */
-export class CachedResource<T> {
-  private value: { readonly content: T; readonly fetchedAt: number } | undefined;
-  private failure: { readonly error: unknown } | undefined;
-  private attemptedAt: number | undefined;
-  private underWay: Promise<void> | undefined;
-  private attempts = 0;
+/** A cached value, and the fetch that brought it. */
+export interface Fetched<T> {
+  readonly content: T;
+  /** When the fetch began: milliseconds. */
+  readonly startedAt: number;
+  /** The number of the fetch: a later fetch has a larger one. */
+  readonly attempt: number;
+}
 
-  /** @param times milliseconds: `maxAge` of the cached value, `coolDown` between two attempts */
+export interface FetchTimes {
+  /** A value of this age is fetched again: milliseconds. */
+  readonly maxAge: number;
+  /** The budget of fetches grows by one in this time, milliseconds. Failed fetches count, too. */
+  readonly coolDown: number;
+  /** The largest budget. By default 1: each fetch waits for the cool-down after the one before. */
+  readonly burst?: number;
+}
+
+/** Caches one fetched value, such as the provider's keys. One fetch runs at a time, and a budget limits the fetches. */
+export class CachedResource<T> {
+  private value: Fetched<T> | undefined;
+  private failure: { readonly error: unknown } | undefined;
+  private underWay: Promise<boolean> | undefined;
+  private started = 0;
+  /** When the whole budget is there again: milliseconds. */
+  private fullAt = 0;
+
   constructor(
     private readonly load: () => Promise<T>,
     private readonly clock: Clock,
-    private readonly times: { readonly maxAge: number; readonly coolDown: number },
+    private readonly times: FetchTimes,
     private readonly description = "the provider's data",
   ) {}
 
@@ -26,55 +41,69 @@ export class CachedResource<T> {
     return this.failure !== undefined;
   }
 
+  /** How many fetches have begun so far. A value with a larger `attempt` was fetched after this call. */
+  get attempts(): number {
+    return this.started;
+  }
+
+  /** How many fetches have ended so far, failed ones included. */
+  get endedAttempts(): number {
+    return this.underWay === undefined ? this.started : this.started - 1;
+  }
+
   /**
-   * The cached value, fetched again when it is older than `maxAge`. If that fetch fails, the caller gets the old value.
+   * The cached value, fetched again when it is older than `maxAge`. If that fetch fails, the caller gets the old
+   * value.
    *
    * @throws the error of the last attempt, when no attempt has succeeded yet
    */
-  async get(): Promise<T> {
-    if (this.value === undefined || this.isPast(this.value.fetchedAt, this.times.maxAge)) await this.refresh();
+  async get(): Promise<Fetched<T>> {
+    if (this.value === undefined || this.isOld(this.value)) await this.refresh();
     if (this.value === undefined) throw this.failure?.error;
-    return this.value.content;
+    return this.value;
   }
 
-  /** Fetches the value again, unless the cool-down forbids it. Never throws: see {@link failed}. */
-  async refresh(): Promise<void> {
+  /**
+   * Fetches the value again, or waits for the fetch under way. Never throws.
+   *
+   * @returns false if the fetch has failed, or the budget is used up
+   */
+  async refresh(): Promise<boolean> {
     if (this.underWay === undefined) {
-      if (this.attemptedAt !== undefined && !this.isPast(this.attemptedAt, this.times.coolDown)) return;
+      if (!this.hasBudget()) return false;
       this.underWay = this.attempt().finally(() => {
         this.underWay = undefined;
-        this.attemptedAt = this.clock.now();
+        this.fullAt = Math.max(this.fullAt, this.clock.now()) + this.times.coolDown;
       });
     }
-    await this.underWay;
+    return this.underWay;
   }
 
-  /** @returns a function that says whether the fetch of the cached value began after this call and succeeded */
-  watch(): () => boolean {
-    const before = this.attempts;
-    return () => this.failure === undefined && this.attempts > before;
-  }
-
-  /** Did the last attempt succeed, and did it begin at this moment (milliseconds) or later? */
-  isNewerThan(moment: number): boolean {
-    return this.failure === undefined && this.value !== undefined && this.value.fetchedAt >= moment;
-  }
-
-  private async attempt(): Promise<void> {
-    const fetchedAt = this.clock.now();
-    this.attempts += 1;
+  private async attempt(): Promise<boolean> {
+    const startedAt = this.clock.now();
+    const attempt = ++this.started;
     try {
-      this.value = { content: await this.load(), fetchedAt };
+      this.value = { content: await this.load(), startedAt, attempt };
       this.failure = undefined;
+      return true;
     } catch (error) {
       this.failure = { error };
       new Logger('OneIdLogout').warn(`Could not get ${this.description}: ${reasonOf(error)}`);
+      return false;
     }
   }
 
-  /** A clock that has stepped back counts as past; otherwise fetching would stop until the clock has caught up. */
-  private isPast(since: number, duration: number): boolean {
-    const elapsed = this.clock.now() - since;
-    return elapsed < 0 || elapsed >= duration;
+  private hasBudget(): boolean {
+    const { coolDown, burst = 1 } = this.times;
+    const untilFull = this.fullAt - this.clock.now();
+    // a clock that has stepped back gives the whole budget; otherwise fetching would stop until the clock has caught up
+    if (untilFull > burst * coolDown) this.fullAt = 0;
+    return untilFull > burst * coolDown || untilFull <= (burst - 1) * coolDown;
+  }
+
+  private isOld({ startedAt }: Fetched<T>): boolean {
+    const elapsed = this.clock.now() - startedAt;
+    // also after the clock has stepped back
+    return elapsed < 0 || elapsed >= this.times.maxAge;
   }
 }

@@ -14,21 +14,8 @@ import {
 import { MAX_IDENTIFIER_LENGTH } from '../rule/identifier.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { LEAST_SECRET_LENGTH } from './client-secret-keys.js';
+import { ASYMMETRIC_ALGORITHMS, fitsAlgorithm } from './signature-algorithms.js';
 import { CONTENT_ENCRYPTION_ALGORITHMS, KEY_MANAGEMENT_ALGORITHMS, type TokenEncryption } from './token-decryption.js';
-
-const ASYMMETRIC_ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-];
 
 const ArePrivateKeys = () =>
   Predicate(
@@ -41,16 +28,8 @@ const IsSigningKey = () =>
   Predicate(
     'isSigningKey',
     `must be a complete private JWK whose alg is one of ${ASYMMETRIC_ALGORITHMS.join(', ')}`,
-    (value) => isPrivateKey(value) && signsWith(value as JWK),
+    (value) => isPrivateKey(value) && fitsAlgorithm(value as JWK, (value as JWK).alg ?? ''),
   );
-
-/** Do the key's type and curve fit the `alg` that it names? */
-function signsWith({ kty, crv, alg = '' }: JWK): boolean {
-  if (!ASYMMETRIC_ALGORITHMS.includes(alg)) return false;
-  if (/^[RP]S/.test(alg)) return kty === 'RSA';
-  const curves: Record<string, string> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
-  return crv === (curves[alg] ?? 'Ed25519');
-}
 
 function isPrivateKey(value: unknown): boolean {
   if (!isRecord(value)) return false;

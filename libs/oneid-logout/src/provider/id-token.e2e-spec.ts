@@ -176,17 +176,43 @@ describe('IdTokenVerifier', () => {
     });
   });
 
-  it('does not refuse a key as unknown when the token may be newer than the fetched keys', async () => {
+  it('P13: a key that may be newer than the fetched keys: fetches a few times, then answers 503', async () => {
     const verifier = verifierOf({});
     const unknown = await createSigningKey();
-    const tokenOf = (iat: number) => token({ key: unknown, claims: { iat } });
-    // the keys were fetched after this token arrived, so they decide
-    await expect(verifier.verify(await tokenOf(seconds), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
-    // the cool-down forbids a fetch: the keys decide only about tokens that are clearly older
-    await expect(verifier.verify(await tokenOf(seconds - 30), {})).rejects.toMatchObject({ code: 'id_token_invalid' });
-    await expect(verifier.verify(await tokenOf(seconds - 29), {})).rejects.toMatchObject({
+    const { kid } = oneId.signingKey;
+    const invalid = { code: 'id_token_invalid', message: 'The ID token has no valid signature' };
+    const tokenOf = (iat: number, header = {}) => token({ key: unknown, claims: { iat }, header });
+    // the keys were fetched after these tokens arrived, so they decide
+    for (const header of [{}, { kid }, { kid: undefined }]) {
+      await expect(verifier.verify(await tokenOf(seconds, header), {})).rejects.toMatchObject(invalid);
+    }
+    // no fetch is left: the keys decide only about tokens that are clearly older
+    await expect(verifier.verify(await tokenOf(seconds - 31), {})).rejects.toMatchObject(invalid);
+    await expect(verifier.verify(await tokenOf(seconds - 30, { kid }), {})).rejects.toMatchObject({
       code: 'provider_unavailable',
+      status: 503,
     });
+  });
+
+  it('P36: takes the header EdDSA with the option Ed25519, and the reverse', async () => {
+    const key = await oneId.addKey('EdDSA');
+    for (const [option, alg] of [
+      ['Ed25519', 'EdDSA'],
+      ['EdDSA', 'Ed25519'],
+    ] as const) {
+      const verifier = verifierOf({ idTokenSignedResponseAlg: option });
+      expect(await verifier.verify(await token({ key, header: { alg } }), {})).toMatchObject({ sub: 'alice' });
+    }
+  });
+
+  it.each(['=', '+', '/', ' ', '\n'])('P22: refuses a token with %j in any part (RFC 7515 §2)', async (character) => {
+    const parts = (await token({})).split('.');
+    for (const [n, part] of parts.entries()) {
+      await expect(verifierOf({}).verify(parts.with(n, part + character).join('.'), {})).rejects.toMatchObject({
+        code: 'id_token_invalid',
+        message: 'The ID token is not a JWT',
+      });
+    }
   });
 
   it('refuses an iss with another trailing slash, before it fetches keys', async () => {

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { isStorableIdentifier } from '../rule/identifier.js';
 import { InvalidIdTokenError } from '../oneid-logout.errors.js';
+import { isCompact } from './compact-token.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
+import { isSameAlgorithm } from './signature-algorithms.js';
 import { openToken } from './token-decryption.js';
 import { type TimeFault, type TokenTimes } from './token-times.js';
 
@@ -55,7 +57,10 @@ export class IdTokenVerifier {
       openedFor === undefined ? client.idTokenEncryption === undefined : openedFor.includes(client),
       'does not have the encryption that the options name',
     );
-    refuseUnless(header.alg === client.idTokenSignedResponseAlg, 'does not have the alg that the options name');
+    refuseUnless(
+      isSameAlgorithm(header.alg, client.idTokenSignedResponseAlg),
+      'does not have the alg that the options name',
+    );
     refuseUnless(claims['azp'] === undefined || claims['azp'] === client.clientId, 'has an azp of another client');
     refuseUnless(isStorableIdentifier(sub), 'has no valid sub');
     refuseUnless(sid === undefined || isStorableIdentifier(sid), 'has an invalid sid');
@@ -83,7 +88,7 @@ export class IdTokenVerifier {
   private async open(idToken: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {
     // an app in plain JavaScript passes undefined when it did not ask for the scope openid
     refuseUnless(typeof (idToken as unknown) === 'string', 'is missing');
-    if (idToken.split('.').length !== 5) return { jws: idToken };
+    if (!isCompact(idToken, 5)) return { jws: idToken };
     const opened = await openToken(idToken, this.clients.all).catch(() => 'failed' as const);
     refuseUnless(typeof opened === 'object', 'is encrypted, and no key of this app decrypts it');
     return { jws: opened.jws, openedFor: opened.clients };
@@ -91,6 +96,7 @@ export class IdTokenVerifier {
 }
 
 function decode(idToken: string) {
+  if (!isCompact(idToken, 3)) throw new InvalidIdTokenError('The ID token is not a JWT');
   try {
     return { header: decodeProtectedHeader(idToken), claims: decodeJwt<JWTPayload & { sid?: unknown }>(idToken) };
   } catch (error) {

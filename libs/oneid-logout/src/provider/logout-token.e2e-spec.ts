@@ -328,19 +328,57 @@ describe('LogoutTokenVerifier', () => {
       expect(oneId.requests.map(({ path }) => path)).toEqual(order);
     });
 
-    it('answers 503 for a key that may be newer than the fetched keys', async () => {
+    it('P13: a key that may be newer than the fetched keys: fetches a few times, then answers 503', async () => {
       const verifier = verifierOf({});
-      // the keys were fetched after this token arrived, so they decide
-      expect(await refusalOf(token({ key: stranger }), verifier)).toEqual(
-        refused('logout_token_key_unknown', 'the provider has no such signing key', 2),
+      const { kid } = oneId.signingKey;
+      const fresh = () => token({ key: stranger });
+      const old = (iat: number) => token({ key: stranger, claims: { iat } });
+      // the keys were fetched after these tokens arrived, so they decide
+      for (let count = 2; count <= 4; count++) {
+        expect(await refusalOf(fresh(), verifier)).toEqual(
+          refused('logout_token_key_unknown', 'the provider has no such signing key', count),
+        );
+      }
+      // no fetch is left, and the key of this token may be newer
+      for (const undecided of [fresh(), old(seconds - 30), token({ key: stranger, header: { kid } })]) {
+        await expect(verifier.verify(await undecided)).rejects.toMatchObject({
+          code: 'provider_unavailable',
+          status: 503,
+          message: "The provider's current keys are not available, try again",
+        });
+      }
+      expect(await refusalOf(old(seconds - 31), verifier)).toEqual(
+        refused('logout_token_key_unknown', 'the provider has no such signing key', 4),
       );
-      // the cool-down forbids a fetch, and this token's key may be newer
-      await expect(verifier.verify(await token({ key: stranger }))).rejects.toMatchObject({
-        code: 'provider_unavailable',
-        status: 503,
-      });
+      expect(await verifier.verify(await token())).toMatchObject({ sid: 'sid' });
+    });
+
+    it('P36: takes the header EdDSA with the option Ed25519, and the reverse', async () => {
+      const key = await oneId.addKey('Ed25519');
+      for (const [option, alg] of [
+        ['Ed25519', 'EdDSA'],
+        ['EdDSA', 'Ed25519'],
+      ] as const) {
+        const verifier = verifierOf({ idTokenSignedResponseAlg: option });
+        expect(await verifier.verify(await token({ key, header: { alg } }))).toMatchObject({ sid: 'sid' });
+        expect((await refusalOf(token({ key, header: { alg: 'ES256' } }), verifier)).code).toBe(
+          'logout_token_alg_not_allowed',
+        );
+      }
     });
   });
+
+  it.each(['=', '==', '+', '/', ' ', '\n', '\u00e9', '.'])(
+    'P22: refuses a token with %j in any part (RFC 7515 §2), before any request',
+    async (character) => {
+      const parts = (await token()).split('.');
+      for (const [n, part] of parts.entries()) {
+        for (const odd of [part + character, character + part]) {
+          expect(await refusalOf(parts.with(n, odd).join('.'))).toEqual(malformed);
+        }
+      }
+    },
+  );
 
   describe('with tokens signed by the client secret', () => {
     const clientSecret = 's'.repeat(64);

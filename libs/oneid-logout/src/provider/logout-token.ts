@@ -1,7 +1,9 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
 import { isIdentifier } from '../rule/identifier.js';
 import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.errors.js';
+import { isCompact } from './compact-token.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
+import { isSameAlgorithm } from './signature-algorithms.js';
 import { openToken } from './token-decryption.js';
 import { type TimeFault, type TokenTimes } from './token-times.js';
 
@@ -75,9 +77,8 @@ export class LogoutTokenVerifier {
 
   /** Decrypts an encrypted token (BC-14). The token inside is then checked like any other. */
   private async open(token: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {
-    const parts = token.split('.', 6).length;
-    refuseUnless(token.length <= MAX_TOKEN_LENGTH && (parts === 3 || parts === 5), 'logout_token_malformed', MALFORMED);
-    if (parts === 3) return { jws: token };
+    refuseUnless(token.length <= MAX_TOKEN_LENGTH, 'logout_token_malformed', MALFORMED);
+    if (!isCompact(token, 5)) return { jws: token };
     const opened = await openToken(token, this.clients.all).catch((error: unknown) => {
       throw new InvalidLogoutTokenError('logout_token_malformed', MALFORMED, error);
     });
@@ -105,7 +106,7 @@ export class LogoutTokenVerifier {
       'aud must name one configured client and no other',
     );
     const { alg, typ, crit } = header;
-    const algAllowed = alg === client.idTokenSignedResponseAlg;
+    const algAllowed = isSameAlgorithm(alg, client.idTokenSignedResponseAlg);
     refuseUnless(algAllowed, 'logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
     refuseUnless(typAllowed(typ, client), 'logout_token_typ_not_allowed', 'typ is not allowed for a logout token');
     refuseUnless(crit === undefined, 'logout_token_crit_not_supported', 'crit names an unsupported extension');
@@ -133,6 +134,7 @@ export class LogoutTokenVerifier {
 }
 
 function decode(token: string): { header: ProtectedHeaderParameters; claims: JWTPayload } {
+  refuseUnless(isCompact(token, 3), 'logout_token_malformed', MALFORMED);
   try {
     return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
   } catch (error) {

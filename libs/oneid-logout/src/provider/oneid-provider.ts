@@ -47,7 +47,7 @@ export class OneIdProvider {
   async metadata(): Promise<ProviderMetadata> {
     if (this.given !== undefined) return this.given;
     try {
-      return await this.discovered.get();
+      return (await this.discovered.get()).content;
     } catch (error) {
       throw new ProviderUnavailableError("The provider's configuration is not available, try again", error);
     }

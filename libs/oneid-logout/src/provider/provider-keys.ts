@@ -1,88 +1,103 @@
-import { compactVerify, createLocalJWKSet, decodeProtectedHeader, errors, type JSONWebKeySet } from 'jose';
+import { type KeyObject } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import { type Clock } from '../clock.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
-import { CachedResource } from './cached-resource.js';
+import { CachedResource, type Fetched } from './cached-resource.js';
+import { type KeyFault, KeySet } from './key-set.js';
 import { type ProviderFetch } from './provider-fetch.js';
 import { type SignatureResult, type TokenKeys } from './token-keys.js';
 
-/** Pause between two fetches of the keys, milliseconds: forged tokens with unknown keys can't flood the provider. */
+/** The time in which the budget of key fetches grows by one, milliseconds: forged tokens can't flood the provider. */
 export const KEYS_COOL_DOWN = 30 * 1000;
 
-const TIMES = { maxAge: 60 * 60 * 1000, coolDown: KEYS_COOL_DOWN };
+/**
+ * `burst`: a forged token with a fresh `iat` costs one fetch. With a few fetches left, a genuine new key does not have
+ * to wait for the cool-down after it.
+ */
+const TIMES = { maxAge: 60 * 60 * 1000, coolDown: KEYS_COOL_DOWN, burst: 3 };
 
-type KeySet = ReturnType<typeof createLocalJWKSet>;
+interface ServedKeys {
+  readonly uri: string;
+  readonly set: KeySet;
+  /** How long a cache has kept this answer, milliseconds (RFC 9111 §5.1). 0 for an answer that is no older than its fetch. */
+  readonly ageMs: number;
+}
 
 /** The provider's signing keys, from `jwks_uri` only. Keys that a token's header offers are never used. */
 export class ProviderKeys implements TokenKeys {
-  private readonly keys: CachedResource<KeySet>;
+  private readonly logger = new Logger('OneIdLogout');
+  private readonly keys: CachedResource<ServedKeys>;
+  /** The newest attempt whose keys the log has called useless. */
+  private toldAttempt = 0;
 
   constructor(jwksUri: () => Promise<string>, clock: Clock, fetch: ProviderFetch) {
-    const load = async () => createLocalJWKSet(await fetchKeys(await jwksUri(), fetch));
+    const load = async () => fetchKeys(await jwksUri(), fetch);
     this.keys = new CachedResource(load, clock, TIMES, "the provider's keys");
   }
 
+  async verify(jws: string, algorithm: string, issuedAtMs: number): Promise<SignatureResult> {
+    const found = await this.find(jws, algorithm, issuedAtMs);
+    if (typeof found !== 'string') return 'valid';
+    return found === 'key_unknown' ? found : 'invalid';
+  }
+
   /**
-   * Checks the signature of a compact JWS.
+   * Finds the key that has signed a compact JWS. A token that no known key has signed may have a newer key, also under a
+   * known `kid`: Hydra 1.11 makes its key anew under the same one. So this fault is final only with keys that were
+   * fetched after the token was made: in this call, or after `issuedAtMs`. Otherwise the keys are fetched again.
    *
    * @param algorithm the only `alg` allowed
-   * @param issuedAtMs the latest time at which the token may have been issued, milliseconds. Only keys fetched since this
-   *   time, or during this call, prove that the token's key is unknown
-   * @throws {ProviderUnavailableError} 503: the keys can't be had or used; or they may be older than the token, and
-   *   can't be fetched again now
+   * @param issuedAtMs the latest time at which the token may have been made, milliseconds
+   * @throws {ProviderUnavailableError} 503: the keys can't be had; or they may be older than the token, and can't be
+   *   fetched again now
    */
-  async verify(jws: string, algorithm: string, issuedAtMs: number): Promise<SignatureResult> {
-    const fetchedSince = this.keys.watch();
-    const first = await this.verifyWithKnown(jws, algorithm);
-    if (!mayHaveNewKey(first, jws)) return first;
-    await this.keys.refresh();
-    const second = await this.verifyWithKnown(jws, algorithm);
-    if (mayHaveNewKey(second, jws) && !fetchedSince() && !this.keys.isNewerThan(issuedAtMs)) {
-      throw new ProviderUnavailableError("The provider's current keys are not available, try again");
+  async find(jws: string, algorithm: string, issuedAtMs: number): Promise<KeyObject | KeyFault> {
+    const { attempts } = this.keys;
+    for (;;) {
+      const fetched = await this.get();
+      const found = await fetched.content.set.find(jws, algorithm);
+      if (typeof found !== 'string' || found === 'malformed') return found;
+      const { startedAt, attempt, content } = fetched;
+      if ((attempt > attempts && content.ageMs === 0) || startedAt - content.ageMs >= issuedAtMs) {
+        this.tellIfUseless(fetched, algorithm);
+        return found;
+      }
+      // a fetch that began in this call has failed, or its answer is old: another one now would bring no more
+      if (this.keys.endedAttempts > attempts || !(await this.keys.refresh())) {
+        throw new ProviderUnavailableError("The provider's current keys are not available, try again");
+      }
     }
-    return second;
   }
 
-  private async verifyWithKnown(jws: string, algorithm: string): Promise<SignatureResult> {
-    const keys = await this.keys.get().catch((error: unknown) => {
+  private async get(): Promise<Fetched<ServedKeys>> {
+    try {
+      return await this.keys.get();
+    } catch (error) {
       throw new ProviderUnavailableError("The provider's keys are not available, try again", error);
-    });
-    try {
-      await compactVerify(jws, keys, { algorithms: [algorithm] });
-      return 'valid';
-    } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey) return 'key_unknown';
-      if (error instanceof errors.JWKSMultipleMatchingKeys) return verifyWithAny(jws, algorithm, error);
-      if (error instanceof errors.JOSEError) return 'invalid';
-      throw new ProviderUnavailableError("The provider's key can't be used", error);
     }
+  }
+
+  /** Tokens are refused for good while the provider publishes no key for them: this may be a lasting mistake. */
+  private tellIfUseless({ content: { uri, set }, attempt }: Fetched<ServedKeys>, algorithm: string): void {
+    if (set.has(algorithm) || attempt === this.toldAttempt) return;
+    this.toldAttempt = attempt;
+    this.logger.error(
+      `The key set ${uri} has no key for ${algorithm}, so the library refuses the provider's tokens. ` +
+        `It contains: ${String(set)}. Compare it with the option idTokenSignedResponseAlg.`,
+    );
   }
 }
 
-/** May a key that we have not fetched yet have signed the token? Also possible when the token names no `kid`. */
-function mayHaveNewKey(result: SignatureResult, jws: string): boolean {
-  return result === 'key_unknown' || (result === 'invalid' && decodeProtectedHeader(jws).kid === undefined);
-}
-
-/** Tries each key in turn, because several keys match a token without `kid`. */
-async function verifyWithAny(
-  jws: string,
-  algorithm: string,
-  candidates: errors.JWKSMultipleMatchingKeys,
-): Promise<SignatureResult> {
-  for await (const key of candidates) {
-    try {
-      await compactVerify(jws, key, { algorithms: [algorithm] });
-      return 'valid';
-    } catch (error) {
-      // the next key may fit after a wrong signature or an unusable key; other errors of jose are the token's fault
-      if (error instanceof errors.JOSEError && !(error instanceof errors.JWSSignatureVerificationFailed)) break;
-    }
-  }
-  return 'invalid';
-}
-
-async function fetchKeys(jwksUri: string, fetch: ProviderFetch): Promise<JSONWebKeySet> {
-  const response = await fetch(jwksUri, { headers: { accept: 'application/json, application/jwk-set+json' } });
+/** Asks caches on the way to get the keys from the provider (RFC 9111 §5.2.1.4). */
+async function fetchKeys(uri: string, fetch: ProviderFetch): Promise<ServedKeys> {
+  const headers = { accept: 'application/json, application/jwk-set+json', 'cache-control': 'no-cache' };
+  const response = await fetch(uri, { headers });
   if (response.status !== 200) throw new Error(`The JWKS endpoint answered ${response.status}`);
-  return (await response.json()) as JSONWebKeySet;
+  return { uri, set: KeySet.of(await response.json()), ageMs: ageOf(response) };
+}
+
+/** The `Age` of an answer, milliseconds. Of several values the first counts, and an invalid value counts as none. */
+function ageOf({ headers }: Response): number {
+  const [seconds = ''] = (headers.get('age') ?? '').split(',');
+  return /^\s*\d+\s*$/.test(seconds) ? Number(seconds) * 1000 : 0;
 }

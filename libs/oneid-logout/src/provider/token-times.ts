@@ -58,10 +58,10 @@ export class TokenTimes {
 
   /**
    * The latest time at which a token may have been issued, milliseconds: if the provider's clock is behind ours, the
-   * token is newer than its `iat` says.
+   * token is newer than its `iat` says. A token is up to a second newer than its `iat` in any case.
    */
   latestIssueMs(iat: number): number {
-    return (iat + this.toleranceSeconds) * 1000;
+    return (Math.floor(iat) + 1 + this.toleranceSeconds) * 1000;
   }
 
   private faultAt(time: number, { iat, exp }: TokenClaims, maxAge: number): TimeFault | undefined {
