@@ -241,6 +241,16 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect((await load(host, '', { session: session.sessionToken })).headers.getSetCookie()).toEqual(cleared);
     });
 
+    it('P11: FC-5: clears no cookies while one of several sessions of the request is alive', async () => {
+      const [ended, alive] = [await signIn(host), await signIn(host)];
+      const cookies = `${ended.session.sessionToken}; session=${alive.session.sessionToken}`;
+      const query = queryOf({ iss: iss(), sid: ended.login.sid });
+
+      expect((await load(host, query, { session: cookies })).headers.getSetCookie()).toEqual([]);
+      expect(await stateOf(host, ended.session)).toBe('logged_out');
+      expect(await stateOf(host, alive.session)).toBe('alive');
+    });
+
     it('FC-5: clears no cookies when the request ended another session', async () => {
       const [mine, theirs] = [await signIn(host), await signIn(host)];
       const query = queryOf({ iss: iss(), sid: theirs.login.sid });
@@ -379,6 +389,16 @@ describe('front-channel logout of the session that the request carries', () => {
       expect(await stateOf(host, session)).toBe('alive');
     },
   );
+
+  it('P11: FC-3: ends all sessions that the request carries', async () => {
+    const [one, two] = [await signIn(host), await signIn(host)];
+    const cookies = `unknown; session=${one.session.sessionToken}; session=${two.session.sessionToken}`;
+    const response = await load(host, '', { session: cookies, headers: { 'Sec-Fetch-Dest': 'iframe' } });
+
+    expect(response.headers.getSetCookie()).toEqual(cleared);
+    expect(await stateOf(host, one.session)).toBe('logged_out');
+    expect(await stateOf(host, two.session)).toBe('logged_out');
+  });
 
   it('FC-3: ends a session without sid, and no other session', async () => {
     const login = { sub: 'nobody-else', sid: 'left-out' };

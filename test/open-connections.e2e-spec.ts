@@ -192,6 +192,58 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     expect(endings).toEqual(['expired', 'complete']);
   });
 
+  describe('of a request with two sessions', () => {
+    /** The session that the handlers of such a request get. */
+    const judged = async (...tokens: readonly string[]): Promise<SessionFacts> => {
+      const verdict = await here.store.judge.judge(tokens.map((sessionToken) => [{ sessionToken }]));
+      if ('reason' in verdict) throw new Error(verdict.reason);
+      return verdict.alive;
+    };
+    const signInTwice = async (secondEnd?: Date) => {
+      const register = (expiresAt?: Date) =>
+        elsewhere.registry.register({
+          idToken: elsewhere.idToken({ sub: 'alice', sid: `sid-${(made += 1)}` }),
+          ...(expiresAt && { expiresAt }),
+        });
+      return [await register(), await register(secondEnd)] as const;
+    };
+
+    it.each([0, 1])('P20: closes when session %d of the two ends, here or on another replica', async (n) => {
+      for (const recorder of [here.store.recorder, elsewhere.recorder]) {
+        const sessions = await signInTwice();
+        const endings = here.watch(await judged(...sessions.map(({ sessionToken }) => sessionToken)));
+        await here.settled();
+        expect([endings, here.open.size]).toEqual([[], 1]);
+        const ended = sessions[n];
+        if (ended !== undefined) await recorder.endLogin(ended);
+        await here.follower.look();
+        expect([endings, here.open.size]).toEqual([['logged_out', 'complete'], 0]);
+      }
+    });
+
+    it('P20: closes when the second session expires', async () => {
+      const [first, second] = await signInTwice(new Date(clock.now() + MINUTE));
+      const endings = here.watch(await judged(first.sessionToken, second.sessionToken));
+      await here.settled();
+      clock.advance(MINUTE);
+      await here.follower.look();
+      await here.open.wake();
+      expect(endings).toEqual(['expired', 'complete']);
+    });
+
+    it('P20: closes when the second session was ended between the guard and the opening', async () => {
+      const [first, second] = await signInTwice();
+      const session = await judged(first.sessionToken, second.sessionToken);
+      await elsewhere.recorder.endLogin(second);
+      await here.follower.open();
+      clock.advance(MINUTE);
+      await here.follower.look();
+      const endings = here.watch(session);
+      await until('it ends', () => endings.length > 0);
+      expect(endings).toEqual(['logged_out', 'complete']);
+    });
+  });
+
   it('closes when looks have failed for `maxStalenessMs`, and not before', async () => {
     const endings = here.watch(await signIn());
     await here.settled();

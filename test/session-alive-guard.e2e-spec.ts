@@ -194,12 +194,12 @@ describe.each(cases)('SessionAliveGuard, on $name with $adapter', ({ database, a
     expect(count).toBe(0);
   });
 
-  it('uses the first of two cookies with the same name', async () => {
+  it('finds the cookie by its exact name, also among others', async () => {
     const [live, dead] = [await signIn(), await signIn()];
     await host.app.get(SessionRegistry).end(dead.id);
     const status = async (cookie: string) => (await host.fetch('/me', { headers: { cookie } })).status;
     expect(await status(`session=${live.sessionToken}; session=${dead.sessionToken}`)).toBe(200);
-    expect(await status(`session=${dead.sessionToken}; session=${live.sessionToken}`)).toBe(401);
+    expect(await status(`session=${dead.sessionToken}; session=${live.sessionToken}`)).toBe(200);
     expect(await status(`other=1;session=${live.sessionToken};xsession=${dead.sessionToken}`)).toBe(200);
     expect(await status(`Session=${live.sessionToken}`)).toBe(401);
   });
@@ -258,7 +258,7 @@ describe('session resolvers', () => {
     await expectRejection(await withClaims({ sessionToken: session.sessionToken }), 'logged_out');
   });
 
-  it('several resolvers run one after the other, and the first result counts', async () => {
+  it('P20: each of several resolvers that finds something must find a live session', async () => {
     await start({ options: { sessionFrom: [sessionFromUser(), sessionFromCookie('session')] }, configure: useClaims });
     const session = await signIn();
     expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(200);

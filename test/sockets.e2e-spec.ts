@@ -234,6 +234,24 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
     expect(connections().size).toBe(0);
   });
 
+  it('P11: P20: are not opened for sessions of different users, and close when one of two sessions ends', async () => {
+    await start();
+    const signIn = (sub: string) => host.signIn(host.oneId.signIn({ sub }));
+    const [alice, phone, bob] = [await signIn('alice'), await signIn('alice'), await signIn('bob')];
+    const mixed = open(`${alice.session}; session=${bob.session}`);
+    mixed.send('say', 'hello');
+    await until('it is closed', mixed.ended);
+    expect(mixed.log).toEqual([over('ambiguous')]);
+    expect(heard).toEqual([]);
+    const socket = open(`${'f'.repeat(64)}; session=${alice.session}; session=${phone.session}`);
+    socket.send('who');
+    await until('it is open', () => socket.log.length > 0);
+    await logOut(phone.sid);
+    await until('it is closed', socket.ended);
+    expect(socket.log).toEqual([{ event: 'you', data: 'alice' }, over('logged_out')]);
+    expect(connections().size).toBe(0);
+  });
+
   it.each([
     ['missing', undefined],
     ['unknown', 'f'.repeat(64)],

@@ -4,7 +4,6 @@ import {
   AllowAnonymous,
   CurrentSession,
   LogoutService,
-  SessionRegistry,
   SessionAliveGuard,
   type SessionFacts,
 } from 'nestjs-oneid-logout';
@@ -23,7 +22,6 @@ import { sessionCookie } from '../sign-in/session-cookie.js';
 export class LogoutController {
   constructor(
     private readonly logout: LogoutService,
-    private readonly sessions: SessionRegistry,
     private readonly settings: Settings,
   ) {}
 
@@ -52,8 +50,8 @@ export class LogoutController {
   /** Logs out here only: OneID and its other apps are not told. */
   @Post('here')
   @UseGuards(SameOriginGuard)
-  async here(@Res() response: Response, @CurrentSession() session: SessionFacts | undefined): Promise<void> {
-    if (session?.id !== undefined) await this.sessions.end(session.id);
+  async here(@Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.logout.endHere(request);
     const { name, ...attributes } = sessionCookie(this.settings);
     response.clearCookie(name, attributes);
     response.setHeader('Cache-Control', 'no-store');

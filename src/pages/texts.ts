@@ -111,6 +111,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
       expired: 'Your session has expired.',
       unknown: 'This app does not know your session. It may have ended long ago.',
       missing: 'You are not signed in.',
+      ambiguous: 'Your browser sent sessions of different users. Log out, then sign in again.',
     },
     over: 'Your session is over',
     overText: {
@@ -205,6 +206,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
       expired: 'Phiên của bạn đã hết hạn.',
       unknown: 'Không tìm thấy phiên của bạn, hoặc phiên đã kết thúc từ lâu.',
       missing: 'Bạn chưa đăng nhập.',
+      ambiguous: 'Trình duyệt đã gửi phiên của nhiều người dùng. Hãy đăng xuất rồi đăng nhập lại.',
     },
     over: 'Phiên của bạn đã kết thúc',
     overText: {

@@ -54,6 +54,7 @@ export {
 export { type ListedSession, type RegisteredSession, type Session, type SessionFacts } from './rule/session.js';
 export {
   type CarriedSession,
+  type FoundSession,
   sessionFromClaims,
   sessionFromCookie,
   sessionFromExpressSession,

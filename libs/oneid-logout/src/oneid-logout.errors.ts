@@ -1,7 +1,7 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 
 /** Why the guard rejected a request. The 401 body contains it as `reason`. */
-export type RejectionReason = 'logged_out' | 'expired' | 'unknown' | 'missing';
+export type RejectionReason = 'logged_out' | 'expired' | 'unknown' | 'missing' | 'ambiguous';
 
 /**
  * The base class of the library's HTTP errors.
@@ -68,6 +68,7 @@ const REJECTIONS: Record<RejectionReason, string> = {
   expired: 'The session has expired',
   unknown: 'The session is unknown',
   missing: 'The request carries no session',
+  ambiguous: 'The request carries sessions of different users, or too many sessions',
 };
 
 /**

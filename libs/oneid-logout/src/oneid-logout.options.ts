@@ -78,7 +78,10 @@ class OptionsSchema {
   @IsBoolean()
   readonly runMigrations?: boolean = true;
 
-  /** How to find the session of a request. Several resolvers run in turn; the first session found counts. */
+  /**
+   * How to find the session of a request. Each of several resolvers that finds something must find a live session, and
+   * all of them must name one user. Handlers get the session of the first.
+   */
   @IsSessionResolvers()
   readonly sessionFrom?: SessionResolver | readonly SessionResolver[] = [];
 

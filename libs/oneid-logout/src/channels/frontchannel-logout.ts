@@ -77,20 +77,21 @@ export class FrontchannelLogout {
   /** Any site can cause a top-level visit, and it carries cookies. So only an iframe's request ends the session. */
   private async endCarried(request: SessionRequest): Promise<void> {
     if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
-    const carried = await this.judge.resolveSession(request);
-    const session = carried && (await this.judge.findAlive(carried));
-    if (session?.sid !== undefined) await this.recorder.recordFrontchannel(session.issuer, session.sid);
-    else if (session?.id !== undefined) await this.recorder.recordFrontchannel(session.issuer, session.id, 'session');
+    const session = await this.judge.findAnyAlive(await this.judge.resolveSession(request));
+    for (const { issuer, sid, id } of session === undefined ? [] : this.judge.allOf(session)) {
+      if (sid !== undefined) await this.recorder.recordFrontchannel(issuer, sid);
+      else if (id !== undefined) await this.recorder.recordFrontchannel(issuer, id, 'session');
+    }
   }
 
   /**
-   * `Set-Cookie` values that remove the app's cookies, only if the session that the request carries is over. The
+   * `Set-Cookie` values that remove the app's cookies, only if the sessions that the request carries are over. The
    * request itself proves nothing, because any site can cause it.
    */
   private async staleCookies(request: SessionRequest): Promise<string[]> {
     if (this.settings.clearCookies.length === 0) return [];
     const carried = await this.judge.resolveSession(request);
-    if (carried === undefined || (await this.judge.findAlive(carried)) !== undefined) return [];
+    if (carried === undefined || (await this.judge.findAnyAlive(carried)) !== undefined) return [];
     return this.settings.clearCookies.map(clearCookie);
   }
 

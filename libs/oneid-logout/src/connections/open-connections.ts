@@ -15,8 +15,8 @@ export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync'
 const SWEEP_INTERVAL = 1_000;
 
 interface Connection {
-  readonly session: SessionFacts;
-  readonly targets: readonly string[];
+  /** All sessions that the connection's request carried: the connection is over when one of them is. */
+  readonly sessions: readonly { readonly facts: SessionFacts; readonly targets: readonly string[] }[];
   readonly close: (ending: SessionEnding) => void;
 }
 
@@ -47,18 +47,20 @@ export class OpenConnections extends BackgroundJob {
   }
 
   /**
+   * @param session from the judge, which knows the other sessions of the same request
    * @param close called once, when the connection must be closed
    * @returns a function to call when the connection has closed by itself; `close` is then not called
    */
   add(session: SessionFacts, close: (ending: SessionEnding) => void): () => void {
-    const connection: Connection = { session, targets: targetsOf(session), close };
+    const sessions = this.judge.allOf(session).map((facts) => ({ facts, targets: targetsOf(facts) }));
+    const connection: Connection = { sessions, close };
     if (this.closed) {
       close('shutting_down');
       return () => undefined;
     }
     this.begin();
     this.connections.add(connection);
-    for (const target of connection.targets) {
+    for (const target of allTargetsOf(connection)) {
       this.byTarget.set(target, (this.byTarget.get(target) ?? new Set()).add(connection));
     }
     void this.checkOnce(connection);
@@ -84,7 +86,8 @@ export class OpenConnections extends BackgroundJob {
     const now = this.follower.databaseNow() ?? this.clock.now();
     for (const connection of this.connections) {
       if (outOfSync) this.end(connection, 'out_of_sync');
-      else if (now >= (connection.session.expiresAt ?? Infinity)) this.end(connection, 'expired');
+      else if (connection.sessions.some(({ facts: { expiresAt = Infinity } }) => now >= expiresAt))
+        this.end(connection, 'expired');
     }
     void this.checkAll(this.follower.generation);
   }
@@ -104,9 +107,11 @@ export class OpenConnections extends BackgroundJob {
   }
 
   private async check(connection: Connection): Promise<void> {
-    if (this.closed || !this.connections.has(connection)) return;
-    const verdict = await this.judge.judgeAgain(connection.session);
-    if ('reason' in verdict) this.end(connection, verdict.reason);
+    for (const { facts } of connection.sessions) {
+      if (this.closed || !this.connections.has(connection)) return;
+      const verdict = await this.judge.judgeAgain(facts);
+      if ('reason' in verdict) this.end(connection, verdict.reason);
+    }
   }
 
   private get isOutOfSync(): boolean {
@@ -135,7 +140,8 @@ export class OpenConnections extends BackgroundJob {
 
   private closeEndedBy(logout: Logout): void {
     for (const connection of this.byTarget.get(logout.target) ?? []) {
-      if (ends(logout, connection.session, connection.targets)) this.end(connection, 'logged_out');
+      if (connection.sessions.some(({ facts, targets }) => ends(logout, facts, targets)))
+        this.end(connection, 'logged_out');
     }
   }
 
@@ -144,11 +150,15 @@ export class OpenConnections extends BackgroundJob {
   }
 
   private forget(connection: Connection): boolean {
-    for (const target of connection.targets) {
+    for (const target of allTargetsOf(connection)) {
       const aimed = this.byTarget.get(target);
       aimed?.delete(connection);
       if (aimed?.size === 0) this.byTarget.delete(target);
     }
     return this.connections.delete(connection);
   }
+}
+
+function allTargetsOf({ sessions }: Connection): readonly string[] {
+  return sessions.flatMap(({ targets }) => targets);
 }

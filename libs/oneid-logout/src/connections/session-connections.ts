@@ -16,6 +16,7 @@ const CLOSE_CODES: Readonly<Record<RejectionReason | SessionEnding | 'server_err
   expired: 4401,
   unknown: 4401,
   missing: 4401,
+  ambiguous: 4401,
   out_of_sync: 1013,
   shutting_down: 1012,
   server_error: 1011,

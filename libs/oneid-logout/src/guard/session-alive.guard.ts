@@ -8,19 +8,19 @@ import {
 } from '../oneid-logout.errors.js';
 import { errorFor } from './context-error.js';
 import { isAccepted, operationOf, requestOf } from './context-request.js';
-import { SessionJudge, type Verdict } from './session-judge.js';
+import { type Carried, SessionJudge, type Verdict } from './session-judge.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
-import { type CarriedSession, type SessionRequest } from './session-resolvers.js';
+import { type SessionRequest } from './session-resolvers.js';
 
-/** The session that a request carries, and the verdict on it. */
+/** What a request carries, and the verdict on it. */
 interface Judged {
-  readonly carried: CarriedSession | undefined;
+  readonly carried: Carried | undefined;
   readonly verdict: Verdict;
 }
 
 /**
- * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`),
- * 503 when the store can't answer. Works for HTTP, gateways (see `SessionConnections.accept`) and GraphQL.
+ * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`,
+ * `ambiguous`), 503 when the store can't answer. Works for HTTP, gateways (see `SessionConnections.accept`) and GraphQL.
  * Clients of a gateway find the same `error` and `reason` in an exception event, GraphQL clients in the error's
  * `extensions`.
  *
@@ -114,10 +114,10 @@ export class SessionAliveGuard implements CanActivate {
   }
 
   /** RFC 6750 §3: the `WWW-Authenticate` header tells a bearer client that its token is no longer valid. */
-  private challenge(context: ExecutionContext, request: SessionRequest, carried: CarriedSession | undefined): void {
+  private challenge(context: ExecutionContext, request: SessionRequest, carried: Carried | undefined): void {
     const { authorization } = request.headers;
     const bearer = typeof authorization === 'string' && /^bearer /i.test(authorization);
-    if (!bearer && !(carried && 'claims' in carried)) return;
+    if (!bearer && !(carried && carriesClaims(carried))) return;
     this.setHeader(
       context,
       'WWW-Authenticate',
@@ -129,4 +129,8 @@ export class SessionAliveGuard implements CanActivate {
     if (context.getType() !== 'http') return;
     this.adapterHost.httpAdapter.setHeader(context.switchToHttp().getResponse(), name, value);
   }
+}
+
+function carriesClaims(carried: Carried): boolean {
+  return 'length' in carried ? carried.flat().some((value) => 'claims' in value) : 'claims' in carried;
 }

@@ -2,14 +2,23 @@ import { type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/commo
 import { Clock } from '../clock.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
 import { isIdentifier } from '../rule/identifier.js';
-import { type SessionFacts } from '../rule/session.js';
+import { isSameUser, type SessionFacts, targetsByKind, withStoredTargets } from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
 
 /** Why the session of a request is not alive: `logged_out`, `expired` or `unknown`. */
-export type DeadReason = Exclude<RejectionReason, 'missing'>;
+export type DeadReason = Exclude<RejectionReason, 'missing' | 'ambiguous'>;
+
+/**
+ * What a request carries: usually one session. If a resolver finds several values, or several resolvers find something:
+ * for each resolver that finds something, its values.
+ */
+export type Carried = CarriedSession | readonly (readonly CarriedSession[])[];
+
+/** How many different values of one resolver the guard asks about. Each costs a look-up, and a browser has one or two. */
+const MOST_VALUES = 4;
 
 /** The session, if it is alive; otherwise the reason why a guard rejects it. */
 export type Verdict<Reason extends RejectionReason = RejectionReason> =
@@ -23,6 +32,8 @@ export type Verdict<Reason extends RejectionReason = RejectionReason> =
 export class SessionJudge {
   private readonly logger = new Logger('OneIdLogout');
   private warnedOfMissingSid = false;
+  /** All live sessions of a request, by the one that its handlers get; only if there are several. */
+  private readonly together = new WeakMap<SessionFacts, readonly SessionFacts[]>();
 
   constructor(
     @Inject(SESSION_LOOKUP) private readonly lookup: SessionLookup,
@@ -31,18 +42,20 @@ export class SessionJudge {
   ) {}
 
   /**
-   * Returns the session that a request carries, alive or not.
+   * Returns what a request carries, alive or not.
    *
    * @throws {TypeError} a resolver returned a value of another shape
    */
-  async resolveSession(request: SessionRequest, context?: ExecutionContext): Promise<CarriedSession | undefined> {
+  async resolveSession(request: SessionRequest, context?: ExecutionContext): Promise<Carried | undefined> {
+    let carried: Carried | undefined;
     for (const resolver of this.settings.sessionFrom) {
-      const carried: unknown = await resolver(request, context);
-      if (carried === undefined || carried === null) continue;
-      if (isCarried(carried)) return carried;
-      throw new TypeError('A session resolver must return { sessionToken }, { claims } or undefined');
+      const found: unknown = await resolver(request, context);
+      if (found === undefined || found === null) continue;
+      if (isCarried(found)) carried = carried === undefined ? found : [...groupsOf(carried), [found]];
+      else if (!isCarriedList(found)) throw new TypeError(WRONG_SHAPE);
+      else if (found.length > 0) carried = [...groupsOf(carried), found];
     }
-    return undefined;
+    return carried;
   }
 
   /** @throws {Error} the option `sessionFrom` is empty, so the guard cannot find a session */
@@ -52,14 +65,20 @@ export class SessionJudge {
   }
 
   /**
-   * Judges the session that a request carries.
+   * Judges what a request carries. It is alive if each resolver that found something found a live session, and all live
+   * sessions belong to one user. The verdict then has the first one; {@link allOf} gives the others.
    *
    * @param carried from {@link resolveSession}
    * @throws {StoreUnavailableError} 503
    */
-  async judge(carried: CarriedSession | undefined): Promise<Verdict> {
+  async judge(carried: Carried | undefined): Promise<Verdict> {
     if (carried === undefined) return { reason: 'missing' };
-    return 'sessionToken' in carried ? this.judgeToken(carried.sessionToken) : this.judgeClaims(carried.claims);
+    return 'length' in carried ? this.judgeSeveral(carried) : this.judgeOne(carried);
+  }
+
+  /** @returns all live sessions of the request that the session comes from, the session itself first */
+  allOf(session: SessionFacts): readonly SessionFacts[] {
+    return this.together.get(session) ?? [session];
   }
 
   /**
@@ -82,6 +101,49 @@ export class SessionJudge {
   async findAlive(carried: CarriedSession): Promise<SessionFacts | undefined> {
     const verdict = await this.judge(carried);
     return 'alive' in verdict ? verdict.alive : undefined;
+  }
+
+  /**
+   * For a logout, which ends all that a request carries, also sessions of different users and any number of values.
+   *
+   * @returns the first live session; {@link allOf} gives the others
+   * @throws {StoreUnavailableError} 503
+   */
+  async findAnyAlive(carried: Carried | undefined): Promise<SessionFacts | undefined> {
+    const values = groupsOf(carried).flatMap(distinct);
+    return this.withOthers(aliveIn(await Promise.all(values.map((value) => this.judgeOne(value)))));
+  }
+
+  private async judgeSeveral(
+    groups: readonly (readonly CarriedSession[])[],
+  ): Promise<Verdict<DeadReason | 'ambiguous'>> {
+    const askable = groups.map(distinct);
+    // a request must not hide the session of another user behind many dead ones, so this refuses instead of ignoring
+    if (askable.some((values) => values.length > MOST_VALUES)) return { reason: 'ambiguous' };
+    const verdicts = await Promise.all(
+      askable.map((values) => Promise.all(values.map((value) => this.judgeOne(value)))),
+    );
+    for (const [first, ...others] of verdicts) {
+      if (first !== undefined && 'reason' in first && aliveIn(others).length === 0) return first;
+    }
+    const alive = aliveIn(verdicts.flat());
+    const session = this.withOthers(alive);
+    if (session === undefined) return { reason: 'unknown' };
+    return alive.every((other) => isSameUser(session, other)) ? { alive: session } : { reason: 'ambiguous' };
+  }
+
+  /** Returns the first session, and remembers the others for {@link allOf}. */
+  private withOthers(sessions: readonly SessionFacts[]): SessionFacts | undefined {
+    const [first, ...others] = sessions;
+    if (first === undefined || others.length === 0) return first;
+    // a copy, because other requests may have the same object from memory
+    const session = withStoredTargets({ ...first }, targetsByKind(first));
+    this.together.set(session, [session, ...others]);
+    return session;
+  }
+
+  private judgeOne(carried: CarriedSession): Promise<Verdict<DeadReason>> {
+    return 'sessionToken' in carried ? this.judgeToken(carried.sessionToken) : this.judgeClaims(carried.claims);
   }
 
   /** An attacker can put any text into a cookie. Text that is no session token costs neither a hash nor a query. */
@@ -142,6 +204,29 @@ export class SessionJudge {
         'register the sign-ins of its users in this database.',
     );
   }
+}
+
+const WRONG_SHAPE = 'A session resolver must return { sessionToken }, { claims }, a list of them, or undefined';
+
+function groupsOf(carried: Carried | undefined): readonly (readonly CarriedSession[])[] {
+  if (carried === undefined) return [];
+  return 'length' in carried ? carried : [[carried]];
+}
+
+/** Drops repeated tokens, and text that is no session token unless there is nothing else. */
+function distinct(values: readonly CarriedSession[]): readonly CarriedSession[] {
+  const byValue = new Map(values.map((value) => ['sessionToken' in value ? value.sessionToken : value, value]));
+  const different = [...byValue.values()];
+  const askable = different.filter((value) => !('sessionToken' in value) || isSessionToken(value.sessionToken));
+  return askable.length > 0 ? askable : different.slice(0, 1);
+}
+
+function aliveIn(verdicts: readonly Verdict[]): SessionFacts[] {
+  return verdicts.flatMap((verdict) => ('alive' in verdict ? [verdict.alive] : []));
+}
+
+function isCarriedList(value: unknown): value is readonly CarriedSession[] {
+  return Array.isArray(value) && value.every(isCarried);
 }
 
 function isCarried(value: unknown): value is CarriedSession {

@@ -1,5 +1,5 @@
 import { type ExecutionContext } from '@nestjs/common';
-import { parseCookie } from 'cookie';
+import { readCookie, readCookies, repeatsCookie } from '../http/cookies.js';
 
 /**
  * Claims of a token that another guard has verified. The request is rejected if `iss`, `sub` or `iat` is missing or of
@@ -29,20 +29,27 @@ export interface SessionRequest {
   readonly user?: unknown;
 }
 
+/** What one resolver finds on a request: no session, one, or several values of which one must be alive. */
+export type FoundSession = CarriedSession | readonly CarriedSession[] | undefined;
+
 /**
- * Returns the session that a request carries, or undefined if it finds no session. The guard asks its resolvers in
- * order, and the first answer counts.
+ * Returns the session that a request carries, or undefined if it finds no session. The guard asks all its resolvers,
+ * and each resolver that finds something must find a live session. Handlers get the session of the first of them.
+ *
+ * A resolver may return a list, for example of two cookies with one name. One live session in the list is enough; if
+ * several are alive, they must belong to one user, and the first of them counts. The guard refuses a list of more than
+ * four values.
  */
 export type SessionResolver = (
   request: SessionRequest,
   context?: ExecutionContext,
-) => CarriedSession | undefined | Promise<CarriedSession | undefined>;
+) => FoundSession | Promise<FoundSession>;
 
-/** Reads the session token from the cookie with this name. */
+/** Reads the session token from the cookie with this name, or from each cookie with this name. */
 export function sessionFromCookie(name: string): SessionResolver {
-  return (request) => {
-    const { cookie } = request.headers;
-    return typeof cookie === 'string' ? byToken(parseCookie(cookie)[name]) : undefined;
+  return ({ headers: { cookie } }) => {
+    if (!repeatsCookie(cookie, name)) return byToken(readCookie(cookie, name));
+    return readCookies(cookie, name).flatMap((value) => byToken(value) ?? []);
   };
 }
 

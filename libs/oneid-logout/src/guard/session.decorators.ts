@@ -18,8 +18,8 @@ export const LIBRARY_ROUTES = 'oneid-logout:library-routes';
 
 export interface AllowAnonymousOptions {
   /**
-   * How the guard treats a request whose session is ended, expired or unknown: `reject` it, or let it pass as
-   * `anonymous`. Choose `anonymous` only if the route reads the user from `@CurrentSession()` and from no other source.
+   * How the guard treats a request whose session is ended, expired or unknown, or whose sessions belong to different
+   * users: `reject` it, or let it pass as `anonymous`. Choose `anonymous` only if the route reads the user from `@CurrentSession()` and from no other source.
    */
   readonly deadSession?: 'reject' | 'anonymous';
 }

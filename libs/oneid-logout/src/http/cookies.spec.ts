@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { clearCookie, readCookie, setCookie } from './cookies.js';
+import { clearCookie, readCookie, readCookies, repeatsCookie, setCookie } from './cookies.js';
 
 const full = {
   name: '__Secure-session',
@@ -55,6 +55,30 @@ describe('readCookie', () => {
       readCookie('a=1', 'toString'),
       readCookie('a=1', '__proto__'),
       readCookie(['a=1'], 'a'),
-    ]).toEqual(Array(6).fill(undefined));
+      readCookie('b=a; c=a', 'a'),
+      readCookie('a; b=1', 'a'),
+    ]).toEqual(Array(8).fill(undefined));
+  });
+
+  it.each(['aa=1; ba=a; a=2', 'b=a;a=2', ' a = 2 ;b=1', 'x; a=2', 'a=2;', '=a; a=2; =a'])(
+    'finds the one cookie in %j',
+    (header) => {
+      expect(readCookie(header, 'a')).toBe('2');
+      expect(readCookies(header, 'a')).toEqual(['2']);
+    },
+  );
+});
+
+describe('readCookies', () => {
+  it('P11: finds all cookies with the name, in their order, decoded', () => {
+    expect(readCookies('a=1; b=a; a=%20; a=; aa=3; a=1', 'a')).toEqual(['1', ' ', '', '1']);
+    for (const header of [undefined, '', 'b=a', ['a=1']]) expect(readCookies(header, 'a')).toEqual([]);
+  });
+
+  it('P11: repeatsCookie is true if a name may occur twice', () => {
+    expect(['a=1; a=2', 'a=1; b=a', 'aa=1'].map((header) => repeatsCookie(header, 'a'))).toEqual([true, true, true]);
+    expect(['a=1; b=2', 'b=1', '', undefined].map((header) => repeatsCookie(header, 'a'))).toEqual(
+      Array(4).fill(false),
+    );
   });
 });

@@ -24,7 +24,10 @@ import { LogoutStates } from './logout-state.js';
 import { type Language, languageOf } from './logout-texts.js';
 
 export interface StartLogoutOptions {
-  /** The session to log out, for example from `@CurrentSession()`. Without it, `start` ends no session here. */
+  /**
+   * The session to log out, for example from `@CurrentSession()`. Then `start` also ends the other live sessions that the
+   * same request carried. Without it, `start` ends no session here.
+   */
   readonly session?: SessionFacts | undefined;
   /** The ID token of the sign-in. Default: the stored ID token, which needs the option `secrets`. */
   readonly idTokenHint?: string | undefined;
@@ -81,7 +84,7 @@ export class LogoutService {
     const idToken = await this.idTokenOf(options);
     const state = this.states.create(returnTo, new URL(client.postLogoutRedirectUri).origin);
 
-    if (session !== undefined) await this.recorder.endLogin(session, state.logoutId);
+    if (session !== undefined) await this.endCarried(session, state.logoutId);
 
     const { issuer, end_session_endpoint: endpoint } = await client.provider.metadata();
     if (endpoint === undefined) throw new ProviderUnavailableError('The provider has no end_session_endpoint');
@@ -106,8 +109,8 @@ export class LogoutService {
    * a GET without `allowGet`, and for a GET that may come from another site. The form of that page is posted to the
    * same path; its cancel link goes to the first of `returnUrls`.
    *
-   * Without `session`, the library takes the live session that the request carries (`sessionFrom`). If the request
-   * carries no live session, the library has no stored ID token hint. OneID then asks the user and does not send the
+   * Without `session`, the library takes the live sessions that the request carries (`sessionFrom`); OneID is told of
+   * the first. If the request carries no live session, the library has no stored ID token hint. OneID then asks the user and does not send the
    * browser back, unless the caller gives `idTokenHint`.
    *
    * If the store or OneID is unavailable, a browser gets a page with status 503. All these pages are in Vietnamese or
@@ -122,6 +125,21 @@ export class LogoutService {
    */
   async respond(request: SessionRequest, response: unknown, options: RespondOptions): Promise<void> {
     sendAnswer(this.adapterHost.httpAdapter, response, await this.answer(request, options));
+  }
+
+  /**
+   * Ends all live sessions that the request carries, on every replica. OneID and its other apps are not told. Call it
+   * only for a request of one of the app's own pages, because this method does not check where the request comes from.
+   *
+   * @throws {StoreUnavailableError} 503: the sessions may still be alive
+   */
+  async endHere(request: SessionRequest): Promise<void> {
+    const session = await this.sessionOf(request);
+    if (session === undefined) return;
+    for (const { id, ...facts } of this.judge.allOf(session)) {
+      if (id === undefined) await this.recorder.endLogin(facts);
+      else await this.recorder.endSession({ issuer: facts.issuer, id }, 'admin');
+    }
   }
 
   private async answer(request: SessionRequest, given: RespondOptions): Promise<HttpAnswer> {
@@ -156,8 +174,17 @@ export class LogoutService {
 
   /** For a route without the guard: otherwise the browser would go to OneID, but the session here would live on. */
   private async sessionOf(request: SessionRequest): Promise<SessionFacts | undefined> {
-    const carried = await this.judge.resolveSession(request);
-    return carried && (await this.judge.findAlive(carried));
+    return this.judge.findAnyAlive(await this.judge.resolveSession(request));
+  }
+
+  /**
+   * Ends the login of a session, and the logins of all other sessions that the same request carried. OneID is told only
+   * of the first, so that one ends last: if the store fails before, the user can try again.
+   */
+  private async endCarried(session: SessionFacts, logoutId: string): Promise<void> {
+    const [, ...others] = this.judge.allOf(session);
+    await Promise.all(others.map((other) => this.recorder.endLogin(other)));
+    await this.recorder.endLogin(session, logoutId);
   }
 
   private requireAllowed(returnTo: string): string {

@@ -1,7 +1,7 @@
 import { type Logout } from './logout.js';
 import { describe, expect, it } from '@jest/globals';
 import { ends } from './rule.js';
-import { type SessionFacts, targetsOf } from './session.js';
+import { isSameUser, type SessionFacts, targetsOf } from './session.js';
 import { targetOf } from './targets.js';
 
 const issuer = 'https://oneid.example/';
@@ -129,5 +129,27 @@ describe('targetsOf', () => {
     expect(targetsOf(session)).toEqual([own, sid, sub]);
     expect(targetsOf({ issuer, iat: 0, registeredAt: 0 })).toEqual([]);
     expect(targetsOf({ issuer, iat: 0, registeredAt: 0, sub: 'alice' })).toEqual([sub]);
+  });
+});
+
+describe('isSameUser', () => {
+  it.each<[string, object, boolean]>([
+    ['another login of the user', { id: 'session-2', sid: 'sid-2' }, true],
+    ["the issuer's trailing slash", { issuer: 'https://oneid.example' }, true],
+    ['another user', { sub: 'bob' }, false],
+    ['another user whose login has the same sid', { id: 'session-2', sub: 'bob' }, false],
+    ['the same sub at another issuer', { issuer: 'https://other.example/' }, false],
+    ['a token of the same login without sub', { sub: undefined }, true],
+    ['a token of another login without sub', { sub: undefined, sid: 'sid-2' }, false],
+    ['a token without sub and sid', { sub: undefined, sid: undefined }, false],
+  ])('P20: %s', (_what, changes, same) => {
+    const other: SessionFacts = { ...session, ...changes };
+    expect(isSameUser(session, other)).toBe(same);
+    expect(isSameUser(other, session)).toBe(same);
+  });
+
+  it('P20: two tokens without sub and sid', () => {
+    const { issuer, iat, registeredAt } = session;
+    expect(isSameUser({ issuer, iat, registeredAt }, { issuer, iat, registeredAt })).toBe(false);
   });
 });

@@ -1,4 +1,5 @@
 import { type LogoutChannel } from './logout.js';
+import { withoutSlash } from './issuer.js';
 import { targetOf, type TargetKind } from './targets.js';
 
 /** The facts of a session, or of the verified token that a request carries. They never change. */
@@ -51,6 +52,16 @@ export interface CheckedSession {
 export interface ListedSession extends Session {
   /** The label that the app gave at the sign-in, for example the device. */
   readonly label?: string;
+}
+
+/**
+ * Do both sessions certainly belong to one user? Only a verified token may lack `sub`; then the browser login (`sid`)
+ * tells whose it is.
+ */
+export function isSameUser(one: SessionFacts, other: SessionFacts): boolean {
+  if (withoutSlash(one.issuer) !== withoutSlash(other.issuer)) return false;
+  if (one.sub !== undefined && other.sub !== undefined) return one.sub === other.sub;
+  return one.sid !== undefined && one.sid === other.sid;
 }
 
 /** The targets of a session, by the kind of logout that they are for. */
