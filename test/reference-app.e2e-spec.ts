@@ -11,6 +11,7 @@ import {
   sessionDataSourceOptions,
   StoreUnavailableError,
 } from 'nestjs-oneid-logout';
+import { createSigningKey, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { refreshTokenGrant } from 'openid-client';
 import { DataSource } from 'typeorm';
 import { createApp } from '../src/create-app.js';
@@ -580,6 +581,31 @@ describe('without OneID', () => {
     await oneId.close();
     const failed = await user.browser.get(next);
     expect([failed.status, failed.body.includes('could not reach OneID')]).toEqual([503, true]);
+  });
+});
+
+describe('with a OneID that makes its key anew under the same kid', () => {
+  test('P13: the API accepts access tokens of the new key at once, and refuses those of the old one', async () => {
+    const apiAudience = 'https://api.example';
+    const oneId = await OneIdTestProvider.start();
+    const { local } = await start({
+      ONEID_ISSUER: oneId.issuer,
+      ONEID_CLIENT_ID: 'app',
+      APP_SECRETS: SECRET,
+      API_AUDIENCE: apiAudience,
+    });
+    const login = oneId.signIn();
+    const { kid } = oneId.signingKey;
+    const renewed = { ...(await createSigningKey()), kid };
+    const call = async (key = oneId.signingKey) => {
+      const request = { clientId: 'app', login, sid: login.sid, audience: [apiAudience], key };
+      const authorization = `Bearer ${await oneId.accessToken(request)}`;
+      return (await new Browser().get(`${local}/api/me`, { authorization })).status;
+    };
+    expect(await call()).toBe(200);
+    oneId.fail(endpointPaths.jwks, { body: JSON.stringify({ keys: [{ ...renewed.publicJwk, kid }] }) });
+    expect([await call(renewed), await call(), await call(await createSigningKey())]).toEqual([200, 401, 503]);
+    await oneId.close();
   });
 });
 

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { parseSetCookie } from 'cookie';
 import { createClient } from 'graphql-ws';
 import { SessionRegistry } from 'nestjs-oneid-logout';
-import { endpointPaths } from 'nestjs-oneid-logout/testing';
+import { createSigningKey, endpointPaths } from 'nestjs-oneid-logout/testing';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { sendRequest, nextRequest } from '../support/browser.js';
@@ -296,6 +296,18 @@ describe('the recipe bearer-api', () => {
       401,
       { statusCode: 401, message: 'Unauthorized' },
     ]);
+  });
+
+  it('P13: accepts tokens of a key that OneID has made anew under the same kid', async () => {
+    const login = recipe.oneId.signIn({ sub: 'alice' });
+    const { kid } = recipe.oneId.signingKey;
+    const renewed = { ...(await createSigningKey()), kid };
+    const request = { clientId, login, sid: login.sid, audience: [clientId] };
+    expect(await withToken(await recipe.oneId.accessToken(request))).toEqual(alive('alice'));
+    const keys = [{ ...renewed.publicJwk, kid }, ...recipe.oneId.jwks.keys];
+    recipe.oneId.fail(endpointPaths.jwks, { body: JSON.stringify({ keys }) });
+    expect(await withToken(await recipe.oneId.accessToken({ ...request, key: renewed }))).toEqual(alive('alice'));
+    recipe.oneId.heal();
   });
 
   it('the front-channel ends a login only when its sign-in is registered in the same database', async () => {
