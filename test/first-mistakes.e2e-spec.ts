@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, Get, type LoggerService, Post, Req, Res, UseGuards } from '@nestjs/common';
 import {
   LogoutService,
   SessionAliveGuard,
@@ -8,8 +8,20 @@ import {
   type SessionRequest,
   type SessionResolver,
 } from 'nestjs-oneid-logout';
-import { Cleanup, signIn, stateOf } from './support/channel-requests.js';
+import { SessionPurge } from '../libs/oneid-logout/src/store/session-purge.js';
+import {
+  Cleanup,
+  delivered,
+  post,
+  refused,
+  signIn,
+  stateOf,
+  temporarilyUnavailable,
+} from './support/channel-requests.js';
 import { clientId, type Host } from './support/host.js';
+import { failNext } from './support/session-store.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { endpointPaths } from 'nestjs-oneid-logout/testing';
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
@@ -76,6 +88,49 @@ describe('frequent first mistakes of an app', () => {
       await expect(host.app.get(SessionRegistry).endAll({ sub })).rejects.toMatchObject({ code: 'user_invalid' });
     }
     expect((await host.stored()).logouts).toEqual([]);
+  });
+});
+
+describe("the app's logger fails", () => {
+  const entries: string[] = [];
+  const fail = (message: unknown, ...details: unknown[]): void => {
+    // Nest itself does not survive a broken logger
+    if (details.at(-1) !== 'OneIdLogout') return;
+    entries.push(String(message));
+    throw new Error('the log is full');
+  };
+  const loggers: [string, LoggerService][] = [
+    ['throws', { log: fail, warn: fail, error: fail }],
+    ['rejects', Object.fromEntries(['log', 'warn', 'error'].map((level) => [level, rejecting])) as never],
+  ];
+  async function rejecting(...entry: Parameters<typeof fail>): Promise<void> {
+    await Promise.resolve();
+    fail(...entry);
+  }
+
+  it.each(loggers)('P40: it %s: the app boots, and each answer stays the same', async (_how, logger) => {
+    entries.length = 0;
+    const host = await cleanup.host({ configure: (app) => app.useLogger(logger) });
+    expect(entries).toContainEqual(expect.stringContaining('backchannel_logout'));
+
+    const { session, login } = await signIn(host);
+    const boot = entries.length;
+    expect(await post(host, 'garbage')).toEqual(
+      refused('logout_token_malformed', 'the logout token is not a signed JWT'),
+    );
+    failNext(host.app.get(SessionDatabase), 1);
+    expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(
+      temporarilyUnavailable('store_unavailable'),
+    );
+    expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(delivered);
+    expect(await stateOf(host, session)).toBe('logged_out');
+    failNext(host.app.get(SessionDatabase), 1);
+    await host.app.get(SessionPurge).wake();
+
+    host.oneId.fail(endpointPaths.discovery, { status: 500 });
+    host.clock.advance(2 * 60 * 60 * 1000);
+    await signIn(host);
+    expect(entries.length).toBeGreaterThan(boot + 2);
   });
 });
 

@@ -12,8 +12,8 @@ const houses: Readonly<Record<string, { readonly rooms: readonly string[]; reado
       ...['database', 'http', 'rule', 'ground'],
     ],
     ground: [
-      ...['background-job.ts', 'clock.ts', 'node-notice.ts', 'oneid-logout.errors.ts', 'one-at-a-time.ts', 'random.ts'],
-      'option-checks.ts',
+      ...['background-job.ts', 'clock.ts', 'logger.ts', 'node-notice.ts', 'oneid-logout.errors.ts', 'one-at-a-time.ts'],
+      ...['option-checks.ts', 'random.ts', 'watching.ts'],
     ],
   },
 };
@@ -92,6 +92,15 @@ describe('the rooms of CONTRIBUTING.md', () => {
     );
     const found = files.filter((file) => TIME_AND_CHANCE.test(readFileSync(join(root, house, file), 'utf8')));
     expect(found.sort()).toEqual(['clock.ts', 'random.ts']);
+  });
+
+  it('P40: the library logs only through logger.ts, which a broken logger of the app cannot break', () => {
+    const house = 'libs/oneid-logout/src';
+    const files = readdirSync(join(root, house), { recursive: true, encoding: 'utf8' }).filter(
+      (file) => file.endsWith('.ts') && !file.endsWith('spec.ts') && !file.startsWith('testing'),
+    );
+    const nests = /import \{[^}]*\bLogger\b[^}]*\} from '@nestjs\/common'|\bconsole\./;
+    expect(files.filter((file) => nests.test(readFileSync(join(root, house, file), 'utf8')))).toEqual(['logger.ts']);
   });
 
   it.each(['libs/oneid-logout/src', 'src'])('no file of %s leads back to itself', (house) => {

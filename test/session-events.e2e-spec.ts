@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { type LogoutEvent, type Session } from 'nestjs-oneid-logout';
+import { firstValueFrom, map, mergeMap, timer } from 'rxjs';
 import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -166,6 +168,62 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     await store.recorder.endUser(issuer, 'alice');
     restore();
     expect(events.map((event) => event.ends(session))).toEqual([true]);
+  });
+
+  it('P40: a listener that throws or rejects is logged; it ends no process, and hears the next logout too', async () => {
+    const session = await signIn('alice', 'phone');
+    const log = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const heard: string[] = [];
+    const thrower = (name: string) => () => {
+      heard.push(name);
+      throw new Error(`${name} threw`);
+    };
+    const subscriptions = [
+      store.events.logouts.subscribe(thrower('a function')),
+      store.events.logouts.subscribe({ next: thrower('an observer') }),
+      store.events.logouts.subscribe(async () => {
+        heard.push('a promise');
+        await Promise.reject(new Error('a promise rejected'));
+      }),
+      store.events.logouts.subscribe(() => {
+        heard.push('no error');
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- a listener may throw anything
+        throw Object.create(null);
+      }),
+      store.events.logouts.pipe(map(({ channel }) => channel)).subscribe(thrower('behind an operator')),
+      store.events.logouts.pipe(map(thrower('an operator'))).subscribe(),
+      store.events.logouts
+        .pipe(mergeMap(() => Promise.reject(new Error('inside rejected'))))
+        .subscribe(() => undefined),
+      store.events.logouts.pipe(map(thrower('with onError'))).subscribe({ error: thrower('onError') }),
+      store.events.ended(session).subscribe({ next: thrower('ended'), complete: thrower('complete') }),
+    ];
+    await store.recorder.recordBackchannel(store.logout({ sid: 'phone' }));
+    await store.recorder.recordBackchannel(store.logout({ sid: 'laptop' }));
+    // RxJS throws an unhandled error from a timer, where it would end the process
+    await firstValueFrom(timer(5));
+    subscriptions.forEach((subscription) => subscription.unsubscribe());
+    const logged = log.mock.calls.map(([message]) =>
+      String(message).replace('A listener of SessionEvents failed: ', ''),
+    );
+    log.mockRestore();
+
+    const always = ['a function', 'an observer', 'a promise', 'no error', 'behind an operator'];
+    expect(heard).toEqual([...always, 'an operator', 'with onError', 'onError', 'ended', 'complete', ...always]);
+    const first = ['a function threw', 'an observer threw', 'a promise rejected', 'behind an operator threw'];
+    expect(logged.sort()).toEqual(
+      [
+        ...first,
+        ...first,
+        'an operator threw',
+        'inside rejected',
+        'onError threw',
+        'ended threw',
+        'complete threw',
+      ].sort(),
+    );
+    expect(events).toHaveLength(2);
+    expect(await store.isAlive(session.id)).toBe(false);
   });
 
   it('complete at shutdown', async () => {

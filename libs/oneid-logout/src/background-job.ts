@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import { Logger } from './logger.js';
 import { type Clock, type Timer } from './clock.js';
 import { reasonOf } from './oneid-logout.errors.js';
 import { OneAtATime } from './one-at-a-time.js';

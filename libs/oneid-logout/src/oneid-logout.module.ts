@@ -1,6 +1,5 @@
 import {
   Inject,
-  Logger,
   Module,
   type NestModule,
   type OnApplicationBootstrap,
@@ -10,6 +9,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { Logger } from './logger.js';
 import { bootWarnings } from './boot-warnings.js';
 import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { ChannelSettings } from './channels/channel-settings.js';

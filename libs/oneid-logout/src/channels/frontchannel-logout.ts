@@ -1,5 +1,6 @@
+import { Logger } from '../logger.js';
 import { isIdentifier } from '../rule/identifier.js';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
 import { OneIdLogoutError, STORE_RETRY_AFTER_SECONDS } from '../oneid-logout.errors.js';

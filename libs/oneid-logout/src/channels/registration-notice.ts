@@ -1,5 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { Logger } from '../logger.js';
 import { routePaths } from '../http/library-routes.js';
 import { type MountedRoutes, watchMountedRoutes } from '../http/mounted-routes.js';
 import { ChannelSettings } from './channel-settings.js';

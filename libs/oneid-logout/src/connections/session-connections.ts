@@ -1,11 +1,13 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { type MonoTypeOperatorFunction, Observable, takeUntil } from 'rxjs';
+import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
 import { type RejectionReason, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { openingOf, rememberOpening } from '../guard/context-request.js';
 import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionFacts } from '../rule/session.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
+import { forAppListeners } from '../sessions/app-listeners.js';
 import { OpenConnections, type SessionEnding } from './open-connections.js';
 import { HeldMemory } from './held-packets.js';
 import { type SocketClient, socketOf } from './sockets.js';
@@ -43,12 +45,13 @@ export class SessionConnections implements OnModuleDestroy {
 
   /** Emits the reason once when the session is over, and completes. Checks at once whether it is already over. */
   over(session: SessionFacts): Observable<SessionEnding> {
-    return new Observable((subscriber) =>
+    const over = new Observable<SessionEnding>((subscriber) =>
       this.connections.add(session, (ending) => {
         subscriber.next(ending);
         subscriber.complete();
       }),
     );
+    return forAppListeners(over, 'SessionConnections.over()');
   }
 
   /**

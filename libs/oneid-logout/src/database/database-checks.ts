@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import { Logger } from '../logger.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { type AnswerProof, mysqlProof, postgresProof } from './answer-proof.js';
 import { type SupportedDatabase } from './sql-dialect.js';

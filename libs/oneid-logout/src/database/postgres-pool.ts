@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Logger } from '@nestjs/common';
 import { type DataSource } from 'typeorm';
+import { Logger } from '../logger.js';
 import { type BorrowedConnection, type ConnectionPool } from './connection-pool.js';
 import { clientFromPool, poolSizeOf, type PostgresClient } from './postgres-driver.js';
 import { type SqlDialect } from './sql-dialect.js';

@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import { type DataSource } from 'typeorm';
+import { Logger } from '../logger.js';
 import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError, UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { withProof } from './answer-proof.js';

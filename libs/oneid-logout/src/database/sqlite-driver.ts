@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Logger } from '@nestjs/common';
+import { Logger } from '../logger.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 
 /** The better-sqlite3 that TypeORM will load. */

@@ -1,5 +1,6 @@
-import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
+import { Logger } from '../logger.js';
 import {
   OneIdLogoutError,
   SessionRejectedError,

@@ -1,4 +1,5 @@
-import { type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
+import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
 import { isIdentifier } from '../rule/identifier.js';

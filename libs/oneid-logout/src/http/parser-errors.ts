@@ -1,5 +1,6 @@
+import { Logger } from '../logger.js';
 import { expressLayers } from './mounted-routes.js';
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { type AbstractHttpAdapter, HttpAdapterHost } from '@nestjs/core';
 import { type HttpAnswer, jsonAnswer, sendAnswer } from './http-answer.js';
 import { isLibraryRoute } from './library-routes.js';

@@ -1,5 +1,6 @@
-import { Controller, Get, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, Get, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { Logger } from '../logger.js';
 import { routePaths } from '../http/library-routes.js';
 import { sendAnswer } from '../http/http-answer.js';
 import { rawQuery } from '../http/raw-query.js';

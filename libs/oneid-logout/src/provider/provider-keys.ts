@@ -1,6 +1,6 @@
 import { type KeyObject } from 'node:crypto';
-import { Logger } from '@nestjs/common';
 import { type Clock } from '../clock.js';
+import { Logger } from '../logger.js';
 import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource, type Fetched } from './cached-resource.js';
 import { type KeyFault, KeySet } from './key-set.js';

@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import { Logger } from '../logger.js';
 import { type Clock, type Moment } from '../clock.js';
 
 /** The times of a token, seconds. */

@@ -1,5 +1,5 @@
+import { Logger } from '../logger.js';
 import { type LogoutChanges, MAX_COMMIT_LATENESS, type RecordedLogout } from '../rule/logout.js';
-import { Logger } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Moment } from '../clock.js';
 import { type Random } from '../random.js';

@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import { type Redis } from 'ioredis';
+import { Logger } from '../logger.js';
 import { type Clock, type Timer } from '../clock.js';
 import { InvalidOptionsError } from '../oneid-logout.errors.js';
 import { type Random } from '../random.js';

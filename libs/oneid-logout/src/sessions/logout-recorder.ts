@@ -1,7 +1,8 @@
+import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
 import { type Bound, type Logout, MAX_COMMIT_LATENESS, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';

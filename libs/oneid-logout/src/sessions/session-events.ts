@@ -3,6 +3,7 @@ import { filter, map, type Observable, take } from 'rxjs';
 import { type Logout, type LogoutChannel } from '../rule/logout.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
+import { forAppListeners } from './app-listeners.js';
 import { LogoutBus } from './logout-bus.js';
 
 /** A recorded logout of a session, a login or a user. It may end many sessions, or sessions unknown to this process. */
@@ -16,6 +17,8 @@ export interface LogoutEvent {
  * Tells the app of recorded logouts, so that it can clean up for a session: a cache entry, a job. Logouts of this
  * process arrive at once, logouts of other replicas as soon as this replica finds them. For sockets and streams use
  * {@link SessionConnections}, which also notices missed logouts.
+ *
+ * A listener that throws, or whose promise rejects, is logged. It does not end the process, and changes no answer.
  *
  * @example
  * ```ts
@@ -31,17 +34,18 @@ export class SessionEvents {
   readonly logouts: Observable<LogoutEvent>;
 
   constructor(private readonly bus: LogoutBus) {
-    this.logouts = bus.allLogoutsForApp.pipe(map(toEvent));
+    this.logouts = forAppListeners(bus.allLogoutsForApp.pipe(map(toEvent)), 'SessionEvents');
   }
 
   /** Emits once when a logout ends this session, then completes. */
   ended(session: SessionFacts): Observable<LogoutEvent> {
     const targets = targetsOf(session);
-    return this.bus.allLogoutsForApp.pipe(
+    const ending = this.bus.allLogoutsForApp.pipe(
       filter((logout) => ends(logout, session, targets)),
       take(1),
       map(toEvent),
     );
+    return forAppListeners(ending, 'SessionEvents');
   }
 }
 

@@ -1,4 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Logger } from '../logger.js';
 import { BackgroundJob } from '../background-job.js';
 import { Clock } from '../clock.js';
 import { Random } from '../random.js';

@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
-import { Logger } from '@nestjs/common';
 import { CompactEncrypt, compactDecrypt } from 'jose';
+import { Logger } from '../logger.js';
 import { type TokenRepository } from '../store/token.repository.js';
 import { digest } from '../rule/targets.js';
 
