@@ -38,9 +38,17 @@ const BUDGET_FULL = 90_000;
 const malformed = (description: string) => refused('logout_request_malformed', description);
 const noKey = refused('logout_token_key_unknown', 'the provider has no such signing key');
 const badSignature = refused('logout_token_signature_invalid', 'the signature is not valid');
+const badSecret = refused(
+  'logout_token_signature_invalid',
+  'the signature is not valid: with HS256, clientAuthentication.clientSecret must be the key. Keycloak uses a key that no client gets: have it sign with RS256',
+);
 const badAlg = refused('logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
 const badEvents = refused('logout_token_events_invalid', 'events does not contain the logout event');
-const badAudience = refused('logout_token_audience_mismatch', 'aud must name one configured client and no other');
+const badAudience = (came: string, expected = "'app'") =>
+  refused(
+    'logout_token_audience_mismatch',
+    `aud is ${came}, expected ${expected}, and beside it only the client's trustedAudiences`,
+  );
 const badIssuer = refused('logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
 const badIat = refused('logout_token_iat_invalid', 'iat is missing or in the future');
 const badSubject = refused('logout_token_subject_missing', 'the token needs a sid or a sub, as a non-empty string');
@@ -132,7 +140,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
   describe('BC-2: the claims', () => {
     it.each([
       ['iss', badIssuer],
-      ['aud', badAudience],
+      ['aud', badAudience('missing')],
       ['iat', badIat],
       ['jti', badJti],
       ['events', badEvents],
@@ -152,8 +160,8 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
     it('BC-2: checks exp when the token has one', async () => {
       const now = host.clock.seconds;
 
-      expect(await post(host, await withClaims({ exp: now + 60 }))).toEqual(delivered);
-      for (const exp of [now - 40, 'tomorrow', null, -1]) {
+      for (const exp of [now + 60, null, '']) expect(await post(host, await withClaims({ exp }))).toEqual(delivered);
+      for (const exp of [now - 40, 'tomorrow', -1]) {
         expect(await refusalOf(await withClaims({ exp }))).toEqual(badExp);
       }
     });
@@ -283,8 +291,17 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
     });
 
     it('BC-4: refuses an aud without our client, or with another client', async () => {
-      for (const aud of ['other', [], ['other'], [clientId, 'other'], [clientId, null], null, { 0: clientId }, 'APP']) {
-        expect(await refusalOf(await withClaims({ aud }))).toEqual(badAudience);
+      for (const [aud, came] of [
+        ['other', "'other'"],
+        [[], 'an empty list'],
+        [['other'], "'other'"],
+        [[clientId, 'other'], "'app', 'other'"],
+        [[clientId, null], "'app', null"],
+        [null, 'null'],
+        [{ 0: clientId }, 'a value of type object'],
+        ['APP', "'APP'"],
+      ] as const) {
+        expect(await refusalOf(await withClaims({ aud }))).toEqual(badAudience(came));
       }
       expect(await post(host, await withClaims({ aud: clientId }))).toEqual(delivered);
       expect(await post(host, await withClaims({ aud: [clientId, clientId] }))).toEqual(delivered);
@@ -329,12 +346,28 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
 
     it('BC-5: refuses a token without sid and sub, and a sid or sub that is not a non-empty string', async () => {
       expect(await refusalOf(await withClaims({ sid: undefined }))).toEqual(badSubject);
-      for (const wrong of ['', null, 7, ['a'], {}, true, 'x'.repeat(256)]) {
+      for (const absent of ['', null]) {
+        expect(await refusalOf(await withClaims({ sid: absent, sub: absent }))).toEqual(badSubject);
+      }
+      for (const wrong of [7, ['a'], {}, true, 'x'.repeat(256)]) {
         expect(await refusalOf(await withClaims({ sid: wrong }))).toEqual(badSubject);
         expect(await refusalOf(await withClaims({ sid: undefined, sub: wrong }))).toEqual(badSubject);
         expect(await refusalOf(await withClaims({ sid: 'good', sub: wrong }))).toEqual(badSubject);
       }
     });
+
+    it.each([null, ''])(
+      'BC-5, P7: a sid or sub that is %j counts as absent beside a good other one',
+      async (absent) => {
+        const { login, session } = await signIn(host);
+        const { session: other } = await signIn(host, host.oneId.signIn({ sub: login.sub }));
+
+        expect(await post(host, await withClaims({ sid: login.sid, sub: absent, exp: absent }))).toEqual(delivered);
+        expect([await stateOf(host, session), await stateOf(host, other)]).toEqual(['logged_out', 'alive']);
+        expect(await post(host, await withClaims({ sid: absent, sub: login.sub }))).toEqual(delivered);
+        expect(await stateOf(host, other)).toBe('logged_out');
+      },
+    );
   });
 
   describe('BC-6: the claim events', () => {
@@ -611,7 +644,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
 
     it('rp-backchannel-rpinitlogout-wrong-aud', async () => {
       const logoutToken = await conformance({ aud: `${clientId}1` });
-      expect(await storingNothing(() => send(logoutToken))).toEqual(badAudience);
+      expect(await storingNothing(() => send(logoutToken))).toEqual(badAudience("'app1'"));
     });
 
     it('rp-backchannel-rpinitlogout-no-event', async () => {
@@ -754,12 +787,14 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       const key = new Uint8Array(32);
       const notAgreed = refused(
         'logout_token_encryption_not_allowed',
-        'the logout token does not have the encryption that the options name',
+        "the logout token does not have the encryption that the options name: it has 'dir' with 'A256GCM', which no client's logoutTokenEncryption names",
       );
 
       expect(await refusalOf(await token({ encryptTo: { key, alg: 'dir', enc: 'A256GCM' } }))).toEqual(notAgreed);
       const pbes2 = { key: new Uint8Array(16), alg: 'PBES2-HS256+A128KW' };
-      expect(await refusalOf(await token({ encryptTo: pbes2 }))).toEqual(notAgreed);
+      expect((await refusalOf(await token({ encryptTo: pbes2 }))).body).toMatchObject({
+        code: 'logout_token_encryption_not_allowed',
+      });
     });
 
     it('attack 7: answers do not tell known logins from unknown ones', async () => {
@@ -855,7 +890,7 @@ describe('back-channel logout of clients with keys of their own', () => {
       { secret: host.oneId.signingKey.publicPem },
       { secret: JSON.stringify(host.oneId.jwks.keys[0]) },
     ]) {
-      expect(await post(host, await host.oneId.logoutToken({ clientId, login, key }))).toEqual(badSignature);
+      expect(await post(host, await host.oneId.logoutToken({ clientId, login, key }))).toEqual(badSecret);
     }
     expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(badAlg);
     expect(await storedIn(host)).toEqual(before);
@@ -878,18 +913,26 @@ describe('back-channel logout of clients with keys of their own', () => {
       const idToken = await host.oneId.idToken({ clientId, login, encryptTo: { key } });
       const session = await host.app.get(SessionRegistry).register({ idToken });
       const before = await storedIn(host);
-      const notAgreed = refused(
-        'logout_token_encryption_not_allowed',
-        'the logout token does not have the encryption that the options name',
-      );
+      const notAgreed = (fault: string) =>
+        refused(
+          'logout_token_encryption_not_allowed',
+          `the logout token does not have the encryption that the options name: it has ${fault}`,
+        );
 
-      expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(notAgreed);
-      for (const encryptTo of [
-        { key, enc: 'A128GCM' },
-        { key, alg: 'RSA-OAEP' },
-        { key: new TextEncoder().encode('the-secret-of-app'), alg: 'PBES2-HS512+A256KW' },
-      ]) {
-        expect(await post(host, await host.oneId.logoutToken({ clientId, login, encryptTo }))).toEqual(notAgreed);
+      expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(
+        notAgreed("none, the client's logoutTokenEncryption expects RSA-OAEP-256 with A256GCM"),
+      );
+      for (const [encryptTo, came] of [
+        [{ key, enc: 'A128GCM' }, "'RSA-OAEP-256' with 'A128GCM'"],
+        [{ key, alg: 'RSA-OAEP' }, "'RSA-OAEP' with 'A256GCM'"],
+        [
+          { key: new TextEncoder().encode('the-secret-of-app'), alg: 'PBES2-HS512+A256KW' },
+          "'PBES2-HS512+A256KW' with 'A256GCM'",
+        ],
+      ] as const) {
+        expect(await post(host, await host.oneId.logoutToken({ clientId, login, encryptTo }))).toEqual(
+          notAgreed(`${came}, which no client's logoutTokenEncryption names`),
+        );
       }
       const { publicKey: another } = await generateKeyPair(alg);
       expect(await post(host, await host.oneId.logoutToken({ clientId, login, encryptTo: { key: another } }))).toEqual(
@@ -960,7 +1003,7 @@ describe('back-channel logout of several issuers and clients', () => {
     const iat = Math.floor(Date.now() / 1000) - 60;
 
     expect(await post(host, await a.logoutToken({ clientId, sid: 's', key, claims: { iat } }))).toEqual(noKey);
-    expect(await post(host, await b.logoutToken({ clientId: 'second', sid: 's' }))).toEqual(badAudience);
+    expect(await post(host, await b.logoutToken({ clientId: 'second', sid: 's' }))).toEqual(badAudience("'second'"));
     expect(await storedIn(host)).toEqual(stored);
   });
 
@@ -986,6 +1029,40 @@ describe('back-channel logout while the provider has trouble', () => {
     host.oneId.heal();
     host.clock.advance(10_000);
     expect(await post(host, logoutToken)).toEqual(delivered);
+  });
+
+  it('P16, P37: answers 503 while the configuration does not fit, and says so, until it fits', async () => {
+    const host = await cleanup.host();
+    host.oneId.setMetadata({ issuer: 'https://login.example/{tenantid}/v2.0' });
+    const logoutToken = await host.oneId.logoutToken({ clientId, sid: 's' });
+
+    expect(await post(host, logoutToken)).toEqual(temporarilyUnavailable('provider_misconfigured'));
+    host.oneId.setMetadata({ issuer: host.oneId.issuer });
+    host.clock.advance(10_000);
+    expect(await post(host, logoutToken)).toEqual(delivered);
+  });
+
+  it('P17: sends all requests to the provider by the fetch of the options', async () => {
+    const asked: string[] = [];
+    const host = await cleanup.host({
+      options: {
+        fetch: (url, init) => {
+          asked.push(`${init?.method ?? 'GET'} ${new URL(url).pathname}`);
+          return fetch(url, init);
+        },
+      },
+    });
+    const login = host.oneId.signIn();
+    const refreshToken = host.oneId.refreshToken({ clientId, login });
+    const idToken = await host.oneId.idToken({ clientId, login });
+    await host.app.get(SessionRegistry).register({ idToken, refreshToken });
+    expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(delivered);
+    await host.settled();
+
+    expect(host.oneId.revoked.map(({ token }) => token)).toEqual([refreshToken]);
+    const paths = [endpointPaths.discovery, endpointPaths.jwks, endpointPaths.revocation];
+    expect(asked).toEqual([`GET ${paths[0]}`, `GET ${paths[1]}`, `POST ${paths[2]}`]);
+    expect(host.oneId.requests.map(({ path }) => path)).toEqual(paths);
   });
 
   it('BC-13: the guard still checks known sessions while the provider is down', async () => {
@@ -1033,7 +1110,9 @@ describe('back-channel logout and the log', () => {
     jest.restoreAllMocks();
 
     const written = [...log, ...answers].join('\n');
-    expect(written).toMatch('Refused a logout token: logout_token_events_invalid');
+    expect(written).toMatch(
+      'Refused a logout token: logout_token_events_invalid: events does not contain the logout event',
+    );
     expect(written).toMatch('the database is gone');
     expect(written).toMatch('has reused the jti');
     expect(written).not.toMatch(/the-secret/);

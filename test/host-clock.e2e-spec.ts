@@ -162,7 +162,10 @@ describe('a sign-in on a host whose clock is wrong', () => {
   it('S18: an ID token that is wrong by both clocks is refused', async () => {
     host.clock.ahead = -45 * SECOND;
     for (const [age, message] of [
-      [7 * MINUTE, 'The ID token is too old for a sign-in'],
+      [
+        7 * MINUTE,
+        "The ID token is too old for a sign-in: its iat may lie 300 seconds back. For a provider that dates iat back, set the client's iatBackdatingSeconds",
+      ],
       [2 * HOUR, 'The ID token has expired'],
       [-2 * MINUTE, 'The ID token has no iat, or an iat in the future'],
     ] as const) {

@@ -25,6 +25,9 @@ import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { DAY, factsOf, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 
+const tooOld =
+  "The ID token is too old for a sign-in: its iat may lie 300 seconds back. For a provider that dates iat back, set the client's iatBackdatingSeconds";
+
 async function failure(work: Promise<unknown>): Promise<OneIdLogoutError> {
   const error: unknown = await work.catch((error: unknown) => error);
   expect(error).toBeInstanceOf(OneIdLogoutError);
@@ -83,16 +86,26 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       host.clock.advance(331_000);
       const error = await failure(registry.register({ idToken: token }));
       expect(error).toBeInstanceOf(InvalidIdTokenError);
-      expect([error.code, error.getStatus(), error.message]).toEqual([
-        ...['id_token_invalid', 401, 'The ID token is too old for a sign-in'],
-      ]);
+      expect([error.code, error.getStatus(), error.message]).toEqual([...['id_token_invalid', 401, tooOld]]);
       expect(await sessionsOf(login)).toEqual([]);
     });
 
     it.each([
-      ['another client', { aud: ['other'] }, 'The ID token is not for a client of this app'],
-      ['another party of the same audience', { azp: 'other' }, 'The ID token has an azp of another client'],
-      ['another issuer', { iss: 'https://other.example/' }, 'The ID token is not for a client of this app'],
+      [
+        'another client',
+        { aud: ['other'] },
+        "The ID token is not for a client of this app: its aud is 'other', expected 'app', and beside it only the client's trustedAudiences",
+      ],
+      [
+        'another party of the same audience',
+        { azp: 'other' },
+        "The ID token has an azp of another client: it is 'other', expected 'app', or one of the client's authorizedParties",
+      ],
+      [
+        'another issuer',
+        { iss: 'https://other.example/' },
+        "The ID token is not for a client of this app: its iss is 'https://other.example/'",
+      ],
       ['no user', { sub: undefined }, 'The ID token has no valid sub'],
       ['an invalid sid', { sid: 5 }, 'The ID token has an invalid sid'],
       ['a logout', { events: {} }, 'The ID token is a security event token'],
@@ -214,6 +227,64 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       expect((await failure(past)).code).toBe('session_expired');
       const invalid = registry.register({ idToken: await idToken(host.oneId.signIn()), expiresAt: new Date(NaN) });
       await expect(invalid).rejects.toThrow(new RangeError('expiresAt is not a valid date'));
+    });
+
+    it('session_expiry: the claim limits the absolute end of the session', async () => {
+      const inAnHour = host.clock.seconds + 3600;
+      const endFor = async (session_expiry: unknown, expiresAt?: Date) => {
+        const token = await idToken(host.oneId.signIn(), { session_expiry });
+        return (await registry.register({ idToken: token, expiresAt })).expiresAt;
+      };
+
+      const minute = new Date((inAnHour - 3540) * 1000);
+      expect(Math.abs((await endFor(inAnHour)) - inAnHour * 1000)).toBeLessThan(1_000);
+      expect(Math.abs((await endFor(inAnHour, new Date((inAnHour + 60) * 1000))) - inAnHour * 1000)).toBeLessThan(
+        1_000,
+      );
+      expect(Math.abs((await endFor(inAnHour, minute)) - minute.getTime())).toBeLessThan(1_000);
+      const longest = host.clock.now() + maxSessionLifetimeMs;
+      for (const none of [undefined, null, '', inAnHour * 1000]) {
+        expect(Math.abs((await endFor(none)) - longest)).toBeLessThan(5_000);
+      }
+      const past = await failure(endFor(host.clock.seconds - 1));
+      expect([past.code, past.getStatus()]).toEqual(['session_expired', 401]);
+      const malformed = await failure(endFor(String(inAnHour)));
+      expect([malformed.code, malformed.message]).toEqual([
+        'id_token_invalid',
+        'The ID token has a session_expiry that is not a whole number of seconds',
+      ]);
+    });
+
+    it('P23: an ID token with an empty sid says that the login has ended: no session, and the refresh token is revoked', async () => {
+      const login = host.oneId.signIn();
+      const other = await registry.register({ idToken: await idToken({ ...host.oneId.signIn(), sub: login.sub }) });
+      const refreshToken = host.oneId.refreshToken({ clientId, login });
+      const token = await idToken(login, { sid: '' });
+      const events: unknown[] = [];
+      const subscription = host.app.get(SessionEvents).logouts.subscribe((event) => events.push(event));
+
+      for (let n = 0; n < 2; n++) {
+        const error = await failure(registry.register({ idToken: token, refreshToken }));
+        expect(error).toBeInstanceOf(SessionEndedError);
+        expect([error.code, error.getStatus()]).toEqual(['session_ended', 401]);
+      }
+      subscription.unsubscribe();
+      expect((await registry.listAlive(other)).map(({ id }) => id)).toEqual([other.id]);
+      await host.settled();
+      await service(RefreshTokenRevoker).wake();
+      expect(host.oneId.revoked.filter(({ token: revoked }) => revoked === refreshToken)).toHaveLength(1);
+      const [stored] = (await sessionsOf(login)).filter((row) => row['id'] !== other.id);
+      expect((await host.stored()).tokens.filter((row) => row['session_id'] === stored?.['id'])).toEqual([]);
+      expect(await status(other)).toBe(200);
+    });
+
+    it('P23: without a refresh token, an ID token with an empty sid leaves nothing behind', async () => {
+      const login = host.oneId.signIn();
+      const before = await host.stored();
+      const error = await failure(registry.register({ idToken: await idToken(login, { sid: '' }) }));
+
+      expect(error).toBeInstanceOf(SessionEndedError);
+      expect(await host.stored()).toEqual(before);
     });
 
     describe('label', () => {

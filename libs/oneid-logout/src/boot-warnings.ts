@@ -6,7 +6,7 @@ import { answersAtOnce, stalenessBoundMs } from './replicas/liveness-options.js'
 const PROVIDER_PATIENCE = 4_000;
 
 /** Warns of settings that are allowed, but that the operator has more often forgotten than intended. */
-export function bootWarnings({ secrets, liveness, database }: ResolvedOptions): string[] {
+export function bootWarnings({ clients, secrets, liveness, database }: ResolvedOptions): string[] {
   const warnings: string[] = [];
   const ofNode = nodeNotice();
   if (ofNode !== undefined) warnings.push(ofNode);
@@ -14,6 +14,12 @@ export function bootWarnings({ secrets, liveness, database }: ResolvedOptions): 
     warnings.push(
       'Without the option secrets the library stores no tokens: after a logout, OneID sends the user back only if start() ' +
         'gets the ID token, and refresh tokens are not revoked.',
+    );
+  }
+  for (const issuer of new Set(clients.filter((client) => client.allowInsecureRequests).map(({ issuer }) => issuer))) {
+    warnings.push(
+      `allowInsecureRequests is set for ${issuer}: a person who can change traffic between this app and the provider can ` +
+        'sign in as any user. Use it only inside a network that you trust, and https as soon as you can.',
     );
   }
   const wait = answersAtOnce(liveness) ? 0 : stalenessBoundMs(liveness);

@@ -18,6 +18,7 @@ export {
   InvalidOptionsError,
   type LogoutTokenFault,
   OneIdLogoutError,
+  ProviderMisconfiguredError,
   ProviderUnavailableError,
   type RejectionReason,
   SessionEndedError,

@@ -145,6 +145,25 @@ export class ProviderUnavailableError extends OneIdLogoutError {
   }
 }
 
+/**
+ * 500: the provider's answer does not fit the options, or can't be used. This lasts until the options or the provider
+ * are changed, so the caller should not try again. The log has the values that came and that were expected.
+ */
+export class ProviderMisconfiguredError extends OneIdLogoutError {
+  /** @param detail for the log only: what came, what was expected, what to do */
+  constructor(message: string, detail: string) {
+    super('provider_misconfigured', message, HttpStatus.INTERNAL_SERVER_ERROR, {}, new Error(detail));
+  }
+}
+
+/**
+ * The error for a caller whose question to the provider has failed: a lasting fault stays as it is, anything else
+ * counts as a passing outage.
+ */
+export function providerError(message: string, cause: unknown): ProviderMisconfiguredError | ProviderUnavailableError {
+  return cause instanceof ProviderMisconfiguredError ? cause : new ProviderUnavailableError(message, cause);
+}
+
 /** Thrown at boot. One message lists all faults that were found in the options. */
 export class InvalidOptionsError extends Error {
   readonly code = 'options_invalid';

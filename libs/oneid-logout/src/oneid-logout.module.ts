@@ -35,7 +35,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from './oneid-logout.options.js';
-import { IdTokenVerifier, ID_TOKEN_MAX_AGE } from './provider/id-token.js';
+import { IdTokenVerifier, maxSignInAge } from './provider/id-token.js';
 import { LogoutTokenVerifier } from './provider/logout-token.js';
 import { OneIdClients } from './provider/oneid-clients.js';
 import { ProviderSigningKeys } from './provider/provider-signing-keys.js';
@@ -86,7 +86,7 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: OneIdClients,
       inject: [RESOLVED_OPTIONS, Clock],
-      useFactory: ({ clients }: ResolvedOptions, clock: Clock) => new OneIdClients(clients, clock),
+      useFactory: ({ clients, fetch }: ResolvedOptions, clock: Clock) => new OneIdClients(clients, clock, fetch),
     },
     {
       provide: TokenTimes,
@@ -139,10 +139,10 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: SessionRepository,
       inject: [SessionDatabase, RESOLVED_OPTIONS],
-      useFactory: (database: SessionDatabase, { maxSessionLifetimeSeconds, secrets }: ResolvedOptions) =>
+      useFactory: (database: SessionDatabase, { clients, maxSessionLifetimeSeconds, secrets }: ResolvedOptions) =>
         new SessionRepository(database, {
-          // the app may register an ID token ID_TOKEN_MAX_AGE after a logout; its session lives maxSessionLifetimeSeconds
-          logoutRetention: (maxSessionLifetimeSeconds + ID_TOKEN_MAX_AGE) * 1000 + DAY,
+          // the app may register an ID token so long after a logout; its session lives maxSessionLifetimeSeconds
+          logoutRetention: (maxSessionLifetimeSeconds + Math.max(...clients.map(maxSignInAge))) * 1000 + DAY,
           storesTokens: secrets.length > 0,
         }),
     },

@@ -51,6 +51,10 @@ describe('resolveOptions', () => {
           strictLogoutTokenTyp: false,
           logoutScope: 'session',
           keepOfflineTokens: false,
+          trustedAudiences: [],
+          authorizedParties: [],
+          iatBackdatingSeconds: 0,
+          allowInsecureRequests: false,
         },
       ],
       database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
@@ -187,6 +191,11 @@ describe('resolveOptions', () => {
       strictLogoutTokenTyp: true,
       logoutScope: 'user',
       keepOfflineTokens: true,
+      logoutTokenEncryption: { alg: 'RSA-OAEP', enc: 'A256GCM', privateKeys: [privateKeyOf('ec')] },
+      trustedAudiences: ['project'],
+      authorizedParties: ['android'],
+      iatBackdatingSeconds: 300,
+      allowInsecureRequests: true,
     } as const;
     const [resolved] = resolveOptions({ clients: [full] }).clients;
     const { privateKey } = full.clientAuthentication;
@@ -199,8 +208,12 @@ describe('resolveOptions', () => {
 });
 
 describe('a fault', () => {
-  const providerUrl = 'must be an https URL without query, fragment or userinfo (http only on loopback)';
-  const endpoint = 'must be an https URL without fragment or userinfo (http only on loopback)';
+  const providerUrl =
+    'must be an https URL without query, fragment or userinfo (http only on loopback, or with allowInsecureRequests)';
+  const endpoint =
+    'must be an https URL without fragment or userinfo (http only on loopback, or with allowInsecureRequests)';
+  const withoutTls = (name: string, url: string) =>
+    `clients[0].${name} is ${url}, but must be an https URL (http only on loopback). If you trust this network, set allowInsecureRequests of this client`;
   const redirectUri = 'must be an http(s) URL without fragment or userinfo';
   const authentication = 'clients[0].clientAuthentication';
   const either = 'must be either { clientSecret, method? } or { privateKey }';
@@ -257,6 +270,8 @@ describe('a fault', () => {
     [{ clearSiteData: 'cache' }, ['clearSiteData must be an array']],
     [{ clearSiteData: null }, [`each value in clearSiteData ${clearable}`, 'clearSiteData must be an array']],
     [{ frontchannelEndsCarriedSession: 1 }, ['frontchannelEndsCarriedSession must be a boolean value']],
+    [{ fetch: 'http://proxy.example' }, ['fetch must be a function like the global fetch']],
+    [{ fetch: null }, ['fetch must be a function like the global fetch']],
     [{ client: [client] }, ['client is not an option']],
     [{ p: 1 }, ['p is not an option']],
     [{ clients: [] }, ['clients should not be empty']],
@@ -269,7 +284,8 @@ describe('a fault', () => {
   });
 
   it.each<[Record<string, unknown>, string[]]>([
-    [{ issuer: 'http://oneid.example/' }, [`clients[0].issuer ${providerUrl}`]],
+    [{ issuer: 'http://oneid.example/' }, [withoutTls('issuer', 'http://oneid.example/')]],
+    [{ issuer: 'ftp://oneid.example/' }, [`clients[0].issuer ${providerUrl}`]],
     [{ issuer: 'https://oneid.example/?x' }, [`clients[0].issuer ${providerUrl}`]],
     [{ issuer: 'https://oneid.example/?' }, [`clients[0].issuer ${providerUrl}`]],
     [{ issuer: 'https://oneid.example/#' }, [`clients[0].issuer ${providerUrl}`]],
@@ -336,7 +352,7 @@ describe('a fault', () => {
     ],
     [
       { endpoints: { ...endpoints, revocation_endpoint: 'http://oneid.example' } },
-      [`clients[0].endpoints.revocation_endpoint ${endpoint}`],
+      [withoutTls('endpoints.revocation_endpoint', 'http://oneid.example/')],
     ],
     [{ endpoints: { ...endpoints, issuer: 'x' } }, ['clients[0].endpoints.issuer is not an option']],
     [
@@ -347,6 +363,13 @@ describe('a fault', () => {
     [{ strictLogoutTokenTyp: 1 }, ['clients[0].strictLogoutTokenTyp must be a boolean value']],
     [{ logoutScope: 'all' }, ['clients[0].logoutScope must be one of the following values: session, user']],
     [{ keepOfflineTokens: 1 }, ['clients[0].keepOfflineTokens must be a boolean value']],
+    [{ trustedAudiences: 'project' }, ['clients[0].trustedAudiences must be an array']],
+    [{ trustedAudiences: [''] }, ['each value in clients[0].trustedAudiences must be a text that is not empty']],
+    [{ authorizedParties: [7] }, ['each value in clients[0].authorizedParties must be a text that is not empty']],
+    [{ iatBackdatingSeconds: -1 }, ['clients[0].iatBackdatingSeconds must not be less than 0']],
+    [{ iatBackdatingSeconds: 601 }, ['clients[0].iatBackdatingSeconds must not be greater than 600']],
+    [{ iatBackdatingSeconds: 0.5 }, ['clients[0].iatBackdatingSeconds must be an integer number']],
+    [{ allowInsecureRequests: 'yes' }, ['clients[0].allowInsecureRequests must be a boolean value']],
     [{ redirectUri: 'x' }, ['clients[0].redirectUri is not an option']],
   ])('is found in a client with %j', (options, expected) => {
     expect(clientFaultsWith(options)).toEqual(expected);
@@ -440,12 +463,78 @@ describe('a fault', () => {
     expect(clientFaultsWith({ issuer })).toEqual([]);
   });
 
-  it.each(['http://127.0.0.1.evil.example/', 'http://localhost.evil.example/', 'http://127.0.0.2/', 'http://0.0.0.0/'])(
-    'is found in the issuer %s, which only looks like loopback',
-    (issuer) => {
-      expect(clientFaultsWith({ issuer })).toEqual([`clients[0].issuer ${providerUrl}`]);
-    },
-  );
+  it.each([
+    'http://127.0.0.2:8080/',
+    'http://127.255.255.254',
+    'http://dex.localhost/',
+    'http://a.b.localhost:5556/dex',
+  ])('P10: is not found in the issuer %s, which is loopback', (issuer) => {
+    expect(clientFaultsWith({ issuer })).toEqual([]);
+  });
+
+  it.each([
+    'http://127.0.0.1.evil.example/',
+    'http://127.evil.example/',
+    'http://localhost.evil.example/',
+    'http://evillocalhost/',
+    'http://128.0.0.1/',
+    'http://0.0.0.0/',
+    'http://host.docker.internal/',
+    'http://keycloak:8080/realms/x',
+  ])('P10: is found in the issuer %s, unless the client allows it', (issuer) => {
+    expect(clientFaultsWith({ issuer })).toEqual([withoutTls('issuer', issuer)]);
+    expect(clientFaultsWith({ issuer, allowInsecureRequests: true })).toEqual([]);
+    const url = 'http://keycloak:8080/jwks';
+    const given = { ...endpoints, jwks_uri: `${url}?x=1` };
+    expect(clientFaultsWith({ endpoints: given })).toEqual([withoutTls('endpoints.jwks_uri', url)]);
+    expect(clientFaultsWith({ endpoints: given, allowInsecureRequests: true })).toEqual([]);
+  });
+
+  it('P10: is found in one provider that is insecure for one of its clients only', () => {
+    const other = { ...client, clientId: 'other', allowInsecureRequests: true };
+    expect(faultsOf({ clients: [client, other] })).toEqual([
+      'clients[1] has the same provider as an earlier client, but another issuer, other endpoints or another allowInsecureRequests',
+    ]);
+    expect(faultsOf({ clients: [{ ...client, allowInsecureRequests: true }, other] })).toEqual([]);
+  });
+
+  it('P10: allowInsecureRequests opens no other kind of URL', () => {
+    for (const issuer of ['ftp://keycloak/', 'file:///etc', 'keycloak:8080', 'http://user@keycloak/']) {
+      expect(clientFaultsWith({ issuer, allowInsecureRequests: true })).toEqual([`clients[0].issuer ${providerUrl}`]);
+    }
+  });
+
+  it('P16: is found in an issuer that is a template', () => {
+    expect(clientFaultsWith({ issuer: 'https://login.example/{tenantid}/v2.0' })).toEqual([
+      "clients[0].issuer is https://login.example/{tenantid}/v2.0, a template. Configure one client for each tenant, with the tenant's own issuer",
+    ]);
+  });
+
+  it('P30: logout tokens are encrypted as ID tokens, unless logoutTokenEncryption says otherwise', () => {
+    const ofId = { alg: 'ECDH-ES', enc: 'A256GCM', privateKeys: [privateKeyOf('ec')] };
+    const own = { alg: 'RSA-OAEP', privateKeys: [privateKeyOf('rsa')] };
+    const resolved = (options: Partial<OneIdLogoutOptions['clients'][number]>) => {
+      const [{ idTokenEncryption, logoutTokenEncryption } = { idTokenEncryption: undefined }] = resolveOptions({
+        clients: [{ ...client, ...options }],
+      }).clients;
+      return [idTokenEncryption, logoutTokenEncryption];
+    };
+
+    expect(resolved({})).toEqual([undefined, undefined]);
+    expect(resolved({ idTokenEncryption: ofId })).toEqual([ofId, ofId]);
+    expect(resolved({ idTokenEncryption: ofId, logoutTokenEncryption: 'none' })).toEqual([ofId, undefined]);
+    const ownInFull = { ...own, enc: 'A128CBC-HS256' };
+    expect(resolved({ idTokenEncryption: ofId, logoutTokenEncryption: own })).toEqual([ofId, ownInFull]);
+    expect(resolved({ logoutTokenEncryption: own })).toEqual([undefined, ownInFull]);
+    for (const wrong of [null, 'all', '', [own], () => 'none']) {
+      expect(clientFaultsWith({ logoutTokenEncryption: wrong })).toEqual([
+        "clients[0].logoutTokenEncryption must be 'none', or an object with alg and privateKeys",
+      ]);
+    }
+    expect(clientFaultsWith({ logoutTokenEncryption: { ...own, privateKeys: [] } })).toEqual([
+      'clients[0].logoutTokenEncryption.privateKeys must be a list of one or more complete private JWKs (RSA, EC or OKP)',
+    ]);
+  });
 
   it('RPI-5: is found in every hostile return URL', () => {
     const taken = hostileUrls.filter((url) => faultsWith({ returnUrls: [url] }).length === 0);
@@ -502,7 +591,7 @@ describe('a fault', () => {
   it('is found in a provider with two sets of endpoints', () => {
     const other = { ...client, clientId: 'other' };
     const contradiction = [
-      'clients[1] has the same provider as an earlier client, but another issuer or other endpoints',
+      'clients[1] has the same provider as an earlier client, but another issuer, other endpoints or another allowInsecureRequests',
     ];
     expect(
       faultsOf({

@@ -18,7 +18,7 @@ import { type SessionResolver } from './guard/session-resolvers.js';
 import { clearCookie, type CookieOptions } from './http/cookies.js';
 import { isReturnUrl } from './http/return-url.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
-import { EachOf, faultLines, fill, isRecord, type Plain, Predicate } from './option-checks.js';
+import { EachOf, faultLines, fill, IsOptional, isRecord, type Plain, Predicate } from './option-checks.js';
 import {
   clientFaults,
   clientWithDefaults,
@@ -26,6 +26,7 @@ import {
   resolveClient,
   type ResolvedClientOptions,
 } from './provider/client-options.js';
+import { type ProviderFetch } from './provider/provider-fetch.js';
 import { type BoundedLivenessOptions, type Liveness, livenessWithDefaults } from './replicas/liveness-options.js';
 
 const RETURN_URL = 'must be an absolute path ("/goodbye") or an http(s) URL in its normal form';
@@ -43,6 +44,9 @@ const IsSessionResolvers = () =>
   Predicate('isSessionResolvers', 'must be a session resolver, or a list of them', (value) =>
     [value].flat().every((resolver) => typeof resolver === 'function'),
   );
+
+const IsFetch = () =>
+  Predicate('isFetch', 'must be a function like the global fetch', (value) => typeof value === 'function');
 
 const COOKIE_ATTRIBUTES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned'];
 
@@ -108,6 +112,15 @@ class OptionsSchema {
   readonly clockToleranceSeconds?: number = 30;
 
   /**
+   * Sends the library's requests to the provider (discovery, keys, revocation) in place of the global `fetch`, for
+   * example through a proxy. The library follows no redirect, and limits the time and the size of each answer, also with
+   * this function.
+   */
+  @IsOptional()
+  @IsFetch()
+  readonly fetch?: ProviderFetch | undefined;
+
+  /**
    * `strict`: the guard asks the database for every request. `{ maxStalenessMs: 500 }` (milliseconds): the guard answers
    * from memory. In both modes, every replica refuses an ended session's request that arrives after OneID has its 200;
    * only `answerAtOnce` weakens this.
@@ -165,10 +178,12 @@ class OptionsSchema {
 export type OneIdLogoutOptions = Plain<OptionsSchema>;
 
 /** The options with all defaults filled in. */
-export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness'>> & {
+export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness' | 'fetch'>> & {
   readonly clients: readonly ResolvedClientOptions[];
   readonly liveness: Liveness;
   readonly sessionFrom: readonly SessionResolver[];
+  /** undefined: the global `fetch`. */
+  readonly fetch?: ProviderFetch | undefined;
 };
 
 /** @internal */

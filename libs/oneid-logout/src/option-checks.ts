@@ -1,6 +1,7 @@
 import { ValidateBy, ValidateIf, type ValidationError } from 'class-validator';
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+/** The names of this machine, as `URL` writes them: 127.0.0.0/8, ::1, and `localhost` with its subdomains (RFC 6761 §6.3). */
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|([^.]+\.)*localhost)\.?$/;
 
 export const Predicate = (name: string, message: string, holds: (value: unknown) => boolean) =>
   ValidateBy({ name, validator: { validate: (value) => holds(value), defaultMessage: () => `$property ${message}` } });
@@ -17,32 +18,39 @@ export const EachOf = (name: string, message: string, holds: (value: unknown) =>
 /** Allows a missing or undefined option, but not null: class-validator's `IsOptional` would accept null unchecked. */
 export const IsOptional = () => ValidateIf((_options, value) => value !== undefined);
 
-/** Requires TLS, except on the developer's own machine. */
+/** A provider's URL. `clientFaults` requires TLS: the client's `allowInsecureRequests` decides about it. */
 export const IsProviderUrl = () =>
   Predicate(
     'isProviderUrl',
-    'must be an https URL without query, fragment or userinfo (http only on loopback)',
-    (value) => isSecureUrl(value) && !value.includes('?'),
+    'must be an https URL without query, fragment or userinfo (http only on loopback, or with allowInsecureRequests)',
+    (value) => isWebUrl(value) && !value.includes('?'),
   );
 
 export const IsEndpoint = () =>
-  Predicate('isEndpoint', 'must be an https URL without fragment or userinfo (http only on loopback)', isSecureUrl);
+  Predicate(
+    'isEndpoint',
+    'must be an https URL without fragment or userinfo (http only on loopback, or with allowInsecureRequests)',
+    isWebUrl,
+  );
 
 export const IsRedirectUri = () =>
   Predicate('isRedirectUri', 'must be an http(s) URL without fragment or userinfo', isWebUrl);
 
-/** Refuses a URL that a browser would trim or correct: OneID compares the registered URL character for character. */
-function isWebUrl(value: unknown): value is string {
+/**
+ * Is this an absolute http(s) URL without fragment and userinfo? Refuses a URL that a browser would trim or correct:
+ * OneID compares the registered URL character for character.
+ */
+export function isWebUrl(value: unknown): value is string {
   if (typeof value !== 'string' || !/^https?:\/\/[^\s\\/?#@][^\s\\#]*$/i.test(value) || !URL.canParse(value))
     return false;
   const { username, password } = new URL(value);
   return username + password === '';
 }
 
-function isSecureUrl(value: unknown): value is string {
-  if (!isWebUrl(value)) return false;
-  const { protocol, hostname } = new URL(value);
-  return protocol === 'https:' || LOOPBACK.has(hostname);
+/** Is the connection to this URL protected: by TLS, or because it does not leave this machine? */
+export function isSecureUrl(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || LOOPBACK.test(hostname);
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

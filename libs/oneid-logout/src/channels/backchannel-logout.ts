@@ -49,7 +49,7 @@ export class BackchannelLogout {
   private refusal(error: unknown): HttpAnswer {
     if (error instanceof FormBodyError) return badRequest('logout_request_malformed', error.message);
     if (error instanceof InvalidLogoutTokenError) {
-      this.logger.warn(`Refused a logout token: ${error.code}`);
+      this.logger.warn(`Refused a logout token: ${error.code}: ${error.message}`);
       return badRequest(error.code, error.message);
     }
     const code = error instanceof OneIdLogoutError ? error.code : 'server_error';

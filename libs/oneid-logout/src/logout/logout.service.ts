@@ -6,6 +6,7 @@ import { rawQuery } from '../http/raw-query.js';
 import {
   CrossSiteLogoutError,
   InvalidLogoutRequestError,
+  ProviderMisconfiguredError,
   ProviderUnavailableError,
   StoreUnavailableError,
 } from '../oneid-logout.errors.js';
@@ -75,6 +76,8 @@ export class LogoutService {
    *   `client_ambiguous`, `parameter_reserved`
    * @throws {StoreUnavailableError} 503: the session may still be alive; don't send the browser to OneID
    * @throws {ProviderUnavailableError} 503: the session has ended here, but OneID can't be reached
+   * @throws {ProviderMisconfiguredError} 500: the session has ended here, but OneID's configuration does not fit the
+   *   options
    */
   async start(options: StartLogoutOptions): Promise<StartedLogout> {
     const { session } = options;
@@ -113,7 +116,8 @@ export class LogoutService {
    * the first. If the request carries no live session, the library has no stored ID token hint. OneID then asks the user and does not send the
    * browser back, unless the caller gives `idTokenHint`.
    *
-   * If the store or OneID is unavailable, a browser gets a page with status 503. All these pages are in Vietnamese or
+   * If the store or OneID is unavailable, a browser gets a page with status 503; if OneID's configuration does not fit
+   * the options, with status 500. All these pages are in Vietnamese or
    * English: the first of the two in `uiLocales`, else the language that the browser prefers.
    *
    * @param request the framework's request, for example from `@Req()`
@@ -122,6 +126,7 @@ export class LogoutService {
    * @throws {InvalidLogoutRequestError} 400, as {@link start}
    * @throws {StoreUnavailableError} 503, only for a JSON request: the session may still be alive
    * @throws {ProviderUnavailableError} 503, only for a JSON request: the session has ended here, but not at OneID
+   * @throws {ProviderMisconfiguredError} 500, likewise
    */
   async respond(request: SessionRequest, response: unknown, options: RespondOptions): Promise<void> {
     sendAnswer(this.adapterHost.httpAdapter, response, await this.answer(request, options));
@@ -164,8 +169,8 @@ export class LogoutService {
     } catch (error) {
       if (json) throw error;
       if (error instanceof StoreUnavailableError) return failurePage(503, 'notLoggedOut', language);
-      if (error instanceof ProviderUnavailableError) {
-        const page = failurePage(503, 'loggedOutHereOnly', language);
+      if (error instanceof ProviderUnavailableError || error instanceof ProviderMisconfiguredError) {
+        const page = failurePage(error.getStatus(), 'loggedOutHereOnly', language);
         return { ...page, cookies: this.settings.clearCookies.map(clearCookie) };
       }
       throw error;

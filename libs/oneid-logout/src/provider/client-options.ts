@@ -1,13 +1,27 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { IsBoolean, IsIn, IsNotEmpty, IsString, MaxLength, ValidateNested } from 'class-validator';
+import {
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
 import { type JWK } from 'jose';
 import {
+  EachOf,
   fill,
   IsEndpoint,
   IsOptional,
   IsProviderUrl,
   IsRedirectUri,
   isRecord,
+  isSecureUrl,
   type Plain,
   Predicate,
 } from '../option-checks.js';
@@ -41,9 +55,18 @@ function isPrivateKey(value: unknown): boolean {
   }
 }
 
+/** Largest `iatBackdatingSeconds`, seconds. A stolen ID token can be registered for so much longer. */
+const MAX_BACKDATING = 600;
+
+const AreIdentifiers = () =>
+  EachOf('areIdentifiers', 'must be a text that is not empty', (value) => typeof value === 'string' && value !== '');
+
 /** A client that authenticates with its secret. */
 interface ClientSecretOptions {
-  /** Also verifies ID tokens and logout tokens when `idTokenSignedResponseAlg` is HS256, HS384 or HS512. */
+  /**
+   * Also verifies ID tokens and logout tokens when `idTokenSignedResponseAlg` is HS256, HS384 or HS512. Keycloak signs
+   * these with a key of its own, which no client gets.
+   */
   readonly clientSecret: string;
   /** By default `client_secret_basic`. */
   readonly method?: 'client_secret_basic' | 'client_secret_post' | undefined;
@@ -92,7 +115,7 @@ function hasOneCredential({ clientSecret, method, privateKey }: ClientAuthentica
   return privateKey === undefined ? clientSecret !== undefined : clientSecret === undefined && method === undefined;
 }
 
-/** How the provider encrypts this client's ID tokens and logout tokens (OpenID Connect Core 1.0 §10.2). */
+/** How the provider encrypts this client's ID tokens, or its logout tokens (OpenID Connect Core 1.0 §10.2). */
 class IdTokenEncryptionSchema {
   /** The only `alg` that the tokens may have. */
   @IsIn(KEY_MANAGEMENT_ALGORITHMS)
@@ -162,18 +185,63 @@ class ClientSchema {
 
   /**
    * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 or HS512 the library verifies them with
-   * `clientAuthentication.clientSecret` (at least 32, 48 or 64 bytes), never with the provider's keys.
+   * `clientAuthentication.clientSecret` (at least 32, 48 or 64 bytes), never with the provider's keys. This does not work
+   * with Keycloak, which signs them with a key that no client gets.
    */
   @IsIn([...ASYMMETRIC_ALGORITHMS, ...Object.keys(LEAST_SECRET_LENGTH)])
   readonly idTokenSignedResponseAlg?: string = 'RS256';
 
   /**
-   * Accept only ID tokens and logout tokens that are encrypted in this way. The library sends no encrypted ID token to
-   * OneID as a hint, because only this app could read it.
+   * Accept only ID tokens that are encrypted in this way. It also applies to logout tokens, unless
+   * `logoutTokenEncryption` is given. The library sends no encrypted ID token to OneID as a hint, because only this app
+   * could read it.
    */
   @IsOptional()
   @ValidateNested()
   readonly idTokenEncryption?: IdTokenEncryptionOptions | undefined;
+
+  /**
+   * Accept only logout tokens that are encrypted in this way; `none`: only logout tokens that are not encrypted. Default:
+   * as `idTokenEncryption`, which Back-Channel Logout 1.0 §2.4 recommends to providers. Keycloak encrypts ID tokens, and
+   * never logout tokens: it needs `none`.
+   */
+  @ValidateIf((_options, value) => value !== undefined && value !== 'none')
+  @ValidateNested({ message: "$property must be 'none', or an object with alg and privateKeys" })
+  readonly logoutTokenEncryption?: 'none' | IdTokenEncryptionOptions | undefined;
+
+  /**
+   * Audiences that ID tokens and logout tokens may name beside `clientId` (OpenID Connect Core 1.0 §3.1.3.7), such as
+   * the project id that Zitadel adds. A token with any other audience is refused.
+   */
+  @IsArray()
+  @AreIdentifiers()
+  readonly trustedAudiences?: readonly string[] = [];
+
+  /**
+   * Clients that an ID token may name in `azp` beside `clientId` (OpenID Connect Core 1.0 §3.1.3.7): for example the
+   * mobile app of the same project, which gets ID tokens for this app.
+   */
+  @IsArray()
+  @AreIdentifiers()
+  readonly authorizedParties?: readonly string[] = [];
+
+  /**
+   * How far the provider dates `iat` back, seconds: 300 for Microsoft Entra ID. An ID token may then be this much older
+   * at its sign-in. It changes no logout: a logout bounded by time still ends each sign-in and bearer token whose `iat`
+   * it covers, so after one, a user may have to wait this long for a new sign-in.
+   */
+  @IsInt()
+  @Min(0)
+  @Max(MAX_BACKDATING)
+  readonly iatBackdatingSeconds?: number = 0;
+
+  /**
+   * Use `http` URLs of the provider that are not on loopback, such as `http://keycloak:8080/realms/x` inside a cluster.
+   * The risk: a person who can change traffic on this network can replace the provider's keys, and then sign in as any
+   * user; a person who can read it sees refresh tokens and the client's secret.
+   */
+  @IsBoolean()
+  readonly allowInsecureRequests?: boolean = false;
 
   /**
    * Where `state` travels. `parameter`: as its own parameter (RP-Initiated Logout 1.0 §2). `redirectUri`: inside
@@ -199,7 +267,7 @@ class ClientSchema {
   readonly keepOfflineTokens?: boolean = false;
 }
 
-/** How the provider encrypts this client's ID tokens and logout tokens (OpenID Connect Core 1.0 §10.2). */
+/** How the provider encrypts this client's ID tokens, or its logout tokens (OpenID Connect Core 1.0 §10.2). */
 export type IdTokenEncryptionOptions = Plain<IdTokenEncryptionSchema>;
 
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
@@ -214,30 +282,40 @@ export type ClientAuthentication =
   | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly clientSecret: string }
   | { readonly method: 'private_key_jwt'; readonly privateKey: JWK };
 
-type Group = 'clientAuthentication' | 'idTokenEncryption' | 'endpoints';
+type Group = 'clientAuthentication' | 'idTokenEncryption' | 'logoutTokenEncryption' | 'endpoints';
 
 /** A client's options with all defaults filled in. */
 export type ResolvedClientOptions = Required<Omit<OneIdClientOptions, Group>> & {
   readonly clientAuthentication: ClientAuthentication;
-  /** undefined: the client accepts only tokens that are not encrypted. */
+  /** undefined: the client accepts only ID tokens that are not encrypted. */
   readonly idTokenEncryption?: TokenEncryption | undefined;
+  /** undefined: the client accepts only logout tokens that are not encrypted. */
+  readonly logoutTokenEncryption?: TokenEncryption | undefined;
   /** undefined: the library discovers them. */
   readonly endpoints?: EndpointOptions | undefined;
 };
 
 /** Lays the given client options over the defaults. Does not check them. */
 export function clientWithDefaults(given: unknown): ClientSchema | null {
+  const encryptionOf = (encryption: unknown) => fill(new IdTokenEncryptionSchema(), encryption, {});
   return fill(new ClientSchema(), given, {
     clientAuthentication: (authentication) => fill(new ClientAuthenticationSchema(), authentication, {}),
-    idTokenEncryption: (encryption) => fill(new IdTokenEncryptionSchema(), encryption, {}),
+    idTokenEncryption: encryptionOf,
+    logoutTokenEncryption: (encryption) => (encryption === 'none' ? encryption : encryptionOf(encryption)),
     endpoints: (endpoints) => fill(new EndpointSchema(), endpoints, {}),
   });
 }
 
-/** Gives the client's authentication its method. The caller has checked the client before. */
+/**
+ * Gives the client's authentication its method, and its logout tokens their encryption. The caller has checked the
+ * client before.
+ */
 export function resolveClient(client: OneIdClientOptions): ResolvedClientOptions {
-  const clientAuthentication = resolveAuthentication(client.clientAuthentication);
-  return Object.assign({}, client, { clientAuthentication }) as ResolvedClientOptions;
+  const { idTokenEncryption, logoutTokenEncryption = idTokenEncryption } = client;
+  return Object.assign({}, client, {
+    clientAuthentication: resolveAuthentication(client.clientAuthentication),
+    logoutTokenEncryption: logoutTokenEncryption === 'none' ? undefined : logoutTokenEncryption,
+  }) as ResolvedClientOptions;
 }
 
 function resolveAuthentication(given: ClientAuthenticationOptions | undefined): ClientAuthentication {
@@ -250,7 +328,7 @@ function resolveAuthentication(given: ClientAuthenticationOptions | undefined): 
 export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
   const faults: string[] = [];
   clients.forEach((client, index) => {
-    faults.push(...keyFaults(client).map((fault) => `clients[${index}].${fault}`));
+    faults.push(...[...urlFaults(client), ...keyFaults(client)].map((fault) => `clients[${index}].${fault}`));
     const siblings = clients
       .slice(0, index)
       .filter((earlier) => withoutSlash(earlier.issuer) === withoutSlash(client.issuer));
@@ -260,10 +338,28 @@ export function clientFaults(clients: readonly OneIdClientOptions[]): string[] {
     // one provider has one set of endpoints; with endpoints by hand, the issuers must be equal too, slash included
     if (siblings.some((earlier) => providerOf(earlier) !== providerOf(client))) {
       faults.push(
-        `clients[${index}] has the same provider as an earlier client, but another issuer or other endpoints`,
+        `clients[${index}] has the same provider as an earlier client, but another issuer, other endpoints or another allowInsecureRequests`,
       );
     }
   });
+  return faults;
+}
+
+function urlFaults({ issuer, endpoints, allowInsecureRequests }: OneIdClientOptions): string[] {
+  const faults: string[] = [];
+  if (/[{}]/.test(issuer)) {
+    faults.push(`issuer is ${issuer}, a template. Configure one client for each tenant, with the tenant's own issuer`);
+  }
+  if (allowInsecureRequests === true) return faults;
+  const ofEndpoints = Object.entries(endpoints ?? {}).map(([name, url]) => [`endpoints.${name}`, url] as const);
+  for (const [name, url] of [['issuer', issuer] as const, ...ofEndpoints]) {
+    if (url === undefined || isSecureUrl(url)) continue;
+    const { origin, pathname } = new URL(url);
+    faults.push(
+      `${name} is ${origin}${pathname}, but must be an https URL (http only on loopback). ` +
+        'If you trust this network, set allowInsecureRequests of this client',
+    );
+  }
   return faults;
 }
 
@@ -281,8 +377,11 @@ function keyFaults({ clientAuthentication, endpoints, idTokenSignedResponseAlg =
   return faults;
 }
 
-function providerOf({ issuer, endpoints }: OneIdClientOptions): string {
-  if (endpoints === undefined) return '';
+function providerOf({ issuer, endpoints, allowInsecureRequests }: OneIdClientOptions): string {
+  if (endpoints === undefined) return JSON.stringify(allowInsecureRequests);
   const { jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } = endpoints;
-  return JSON.stringify([issuer, jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint]);
+  return JSON.stringify([
+    ...[allowInsecureRequests, issuer, jwks_uri],
+    ...[end_session_endpoint, revocation_endpoint, token_endpoint],
+  ]);
 }

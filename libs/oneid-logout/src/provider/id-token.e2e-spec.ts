@@ -95,23 +95,47 @@ describe('IdTokenVerifier', () => {
       'The ID token is a security event token',
     ],
     ['no iss', () => claims({ iss: undefined }), 'The ID token has no iss'],
-    ['another iss', () => claims({ iss: 'https://x.example/' }), 'The ID token is not for a client of this app'],
-    ['another aud', () => claims({ aud: 'other' }), 'The ID token is not for a client of this app'],
-    ['an aud with others', () => claims({ aud: [clientId, 'other'] }), 'The ID token is not for a client of this app'],
+    [
+      'another iss',
+      () => claims({ iss: 'https://x.example/' }),
+      "The ID token is not for a client of this app: its iss is 'https://x.example/'",
+    ],
+    [
+      'another aud',
+      () => claims({ aud: 'other' }),
+      "The ID token is not for a client of this app: its aud is 'other', expected 'app', and beside it only the client's trustedAudiences",
+    ],
+    [
+      'P1: an aud with others',
+      () => claims({ aud: [clientId, 'other'] }),
+      "The ID token is not for a client of this app: its aud is 'app', 'other', expected 'app', and beside it only the client's trustedAudiences",
+    ],
     [
       'another alg',
       () => token({ header: { alg: 'ES256' } }),
-      'The ID token does not have the alg that the options name',
+      "The ID token does not have the alg that the options name: it has 'ES256', the client's idTokenSignedResponseAlg is 'RS256'",
     ],
-    ['alg none', () => token({ key: 'none' }), 'The ID token does not have the alg that the options name'],
-    ['another azp', () => claims({ azp: 'other' }), 'The ID token has an azp of another client'],
+    [
+      'alg none',
+      () => token({ key: 'none' }),
+      "The ID token does not have the alg that the options name: it has 'none', the client's idTokenSignedResponseAlg is 'RS256'",
+    ],
+    [
+      'P6: another azp',
+      () => claims({ azp: 'other' }),
+      "The ID token has an azp of another client: it is 'other', expected 'app', or one of the client's authorizedParties",
+    ],
+    [
+      'P6: an azp that is a list',
+      () => claims({ azp: [clientId] }),
+      "The ID token has an azp of another client: it is 'app', expected 'app', or one of the client's authorizedParties",
+    ],
     ['no sub', () => claims({ sub: undefined }), 'The ID token has no valid sub'],
     ['an empty sub', () => claims({ sub: '' }), 'The ID token has no valid sub'],
     ['a sub that is too long', () => claims({ sub: 'x'.repeat(256) }), 'The ID token has no valid sub'],
     ['a sid of another type', () => claims({ sid: 7 }), 'The ID token has an invalid sid'],
-    ['an empty sid', () => claims({ sid: '' }), 'The ID token has an invalid sid'],
-    ['no exp', () => claims({ exp: undefined }), 'The ID token has expired'],
-    ['an exp that is a text', () => claims({ exp: String(seconds + 60) }), 'The ID token has expired'],
+    ['no exp', () => claims({ exp: undefined }), 'The ID token has expired, or has no exp'],
+    ['an exp that is a text', () => claims({ exp: String(seconds + 60) }), 'The ID token has expired, or has no exp'],
     [
       'an iat that is a text',
       () => claims({ iat: String(seconds) }),
@@ -138,7 +162,11 @@ describe('IdTokenVerifier', () => {
   it.each<[string, Claims, string]>([
     ['a past exp', { exp: seconds - 30 }, 'The ID token has expired'],
     ['a future iat', { iat: seconds + 31 }, 'The ID token has no iat, or an iat in the future'],
-    ['an old iat', { iat: seconds - 331 }, 'The ID token is too old for a sign-in'],
+    [
+      'an old iat',
+      { iat: seconds - 331 },
+      "The ID token is too old for a sign-in: its iat may lie 300 seconds back. For a provider that dates iat back, set the client's iatBackdatingSeconds",
+    ],
   ])('refuses %s, and first a bad signature', async (_name, changed, message) => {
     await expect(verifierOf({}).verify(await claims(changed), {})).rejects.toMatchObject({ message, status: 401 });
     const header = { kid: oneId.signingKey.kid };
@@ -146,6 +174,114 @@ describe('IdTokenVerifier', () => {
     await expect(verifierOf({}).verify(forged, {})).rejects.toMatchObject({
       message: 'The ID token has no valid signature',
     });
+  });
+
+  it('P1: takes further audiences that the client trusts', async () => {
+    const verifier = verifierOf({ trustedAudiences: ['271', 'account'] });
+
+    for (const aud of [clientId, ['271', clientId], [clientId, 'account', '271', clientId]]) {
+      expect(await verifier.verify(await claims({ aud, azp: clientId }), {})).toMatchObject({ clientId, sid: 'sid' });
+    }
+    for (const aud of [['271'], [clientId, '271', 'x'], [clientId, null], [clientId, '']]) {
+      await expect(verifier.verify(await claims({ aud }), {})).rejects.toMatchObject({
+        code: 'id_token_invalid',
+        message: expect.stringMatching(/^The ID token is not for a client of this app: its aud is /) as unknown,
+      });
+    }
+  });
+
+  it('P6: takes the azp that the client authorises, and chooses between clients by azp', async () => {
+    const verifier = verifierOf(
+      { authorizedParties: ['android', 'ios'] },
+      { clientId: 'second', trustedAudiences: ['271'] },
+    );
+    const clientOf = async (changed: Claims) => (await verifier.verify(await claims(changed), {})).clientId;
+
+    expect(await clientOf({ azp: 'android' })).toBe(clientId);
+    expect(await clientOf({ azp: 'ios' })).toBe(clientId);
+    expect(await clientOf({ azp: clientId })).toBe(clientId);
+    expect(await clientOf({ aud: [clientId, 'second'], azp: 'second' })).toBe('second');
+    expect(await clientOf({ aud: [clientId, 'second'] })).toBe(clientId);
+    expect(await clientOf({ aud: [clientId, 'second', '271'] })).toBe('second');
+    await expect(clientOf({ aud: 'second', azp: 'android' })).rejects.toMatchObject({
+      message:
+        "The ID token has an azp of another client: it is 'android', expected 'second', or one of the client's authorizedParties",
+    });
+    await expect(clientOf({ aud: 'second', azp: clientId })).rejects.toMatchObject({ code: 'id_token_invalid' });
+  });
+
+  it('P2: takes an iat that the provider dates back, as far as the client allows', async () => {
+    const verifier = verifierOf({ iatBackdatingSeconds: 300 }, { clientId: 'second' });
+    const verify = async (iat: number, changed: Claims = {}) => verifier.verify(await claims({ iat, ...changed }), {});
+
+    expect(await verify(seconds - 335)).toMatchObject({ iat: seconds - 335 });
+    expect(await verify(seconds - 630)).toMatchObject({ iat: seconds - 630 });
+    await expect(verify(seconds - 631)).rejects.toMatchObject({
+      message:
+        "The ID token is too old for a sign-in: its iat may lie 600 seconds back. For a provider that dates iat back, set the client's iatBackdatingSeconds",
+    });
+    await expect(verify(seconds - 335, { aud: 'second' })).rejects.toMatchObject({ code: 'id_token_invalid' });
+    await expect(verify(seconds + 31)).rejects.toMatchObject({ code: 'id_token_invalid' });
+    await expect(verify(seconds - 335, { exp: seconds - 30 })).rejects.toMatchObject({
+      message: 'The ID token has expired',
+    });
+  });
+
+  it('P2: keys prove nothing about a token that may be newer than its iat says', async () => {
+    const verifier = verifierOf({ iatBackdatingSeconds: 300 });
+    const unknown = await createSigningKey();
+    const verify = async (iat: number) => verifier.verify(await token({ key: unknown, claims: { iat } }), {});
+    // this fetches the keys
+    await expect(verify(seconds)).rejects.toMatchObject({ code: 'id_token_invalid' });
+
+    await expect(verify(seconds - 329)).rejects.toMatchObject({ code: 'provider_unavailable', status: 503 });
+    await expect(verify(seconds - 330)).rejects.toMatchObject({ code: 'id_token_invalid' });
+  });
+
+  it.each([null, ''])('P7: a claim that is %j counts as absent', async (absent) => {
+    const verify = async (changed: Claims, expected = {}) => verifierOf({}).verify(await claims(changed), expected);
+    const optional = { azp: absent, nonce: absent, auth_time: absent, events: absent, session_expiry: absent };
+    const verified = await verify(optional);
+
+    expect(verified).toMatchObject({ sub: 'alice', sid: 'sid' });
+    expect(verified).not.toHaveProperty('sessionExpiry');
+    for (const [changed, message] of [
+      [{ iss: absent }, 'The ID token has no iss'],
+      [{ sub: absent }, 'The ID token has no valid sub'],
+      [{ iat: absent }, 'The ID token has no iat, or an iat in the future'],
+      [{ exp: absent }, 'The ID token has expired, or has no exp'],
+    ] as const) {
+      await expect(verify(changed)).rejects.toMatchObject({ code: 'id_token_invalid', message });
+    }
+    await expect(verify({ nonce: absent }, { nonce: 'n' })).rejects.toMatchObject({
+      message: 'The ID token does not have the expected nonce',
+    });
+  });
+
+  it('P7, P23: a sid that is null is absent, and an empty sid says that the login has ended', async () => {
+    const verify = async (sid: unknown) => verifierOf({}).verify(await claims({ sid }), {});
+
+    const absent = await verify(null);
+    expect(absent).toMatchObject({ sub: 'alice' });
+    expect(absent).not.toHaveProperty('sid');
+    expect(absent).not.toHaveProperty('loginEnded');
+    const ended = await verify('');
+    expect(ended).toMatchObject({ sub: 'alice', loginEnded: true });
+    expect(ended).not.toHaveProperty('sid');
+    const forged = token({ claims: { sid: '' }, key: await createSigningKey(), header: { kid: oneId.signingKey.kid } });
+    await expect(verifierOf({}).verify(await forged, {})).rejects.toMatchObject({ code: 'id_token_invalid' });
+  });
+
+  it('session_expiry: returns whole seconds, and refuses every other value', async () => {
+    const verify = async (value: unknown) => verifierOf({}).verify(await claims({ session_expiry: value }), {});
+
+    for (const value of [seconds + 60, seconds, 0]) expect(await verify(value)).toMatchObject({ sessionExpiry: value });
+    for (const value of [String(seconds + 60), seconds + 0.5, -1, true, [seconds], {}, 1e300]) {
+      await expect(verify(value)).rejects.toMatchObject({
+        code: 'id_token_invalid',
+        message: 'The ID token has a session_expiry that is not a whole number of seconds',
+      });
+    }
   });
 
   it('compares the nonce when one is expected', async () => {
@@ -219,7 +355,7 @@ describe('IdTokenVerifier', () => {
     const idToken = await claims({ iss: oneId.issuer.slice(0, -1) });
 
     await expect(verifierOf({}).verify(idToken, {})).rejects.toMatchObject({
-      message: 'The ID token is from another issuer',
+      message: `The ID token is from another issuer: its iss is '${oneId.issuer.slice(0, -1)}', expected '${oneId.issuer}'`,
     });
     expect(oneId.count(endpointPaths.jwks)).toBe(0);
   });
@@ -248,13 +384,14 @@ describe('IdTokenVerifier', () => {
     });
   });
 
-  it('accepts tokens signed with the client secret when the options say so, and fetches no keys', async () => {
+  it('P35: accepts tokens signed with the client secret when the options say so, and fetches no keys', async () => {
     const clientSecret = 's'.repeat(32);
     const verifier = verifierOf({ clientAuthentication: { clientSecret }, idTokenSignedResponseAlg: 'HS256' });
 
     expect(await verifier.verify(await token({ key: { secret: clientSecret } }), {})).toMatchObject({ sub: 'alice' });
     await expect(verifier.verify(await token({ key: { secret: 'x' } }), {})).rejects.toMatchObject({
-      message: 'The ID token has no valid signature',
+      message:
+        'The ID token has no valid signature: with HS256, clientAuthentication.clientSecret must be the key. Keycloak uses a key that no client gets: have it sign with RS256',
     });
     expect(oneId.count(endpointPaths.jwks)).toBe(0);
   });
@@ -273,7 +410,8 @@ describe('IdTokenVerifier', () => {
     expect(verified).toMatchObject({ sub: 'alice' });
     expect(verified.idTokenHash).toBe((await verifierOf({}).verify(plain, {})).idTokenHash);
     await expect(verifier.verify(plain, {})).rejects.toMatchObject({
-      message: 'The ID token does not have the encryption that the options name',
+      message:
+        "The ID token does not have the encryption that the options name: it has none, the client's idTokenEncryption expects ECDH-ES+A256KW with A256GCM",
     });
     const another = await generateKeyPair(alg);
     for (const wrong of [

@@ -53,7 +53,7 @@ async function refusalOf(logoutToken: string | Promise<string>, verifier = verif
   const { code, message, constructor } = error as Error & { code?: unknown };
   return { code, message, name: constructor.name, requests: oneId.requests.length };
 }
-const refused = (code: string, message: string, requests = 0) => ({
+const refused = (code: string, message: unknown, requests = 0) => ({
   code,
   message,
   name: 'InvalidLogoutTokenError',
@@ -64,9 +64,11 @@ const malformed = refused('logout_token_malformed', 'the logout token is not a s
 const encryption = (requests = 0) =>
   refused(
     'logout_token_encryption_not_allowed',
-    'the logout token does not have the encryption that the options name',
+    expect.stringMatching(/^the logout token does not have the encryption that the options name: /),
     requests,
   );
+const secretHint =
+  'the signature is not valid: with HS256, clientAuthentication.clientSecret must be the key. Keycloak uses a key that no client gets: have it sign with RS256';
 
 describe('LogoutTokenVerifier', () => {
   it('returns the claims of a valid token', async () => {
@@ -107,7 +109,7 @@ describe('LogoutTokenVerifier', () => {
   });
 
   it('BC-2: accepts only numbers as times', async () => {
-    for (const time of [String(seconds), [seconds], true, null, {}]) {
+    for (const time of [String(seconds), [seconds], true, {}]) {
       expect(await refusalOf(claims({ iat: time }))).toMatchObject({ code: 'logout_token_iat_invalid' });
       expect(await refusalOf(claims({ exp: time }))).toMatchObject({ code: 'logout_token_expired' });
     }
@@ -129,6 +131,70 @@ describe('LogoutTokenVerifier', () => {
     for (const typ of ['x-application/jwt', 'application/application/jwt', 'application/jwt/x', 'application/']) {
       expect(await refusalOf(token({ header: { typ } }))).toMatchObject({ code: 'logout_token_typ_not_allowed' });
     }
+  });
+
+  it('P1: takes further audiences that the client trusts, and says which came', async () => {
+    const verifier = verifierOf({ trustedAudiences: ['271', 'account'] });
+    for (const aud of [clientId, [clientId], ['271', clientId], [clientId, 'account', '271', clientId]]) {
+      expect(await verifier.verify(await claims({ aud }))).toMatchObject({ clientId, sid: 'sid' });
+    }
+    oneId.clearRequests();
+    const expected = "expected 'app', and beside it only the client's trustedAudiences";
+    for (const [aud, came] of [
+      [['271'], "'271'"],
+      [[clientId, '271', 'x'], "'app', '271', 'x'"],
+      [[clientId, null], "'app', null"],
+      [[clientId, ['271']], "'app', a value of type object"],
+      [[], 'an empty list'],
+      [null, 'null'],
+      [undefined, 'missing'],
+      [[clientId, `a\nb"c'd\u202e`, '1', '2', '3', '4', '5'], "'app', 'a?b?c?d?', '1', '2', '3' and 2 more"],
+      ['x'.repeat(101), `'${'x'.repeat(100)}...'`],
+    ] as const) {
+      expect(await refusalOf(claims({ aud }), verifier)).toEqual(
+        refused('logout_token_audience_mismatch', `aud is ${came}, ${expected}`),
+      );
+    }
+  });
+
+  it('P1: one client does not trust the audiences of another', async () => {
+    const verifier = verifierOf({ trustedAudiences: ['271'] }, { clientId: 'second' });
+
+    expect(await verifier.verify(await claims({ aud: ['second', clientId, '271'] }))).toMatchObject({ clientId });
+    oneId.clearRequests();
+    expect(await refusalOf(claims({ aud: ['second', '271'] }), verifier)).toEqual(
+      refused(
+        'logout_token_audience_mismatch',
+        "aud is 'second', '271', expected 'app', 'second', and beside it only the client's trustedAudiences",
+      ),
+    );
+  });
+
+  it.each([null, ''])('P7: a claim that is %j counts as absent', async (absent) => {
+    const verified = async (changed: Claims) => verifierOf({}).verify(await claims(changed));
+
+    expect(await verified({ exp: absent, sub: absent, azp: absent, nbf: absent })).toMatchObject({
+      sid: 'sid',
+      sub: undefined,
+    });
+    expect(await verified({ sid: absent, sub: 'alice' })).toMatchObject({ sid: undefined, sub: 'alice' });
+    oneId.clearRequests();
+    for (const [changed, code] of [
+      [{ iss: absent }, 'logout_token_issuer_unknown'],
+      [{ aud: absent }, 'logout_token_audience_mismatch'],
+      [{ iat: absent }, 'logout_token_iat_invalid'],
+      [{ jti: absent }, 'logout_token_jti_missing'],
+      [{ events: absent }, 'logout_token_events_invalid'],
+      [{ sid: absent }, 'logout_token_subject_missing'],
+      [{ sid: absent, sub: absent }, 'logout_token_subject_missing'],
+      [{ nonce: absent }, 'logout_token_nonce_present'],
+    ] as const) {
+      expect(await refusalOf(claims(changed))).toMatchObject({ code, requests: 0 });
+    }
+    const strict = verifierOf({ requireLogoutTokenExp: true });
+    expect(await refusalOf(claims({ exp: absent }), strict)).toMatchObject({ code: 'logout_token_exp_missing' });
+    // the header has no claims: BC-9 refuses each typ that is not allowed
+    expect(await refusalOf(token({ header: { typ: absent } }))).toMatchObject({ code: 'logout_token_typ_not_allowed' });
   });
 
   it("returns the client's logoutScope", async () => {
@@ -166,13 +232,13 @@ describe('LogoutTokenVerifier', () => {
         'another aud',
         () => claims({ aud: 'x' }),
         'logout_token_audience_mismatch',
-        'aud must name one configured client and no other',
+        "aud is 'x', expected 'app', and beside it only the client's trustedAudiences",
       ],
       [
         'an aud with others',
         () => claims({ aud: [clientId, 'x'] }),
         'logout_token_audience_mismatch',
-        'aud must name one configured client and no other',
+        "aud is 'app', 'x', expected 'app', and beside it only the client's trustedAudiences",
       ],
       [
         'another alg',
@@ -231,7 +297,7 @@ describe('LogoutTokenVerifier', () => {
       ],
       [
         'a bad sub',
-        () => claims({ sub: '' }),
+        () => claims({ sub: 7 }),
         'logout_token_subject_missing',
         'the token needs a sid or a sub, as a non-empty string',
       ],
@@ -384,12 +450,12 @@ describe('LogoutTokenVerifier', () => {
     const clientSecret = 's'.repeat(64);
     const clientAuthentication = { clientSecret };
 
-    it.each(['HS256', 'HS384', 'HS512'] as const)('BC-3: accepts %s and never fetches keys', async (alg) => {
+    it.each(['HS256', 'HS384', 'HS512'] as const)('BC-3, P35: accepts %s and never fetches keys', async (alg) => {
       const verifier = verifierOf({ clientAuthentication, idTokenSignedResponseAlg: alg });
 
       expect(await verifier.verify(await token({ key: { secret: clientSecret, alg } }))).toMatchObject({ sid: 'sid' });
       expect(await refusalOf(token({ key: { secret: 'other', alg } }), verifier)).toEqual(
-        refused('logout_token_signature_invalid', 'the signature is not valid', 1),
+        refused('logout_token_signature_invalid', secretHint.replace('HS256', alg), 1),
       );
       expect(oneId.count(endpointPaths.jwks)).toBe(0);
     });
@@ -567,6 +633,41 @@ describe('LogoutTokenVerifier', () => {
 
       expect(await verifier.verify(await withEnc('A128CBC-HS256'))).toMatchObject({ sid: 'sid' });
       expect(await refusalOf(withEnc('A256GCM'), verifier)).toEqual(encryption(2));
+    });
+
+    it('P30: takes plain logout tokens beside encrypted ID tokens, as the options say', async () => {
+      const verifier = verifierOf({ ...client(), logoutTokenEncryption: 'none' });
+
+      expect(await verifier.verify(await token())).toMatchObject({ sid: 'sid' });
+      oneId.clearRequests();
+      expect(await refusalOf(token({ encryptTo: { key: rsa.theirs } }), verifier)).toEqual(
+        refused(
+          'logout_token_encryption_not_allowed',
+          "the logout token does not have the encryption that the options name: it has 'RSA-OAEP-256' with 'A256GCM', which no client's logoutTokenEncryption names",
+        ),
+      );
+      expect(await refusalOf(token(), verifierOf(client()))).toEqual(
+        refused(
+          'logout_token_encryption_not_allowed',
+          "the logout token does not have the encryption that the options name: it has none, the client's logoutTokenEncryption expects RSA-OAEP-256 with A256GCM",
+        ),
+      );
+      const plain = verifierOf({ ...client(), logoutTokenEncryption: 'none' }, { clientId: 'second', ...client() });
+      expect(await refusalOf(token({ encryptTo: { key: rsa.theirs } }), plain)).toEqual(
+        refused(
+          'logout_token_encryption_not_allowed',
+          "the logout token does not have the encryption that the options name: it has one of another client, the client's logoutTokenEncryption expects none",
+        ),
+      );
+    });
+
+    it('P30: takes logout tokens with an encryption of their own', async () => {
+      const own = { alg: 'RSA-OAEP-256', enc: 'A256GCM', privateKeys: [other.own] };
+      const verifier = verifierOf({ ...client(), logoutTokenEncryption: own });
+
+      expect(await verifier.verify(await token({ encryptTo: { key: other.theirs } }))).toMatchObject({ sid: 'sid' });
+      oneId.clearRequests();
+      expect(await refusalOf(token({ encryptTo: { key: rsa.theirs } }), verifier)).toEqual(failed);
     });
 
     it('BC-14: requires keys and algorithm together, and the boot checks this', () => {

@@ -4,6 +4,7 @@ import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.
 import { isCompact } from './compact-token.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { isSameAlgorithm } from './signature-algorithms.js';
+import { audienceFault, encryptionFault, presentClaims, secretHint, shown } from './token-claims.js';
 import { openToken } from './token-decryption.js';
 import { type TimeFault, type TokenTimes } from './token-times.js';
 
@@ -55,21 +56,21 @@ export class LogoutTokenVerifier {
     const { jws, openedFor } = await this.open(token);
     const { header, claims } = decode(jws);
     const client = this.checkAddress(header, claims);
-    refuseUnless(
-      openedFor === undefined ? client.idTokenEncryption === undefined : openedFor.includes(client),
-      'logout_token_encryption_not_allowed',
-      'the logout token does not have the encryption that the options name',
-    );
+    const { logoutTokenEncryption: encryption } = client;
+    if (openedFor === undefined ? encryption !== undefined : !openedFor.includes(client)) {
+      throw encryptionNotAllowed(encryptionFault(openedFor !== undefined, encryption, 'logoutTokenEncryption'));
+    }
     const { exp, ...checked } = this.checkClaims(claims, client);
     const logout = { ...checked, scope: client.logoutScope };
 
     const { iss: issuer } = claims;
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
     refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
-    const latestIssueMs = this.times.latestIssueMs(logout.iat);
+    const latestIssueMs = this.times.latestIssueMs(logout.iat + client.iatBackdatingSeconds);
     const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, latestIssueMs);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
-    refuseUnless(signature === 'valid', 'logout_token_signature_invalid', 'the signature is not valid');
+    const hint = secretHint(client.idTokenSignedResponseAlg);
+    refuseUnless(signature === 'valid', 'logout_token_signature_invalid', `the signature is not valid${hint}`);
     const fault = await this.times.findFault({ iat: logout.iat, exp }, MAX_AGE);
     if (fault !== undefined) throw new InvalidLogoutTokenError(...TIME_FAULTS[fault]);
     return { ...logout, issuer };
@@ -79,14 +80,17 @@ export class LogoutTokenVerifier {
   private async open(token: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {
     refuseUnless(token.length <= MAX_TOKEN_LENGTH, 'logout_token_malformed', MALFORMED);
     if (!isCompact(token, 5)) return { jws: token };
-    const opened = await openToken(token, this.clients.all).catch((error: unknown) => {
-      throw new InvalidLogoutTokenError('logout_token_malformed', MALFORMED, error);
-    });
-    refuseUnless(
-      opened !== 'not_allowed',
-      'logout_token_encryption_not_allowed',
-      'the logout token does not have the encryption that the options name',
+    const opened = await openToken(token, this.clients.all, (client) => client.logoutTokenEncryption).catch(
+      (error: unknown) => {
+        throw new InvalidLogoutTokenError('logout_token_malformed', MALFORMED, error);
+      },
     );
+    if (opened === 'not_allowed') {
+      const { alg, enc } = decodeProtectedHeader(token);
+      throw encryptionNotAllowed(
+        `it has ${shown(alg)} with ${shown(enc)}, which no client's logoutTokenEncryption names`,
+      );
+    }
     refuseUnless(opened !== 'failed', 'logout_token_decryption_failed', 'the logout token cannot be decrypted');
     return { jws: opened.jws, openedFor: opened.clients };
   }
@@ -100,11 +104,9 @@ export class LogoutTokenVerifier {
       'iss is not the issuer of a configured provider',
     );
     const client = this.clients.inAudience(iss, aud);
-    refuseUnless(
-      client !== undefined,
-      'logout_token_audience_mismatch',
-      'aud must name one configured client and no other',
-    );
+    if (client === undefined) {
+      throw new InvalidLogoutTokenError('logout_token_audience_mismatch', audienceFault(this.clients.at(iss), aud));
+    }
     const { alg, typ, crit } = header;
     const algAllowed = isSameAlgorithm(alg, client.idTokenSignedResponseAlg);
     refuseUnless(algAllowed, 'logout_token_alg_not_allowed', 'alg is not the algorithm that the options name');
@@ -118,18 +120,26 @@ export class LogoutTokenVerifier {
     claims: JWTPayload,
     client: OneIdClient,
   ): Omit<VerifiedLogoutToken, 'issuer' | 'scope'> & { readonly exp: number | undefined } {
-    const { iat, exp, jti, sid, sub, events } = claims as JWTPayload & Record<'sid' | 'events', unknown>;
+    const { iat, exp, jti, sid, sub, events } = presentClaims(claims);
 
     refuseUnless(isTime(iat), ...TIME_FAULTS.issued_in_future);
     refuseUnless(exp !== undefined || !client.requireLogoutTokenExp, 'logout_token_exp_missing', 'exp is missing');
     refuseUnless(exp === undefined || isTime(exp), ...TIME_FAULTS.expired);
     refuseUnless(isLogout(events), 'logout_token_events_invalid', 'events does not contain the logout event');
+    // BC-7: in any form, also null or empty
     refuseUnless(!('nonce' in claims), 'logout_token_nonce_present', 'nonce is not allowed');
     refuseUnless(isIdentifier(jti), 'logout_token_jti_missing', 'jti is missing');
     const subjects =
       (sid !== undefined || sub !== undefined) && [sid, sub].every((s) => s === undefined || isIdentifier(s));
     refuseUnless(subjects, 'logout_token_subject_missing', 'the token needs a sid or a sub, as a non-empty string');
-    return { clientId: client.clientId, jti, iat: Math.floor(iat), exp, sid: sid as string | undefined, sub };
+    return {
+      clientId: client.clientId,
+      jti,
+      iat: Math.floor(iat),
+      exp,
+      sid: sid as string | undefined,
+      sub: sub as string | undefined,
+    };
   }
 }
 
@@ -158,6 +168,11 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(Math.floor(value)) && value >= 0;
+}
+
+function encryptionNotAllowed(fault: string): InvalidLogoutTokenError {
+  const message = `the logout token does not have the encryption that the options name: ${fault}`;
+  return new InvalidLogoutTokenError('logout_token_encryption_not_allowed', message);
 }
 
 function refuseUnless(condition: boolean, code: LogoutTokenFault, message: string): asserts condition {

@@ -3,6 +3,7 @@ import { type ResolvedClientOptions } from './client-options.js';
 import { ClientSecretKeys } from './client-secret-keys.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { OneIdProvider } from './oneid-provider.js';
+import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { type TokenKeys } from './token-keys.js';
 
 /** A configured client: its options with all defaults, its provider and its keys. */
@@ -18,13 +19,12 @@ export class OneIdClients {
   /** The issuer of all clients; undefined when they have several. */
   readonly onlyIssuer: string | undefined;
 
-  constructor(options: readonly ResolvedClientOptions[], clock: Clock) {
+  /** @param fetch sends all requests to the providers; by default the global `fetch` */
+  constructor(options: readonly ResolvedClientOptions[], clock: Clock, fetch?: ProviderFetch) {
     const providers = new Map<string, OneIdProvider>();
     this.all = options.map((client) => {
-      const { issuer, endpoints } = client;
-      const key = withoutSlash(issuer);
-      const provider =
-        providers.get(key) ?? new OneIdProvider(issuer, endpoints && Object.assign({ issuer }, endpoints), clock);
+      const key = withoutSlash(client.issuer);
+      const provider = providers.get(key) ?? providerOf(client, clock, providerFetch(clock, fetch));
       providers.set(key, provider);
       return Object.assign({}, client, { provider, keys: keysOf(client, provider) });
     });
@@ -52,16 +52,31 @@ export class OneIdClients {
   }
 
   /**
-   * The client that a token's audience names.
+   * The client that a token is for (OpenID Connect Core 1.0 §3.1.3.7): the audience names it, and beside it only clients
+   * that are configured here, or audiences that it trusts. If there are several, `azp` decides, else the first.
    *
-   * @returns undefined when the audience is empty, or names a client that is not configured here
+   * @returns undefined when there is no such client
    */
-  inAudience(iss: string, aud: unknown): OneIdClient | undefined {
+  inAudience(iss: string, aud: unknown, azp?: unknown): OneIdClient | undefined {
     const audience: unknown[] = Array.isArray(aud) ? aud : [aud];
     const ours = this.at(iss);
-    if (!audience.every((member) => ours.some((client) => client.clientId === member))) return undefined;
-    return ours.find((client) => audience.includes(client.clientId));
+    const trusting = ours.filter(
+      ({ clientId, trustedAudiences }) =>
+        audience.includes(clientId) &&
+        audience.every((one) => ours.some((client) => client.clientId === one) || includes(trustedAudiences, one)),
+    );
+    return trusting.find(({ clientId }) => clientId === azp) ?? trusting[0];
   }
+}
+
+function includes(texts: readonly string[], value: unknown): boolean {
+  return typeof value === 'string' && texts.includes(value);
+}
+
+function providerOf(client: ResolvedClientOptions, clock: Clock, fetch: ProviderFetch): OneIdProvider {
+  const { issuer, endpoints, allowInsecureRequests } = client;
+  const given = endpoints && Object.assign({ issuer }, endpoints);
+  return new OneIdProvider(issuer, given, clock, fetch, allowInsecureRequests);
 }
 
 function keysOf(client: ResolvedClientOptions, provider: OneIdProvider): TokenKeys {

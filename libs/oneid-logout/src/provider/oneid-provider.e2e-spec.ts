@@ -1,15 +1,25 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { suiteKey } from '../../../../test/support/suite-key.js';
 import { TestClock } from '../../../../test/support/test-clock.js';
 import { until } from '../../../../test/support/until.js';
-import { ProviderUnavailableError } from '../oneid-logout.errors.js';
-import { endpointPaths, OneIdTestProvider, type OneIdTestProviderOptions, type Trouble } from '../testing/index.js';
+import { reasonOf } from '../oneid-logout.errors.js';
+import {
+  endpointPaths,
+  type MetadataOverrides,
+  OneIdTestProvider,
+  type OneIdTestProviderOptions,
+  type Trouble,
+} from '../testing/index.js';
 import { OneIdProvider } from './oneid-provider.js';
 import { providerFetch } from './provider-fetch.js';
 
 const clock = new TestClock(1_000_000_000);
 let oneId: OneIdTestProvider;
-afterEach(() => oneId.close());
+afterEach(() => {
+  jest.restoreAllMocks();
+  return oneId.close();
+});
 
 async function start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestProvider> {
   oneId = await OneIdTestProvider.start({ signingKey: await suiteKey(), ...options });
@@ -78,11 +88,9 @@ describe('OneIdProvider', () => {
 
   const troubles: [string, Trouble][] = [
     ['an error', { status: 500 }],
-    ['not found', { status: 404, body: '{}' }],
-    ['a page', { body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
-    ['JSON with another content type', { body: '{}', headers: { 'Content-Type': 'text/plain' } }],
+    ['too many requests', { status: 429, body: '{}' }],
+    ['a page for maintenance', { status: 503, body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
     ['JSON that is cut off', { body: '{"issuer":', headers: { 'Content-Type': 'application/json' } }],
-    ['a list', { body: '[]', headers: { 'Content-Type': 'application/json' } }],
     ['an empty body', { body: '' }],
     ['a redirect', { redirectTo: 'http://127.0.0.1:1/' }],
     ['a cut connection', { reset: true }],
@@ -113,15 +121,103 @@ describe('OneIdProvider', () => {
     expect((await provider.metadata()).issuer).toBe(oneId.issuer);
   });
 
-  it.each([
-    ['another issuer', { issuer: 'https://evil.example/' }],
-    ['no issuer', { issuer: undefined }],
-    ['an issuer below', { issuer: 'http://127.0.0.1/below' }],
-    ['no jwks_uri', { jwks_uri: undefined }],
-  ])('refuses %s', async (_name, metadata) => {
-    await start({ metadata });
+  const notThere = "The provider's configuration is not where the option issuer says, or can't be used";
+  const lasting: [string, MetadataOverrides | Trouble, string, string][] = [
+    [
+      'another issuer',
+      { issuer: 'https://evil.example/' },
+      'The provider has another issuer than the options',
+      "URL names the issuer 'https://evil.example/', but the option issuer is 'ISSUER'",
+    ],
+    [
+      'an issuer that differs in more than one slash',
+      { issuer: 'http://127.0.0.1/below' },
+      'The provider has another issuer than the options',
+      "URL names the issuer 'http://127.0.0.1/below', but the option issuer is 'ISSUER'",
+    ],
+    [
+      'an issuer for each tenant',
+      { issuer: 'https://login.microsoftonline.com/{tenantid}/v2.0' },
+      'The provider names no issuer of its own, but a template. Configure one client for each tenant',
+      "URL names the issuer 'https://login.microsoftonline.com/{tenantid}/v2.0', which no token has. Configure one client for each tenant: with the tenant's own issuer, and with endpoints if no discovery names this issuer",
+    ],
+    ...[undefined, null, '', 7].map((issuer): [string, MetadataOverrides, string, string] => [
+      `the issuer ${String(issuer)}`,
+      { issuer },
+      notThere,
+      'URL answered with JSON that has no issuer. Check the option issuer',
+    ]),
+    ...[undefined, null, ''].map((jwks_uri): [string, MetadataOverrides, string, string] => [
+      `the jwks_uri ${String(jwks_uri)}`,
+      { jwks_uri },
+      notThere,
+      'URL answered with a configuration that has no jwks_uri. Check the option issuer',
+    ]),
+    [
+      'a jwks_uri that is a number',
+      { jwks_uri: 7 },
+      notThere,
+      'URL: jwks_uri is a value of type number, not a URL. Check the option issuer',
+    ],
+    ['not found', { status: 404, body: '{}' }, notThere, 'URL answered 404. Check the option issuer'],
+    ['gone', { status: 410, body: '{}' }, notThere, 'URL answered 410. Check the option issuer'],
+    [
+      'moved',
+      { status: 301, redirectTo: 'https://oneid.example/' },
+      "The provider's URL has changed",
+      "/.well-known/openid-configuration answered with a redirect: URL has moved to 'https://oneid.example/'. Put the new URL into the options",
+    ],
+    [
+      'a page',
+      { body: '<!doctype html>', headers: { 'Content-Type': 'text/html; charset=utf-8' } },
+      notThere,
+      "URL answered with 'text/html; charset=utf-8', not with application/json. Check the option issuer",
+    ],
+    [
+      'a list',
+      { body: '[]', headers: { 'Content-Type': 'application/json' } },
+      notThere,
+      'URL answered with JSON that has no issuer. Check the option issuer',
+    ],
+  ];
+  it.each(lasting)(
+    'P37: says what is wrong for good when discovery answers with %s',
+    async (_name, answer, message, reason) => {
+      await start();
+      if ('body' in answer || 'redirectTo' in answer) oneId.fail(endpointPaths.discovery, answer as Trouble);
+      else oneId.setMetadata(answer as MetadataOverrides);
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      const provider = providerAt(oneId.issuer);
 
-    await expect(providerAt(oneId.issuer).metadata()).rejects.toBeInstanceOf(ProviderUnavailableError);
+      for (let n = 0; n < 2; n++) {
+        await expect(provider.metadata()).rejects.toMatchObject({
+          code: 'provider_misconfigured',
+          status: 500,
+          message,
+        });
+        await expect(provider.isIssuer(oneId.issuer)).rejects.toMatchObject({ code: 'provider_misconfigured' });
+      }
+      const detail = reason.replace('URL', oneId.url(endpointPaths.discovery)).replace('ISSUER', oneId.issuer);
+      expect(warn.mock.calls).toEqual([[`Could not get the configuration of ${oneId.issuer}: ${detail}`]]);
+      expect(oneId.requests).toHaveLength(1);
+      // the operator repairs the provider, and the app need not start again
+      oneId.heal();
+      oneId.setMetadata({ issuer: oneId.issuer, jwks_uri: oneId.url(endpointPaths.jwks) });
+      clock.advance(10_000);
+      expect((await provider.metadata()).issuer).toBe(oneId.issuer);
+    },
+  );
+
+  it('P7: endpoints written as null or "" are absent', async () => {
+    await start({ metadata: { end_session_endpoint: null, revocation_endpoint: '', token_endpoint: null } });
+
+    expect(await providerAt(oneId.issuer).metadata()).toEqual({
+      issuer: oneId.issuer,
+      jwks_uri: oneId.url(endpointPaths.jwks),
+      end_session_endpoint: undefined,
+      revocation_endpoint: undefined,
+      token_endpoint: undefined,
+    });
   });
 
   it('keeps the old metadata while discovery fails', async () => {
@@ -147,12 +243,14 @@ describe('OneIdProvider', () => {
   describe('with an https issuer', () => {
     const issuer = 'https://oneid.example/';
     const asked: string[] = [];
-    const secure = (changed: object) =>
-      new OneIdProvider(issuer, undefined, clock, (url) => {
+    const secure = (changed: object, allowInsecureRequests = false) => {
+      const fetch = (url: string) => {
         asked.push(url);
         const metadata = { issuer, jwks_uri: 'https://keys.example/jwks', ...changed };
         return Promise.resolve(Response.json(metadata));
-      });
+      };
+      return new OneIdProvider(issuer, undefined, clock, fetch, allowInsecureRequests);
+    };
 
     it('accepts endpoints with TLS on any host', async () => {
       await start();
@@ -161,15 +259,40 @@ describe('OneIdProvider', () => {
     });
 
     it.each([
-      { jwks_uri: 'http://oneid.example/jwks' },
+      { jwks_uri: 'http://keycloak:8080/jwks' },
+      { end_session_endpoint: 'http://oneid.example/logout' },
+      { revocation_endpoint: 'http://host.docker.internal/revoke' },
+    ])('P10: refuses %j, unless the client allows it', async (changed) => {
+      await start();
+      const [[name, url] = []] = Object.entries(changed);
+      const error: unknown = await secure(changed)
+        .metadata()
+        .catch((refusal: unknown) => refusal);
+      expect(error).toMatchObject({
+        code: 'provider_misconfigured',
+        message: "The provider's configuration has an endpoint without TLS",
+      });
+      expect(reasonOf(error)).toBe(
+        `https://oneid.example/.well-known/openid-configuration: ${name} is '${url}', but must be an https URL (http only on loopback). If you trust this network, set allowInsecureRequests of the client`,
+      );
+      expect(await secure(changed, true).metadata()).toMatchObject(changed);
+    });
+
+    it('P10: takes endpoints on loopback', async () => {
+      await start();
+      const changed = { jwks_uri: 'http://127.0.0.2:8080/jwks', end_session_endpoint: 'http://dex.localhost/logout' };
+      expect(await secure(changed).metadata()).toMatchObject(changed);
+    });
+
+    it.each([
       { jwks_uri: 'file:///etc/passwd' },
       { jwks_uri: 'not a URL' },
-      { end_session_endpoint: 'http://oneid.example/logout' },
       { end_session_endpoint: 'javascript:alert(1)' },
-      { revocation_endpoint: 'http://oneid.example/revoke' },
-    ])('refuses %j', async (changed) => {
+    ])('refuses %j, also when the client allows http', async (changed) => {
       await start();
-      await expect(secure(changed).metadata()).rejects.toBeInstanceOf(ProviderUnavailableError);
+      for (const allowInsecureRequests of [false, true]) {
+        await expect(secure(changed, allowInsecureRequests).metadata()).rejects.toMatchObject({ message: notThere });
+      }
     });
   });
 

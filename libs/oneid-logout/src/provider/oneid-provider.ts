@@ -1,10 +1,11 @@
-import { allowInsecureRequests, customFetch, discoveryRequest, processDiscoveryResponse } from 'oauth4webapi';
 import { type Clock } from '../clock.js';
-import { ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { ProviderMisconfiguredError, providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { isRecord, isSecureUrl, isWebUrl } from '../option-checks.js';
 import { CachedResource } from './cached-resource.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
+import { presentClaims, shown } from './token-claims.js';
 
 /** The fields of OpenID Connect Discovery 1.0 §3 that the library uses, under their wire names. */
 export interface ProviderMetadata {
@@ -18,6 +19,12 @@ export interface ProviderMetadata {
 /** The age at which metadata is fetched again, and the pause between two attempts: milliseconds. */
 const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 10 * 1000 };
 
+/** The endpoints to which the library, or the user's browser, sends requests. */
+const ENDPOINTS = ['jwks_uri', 'end_session_endpoint', 'revocation_endpoint'] as const;
+
+/** Statuses that say: there is no configuration at this URL. */
+const NOT_THERE = new Set([404, 410]);
+
 /** One OpenID provider: its metadata and its keys, shared by all its clients. */
 export class OneIdProvider {
   readonly keys: ProviderKeys;
@@ -26,6 +33,7 @@ export class OneIdProvider {
   /**
    * @param issuer as configured, with or without the trailing slash
    * @param given the issuer and the endpoints from the options; the provider is then not asked for its metadata
+   * @param allowInsecureRequests the clients' option
    */
   constructor(
     readonly issuer: string,
@@ -33,9 +41,10 @@ export class OneIdProvider {
     clock: Clock,
     /** Sends requests to this provider. */
     readonly fetch: ProviderFetch = providerFetch(clock),
+    allowInsecureRequests = false,
   ) {
     const what = `the configuration of ${issuer}`;
-    this.discovered = new CachedResource(() => discover(issuer, fetch), clock, TIMES, what);
+    this.discovered = new CachedResource(() => discover(issuer, fetch, allowInsecureRequests), clock, TIMES, what);
     this.keys = new ProviderKeys(async () => (await this.metadata()).jwks_uri, clock, fetch);
   }
 
@@ -43,13 +52,14 @@ export class OneIdProvider {
    * The provider's metadata. The `iss` of a token must equal its `issuer` exactly.
    *
    * @throws {ProviderUnavailableError} 503: the metadata has never been fetched, and can't be fetched now
+   * @throws {ProviderMisconfiguredError} 500: what the provider answers is not the configuration of this issuer
    */
   async metadata(): Promise<ProviderMetadata> {
     if (this.given !== undefined) return this.given;
     try {
       return (await this.discovered.get()).content;
     } catch (error) {
-      throw new ProviderUnavailableError("The provider's configuration is not available, try again", error);
+      throw providerError("The provider's configuration is not available, try again", error);
     }
   }
 
@@ -58,6 +68,7 @@ export class OneIdProvider {
    * slash differs, the metadata is fetched again before the `iss` is refused.
    *
    * @throws {ProviderUnavailableError} 503: the metadata can't be fetched now
+   * @throws {ProviderMisconfiguredError} 500, as {@link metadata}
    */
   async isIssuer(iss: string): Promise<boolean> {
     if ((await this.metadata()).issuer === iss) return true;
@@ -75,21 +86,61 @@ export class OneIdProvider {
   }
 }
 
-/** OpenID Connect Discovery 1.0 §4. The provider's issuer may differ from the configured one by a trailing slash. */
-async function discover(issuer: string, fetch: ProviderFetch): Promise<ProviderMetadata> {
-  const bare = withoutSlash(issuer);
-  const response = await discoveryRequest(new URL(issuer), {
-    [allowInsecureRequests]: new URL(issuer).protocol === 'http:',
-    [customFetch]: (url: string, init) => fetch(url, { method: init.method, headers: init.headers }),
-  });
-  const metadata = await processDiscoveryResponse(new URL(bare), response.clone()).catch(() =>
-    processDiscoveryResponse(new URL(`${bare}/`), response),
-  );
-  const { jwks_uri } = metadata;
-  if (jwks_uri === undefined) throw new Error("The provider's configuration has no jwks_uri");
-  const endpoints = [jwks_uri, metadata.end_session_endpoint, metadata.revocation_endpoint];
-  if (new URL(issuer).protocol === 'https:' && endpoints.some((url) => url && new URL(url).protocol !== 'https:')) {
-    throw new Error("The provider's configuration has an endpoint without TLS");
+/**
+ * OpenID Connect Discovery 1.0 §4. The provider's issuer may differ from the configured one by a trailing slash.
+ *
+ * @throws {ProviderMisconfiguredError} the answer is complete, but it is not the configuration of this issuer
+ */
+async function discover(
+  issuer: string,
+  fetch: ProviderFetch,
+  allowInsecureRequests: boolean,
+): Promise<ProviderMetadata> {
+  const url = `${withoutSlash(issuer)}/.well-known/openid-configuration`;
+  const response = await fetch(url, { headers: { accept: 'application/json' } });
+  const { status } = response;
+  if (NOT_THERE.has(status)) throw noConfiguration(`${url} answered ${status}`);
+  if (status !== 200) throw new Error(`${url} answered ${status}`);
+  const type = response.headers.get('content-type') ?? '';
+  if (type !== '' && !/^application\/json *(;|$)/i.test(type)) {
+    throw noConfiguration(`${url} answered with ${shown(type)}, not with application/json`);
   }
-  return { ...metadata, jwks_uri };
+  const document: unknown = await response.json();
+  const metadata = isRecord(document) ? presentClaims(document) : {};
+  const { issuer: found, jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } = metadata;
+  if (typeof found !== 'string') throw noConfiguration(`${url} answered with JSON that has no issuer`);
+  if (/[{}]/.test(found)) {
+    throw new ProviderMisconfiguredError(
+      'The provider names no issuer of its own, but a template. Configure one client for each tenant',
+      `${url} names the issuer ${shown(found)}, which no token has. Configure one client for each tenant: with the ` +
+        "tenant's own issuer, and with endpoints if no discovery names this issuer",
+    );
+  }
+  if (withoutSlash(found) !== withoutSlash(issuer)) {
+    throw new ProviderMisconfiguredError(
+      'The provider has another issuer than the options',
+      `${url} names the issuer ${shown(found)}, but the option issuer is ${shown(issuer)}`,
+    );
+  }
+  if (jwks_uri === undefined) throw noConfiguration(`${url} answered with a configuration that has no jwks_uri`);
+  for (const name of ENDPOINTS) {
+    const endpoint = metadata[name];
+    if (endpoint !== undefined && !isWebUrl(endpoint))
+      throw noConfiguration(`${url}: ${name} is ${shown(endpoint)}, not a URL`);
+    if (endpoint !== undefined && !allowInsecureRequests && !isSecureUrl(endpoint)) {
+      throw new ProviderMisconfiguredError(
+        "The provider's configuration has an endpoint without TLS",
+        `${url}: ${name} is ${shown(endpoint)}, but must be an https URL (http only on loopback). If you trust this ` +
+          'network, set allowInsecureRequests of the client',
+      );
+    }
+  }
+  return { issuer: found, jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } as ProviderMetadata;
+}
+
+function noConfiguration(detail: string): ProviderMisconfiguredError {
+  return new ProviderMisconfiguredError(
+    "The provider's configuration is not where the option issuer says, or can't be used",
+    `${detail}. Check the option issuer`,
+  );
 }

@@ -1,37 +1,63 @@
 import { type Clock } from '../clock.js';
+import { ProviderMisconfiguredError } from '../oneid-logout.errors.js';
+import { shown } from './token-claims.js';
 
 /** Limits of one answer from the provider: milliseconds, bytes. */
 const TIMEOUT = 5_000;
 const MAX_SIZE = 512 * 1024;
 
+/** Statuses of a redirect that lasts (RFC 9110 §15.4). */
+const MOVED = new Set([301, 308]);
+
+/** Sends a request, like the global `fetch`. */
 export type ProviderFetch = (url: string, init?: RequestInit) => Promise<Response>;
+
+/** The global `fetch` at the time of the request: a test or a tracer may have replaced it. */
+const globalFetch: ProviderFetch = (url, init) => fetch(url, init);
 
 /**
  * `fetch` for requests to the provider. It follows no redirect, and reads the whole body before it returns. It throws
  * when the provider does not answer in time, redirects, or sends more than 512 KiB.
  *
- * @param timeoutMs for the whole answer
+ * @param send sends the request; it need not obey the limits
+ * @throws {ProviderMisconfiguredError} the provider says that the URL has changed for good
  */
-export function providerFetch(clock: Clock, timeoutMs = TIMEOUT): ProviderFetch {
+export function providerFetch(clock: Clock, send: ProviderFetch = globalFetch): ProviderFetch {
   return async (url, init = {}) => {
     const { pathname } = new URL(url);
-    const overdue = new AbortController();
-    const timer = clock.after(timeoutMs, () => {
-      overdue.abort(new Error(`${pathname} did not answer within ${timeoutMs} ms`));
+    const abort = new AbortController();
+    const overdue = new Promise<never>((_resolve, reject) => {
+      abort.signal.addEventListener('abort', () => {
+        reject(abort.signal.reason as Error);
+      });
     });
-    try {
-      const response = await fetch(url, { ...init, redirect: 'manual', signal: overdue.signal });
-      if (response.status >= 300 && response.status < 400) {
-        await response.body?.cancel();
-        throw new Error(`${pathname} answered with a redirect`);
-      }
-      const { status, headers } = response;
-      const body = await readBody(response, pathname);
-      return new Response(body.byteLength === 0 ? null : body, { status, headers });
-    } finally {
+    const timer = clock.after(TIMEOUT, () => {
+      abort.abort(new Error(`${pathname} did not answer within ${TIMEOUT} ms`));
+    });
+    const answer = request(url, { ...init, redirect: 'manual', signal: abort.signal }, send);
+    // a fetch of the app may ignore the signal
+    return Promise.race([answer, overdue]).finally(() => {
       timer.cancel();
-    }
+    });
   };
+}
+
+async function request(url: string, init: RequestInit, send: ProviderFetch): Promise<Response> {
+  const { pathname } = new URL(url);
+  const response = await send(url, init);
+  const { status, headers } = response;
+  const redirects = status >= 300 && status < 400;
+  if (redirects || response.redirected) {
+    await response.body?.cancel();
+    const fault = `${pathname} answered with a redirect`;
+    if (!MOVED.has(status)) throw new Error(fault);
+    throw new ProviderMisconfiguredError(
+      "The provider's URL has changed",
+      `${fault}: ${url} has moved to ${shown(headers.get('location') ?? undefined)}. Put the new URL into the options`,
+    );
+  }
+  const body = await readBody(response, pathname);
+  return new Response(body.byteLength === 0 ? null : body, { status, headers });
 }
 
 async function readBody(response: Response, pathname: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -28,11 +28,6 @@ export interface TokenEncryption {
   readonly privateKeys: readonly JWK[];
 }
 
-/** A client that may accept encrypted tokens. */
-interface DecryptingClient {
-  readonly idTokenEncryption?: TokenEncryption | undefined;
-}
-
 /** The token inside, and the clients that own the key which decrypted it. */
 export interface OpenedToken<Client> {
   readonly jws: string;
@@ -42,18 +37,20 @@ export interface OpenedToken<Client> {
 /**
  * Decrypts a token for one of the clients (OpenID Connect Core 1.0 §10.2).
  *
+ * @param encryptionOf the encryption that a client accepts for this kind of token; undefined: none
  * @returns `not_allowed` when no client accepts the token's header, `failed` when no key decrypts the token
  * @throws when the token's header can't be decoded
  */
-export async function openToken<Client extends DecryptingClient>(
+export async function openToken<Client>(
   jwe: string,
   clients: readonly Client[],
+  encryptionOf: (client: Client) => TokenEncryption | undefined,
 ): Promise<OpenedToken<Client> | 'not_allowed' | 'failed'> {
   const { alg, enc, kid, zip, crit } = decodeProtectedHeader(jwe);
   // a small compressed token could expand to a huge one, so zip is refused
   if (alg === undefined || enc === undefined || zip !== undefined || crit !== undefined) return 'not_allowed';
   const takers = clients.flatMap((client) => {
-    const { idTokenEncryption: accepted } = client;
+    const accepted = encryptionOf(client);
     return accepted?.alg === alg && accepted.enc === enc ? [{ client, privateKeys: accepted.privateKeys }] : [];
   });
   if (takers.length === 0) return 'not_allowed';

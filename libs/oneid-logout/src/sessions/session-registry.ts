@@ -37,7 +37,10 @@ export interface RegisterSessionOptions {
    * ends the session, except with `keepOfflineTokens`, or when only the front-channel has ended the session.
    */
   readonly refreshToken?: string | undefined;
-  /** Absolute end of the session. Default and upper limit: the module's `maxSessionLifetimeSeconds` from now. */
+  /**
+   * Absolute end of the session. Default and upper limits: the module's `maxSessionLifetimeSeconds` from now, and the
+   * claim `session_expiry` of the ID token, if it has one.
+   */
   readonly expiresAt?: Date | undefined;
   /**
    * The session token that this browser had before, from its cookie; `register` ends that session. A session id has no
@@ -88,17 +91,19 @@ export class SessionRegistry {
    * first `label`. A session has at most 16 tokens.
    *
    * @throws {InvalidIdTokenError} 401 `id_token_invalid`, no session is stored and no session token is added
-   * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in.
-   *   Send the browser to OneID again with `prompt=login`
-   * @throws {SessionRejectedError} 401 `expired`: `expiresAt` is past, or the session of this ID token has expired
+   * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in (Hydra
+   *   v1.11 then sends an ID token with an empty `sid`). Send the browser to OneID again with `prompt=login`
+   * @throws {SessionRejectedError} 401 `expired`: `expiresAt` or `session_expiry` is past, or the session of this ID token has expired
    * @throws {RangeError} `expiresAt` is not a valid date
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
+   * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
    * @throws {StoreUnavailableError} 503, the user is not signed in; the app may repeat the same call
    */
   async register(options: RegisterSessionOptions): Promise<RegisteredSession> {
     const { idToken, refreshToken } = options;
     const verified = await this.verifier.verify(idToken, { nonce: options.nonce });
-    const lifetime = this.lifetime(options.expiresAt);
+    if (verified.loginEnded === true) return this.refuseEndedLogin(verified, refreshToken);
+    const lifetime = this.lifetime(options.expiresAt, verified.sessionExpiry);
     await this.refuseEnded(verified, refreshToken);
 
     const sessionToken = this.random.id();
@@ -246,6 +251,21 @@ export class SessionRegistry {
   }
 
   /**
+   * Refuses a sign-in whose ID token says that OneID has ended its login. No logout names such a sign-in. With `secrets`,
+   * its refresh token is stored to be revoked, with a session that a logout has ended before it is stored.
+   */
+  private async refuseEndedLogin(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<never> {
+    if (refreshToken !== undefined && this.vault.storesTokens) {
+      const id = tokenHashOf(this.random.id());
+      await this.recorder.endSession({ issuer: verified.issuer, id }, 'replaced');
+      const stored = await this.insert(id, verified, this.lifetime(undefined), undefined);
+      await this.vault.store(stored, { refreshToken });
+      await this.requireAlive(stored);
+    }
+    throw new SessionEndedError();
+  }
+
+  /**
    * Refuses a sign-in whose login has already ended, before anything is stored. With a refresh token and `secrets` the
    * sign-in goes on: the token must be stored to be revoked, and `requireAlive` refuses the sign-in afterwards.
    */
@@ -314,11 +334,15 @@ export class SessionRegistry {
     return (await this.repository.check(tokenHashOf(sessionToken)))?.session;
   }
 
-  private lifetime(expiresAt: Date | undefined): number {
+  /**
+   * @param sessionExpiry the provider's limit, seconds
+   * @returns milliseconds from now to the session's absolute end
+   */
+  private lifetime(expiresAt: Date | undefined, sessionExpiry = Infinity): number {
+    const ends = expiresAt?.getTime() ?? Infinity;
+    if (Number.isNaN(ends)) throw new RangeError('expiresAt is not a valid date');
     const maxLifetimeMs = this.settings.maxSessionLifetimeSeconds * 1000;
-    if (expiresAt === undefined) return maxLifetimeMs;
-    if (Number.isNaN(expiresAt.getTime())) throw new RangeError('expiresAt is not a valid date');
-    return Math.max(0, Math.min(maxLifetimeMs, expiresAt.getTime() - this.clock.now()));
+    return Math.max(0, Math.min(maxLifetimeMs, Math.min(ends, sessionExpiry * 1000) - this.clock.now()));
   }
 }
 
@@ -327,6 +351,7 @@ function refuseOtherLogin(session: Session, token: VerifiedIdToken): void {
     // compared as targets, which ignore the issuer's trailing slash
     targetOf('sub', token.issuer, token.sub) === targetOf('sub', session.issuer, session.sub) &&
     token.clientId === session.clientId &&
+    token.loginEnded !== true &&
     (token.sid === undefined || token.sid === session.sid);
   if (!same) throw new InvalidIdTokenError('The ID token belongs to another session');
 }
