@@ -73,6 +73,23 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
+    it('P8: FC-1: a prefetch ends nothing, and the iframe does', async () => {
+      const { login, session } = await signIn(host);
+      const query = queryOf({ iss: iss(), sid: login.sid });
+      const before = await storedIn(host);
+      for (const headers of [
+        { 'Sec-Purpose': 'prefetch;prerender', 'Sec-Fetch-Dest': 'iframe' },
+        { Purpose: 'prefetch' },
+      ]) {
+        const early = await load(host, query, { session: session.sessionToken, headers });
+        expect([early.status, await early.text()]).toEqual([403, 'This address must not be prefetched.']);
+        expect([early.headers.get('cache-control'), early.headers.getSetCookie()]).toEqual(['no-store', []]);
+      }
+      expect(await storedIn(host)).toEqual(before);
+      expect(await get(host, query, { headers: { 'Sec-Fetch-Dest': 'iframe' } })).toEqual(loggedOut);
+      expect(await stateOf(host, session)).toBe('logged_out');
+    });
+
     it('FC-1: accepts sid alone when one issuer is configured', async () => {
       const { login, session } = await signIn(host);
 

@@ -76,6 +76,56 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
       }
     });
 
+    // `fetch` sets Sec-Fetch-Mode itself: logout-origin.spec.ts tests its values
+    const navigation = { 'sec-fetch-dest': 'document' };
+
+    it.each<[string, Record<string, string>]>([
+      ['a prefetch', { ...navigation, 'sec-purpose': 'prefetch' }],
+      ['a prerender', { ...navigation, 'sec-purpose': 'prefetch;prerender' }],
+      ['a prefetch through a proxy', { ...navigation, 'sec-purpose': 'prefetch;anonymous-client-ip' }],
+      ['a prefetch of <link>', { 'sec-fetch-dest': 'empty', purpose: 'prefetch' }],
+      ['an older Chrome', { purpose: 'prefetch' }],
+      ['an older Firefox', { 'x-moz': 'prefetch' }],
+      ["Safari's preview", { 'x-purpose': 'preview' }],
+      ['Turbo', { 'x-sec-purpose': 'prefetch' }],
+      ['Next.js', { 'next-router-prefetch': '1' }],
+    ])('P8: a GET that is %s gets 403, and ends nothing', async (_what, headers) => {
+      const { browser } = await signIn(host);
+      for (const method of ['GET', 'HEAD'] as const) {
+        for (const accept of ['text/html', 'application/json']) {
+          const answer = await start(browser, { allowGet: true }, { method, headers: { accept, ...headers } });
+          const body = method === 'GET' ? 'This address must not be prefetched.' : '';
+          expect([answer.status, await answer.text(), answer.headers.get('cache-control')]).toEqual([
+            403,
+            body,
+            'no-store',
+          ]);
+          expect(answer.headers.getSetCookie()).toEqual([]);
+        }
+      }
+      expect(await reasonAtMe(browser)).toBe('alive');
+      // the browser loads the page again when the user follows the link
+      expect((await start(browser, { allowGet: true }, { method: 'GET', headers: navigation })).status).toBe(200);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+    });
+
+    it.each([
+      ['an image', { 'sec-fetch-dest': 'image' }],
+      ['a frame', { 'sec-fetch-dest': 'iframe' }],
+      ['a fetch', { 'sec-fetch-dest': 'empty' }],
+    ])('P8: a GET that is %s ends nothing, and gets the confirmation page', async (_what, headers) => {
+      const { browser } = await signIn(host);
+      const answer = await start(browser, { allowGet: true }, { method: 'GET', headers });
+      expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
+      expect(await answer.text()).toContain('<title>Log out?</title>');
+      const json = { accept: 'application/json', ...headers };
+      expect((await start(browser, { allowGet: true }, { method: 'GET', headers: json })).status).toBe(403);
+      expect(await reasonAtMe(browser)).toBe('alive');
+      // a POST from the own page needs no navigation
+      expect((await start(browser, {}, { headers: json })).status).toBe(200);
+      expect(await reasonAtMe(browser)).toBe('logged_out');
+    });
+
     it('RPI-6: an allowed GET does not allow HEAD', async () => {
       const { browser } = await signIn(host);
       const answer = await start(browser, { allowGet: true }, { method: 'HEAD' });

@@ -3,6 +3,7 @@ import { LogoutService, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { LogoutStates } from '../libs/oneid-logout/src/logout/logout-state.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { type Visit } from './support/browser.js';
 import { type Host } from './support/host.js';
 import { returnUrls, foreignUrls, hostileUrls } from './support/hostile-urls.js';
 import {
@@ -46,6 +47,25 @@ describe.each(['express', 'fastify'] as const)('the return from a logout, on %s'
         const again = await browser.visit(path, { headers });
         expect([again.status, again.headers.get('location')]).toEqual([303, '/']);
       }
+    });
+
+    it.each<[string, Visit, number, string | null]>([
+      ['a prefetch', { headers: { 'sec-purpose': 'prefetch', 'sec-fetch-dest': 'document' } }, 403, null],
+      ['a prerender', { headers: { 'sec-purpose': 'prefetch;prerender' } }, 403, null],
+      ['an image', { headers: { 'sec-fetch-dest': 'image' } }, 303, '/'],
+      ['a HEAD request', { method: 'HEAD' }, 303, '/'],
+    ])('P8: RPI-4: %s does not use the state up', async (_what, visit, status, location) => {
+      const { browser } = await signIn(host);
+      const path = pathOf(await logOut(browser, { returnTo: '/goodbye' }));
+      const early = await browser.visit(path, visit);
+      expect([early.status, early.headers.get('location')]).toEqual([status, location]);
+      expect([early.headers.getSetCookie(), early.headers.get('clear-site-data')]).toEqual([[], null]);
+      expect(early.headers.get('cache-control')).toBe('no-store');
+      const shown = await browser.visit(path, {
+        from: 'cross-site',
+        headers: { 'sec-fetch-dest': 'document' },
+      });
+      expect(shown.headers.get('location')).toBe('/goodbye');
     });
 
     it('RPI-4: the state does not work in another browser, and stays usable in its own browser', async () => {

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { SessionRegistry, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { Browser } from '../src/demo/browser.js';
 import { elements } from '../src/demo/html.js';
@@ -149,10 +150,34 @@ describe('a logout here only', () => {
     expect([again.status, again.url]).toEqual([200, `${world.url}/`]);
   });
 
+  test('P11: ends the sessions of all cookies of its name', async () => {
+    const other = await signedIn();
+    await user.signIn();
+    const { cookie } = user;
+    expect((await post('/logout/here', { ...fromHere, cookie: `${other.cookie}; ${cookie}` })).status).toBe(303);
+    expect(await user.meInShortWith(cookie)).toBe('401 logged_out');
+    expect(await other.meInShort()).toBe('401 logged_out');
+  });
+
   test('ends nothing when there is no session', async () => {
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
     expect([page.status, page.headers.get('location')]).toEqual([303, '/goodbye/here']);
   });
+});
+
+describe('a sign-in', () => {
+  test.each([{ 'sec-purpose': 'prefetch' }, { 'next-router-prefetch': '1' }, { 'sec-fetch-dest': 'image' }])(
+    'P8: does not start, and does not finish, with %j',
+    async (headers) => {
+      for (const path of ['/login', '/login/callback?state=x&code=y']) {
+        const page = await user.browser.get(world.url + path, headers);
+        expect([page.status, page.headers.get('cache-control')]).toEqual([403, 'no-store']);
+        expect(page.headers.getSetCookie()).toEqual([]);
+        expect(page.body).toContain(en.signInFailures.noNavigation);
+      }
+      expect((await user.browser.get(`${world.url}/login`, { 'sec-fetch-dest': 'document' })).status).toBe(303);
+    },
+  );
 });
 
 describe('the language', () => {
@@ -294,7 +319,7 @@ describe('without the session store', () => {
   });
 
   test('does not say that the user is logged out, and does not remove the cookie', async () => {
-    jest.spyOn(world.app.get(SessionRegistry), 'end').mockRejectedValue(noStore());
+    jest.spyOn(world.app.get(LogoutRecorder, { strict: false }), 'endSession').mockRejectedValue(noStore());
     const page = await user.browser.post(`${world.url}/logout/here`, {}, `${world.url}/`);
     expect([page.status, page.body.includes(en.failures.unavailable)]).toEqual([503, true]);
     expect([page.headers.getSetCookie(), page.headers.get('clear-site-data')]).toEqual([[], null]);

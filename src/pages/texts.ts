@@ -51,7 +51,15 @@ export interface PageTexts {
   readonly notSignedIn: string;
   readonly signInFailures: Readonly<
     Record<
-      'transaction' | 'code' | 'overtaken' | 'idToken' | 'notNow' | 'unreachable' | 'unusable' | 'internal',
+      | 'transaction'
+      | 'noNavigation'
+      | 'code'
+      | 'overtaken'
+      | 'idToken'
+      | 'notNow'
+      | 'unreachable'
+      | 'unusable'
+      | 'internal',
       string
     >
   >;
@@ -144,6 +152,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     notSignedIn: 'The sign-in did not work',
     signInFailures: {
       transaction: 'This sign-in did not start in this browser, is too old, or has already been used.',
+      noNavigation: 'A sign-in starts only when the browser shows this address.',
       code: 'OneID does not accept this sign-in any more.',
       overtaken: 'You were logged out while you signed in.',
       idToken: 'This app could not verify the ID token from OneID.',
@@ -239,6 +248,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     notSignedIn: 'Đăng nhập không thành công',
     signInFailures: {
       transaction: 'Lần đăng nhập này không bắt đầu từ trình duyệt này, đã quá cũ, hoặc đã được dùng.',
+      noNavigation: 'Chỉ có thể đăng nhập khi trình duyệt mở địa chỉ này.',
       code: 'OneID không còn chấp nhận lần đăng nhập này.',
       overtaken: 'Bạn đã bị đăng xuất trong lúc đang đăng nhập.',
       idToken: 'Không xác minh được ID token do OneID cấp.',

@@ -9,6 +9,7 @@ import {
 } from 'openid-client';
 import { Pages } from '../pages/pages.js';
 import { type PageTexts } from '../pages/texts.js';
+import { NoNavigationError } from './navigation.guard.js';
 import { UnknownTransactionError } from './sign-in-transactions.js';
 
 const OF_ONEID = [ClientError, ResponseBodyError, WWWAuthenticateChallengeError];
@@ -51,6 +52,7 @@ function failureOf(error: unknown): Failure {
 function statusAndReasonOf(error: unknown): [number, keyof PageTexts['signInFailures']] {
   if (error instanceof ResponseBodyError && error.error === 'invalid_grant') return [400, 'code'];
   if (error instanceof UnknownTransactionError) return [400, 'transaction'];
+  if (error instanceof NoNavigationError) return [403, 'noNavigation'];
   if (error instanceof SessionEndedError) return [401, 'overtaken'];
   if (error instanceof InvalidIdTokenError) return [401, 'idToken'];
   if (error instanceof HttpException && error.getStatus() === 503) return [503, 'notNow'];

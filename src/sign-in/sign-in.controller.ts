@@ -1,4 +1,4 @@
-import { Controller, Get, Req, Res, UseFilters } from '@nestjs/common';
+import { Controller, Get, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
 import { parseCookie } from 'cookie';
 import { type Request, type Response } from 'express';
 import { SessionEndedError } from 'nestjs-oneid-logout';
@@ -6,6 +6,7 @@ import { type Language } from '../html/language.js';
 import { Lang } from '../pages/language.js';
 import { Settings } from '../settings.js';
 import { deviceOf } from './device.js';
+import { NavigationGuard } from './navigation.guard.js';
 import { sessionCookie } from './session-cookie.js';
 import { SignInFailedFilter } from './sign-in-failed.filter.js';
 import { SignInTransactions, UnknownTransactionError } from './sign-in-transactions.js';
@@ -13,6 +14,7 @@ import { type BeginOptions, SignInService } from './sign-in.service.js';
 
 /** Sends the browser to OneID, and signs the user in when the browser comes back. */
 @Controller('login')
+@UseGuards(NavigationGuard)
 @UseFilters(SignInFailedFilter)
 export class SignInController {
   constructor(

@@ -71,3 +71,4 @@ export {
   sessionDataSourceOptions,
 } from './database/data-source-options.js';
 export { type CookieOptions } from './http/cookies.js';
+export { isNavigation } from './http/navigation.js';

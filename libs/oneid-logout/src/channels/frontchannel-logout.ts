@@ -3,6 +3,7 @@ import { isIdentifier } from '../rule/identifier.js';
 import { Injectable } from '@nestjs/common';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
+import { isPrefetch, prefetchRefusal } from '../http/navigation.js';
 import { OneIdLogoutError, STORE_RETRY_AFTER_SECONDS } from '../oneid-logout.errors.js';
 import { ChannelSettings } from './channel-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
@@ -24,9 +25,11 @@ export class FrontchannelLogout {
 
   /**
    * The request is unsigned and unauthenticated. So the library records a logout only for a live session, and stores
-   * no other data. The answer never reveals whether the session exists.
+   * no other data. The answer never reveals whether the session exists. A prefetch does nothing: the page of OneID that
+   * contains the iframe may not be shown yet.
    */
   async answer(request: SessionRequest, query: URLSearchParams): Promise<HttpAnswer> {
+    if (isPrefetch(request)) return prefetchRefusal;
     const [iss, otherIss] = query.getAll('iss');
     const [sid, otherSid] = query.getAll('sid');
     const repeated = otherIss !== undefined || otherSid !== undefined;

@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { Logger } from '../logger.js';
 import { routePaths } from '../http/library-routes.js';
 import { sendAnswer } from '../http/http-answer.js';
+import { isNavigation, isPrefetch, prefetchRefusal } from '../http/navigation.js';
 import { rawQuery } from '../http/raw-query.js';
 import { LogoutSettings } from './logout-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
@@ -12,7 +13,8 @@ import { type LogoutReturn, LogoutStates } from './logout-state.js';
 
 /**
  * OneID sends the browser here after a logout. The session has already ended, so an error here does no harm: the
- * browser goes to the first of `returnUrls` if `state` is missing, wrong or used, or if the store can't answer.
+ * browser goes to the first of `returnUrls` if `state` is missing, wrong or used, or if the store can't answer. Only a
+ * navigation uses `state` up: the user does not see the answer to other requests.
  */
 @LibraryRoutes()
 @Controller({ version: VERSION_NEUTRAL })
@@ -28,7 +30,11 @@ export class LogoutCallbackController {
 
   @Get(routePaths.callback)
   async callback(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
-    const { returnTo, cookies } = await this.redeem(request);
+    if (isPrefetch(request)) {
+      sendAnswer(this.adapterHost.httpAdapter, response, prefetchRefusal);
+      return;
+    }
+    const { returnTo, cookies } = isNavigation(request) ? await this.redeem(request) : { cookies: [] };
     const { clearSiteData } = this.settings;
     const allowed = returnTo !== undefined && this.settings.allowsReturn(returnTo);
     sendAnswer(this.adapterHost.httpAdapter, response, {

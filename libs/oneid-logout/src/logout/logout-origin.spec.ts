@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { isNavigation, isPrefetch } from '../http/navigation.js';
 import { Random } from '../random.js';
 import { newConfirmation, originOf, useConfirmation } from './logout-origin.js';
 
@@ -32,6 +33,57 @@ describe('originOf', () => {
     [{ host: 'app.example', 'x-forwarded-host': 'app.example' }, 'unknown'],
   ] as const)('RPI-6: %j is from %s', (headers, expected) => {
     expect(originOf({ headers: { ...headers } as Record<string, string> }, origin)).toBe(expected);
+  });
+});
+
+describe('isNavigation', () => {
+  const asked = (headers: object, method = 'GET') => {
+    const request = { headers: headers as Record<string, string>, method };
+    return { navigation: isNavigation(request), prefetch: isPrefetch(request) };
+  };
+  const navigation = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+
+  it.each([
+    navigation,
+    { ...navigation, 'sec-fetch-user': '?1', purpose: '' },
+    {},
+    { 'sec-fetch-mode': 'navigate' },
+    { 'sec-fetch-dest': 'document' },
+    // a program without a browser
+    { 'sec-fetch-mode': 'cors' },
+  ])('P8: %j is a navigation', (headers) => {
+    expect(asked(headers)).toEqual({ navigation: true, prefetch: false });
+    expect(asked(headers, 'POST').navigation).toBe(true);
+    expect(asked(headers, 'HEAD').navigation).toBe(false);
+  });
+
+  it.each([
+    { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+    { 'sec-fetch-mode': 'no-cors' },
+    { 'sec-fetch-mode': 'same-origin' },
+    { 'sec-fetch-mode': 'websocket' },
+    { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+    { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'document' },
+    ...['image', 'script', 'style', 'iframe', 'frame', 'object', 'embed', 'empty', 'Document', ''].map((dest) => ({
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': dest,
+    })),
+  ])('P8: %j is none', (headers) => {
+    expect(asked(headers)).toEqual({ navigation: false, prefetch: false });
+  });
+
+  it.each([
+    { ...navigation, 'sec-purpose': 'prefetch' },
+    { ...navigation, 'sec-purpose': 'prefetch;prerender' },
+    { 'sec-purpose': ['prefetch', 'prerender'] },
+    { purpose: 'prefetch' },
+    { purpose: 'Preview' },
+    { 'x-purpose': 'preview' },
+    { 'x-moz': 'prefetch' },
+    { 'x-sec-purpose': 'prefetch' },
+    { 'next-router-prefetch': '1' },
+  ])('P8: %j is a prefetch', (headers) => {
+    expect(asked(headers)).toEqual({ navigation: false, prefetch: true });
   });
 });
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer, jsonAnswer, sendAnswer } from '../http/http-answer.js';
+import { isNavigation, isPrefetch, prefetchRefusal } from '../http/navigation.js';
 import { rawQuery } from '../http/raw-query.js';
 import {
   CrossSiteLogoutError,
@@ -50,7 +51,10 @@ export interface StartedLogout extends EndSessionRequest {
 }
 
 export interface RespondOptions extends StartLogoutOptions {
-  /** A GET may start a logout without a confirmation page. Any link on the app's own pages can then log a user out. */
+  /**
+   * A GET may start a logout without a confirmation page, if the browser navigates: not for a prefetch, an image, a frame
+   * or a `fetch`, where the browser tells. Any link on the app's own pages can then log a user out.
+   */
   readonly allowGet?: boolean;
 }
 
@@ -109,7 +113,8 @@ export class LogoutService {
    * accepts only JSON gets `{ url }`, and also `method`, `action` and `fields` when the URL is too long.
    *
    * A POST must come from this site. The browser first gets a confirmation page if the origin of a POST is unknown, for
-   * a GET without `allowGet`, and for a GET that may come from another site. The form of that page is posted to the
+   * a GET without `allowGet`, for a GET that is no navigation or may come from another site. A prefetch gets 403, and
+   * no page that the browser could show later. The form of that page is posted to the
    * same path; its cancel link goes to the first of `returnUrls`.
    *
    * Without `session`, the library takes the live sessions that the request carries (`sessionFrom`); OneID is told of
@@ -150,6 +155,7 @@ export class LogoutService {
   private async answer(request: SessionRequest, given: RespondOptions): Promise<HttpAnswer> {
     const json = acceptsJsonOnly(request);
     const { method } = request as { method?: unknown };
+    if (method !== 'POST' && isPrefetch(request)) return prefetchRefusal;
     const language = languageOf(given.uiLocales, request.headers['accept-language']);
     try {
       const options = { ...given, session: given.session ?? (await this.sessionOf(request)) };
@@ -157,7 +163,8 @@ export class LogoutService {
       const confirmed = method === 'POST' ? useConfirmation(request, rawQuery(request), origin) : undefined;
       if (confirmed === undefined) {
         const from = originOf(request, origin);
-        const methodAllowed = method === 'POST' || (method === 'GET' && options.allowGet === true);
+        const methodAllowed =
+          method === 'POST' || (method === 'GET' && options.allowGet === true && isNavigation(request));
         const mayStart = from === 'here' && methodAllowed;
         const mayAsk = !json && !(from === 'elsewhere' && method === 'POST');
         if (!mayStart && !mayAsk) throw new CrossSiteLogoutError();

@@ -1,0 +1,45 @@
+import { type HttpAnswer } from './http-answer.js';
+
+/** The parts of a request that tell why a browser sent it. Express and Fastify both have them. */
+interface BrowserRequest {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/**
+ * Headers of a request whose answer the user may never see: the standard's, those of older browsers (Chrome, Safari,
+ * Firefox), and those of scripts that fetch a page before a click (Turbo, Next.js). Other requests do not have them, so
+ * their values do not matter.
+ */
+const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz', 'x-sec-purpose', 'next-router-prefetch'];
+
+/** Does the request load a page before the user asks for it (prefetch, prerender, preview)? */
+export function isPrefetch({ headers }: BrowserRequest): boolean {
+  return PREFETCH_HEADERS.some((name) => headers[name] !== undefined && headers[name] !== '');
+}
+
+/**
+ * Modes of a navigation (Fetch Metadata §2.2). A browser's `cors` request is none, but it also has a destination other
+ * than `document`. Node's own `fetch` sends `cors` without a destination, so a program without a browser may pass.
+ */
+const MODES: readonly unknown[] = ['navigate', 'cors', undefined];
+
+/**
+ * Did the browser send this request to show its answer as a page? False for a prefetch, an image, a frame, a script's
+ * `fetch` and a HEAD request. Browsers without the `Sec-Fetch-` headers say less, so their images count as navigations.
+ * Use it in a route that acts on a GET, for example the one that starts a sign-in.
+ */
+export function isNavigation(request: BrowserRequest): boolean {
+  const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest = 'document' } = request.headers;
+  const { method } = request as { readonly method?: unknown };
+  return method !== 'HEAD' && MODES.includes(mode) && dest === 'document' && !isPrefetch(request);
+}
+
+/**
+ * Refuses a prefetch. A browser discards an answer with such a status and loads the page again when the user asks for
+ * it. It would keep a 204 or a redirect and show it then.
+ */
+export const prefetchRefusal: HttpAnswer = {
+  status: 403,
+  headers: { 'Content-Type': 'text/plain; charset=utf-8' },
+  body: 'This address must not be prefetched.',
+};
