@@ -324,7 +324,18 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
-    it('rp-frontchannel-opinitlogout', async () => {
+    it('P42, rp-frontchannel-opinitlogout: an iframe without iss and sid, as in the real suite, ends nothing', async () => {
+      const { session } = await signIn(host);
+      const iframe = await host.fetch('/frontchannel_logout', {
+        session: session.sessionToken,
+        headers: { 'Sec-Fetch-Dest': 'iframe', 'Sec-Fetch-Site': 'cross-site' },
+      });
+
+      expect([iframe.status, iframe.headers.get('cache-control')]).toEqual([200, 'no-store']);
+      expect(await stateOf(host, session)).toBe('alive');
+    });
+
+    it('rp-frontchannel-opinitlogout: an iframe with iss and sid ends the session', async () => {
       const { login, session } = await signIn(host);
       host.oneId.registerClient({ clientId, frontchannelLogoutUri: `${host.url}/frontchannel_logout` });
       const { frontchannel } = await host.oneId.logout(login);

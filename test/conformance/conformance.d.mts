@@ -1,4 +1,4 @@
-/** The rows without a test, the document's text from the names of the tests, and the document in the repository. */
+/** The rows and situations without a test, the document's text from the names of the tests, and the document in the repository. */
 export function conformance(): Promise<{ missing: string[]; text: string; written: string }>;
 
 /** A test's title for the document, with "…" in place of each placeholder. */

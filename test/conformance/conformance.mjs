@@ -2,12 +2,19 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rows } from './rows.mjs';
+import { situations } from './situations.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const document = join(root, 'docs/conformance.md');
 
 /** A test's name that starts with ids ('BC-6: …', 'FC-1, FC-2: …', 'rp-init-logout: …'), or that is only an id. */
-const NAME = /(['"`])((?:(?:(?:BC|FC|RPI)-\d+|rp-[a-z-]+)(?:, | and )?)+)(?:: (.*?))?\1/g;
+const NAME = /(['"`])((?:(?:(?:BC|FC|RPI)-\d+|P\d+|rp-[a-z-]+)(?:, | and )?)+)(?:: (.*?))?\1/g;
+
+/** The ids at the beginning of a test's name. */
+const IDS = /^(?:(?:(?:BC|FC|RPI)-\d+|P\d+|rp-[a-z-]+)(?:, | and )?)+: /;
+
+/** A call's first argument that names a situation: a test's name with 'P13' anywhere. */
+const SITUATION = /\(\s*(['"`])((?:(?!\1).)*?\bP\d+\b(?:(?!\1).)*)\1,/g;
 
 /** The placeholders in a title: `%s`, `%j`, `$name`, `$name.of` and `$#` of Jest's `each`, and `${…}` of a template. */
 const PLACEHOLDER = /%[a-z#$]|\$\{[^}]*\}|\$(?:#|[a-z]\w*(?:\.\w+)*)/gi;
@@ -38,37 +45,62 @@ const INTRODUCTION = [
   'Some tests run several times with different values. An ellipsis (…) in the name of a test stands for these values.',
 ];
 
+const SITUATIONS = [
+  'Each situation was seen with a real provider, browser or host, or reported by a team that had it. The tests show what the',
+  'library does then.',
+];
+
+/** By id: names and files of the tests whose names begin with the id, or have the id of a situation anywhere. */
 async function testsById() {
   const found = new Map();
-  for (const path of [...(await specs('test')), ...(await specs('libs'))]) {
+  // by name and file, because two titles of one file may be equal without their placeholders
+  const add = (id, name, file) =>
+    found.set(id, (found.get(id) ?? new Map()).set(`${name} ${file}`, { name: readable(name), file }));
+  for (const path of [...(await specs('test')), ...(await specs('libs')), ...(await specs('src'))]) {
     const source = await readFile(path, 'utf8');
-    for (const [, , ids, name] of source.matchAll(NAME)) {
-      const test = proof(readable(name ?? ids), relative(root, path).replaceAll(sep, '/'));
-      // a set, because two titles of one file may be equal without their placeholders
-      for (const id of ids.split(/, | and /)) found.set(id, (found.get(id) ?? new Set()).add(test));
+    const file = relative(root, path).replaceAll(sep, '/');
+    for (const [, , ids, name = ids] of source.matchAll(NAME)) {
+      for (const id of ids.split(/, | and /)) add(id, name, file);
+    }
+    for (const [, , title] of source.matchAll(SITUATION)) {
+      for (const [id] of title.matchAll(/\bP\d+\b/g)) add(id, title.replace(IDS, ''), file);
     }
   }
-  return found;
+  return new Map([...found].map(([id, tests]) => [id, [...tests.values()]]));
 }
 
-function proof(name, file) {
-  return `- ${name} ([${file.split('/').at(-1)}](../${file}))`;
+/** Whether a test is about the library, and not only about the OneID for tests. */
+const isOfLibrary = ({ file }) => !file.startsWith('libs/oneid-logout/src/testing/');
+
+function proof({ name, file }) {
+  return `${name} ([${file.split('/').at(-1)}](../${file}))`;
 }
 
-/** The rows without a test, the document's text from the names of the tests, and the document in the repository. */
+/** The table of situations: one row each, with all its tests. */
+function situationTable(tests) {
+  const cell = (text) => text.replaceAll('|', '\\|');
+  const rowOf = ([id, text]) =>
+    `| ${id} | ${cell(text)} | ${(tests.get(id) ?? []).map(proof).map(cell).join('<br>')} |`;
+  return ['| id | situation | tests |', '| --- | --- | --- |', ...Object.entries(situations).map(rowOf)];
+}
+
+/** The rows and situations without a test, the document's text from the names of the tests, and the document in the repository. */
 export async function conformance() {
   const tests = await testsById();
   const missing = [];
   const lines = ['# Conformance', '', ...INTRODUCTION];
   for (const section of rows) {
     lines.push('', `## ${section.title}`);
+    if (section.text) lines.push('', ...section.text);
     for (const [id, rule] of Object.entries(section.rows)) {
-      const proofs = [...(tests.get(id) ?? [])];
+      const proofs = tests.get(id) ?? [];
       if (proofs.length === 0) missing.push(id);
       lines.push('', `### ${id}`, '', rule, '');
-      lines.push(...proofs);
+      lines.push(...proofs.map((test) => `- ${proof(test)}`));
     }
   }
+  lines.push('', '## Providers, browsers and hosts as they are', '', ...SITUATIONS, '', ...situationTable(tests));
+  missing.push(...Object.keys(situations).filter((id) => !tests.get(id)?.some(isOfLibrary)));
   return { missing, text: `${lines.join('\n')}\n`, written: await readFile(document, 'utf8').catch(() => '') };
 }
 
@@ -78,7 +110,9 @@ export async function securityClaims() {
     (await readFile(join(root, 'SECURITY.md'), 'utf8')).split(/^## (?:Guarantees|Out of scope)$/m)[1] ?? '';
   const claims = [];
   let named = [];
-  for (const [, quoted, id, file] of guarantees.matchAll(/"([^"]{20,})"|`((?:BC|FC|RPI)-\d+)`|\]\(([^)]+\.ts)\)/g)) {
+  for (const [, quoted, id, file] of guarantees.matchAll(
+    /"([^"]{20,})"|`((?:(?:BC|FC|RPI)-|P)\d+)`|\]\(([^)]+\.ts)\)/g,
+  )) {
     if (file === undefined) {
       named.push((quoted ?? id).replace(/\s+/g, ' '));
       continue;

@@ -6,8 +6,8 @@ import { type EndpointPath } from './endpoint-paths.js';
 /** A fault that replaces the answer of an endpoint. `reset` comes before `hang`, and `hang` before an answer. */
 export interface Trouble {
   /**
-   * OneID's database fails. The revocation endpoint then revokes nothing: Hydra v1.11 answers 401 `invalid_client`, and v2
-   * answers 200. Every other endpoint answers 500.
+   * OneID's database fails. The revocation endpoint then leaves the token alive: Hydra v1.11 answers 401 `invalid_client`,
+   * and v2 answers 200. Every other endpoint answers 500.
    */
   databaseDown?: boolean;
   /** Cuts the connection without an answer. */
