@@ -22,6 +22,7 @@ export const shared = {
   moduleNameMapper: {
     '^nestjs-oneid-logout$': '<rootDir>/libs/oneid-logout/src/index.ts',
     '^nestjs-oneid-logout/testing$': '<rootDir>/libs/oneid-logout/src/testing/index.ts',
+    '^nest-keycloak-connect$': '<rootDir>/test/recipes/support/nest-keycloak-connect.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/', '<rootDir>/.stryker-tmp/'],

@@ -19,7 +19,7 @@ function documents(): string[] {
     join(root, 'README.md'),
     join(root, 'README.vi.md'),
     join(root, 'libs/oneid-logout/README.md'),
-    ...readdirSync(docs)
+    ...readdirSync(docs, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.md'))
       .map((name) => join(docs, name)),
   ].filter((path) => existsSync(path));

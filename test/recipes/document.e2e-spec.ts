@@ -53,9 +53,12 @@ describe('docs/recipes.md', () => {
   it('has a recipe for each way to carry a session, and each kind of app', () => {
     expect([...text.matchAll(/^## (.*)\n[^]*?^```ts (.*)$/gm)].map(([, heading, name]) => [heading, name])).toEqual([
       ['A plain cookie', 'cookie.ts'],
+      ['A public client', 'public-client.ts'],
+      ['A refresh that is refused', 'refresh.ts'],
       ['express-session', 'express-session.ts'],
       ['passport', 'passport.ts'],
       ['An API with bearer tokens', 'bearer-api.ts'],
+      ['nest-keycloak-connect', 'keycloak-connect.ts'],
       ['Fastify', 'fastify.ts'],
       ['GraphQL', 'graphql.ts'],
       ['WebSocket', 'websocket.ts'],

@@ -24,6 +24,7 @@ const rejected = (reason: string, message: string) => [
 const missing = rejected('missing', 'The request carries no session');
 const loggedOut = rejected('logged_out', 'A logout has ended the session');
 const alive = (sub: string) => [200, { sub }];
+const json = { 'content-type': 'application/json' };
 
 /** Origins of other pages: pages of the same site, which get the `SameSite=Lax` cookie, and a sandbox. */
 const foreignOrigins = [`${publicUrl}:8443`, publicUrl.replace('//', '//blog.'), publicUrl.replace('s:', ':'), 'null'];
@@ -103,13 +104,15 @@ function frontchannel(recipe: Recipe, sid: string, headers: Record<string, strin
 
 describe.each([
   { name: 'cookie', cookie: '__Host-session', signIn: signInByBrowser },
+  { name: 'public-client', cookie: '__Host-session', signIn: signInByBrowser, settings: { isPublic: true } },
+  { name: 'refresh', cookie: '__Host-session', signIn: signInByBrowser },
   { name: 'express-session', cookie: '__Host-app', signIn: signInByBrowser },
   { name: 'passport', cookie: '__Host-app', signIn: signInByBrowser },
   { name: 'fastify', cookie: '__Host-session', signIn: signInOnFastify },
-])('the recipe $name', ({ name, cookie, signIn }) => {
+])('the recipe $name', ({ name, cookie, signIn, settings = {} }) => {
   let recipe: Recipe;
   shareAmongTests(
-    () => Recipe.start(name),
+    () => Recipe.start(name, settings),
     (started) => void (recipe = started),
   );
 
@@ -219,6 +222,69 @@ describe.each([
     expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(alive('bob'));
   });
 
+  if (name === 'public-client') {
+    it('sends no secret, and proves itself with PKCE', async () => {
+      recipe.oneId.signIn({ sub: 'alice' });
+      recipe.oneId.clearRequests();
+      await recipe.browser().signIn();
+      const exchange = recipe.oneId.requests.find(({ path }) => path === endpointPaths.token);
+      expect(exchange?.headers.authorization).toBeUndefined();
+      expect(exchange?.form).toEqual({
+        ...{ grant_type: 'authorization_code', redirect_uri: `${publicUrl}/login/callback`, client_id: clientId },
+        ...{ code: expect.any(String), code_verifier: expect.any(String) },
+      });
+    });
+
+    it('a logout of OneID revokes the refresh token, with the client id alone', async () => {
+      const { sid } = await signIn(recipe, 'alice');
+      const before = recipe.oneId.revoked.length;
+      await recipe.logOut(sid);
+      await until('it is revoked', () => recipe.oneId.revoked.length > before);
+      expect(recipe.oneId.revoked.slice(before)).toMatchObject([{ clientId, effective: true }]);
+    });
+  }
+
+  if (name === 'refresh') {
+    const refreshes = () => recipe.oneId.requests.filter(({ form }) => form.grant_type === 'refresh_token').length;
+
+    it('asks OneID once for requests of the same moment', async () => {
+      const { headers } = await signIn(recipe, 'alice');
+      const before = refreshes();
+      recipe.oneId.fail(endpointPaths.token, { delayMs: 100, times: 1 });
+      const answers = await Promise.all([me(recipe, headers), me(recipe, headers), me(recipe, headers)]);
+      expect([answers, refreshes() - before]).toEqual([Array(3).fill(alive('alice')), 1]);
+      expect([await me(recipe, headers), refreshes() - before]).toEqual([alive('alice'), 2]);
+    });
+
+    it('a refresh that is refused with invalid_grant ends the session for good', async () => {
+      const [alice, bob] = [await signIn(recipe, 'alice'), await signIn(recipe, 'bob')];
+      recipe.oneId.fail(endpointPaths.token, {
+        status: 400,
+        body: '{"error":"invalid_grant"}',
+        times: 1,
+        headers: json,
+      });
+      expect(await me(recipe, alice.headers)).toEqual(loggedOut);
+      expect(await recipe.logouts('admin')).toBe(1);
+      expect(await me(recipe, alice.headers)).toEqual(loggedOut);
+      expect(await me(recipe, bob.headers)).toEqual(alive('bob'));
+    });
+
+    it.each([
+      ['an outage', { status: 503 }],
+      ['a cut connection', { reset: true }],
+      ['a wrong secret', { status: 401, body: '{"error":"invalid_client"}', headers: json }],
+    ])('%s does not end the session', async (_name, trouble) => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      const { headers } = await signIn(recipe, 'alice');
+      recipe.oneId.fail(endpointPaths.token, { ...trouble, times: 1 });
+      expect(await me(recipe, headers)).toEqual(alive('alice'));
+      expect(warn.mock.calls).toEqual([[expect.stringContaining('Could not refresh, and the user stays signed in: ')]]);
+      warn.mockRestore();
+      expect(await me(recipe, headers)).toEqual(alive('alice'));
+    });
+  }
+
   if (cookie !== '__Host-app') return;
 
   it('a cookie from before the sign-in does not work after it', async () => {
@@ -318,6 +384,44 @@ describe('the recipe bearer-api', () => {
     await recipe.app.get(SessionRegistry).register({ idToken });
     await frontchannel(recipe, login.sid);
     expect(await withToken(idToken)).toEqual(loggedOut);
+  });
+});
+
+describe('the recipe keycloak-connect', () => {
+  let recipe: Recipe;
+  shareAmongTests(
+    () => Recipe.start('keycloak-connect', { oneId: { issuerPath: '/realms/my-realm', trailingSlash: false } }),
+    (started) => void (recipe = started),
+  );
+
+  /** Keycloak's access tokens carry the `sid`. */
+  async function signInByAccessToken(_recipe: Recipe, sub: string): Promise<SignedIn> {
+    const login = recipe.oneId.signIn({ sub });
+    const token = await recipe.oneId.accessToken({ clientId, login, sid: login.sid });
+    return { sid: login.sid, headers: { authorization: `Bearer ${token}` } };
+  }
+
+  it('the back-channel ends one login: this login stays ended, and the other is alive', async () => {
+    await expectLogout(recipe, signInByAccessToken);
+  });
+
+  it("AuthGuard refuses first: without a token, or with another realm's", async () => {
+    const unauthorized = [401, { statusCode: 401, message: 'Unauthorized' }];
+    expect(await me(recipe)).toEqual(unauthorized);
+    const token = await recipe.oneId.accessToken({
+      clientId,
+      claims: { iss: 'https://keycloak.example/realms/other' },
+    });
+    expect(await me(recipe, { authorization: `Bearer ${token}` })).toEqual(unauthorized);
+  });
+
+  it('a public route needs no session', async () => {
+    const response = await fetch(`${recipe.url}/health`);
+    expect([response.status, await response.json()]).toEqual([200, { status: 'ok' }]);
+  });
+
+  it('forbids caches to keep pages for users', async () => {
+    await expectNotStored(recipe, (await signInByAccessToken(recipe, 'alice')).headers);
   });
 });
 

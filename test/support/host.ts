@@ -28,6 +28,8 @@ export interface HostSettings {
   readonly adapter?: 'express' | 'fastify';
   readonly options?: Partial<OneIdLogoutOptions>;
   readonly client?: Partial<OneIdLogoutOptions['clients'][number]>;
+  /** Further clients of the same OneID, beside `client`. */
+  readonly otherClients?: readonly (Partial<OneIdLogoutOptions['clients'][number]> & { readonly clientId: string })[];
   /** The client's registration at OneID, without its id and secret. */
   readonly registration?: Omit<OneIdTestClient, 'clientId' | 'clientSecret'>;
   /** By default, a free port. */
@@ -73,15 +75,13 @@ export class Host {
       now: () => clock.now(),
     });
     const options: OneIdLogoutOptions = {
-      clients: [
-        {
-          issuer: oneId.issuer,
-          clientId,
-          clientAuthentication: { clientSecret },
-          postLogoutRedirectUri: 'https://app.example/logout/callback',
-          ...settings.client,
-        },
-      ],
+      clients: [settings.client, ...(settings.otherClients ?? [])].map((client) => ({
+        issuer: oneId.issuer,
+        clientId,
+        clientAuthentication: { clientSecret },
+        postLogoutRedirectUri: 'https://app.example/logout/callback',
+        ...client,
+      })),
       database: testDatabase.options,
       sessionFrom: sessionFromCookie('session'),
       secrets,

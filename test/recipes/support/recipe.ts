@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { type INestApplication, Logger } from '@nestjs/common';
 import { type LogoutChannel } from 'nestjs-oneid-logout';
-import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { OneIdTestProvider, type OneIdTestProviderOptions } from 'nestjs-oneid-logout/testing';
 import { OpenConnections } from '../../../libs/oneid-logout/src/connections/open-connections.js';
 import { SessionDatabase } from '../../../libs/oneid-logout/src/database/session-database.js';
 import { Browser } from '../../support/browser.js';
@@ -14,6 +14,12 @@ import { suiteKey } from '../../support/suite-key.js';
 /** The public URL in the recipes. */
 export const publicUrl = 'https://my-app.example';
 export const clientId = 'my-app';
+
+export interface RecipeSettings {
+  /** The app has no secret at OneID. */
+  readonly isPublic?: boolean;
+  readonly oneId?: Pick<OneIdTestProviderOptions, 'issuerPath' | 'trailingSlash'>;
+}
 
 /** A running recipe, and its OneID. */
 export class Recipe {
@@ -29,15 +35,19 @@ export class Recipe {
   }
 
   /** Imports the recipe with its environment. Once per spec, because the file starts the app. */
-  static async start(name: string): Promise<Recipe> {
+  static async start(name: string, { isPublic = false, oneId: provider }: RecipeSettings = {}): Promise<Recipe> {
     const database = await databases.find(({ name: kind }) => kind === 'PostgreSQL')?.create();
     if (database?.options.type !== 'postgres') throw new Error('There is no PostgreSQL to test with');
     const clientSecret = randomBytes(16).toString('hex');
     const oneId = await OneIdTestProvider.start({
+      ...provider,
       signingKey: await suiteKey(),
       clients: [
         {
-          ...{ clientId, clientSecret, tokenEndpointAuthMethod: 'client_secret_basic' },
+          clientId,
+          ...(isPublic
+            ? { tokenEndpointAuthMethod: 'none' as const }
+            : { clientSecret, tokenEndpointAuthMethod: 'client_secret_basic' as const }),
           redirectUris: [`${publicUrl}/login/callback`],
           postLogoutRedirectUris: [`${publicUrl}/logout/callback`],
         },
@@ -45,7 +55,9 @@ export class Recipe {
     });
     Object.assign(process.env, {
       ONEID_ISSUER: oneId.issuer,
-      ONEID_CLIENT_SECRET: clientSecret,
+      ONEID_CLIENT_SECRET: isPublic ? '' : clientSecret,
+      ASK_EVERY_SECONDS: '0',
+      KEYCLOAK_URL: new URL(oneId.issuer).origin,
       DATABASE_URL: database.options.url,
       APP_SECRETS: [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')].join(),
       PORT: '0',
