@@ -1,7 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { CompactEncrypt, exportJWK, generateKeyPair } from 'jose';
 import helmet from 'helmet';
-import { type INestApplication } from '@nestjs/common';
-import { LogoutService, SessionRegistry, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
+import { type INestApplication, Logger } from '@nestjs/common';
+import { LogoutService, SessionRegistry, type OneIdLogoutOptions, type SessionFacts } from 'nestjs-oneid-logout';
 import { type Claims, OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
 import { SCRIPT_SOURCE, STYLE_SOURCE } from '../libs/oneid-logout/src/logout/logout-pages.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
@@ -10,6 +11,7 @@ import { clientId, clientSecret, type Host, type HostSettings } from './support/
 import { callbackUri, pathOf, reasonAtMe, sharedWith, signIn, start, startHost } from './support/logout-host.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 import { suiteKey } from './support/suite-key.js';
+import { until } from './support/until.js';
 
 describe('the option statePlacement', () => {
   /** An app with its own OneID; `old` is Hydra up to v1.8. */
@@ -206,6 +208,227 @@ describe('a host with other settings', () => {
       const location = (await sendRequest(nextRequest(await page.text()))).headers.get('location') ?? '';
       const landed = await browser.visit(location.slice('http://localhost:3000'.length));
       expect(landed.headers.get('location')).toBe('/goodbye');
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
+describe('a provider without end_session_endpoint', () => {
+  const says = (issuer: string) =>
+    `${issuer} has no end_session_endpoint: a logout ends the session in this app only, and the browser goes to returnTo`;
+  const warnings = () => jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+  afterEach(() => jest.restoreAllMocks());
+
+  it('P9: discovered: the session ends here, and the browser goes to returnTo', async () => {
+    const warn = warnings();
+    const host = await startHost({ options: { clearCookies: [{ name: 'session' }], clearSiteData: ['cache'] } });
+    try {
+      host.oneId.setMetadata({ end_session_endpoint: undefined });
+      const { browser } = await signIn(host);
+      const page = await start(browser, { returnTo: '/goodbye' });
+      expect([page.status, page.headers.get('clear-site-data')]).toEqual([200, '"cache"']);
+      expect(page.headers.getSetCookie()).toEqual([
+        'session=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT',
+      ]);
+      expect(await page.text()).toContain('<meta http-equiv="refresh" content="0; url=/goodbye">');
+
+      const script = await signIn(host);
+      const answer = await start(script.browser, {}, { headers: { accept: 'application/json' } });
+      expect([answer.status, await answer.json()]).toEqual([200, { url: '/' }]);
+      expect(answer.headers.get('clear-site-data')).toBe('"cache"');
+      expect((await host.stored()).logouts.map(({ channel }) => channel)).toEqual(['app', 'app']);
+      expect(await reasonAtMe(script.browser)).toBe('missing');
+
+      // discovered again: said once
+      host.clock.advance(2 * 60 * 60 * 1000);
+      expect((await start(new Browser(host), { returnTo: '/goodbye' })).status).toBe(200);
+      const said = warn.mock.calls.filter(([message]) => message === says(host.oneId.issuer));
+      expect(said).toHaveLength(1);
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it('P9: left out of the endpoints by hand: said at boot', async () => {
+    const warn = warnings();
+    const client = (clientId: string) => ({
+      issuer: 'https://one.example/',
+      clientId,
+      postLogoutRedirectUri: callbackUri,
+      endpoints: { jwks_uri: 'https://one.example/jwks' },
+    });
+    const host = await startHost({ options: { clients: [client('a'), client('b')] } });
+    try {
+      const said = warn.mock.calls.filter(([message]) => message === says('https://one.example/'));
+      expect(said).toHaveLength(1);
+      const session = {
+        issuer: 'https://one.example/',
+        clientId: 'a',
+        sub: 'alice',
+        sid: 's',
+        iat: 1,
+        registeredAt: 1,
+      };
+      expect(await host.app.get(LogoutService).start({ session, returnTo: '/goodbye' })).toEqual({
+        method: 'GET',
+        url: '/goodbye',
+        action: '/goodbye',
+        fields: {},
+        cookies: [],
+        leadsToProvider: false,
+      });
+      expect((await host.stored()).logouts).toMatchObject([{ channel: 'app' }]);
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
+describe('the option hintlessLogout', () => {
+  let host: Host;
+  shareAmongTests(
+    () => startHost({ client: { hintlessLogout: true }, options: { secrets: [] } }),
+    (started) => void (host = started),
+  );
+
+  it('P15: the user comes back without a stored ID token', async () => {
+    const { browser } = await signIn(host);
+    const toProvider = nextRequest(await (await start(browser, { returnTo: '/goodbye' })).text());
+    const state = toProvider.fields['state'] ?? '';
+    expect(toProvider.fields).toEqual({
+      client_id: clientId,
+      post_logout_redirect_uri: callbackUri,
+      state: expect.stringMatching(/^[\w-]{43}$/),
+    });
+    // as a provider answers that takes the client_id in place of the hint
+    const landed = await browser.visit(`/logout/callback?state=${state}`);
+    expect([landed.status, landed.headers.get('location')]).toEqual([303, '/goodbye']);
+    expect(await reasonAtMe(browser)).toBe('logged_out');
+  });
+
+  it('P15: the user comes back with an expired session, to the default page', async () => {
+    const { browser } = await signIn(host);
+    host.clock.advance(31 * 24 * 60 * 60 * 1000);
+    expect(await reasonAtMe(browser)).toBe('expired');
+    const { fields } = nextRequest(await (await start(browser, { returnTo: '/goodbye' })).text());
+    expect(fields).toEqual({ client_id: clientId, post_logout_redirect_uri: callbackUri });
+    expect((await browser.visit('/logout/callback')).headers.get('location')).toBe('/');
+  });
+
+  it('P15: a hint is still sent, if there is one', async () => {
+    const { browser, idToken } = await signIn(host);
+    const { fields } = nextRequest(await (await start(browser, { idTokenHint: idToken })).text());
+    expect(fields).toMatchObject({ id_token_hint: idToken, post_logout_redirect_uri: callbackUri });
+  });
+});
+
+describe('the key of the ID token', () => {
+  const hosts: Host[] = [];
+  afterEach(async () => {
+    for (const host of hosts.splice(0)) await host.stop();
+  });
+  async function startWith(idTokenHint?: 'newestKey' | 'publishedKey', database?: HostSettings['database']) {
+    const host = await startHost({ ...(idTokenHint && { client: { idTokenHint } }), ...(database && { database }) });
+    hosts.push(host);
+    return host;
+  }
+  const hintOf = async (browser: Browser, options = {}) => {
+    const toOneId = nextRequest(await (await start(browser, options)).text());
+    return { hint: toOneId.fields['id_token_hint'], toOneId };
+  };
+
+  it.each<[string, 'newestKey' | 'publishedKey' | undefined, object, boolean]>([
+    ['a newer one is published', undefined, {}, false],
+    ['a newer one is published', 'newestKey', {}, false],
+    ['a newer one is published', 'publishedKey', {}, true],
+    ['it is no longer published', undefined, { keepOld: false }, false],
+    ['it is no longer published', 'publishedKey', { keepOld: false }, false],
+    ['a newer one is published, for another alg', undefined, { alg: 'ES256' }, true],
+  ])('P26: %s, idTokenHint %s', async (_what, idTokenHint, rotation, sends) => {
+    const host = await startWith(idTokenHint);
+    const { browser, idToken } = await signIn(host);
+    await host.oneId.rotateKeys(rotation);
+    const { hint, toOneId } = await hintOf(browser);
+    expect(hint).toBe(sends ? idToken : undefined);
+    if (!sends) expect(toOneId.fields).toEqual({ client_id: clientId });
+    expect(await reasonAtMe(browser)).toBe('logged_out');
+  });
+
+  it('P26: without the hint, OneID shows its own page, and the login there ends', async () => {
+    const host = await startWith();
+    const { browser } = await signIn(host);
+    await host.oneId.rotateKeys();
+    const { toOneId } = await hintOf(browser);
+    const answer = await sendRequest(toOneId);
+    expect(answer.headers.get('location')).toBe(host.oneId.url('/oauth2/fallbacks/logout/callback'));
+    expect(host.oneId.login).toBeUndefined();
+  });
+
+  it('P26: a new key under the same kid counts as another key, also with publishedKey', async () => {
+    const host = await startWith('publishedKey');
+    const { browser } = await signIn(host);
+    await host.oneId.rotateKeys({ kid: host.oneId.signingKey.kid, keepOld: false });
+    expect((await hintOf(browser)).hint).toBeUndefined();
+  });
+
+  it('P26: while the keys cannot be fetched, the last known keys decide', async () => {
+    const host = await startWith();
+    const first = await signIn(host);
+    const other = await signIn(host);
+    host.oneId.fail('/.well-known/jwks.json', { status: 500 });
+    expect((await hintOf(first.browser)).hint).toBe(first.idToken);
+
+    host.oneId.fail('/.well-known/jwks.json', { hang: true });
+    const before = host.oneId.count('/.well-known/jwks.json');
+    const slow = hintOf(other.browser);
+    await until('OneID is asked for its keys', () => host.oneId.count('/.well-known/jwks.json') > before);
+    host.clock.advance(1_000);
+    expect((await slow).hint).toBe(other.idToken);
+  });
+
+  it('P26: a process that could never fetch the keys sends the hint', async () => {
+    const before = await startWith();
+    const host = await startHost({ database: sharedWith(before), client: { issuer: before.oneId.issuer } });
+    hosts.unshift(host);
+    const { browser, idToken } = await signIn(before);
+    const moved = new Browser(host);
+    moved.cookies.set('session', browser.cookies.get('session') ?? '');
+    before.oneId.fail('/.well-known/jwks.json', { reset: true });
+    expect((await hintOf(moved)).hint).toBe(idToken);
+  });
+});
+
+describe('an encrypted ID token', () => {
+  it('P31: the decrypted token is the hint, stored or given by the app', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ECDH-ES', { extractable: true });
+    const idTokenEncryption = { alg: 'ECDH-ES', privateKeys: [await exportJWK(privateKey)] };
+    const host = await startHost({ client: { idTokenEncryption } });
+    const encrypt = (text: string, key = publicKey) =>
+      new CompactEncrypt(new TextEncoder().encode(text))
+        .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A128CBC-HS256', cty: 'JWT' })
+        .encrypt(key);
+    const hint = async (session: SessionFacts, idTokenHint?: string) =>
+      (await host.app.get(LogoutService).start({ session, idTokenHint })).fields['id_token_hint'];
+    try {
+      const inner = await host.oneId.idToken({ clientId, login: host.oneId.signIn({ sub: 'alice' }) });
+      const session = await host.app.get(SessionRegistry).register({ idToken: await encrypt(inner) });
+      expect(await hint(session, await encrypt(inner))).toBe(inner);
+      expect(await hint(session, 'a.b.c.d.e')).toBeUndefined();
+      const { publicKey: another } = await generateKeyPair('ECDH-ES');
+      expect(await hint(session, await encrypt(inner, another))).toBeUndefined();
+
+      const second = await host.oneId.idToken({ clientId, login: host.oneId.signIn({ sub: 'bob' }) });
+      const stored = await host.app.get(SessionRegistry).register({ idToken: await encrypt(second) });
+      const started = await host.app.get(LogoutService).start({ session: stored });
+      expect(started.fields).toEqual({
+        id_token_hint: second,
+        client_id: clientId,
+        post_logout_redirect_uri: callbackUri,
+        state: expect.stringMatching(/^[\w-]{43}$/),
+      });
+      const location = (await fetch(started.url, { redirect: 'manual' })).headers.get('location');
+      expect(location).toBe(`${callbackUri}?state=${started.fields['state'] ?? ''}`);
     } finally {
       await host.stop();
     }

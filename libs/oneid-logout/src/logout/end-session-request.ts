@@ -40,23 +40,25 @@ export function refuseReserved(parameters: Readonly<Record<string, string>> = {}
 /**
  * Builds the logout request (OpenID Connect RP-Initiated Logout 1.0 §2).
  *
- * Without `idTokenHint`, the request has no `state` and no `post_logout_redirect_uri`. OneID would answer them with an
- * error page, and the browser would not come back to the app.
+ * Without `idTokenHint`, the request has no `state` and no `post_logout_redirect_uri`, unless the client has the option
+ * `hintlessLogout`. OneID would answer them with an error page, and the browser would not come back to the app.
  *
  * @param endpoint the provider's `end_session_endpoint`, which may carry a query
  */
 export function endSessionRequest(
   endpoint: string,
-  client: Pick<OneIdClient, 'clientId' | 'postLogoutRedirectUri' | 'statePlacement'>,
+  client: Pick<OneIdClient, 'clientId' | 'postLogoutRedirectUri' | 'statePlacement'> & {
+    readonly hintlessLogout?: boolean;
+  },
   parameters: EndSessionParameters,
 ): EndSessionRequest {
   const { idTokenHint, state, logoutHint, uiLocales } = parameters;
-  const { clientId, postLogoutRedirectUri, statePlacement } = client;
+  const { clientId, postLogoutRedirectUri, statePlacement, hintlessLogout = false } = client;
   const inside = state !== undefined && statePlacement !== 'parameter';
   const fields = {
     ...parameters.parameters,
-    ...(idTokenHint !== undefined && {
-      id_token_hint: idTokenHint,
+    ...(idTokenHint !== undefined && { id_token_hint: idTokenHint }),
+    ...((idTokenHint !== undefined || hintlessLogout) && {
       post_logout_redirect_uri: inside ? withParameters(postLogoutRedirectUri, { state }) : postLogoutRedirectUri,
       ...(state !== undefined && statePlacement !== 'redirectUri' && { state }),
     }),

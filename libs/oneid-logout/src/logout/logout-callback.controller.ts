@@ -35,15 +35,13 @@ export class LogoutCallbackController {
       return;
     }
     const { returnTo, cookies } = isNavigation(request) ? await this.redeem(request) : { cookies: [] };
-    const { clearSiteData } = this.settings;
     const allowed = returnTo !== undefined && this.settings.allowsReturn(returnTo);
     sendAnswer(this.adapterHost.httpAdapter, response, {
       status: 303,
       headers: {
         Location: allowed ? returnTo : this.settings.defaultReturnUrl,
         // only with a valid state: a link on another site must not clear the app's data
-        ...(returnTo !== undefined &&
-          clearSiteData.length > 0 && { 'Clear-Site-Data': clearSiteData.map((type) => `"${type}"`).join(', ') }),
+        ...(returnTo !== undefined && this.settings.clearSiteData),
       },
       cookies,
     });

@@ -5,7 +5,8 @@ export class LogoutSettings {
   /** Where the browser lands when the logout names no URL. */
   readonly defaultReturnUrl: string;
   readonly clearCookies: readonly CookieOptions[];
-  readonly clearSiteData: readonly string[];
+  /** The header `Clear-Site-Data` of the browser's return; empty without the option `clearSiteData`. */
+  readonly clearSiteData: Readonly<Record<string, string>>;
   private readonly returnUrls: ReadonlySet<string>;
 
   constructor(options: {
@@ -17,7 +18,8 @@ export class LogoutSettings {
     this.defaultReturnUrl = first;
     this.returnUrls = new Set(options.returnUrls);
     this.clearCookies = options.clearCookies;
-    this.clearSiteData = options.clearSiteData;
+    const types = options.clearSiteData.map((type) => `"${type}"`);
+    this.clearSiteData = types.length > 0 ? { 'Clear-Site-Data': types.join(', ') } : {};
   }
 
   /** May a logout return to this URL? */

@@ -19,7 +19,8 @@ import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 import { TokenVault } from '../tokens/token-vault.js';
-import { type EndSessionRequest, endSessionRequest, isUsableHint, refuseReserved } from './end-session-request.js';
+import { type EndSessionRequest, endSessionRequest, refuseReserved } from './end-session-request.js';
+import { hintOf } from './id-token-hint.js';
 import { type Confirmation, newConfirmation, originOf, useConfirmation } from './logout-origin.js';
 import { confirmPage, continuePage, failurePage } from './logout-pages.js';
 import { LogoutStates } from './logout-state.js';
@@ -48,6 +49,8 @@ export interface StartLogoutOptions {
 export interface StartedLogout extends EndSessionRequest {
   /** `Set-Cookie` values for the answer: they bind `state` to this browser and remove the app's `clearCookies`. */
   readonly cookies: readonly string[];
+  /** False when the provider has no `end_session_endpoint`: `url` is then `returnTo`. */
+  readonly leadsToProvider: boolean;
 }
 
 export interface RespondOptions extends StartLogoutOptions {
@@ -74,7 +77,7 @@ export class LogoutService {
 
   /**
    * Ends the session here, on every replica, and returns the request that takes the browser to OneID
-   * (RP-Initiated Logout 1.0 §2).
+   * (RP-Initiated Logout 1.0 §2). If the provider has no `end_session_endpoint`, the request leads to `returnTo`.
    *
    * @throws {InvalidLogoutRequestError} 400: the session has not ended. `return_url_not_allowed`, `client_unknown`,
    *   `client_ambiguous`, `parameter_reserved`
@@ -94,18 +97,19 @@ export class LogoutService {
     if (session !== undefined) await this.endCarried(session, state.logoutId);
 
     const { issuer, end_session_endpoint: endpoint } = await client.provider.metadata();
-    if (endpoint === undefined) throw new ProviderUnavailableError('The provider has no end_session_endpoint');
-    const idTokenHint =
-      idToken !== undefined && isUsableHint(idToken, issuer, client.clientId, session?.sid) ? idToken : undefined;
+    const cookies = this.settings.clearCookies.map(clearCookie);
+    if (endpoint === undefined) {
+      return { method: 'GET', url: returnTo, action: returnTo, fields: {}, cookies, leadsToProvider: false };
+    }
+    const idTokenHint = idToken === undefined ? undefined : await hintOf(idToken, client, issuer, session?.sid);
     // the recorded logout makes a state usable once; without a session, no logout is recorded
-    const usesState = session !== undefined && idTokenHint !== undefined;
+    const usesState = session !== undefined && (idTokenHint !== undefined || client.hintlessLogout);
     const request = endSessionRequest(endpoint, client, {
       ...options,
       idTokenHint,
       state: usesState ? state.state : undefined,
     });
-    const cookies = this.settings.clearCookies.map(clearCookie);
-    return { ...request, cookies: usesState ? [...cookies, state.cookie] : cookies };
+    return { ...request, cookies: usesState ? [...cookies, state.cookie] : cookies, leadsToProvider: true };
   }
 
   /**
@@ -118,8 +122,11 @@ export class LogoutService {
    * same path; its cancel link goes to the first of `returnUrls`.
    *
    * Without `session`, the library takes the live sessions that the request carries (`sessionFrom`); OneID is told of
-   * the first. If the request carries no live session, the library has no stored ID token hint. OneID then asks the user and does not send the
-   * browser back, unless the caller gives `idTokenHint`.
+   * the first. If the request carries no live session, the library has no stored ID token hint. OneID then asks the
+   * user and does not send the browser back, unless the caller gives `idTokenHint` or the client has the option
+   * `hintlessLogout`.
+   *
+   * If the provider has no `end_session_endpoint`, the user is logged out here only, and the page goes to `returnTo`.
    *
    * If the store or OneID is unavailable, a browser gets a page with status 503; if OneID's configuration does not fit
    * the options, with status 500. All these pages are in Vietnamese or
@@ -172,7 +179,10 @@ export class LogoutService {
       }
       const started = await this.start(options);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
-      return { ...(json ? jsonAnswer(200, jsonOf(started)) : continuePage(started, language)), cookies };
+      const answer = json ? jsonAnswer(200, jsonOf(started)) : continuePage(started, language);
+      // the browser does not come back over the callback, which sends this header otherwise
+      const cleared = started.leadsToProvider ? {} : this.settings.clearSiteData;
+      return { ...answer, headers: { ...answer.headers, ...cleared }, cookies };
     } catch (error) {
       if (json) throw error;
       if (error instanceof StoreUnavailableError) return failurePage(503, 'notLoggedOut', language);

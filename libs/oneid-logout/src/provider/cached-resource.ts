@@ -79,6 +79,19 @@ export class CachedResource<T> {
     return this.underWay;
   }
 
+  /** Fetches the value again, or waits for the fetch under way, whatever the budget. Never throws. */
+  async refreshAnyway(): Promise<void> {
+    this.underWay ??= this.attempt().finally(() => {
+      this.underWay = undefined;
+    });
+    await this.underWay;
+  }
+
+  /** The value of the last successful fetch, however old. */
+  get latest(): Fetched<T> | undefined {
+    return this.value;
+  }
+
   private async attempt(): Promise<boolean> {
     const startedAt = this.clock.now();
     const attempt = ++this.started;

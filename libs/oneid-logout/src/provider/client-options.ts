@@ -135,8 +135,10 @@ class EndpointSchema {
   @IsEndpoint()
   readonly jwks_uri!: string;
 
+  /** Without it a logout ends the session in this app only, and the browser goes to `returnTo`. */
+  @IsOptional()
   @IsEndpoint()
-  readonly end_session_endpoint!: string;
+  readonly end_session_endpoint?: string | undefined;
 
   /** Without it the library can't revoke refresh tokens. */
   @IsOptional()
@@ -193,8 +195,8 @@ class ClientSchema {
 
   /**
    * Accept only ID tokens that are encrypted in this way. It also applies to logout tokens, unless
-   * `logoutTokenEncryption` is given. The library sends no encrypted ID token to OneID as a hint, because only this app
-   * could read it.
+   * `logoutTokenEncryption` is given. As `id_token_hint` of a logout, the library sends the decrypted ID token, which the
+   * provider can read (OpenID Connect Core 1.0 §3.1.2.1).
    */
   @IsOptional()
   @ValidateNested()
@@ -249,6 +251,23 @@ class ClientSchema {
    */
   @IsIn(['parameter', 'redirectUri', 'both'])
   readonly statePlacement?: 'parameter' | 'redirectUri' | 'both' = 'parameter';
+
+  /**
+   * Send `post_logout_redirect_uri` and `state` also in a logout without `id_token_hint`, with the `client_id`
+   * (RP-Initiated Logout 1.0 §2): the user comes back although the session has expired or its ID token is not stored.
+   * Not for OneID and other Ory Hydra: it answers such a request with an error page, and its login lives on.
+   */
+  @IsBoolean()
+  readonly hintlessLogout?: boolean = false;
+
+  /**
+   * Which ID tokens a logout sends as `id_token_hint`, by the provider's key that signed them. `newestKey`: only tokens
+   * of the key that the provider signs with today, the first in its key set that fits `idTokenSignedResponseAlg`. Ory
+   * Hydra answers an older hint with an error page, and its login lives on. `publishedKey`: tokens of each key in the
+   * key set, for providers that accept them. Other tokens are never sent: without a hint, the provider asks the user.
+   */
+  @IsIn(['newestKey', 'publishedKey'])
+  readonly idTokenHint?: 'newestKey' | 'publishedKey' = 'newestKey';
 
   /** Refuse logout tokens without `exp` (Back-Channel Logout 1.0 §2.4). OneID's logout tokens have no `exp`. */
   @IsBoolean()

@@ -1,5 +1,5 @@
 import { compactVerify, errors } from 'jose';
-import { type SignatureResult, type TokenKeys } from './token-keys.js';
+import { type SignatureResult, type Signer, type TokenKeys } from './token-keys.js';
 
 /** Minimum length of a secret for each algorithm, bytes (RFC 7518 §3.2). */
 export const LEAST_SECRET_LENGTH: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
@@ -23,5 +23,9 @@ export class ClientSecretKeys implements TokenKeys {
       if (error instanceof errors.JOSEError) return 'invalid';
       throw error;
     }
+  }
+
+  async signerOf(jws: string, algorithm: string): Promise<Signer> {
+    return (await this.verify(jws, algorithm)) === 'valid' ? 'newest' : 'unknown';
   }
 }

@@ -73,6 +73,11 @@ export class KeySet {
     return 'mismatch';
   }
 
+  /** The first key for this algorithm, which is the provider's newest; undefined without any. */
+  first(algorithm: string): KeyObject | undefined {
+    return this.keys.find((key) => fits(key, algorithm))?.publicKey;
+  }
+
   /** Describes the entries, for the log. */
   toString(): string {
     const { length } = this.entries;

@@ -1,4 +1,5 @@
 import { type Clock } from '../clock.js';
+import { Logger } from '../logger.js';
 import { ProviderMisconfiguredError, providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { isRecord, isSecureUrl, isWebUrl } from '../option-checks.js';
 import { CachedResource } from './cached-resource.js';
@@ -29,6 +30,7 @@ const NOT_THERE = new Set([404, 410]);
 export class OneIdProvider {
   readonly keys: ProviderKeys;
   private readonly discovered: CachedResource<ProviderMetadata>;
+  private toldMissing = false;
 
   /**
    * @param issuer as configured, with or without the trailing slash
@@ -44,7 +46,9 @@ export class OneIdProvider {
     allowInsecureRequests = false,
   ) {
     const what = `the configuration of ${issuer}`;
-    this.discovered = new CachedResource(() => discover(issuer, fetch, allowInsecureRequests), clock, TIMES, what);
+    const load = async () => this.tellMissing(await discover(issuer, fetch, allowInsecureRequests));
+    this.discovered = new CachedResource(load, clock, TIMES, what);
+    if (given !== undefined) this.tellMissing(given);
     this.keys = new ProviderKeys(async () => (await this.metadata()).jwks_uri, clock, fetch);
   }
 
@@ -83,6 +87,16 @@ export class OneIdProvider {
   /** Is this `iss` the configured issuer, apart from a trailing slash? Needs no fetch; {@link isIssuer} decides. */
   mayBe(iss: string): boolean {
     return withoutSlash(iss) === withoutSlash(this.issuer);
+  }
+
+  /** Logs once what does not work at this provider. */
+  private tellMissing(metadata: ProviderMetadata): ProviderMetadata {
+    if (metadata.end_session_endpoint !== undefined || this.toldMissing) return metadata;
+    this.toldMissing = true;
+    new Logger('OneIdLogout').warn(
+      `${this.issuer} has no end_session_endpoint: a logout ends the session in this app only, and the browser goes to returnTo`,
+    );
+    return metadata;
   }
 }
 

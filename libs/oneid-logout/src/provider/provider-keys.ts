@@ -5,7 +5,7 @@ import { ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource, type Fetched } from './cached-resource.js';
 import { type KeyFault, KeySet } from './key-set.js';
 import { type ProviderFetch } from './provider-fetch.js';
-import { type SignatureResult, type TokenKeys } from './token-keys.js';
+import { type SignatureResult, type Signer, type TokenKeys } from './token-keys.js';
 
 /** The time in which the budget of key fetches grows by one, milliseconds: forged tokens can't flood the provider. */
 export const KEYS_COOL_DOWN = 30 * 1000;
@@ -15,6 +15,9 @@ export const KEYS_COOL_DOWN = 30 * 1000;
  * to wait for the cool-down after it.
  */
 const TIMES = { maxAge: 60 * 60 * 1000, coolDown: KEYS_COOL_DOWN, burst: 3 };
+
+/** How long {@link ProviderKeys.signerOf} waits for a fetch, milliseconds: a user waits for the answer. */
+const SIGNER_PATIENCE = 1_000;
 
 interface ServedKeys {
   readonly uri: string;
@@ -30,7 +33,11 @@ export class ProviderKeys implements TokenKeys {
   /** The newest attempt whose keys the log has called useless. */
   private toldAttempt = 0;
 
-  constructor(jwksUri: () => Promise<string>, clock: Clock, fetch: ProviderFetch) {
+  constructor(
+    jwksUri: () => Promise<string>,
+    private readonly clock: Clock,
+    fetch: ProviderFetch,
+  ) {
     const load = async () => fetchKeys(await jwksUri(), fetch);
     this.keys = new CachedResource(load, clock, TIMES, "the provider's keys");
   }
@@ -67,6 +74,29 @@ export class ProviderKeys implements TokenKeys {
         throw new ProviderUnavailableError("The provider's current keys are not available, try again");
       }
     }
+  }
+
+  /**
+   * Fetches the keys first, because keys of a minute ago don't show a rotation. It needs no budget: only the logout of a
+   * session leads here. If the fetch fails or takes too long, the keys of the last fetch decide.
+   */
+  async signerOf(jws: string, algorithm: string): Promise<Signer | undefined> {
+    await this.refreshWithin(SIGNER_PATIENCE);
+    const set = this.keys.latest?.content.set;
+    if (set === undefined) return undefined;
+    const key = await set.find(jws, algorithm).catch(() => 'malformed' as const);
+    if (typeof key === 'string') return 'unknown';
+    return key === set.first(algorithm) ? 'newest' : 'older';
+  }
+
+  private async refreshWithin(milliseconds: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.clock.after(milliseconds, resolve);
+      void this.keys.refreshAnyway().finally(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   private async get(): Promise<Fetched<ServedKeys>> {
