@@ -29,6 +29,6 @@ export async function hintOf(
 /** @returns undefined when the token is encrypted, and no key of the client opens it */
 async function decrypted(idToken: string, client: OneIdClient): Promise<string | undefined> {
   if (idToken.split('.').length !== 5) return idToken;
-  const opened = await openToken(idToken, [client]).catch(() => 'failed' as const);
+  const opened = await openToken(idToken, [client], () => client.idTokenEncryption).catch(() => 'failed' as const);
   return typeof opened === 'string' ? undefined : opened.jws;
 }

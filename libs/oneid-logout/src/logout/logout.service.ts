@@ -129,8 +129,8 @@ export class LogoutService {
    * If the provider has no `end_session_endpoint`, the user is logged out here only, and the page goes to `returnTo`.
    *
    * If the store or OneID is unavailable, a browser gets a page with status 503; if OneID's configuration does not fit
-   * the options, with status 500. All these pages are in Vietnamese or
-   * English: the first of the two in `uiLocales`, else the language that the browser prefers.
+   * the options, with status 500. All these pages are in Vietnamese or English: the first of the two in `uiLocales`,
+   * else the language that the browser prefers.
    *
    * @param request the framework's request, for example from `@Req()`
    * @param response the framework's response, for example from `@Res()`
@@ -145,8 +145,9 @@ export class LogoutService {
   }
 
   /**
-   * Ends all live sessions that the request carries, on every replica. OneID and its other apps are not told. Call it
-   * only for a request of one of the app's own pages, because this method does not check where the request comes from.
+   * Ends all live sessions that the request carries, on every replica. OneID is told of no logout, but the refresh token
+   * is revoked there: Keycloak may then end the login and tell its other apps. Call it only for a request of one of the
+   * app's own pages, because this method does not check where the request comes from.
    *
    * @throws {StoreUnavailableError} 503: the sessions may still be alive
    */
