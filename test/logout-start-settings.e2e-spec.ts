@@ -218,7 +218,9 @@ describe('a provider without end_session_endpoint', () => {
   const says = (issuer: string) =>
     `${issuer} has no end_session_endpoint: a logout ends the session in this app only, and the browser goes to returnTo`;
   const warnings = () => jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
   it('P9: discovered: the session ends here, and the browser goes to returnTo', async () => {
     const warn = warnings();
