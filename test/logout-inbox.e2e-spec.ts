@@ -134,7 +134,7 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     await store.inbox.stop();
     expect(errors).toEqual([
       'The library could not record 2 logouts of OneID before the app stopped. ' +
-        'Their sessions end only if OneID sends these logouts again.',
+        'Their sessions end only if OneID sends these logouts again, which it does for three minutes at most.',
     ]);
   });
 
@@ -145,7 +145,7 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     expect([store.inbox.size, await store.rows('logout')]).toEqual([0, []]);
     expect(errors).toEqual([
       'The library could not record 1 logouts of OneID for an hour, and gives them up. ' +
-        'Their sessions end only if OneID sends these logouts again.',
+        'Their sessions stay alive until they expire: OneID no longer sends these logouts.',
     ]);
   });
 
@@ -155,7 +155,8 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     expect(store.inbox.size).toBe(INBOX_SIZE);
     expect(errors).toEqual([
       `The replica keeps ${INBOX_SIZE} logouts of OneID that it could not record, and has no room for more. ` +
-        'It loses the next ones unless OneID sends them again. Repair the session store.',
+        'It loses the next ones unless OneID sends them again, which it does for three minutes at most. ' +
+        'Repair the session store.',
     ]);
     statements = [];
     clock.advance(2_500);

@@ -9,8 +9,8 @@ import { until } from './support/until.js';
 
 const bounded = { maxStalenessMs: 400 };
 
-/** Milliseconds. The library gives up a statement after five seconds. */
-const ALMOST_TOO_LONG = 4_500;
+/** Milliseconds. OneID gets its answer after four seconds at most. */
+const ALMOST_TOO_LONG = 3_500;
 
 describe('trouble with the PostgreSQL that the replicas share', () => {
   let postgres: TestPostgres;

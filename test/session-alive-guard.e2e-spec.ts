@@ -386,14 +386,21 @@ describe('SessionAliveGuard as a global guard', () => {
 });
 
 describe('ReplicaStatus', () => {
+  const nothingKept = { unrecordedLogouts: 0, undecidedLogouts: 0 };
+
   it('gives the staleness of a replica that answers from memory', async () => {
     const host = await Host.start({ options: { liveness: { maxStalenessMs: 60_000 } } });
     const status = host.app.get(ReplicaStatus, { strict: false });
     const { stalenessMs = NaN, ...state } = status.read();
-    expect(state).toEqual({ answersFromMemory: true, openConnections: 0 });
+    expect(state).toEqual({ answersFromMemory: true, openConnections: 0, ...nothingKept });
     expect(stalenessMs).toBeLessThan(15_000);
     host.clock.advance(60_001);
-    expect(status.read()).toEqual({ stalenessMs: expect.any(Number), answersFromMemory: false, openConnections: 0 });
+    expect(status.read()).toEqual({
+      stalenessMs: expect.any(Number),
+      answersFromMemory: false,
+      openConnections: 0,
+      ...nothingKept,
+    });
     expect(status.read().stalenessMs).toBeGreaterThan(60_000);
     await host.stop();
   });
@@ -401,12 +408,17 @@ describe('ReplicaStatus', () => {
   it('gives the number of open connections, and in strict mode the staleness when there is one', async () => {
     const host = await Host.start();
     const status = host.app.get(ReplicaStatus, { strict: false });
-    expect(status.read()).toEqual({ answersFromMemory: false, openConnections: 0 });
+    expect(status.read()).toEqual({ answersFromMemory: false, openConnections: 0, ...nothingKept });
     const { session } = await host.signIn();
     const facts = await host.app.get(SessionJudge, { strict: false }).findAlive({ sessionToken: session });
     if (facts === undefined) throw new Error('not signed in');
     const subscription = host.app.get(SessionConnections, { strict: false }).over(facts).subscribe();
-    expect(status.read()).toEqual({ stalenessMs: expect.any(Number), answersFromMemory: false, openConnections: 1 });
+    expect(status.read()).toEqual({
+      stalenessMs: expect.any(Number),
+      answersFromMemory: false,
+      openConnections: 1,
+      ...nothingKept,
+    });
     subscription.unsubscribe();
     expect(status.read().openConnections).toBe(0);
     await host.stop();

@@ -56,13 +56,16 @@ export const refused = (code: string, description: string): ChannelAnswer => ({
   body: { error: 'invalid_request', error_description: description, code },
 });
 
-/** The answer to a logout that the library could not process: OneID must send it again. */
-export const temporarilyUnavailable = (code: string): ChannelAnswer => ({
+/**
+ * The answer to a logout that the library could not process: OneID must send it again.
+ *
+ * @param retryAfter seconds; it is longer for a token that OneID has sent before
+ */
+export const temporarilyUnavailable = (code: string, retryAfter = '5'): ChannelAnswer => ({
   status: 503,
   contentType: 'application/json; charset=utf-8',
   cacheControl: 'no-store',
-  // seconds; the library fetches the keys again only after its cool-down of 30 seconds
-  retryAfter: code === 'provider_unavailable' ? '31' : '5',
+  retryAfter,
   body: {
     error: 'temporarily_unavailable',
     error_description: 'The app could not process this logout, send it again',

@@ -10,11 +10,20 @@ import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-foll
 import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
+import { UndecidedTokens } from '../../libs/oneid-logout/src/sessions/undecided-tokens.js';
 import { intercept } from './session-store.js';
 
 /** The library's background jobs. */
 export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
-  const jobs = [LogoutFollower, OpenConnections, RefreshTokenRevoker, SessionPurge, UncertainLogouts, LogoutInbox];
+  const jobs = [
+    LogoutFollower,
+    OpenConnections,
+    RefreshTokenRevoker,
+    SessionPurge,
+    UncertainLogouts,
+    LogoutInbox,
+    UndecidedTokens,
+  ];
   return jobs.map((job) => app.get<BackgroundJob>(job, { strict: false }));
 }
 

@@ -25,6 +25,11 @@ export abstract class BackgroundJob {
     return this.stopped;
   }
 
+  /** Does the job run at its interval: has it been started, and not been stopped? */
+  protected get isStarted(): boolean {
+    return this.timer !== undefined && !this.stopped;
+  }
+
   /** The current run; undefined when the job is idle. */
   get run(): Promise<void> | undefined {
     return this.oneRun.current;

@@ -11,6 +11,7 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import { Logger } from './logger.js';
 import { bootWarnings } from './boot-warnings.js';
+import { AnswerTimes } from './channels/answer-time.js';
 import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { ChannelSettings } from './channels/channel-settings.js';
 import { FrontchannelLogout } from './channels/frontchannel-logout.js';
@@ -52,6 +53,7 @@ import { SessionEvents } from './sessions/session-events.js';
 import { SessionRegistry } from './sessions/session-registry.js';
 import { SessionSettings } from './sessions/session-settings.js';
 import { UncertainLogouts } from './sessions/uncertain-logouts.js';
+import { UndecidedTokens } from './sessions/undecided-tokens.js';
 import { RevocationQueue } from './store/revocation-queue.js';
 import { OldRows } from './store/old-rows.js';
 import { SessionPurge } from './store/session-purge.js';
@@ -183,6 +185,7 @@ const DAY = 24 * 60 * 60 * 1000;
       useFactory: ({ liveness }: ResolvedOptions): Liveness => liveness,
     },
     ...replicaProviders,
+    AnswerTimes,
     BackchannelLogout,
     FrontchannelLogout,
     ParserErrors,
@@ -194,6 +197,7 @@ const DAY = 24 * 60 * 60 * 1000;
     ReplicaStatus,
     LogoutRecorder,
     LogoutInbox,
+    UndecidedTokens,
     SessionAliveGuard,
     SessionConnections,
     LogoutBus,
@@ -232,6 +236,7 @@ export class OneIdLogoutModule
     private readonly notice: RegistrationNotice,
     private readonly follower: LogoutFollower,
     private readonly uncertain: UncertainLogouts,
+    private readonly undecided: UndecidedTokens,
     private readonly inbox: LogoutInbox,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
@@ -260,6 +265,7 @@ export class OneIdLogoutModule
     else this.bus.appSubscribed.subscribe(() => void this.follower.open());
     this.purge.start();
     this.uncertain.start();
+    this.undecided.start();
     this.inbox.start();
     const logger = new Logger('OneIdLogout');
     for (const warning of bootWarnings(this.options)) logger.warn(warning);
@@ -275,6 +281,7 @@ export class OneIdLogoutModule
 
   /** Nest calls it when the HTTP server is closed, so no logout comes any more. */
   async onApplicationShutdown(): Promise<void> {
+    await this.undecided.stop();
     await this.inbox.stop();
     await this.database.close();
   }

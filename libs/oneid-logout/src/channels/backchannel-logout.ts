@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { decodeJwt } from 'jose';
 import { Logger } from '../logger.js';
 import { FormBodyError, type FormRequest, readForm } from '../http/form-body.js';
 import { type HttpAnswer, jsonAnswer } from '../http/http-answer.js';
@@ -8,17 +9,18 @@ import {
   ProviderUnavailableError,
   reasonOf,
   STORE_RETRY_AFTER_SECONDS,
+  StoreUnavailableError,
 } from '../oneid-logout.errors.js';
-import { KEYS_COOL_DOWN } from '../provider/provider-keys.js';
 import { ReplicaBarrier } from '../replicas/replica-barrier.js';
 import { LogoutInbox } from '../sessions/logout-inbox.js';
-import { LogoutTokenVerifier } from '../provider/logout-token.js';
+import { UndecidedTokens } from '../sessions/undecided-tokens.js';
+import { type AnswerTime, AnswerTimes } from './answer-time.js';
 
-/**
- * `Retry-After`, seconds. OneID obeys it and gives up after three to five attempts. After a failure, the library
- * fetches the provider's keys again only when their cool-down is over, so OneID must come back later than that.
- */
-const RETRY_AFTER = { store: String(STORE_RETRY_AFTER_SECONDS), provider: String(KEYS_COOL_DOWN / 1000 + 1) };
+/** A token that is younger when it arrives comes for the first time, seconds: OneID waits five before it comes again. */
+const FIRST_ATTEMPT = 4;
+
+/** `Retry-After` from the second attempt on, seconds: Hydra gives up after three to five attempts. */
+const LATER_RETRY_AFTER_SECONDS = 60;
 
 /** Handles a back-channel request and makes its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
 @Injectable()
@@ -26,36 +28,65 @@ export class BackchannelLogout {
   private readonly logger = new Logger('OneIdLogout');
 
   constructor(
-    private readonly verifier: LogoutTokenVerifier,
+    private readonly times: AnswerTimes,
+    private readonly tokens: UndecidedTokens,
     private readonly inbox: LogoutInbox,
     private readonly barrier: ReplicaBarrier,
   ) {}
 
   /**
    * 200 when the logout is recorded and the replica barrier is passed; 400 when the request or its token is invalid;
-   * 503 when OneID should send the logout again.
+   * 503 when the token could not be decided or its logout not recorded in time. The replica goes on with it, and OneID
+   * should send it again.
    */
   async answer(request: FormRequest): Promise<HttpAnswer> {
+    const time = this.times.begin();
+    let token: string | undefined;
     try {
-      const token = onlyLogoutToken(await readForm(request));
-      await this.inbox.record(await this.verifier.verify(token));
-      await this.barrier.wait();
+      token = this.onlyLogoutToken(await readForm(request));
+      await this.process(token, time);
       return { status: 200, body: '' };
     } catch (error) {
-      return this.refusal(error);
+      return this.refusal(error, token, time.receivedAt.wall);
+    } finally {
+      time.end();
     }
   }
 
-  private refusal(error: unknown): HttpAnswer {
-    if (error instanceof FormBodyError) return badRequest('logout_request_malformed', error.message);
-    if (error instanceof InvalidLogoutTokenError) {
-      this.logger.warn(`Refused a logout token: ${error.code}: ${error.message}`);
-      return badRequest(error.code, error.message);
-    }
-    const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
-    this.logger.error(
-      `Could not process a logout token and answered 503, so that OneID sends it again: ${code}: ${reasonOf(error)}`,
+  private async process(token: string, time: AnswerTime): Promise<void> {
+    const { verified, recorded } = this.tokens.receive(token, time.receivedAt);
+    const logout = await time.forDecision(
+      verified,
+      () => new ProviderUnavailableError('The logout token could not be decided in time'),
     );
+    try {
+      await time.inTime(recorded, () => overdue('The logout could not be recorded in time'));
+    } catch (error) {
+      const later = error instanceof StoreUnavailableError && this.inbox.recordedLater(logout, time.left);
+      if (!later || !time.takePlace()) throw error;
+      await time.inTime(later, () => error);
+    }
+    const passed = this.barrier.wait();
+    await (time.hasWaited ? time.inTime(passed, () => overdue('The replicas need more time')) : passed);
+  }
+
+  private onlyLogoutToken(form: URLSearchParams): string {
+    const tokens = form.getAll('logout_token');
+    const [token] = tokens;
+    if (tokens.length === 1 && token) return token;
+    const refusal =
+      tokens.length > 1
+        ? new InvalidLogoutTokenError('logout_request_malformed', 'logout_token is given more than once')
+        : new InvalidLogoutTokenError('logout_token_missing', 'logout_token is missing');
+    this.logger.warn(`Refused a logout token: ${refusal.code}: ${refusal.message}`);
+    throw refusal;
+  }
+
+  private refusal(error: unknown, token: string | undefined, arrivedAt: number): HttpAnswer {
+    if (error instanceof FormBodyError) return badRequest('logout_request_malformed', error.message);
+    if (error instanceof InvalidLogoutTokenError) return badRequest(error.code, error.message);
+    const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
+    this.logger.error(`Could not process a logout token now, and answered 503: ${code}: ${reasonOf(error)}`);
     return jsonAnswer(
       503,
       {
@@ -63,18 +94,34 @@ export class BackchannelLogout {
         error_description: 'The app could not process this logout, send it again',
         code,
       },
-      { 'Retry-After': error instanceof ProviderUnavailableError ? RETRY_AFTER.provider : RETRY_AFTER.store },
+      { 'Retry-After': String(retryAfter(token, arrivedAt)) },
     );
   }
 }
 
-function onlyLogoutToken(form: URLSearchParams): string {
-  const tokens = form.getAll('logout_token');
-  const [token] = tokens;
-  if (tokens.length > 1)
-    throw new InvalidLogoutTokenError('logout_request_malformed', 'logout_token is given more than once');
-  if (!token) throw new InvalidLogoutTokenError('logout_token_missing', 'logout_token is missing');
-  return token;
+function overdue(what: string): StoreUnavailableError {
+  return new StoreUnavailableError(new Error(what));
+}
+
+/**
+ * `Retry-After`, seconds. It is short for the first attempt, so that a blip costs little. The next ones are a minute
+ * apart, so that the few attempts of Hydra reach further: three attempts 65 s, five attempts 185 s.
+ *
+ * @param token not verified yet; undefined when the request has none
+ * @param arrivedAt milliseconds since the epoch
+ */
+function retryAfter(token: string | undefined, arrivedAt: number): number {
+  const ageMs = arrivedAt - issuedAt(token) * 1000;
+  return ageMs >= FIRST_ATTEMPT * 1000 ? LATER_RETRY_AFTER_SECONDS : STORE_RETRY_AFTER_SECONDS;
+}
+
+/** @returns NaN when the token can't be read */
+function issuedAt(token: string | undefined): number {
+  try {
+    return decodeJwt(token ?? '').iat ?? NaN;
+  } catch {
+    return NaN;
+  }
 }
 
 function badRequest(code: string, description: string): HttpAnswer {

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LogoutFollower } from '../replicas/logout-follower.js';
+import { LogoutInbox } from '../sessions/logout-inbox.js';
+import { UndecidedTokens } from '../sessions/undecided-tokens.js';
 import { OpenConnections } from './open-connections.js';
 
 /** The state of this replica. */
@@ -13,6 +15,10 @@ export interface ReplicaState {
   readonly answersFromMemory: boolean;
   /** The number of open streams and sockets that the library closes when their session is over. */
   readonly openConnections: number;
+  /** The number of verified logouts of OneID that this replica keeps because the store could not record them. */
+  readonly unrecordedLogouts: number;
+  /** The number of logout tokens of OneID that this replica keeps because it can't decide them yet. */
+  readonly undecidedLogouts: number;
 }
 
 /** For gauges and alerts: reads the state of this process, without I/O. */
@@ -21,6 +27,8 @@ export class ReplicaStatus {
   constructor(
     private readonly follower: LogoutFollower,
     private readonly connections: OpenConnections,
+    private readonly inbox: LogoutInbox,
+    private readonly undecided: UndecidedTokens,
   ) {}
 
   read(): ReplicaState {
@@ -29,6 +37,8 @@ export class ReplicaStatus {
       ...(stalenessMs !== undefined && { stalenessMs: Math.round(stalenessMs) }),
       answersFromMemory: answersNow,
       openConnections: this.connections.size,
+      unrecordedLogouts: this.inbox.size,
+      undecidedLogouts: this.undecided.size,
     };
   }
 }

@@ -1,4 +1,5 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
+import { type Moment } from '../clock.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { InvalidLogoutTokenError, type LogoutTokenFault } from '../oneid-logout.errors.js';
 import { isCompact } from './compact-token.js';
@@ -10,7 +11,7 @@ import { type TimeFault, type TokenTimes } from './token-times.js';
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** Maximum age of a logout token, seconds: OneID sends the same token again after a 503. */
+/** Maximum age of a logout token at its receipt, seconds: OneID sends the same token again for some minutes. */
 const MAX_AGE = 600;
 
 /** Longest token that the library parses, characters. */
@@ -48,11 +49,12 @@ export class LogoutTokenVerifier {
    * Checks in a fixed order, the cheapest first. It asks the provider only when all checks without a fetch have passed,
    * and the database only about the times of a token that the provider has signed.
    *
+   * @param receivedAt the token's times count at this moment; by default now
    * @throws {InvalidLogoutTokenError} 400: a check failed
    * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had, so the token stays undecided
    * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
-  async verify(token: string): Promise<VerifiedLogoutToken> {
+  async verify(token: string, receivedAt?: Moment): Promise<VerifiedLogoutToken> {
     const { jws, openedFor } = await this.open(token);
     const { header, claims } = decode(jws);
     const client = this.checkAddress(header, claims);
@@ -71,7 +73,7 @@ export class LogoutTokenVerifier {
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     const hint = secretHint(client.idTokenSignedResponseAlg);
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', `the signature is not valid${hint}`);
-    const fault = await this.times.findFault({ iat: logout.iat, exp }, MAX_AGE);
+    const fault = await this.times.findFault({ iat: logout.iat, exp }, MAX_AGE, receivedAt);
     if (fault !== undefined) throw new InvalidLogoutTokenError(...TIME_FAULTS[fault]);
     return { ...logout, issuer };
   }

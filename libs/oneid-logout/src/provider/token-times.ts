@@ -45,13 +45,22 @@ export class TokenTimes {
    * Call it only for a token whose signature is valid: it may ask the database.
    *
    * @param maxAge seconds from `iat`
+   * @param receivedAt the times count at this moment, also when they are judged later
    * @returns the fault by the database's clock; undefined when the times are right by one of the two clocks
    * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
-  async findFault(claims: TokenClaims, maxAge: number): Promise<TimeFault | undefined> {
-    if (this.faultAt(this.clock.now(), claims, maxAge) === undefined) return undefined;
+  async findFault(
+    claims: TokenClaims,
+    maxAge: number,
+    receivedAt: Moment = this.clock.moment(),
+  ): Promise<TimeFault | undefined> {
+    if (this.faultAt(receivedAt.wall, claims, maxAge) === undefined) return undefined;
+    // one of the clocks may have stepped or stood still since the receipt, so its age lies between these two
+    const longestAgo = this.clock.ageOf(receivedAt);
+    const shortestAgo = this.clock.monotonicNow() - receivedAt.monotonic;
     const { earliest, latest } = await this.databaseTime();
-    const fault = this.faultAt(earliest, claims, maxAge) && this.faultAt(latest, claims, maxAge);
+    const fault =
+      this.faultAt(earliest - longestAgo, claims, maxAge) && this.faultAt(latest - shortestAgo, claims, maxAge);
     if (fault === undefined) this.warn(earliest - this.clock.now());
     return fault;
   }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { firstValueFrom, Subject } from 'rxjs';
 import { Logger } from '../logger.js';
 import { BackgroundJob } from '../background-job.js';
 import { Clock, type Moment } from '../clock.js';
@@ -26,11 +27,14 @@ const BATCH = 128;
 interface KeptToken {
   readonly token: VerifiedLogoutToken;
   readonly since: Moment;
+  /** Emits when the logout is recorded; never, when it is given up. */
+  readonly recorded: Subject<void>;
 }
 
 /**
  * Receives the verified logouts of OneID. A logout that the store can't record now is kept in this process and recorded
- * when the store is back, because OneID soon stops sending it. Meanwhile this replica obeys it.
+ * when the store is back: Hydra sends a logout again for at most three minutes, Keycloak never. Meanwhile this replica
+ * obeys it.
  */
 @Injectable()
 export class LogoutInbox extends BackgroundJob {
@@ -72,6 +76,18 @@ export class LogoutInbox extends BackgroundJob {
     return recording;
   }
 
+  /**
+   * For a logout that {@link record} could not record: waits until the store has recorded it after all.
+   *
+   * @param withinMs how long the caller waits at most
+   * @returns undefined when the replica does not keep the logout, or does not try again within this time
+   */
+  recordedLater(token: VerifiedLogoutToken, withinMs: number): Promise<void> | undefined {
+    const pauseLeft = this.pausedSince === undefined ? 0 : this.pause - this.clock.ageOf(this.pausedSince);
+    const kept = this.isStarted && pauseLeft < withinMs ? this.kept.get(keyOf(token)) : undefined;
+    return kept && firstValueFrom(kept.recorded);
+  }
+
   /** The channel of a kept logout that ends this session; undefined without such a logout. */
   endedBy(session: SessionFacts): LogoutChannel | undefined {
     return this.kept.size === 0 ? undefined : this.logouts.endedBy(session);
@@ -80,11 +96,12 @@ export class LogoutInbox extends BackgroundJob {
   /** Tries the kept logouts once more. Call it when no request comes any more, and before the database is closed. */
   override async stop(): Promise<void> {
     await super.stop();
+    await Promise.allSettled(this.recording.values());
     await this.recordKept();
     if (this.kept.size === 0) return;
     this.logger.error(
       `The library could not record ${this.kept.size} logouts of OneID before the app stopped. ` +
-        'Their sessions end only if OneID sends these logouts again.',
+        'Their sessions end only if OneID sends these logouts again, which it does for three minutes at most.',
     );
   }
 
@@ -101,7 +118,7 @@ export class LogoutInbox extends BackgroundJob {
       if (error instanceof StoreUnavailableError) this.keep(key, token);
       throw error;
     }
-    this.forget(key, token);
+    this.forgetRecorded(key, token);
     // the store is back
     if (this.kept.size > 0 && !this.stopping) {
       this.pausedSince = undefined;
@@ -115,16 +132,23 @@ export class LogoutInbox extends BackgroundJob {
       if (!this.full) {
         this.logger.error(
           `The replica keeps ${INBOX_SIZE} logouts of OneID that it could not record, and has no room for more. ` +
-            'It loses the next ones unless OneID sends them again. Repair the session store.',
+            'It loses the next ones unless OneID sends them again, which it does for three minutes at most. ' +
+            'Repair the session store.',
         );
       }
       this.full = true;
       return;
     }
-    this.kept.set(key, { token, since: this.clock.moment() });
+    this.kept.set(key, { token, since: this.clock.moment(), recorded: new Subject() });
     for (const logout of obeyed(key, token)) this.logouts.add(logout);
     // the connections of the ended sessions close at once
     this.bus.publishFound(logoutsNamedBy(token));
+  }
+
+  private forgetRecorded(key: string, token: VerifiedLogoutToken): void {
+    const recorded = this.kept.get(key)?.recorded;
+    this.forget(key, token);
+    recorded?.next();
   }
 
   private forget(key: string, token: VerifiedLogoutToken): void {
@@ -143,7 +167,7 @@ export class LogoutInbox extends BackgroundJob {
     if (lost === 0) return;
     this.logger.error(
       `The library could not record ${lost} logouts of OneID for an hour, and gives them up. ` +
-        'Their sessions end only if OneID sends these logouts again.',
+        'Their sessions stay alive until they expire: OneID no longer sends these logouts.',
     );
   }
 
@@ -155,7 +179,7 @@ export class LogoutInbox extends BackgroundJob {
       const outcomes = await Promise.allSettled(
         batch.map(async ([key, { token }]) => {
           await this.recorder.recordBackchannel(token);
-          this.forget(key, token);
+          this.forgetRecorded(key, token);
         }),
       );
       if (outcomes.every(({ status }) => status === 'rejected')) {
