@@ -462,6 +462,20 @@ describe('at boot the module warns', () => {
     ]);
   });
 
+  it('P10: when a client allows http outside loopback, once for each provider', async () => {
+    const postLogoutRedirectUri = 'https://app.example/logout/callback';
+    const client = { issuer: 'http://keycloak:8080/realms/x', postLogoutRedirectUri, allowInsecureRequests: true };
+    const clients = [
+      { ...client, clientId: 'one' },
+      { ...client, clientId: 'two' },
+      { issuer: 'http://dex.localhost/', clientId: 'three', postLogoutRedirectUri },
+    ];
+    expect(await warnings({ clients })).toEqual([
+      'allowInsecureRequests is set for http://keycloak:8080/realms/x: a person who can change traffic between this app and ' +
+        'the provider can sign in as any user. Use it only inside a network that you trust, and https as soon as you can.',
+    ]);
+  });
+
   it('when OneID may not wait long enough for its 200', async () => {
     expect(await warnings({ liveness: { maxStalenessMs: 500, allowDuringOutageMs: 60_000 } })).toEqual([
       'OneID has to wait 60500 ms for every 200 (liveness.maxStalenessMs + allowDuringOutageMs). If OneID waits less, it ' +

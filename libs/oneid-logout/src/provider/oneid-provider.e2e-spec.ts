@@ -184,7 +184,7 @@ describe('OneIdProvider', () => {
     'P37: says what is wrong for good when discovery answers with %s',
     async (_name, answer, message, reason) => {
       await start();
-      if ('body' in answer || 'redirectTo' in answer) oneId.fail(endpointPaths.discovery, answer as Trouble);
+      if ('body' in answer || 'redirectTo' in answer) oneId.fail(endpointPaths.discovery, answer);
       else oneId.setMetadata(answer as MetadataOverrides);
       const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
       const provider = providerAt(oneId.issuer);

@@ -1,7 +1,7 @@
 import { type KeyObject } from 'node:crypto';
 import { type Clock } from '../clock.js';
 import { Logger } from '../logger.js';
-import { ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource, type Fetched } from './cached-resource.js';
 import { type KeyFault, KeySet } from './key-set.js';
 import { type ProviderFetch } from './provider-fetch.js';
@@ -57,6 +57,7 @@ export class ProviderKeys implements TokenKeys {
    * @param issuedAtMs the latest time at which the token may have been made, milliseconds
    * @throws {ProviderUnavailableError} 503: the keys can't be had; or they may be older than the token, and can't be
    *   fetched again now
+   * @throws {ProviderMisconfiguredError} 500: what the provider answers does not fit the options
    */
   async find(jws: string, algorithm: string, issuedAtMs: number): Promise<KeyObject | KeyFault> {
     const { attempts } = this.keys;
@@ -103,7 +104,7 @@ export class ProviderKeys implements TokenKeys {
     try {
       return await this.keys.get();
     } catch (error) {
-      throw new ProviderUnavailableError("The provider's keys are not available, try again", error);
+      throw providerError("The provider's keys are not available, try again", error);
     }
   }
 

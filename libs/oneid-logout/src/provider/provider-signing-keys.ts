@@ -28,6 +28,7 @@ export class ProviderSigningKeys {
    *   the provider's keys has signed it
    * @throws {ProviderUnavailableError} 503: the provider's keys can't be had now, or they may be older than the token and
    *   can't be fetched again now
+   * @throws {ProviderMisconfiguredError} 500: what the provider answers does not fit the options
    * @example
    * ```ts
    * const key = await signingKeys.find(token);
@@ -39,11 +40,13 @@ export class ProviderSigningKeys {
     const decoded = isCompact(jwt, 3) ? decode(jwt) : undefined;
     const { alg, crit, iss, iat } = decoded ?? {};
     if (typeof iss !== 'string' || alg === undefined || crit !== undefined) return undefined;
-    const [client] = this.clients.at(iss);
+    const clients = this.clients.at(iss);
+    const [client] = clients;
     if (client === undefined || !ASYMMETRIC_ALGORITHMS.includes(alg)) return undefined;
     if (!(await client.provider.isIssuer(iss))) return undefined;
+    const backdating = Math.max(...clients.map(({ iatBackdatingSeconds }) => iatBackdatingSeconds));
     // a token without iat may have been made just now
-    const issuedAtMs = typeof iat === 'number' ? this.times.latestIssueMs(iat) : Infinity;
+    const issuedAtMs = typeof iat === 'number' ? this.times.latestIssueMs(iat + backdating) : Infinity;
     const found = await client.provider.keys.find(jwt, alg, issuedAtMs);
     return typeof found === 'string' ? undefined : found;
   }
