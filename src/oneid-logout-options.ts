@@ -6,12 +6,17 @@ import { sessionCookie } from './sign-in/session-cookie.js';
 /** This app's options for the library. */
 export function oneIdLogoutOptions(settings: Settings, { registration }: OneId): OneIdLogoutOptions {
   const { baseUrl, database, secrets, maxStalenessMs, redisUrl } = settings;
-  const { issuer, clientId, clientSecret } = registration;
+  const { issuer, clientId, clientSecret, allowInsecureRequests } = registration;
   const clientAuthentication = clientSecret === undefined ? undefined : { clientSecret };
   const nudge = redisUrl !== undefined ? { redis: redisUrl } : database.type === 'postgres' ? 'postgres' : undefined;
   const cookie = sessionCookie(settings);
   return {
-    clients: [{ issuer, clientId, clientAuthentication, postLogoutRedirectUri: `${baseUrl}/logout/callback` }],
+    clients: [
+      {
+        ...{ issuer, clientId, clientAuthentication, postLogoutRedirectUri: `${baseUrl}/logout/callback` },
+        ...(allowInsecureRequests && { allowInsecureRequests }),
+      },
+    ],
     database,
     secrets,
     liveness: maxStalenessMs === undefined ? 'strict' : { maxStalenessMs, nudge },

@@ -12,6 +12,10 @@ export interface OneIdRegistration {
   readonly apiAudience: string;
   /** URL of OneID's account page; absent when unknown. */
   readonly accountUri?: string;
+  /** The scopes to ask for, separated by spaces. Absent: those of OneID. */
+  readonly scope?: string;
+  /** OneID's URLs may be http on any host: the operator trusts the network between this app and OneID. */
+  readonly allowInsecureRequests?: true;
 }
 
 /** How people and browsers tell this app from the second app, which runs on the same host. */
@@ -96,14 +100,21 @@ function readDatabaseUrl(variables: Variables): SessionDatabaseOptions | undefin
   return variables.read('DATABASE_URL', databaseOf);
 }
 
+const ONLY_WITH_ISSUER = [
+  ...['ONEID_CLIENT_ID', 'ONEID_CLIENT_SECRET', 'API_AUDIENCE', 'ONEID_SCOPE'],
+  'ONEID_ALLOW_INSECURE_REQUESTS',
+];
+
 function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | undefined {
-  const issuer = variables.read('ONEID_ISSUER', asIssuer);
+  const allowInsecureRequests = variables.read('ONEID_ALLOW_INSECURE_REQUESTS', asTrue);
+  const issuer = variables.read('ONEID_ISSUER', allowInsecureRequests === true ? asInsecureIssuer : asIssuer);
   const clientId = variables.read('ONEID_CLIENT_ID', String);
   const clientSecret = variables.read('ONEID_CLIENT_SECRET', String);
   const apiAudience = variables.read('API_AUDIENCE', String) ?? `${baseUrl}/api`;
+  const scope = variables.read('ONEID_SCOPE', asScope);
 
   if (!variables.has('ONEID_ISSUER')) {
-    for (const name of ['ONEID_CLIENT_ID', 'ONEID_CLIENT_SECRET', 'API_AUDIENCE']) {
+    for (const name of ONLY_WITH_ISSUER) {
       if (variables.has(name)) variables.fault(`${name} is set, but ONEID_ISSUER is not`);
     }
     return undefined;
@@ -114,7 +125,12 @@ function readOneId(variables: Variables, baseUrl: string): OneIdRegistration | u
     variables.fault('API_AUDIENCE must not be the client id');
   }
   if (issuer === undefined || clientId === undefined) return undefined;
-  return { issuer, clientId, apiAudience, ...(clientSecret !== undefined && { clientSecret }) };
+  return {
+    ...{ issuer, clientId, apiAudience },
+    ...(clientSecret !== undefined && { clientSecret }),
+    ...(scope !== undefined && { scope }),
+    ...(allowInsecureRequests && { allowInsecureRequests }),
+  };
 }
 
 /** Environment variables. An empty variable counts as not set. */
@@ -167,18 +183,51 @@ function asOrigin(value: string): string {
 }
 
 function asIssuer(value: string): string {
-  asSecureUrl(value);
+  const url = asWebUrl(value);
+  if (!isSecure(url)) {
+    throw new Error(
+      'must be an https URL (http only on loopback). If you trust the network to this host, set ONEID_ALLOW_INSECURE_REQUESTS=true',
+    );
+  }
+  return value;
+}
+
+function asInsecureIssuer(value: string): string {
+  asWebUrl(value);
   return value;
 }
 
 function asSecureUrl(value: string): URL {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');
-  const secure = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback);
-  if (!url || !secure || url.username + url.password + url.search + url.hash !== '') {
-    throw new Error('must be an https URL without query, fragment or userinfo (http only on loopback)');
-  }
+  const url = asWebUrl(value);
+  if (!isSecure(url)) throw new Error(NOT_A_SECURE_URL);
   return url;
+}
+
+const NOT_A_SECURE_URL = 'must be an https URL without query, fragment or userinfo (http only on loopback)';
+
+function asWebUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!/^https?:$/.test(url?.protocol ?? '') || url === undefined) throw new Error(NOT_A_SECURE_URL);
+  if (url.username + url.password + url.search + url.hash !== '') throw new Error(NOT_A_SECURE_URL);
+  return url;
+}
+
+/** The same rule as the library's. A browser, too, takes all these hosts for its own machine (W3C Secure Contexts §3.1). */
+function isSecure({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/.test(hostname);
+}
+
+function asTrue(value: string): true {
+  if (value !== 'true') throw new Error('must be true, or not set');
+  return true;
+}
+
+/** Scopes as in RFC 6749 §3.3. */
+function asScope(value: string): string {
+  const scopes = value.split(/ +/);
+  if (!scopes.includes('openid')) throw new Error('must be scopes separated by spaces, with openid among them');
+  if (scopes.some((scope) => !/^[!#-[\]-~]+$/.test(scope))) throw new Error('has a scope with an invalid character');
+  return scopes.join(' ');
 }
 
 function asSecrets(value: string): string[] {

@@ -1,5 +1,5 @@
-import { afterAll, afterEach, describe, expect, jest, test } from '@jest/globals';
-import { type INestApplication } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { type INestApplication, Logger } from '@nestjs/common';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,9 @@ import { type EmbeddedOneId, startEmbeddedOneId } from '../src/embedded-oneid/em
 import { freePort } from '../src/embedded-oneid/free-port.js';
 import { OneIdClient } from '../src/oneid/oneid-client.js';
 import { OneId } from '../src/oneid/oneid.js';
+import { oneIdLogoutOptions } from '../src/oneid-logout-options.js';
 import { readSettings, SettingsError } from '../src/settings.js';
+import { SignInService } from '../src/sign-in/sign-in.service.js';
 import { welcome } from '../src/welcome.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 import { RunningWork } from './support/running-work.js';
@@ -182,6 +184,53 @@ describe('settings', () => {
     [{ LIVENESS_MAX_STALENESS_MS: 'soon' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
   ])('refuse %j', (env, fault) => {
     expect(() => readSettings(env)).toThrow(fault);
+  });
+
+  const atIssuer = (issuer: string, more: Record<string, string> = {}) =>
+    readSettings({ ONEID_ISSUER: issuer, ONEID_CLIENT_ID: 'app', APP_SECRETS: SECRET, ...more }).oneId;
+
+  test.each([
+    'http://127.0.0.2:8080/',
+    'http://127.255.255.254',
+    'http://[::1]:4444/',
+    'http://dex.localhost:5556/dex',
+  ])('P10: accept http on loopback: %s', (url) => {
+    expect(atIssuer(url)).toMatchObject({ issuer: url });
+    expect(readSettings({ BASE_URL: new URL(url).origin }).baseUrl).toBe(new URL(url).origin);
+  });
+
+  test.each([
+    'http://keycloak:8080/realms/x',
+    'http://host.docker.internal',
+    'http://128.0.0.1',
+    'http://localhost.example',
+  ])('P10: accept http elsewhere only with ONEID_ALLOW_INSECURE_REQUESTS: %s', (url) => {
+    expect(() => atIssuer(url)).toThrow(
+      'ONEID_ISSUER must be an https URL (http only on loopback). If you trust the network to this host, set ONEID_ALLOW_INSECURE_REQUESTS=true',
+    );
+    expect(() => readSettings({ BASE_URL: new URL(url).origin })).toThrow('BASE_URL must be an https URL');
+    const oneId = atIssuer(url, { ONEID_ALLOW_INSECURE_REQUESTS: 'true' });
+    expect(oneId).toMatchObject({ issuer: url, allowInsecureRequests: true });
+    expect(() => atIssuer(url, { ONEID_ALLOW_INSECURE_REQUESTS: 'yes' })).toThrow(
+      'ONEID_ALLOW_INSECURE_REQUESTS must be true, or not set',
+    );
+  });
+
+  test('P10: the setting reaches the library', () => {
+    const env = { ONEID_ISSUER: 'http://keycloak:8080/', ONEID_CLIENT_ID: 'app', APP_SECRETS: SECRET };
+    const settings = readSettings({ ...env, ONEID_ALLOW_INSECURE_REQUESTS: 'true' });
+    const [client] = oneIdLogoutOptions(settings, { registration: settings.oneId } as OneId).clients;
+    expect(client).toMatchObject({ issuer: 'http://keycloak:8080/', allowInsecureRequests: true });
+  });
+
+  test('P32: ONEID_SCOPE names the scopes', () => {
+    const scopeOf = (scope: string) => atIssuer('https://a.example', { ONEID_SCOPE: scope })?.scope;
+    expect(scopeOf('openid')).toBe('openid');
+    expect(scopeOf('  profile  openid offline_access ')).toBe('profile openid offline_access');
+    expect(scopeOf('')).toBeUndefined();
+    expect(() => scopeOf('profile')).toThrow('ONEID_SCOPE must be scopes separated by spaces, with openid among them');
+    expect(() => scopeOf('openid "x"')).toThrow('ONEID_SCOPE has a scope with an invalid character');
+    expect(() => readSettings({ ONEID_SCOPE: 'openid' })).toThrow('ONEID_SCOPE is set, but ONEID_ISSUER is not');
   });
 
   test.each(['postgres', 'mysql', 'mariadb'] as const)('accept a %s database', (type) => {
@@ -385,6 +434,7 @@ describe('signing in', () => {
   test('sends the browser to OneID again, once, when a logout has ended the new session', async () => {
     const callback = await arrive();
     const register = jest.spyOn(running.app.get(SessionRegistry), 'register');
+    jest.spyOn(running.app.get(SignInService), 'nextSecond').mockResolvedValue();
     register.mockRejectedValueOnce(new SessionEndedError()).mockRejectedValueOnce(new SessionEndedError());
     const again = await user.browser.get(callback);
     expect([again.status, new URL(again.next ?? '').searchParams.get('prompt')]).toEqual([303, 'login']);
@@ -606,6 +656,222 @@ describe('with a OneID that makes its key anew under the same kid', () => {
     oneId.fail(endpointPaths.jwks, { body: JSON.stringify({ keys: [{ ...renewed.publicJwk, kid }] }) });
     expect([await call(renewed), await call(), await call(await createSigningKey())]).toEqual([200, 401, 503]);
     await oneId.close();
+  });
+});
+
+describe('with another provider', () => {
+  let oneId: OneIdTestProvider;
+  let local: string;
+  let app: INestApplication;
+  /** The provider's clock, milliseconds; undefined for the real one. */
+  let stoppedAt: number | undefined;
+
+  const environment = (issuer: string) => ({
+    ...{ ONEID_ISSUER: issuer, ONEID_CLIENT_ID: 'app', ONEID_CLIENT_SECRET: 'secret of app', APP_SECRETS: SECRET },
+    ONEID_SCOPE: 'openid offline_access',
+  });
+  const startAt = async (provider: OneIdTestProvider, issuer = provider.issuer) => {
+    const started = await start(environment(issuer));
+    const { local } = started;
+    const [redirectUris, postLogoutRedirectUris] = [[`${local}/login/callback`], [`${local}/logout/callback`]];
+    provider.registerClient({ clientId: 'app', clientSecret: 'secret of app', redirectUris, postLogoutRedirectUris });
+    return started;
+  };
+
+  beforeAll(async () => {
+    oneId = await OneIdTestProvider.start({ hydra: '1.11', now: () => stoppedAt ?? Date.now() });
+    ({ app, local } = await startAt(oneId));
+  });
+  afterEach(() => {
+    stoppedAt = undefined;
+    oneId.heal();
+    oneId.clearRequests();
+  });
+  afterAll(() => oneId.close());
+
+  const newVisitor = () => newUser({ ...running, app, local });
+  const signInFailure = (page: { body: string }) =>
+    /<h1>The sign-in did not work<\/h1>\s*<p>([^<]*)<\/p>/.exec(page.body)?.[1];
+  const logOutHere = () => user.browser.post(`${local}/logout/here`, {}, `${local}/`);
+  const authorizations = () => oneId.requests.filter(({ path }) => path === endpointPaths.authorization);
+
+  test('P32: asks for the scopes of ONEID_SCOPE', async () => {
+    const { next = '' } = await newVisitor().browser.get(`${local}/login`);
+    expect(new URL(next).searchParams.get('scope')).toBe('openid offline_access');
+  });
+
+  const refusal = { status: 400, body: '{"error":"invalid_grant"}', headers: { 'Content-Type': 'application/json' } };
+
+  test('P33: a sign-in that fails soon after a logout here only is tried once more', async () => {
+    await newVisitor().signIn();
+    await logOutHere();
+    oneId.clearRequests();
+    oneId.fail(endpointPaths.token, { ...refusal, times: 1 });
+    expect((await user.signIn()).body).toContain('You are signed in');
+    expect(authorizations().map(({ query }) => query['prompt'])).toEqual([undefined, undefined]);
+  });
+
+  test.each(['temporarily_unavailable', 'login_required', 'access_denied'])(
+    "P33: so is the provider's refusal, but not the user's: %s",
+    async (error) => {
+      await newVisitor().signIn();
+      await logOutHere();
+      const state = stateOf((await user.browser.get(`${local}/login`)).next);
+      const page = await user.browser.get(
+        `${local}/login/callback?${new URLSearchParams({ state, error }).toString()}`,
+      );
+      expect([page.status, page.next?.startsWith(oneId.issuer)]).toEqual(
+        error === 'access_denied' ? [400, undefined] : [303, true],
+      );
+    },
+  );
+
+  test('P33: a second failure is shown, and a first one too without a logout here', async () => {
+    await newVisitor().signIn();
+    await logOutHere();
+    oneId.fail(endpointPaths.token, refusal);
+    const second = await user.signIn();
+    expect([second.status, signInFailure(second)]).toEqual([400, 'OneID does not accept this sign-in any more.']);
+    expect(oneId.count(endpointPaths.token)).toBe(3);
+    const first = await newVisitor().signIn();
+    expect([first.status, signInFailure(first)]).toEqual([400, 'OneID does not accept this sign-in any more.']);
+    expect(oneId.count(endpointPaths.token)).toBe(4);
+  });
+
+  test('P33: the page after it is true for each provider', async () => {
+    await newVisitor().signIn();
+    const page = await user.browser.follow(await logOutHere());
+    expect(page.body).toContain(
+      'This session is over. This app has not logged you out at OneID, so you may still be signed in there and in the other apps of this login.',
+    );
+  });
+
+  test('P34: a sign-in in the second of a logout by sub is tried once more in the next second', async () => {
+    const { sub } = oneId.signIn();
+    stoppedAt = Date.now();
+    const logoutToken = await oneId.logoutToken({ clientId: 'app', claims: { sub, sid: undefined } });
+    await oneId.deliver(`${local}/backchannel_logout`, logoutToken);
+    const waited = jest.spyOn(app.get(SignInService), 'nextSecond').mockImplementation(() => {
+      stoppedAt = (stoppedAt ?? 0) + 1_000;
+      return Promise.resolve();
+    });
+    expect((await newVisitor().signIn()).body).toContain('You are signed in');
+    expect(waited).toHaveBeenCalledTimes(1);
+    expect(authorizations().map(({ query }) => query['prompt'])).toEqual([undefined, 'login']);
+  });
+
+  test('P34: the wait lasts until the provider dates its tokens in the next second', async () => {
+    const before = performance.now();
+    await app.get(SignInService).nextSecond();
+    expect(performance.now() - before).toBeGreaterThanOrEqual(1_000);
+  });
+
+  test('P23: a login that ended at the consent page is tried once more as a new login', async () => {
+    jest.spyOn(app.get(SignInService), 'nextSecond').mockResolvedValue();
+    const login = oneId.signIn();
+    oneId.atConsent(() => oneId.logout(login));
+    const page = await newVisitor().signIn();
+    expect([page.status, page.body.includes('You are signed in')]).toEqual([200, true]);
+    expect(authorizations().map(({ query }) => query['prompt'])).toEqual([undefined, 'login']);
+    expect((await user.me()).sid).not.toBe(login.sid);
+  });
+
+  describe('P41: a bad ID token is 401 with one page, whoever finds it', () => {
+    const cases: [string, (nonce: string) => string | undefined | Promise<string>][] = [
+      ['iss', (nonce) => oneId.idToken({ clientId: 'app', nonce, claims: { iss: 'https://evil.example/' } })],
+      ['aud', (nonce) => oneId.idToken({ clientId: 'other', nonce })],
+      ['a further aud', (nonce) => oneId.idToken({ clientId: 'app', nonce, claims: { aud: ['app', 'other'] } })],
+      ['azp', (nonce) => oneId.idToken({ clientId: 'app', nonce, claims: { aud: ['app', 'b'], azp: 'b' } })],
+      ['nonce', () => oneId.idToken({ clientId: 'app', nonce: 'another nonce' })],
+      ['no nonce', () => oneId.idToken({ clientId: 'app' })],
+      ['exp', (nonce) => oneId.idToken({ clientId: 'app', nonce, claims: { exp: 1 } })],
+      ['iat', (nonce) => oneId.idToken({ clientId: 'app', nonce, claims: { iat: 1 } })],
+      ['no sub', (nonce) => oneId.idToken({ clientId: 'app', nonce, claims: { sub: undefined } })],
+      ['crit', (nonce) => oneId.idToken({ clientId: 'app', nonce, header: { crit: ['x'], x: 1 } })],
+      ['alg', (nonce) => oneId.idToken({ clientId: 'app', nonce, key: 'none' })],
+      ['signature', async (nonce) => (await oneId.idToken({ clientId: 'app', nonce })).replace(/\.[^.]+$/, '.AAAA')],
+      ['no JWT', () => 'garbage'],
+      ['no JSON inside', () => 'a.b.c'],
+      ['an encrypted one', () => 'a.b.c.d.e'],
+      ['none', () => undefined],
+    ];
+
+    test.each(cases)('%s', async (_what, idToken) => {
+      const start = await newVisitor().browser.get(`${local}/login`);
+      const callback = await user.browser.get(start.next ?? '');
+      const body = {
+        ...{ access_token: 'access token', token_type: 'bearer' },
+        id_token: await idToken(new URL(start.next ?? '').searchParams.get('nonce') ?? ''),
+      };
+      oneId.fail(endpointPaths.token, { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
+      const page = await user.browser.get(callback.next ?? '');
+      expect([page.status, signInFailure(page)]).toEqual([401, 'This app could not verify the ID token from OneID.']);
+      expect(user.cookie).toBe('');
+    });
+  });
+
+  const wrongIssuers: [string, (issuer: string) => string, (issuer: string) => string][] = [
+    [
+      'one slash too many',
+      (issuer) => `${issuer}/`,
+      (issuer) => `there is no provider at &quot;${issuer}/&quot; (status 404)`,
+    ],
+    [
+      'another path',
+      (issuer) => `${issuer}realms/x`,
+      (issuer) => `there is no provider at &quot;${issuer}realms/x&quot; (status 404)`,
+    ],
+    [
+      'another host name',
+      (issuer) => issuer.replace('127.0.0.1', 'localhost'),
+      (issuer) =>
+        `it is &quot;${issuer.replace('127.0.0.1', 'localhost')}&quot;, but the provider there names the issuer &quot;${issuer}&quot;`,
+    ],
+  ];
+
+  test.each(wrongIssuers)('P37: %s: 500 that says what is wrong, also in the log', async (_what, wrong, says) => {
+    const log = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const { local } = await startAt(oneId, wrong(oneId.issuer));
+    newUser({ ...running, local });
+    const expected = `Check ONEID_ISSUER: ${says(oneId.issuer)}`;
+    for (let n = 0; n < 2; n += 1) {
+      const page = await user.browser.get(`${local}/login`);
+      expect([page.status, signInFailure(page)]).toEqual([
+        500,
+        `The settings of this app do not fit OneID. Its operator has to change them: ${expected}.`,
+      ]);
+    }
+    expect(String(log.mock.calls[0]?.[0])).toContain(expected.replaceAll('&quot;', '"'));
+    const api = await user.browser.get(`${local}/api/me`, {
+      authorization: 'Bearer a.b.c',
+      accept: 'application/json',
+    });
+    expect([api.status, (JSON.parse(api.body) as { error: string }).error]).toEqual([500, 'provider_misconfigured']);
+  });
+
+  test('P37: an outage stays a 503', async () => {
+    const { local } = await startAt(oneId);
+    oneId.fail(endpointPaths.discovery, { status: 502 });
+    newUser({ ...running, local });
+    expect((await user.browser.get(`${local}/login`)).status).toBe(503);
+    oneId.heal();
+    expect((await user.signIn()).body).toContain('You are signed in');
+  });
+
+  test('P9: without end_session_endpoint the user is logged out here, and the page says so', async () => {
+    const small = await OneIdTestProvider.start({ metadata: { end_session_endpoint: undefined } });
+    try {
+      const { local } = await startAt(small);
+      await newUser({ ...running, local }).signIn();
+      const { cookie } = user;
+      const page = await user.browser.follow(await user.pressLogout());
+      expect([page.status, page.url]).toEqual([200, `${local}/goodbye`]);
+      expect(page.body).toContain('This app has not logged you out at OneID');
+      expect(await user.meInShortWith(cookie)).toBe('401 logged_out');
+      expect(await user.meInShort()).toBe('401 missing');
+    } finally {
+      await small.close();
+    }
   });
 });
 

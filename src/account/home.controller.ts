@@ -1,6 +1,7 @@
 import { Controller, Get, Header, Req, UseFilters, UseGuards } from '@nestjs/common';
 import { type Request } from 'express';
 import { AllowAnonymous, CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
+import { OneIdClient } from '../oneid/oneid-client.js';
 import { OneId } from '../oneid/oneid.js';
 import { ErrorPageFilter } from '../pages/error-page.filter.js';
 import { Pages } from '../pages/pages.js';
@@ -15,6 +16,7 @@ export class HomeController {
     private readonly pages: Pages,
     private readonly sessions: MySessions,
     private readonly oneId: OneId,
+    private readonly client: OneIdClient,
   ) {}
 
   /** Needs no session. A session that has ended counts as absent. */
@@ -50,10 +52,11 @@ export class HomeController {
     return writer.page(writer.texts.account, accountPage(writer.texts, session));
   }
 
+  /** The page after a logout. Without a logout at OneID, it says the same as the page after a logout here only. */
   @Get('goodbye')
   @Header('Cache-Control', 'no-store')
-  goodbye(@Req() request: Request): string {
-    return this.sayGoodbye(request, 'goodbyeText');
+  async goodbye(@Req() request: Request): Promise<string> {
+    return this.sayGoodbye(request, (await this.client.hasLogout()) ? 'goodbyeText' : 'goodbyeHere');
   }
 
   /** The page after a logout from this app only. */

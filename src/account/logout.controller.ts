@@ -12,7 +12,10 @@ import { ErrorPageFilter } from '../pages/error-page.filter.js';
 import { Lang } from '../pages/language.js';
 import { SameOriginGuard } from '../pages/same-origin.guard.js';
 import { Settings } from '../settings.js';
-import { sessionCookie } from '../sign-in/session-cookie.js';
+import { loggedOutHereCookie, sessionCookie } from '../sign-in/session-cookie.js';
+
+/** How long after a logout here only a sign-in may meet the revocation that this logout has caused, milliseconds. */
+const REVOCATION_TIME = 60_000;
 
 /** Routes for logouts that start in this app. */
 @Controller('logout')
@@ -47,13 +50,14 @@ export class LogoutController {
     return this.start(request, response, session, uiLocales);
   }
 
-  /** Logs out here only: OneID and its other apps are not told. */
+  /** Logs out here only. The library still revokes the refresh token: Keycloak may then end the login, OneID does not. */
   @Post('here')
   @UseGuards(SameOriginGuard)
   async here(@Req() request: Request, @Res() response: Response): Promise<void> {
     await this.logout.endHere(request);
     const { name, ...attributes } = sessionCookie(this.settings);
     response.clearCookie(name, attributes);
+    response.cookie(loggedOutHereCookie(this.settings).name, '1', { ...attributes, maxAge: REVOCATION_TIME });
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Clear-Site-Data', '"cache", "storage"');
     response.redirect(303, '/goodbye/here');

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { ProviderUnavailableError } from 'nestjs-oneid-logout';
-import { allowInsecureRequests, ClientSecretBasic, type Configuration, discovery, None } from 'openid-client';
+import { ProviderMisconfiguredError, ProviderUnavailableError } from 'nestjs-oneid-logout';
+import {
+  allowInsecureRequests,
+  ClientError,
+  ClientSecretBasic,
+  type Configuration,
+  discovery,
+  None,
+} from 'openid-client';
 import { type OneIdRegistration } from '../settings.js';
 import { OneId } from './oneid.js';
 
@@ -14,21 +21,52 @@ export class OneIdClient {
 
   constructor(private readonly oneId: OneId) {}
 
-  /** @throws {ProviderUnavailableError} 503; the next call tries again */
+  /**
+   * The next call after an error tries again.
+   *
+   * @throws {ProviderUnavailableError} 503
+   * @throws {ProviderMisconfiguredError} 500: `ONEID_ISSUER` does not fit what OneID answers
+   */
   configuration(): Promise<Configuration> {
     this.discovered ??= discover(this.oneId.registration).catch((error: unknown) => {
       this.discovered = undefined;
+      const fault = lastingFault(error, this.oneId.registration.issuer);
+      if (fault !== undefined) throw new ProviderMisconfiguredError(`Check ONEID_ISSUER: ${fault}`, fault);
       throw new ProviderUnavailableError("OneID's configuration is not available, try again", error);
     });
     return this.discovered;
   }
+
+  /** Can this app log users out at OneID? True also while OneID's configuration is not available. */
+  async hasLogout(): Promise<boolean> {
+    const configuration = await this.configuration().catch(() => undefined);
+    return configuration === undefined || configuration.serverMetadata().end_session_endpoint !== undefined;
+  }
 }
 
-function discover({ issuer, clientId, clientSecret }: OneIdRegistration): Promise<Configuration> {
+/** What is wrong with the configuration that OneID answers; undefined for an outage, which passes. */
+function lastingFault(error: unknown, issuer: string): string | undefined {
+  if (!(error instanceof ClientError)) return undefined;
+  const { code, cause } = error;
+  if (code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
+    const { issuer: found } = (cause as { body: { issuer: unknown } }).body;
+    return `it is ${shown(issuer)}, but the provider there names the issuer ${shown(found)}`;
+  }
+  if (code === 'OAUTH_RESPONSE_IS_NOT_JSON') return `the answer at ${shown(issuer)} is not the JSON of a provider`;
+  if (code === 'OAUTH_INVALID_RESPONSE') return `the answer at ${shown(issuer)} is not the configuration of a provider`;
+  const status = cause instanceof Response ? cause.status : undefined;
+  return status === 404 || status === 410 ? `there is no provider at ${shown(issuer)} (status ${status})` : undefined;
+}
+
+/** The other side may have sent any value, of any length. */
+const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 200);
+
+function discover(registration: OneIdRegistration): Promise<Configuration> {
+  const { issuer, clientId, clientSecret } = registration;
   const authentication = clientSecret === undefined ? None() : ClientSecretBasic(clientSecret);
   return discovery(new URL(issuer), clientId, undefined, authentication, {
     timeout: TIMEOUT,
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; the settings allow http on loopback
-    execute: issuer.startsWith('http:') ? [allowInsecureRequests] : [],
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; the settings decide about http
+    execute: issuer.startsWith('http:') || registration.allowInsecureRequests ? [allowInsecureRequests] : [],
   });
 }

@@ -64,6 +64,8 @@ export interface PageTexts {
     >
   >;
   readonly refusedByOneId: (error: string) => string;
+  /** @param fault the app's setting that does not fit OneID, and how */
+  readonly misconfigured: (fault: string) => string;
 }
 
 export const pageTexts: InEveryLanguage<PageTexts> = {
@@ -94,14 +96,15 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     logOut: 'Log out',
     logOutHint: 'here, at OneID, and in every app of this login',
     logOutHere: 'Log out here only',
-    logOutHereHint: 'OneID and the other apps keep you signed in',
+    logOutHereHint: 'this app does not log you out at OneID',
     timeline: 'What OneID told this app, and when the session ended',
     timelineHint: 'Live. Leave this page open and log out somewhere else.',
     connectionLost: 'The app does not answer. This page tries again…',
     needsScript: 'The timeline needs JavaScript. The rest of the page works without it.',
     goodbye: 'You are logged out',
     goodbyeText: 'This session is over, here and at OneID.',
-    goodbyeHere: 'This session is over. You are still signed in at OneID and in the other apps of this login.',
+    goodbyeHere:
+      'This session is over. This app has not logged you out at OneID, so you may still be signed in there and in the other apps of this login.',
     startAgain: 'Start again',
     back: 'Back',
     account: 'What this app knows about you',
@@ -162,6 +165,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
       internal: 'An error happened in this app.',
     },
     refusedByOneId: (error) => `OneID did not sign you in: ${error}`,
+    misconfigured: (fault) => `The settings of this app do not fit OneID. Its operator has to change them: ${fault}.`,
   },
   vi: {
     signsInWith: 'Đăng nhập bằng OneID tại',
@@ -190,14 +194,15 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     logOut: 'Đăng xuất',
     logOutHint: 'ở đây và tại OneID, tức là khỏi mọi ứng dụng trong phiên này',
     logOutHere: 'Chỉ đăng xuất ở đây',
-    logOutHereHint: 'bạn vẫn đăng nhập tại OneID và các ứng dụng khác',
+    logOutHereHint: 'ứng dụng này không đăng xuất bạn tại OneID',
     timeline: 'OneID báo gì, và ứng dụng thực hiện khi nào',
     timelineHint: 'Cập nhật trực tiếp. Cứ để trang này mở và đăng xuất ở nơi khác.',
     connectionLost: 'Ứng dụng không trả lời. Đang thử lại…',
     needsScript: 'Dòng thời gian cần JavaScript; các chức năng khác thì không.',
     goodbye: 'Bạn đã đăng xuất',
     goodbyeText: 'Phiên này đã kết thúc, ở đây và tại OneID.',
-    goodbyeHere: 'Phiên này đã kết thúc. Bạn vẫn đăng nhập tại OneID và các ứng dụng khác.',
+    goodbyeHere:
+      'Phiên này đã kết thúc. Ứng dụng này không đăng xuất bạn tại OneID, nên có thể bạn vẫn đăng nhập ở đó và ở các ứng dụng khác.',
     startAgain: 'Về trang chủ',
     back: 'Quay lại',
     account: 'Thông tin ứng dụng lưu về bạn',
@@ -258,5 +263,6 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
       internal: 'Đã xảy ra lỗi.',
     },
     refusedByOneId: (error) => `OneID không cho bạn đăng nhập: ${error}`,
+    misconfigured: (fault) => `Cấu hình của ứng dụng không khớp với OneID. Người vận hành cần sửa: ${fault}.`,
   },
 };

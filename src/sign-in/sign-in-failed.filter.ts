@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import { type Request, type Response } from 'express';
-import { InvalidIdTokenError, SessionEndedError } from 'nestjs-oneid-logout';
+import { InvalidIdTokenError, ProviderMisconfiguredError, SessionEndedError } from 'nestjs-oneid-logout';
 import {
   AuthorizationResponseError,
   ClientError,
@@ -45,6 +45,9 @@ function failureOf(error: unknown): Failure {
   if (error instanceof AuthorizationResponseError) {
     return { status: 400, text: (texts) => texts.refusedByOneId(error.error) };
   }
+  if (error instanceof ProviderMisconfiguredError) {
+    return { status: 500, text: (texts) => texts.misconfigured(error.message) };
+  }
   const [status, reason] = statusAndReasonOf(error);
   return { status, text: (texts) => texts.signInFailures[reason] };
 }
@@ -54,11 +57,17 @@ function statusAndReasonOf(error: unknown): [number, keyof PageTexts['signInFail
   if (error instanceof UnknownTransactionError) return [400, 'transaction'];
   if (error instanceof NoNavigationError) return [403, 'noNavigation'];
   if (error instanceof SessionEndedError) return [401, 'overtaken'];
-  if (error instanceof InvalidIdTokenError) return [401, 'idToken'];
+  if (error instanceof InvalidIdTokenError || isAboutIdToken(error)) return [401, 'idToken'];
   if (error instanceof HttpException && error.getStatus() === 503) return [503, 'notNow'];
   if (isUnreachable(error)) return [503, 'unreachable'];
   if (OF_ONEID.some((type) => error instanceof type)) return [502, 'unusable'];
   return [500, 'internal'];
+}
+
+/** openid-client checks the ID token before the library does. Only its messages tell this fault from others. */
+function isAboutIdToken(error: unknown): boolean {
+  if (!(error instanceof ClientError) || !(error.cause instanceof Error)) return false;
+  return /\bJW[TE]\b|\bID Token\b|"id_token"/.test(error.cause.message);
 }
 
 /** The message identifies `fetch`'s network error, which has no class of its own. openid-client may wrap the error. */

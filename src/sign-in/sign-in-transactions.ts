@@ -10,7 +10,7 @@ export interface SignInTransaction {
   readonly state: string;
   readonly nonce: string;
   readonly codeVerifier: string;
-  /** True when a logout has overtaken the first try, see {@link SignInController}. */
+  /** True when the app itself has started this try after a failed one, see {@link SignInController}. */
   readonly isSecondTry: boolean;
 }
 

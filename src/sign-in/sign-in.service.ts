@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { type RegisteredSession, SessionRegistry } from 'nestjs-oneid-logout';
 import {
@@ -10,12 +11,15 @@ import {
 } from 'openid-client';
 import { type Language } from '../html/language.js';
 import { OneIdClient } from '../oneid/oneid-client.js';
+import { OneId } from '../oneid/oneid.js';
 import { Settings } from '../settings.js';
 import { Timeline } from '../timeline/timeline.js';
 import { type SignInTransaction } from './sign-in-transactions.js';
 
 export interface BeginOptions {
   readonly isSecondTry: boolean;
+  /** Forces a new login, also when OneID still knows the one that has just been ended. */
+  readonly newLogin?: boolean;
   /** The language of OneID's pages. */
   readonly language: Language;
 }
@@ -27,6 +31,9 @@ export interface SignInBrowser {
   readonly device: string | undefined;
 }
 
+/** OneID gives refresh tokens for `offline`, other providers for `offline_access` or without any scope. */
+const DEFAULT_SCOPE = 'openid offline';
+
 /** The authorization code flow with PKCE (OpenID Connect Core 1.0 §3.1, RFC 7636). */
 @Injectable()
 export class SignInService {
@@ -34,6 +41,7 @@ export class SignInService {
 
   constructor(
     private readonly client: OneIdClient,
+    private readonly oneId: OneId,
     private readonly registry: SessionRegistry,
     private readonly timeline: Timeline,
     { baseUrl }: Settings,
@@ -42,7 +50,11 @@ export class SignInService {
   }
 
   /** Starts a sign-in. @returns the URL for the browser, and the values to check when it returns */
-  async begin({ isSecondTry, language }: BeginOptions): Promise<{ url: string; transaction: SignInTransaction }> {
+  async begin({
+    isSecondTry,
+    newLogin = false,
+    language,
+  }: BeginOptions): Promise<{ url: string; transaction: SignInTransaction }> {
     const configuration = await this.client.configuration();
     const transaction = {
       state: randomState(),
@@ -52,16 +64,24 @@ export class SignInService {
     };
     const url = buildAuthorizationUrl(configuration, {
       redirect_uri: this.redirectUri,
-      scope: 'openid offline',
+      scope: this.oneId.registration.scope ?? DEFAULT_SCOPE,
       state: transaction.state,
       nonce: transaction.nonce,
       code_challenge: await calculatePKCECodeChallenge(transaction.codeVerifier),
       code_challenge_method: 'S256',
       ui_locales: language,
-      // forces a new login, even when OneID still knows the login that has just been ended
-      ...(isSecondTry && { prompt: 'login' }),
+      ...(newLogin && { prompt: 'login' }),
     });
     return { url: url.href, transaction };
+  }
+
+  /**
+   * Resolves when OneID dates new ID tokens one second later than a token that has just arrived. A logout token that
+   * names only the user ends the sign-ins of its own second too.
+   */
+  async nextSecond(): Promise<void> {
+    // timers may fire a little early
+    await delay(1_050);
   }
 
   /**

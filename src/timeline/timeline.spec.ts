@@ -1,7 +1,14 @@
-import { describe, expect, test } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { type Request, type Response } from 'express';
 import { type LogoutEvent, type SessionEvents, type SessionFacts } from 'nestjs-oneid-logout';
 import { NEVER, of } from 'rxjs';
+import { ChannelRequests } from './channel-requests.middleware.js';
 import { type Happening, Timeline, type Told } from './timeline.js';
+
+beforeAll(() => Logger.overrideLogger(false));
+afterAll(() => Logger.overrideLogger(['log', 'warn', 'error']));
 
 const session = (sub: string, sid = `sid of ${sub}`, issuer = 'https://oneid.example/'): SessionFacts => ({
   ...{ issuer, sub, sid, iat: 0, registeredAt: 0 },
@@ -19,6 +26,44 @@ function seenBy(timeline: Timeline, facts: SessionFacts): Happening[] {
   timeline.of(facts).subscribe((happening) => seen.push(happening));
   return seen;
 }
+
+describe('P40: the timeline only watches', () => {
+  const answered = (body: unknown, timeline: Timeline) => {
+    const response = Object.assign(new EventEmitter(), { statusCode: 200 });
+    const request = { method: 'POST', query: {}, body };
+    new ChannelRequests(timeline).use(request as Request, response as unknown as Response, () => undefined);
+    // an error here would reach the server's socket, and end the process
+    response.emit('finish');
+  };
+  const claims = Buffer.from(JSON.stringify({ iss: 'https://oneid.example/', sid: 's' })).toString('base64url');
+
+  test.each([
+    ['an encrypted logout token', 'a.b.c.d.e'],
+    ['a token that is no JSON', 'a.b.c'],
+    ['no token', ''],
+    ['a list', ['a', 'b']],
+    ['nothing', undefined],
+  ])('%s adds no entry, and no error', (_what, token) => {
+    const timeline = newTimeline();
+    const tell = jest.spyOn(timeline, 'tell');
+    expect(() => answered({ logout_token: token }, timeline)).not.toThrow();
+    expect(tell).not.toHaveBeenCalled();
+  });
+
+  test('a timeline that throws changes nothing', () => {
+    const timeline = newTimeline();
+    jest.spyOn(timeline, 'tell').mockImplementation(() => {
+      throw new Error('the timeline is full');
+    });
+    expect(() => answered({ logout_token: `e30.${claims}.c` }, timeline)).not.toThrow();
+  });
+
+  test('an entry that cannot be added does not undo what it tells of', () => {
+    const timeline = newTimeline();
+    const broken = { issuer: 'https://oneid.example/', sub: 1n } as unknown as SessionFacts;
+    expect(() => timeline.add(broken, { kind: 'others_ended', count: 1 })).not.toThrow();
+  });
+});
 
 describe('the timeline', () => {
   test("shows the user's actions to this user only", () => {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { type LogoutChannel, type SessionFacts, SessionEvents } from 'nestjs-oneid-logout';
 import { filter, map, merge, type Observable, ReplaySubject } from 'rxjs';
+import { watch } from './watch.js';
 
 /** Number of happenings that are kept for one user: enough for a page that the user opens a little later. */
 const REMEMBERED = 20;
@@ -36,7 +37,7 @@ export interface Obeyed {
 
 export type Happening = (Deed & { readonly at: number }) | Told | Obeyed;
 
-/** The happenings in a user's sessions, as far as this process sees them. */
+/** The happenings in a user's sessions, as far as this process sees them. It only watches: adding an entry never throws. */
 @Injectable()
 export class Timeline {
   private readonly users = new LRUCache<string, ReplaySubject<Happening>>({ max: MOST_USERS });
@@ -45,13 +46,15 @@ export class Timeline {
   constructor(private readonly events: SessionEvents) {}
 
   add(user: SessionFacts, deed: Deed): void {
-    this.historyOf(user).next({ ...deed, at: Date.now() });
+    watch(() => this.historyOf(user).next({ ...deed, at: Date.now() }));
   }
 
   /** Ignores a login that is unknown here: over the front-channel, an attacker can name any login and gets a 200. */
   tell(issuer: string, told: Told): void {
-    const user = this.userOfLogin.get(keyOf(issuer, told.sid));
-    if (user !== undefined) this.users.get(user)?.next(told);
+    watch(() => {
+      const user = this.userOfLogin.get(keyOf(issuer, told.sid));
+      if (user !== undefined) this.users.get(user)?.next(told);
+    });
   }
 
   /** The happenings of this session and the actions of its user. The stream begins with the recent ones. */
