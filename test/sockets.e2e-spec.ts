@@ -9,6 +9,7 @@ import {
   type OnGatewayConnection,
   SubscribeMessage,
   WebSocketGateway,
+  WebSocketServer,
   type WsResponse,
 } from '@nestjs/websockets';
 import {
@@ -21,6 +22,7 @@ import {
   type SocketClient,
   StoreUnavailableError,
 } from 'nestjs-oneid-logout';
+import { type Server, type ServerOptions, type Socket as ServerSocket } from 'socket.io';
 import { io, type Socket as IoClient } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
@@ -471,6 +473,154 @@ describe('socket.io clients that send many messages before they are accepted', (
     await until('it is open', socket.opened);
     release();
     await until('it is heard', () => heard.length === 3);
+  });
+});
+
+describe('socket.io clients that come back with connectionStateRecovery', () => {
+  /** A gateway that puts its sockets into a room. */
+  @WebSocketGateway({ path: '/socket' })
+  class RoomGateway implements OnGatewayConnection {
+    @WebSocketServer() server!: Server;
+    accepts = true;
+
+    constructor(private readonly connections: SessionConnections) {}
+
+    async handleConnection(client: ServerSocket): Promise<void> {
+      const session = this.accepts ? await this.connections.accept(client) : undefined;
+      if (session === undefined && this.accepts) return;
+      if (!client.recovered) await client.join('news');
+      this.server.to('news').emit('joined');
+    }
+  }
+
+  class RecoveringAdapter extends IoAdapter {
+    override createIOServer(port: number, options?: ServerOptions): Server {
+      const connectionStateRecovery = { maxDisconnectionDuration: 120_000, skipMiddlewares: true };
+      return super.createIOServer(port, { ...options, connectionStateRecovery } as ServerOptions) as Server;
+    }
+  }
+
+  let host: Host;
+  let gateway: RoomGateway;
+  let clients: IoClient[];
+  beforeEach(async () => {
+    clients = [];
+    host = await Host.start({
+      providers: [RoomGateway],
+      configure: (app) => void app.useWebSocketAdapter(new RecoveringAdapter(app)),
+    });
+    gateway = host.app.get(RoomGateway);
+  });
+  afterEach(async () => {
+    for (const client of clients) client.close();
+    await host.stop();
+  });
+
+  /** Connects, and waits for the first event: a client without one cannot recover. */
+  async function connect(session: string) {
+    const client = io(host.url, {
+      path: '/socket',
+      transports: ['websocket'],
+      reconnection: false,
+      extraHeaders: { cookie: `session=${session}` },
+    });
+    clients.push(client);
+    const log: unknown[] = [];
+    // every event that reaches the machine, also before the client is connected
+    client.io.on('packet', ({ type, data }) => {
+      // socket.io adds the packet's id, of seven characters
+      if (type === 2) log.push((data as unknown[]).filter((part) => !/^[\w-]{7}$/.test(String(part))));
+    });
+    await until('it is in the room', () => log.length > 0);
+    expect(log.splice(0)).toEqual([['joined']]);
+    return { client, log };
+  }
+
+  /** The network drops. @returns when the server has noticed */
+  async function drop(client: IoClient): Promise<void> {
+    client.io.engine.close();
+    await until('the server has noticed', () => gateway.server.sockets.sockets.size === 0);
+  }
+
+  const logOut = async (sid: string) =>
+    host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
+  const connections = () => host.app.get(OpenConnections, { strict: false });
+
+  it('P18: gets nothing of what was emitted after the logout of its session', async () => {
+    const { session, sid } = await host.signIn();
+    const { client, log } = await connect(session);
+    await drop(client);
+    gateway.server.to('news').emit('before');
+    await logOut(sid);
+    expect((await host.fetch('/me', { session })).status).toBe(401);
+    gateway.server.to('news').emit('secret');
+    gateway.server.emit('secret');
+    client.connect();
+    await until('it is closed', () => log.length > 0 && !client.connected);
+    gateway.server.to('news').emit('secret');
+    expect(log).toEqual([['session_over', { reason: 'logged_out' }]]);
+    expect(client.recovered).toBe(false);
+    expect(connections().size).toBe(0);
+  });
+
+  it('P18: gets what it has missed while its session is alive, also twice, and is closed by a later logout', async () => {
+    const { session, sid } = await host.signIn();
+    const { client, log } = await connect(session);
+    for (const text of ['one', 'two']) {
+      await drop(client);
+      gateway.server.to('news').emit('missed', text);
+      client.connect();
+      await until('it is back', () => connections().size === 1 && log.length === 2);
+      expect([log.splice(0), client.recovered]).toEqual([[['missed', text], ['joined']], true]);
+    }
+    await logOut(sid);
+    await until('it is closed', () => !client.connected);
+    expect(log).toEqual([['session_over', { reason: 'logged_out' }]]);
+  });
+
+  it('P18: is closed when it comes back with the session of another user', async () => {
+    const [alice, bob] = [await host.signIn(host.oneId.signIn({ sub: 'alice' })), await host.signIn()];
+    const { client, log } = await connect(alice.session);
+    await drop(client);
+    client.io.opts.extraHeaders = { cookie: `session=${bob.session}` };
+    client.connect();
+    await until('it is closed', () => log.length > 0 && !client.connected);
+    expect(log).toEqual([['session_over', { reason: 'ambiguous' }]]);
+  });
+
+  it('P18: is not restored when the store cannot say whether the session is alive', async () => {
+    const { session } = await host.signIn();
+    const { client, log } = await connect(session);
+    await drop(client);
+    gateway.server.to('news').emit('secret');
+    intercept(host.app.get(SessionDatabase, { strict: false }), () =>
+      Promise.reject(new StoreUnavailableError('gone')),
+    );
+    client.connect();
+    await until('it is closed', () => log.length > 0 && !client.connected);
+    expect([log, client.recovered]).toEqual([[['session_over', { reason: 'out_of_sync' }]], false]);
+  });
+
+  it('P18: is closed, and the log says why, when its state was restored before accept() could watch the namespace', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    gateway.accepts = false;
+    const { session } = await host.signIn();
+    const { client, log } = await connect(session);
+    await drop(client);
+    gateway.accepts = true;
+    client.connect();
+    await until('it is closed', () => log.length > 0 && !client.connected);
+    expect(log).toEqual([['session_over', { reason: 'server_error' }]]);
+    expect(error.mock.calls.map(([message]) => String(message))).toEqual([
+      'Could not accept a socket and closed it: Error: socket.io has restored the state of a socket before ' +
+        'SessionConnections could check its session, and the socket is closed. Call SessionConnections.accept() for ' +
+        'every socket of the namespace, before any other work',
+    ]);
+    error.mockRestore();
+    // the next one is a socket of its own
+    client.connect();
+    await until('it is in the room', () => log.length > 1);
+    expect([log[1], client.recovered]).toEqual([['joined'], false]);
   });
 });
 

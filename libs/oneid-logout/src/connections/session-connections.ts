@@ -5,11 +5,12 @@ import { Clock } from '../clock.js';
 import { type RejectionReason, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { openingOf, rememberOpening } from '../guard/context-request.js';
 import { SessionJudge } from '../guard/session-judge.js';
-import { type SessionFacts } from '../rule/session.js';
+import { isSameUser, type SessionFacts } from '../rule/session.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 import { forAppListeners } from '../sessions/app-listeners.js';
 import { OpenConnections, type SessionEnding } from './open-connections.js';
 import { HeldMemory } from './held-packets.js';
+import { SocketRecovery } from './socket-recovery.js';
 import { type SocketClient, socketOf } from './sockets.js';
 
 /** Close codes (RFC 6455 §7.4): GraphQL over WebSocket uses 4401 for "unauthorized"; 1012 and 1013 mean "try again". */
@@ -24,6 +25,10 @@ const CLOSE_CODES: Readonly<Record<RejectionReason | SessionEnding | 'server_err
   server_error: 1011,
 };
 
+const UNCHECKED_RECOVERY =
+  'socket.io has restored the state of a socket before SessionConnections could check its session, and the socket is ' +
+  'closed. Call SessionConnections.accept() for every socket of the namespace, before any other work';
+
 const NO_REQUEST = 'SessionConnections.accept() needs the request that opened the socket, as its second argument';
 
 /**
@@ -36,12 +41,15 @@ const NO_REQUEST = 'SessionConnections.accept() needs the request that opened th
 export class SessionConnections implements OnModuleDestroy {
   private readonly logger = new Logger('OneIdLogout');
   private readonly heldMemory = new HeldMemory();
+  private readonly recovery: SocketRecovery;
 
   constructor(
     private readonly judge: SessionJudge,
     private readonly connections: OpenConnections,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.recovery = new SocketRecovery(judge, clock);
+  }
 
   /** Emits the reason once when the session is over, and completes. Checks at once whether it is already over. */
   over(session: SessionFacts): Observable<SessionEnding> {
@@ -79,11 +87,16 @@ export class SessionConnections implements OnModuleDestroy {
    * gets the event `session_over` with `{ reason }`; then the socket is disconnected. A socket.io client is disconnected
    * without this event when it sends more than 1 MiB before it is accepted, or when all such sockets send more than 32 MiB.
    *
+   * With socket.io's `connectionStateRecovery`, a client that comes back gets its rooms and what it has missed only while
+   * the session that it had before is alive. If it comes back with the session of another user, the socket is closed with
+   * `ambiguous`.
+   *
    * @param request with `ws`, the second argument of `handleConnection`; a socket.io socket has the request itself
    * @returns the session, or undefined when this call has closed the socket
    */
   async accept(client: SocketClient, request?: SessionRequest): Promise<SessionFacts | undefined> {
     const socket = socketOf(client, this.clock, this.heldMemory);
+    this.recovery.watch(client);
     const opening = request ?? openingOf(client);
     if (opening !== undefined) rememberOpening(client, opening);
     // aborts when the socket is closed, which may happen before or after the session is found
@@ -92,7 +105,7 @@ export class SessionConnections implements OnModuleDestroy {
     socket.onClosed(() => {
       gone.abort();
     });
-    const finding = this.find(opening);
+    const finding = this.find(client, opening);
     socket.hold(finding.then((found) => typeof found !== 'string'));
     const found = await finding;
     const close = (reason: keyof typeof CLOSE_CODES) => {
@@ -102,17 +115,26 @@ export class SessionConnections implements OnModuleDestroy {
       close(found);
       return undefined;
     }
-    if (!gone.signal.aborted) gone.signal.addEventListener('abort', this.connections.add(found, close));
+    if (!gone.signal.aborted) {
+      gone.signal.addEventListener('abort', this.connections.add(found, close));
+      gone.signal.addEventListener('abort', this.recovery.keep(client, this.judge.allOf(found)));
+    }
     return found;
   }
 
   /** Nest does not wait for a gateway's `handleConnection`, so errors must be logged here. */
-  private async find(opening: SessionRequest | undefined): Promise<SessionFacts | keyof typeof CLOSE_CODES> {
+  private async find(
+    client: SocketClient,
+    opening: SessionRequest | undefined,
+  ): Promise<SessionFacts | keyof typeof CLOSE_CODES> {
     try {
       this.judge.requireResolvers();
       if (opening === undefined) throw new TypeError(NO_REQUEST);
       const verdict = await this.judge.judge(await this.judge.resolveSession(opening));
-      return 'alive' in verdict ? verdict.alive : verdict.reason;
+      if ('reason' in verdict) return verdict.reason;
+      const restored = this.recovery.sessionsOf(client);
+      if (restored === undefined) throw new Error(UNCHECKED_RECOVERY);
+      return restored.every((other) => isSameUser(other, verdict.alive)) ? verdict.alive : 'ambiguous';
     } catch (error) {
       if (error instanceof StoreUnavailableError) return 'out_of_sync';
       this.logger.error(`Could not accept a socket and closed it: ${String(error)}`);
