@@ -332,6 +332,14 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         expect(await Promise.all([old, other, fresh].map(status))).toEqual([401, 200, 200]);
       });
 
+      it('P11: ends the sessions of all cookies that the browser sent', async () => {
+        const signIn = async (replaces: readonly string[] = []) =>
+          registry.register({ idToken: await idToken(host.oneId.signIn()), replaces });
+        const [one, two, other] = [await signIn(), await signIn(), await signIn()];
+        const fresh = await signIn(['', one.sessionToken, 'x', two.sessionToken, one.sessionToken]);
+        expect(await Promise.all([one, two, other, fresh].map(status))).toEqual([401, 401, 200, 200]);
+      });
+
       it('ends the session by any of its session tokens', async () => {
         const token = await idToken(host.oneId.signIn());
         const [first, second] = [

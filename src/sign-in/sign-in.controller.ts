@@ -48,7 +48,8 @@ export class SignInController {
     const { name, ...attributes } = sessionCookie(this.settings);
     try {
       const { sessionToken } = await this.signIn.complete(query, transaction, {
-        replaces: parseCookie(cookies ?? '')[name],
+        // a browser may have several cookies of one name
+        replaces: (cookies ?? '').split(';').flatMap((pair) => parseCookie(pair)[name] ?? []),
         device: deviceOf(userAgent),
       });
       response.cookie(name, sessionToken, attributes);

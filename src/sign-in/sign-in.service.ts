@@ -26,8 +26,8 @@ export interface BeginOptions {
 
 /** The browser that comes back from OneID. */
 export interface SignInBrowser {
-  /** The session token that the browser had before. */
-  readonly replaces: string | undefined;
+  /** The session tokens that the browser had before, usually one. */
+  readonly replaces: readonly string[];
   readonly device: string | undefined;
 }
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { parseCookie } from 'cookie';
+import { Random } from '../random.js';
 import { clearCookie, readCookie, readCookies, repeatsCookie, setCookie } from './cookies.js';
 
 const full = {
@@ -67,6 +69,22 @@ describe('readCookie', () => {
       expect(readCookies(header, 'a')).toEqual(['2']);
     },
   );
+});
+
+describe('readCookie and readCookies', () => {
+  const parts = ['a', 'aa', '=', ';', ' ', '\t', '1', '%20', '%zz', '"', 'b=', '; a=', 'a ='];
+
+  it('read a header as the package cookie does', () => {
+    const random = new Random();
+    const pick = () => parts[(random.bytes(1)[0] ?? 0) % parts.length] ?? '';
+    for (let n = 0; n < 5_000; n++) {
+      const header = Array.from({ length: 8 }, pick).join('');
+      const all = header.split(';').flatMap((pair) => parseCookie(pair)['a'] ?? []);
+      expect([header, readCookie(header, 'a')]).toEqual([header, parseCookie(header)['a']]);
+      expect([header, readCookies(header, 'a')]).toEqual([header, all]);
+      if (!repeatsCookie(header, 'a')) expect(all.length).toBeLessThan(2);
+    }
+  });
 });
 
 describe('readCookies', () => {

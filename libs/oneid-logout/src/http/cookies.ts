@@ -1,4 +1,4 @@
-import { parseCookie, stringifySetCookie } from 'cookie';
+import { stringifySetCookie } from 'cookie';
 
 /**
  * A cookie's name and the attributes with which it is set. To replace or remove a cookie, the browser needs the same
@@ -27,13 +27,16 @@ export function clearCookie(cookie: CookieOptions): string {
   return stringifySetCookie({ path: '/', ...cookie, value: '', maxAge: 0, expires: new Date(0) });
 }
 
-/** The decoded value of the first cookie with this name. @param header the request's `Cookie` */
+/**
+ * The decoded value of the first cookie with this name. The guard calls this at every request, so it reads only where
+ * the name occurs.
+ *
+ * @param header the request's `Cookie`
+ */
 export function readCookie(header: CookieHeader, name: string): string | undefined {
   if (typeof header !== 'string') return undefined;
-  // the guard reads a cookie at every request, so this parses only the cookies in which the name occurs
   for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + 1)) {
-    const end = header.indexOf(';', at);
-    const value = valueIn(header.slice(header.lastIndexOf(';', at) + 1, end === -1 ? undefined : end), name);
+    const value = valueAt(header, name, at);
     if (value !== undefined) return value;
   }
   return undefined;
@@ -44,14 +47,46 @@ export function readCookie(header: CookieHeader, name: string): string | undefin
  * set with different paths or domains (RFC 6265 §5.4).
  */
 export function readCookies(header: CookieHeader, name: string): readonly string[] {
-  return typeof header === 'string' ? header.split(';').flatMap((pair) => valueIn(pair, name) ?? []) : [];
+  const values: string[] = [];
+  if (typeof header !== 'string') return values;
+  for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + 1)) {
+    const value = valueAt(header, name, at);
+    if (value !== undefined) values.push(value);
+  }
+  return values;
 }
 
 /** False if the header certainly has at most one cookie with this name; a name in another cookie's value counts, too. */
 export function repeatsCookie(header: CookieHeader, name: string): boolean {
-  return typeof header === 'string' && header.indexOf(name) !== header.lastIndexOf(name);
+  if (typeof header !== 'string') return false;
+  const at = header.indexOf(name);
+  return at !== -1 && header.includes(name, at + 1);
 }
 
-function valueIn(pair: string, name: string): string | undefined {
-  return parseCookie(pair)[name];
+/** The value of the cookie whose name begins at this position; undefined if another cookie's text is there. */
+function valueAt(header: string, name: string, at: number): string | undefined {
+  const before = skipSpace(header, at - 1, -1);
+  const equals = skipSpace(header, at + name.length, 1);
+  if ((before >= 0 && header[before] !== ';') || header[equals] !== '=') return undefined;
+  const end = header.indexOf(';', equals);
+  const start = skipSpace(header, equals + 1, 1);
+  const last = skipSpace(header, (end === -1 ? header.length : end) - 1, -1);
+  return decode(header.slice(start, Math.max(start, last + 1)));
+}
+
+/** The first position from `at` on, in this direction, that is no space or tab. */
+function skipSpace(header: string, at: number, step: 1 | -1): number {
+  let position = at;
+  while (header[position] === ' ' || header[position] === '\t') position += step;
+  return position;
+}
+
+/** A value that is badly encoded stays as it is, as in the package `cookie`. */
+function decode(value: string): string {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
 }

@@ -120,6 +120,13 @@ describe('a confirmation', () => {
     expect(useConfirmation(request(cookie), query(value), origin)).toBeUndefined();
   });
 
+  it('P11: works also when the browser has another cookie of its name', () => {
+    const cookie = 'oneid-logout-confirm=old; oneid-logout-confirm=abc';
+    expect(useConfirmation(request(cookie), query('abc'), 'http://localhost:3000')).toBe(
+      'oneid-logout-confirm=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Strict',
+    );
+  });
+
   it('is refused when the query has none, and uses the first of several', () => {
     const cookie = '__Host-oneid-logout-confirm=abc';
     expect(useConfirmation(request(cookie), new URLSearchParams(), origin)).toBeUndefined();

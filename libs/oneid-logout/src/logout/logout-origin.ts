@@ -1,4 +1,4 @@
-import { type CookieOptions, clearCookie, readCookie, setCookie } from '../http/cookies.js';
+import { type CookieOptions, clearCookie, readCookies, setCookie } from '../http/cookies.js';
 import { type Random } from '../random.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 
@@ -37,8 +37,10 @@ export function newConfirmation(origin: string, random: Random): Confirmation {
 /** If the query and the cookie have the same confirmation: the `Set-Cookie` value that removes it; else undefined. */
 export function useConfirmation(request: SessionRequest, query: URLSearchParams, origin: string): string | undefined {
   const cookie = confirmationCookie(origin);
-  const value = readCookie(request.headers['cookie'], cookie.name);
-  return value !== '' && query.get('confirm') === value ? clearCookie(cookie) : undefined;
+  const value = query.get('confirm') ?? '';
+  return value !== '' && readCookies(request.headers['cookie'], cookie.name).includes(value)
+    ? clearCookie(cookie)
+    : undefined;
 }
 
 function confirmationCookie(origin: string): CookieOptions {

@@ -43,10 +43,10 @@ export interface RegisterSessionOptions {
    */
   readonly expiresAt?: Date | undefined;
   /**
-   * The session token that this browser had before, from its cookie; `register` ends that session. A session id has no
-   * effect here: an attacker who knows the id of another person's session could put it into a cookie.
+   * The session token that this browser had before, from its cookie; `register` ends that session. A list, if the browser
+   * sent several cookies of that name. A session id has no effect here: an attacker who knows the id of another person's session could put it into a cookie.
    */
-  readonly replaces?: string | undefined;
+  readonly replaces?: string | readonly string[] | undefined;
   /**
    * Your own text for {@link SessionRegistry.listAlive}, for example the device: `Firefox on Linux`. It is stored
    * unencrypted, and cut to 255 characters.
@@ -114,7 +114,7 @@ export class SessionRegistry {
     if (id !== tokenHash && !(await this.repository.insertAlias(tokenHash, id))) {
       throw new InvalidIdTokenError('The ID token has been registered too often');
     }
-    if (options.replaces !== undefined) await this.replace(options.replaces, id);
+    for (const replaced of [options.replaces ?? []].flat()) await this.replace(replaced, id);
     // a copy, because other callers may have the same object: they must not get the token
     return withStoredTargets({ ...session, sessionToken }, targetsByKind(session));
   }
