@@ -32,6 +32,7 @@ const answer = (status: number, text: string, retryAfter: string | null = null) 
   body: html(text),
 });
 const loggedOut = answer(200, 'Logged out.');
+const nothingDone = answer(200, 'Nothing was logged out: the request names no login. It needs iss and sid.');
 const refused = answer(400, 'Give iss and sid once each, or give neither of them.');
 const notRecorded = answer(503, 'The app could not record the logout.', '5');
 
@@ -90,7 +91,7 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect(await stateOf(host, session)).toBe('logged_out');
     });
 
-    it('FC-1: accepts sid alone when one issuer is configured', async () => {
+    it('P3, FC-1: accepts sid alone when one issuer is configured', async () => {
       const { login, session } = await signIn(host);
 
       expect(await get(host, queryOf({ sid: login.sid }))).toEqual(loggedOut);
@@ -212,14 +213,14 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
     });
   });
 
-  it('FC-3: without iss and sid, ends nothing, even with a cookie in an iframe', async () => {
+  it('P39, FC-3: without iss and sid, ends nothing and says so, even with a cookie in an iframe', async () => {
     const { session } = await signIn(host);
     const before = await storedIn(host);
 
     expect(await get(host, '', { session: session.sessionToken, headers: { 'Sec-Fetch-Dest': 'iframe' } })).toEqual(
-      loggedOut,
+      nothingDone,
     );
-    expect(await get(host, '?unknown=x', { session: session.sessionToken })).toEqual(loggedOut);
+    expect(await get(host, '?unknown=x', { session: session.sessionToken })).toEqual(nothingDone);
     expect(await storedIn(host)).toEqual(before);
     expect(await stateOf(host, session)).toBe('alive');
   });
@@ -359,7 +360,7 @@ describe('front-channel logout with sid alone', () => {
       postLogoutRedirectUri: 'https://app.example/logout/callback',
     }));
 
-  it('FC-1: is accepted when several clients have one issuer, with or without its trailing slash', async () => {
+  it('P3, FC-1: is accepted when several clients have one issuer, with or without its trailing slash', async () => {
     const oneId = await cleanup.oneId();
     const slash = oneId.issuer.replace(/\/$/, '');
     const host = await cleanup.host({ options: { clients: clientsOf(`${slash}/`, slash) } });
@@ -370,7 +371,7 @@ describe('front-channel logout with sid alone', () => {
     warned.mockRestore();
   });
 
-  it('FC-1: is refused when the clients have several issuers, and the log says why', async () => {
+  it('P3, FC-1: is refused when the clients have several issuers, and the log says why', async () => {
     const [one, two] = [await cleanup.oneId(), await cleanup.oneId()];
     const host = await cleanup.host({ options: { clients: clientsOf(one.issuer, two.issuer) } });
     const idToken = await one.idToken({ clientId, login: one.signIn() });
@@ -413,7 +414,7 @@ describe('front-channel logout of the session that the request carries', () => {
       const { session } = await signIn(host);
       const headers = dest === undefined ? {} : { 'Sec-Fetch-Dest': dest };
 
-      expect(await get(host, '', { session: session.sessionToken, headers })).toEqual(loggedOut);
+      expect(await get(host, '', { session: session.sessionToken, headers })).toEqual(nothingDone);
       expect(await stateOf(host, session)).toBe('alive');
     },
   );
@@ -445,11 +446,35 @@ describe('front-channel logout of the session that the request carries', () => {
 
   it('FC-3: stores nothing for a request without an alive session', async () => {
     const before = await storedIn(host);
-    for (const session of [undefined, 'x', 'f'.repeat(64)]) {
-      const headers = { 'Sec-Fetch-Dest': 'iframe' };
-      expect(await get(host, '', { ...(session !== undefined && { session }), headers })).toEqual(loggedOut);
+    const headers = { 'Sec-Fetch-Dest': 'iframe' };
+    expect(await get(host, '', { headers })).toEqual(nothingDone);
+    for (const session of ['x', 'f'.repeat(64)]) {
+      expect(await get(host, '', { session, headers })).toEqual(loggedOut);
     }
     expect(await storedIn(host)).toEqual(before);
+  });
+});
+
+describe('front-channel logouts that name no login', () => {
+  it('P39: the log says so at once, counts the others, and says which value to register', async () => {
+    const host = await cleanup.host();
+    const { login, session } = await signIn(host);
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const text = (count: number) =>
+      `Front-channel logouts without iss and sid: ${count}. The library did nothing, because they name no login. ` +
+      'Register frontchannel_logout_session_required as true at the provider, so that it sends both.';
+    const said = () => warned.mock.calls.splice(0).map(([message]) => String(message));
+
+    expect(await get(host, '')).toEqual(nothingDone);
+    expect(said()).toEqual([text(1)]);
+    for (let n = 0; n < 3; n++) expect(await get(host, `?secret=${n}`)).toEqual(nothingDone);
+    expect(said()).toEqual([]);
+    host.clock.advance(60_000);
+    expect(said()).toEqual([text(3)]);
+    host.clock.advance(60_000);
+    expect(await get(host, queryOf({ iss: host.oneId.issuer, sid: login.sid }))).toEqual(loggedOut);
+    expect(await stateOf(host, session)).toBe('logged_out');
+    expect(said()).toEqual([]);
   });
 });
 

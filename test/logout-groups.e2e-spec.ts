@@ -175,7 +175,7 @@ describe.each(databases)('logouts that are recorded at the same time, on $name',
     const counts = await Promise.allSettled(
       [[logout(0)], [bad], [logout(2)]].map((rows) => store.repository.insertLogouts(rows)),
     );
-    const ok = { status: 'fulfilled', value: [{}] };
+    const ok = { status: 'fulfilled', value: [expect.anything()] };
     if (testDatabase.options.type === 'mariadb') {
       // INSERT IGNORE of one row stores an empty text in place of a missing value
       expect([counts[0], counts[2]]).toEqual([ok, ok]);
@@ -218,7 +218,7 @@ describe.each(withTransactions)('a logout that another connection delays, on $na
     // a later logout does not wait for the one that hangs
     const later = store.repository.insertLogouts([logout(7)]);
     expect(await Promise.race([later, outcomes])).toBe(await later);
-    expect(await later).toEqual([{}]);
+    expect(await later).toHaveLength(1);
     expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 
     await runner.rollbackTransaction();

@@ -160,8 +160,14 @@ describe.each(databases)('on $name', (database) => {
         const database = host.app.get(SessionDatabase);
         const targetSub = targetOf('sub', issuer, sub);
         const rows = Array.from({ length: count }, (_, n) => [
-          ...[idOf(n), issuer, clientId, null, sub, 1, n < 3 ? n : session.registeredAt, session.expiresAt],
-          ...[targetOf('session', issuer, idOf(n)), null, targetSub, digest(['token', n]), null],
+          ...[idOf(n), issuer, clientId, null, sub, 1, null, n < 3 ? n : session.registeredAt, session.expiresAt],
+          ...[
+            targetOf('session', issuer, idOf(n)),
+            targetOf('sidless', issuer, sub),
+            targetSub,
+            digest(['token', n]),
+            null,
+          ],
         ]);
         const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
         await database.run(`INSERT INTO oneid_session VALUES ${values}`, rows.flat());

@@ -23,6 +23,7 @@ import { TestClock } from './support/test-clock.js';
 const migrations = ['CreateOneIdLogoutTables1790000000000'];
 
 const tables = [
+  'oneid_login_user',
   'oneid_logout',
   'oneid_logout_migrations',
   'oneid_replica',
@@ -61,8 +62,8 @@ const upgrade = (options: SessionDatabaseOptions): Promise<SessionDatabase> =>
 async function insertSession(dataSource: DataSource): Promise<void> {
   await dataSource.query(
     `INSERT INTO oneid_session (id, issuer, client_id, sub, issued_at, registered_at, expires_at, target_session,
-       target_sub, id_token_hash)
-     VALUES ('${'a'.repeat(64)}', '${issuer}', '${clientId}', 'alice', 1, 1, 9000000000000, 's',
+       target_sid, target_sub, id_token_hash)
+     VALUES ('${'a'.repeat(64)}', '${issuer}', '${clientId}', 'alice', 1, 1, 9000000000000, 's', 'none',
        '${targetOf('sub', issuer, 'alice')}', 'h')`,
   );
 }
@@ -229,7 +230,8 @@ describe.each(databases)('the tables, on $name', (database) => {
       }
       expect(await second.revocations.findDue(5)).toEqual([]);
       first.clock.advance(40 * DAY);
-      expect(await first.purge(5)).toBe(2);
+      // a session, a logout, and who has signed in
+      expect(await first.purge(5)).toBe(3);
       for (const store of stores) await store.close();
     });
 
@@ -268,6 +270,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     });
     expect(await tableNames()).toEqual([
       'migrations',
+      'oneid_login_user',
       'oneid_logout',
       'oneid_replica',
       'oneid_session',

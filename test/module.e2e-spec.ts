@@ -422,9 +422,10 @@ describe('two registrations', () => {
     const app = await boot({
       imports: [root, OneB.forRoot(below), RouterModule.register([{ path: 'below', module: OneB }]), FeatureModule],
     });
+    const atBoot = log.splice(0);
     await expectWorking(app, root);
     expect(await statusAt(app, '/below/logout/callback')).toBe(303);
-    expect(log).toEqual([
+    expect(atBoot).toEqual([
       { level: 'log', message: registration('https://app.example') },
       {
         level: 'warn',
@@ -487,11 +488,13 @@ describe('at boot the module warns', () => {
 /** The log entry of one client whose routes are under this public URL. */
 function registration(base: string, path = ''): string {
   return [
-    'Register these URIs at OneID, character for character:',
-    `  client_id                 ${clientId}`,
-    `  backchannel_logout_uri    ${base}${path}/backchannel_logout`,
-    `  frontchannel_logout_uri   ${base}${path}/frontchannel_logout`,
-    `  post_logout_redirect_uris ${base}${path}/logout/callback`,
+    'Register these values at OneID, character for character:',
+    `  client_id                            ${clientId}`,
+    `  backchannel_logout_uri               ${base}${path}/backchannel_logout`,
+    '  backchannel_logout_session_required  true',
+    `  frontchannel_logout_uri              ${base}${path}/frontchannel_logout`,
+    '  frontchannel_logout_session_required true',
+    `  post_logout_redirect_uris            ${base}${path}/logout/callback`,
   ].join('\n');
 }
 
@@ -538,7 +541,7 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
     expect(await statusAt(app, `${path}/frontchannel_logout`)).toBe(200);
   });
 
-  it('lists every client, and repeats its postLogoutRedirectUri character for character', async () => {
+  it('P39: lists every client with the flags that make OneID name the login, and repeats its postLogoutRedirectUri character for character', async () => {
     const clients = ['one', 'two'].map((name) => ({
       issuer: oneId.issuer,
       clientId: name,
@@ -548,15 +551,19 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
     expect(log).toEqual([
       {
         level: 'log',
-        message: `Register these URIs at OneID, character for character:
-  client_id                 one
-  backchannel_logout_uri    https://one.example/backchannel_logout
-  frontchannel_logout_uri   https://one.example/frontchannel_logout
-  post_logout_redirect_uris https://one.example/logout/callback?Z=1&a=%2f
-  client_id                 two
-  backchannel_logout_uri    https://two.example/backchannel_logout
-  frontchannel_logout_uri   https://two.example/frontchannel_logout
-  post_logout_redirect_uris https://two.example/logout/callback?Z=1&a=%2f`,
+        message: `Register these values at OneID, character for character:
+  client_id                            one
+  backchannel_logout_uri               https://one.example/backchannel_logout
+  backchannel_logout_session_required  true
+  frontchannel_logout_uri              https://one.example/frontchannel_logout
+  frontchannel_logout_session_required true
+  post_logout_redirect_uris            https://one.example/logout/callback?Z=1&a=%2f
+  client_id                            two
+  backchannel_logout_uri               https://two.example/backchannel_logout
+  backchannel_logout_session_required  true
+  frontchannel_logout_uri              https://two.example/frontchannel_logout
+  frontchannel_logout_session_required true
+  post_logout_redirect_uris            https://two.example/logout/callback?Z=1&a=%2f`,
       },
     ]);
   });

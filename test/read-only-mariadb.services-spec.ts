@@ -13,7 +13,7 @@ const UNKNOWN = 'a'.repeat(64);
 /** Longer than the pause between two answers that make a replica drop its connections, milliseconds. */
 const DROP_PAUSE = 1_000;
 
-const TABLES = ['oneid_logout', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
+const TABLES = ['oneid_login_user', 'oneid_logout', 'oneid_replica', 'oneid_session', 'oneid_session_tokens'];
 
 describe('a MariaDB that becomes read-only, and a role that may write all the same', () => {
   let mariadb: TestMariadb;

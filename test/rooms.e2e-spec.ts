@@ -12,8 +12,8 @@ const houses: Readonly<Record<string, { readonly rooms: readonly string[]; reado
       ...['database', 'http', 'rule', 'ground'],
     ],
     ground: [
-      ...['background-job.ts', 'clock.ts', 'logger.ts', 'node-notice.ts', 'oneid-logout.errors.ts', 'one-at-a-time.ts'],
-      ...['option-checks.ts', 'random.ts', 'watching.ts'],
+      ...['background-job.ts', 'clock.ts', 'counted-warning.ts', 'logger.ts', 'node-notice.ts'],
+      ...['oneid-logout.errors.ts', 'one-at-a-time.ts', 'option-checks.ts', 'random.ts', 'watching.ts'],
     ],
   },
 };

@@ -345,6 +345,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
           `sid-${n}`,
           `user-${n}`,
           n,
+          null,
           n,
           9e12,
           ...['session', 'sid', 'sub', 'hash'].map(of),
@@ -354,6 +355,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
           of('logout'),
           of('sid'),
           'backchannel',
+          null,
           null,
           null,
           null,
@@ -367,7 +369,9 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
       }
       const tokens = sessions.map(([id = null]) => [id, 'sealed', 'sealed']);
       const aliases = sessions.map(([id = null]) => [digest(['alias', id]), id]);
-      const all = { session: sessions, session_alias: aliases, logout: logouts, session_tokens: tokens };
+      const users = sessions.map((_, n) => ['sid', 'sub'].map((kind) => digest([kind, batch * 250 + n])));
+      const login_user = users.map((targets) => [...targets, 9e12]);
+      const all = { session: sessions, session_alias: aliases, logout: logouts, session_tokens: tokens, login_user };
       for (const [table, rows] of Object.entries(all)) {
         const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
         await database.run(`INSERT INTO oneid_${table} VALUES ${values}`, rows.flat());
@@ -378,7 +382,8 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
 
   async function analyze(): Promise<void> {
     const type = testDatabase.options.type;
-    for (const table of ['oneid_session', 'oneid_session_alias', 'oneid_logout', 'oneid_session_tokens']) {
+    for (const name of ['session', 'session_alias', 'logout', 'session_tokens', 'login_user']) {
+      const table = `oneid_${name}`;
       await store.database.run(type === 'mariadb' || type === 'mysql' ? `ANALYZE TABLE ${table}` : `ANALYZE ${table}`);
     }
   }
@@ -401,7 +406,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
   }
 
   const whole = {
-    'better-sqlite3': /SCAN (s|a|l|t|oneid_\w+)\b(?! USING)/,
+    'better-sqlite3': /SCAN (s|a|l|t|u|oneid_\w+)\b(?! USING)/,
     postgres: /Seq Scan/,
     mariadb: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
     mysql: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
@@ -426,6 +431,13 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
       () => store.repository.findLogout({ issuer, sid: 'x', sub: 'y', iat: 1, registeredAt: 1 }),
     ],
     ['a back-channel logout', () => store.recorder.recordBackchannel(store.logout({ sid: 'sid-7', scope: 'user' }))],
+    [
+      'P4, P5: a back-channel logout of a sid that may be reused, and of the sessions without sid',
+      () => store.recorder.recordBackchannel(store.logout({ sid: 'sid-8', sub: 'user-8', authenticatedUntil: 8 })),
+    ],
+    ['P19: the users of a sid', () => store.repository.findUsers(digest(['sid', 7]))],
+    ['P19: whether a user has signed in', () => store.repository.knowsUser(issuer, 'user-7')],
+    ['P19: whether a logout may end a sign-in', () => store.repository.hasSignIn([digest(['sid', 7])])],
     ['a front-channel logout', async () => store.recorder.recordFrontchannel(issuer, (await alive()).sid ?? '')],
     ["a user's logout", async () => store.recorder.endLogin(await alive())],
     ["an administrator's logout of a user", () => store.recorder.endUser(issuer, 'user-9')],

@@ -33,6 +33,7 @@ const session = fc.record({
   sid: fc.option(name, { nil: undefined }),
   sub: name,
   iat: moment,
+  authTime: fc.option(moment, { nil: undefined }),
   registeredAt: moment,
 });
 
@@ -40,10 +41,11 @@ const bound = fc.oneof(
   fc.constant(undefined),
   fc.record({ issuedUntil: moment }),
   fc.record({ registeredUntil: moment }),
+  fc.record({ authenticatedUntil: moment }),
 ) as fc.Arbitrary<Bound | undefined>;
 
 const logout = fc.record({
-  kind: fc.constantFrom<TargetKind>('session', 'sid', 'sub'),
+  kind: fc.constantFrom<TargetKind>('session', 'sid', 'sidless', 'sub'),
   issuer,
   value: name,
   nth: fc.nat(7),
@@ -59,9 +61,13 @@ const world = fc.record({
 type World = typeof world extends fc.Arbitrary<infer T> ? T : never;
 
 function sessionsOf({ sessions }: World): Sessions[] {
-  return sessions.map(({ expired, sid, ...facts }, index) => ({
+  return sessions.map(({ expired, sid, authTime, ...facts }, index) => ({
     expired,
-    facts: { ...facts, id: digest(['session', index]), clientId: 'app', ...(sid !== undefined && { sid }) },
+    facts: {
+      ...{ ...facts, id: digest(['session', index]), clientId: 'app' },
+      ...(sid !== undefined && { sid }),
+      ...(authTime !== undefined && { authTime }),
+    },
   }));
 }
 
@@ -94,10 +100,10 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
     await store.clear();
     await insert(
       'oneid_session',
-      sessions.map(({ facts: { id, issuer, sid, sub, iat, registeredAt }, expired }) => [
-        ...[id, issuer, 'app', sid ?? null, sub, iat, registeredAt, expired ? 1 : 9_000_000_000_000],
-        targetOf('session', issuer, id),
-        sid === undefined ? null : targetOf('sid', issuer, sid),
+      sessions.map(({ facts: { id, issuer, sid, sub, iat, authTime, registeredAt }, expired }) => [
+        ...[id, issuer, 'app', sid ?? null, sub, iat, authTime ?? null, registeredAt],
+        ...[expired ? 1 : 9_000_000_000_000, targetOf('session', issuer, id)],
+        sid === undefined ? targetOf('sidless', issuer, sub) : targetOf('sid', issuer, sid),
         targetOf('sub', issuer, sub),
         digest(['id token', id]),
         null,
@@ -108,10 +114,11 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
       sessions.map(({ facts }) => [facts.id, 'sealed', null]),
     );
     await insert(
-      'oneid_logout (id, target, issued_until, registered_until, revocation_due_at, channel, recorded_at, changed_at, keep_until)',
+      'oneid_logout (id, target, issued_until, registered_until, authenticated_until, revocation_due_at, channel, recorded_at, changed_at, keep_until)',
       logouts.map(({ id, fact: { target, bound = {} }, due }) => [
         ...[id, target, 'issuedUntil' in bound ? bound.issuedUntil : null],
-        ...['registeredUntil' in bound ? bound.registeredUntil : null, due ? 1 : null],
+        'registeredUntil' in bound ? bound.registeredUntil : null,
+        ...['authenticatedUntil' in bound ? bound.authenticatedUntil : null, due ? 1 : null],
         ...['backchannel', 1, 1, 1],
       ]),
     );

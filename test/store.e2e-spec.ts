@@ -44,7 +44,8 @@ describe.each(databases)('the store in trouble, on $name', (kind) => {
       await purge.wake();
       await purge.wake();
       expect(await store.rows('logout')).toHaveLength(1);
-      expect(warn.mock.calls.map(([message]) => String(message))).toEqual([
+      const warnings = warn.mock.calls.map(([message]) => String(message));
+      expect(warnings.filter((text) => !text.startsWith('Logout tokens of OneID that ended nothing'))).toEqual([
         "The library deletes no old rows: the database's clock and this host's clock differ by " +
           `${Math.abs(ahead) / 1000} s. Set the wrong clock right.`,
       ]);

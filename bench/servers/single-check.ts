@@ -35,6 +35,7 @@ export function singleChecks(url: string): SessionLookup {
     },
     findLogout: onlyById,
     knowsUser: onlyById,
+    findUsers: onlyById,
   };
 }
 

@@ -144,13 +144,14 @@ export class Host {
   }
 
   /** All rows that the library has stored, by table. */
-  async stored(): Promise<Record<'sessions' | 'logouts' | 'tokens', readonly SqlRow[]>> {
+  async stored(): Promise<Record<'sessions' | 'logouts' | 'tokens' | 'loginUsers', readonly SqlRow[]>> {
     const database = this.app.get(SessionDatabase, { strict: false });
     const rows = async (table: string) => (await database.run(`SELECT * FROM ${table}`)).rows;
     return {
       sessions: await rows('oneid_session'),
       logouts: await rows('oneid_logout'),
       tokens: await rows('oneid_session_tokens'),
+      loginUsers: await rows('oneid_login_user'),
     };
   }
 }

@@ -130,7 +130,7 @@ export class SessionStore {
   }
 
   async rows(
-    table: 'session' | 'session_alias' | 'logout' | 'session_tokens',
+    table: 'session' | 'session_alias' | 'logout' | 'session_tokens' | 'login_user',
     condition = '1 = 1',
     ...parameters: SqlParameter[]
   ) {
@@ -142,7 +142,7 @@ export class SessionStore {
   }
 
   async clear(): Promise<void> {
-    for (const table of ['session_tokens', 'session_alias', 'session', 'logout']) {
+    for (const table of ['session_tokens', 'session_alias', 'session', 'logout', 'login_user']) {
       await this.database.run(`DELETE FROM oneid_${table}`);
     }
   }

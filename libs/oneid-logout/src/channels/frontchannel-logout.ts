@@ -1,6 +1,8 @@
 import { Logger } from '../logger.js';
 import { isIdentifier } from '../rule/identifier.js';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Clock } from '../clock.js';
+import { CountedWarning } from '../counted-warning.js';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
 import { isPrefetch, prefetchRefusal } from '../http/navigation.js';
@@ -11,17 +13,33 @@ import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 
+const LOGGED_OUT = 'Logged out.';
+const NOTHING_DONE = 'Nothing was logged out: the request names no login. It needs iss and sid.';
+
 /** Handles a front-channel request and makes its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
 @Injectable()
-export class FrontchannelLogout {
+export class FrontchannelLogout implements OnApplicationShutdown {
   private readonly logger = new Logger('OneIdLogout');
+  private readonly nameless: CountedWarning;
 
   constructor(
     private readonly clients: OneIdClients,
     private readonly recorder: LogoutRecorder,
     private readonly judge: SessionJudge,
     private readonly settings: ChannelSettings,
-  ) {}
+    clock: Clock,
+  ) {
+    this.nameless = new CountedWarning(
+      clock,
+      (count) =>
+        `Front-channel logouts without iss and sid: ${count}. The library did nothing, because they name no login. ` +
+        'Register frontchannel_logout_session_required as true at the provider, so that it sends both.',
+    );
+  }
+
+  onApplicationShutdown(): void {
+    this.nameless.close();
+  }
 
   /**
    * The request is unsigned and unauthenticated. So the library records a logout only for a live session, and stores
@@ -37,9 +55,13 @@ export class FrontchannelLogout {
     if (login === undefined) {
       return page(400, 'Give iss and sid once each, or give neither of them.', await this.headers());
     }
+    let text = LOGGED_OUT;
     try {
-      if (login === 'carried') await this.endCarried(request);
-      else await this.end(login.iss, login.sid);
+      if (login !== 'carried') await this.end(login.iss, login.sid);
+      else if (!(await this.endCarried(request))) {
+        this.nameless.add();
+        text = NOTHING_DONE;
+      }
     } catch (error) {
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
       this.logger.error(`Could not process a front-channel logout: ${code}`);
@@ -50,7 +72,7 @@ export class FrontchannelLogout {
     }
     // the logout, if any, is already recorded, so a failure from here on must not change the answer
     const cookies = await this.staleCookies(request).catch(() => []);
-    return { ...page(200, 'Logged out.', await this.headers()), cookies };
+    return { ...page(200, text, await this.headers()), cookies };
   }
 
   /**
@@ -78,14 +100,20 @@ export class FrontchannelLogout {
     if (this.clients.at(iss).length > 0) await this.recorder.recordFrontchannel(iss, sid);
   }
 
-  /** Any site can cause a top-level visit, and it carries cookies. So only an iframe's request ends the session. */
-  private async endCarried(request: SessionRequest): Promise<void> {
-    if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return;
-    const session = await this.judge.findAnyAlive(await this.judge.resolveSession(request));
+  /**
+   * Any site can cause a top-level visit, and it carries cookies. So only an iframe's request ends the session.
+   *
+   * @returns whether the request carries a session, which is then over; perhaps it was before
+   */
+  private async endCarried(request: SessionRequest): Promise<boolean> {
+    if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return false;
+    const carried = await this.judge.resolveSession(request);
+    const session = await this.judge.findAnyAlive(carried);
     for (const { issuer, sid, id } of session === undefined ? [] : this.judge.allOf(session)) {
       if (sid !== undefined) await this.recorder.recordFrontchannel(issuer, sid);
       else if (id !== undefined) await this.recorder.recordFrontchannel(issuer, id, 'session');
     }
+    return carried !== undefined;
   }
 
   /**

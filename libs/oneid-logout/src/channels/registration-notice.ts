@@ -37,13 +37,15 @@ export class RegistrationNotice {
       }
       const origin = base ?? new URL(postLogoutRedirectUri).origin;
       return [
-        `  client_id                 ${clientId}`,
-        `  backchannel_logout_uri    ${origin}${backchannel}`,
-        `  frontchannel_logout_uri   ${origin}${frontchannel}`,
-        `  post_logout_redirect_uris ${postLogoutRedirectUri}`,
+        `  client_id                            ${clientId}`,
+        `  backchannel_logout_uri               ${origin}${backchannel}`,
+        `  backchannel_logout_session_required  true`,
+        `  frontchannel_logout_uri              ${origin}${frontchannel}`,
+        `  frontchannel_logout_session_required true`,
+        `  post_logout_redirect_uris            ${postLogoutRedirectUri}`,
       ].join('\n');
     });
-    this.logger.log(`Register these URIs at OneID, character for character:\n${lines.join('\n')}`);
+    this.logger.log(`Register these values at OneID, character for character:\n${lines.join('\n')}`);
   }
 
   private pathOf(modulePath: string, route: string): string | undefined {

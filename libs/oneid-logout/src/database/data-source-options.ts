@@ -1,4 +1,5 @@
 import { type DataSourceOptions, DefaultNamingStrategy, type MigrationInterface } from 'typeorm';
+import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
 import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
 import { ReplicaEntity } from './replica.entity.js';
@@ -30,6 +31,7 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
   LogoutEntity,
   SessionTokensEntity,
   ReplicaEntity,
+  LoginUserEntity,
 ];
 
 /**

@@ -5,7 +5,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
  * afterwards.
  */
 @Entity({ name: 'oneid_logout' })
-@Index(['target', 'registeredUntil', 'issuedUntil'])
+@Index(['target', 'registeredUntil', 'issuedUntil', 'authenticatedUntil'])
 @Index(['keepUntil'])
 @Index(['revocationDueAt'])
 @Index(['changedAt'])
@@ -27,6 +27,10 @@ export class LogoutEntity {
   /** Ends sessions registered at this time or before: the database's clock, milliseconds. */
   @Column({ name: 'registered_until', type: 'bigint', nullable: true })
   registeredUntil!: string | null;
+
+  /** Ends sessions whose user authenticated at this time or before, or at an unknown time: the provider's clock, seconds. */
+  @Column({ name: 'authenticated_until', type: 'bigint', nullable: true })
+  authenticatedUntil!: string | null;
 
   /** The logout token's `iat`: the provider's clock, seconds. */
   @Column({ name: 'issued_at', type: 'bigint', nullable: true })

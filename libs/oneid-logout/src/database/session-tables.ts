@@ -1,4 +1,5 @@
 import { type DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionAliasEntity } from './session-alias.entity.js';
@@ -13,6 +14,7 @@ export interface SessionTables {
   readonly logout: string;
   readonly sessionTokens: string;
   readonly replica: string;
+  readonly loginUser: string;
 }
 
 export function sessionTablesOf(dataSource: DataSource): SessionTables {
@@ -22,6 +24,7 @@ export function sessionTablesOf(dataSource: DataSource): SessionTables {
     logout: tableOf(dataSource, LogoutEntity),
     sessionTokens: tableOf(dataSource, SessionTokensEntity),
     replica: tableOf(dataSource, ReplicaEntity),
+    loginUser: tableOf(dataSource, LoginUserEntity),
   };
 }
 

@@ -28,6 +28,13 @@ export class SessionEntity {
   @Column({ name: 'issued_at', type: 'bigint' })
   iat!: string;
 
+  /**
+   * When the user authenticated: the provider's clock, seconds. Null when the ID token's `auth_time` is missing or proves
+   * nothing.
+   */
+  @Column({ name: 'auth_time', type: 'bigint', nullable: true })
+  authTime!: string | null;
+
   /** The database's clock, milliseconds. */
   @Column({ name: 'registered_at', type: 'bigint' })
   registeredAt!: string;
@@ -39,8 +46,9 @@ export class SessionEntity {
   @Column({ name: 'target_session', type: 'varchar', length: 64 })
   targetSession!: string;
 
-  @Column({ name: 'target_sid', type: 'varchar', length: 64, nullable: true })
-  targetSid!: string | null;
+  /** Of the `sid`; for a session without `sid`, the target of its user's sessions without `sid`. */
+  @Column({ name: 'target_sid', type: 'varchar', length: 64 })
+  targetSid!: string;
 
   @Column({ name: 'target_sub', type: 'varchar', length: 64 })
   targetSub!: string;

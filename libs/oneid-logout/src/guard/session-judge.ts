@@ -3,11 +3,16 @@ import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
 import { isIdentifier } from '../rule/identifier.js';
+import { presentClaims, shown } from '../provider/token-claims.js';
 import { isSameUser, type SessionFacts, targetsByKind, withStoredTargets } from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
+import { targetOf } from '../rule/targets.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
+
+/** How many different warnings of claims the log gets. */
+const MOST_WARNINGS = 20;
 
 /** Why the session of a request is not alive: `logged_out`, `expired` or `unknown`. */
 export type DeadReason = Exclude<RejectionReason, 'missing' | 'ambiguous'>;
@@ -35,6 +40,8 @@ export class SessionJudge {
   private warnedOfMissingSid = false;
   /** All live sessions of a request, by the one that its handlers get; only if there are several. */
   private readonly together = new WeakMap<SessionFacts, readonly SessionFacts[]>();
+  /** The warnings that the log has already. */
+  private readonly warnings = new Set<string>();
 
   constructor(
     @Inject(SESSION_LOOKUP) private readonly lookup: SessionLookup,
@@ -165,18 +172,20 @@ export class SessionJudge {
    * token's `iat` serves as `registeredAt` too.
    */
   private async judgeClaims(claims: TokenClaims): Promise<Verdict<DeadReason>> {
-    const { iss, sub, exp, auth_time: authTime } = claims;
-    const sid = isIdentifier(claims.sid) ? claims.sid : undefined;
-    const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : undefined;
-    if (typeof iss !== 'string' || typeof sub !== 'string' || iat === undefined || !Number.isSafeInteger(iat * 1000)) {
-      return { reason: 'unknown' };
-    }
+    const { iss, exp, auth_time: authTime } = claims;
+    const { sid, sub } = presentClaims({ sid: claims.sid, sub: claims.sub });
+    const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : NaN;
+    if (typeof iss !== 'string') return this.unknown('has no iss');
     const scope = this.settings.logoutScopeOf(iss);
-    if (scope === undefined || (claims.sid !== undefined && sid === undefined)) return { reason: 'unknown' };
+    if (scope === undefined) return this.unknown(`has the iss ${shown(iss)}, which is not the issuer of any client`);
+    if (!Number.isSafeInteger(iat * 1000)) return this.unknown(`of ${shown(iss)} has no iat, or no valid one`);
+    if (sid !== undefined && !isIdentifier(sid)) return this.unknown(`of ${shown(iss)} has a sid that is not valid`);
+    if (sub !== undefined && typeof sub !== 'string')
+      return this.unknown(`of ${shown(iss)} has a sub that is not valid`);
     // OneID's logout names only the sid: a token without sid needs the scope "user", and its user must have a
     // registered sign-in, because the sign-in connects the sid with the user
-    const findable = sid !== undefined || (scope === 'user' && (await this.lookup.knowsUser(iss, sub)));
-    if (!findable) {
+    const byUser = sub !== undefined && scope === 'user';
+    if (sid === undefined && !(byUser && (await this.lookup.knowsUser(iss, sub)))) {
       this.warnOfMissingSid();
       return { reason: 'unknown' };
     }
@@ -186,14 +195,51 @@ export class SessionJudge {
     if (lastMoment <= this.clock.now()) return { reason: 'expired' };
     const facts: SessionFacts = {
       issuer: iss,
-      sub,
       iat,
       registeredAt: iat * 1000,
       // `exp` has been verified already: here it limits sockets and streams opened with the token
       expiresAt: typeof exp === 'number' ? Math.min(exp * 1000, lastMoment) : lastMoment,
+      ...(sub !== undefined && { sub }),
       ...(sid !== undefined && { sid }),
     };
-    return (await this.lookup.findLogout(facts)) === undefined ? { alive: facts } : { reason: 'logged_out' };
+    let alive = facts;
+    for (const candidate of sub === undefined ? await this.ofUsers(facts, claims) : [facts]) {
+      if ((await this.lookup.findLogout(candidate)) !== undefined) return { reason: 'logged_out' };
+      alive = candidate;
+    }
+    return { alive };
+  }
+
+  /** A token without `sub` as the token of each user who has signed in with its `sid`: logouts of these users end it. */
+  private async ofUsers(facts: SessionFacts, claims: TokenClaims): Promise<SessionFacts[]> {
+    const { issuer, sid = '' } = facts;
+    const target = targetOf('sid', issuer, sid);
+    const users = await this.lookup.findUsers(target);
+    if (users.length > 0) return users.map((user) => withStoredTargets({ ...facts }, { sid: target, sub: user }));
+    this.warnOfUnknownUser(issuer, claims);
+    return [facts];
+  }
+
+  /** @param fault why no logout can match the token; without the token's own identifiers */
+  private unknown(fault: string): Verdict<DeadReason> {
+    this.warnOnce(`The guard refused a verified token with session_unknown: it ${fault}.`);
+    return { reason: 'unknown' };
+  }
+
+  private warnOfUnknownUser(iss: string, { client_id: clientId, azp, aud }: TokenClaims): void {
+    const names: unknown[] = [clientId, azp, aud].flat();
+    const client = names.find((name) => typeof name === 'string' && this.settings.isConfiguredClient(iss, name));
+    const of = typeof client === 'string' ? `for ${client} of ${shown(iss)}` : `of ${shown(iss)}`;
+    this.warnOnce(
+      `The guard let in a verified token ${of} without sub, and nobody has signed in here with its sid. Only a logout ` +
+        'of this sid can end it. Make OneID put the sub into the token, or register the sign-ins in this database.',
+    );
+  }
+
+  private warnOnce(text: string): void {
+    if (this.warnings.has(text) || this.warnings.size >= MOST_WARNINGS) return;
+    this.warnings.add(text);
+    this.logger.warn(text);
   }
 
   private warnOfMissingSid(): void {

@@ -2,8 +2,11 @@ import { type ExecutionContext } from '@nestjs/common';
 import { readCookie, readCookies, repeatsCookie } from '../http/cookies.js';
 
 /**
- * Claims of a token that another guard has verified. The request is rejected if `iss`, `sub` or `iat` is missing or of
- * the wrong type, or if `sid` is not a valid string.
+ * Claims of a token that another guard has verified. The request is rejected if `iss` or `iat` is missing, if both `sid`
+ * and `sub` are missing, or if one of them is of the wrong type. `null` and `""` count as missing.
+ *
+ * Without `sub`, the token counts as that user's who has signed in with its `sid` in this database. If no user has, only
+ * a logout of this `sid` ends it; the log then has a warning.
  */
 export interface TokenClaims {
   readonly iss?: unknown;
@@ -17,6 +20,10 @@ export interface TokenClaims {
   readonly exp?: unknown;
   /** When the user logged in, seconds. With this claim, a refreshed token cannot outlive the record of a logout. */
   readonly auth_time?: unknown;
+  /** These three name the client in warnings. */
+  readonly client_id?: unknown;
+  readonly azp?: unknown;
+  readonly aud?: unknown;
 }
 
 /** The session that a request carries: its session token, from `register()`, or the claims of a verified token. */

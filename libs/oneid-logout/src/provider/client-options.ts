@@ -281,6 +281,15 @@ class ClientSchema {
   @IsIn(['session', 'user'])
   readonly logoutScope?: 'session' | 'user' = 'session';
 
+  /**
+   * The provider may give the `sid` of a login that has ended to a later login of the same browser. After a logout of a
+   * `sid`, a sign-in with this `sid` is then accepted if its `auth_time` is later than the `iat` of the logout token, by
+   * more than `clockToleranceSeconds` and `iatBackdatingSeconds`. Without this option, or if `auth_time` is missing or
+   * equal to the ID token's own `iat`, the `sid` is over for good. It never brings a bearer token back.
+   */
+  @IsBoolean()
+  readonly reusesSid?: boolean = false;
+
   /** Do not revoke refresh tokens when a session is ended. The library still erases its own copies. */
   @IsBoolean()
   readonly keepOfflineTokens?: boolean = false;

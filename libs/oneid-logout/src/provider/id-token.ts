@@ -24,6 +24,8 @@ export interface VerifiedIdToken {
   readonly sessionExpiry?: number;
   /** `iat`: the provider's clock, seconds. */
   readonly iat: number;
+  /** When the user authenticated, if the token proves it: `auth_time`, the provider's clock, seconds. */
+  readonly authTime?: number;
   /** Hex SHA-256 of the token's signed part. The same token always gives the same hash. */
   readonly idTokenHash: string;
   readonly logoutScope: 'session' | 'user';
@@ -52,7 +54,7 @@ export class IdTokenVerifier {
   async verify(idToken: string, expected: { readonly nonce?: string | undefined }): Promise<VerifiedIdToken> {
     const { jws, openedFor } = await this.open(idToken);
     const { header, claims, hasEmptySid } = decode(jws);
-    const { iss, sub, aud, azp, iat, exp, sid, nonce, session_expiry: sessionExpiry } = claims;
+    const { iss, sub, aud, azp, iat, exp, sid, nonce, auth_time: authTime, session_expiry: sessionExpiry } = claims;
     refuseUnless(header.alg !== undefined && header.crit === undefined, 'has no alg in its header, or a crit');
     refuseUnless(header.typ === undefined || /^(application\/)?jwt$/i.test(header.typ), 'has a typ that is not JWT');
     refuseUnless(claims['events'] === undefined, 'is a security event token');
@@ -105,6 +107,7 @@ export class IdTokenVerifier {
       ...(hasEmptySid && { loginEnded: true }),
       ...(sessionExpiry !== undefined && { sessionExpiry }),
       iat: Math.floor(iat),
+      ...provenAuthTime(authTime, iat, latestIssueMs),
       idTokenHash: hashOfSigned(jws),
       logoutScope: client.logoutScope,
     };
@@ -164,6 +167,17 @@ function refuseUnless(condition: boolean, fault: string): asserts condition {
 
 function invalid(fault: string): InvalidIdTokenError {
   return new InvalidIdTokenError(`The ID token ${fault}`);
+}
+
+/**
+ * Some providers set `auth_time` when the app redeems its code, equal to `iat`: it then says nothing of the login.
+ *
+ * @param latestIssueMs the latest time at which the token may have been issued: a later login can't have led to it
+ */
+function provenAuthTime(authTime: unknown, iat: number, latestIssueMs: number): { readonly authTime?: number } {
+  if (typeof authTime !== 'number' || !(authTime > 0 && authTime * 1000 <= latestIssueMs)) return {};
+  const seconds = Math.floor(authTime);
+  return seconds === Math.floor(iat) ? {} : { authTime: seconds };
 }
 
 /** Leaves out the signature: with some algorithms an attacker can turn a valid signature into another valid one. */

@@ -36,6 +36,11 @@ export interface VerifiedLogoutToken {
   readonly sub?: string | undefined;
   /** The client's option `logoutScope`. `user`: this logout ends all sessions of the user. */
   readonly scope: 'session' | 'user';
+  /**
+   * With the client's option `reusesSid`: the logout spares sessions of the `sid` whose user authenticated after this
+   * time. The provider's clock, seconds.
+   */
+  readonly authenticatedUntil?: number | undefined;
 }
 
 /** Validates logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6). */
@@ -63,12 +68,17 @@ export class LogoutTokenVerifier {
       throw encryptionNotAllowed(encryptionFault(openedFor !== undefined, encryption, 'logoutTokenEncryption'));
     }
     const { exp, ...checked } = this.checkClaims(claims, client);
-    const logout = { ...checked, scope: client.logoutScope };
+    const latestIssueMs = this.times.latestIssueMs(checked.iat + client.iatBackdatingSeconds);
+    const logout = {
+      ...checked,
+      scope: client.logoutScope,
+      // rather too late than too early: the session of the login that has ended must not live on
+      ...(client.reusesSid && { authenticatedUntil: latestIssueMs / 1000 }),
+    };
 
     const { iss: issuer } = claims;
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
     refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
-    const latestIssueMs = this.times.latestIssueMs(logout.iat + client.iatBackdatingSeconds);
     const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, latestIssueMs);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     const hint = secretHint(client.idTokenSignedResponseAlg);

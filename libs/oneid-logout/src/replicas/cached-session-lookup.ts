@@ -4,7 +4,7 @@ import { type Clock, type Moment } from '../clock.js';
 import { type LogoutFollower } from './logout-follower.js';
 import { type LogoutChannel } from '../rule/logout.js';
 import { type SessionLookup } from '../guard/session-lookup.js';
-import { type Session, type SessionFacts, targetsOf } from '../rule/session.js';
+import { type Session, type SessionFacts, targetsByKind, targetsOf } from '../rule/session.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
 /** Milliseconds until a remembered session is read from the database again. The follower keeps logouts as long. */
@@ -15,7 +15,7 @@ export interface CachedSessionLookupSettings {
   readonly maxStalenessMs: number;
   /** Milliseconds. */
   readonly allowDuringOutageMs: number;
-  /** Largest number of entries in each cache: of sessions, of claims and of users. */
+  /** Largest number of entries in each cache: of sessions, of claims, of users, and of users by `sid`. */
   readonly maxSessions: number;
 }
 
@@ -41,8 +41,10 @@ export class CachedSessionLookup implements SessionLookup {
   /** By the hash of a session token. A session with several tokens may have several entries. */
   private readonly sessions: LRUCache<string, Remembered<Session>>;
   private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
-  /** Users with a session in the database. An entry lives for minutes, and the database keeps a session far longer. */
+  /** Users who have signed in. An entry lives for minutes, and the database remembers a sign-in far longer. */
   private readonly users: LRUCache<string, true>;
+  /** The users of a `sid`, if the database knows any. */
+  private readonly usersOfLogin: LRUCache<string, readonly string[]>;
   private readonly pendingReads = new Map<string, PendingRead<unknown>>();
 
   constructor(
@@ -55,6 +57,7 @@ export class CachedSessionLookup implements SessionLookup {
     this.sessions = new LRUCache({ max });
     this.claims = new LRUCache({ max });
     this.users = new LRUCache({ max, ttl: SESSION_RETENTION });
+    this.usersOfLogin = new LRUCache({ max, ttl: SESSION_RETENTION });
   }
 
   check(tokenHash: string): Promise<CheckedSession | undefined> {
@@ -72,7 +75,10 @@ export class CachedSessionLookup implements SessionLookup {
   }
 
   findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
-    const key = JSON.stringify([facts.issuer, facts.sid, facts.sub, facts.iat, facts.registeredAt]);
+    const { issuer, sid, sub, iat, registeredAt, authTime } = facts;
+    // without `sub`, the target of its user may be known, and not at every request
+    const user = sub === undefined ? targetsByKind(facts).sub : undefined;
+    const key = JSON.stringify([issuer, sid, sub, iat, registeredAt, authTime, user]);
     const known = this.claims.get(key);
     if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.endedBy(known));
     return this.readOnce(`claims ${key}`, async (remember) => {
@@ -90,6 +96,14 @@ export class CachedSessionLookup implements SessionLookup {
     const known = await this.repository.knowsUser(issuer, sub);
     if (known) this.users.set(key, true);
     return known;
+  }
+
+  async findUsers(targetSid: string): Promise<readonly string[]> {
+    const remembered = this.usersOfLogin.get(targetSid);
+    if (remembered !== undefined) return remembered;
+    const users = await this.repository.findUsers(targetSid);
+    if (users.length > 0) this.usersOfLogin.set(targetSid, users);
+    return users;
   }
 
   private checked(known: Remembered<Session>): CheckedSession {

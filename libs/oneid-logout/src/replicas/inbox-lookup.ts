@@ -23,6 +23,10 @@ export class InboxLookup implements SessionLookup {
     return this.lookup.knowsUser(issuer, sub);
   }
 
+  findUsers(targetSid: string): Promise<readonly string[]> {
+    return this.lookup.findUsers(targetSid);
+  }
+
   private obeyed(checked: CheckedSession | undefined): CheckedSession | undefined {
     if (checked === undefined || checked.endedBy !== undefined) return checked;
     const endedBy = this.inbox.endedBy(checked.session);

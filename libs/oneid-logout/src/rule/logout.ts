@@ -9,7 +9,12 @@ export type Bound =
   /** Ends sessions whose ID token was issued at this time or earlier: the provider's clock, seconds. */
   | { readonly issuedUntil: number }
   /** Ends sessions registered at this time or earlier: the database's clock, milliseconds. */
-  | { readonly registeredUntil: number };
+  | { readonly registeredUntil: number }
+  /**
+   * Ends sessions whose user authenticated at this time or earlier, and sessions without a proof of this time: the
+   * provider's clock, seconds. For a `sid` that the provider may give to a later login.
+   */
+  | { readonly authenticatedUntil: number };
 
 /** A logout is a fact: it ends the sessions of its target, up to its bound. */
 export interface Logout {

@@ -16,6 +16,7 @@ const session: SessionFacts = {
 };
 
 const sid = targetOf('sid', issuer, 'sid-1');
+const sidless = targetOf('sidless', issuer, 'alice');
 const sub = targetOf('sub', issuer, 'alice');
 const own = targetOf('session', issuer, 'session-1');
 
@@ -51,6 +52,7 @@ describe('targetOf', () => {
 });
 
 describe('ends: which logout ends which session', () => {
+  const at = (authTime: number) => ({ authTime });
   const cases: [
     string,
     Pick<Logout, 'target' | 'bound'>,
@@ -61,6 +63,30 @@ describe('ends: which logout ends which session', () => {
     ['OneID, sid given: for good, however late the sign-in', { target: sid }, { iat: 9e9, registeredAt: 9e15 }, true],
     ['OneID, sid given: no session of another sid', { target: sid }, { sid: 'sid-2' }, false],
     ['OneID, sid given: no session without sid', { target: sid }, { sid: undefined }, false],
+    [
+      'P4: OneID, sid and sub: a session without sid, issued before the logout',
+      { target: sidless, bound: { issuedUntil: 1_000 } },
+      { sid: undefined },
+      true,
+    ],
+    [
+      'P4: OneID, sid and sub: no session without sid that was issued after it',
+      { target: sidless, bound: { issuedUntil: 999 } },
+      { sid: undefined },
+      false,
+    ],
+    ['P4: OneID, sid and sub: no session with another sid', { target: sidless }, { sid: 'sid-2' }, false],
+    ['P4: OneID, sid and sub: no other user', { target: sidless }, { sid: undefined, sub: 'bob' }, false],
+    ['P4: no token without sub', { target: sidless }, { sid: undefined, sub: undefined }, false],
+    [
+      'P5: a reused sid: authenticated at the bound',
+      { target: sid, bound: { authenticatedUntil: 900 } },
+      at(900),
+      true,
+    ],
+    ['P5: a reused sid: authenticated after it', { target: sid, bound: { authenticatedUntil: 900 } }, at(901), false],
+    ['P5: a reused sid: no auth_time', { target: sid, bound: { authenticatedUntil: 900 } }, {}, true],
+    ['P5: a reused sid: no other sid', { target: sid, bound: { authenticatedUntil: 900 } }, { sid: 'sid-2' }, false],
     ['OneID, only sub: issued before the logout', { target: sub, bound: { issuedUntil: 1_001 } }, {}, true],
     ['OneID, only sub: issued in the same second', { target: sub, bound: { issuedUntil: 1_000 } }, {}, true],
     ['OneID, only sub: issued after it', { target: sub, bound: { issuedUntil: 999 } }, {}, false],
@@ -128,7 +154,7 @@ describe('targetsOf', () => {
   it('returns all targets of a session, and no others', () => {
     expect(targetsOf(session)).toEqual([own, sid, sub]);
     expect(targetsOf({ issuer, iat: 0, registeredAt: 0 })).toEqual([]);
-    expect(targetsOf({ issuer, iat: 0, registeredAt: 0, sub: 'alice' })).toEqual([sub]);
+    expect(targetsOf({ issuer, iat: 0, registeredAt: 0, sub: 'alice' })).toEqual([sidless, sub]);
   });
 });
 

@@ -15,5 +15,7 @@ export function ends(
   if (!targets.includes(logout.target)) return false;
   const { bound } = logout;
   if (bound === undefined) return true;
-  return 'issuedUntil' in bound ? session.iat <= bound.issuedUntil : session.registeredAt <= bound.registeredUntil;
+  if ('issuedUntil' in bound) return session.iat <= bound.issuedUntil;
+  if ('registeredUntil' in bound) return session.registeredAt <= bound.registeredUntil;
+  return (session.authTime ?? 0) <= bound.authenticatedUntil;
 }

@@ -1,5 +1,4 @@
 import { type LogoutChannel } from './logout.js';
-import { withoutSlash } from './issuer.js';
 import { targetOf, type TargetKind } from './targets.js';
 
 /** The facts of a session, or of the verified token that a request carries. They never change. */
@@ -17,6 +16,11 @@ export interface SessionFacts {
   readonly sub?: string;
   /** The token's `iat`: the provider's clock, seconds. */
   readonly iat: number;
+  /**
+   * When the user authenticated, by the ID token's `auth_time`: the provider's clock, seconds. Absent when the claim is
+   * missing or proves nothing, and for a verified token.
+   */
+  readonly authTime?: number;
   /** When we recorded the sign-in: the database's clock, milliseconds. For a verified token: `iat` × 1000. */
   readonly registeredAt: number;
   /** Absolute end of the session, milliseconds: the database's clock. For a verified token: the provider's clock. */
@@ -59,9 +63,10 @@ export interface ListedSession extends Session {
  * tells whose it is.
  */
 export function isSameUser(one: SessionFacts, other: SessionFacts): boolean {
-  if (withoutSlash(one.issuer) !== withoutSlash(other.issuer)) return false;
-  if (one.sub !== undefined && other.sub !== undefined) return one.sub === other.sub;
-  return one.sid !== undefined && one.sid === other.sid;
+  // as targets, because the target of the user is known for some tokens without `sub`
+  const [a, b] = [targetsByKind(one), targetsByKind(other)];
+  if (a.sub !== undefined && b.sub !== undefined) return a.sub === b.sub;
+  return a.sid !== undefined && a.sid === b.sid;
 }
 
 /** The targets of a session, by the kind of logout that they are for. */
@@ -78,7 +83,11 @@ export function withStoredTargets<Facts extends SessionFacts>(session: Facts, ta
   return Object.defineProperty(session, STORED_TARGETS, { value: targets });
 }
 
-/** The targets by which a logout can reach a session: as stored, or for a session that is not stored, from its facts. */
+/**
+ * The targets by which a logout can reach a session: as stored, or for a session that is not stored, from its facts. In
+ * place of a `sid`, a session without `sid` has the target of its user's sessions without `sid`: a logout token that
+ * names another login of the user is then the only one that can reach it.
+ */
 export function targetsByKind(session: SessionFacts): TargetsByKind {
   const { [STORED_TARGETS]: stored } = session as { readonly [STORED_TARGETS]?: TargetsByKind };
   if (stored !== undefined) return stored;
@@ -86,6 +95,7 @@ export function targetsByKind(session: SessionFacts): TargetsByKind {
   return {
     ...(id !== undefined && { session: targetOf('session', issuer, id) }),
     ...(sid !== undefined && { sid: targetOf('sid', issuer, sid) }),
+    ...(sid === undefined && sub !== undefined && { sidless: targetOf('sidless', issuer, sub) }),
     ...(sub !== undefined && { sub: targetOf('sub', issuer, sub) }),
   };
 }

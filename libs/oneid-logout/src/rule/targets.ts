@@ -1,8 +1,11 @@
 import { hash } from 'node:crypto';
 import { withoutSlash } from './issuer.js';
 
-/** The kind of target that a logout names: one of our sessions, a browser login at the provider (`sid`), or a user. */
-export type TargetKind = 'session' | 'sid' | 'sub';
+/**
+ * The kind of target that a logout names: one of our sessions, a browser login at the provider (`sid`), a user (`sub`),
+ * or a user's sessions without `sid`.
+ */
+export type TargetKind = 'session' | 'sid' | 'sidless' | 'sub';
 
 /**
  * The key that connects logouts with sessions: lower-case hex SHA-256 of the JSON array `[kind, issuer, value]`. Equal

@@ -2,8 +2,9 @@ import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
 import { type Bound, type Logout, MAX_COMMIT_LATENESS, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
+import { CountedWarning } from '../counted-warning.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';
 import { type Session, type SessionFacts, targetsByKind } from '../rule/session.js';
@@ -22,8 +23,9 @@ const MOST_SESSIONS_LOOKED_AT = 32;
 
 /** Records the logouts of all channels, and publishes new logouts in this process. */
 @Injectable()
-export class LogoutRecorder {
+export class LogoutRecorder implements OnApplicationShutdown {
   private readonly logger = new Logger('OneIdLogout');
+  private readonly unmatched: CountedWarning;
 
   constructor(
     private readonly repository: SessionRepository,
@@ -31,11 +33,24 @@ export class LogoutRecorder {
     private readonly uncertain: UncertainLogouts,
     private readonly clock: Clock,
     private readonly random: Random,
-  ) {}
+  ) {
+    this.unmatched = new CountedWarning(
+      clock,
+      (count) =>
+        `Logout tokens of OneID that ended nothing: ${count}. They name a sid or a sub that has not signed in here. If ` +
+        'this goes on, check that the app registers every sign-in in this database, and that ID tokens and logout ' +
+        'tokens of the same login have the same sid and sub.',
+    );
+  }
+
+  onApplicationShutdown(): void {
+    this.unmatched.close();
+  }
 
   /**
-   * Records a logout token that OneID sent over the back-channel. A logout of a `sid` is final. A logout of a `sub`
-   * ends the sessions that OneID issued until the token's `iat`. The same token again records no second logout.
+   * Records a logout token that OneID sent over the back-channel. A logout of a `sid` is final, or for a `sid` that the
+   * provider reuses, ends the sign-ins of the same login. A logout of a `sub` ends the sessions that OneID issued until
+   * the token's `iat`; beside a `sid`, only those without `sid`. The same token again records no second logout.
    */
   async recordBackchannel(logout: VerifiedLogoutToken): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
@@ -43,7 +58,7 @@ export class LogoutRecorder {
     if (scope === 'user' && sid !== undefined && sub === undefined) {
       // read after the sid is recorded: a sign-in that is registered after this read sees that the sid has ended, and
       // SessionRegistry then calls endUserOfEndedSid
-      const users = await this.repository.findSubTargets(targetOf('sid', issuer, sid));
+      const users = await this.repository.findUsers(targetOf('sid', issuer, sid), 'logout');
       if (users.length > 0) {
         await this.recordToken(
           logout,
@@ -141,7 +156,11 @@ export class LogoutRecorder {
   }
 
   private async recordToken(logout: VerifiedLogoutToken, logouts: readonly NewLogout[]): Promise<void> {
-    if ((await this.record(logouts)) === logouts.length) return;
+    const created = await this.recordAll(logouts);
+    if (created.length === logouts.length) {
+      this.countUnmatched(logouts, created);
+      return;
+    }
     const recorded = await this.repository.findLogouts(logouts.map((one) => one.id));
     const reused = logouts.filter((one) => {
       const known = recorded.get(one.id);
@@ -152,18 +171,39 @@ export class LogoutRecorder {
     this.logger.warn(
       `${logout.issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
     );
-    await this.record(reused.map((one) => ({ ...one, id: digest([one.id, one.target, issuedUntilOf(one)]) })));
+    await this.record(reused.map((one) => ({ ...one, id: digest([one.id, one.target, ...tokenBoundOf(one)]) })));
+  }
+
+  /** @param created the answers for all logouts of a token, which were all new */
+  private countUnmatched(logouts: readonly NewLogout[], created: readonly CreatedLogout[]): void {
+    if (created.some(({ hasSignIn }) => hasSignIn === true)) return;
+    if (created.every(({ hasSignIn }) => hasSignIn === false)) {
+      this.unmatched.add();
+      return;
+    }
+    // OneID need not wait for this answer
+    void this.repository.hasSignIn(logouts.map(({ target }) => target)).then(
+      (hasSignIn) => {
+        if (!hasSignIn) this.unmatched.add();
+      },
+      () => undefined,
+    );
   }
 
   /** @returns how many of the logouts were new */
   private async record(logouts: readonly NewLogout[]): Promise<number> {
+    return (await this.recordAll(logouts)).length;
+  }
+
+  /** @returns one entry for each logout that was new */
+  private async recordAll(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
     const sent = this.clock.moment();
     const created = await this.insert(logouts);
     // allLogouts leaves out the logouts that this process has published before
     if (created.length > 0) this.bus.publishOwn(logouts);
     const allNew = created.length === logouts.length;
     await this.touchUntilInTime(logouts, allNew && this.isInTime(sent));
-    return created.length;
+    return created;
   }
 
   /** @param logout ends the sessions that are registered by now, or until `registeredUntil` if that is later */
@@ -225,13 +265,20 @@ export class LogoutRecorder {
   }
 }
 
-/** The logouts that a token names: of its login, of its user, or of both. */
+/**
+ * The logouts that a token names: of its login, of its user, or of both. A token with both ends the user's sessions
+ * without `sid`, too: no logout of a `sid` could ever end them.
+ */
 export function logoutsNamedBy(token: VerifiedLogoutToken): NewLogout[] {
-  const { issuer, iat, sid, sub, scope } = token;
+  const { issuer, iat, sid, sub, scope, authenticatedUntil } = token;
   const logouts: NewLogout[] = [];
-  if (sid !== undefined) logouts.push(fromToken(token, 'sid', targetOf('sid', issuer, sid)));
-  if (sub !== undefined && (sid === undefined || scope === 'user')) {
-    logouts.push(fromToken(token, 'sub', targetOf('sub', issuer, sub), { issuedUntil: iat }));
+  if (sid !== undefined) {
+    const bound = authenticatedUntil === undefined ? undefined : { authenticatedUntil };
+    logouts.push(fromToken(token, 'sid', targetOf('sid', issuer, sid), bound));
+  }
+  if (sub !== undefined) {
+    const kind = sid === undefined || scope === 'user' ? 'sub' : 'sidless';
+    logouts.push(fromToken(token, kind, targetOf(kind, issuer, sub), { issuedUntil: iat }));
   }
   return logouts;
 }
@@ -248,11 +295,11 @@ function fromToken(token: VerifiedLogoutToken, kind: TargetKind, target: string,
   };
 }
 
-/** `issuedUntil` of the bound, or null. The bounds of OneID's logouts have no other member. */
-function issuedUntilOf({ bound }: Pick<Logout, 'bound'>): number | null {
-  return bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null;
+/** The name and the value of the bound. The bounds of a token's logouts are recorded as they are. */
+function tokenBoundOf({ bound }: Pick<Logout, 'bound'>): (string | number)[] {
+  return Object.entries<number>({ ...bound }).flat();
 }
 
 function isSameLogout(one: Pick<Logout, 'target' | 'bound'>, other: Pick<Logout, 'target' | 'bound'>): boolean {
-  return one.target === other.target && issuedUntilOf(one) === issuedUntilOf(other);
+  return one.target === other.target && tokenBoundOf(one).join() === tokenBoundOf(other).join();
 }

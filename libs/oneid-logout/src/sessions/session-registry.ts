@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
 import { Random } from '../random.js';
 import {
@@ -70,6 +71,10 @@ export interface RefreshSessionOptions {
 /** Registers sign-ins, stores refreshed tokens, lists a user's sessions, and ends sessions. */
 @Injectable()
 export class SessionRegistry {
+  private readonly logger = new Logger('OneIdLogout');
+  /** The clients for which the log has the warning of an ID token without `sid`. */
+  private readonly clientsWithoutSid = new Set<string>();
+
   constructor(
     private readonly clients: OneIdClients,
     private readonly verifier: IdTokenVerifier,
@@ -92,7 +97,8 @@ export class SessionRegistry {
    *
    * @throws {InvalidIdTokenError} 401 `id_token_invalid`, no session is stored and no session token is added
    * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in (Hydra
-   *   v1.11 then sends an ID token with an empty `sid`). Send the browser to OneID again with `prompt=login`
+   *   v1.11 then sends an ID token with an empty `sid`). Send the browser to OneID again with `prompt=login`. Also after a
+   *   logout of the user by `sub`, if the ID token's `iat` is in the same second or earlier
    * @throws {SessionRejectedError} 401 `expired`: `expiresAt` or `session_expiry` is past, or the session of this ID token has expired
    * @throws {RangeError} `expiresAt` is not a valid date
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
@@ -105,6 +111,7 @@ export class SessionRegistry {
     if (verified.loginEnded === true) return this.refuseEndedLogin(verified, refreshToken);
     const lifetime = this.lifetime(options.expiresAt, verified.sessionExpiry);
     await this.refuseEnded(verified, refreshToken);
+    if (verified.sid === undefined) this.warnOfMissingSid(verified);
 
     const sessionToken = this.random.id();
     const tokenHash = tokenHashOf(sessionToken);
@@ -270,7 +277,7 @@ export class SessionRegistry {
    * sign-in goes on: the token must be stored to be revoked, and `requireAlive` refuses the sign-in afterwards.
    */
   private async refuseEnded(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<void> {
-    const { issuer, sid, sub, iat } = verified;
+    const { issuer, sid, sub, iat, authTime } = verified;
     // `registeredAt` later than any logout, so that only logouts count that would also end a new session
     const endedBy = await this.repository.findLogout({
       issuer,
@@ -278,6 +285,7 @@ export class SessionRegistry {
       iat,
       registeredAt: Number.MAX_SAFE_INTEGER,
       ...(sid !== undefined && { sid }),
+      ...(authTime !== undefined && { authTime }),
     });
     if (endedBy === undefined) return;
     await this.endUserInScopeUser(verified);
@@ -297,9 +305,11 @@ export class SessionRegistry {
     lifetime: number,
     label: string | undefined,
   ): Promise<string> {
-    const { issuer, clientId, sid, sub, iat, idTokenHash } = verified;
+    const { issuer, clientId, sid, sub, iat, authTime, idTokenHash } = verified;
+    // before the session: without it, a later logout could miss the user's other sessions
+    await this.repository.rememberUser({ issuer, sid, sub });
     const isNew = await this.repository.insertSession({
-      ...{ id, issuer, clientId, sid, sub, iat, idTokenHash, lifetime, label },
+      ...{ id, issuer, clientId, sid, sub, iat, authTime, idTokenHash, lifetime, label },
     });
     if (isNew) return id;
     const known = await this.repository.checkByIdToken(idTokenHash);
@@ -322,6 +332,17 @@ export class SessionRegistry {
     }
     if (expired) throw new SessionRejectedError('expired');
     return session;
+  }
+
+  private warnOfMissingSid({ issuer, clientId }: VerifiedIdToken): void {
+    const client = JSON.stringify([issuer, clientId]);
+    if (this.clientsWithoutSid.has(client)) return;
+    this.clientsWithoutSid.add(client);
+    this.logger.warn(
+      `An ID token for ${clientId} of ${issuer} has no sid. Its session ends only by logout tokens that name the sub. ` +
+        'Make the provider put the sid into ID tokens: with most providers, register ' +
+        'backchannel_logout_session_required as true.',
+    );
   }
 
   private async replace(sessionToken: string, by: string): Promise<void> {

@@ -5,7 +5,7 @@ import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { type Turn } from '../database/statement-queue.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type NewLogout } from '../rule/logout.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, hasSignInSql, isTrue, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
 
 export interface RetentionSettings {
   /** How long a logout is kept, milliseconds. */
@@ -18,6 +18,10 @@ export interface RetentionSettings {
 export interface CreatedLogout {
   /** The recorded bound; undefined for a logout without this bound, and when the database does not tell it. */
   readonly registeredUntil?: number;
+  /**
+   * Whether this database remembers a sign-in that the logout may end; undefined when the database does not tell it.
+   */
+  readonly hasSignIn?: boolean;
 }
 
 /** The statements that record one or many logouts. */
@@ -35,7 +39,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const prepared = logouts.length === 1 && first !== undefined && !hasRegisteredUntil(first);
     const options = { prepared, ...laneOf(turn) };
     if (dialect.insertReturning !== undefined) {
-      const insert = dialect.insertReturning(sql, 'id, registered_until');
+      const insert = dialect.insertReturning(sql, this.returned);
       return createdIn((await this.database.run(insert, parameters, options)).rows);
     }
     const { affected } = await this.database.run(dialect.insertOrIgnore(sql), parameters, options);
@@ -47,7 +51,7 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const { sql, parameters } = this.insert(logouts);
     const { dialect } = this.database;
     if (dialect.insertReturning !== undefined) {
-      const insert = dialect.insertReturning(sql, 'id, registered_until');
+      const insert = dialect.insertReturning(sql, this.returned);
       return byId((await this.database.run(insert, parameters, { turn })).rows);
     }
     const { affected } = await this.database.run(sql, parameters, { turn });
@@ -79,15 +83,16 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const parameters: SqlParameter[] = [];
     for (const logout of logouts) {
       const dueAt = this.settings.storesTokens ? `${now} + ${this.revocationDueIn(logout)}` : 'NULL';
-      rows.push(`?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ${now}, ${now}, ${now} + ?, ${dueAt}`);
+      rows.push(`?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ?, ${now}, ${now}, ${now} + ?, ${dueAt}`);
       parameters.push(logout.id, logout.target, logout.channel);
       const { bound } = logout;
       parameters.push(bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null);
       if (bound !== undefined && 'registeredUntil' in bound) parameters.push(bound.registeredUntil, logout.target);
+      parameters.push(bound !== undefined && 'authenticatedUntil' in bound ? bound.authenticatedUntil : null);
       parameters.push(logout.iat ?? null, this.settings.logoutRetention);
     }
     const sql = `INSERT INTO ${this.database.tables.logout} (id, target, channel, issued_until, registered_until,
-      issued_at, recorded_at, changed_at, keep_until, revocation_due_at) ${this.valuesOf(rows)}`;
+      authenticated_until, issued_at, recorded_at, changed_at, keep_until, revocation_due_at) ${this.valuesOf(rows)}`;
     return { sql, parameters };
   }
 
@@ -96,6 +101,12 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const { isWritable } = this.database.dialect;
     if (isWritable === undefined) return `VALUES ${rows.map((row) => `(${row})`).join(', ')}`;
     return rows.map((row) => `SELECT ${row} FROM DUAL WHERE ${isWritable}`).join(' UNION ALL ');
+  }
+
+  /** The columns of {@link CreatedLogout}, and the id. */
+  protected get returned(): string {
+    const { logout, loginUser } = this.database.tables;
+    return `id, registered_until, ${hasSignInSql(loginUser, `${logout}.target`)} AS has_sign_in`;
   }
 
   /** The time from the logout until the work on its tokens is due, milliseconds. */
@@ -119,10 +130,13 @@ function hasRegisteredUntil({ bound }: NewLogout): boolean {
 }
 
 function createdIn(rows: readonly SqlRow[]): CreatedLogout[] {
-  return rows.map(({ registered_until: until }) => (until === null ? {} : { registeredUntil: Number(until) }));
+  return rows.map(({ registered_until: until, has_sign_in: hasSignIn }) => ({
+    ...(until !== null && { registeredUntil: Number(until) }),
+    ...(hasSignIn !== undefined && { hasSignIn: isTrue(hasSignIn) }),
+  }));
 }
 
-/** @param rows with the columns `id` and `registered_until` */
+/** @param rows with the columns `id` and `registered_until`, perhaps with `has_sign_in` */
 export function byId(rows: readonly SqlRow[]): Map<string, CreatedLogout> {
   const created = createdIn(rows);
   return new Map(rows.map((row, n) => [String(row['id']), created[n] ?? {}]));

@@ -5,23 +5,23 @@ import { isTrue, noneOf, placeholders, REVOKING } from './sql-conditions.js';
 /** How long an expired session is kept, milliseconds: for a day, the answer is `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
 
-/** The sessions, tokens and logouts that no answer needs any more. */
+/** The sessions, tokens, logouts and remembered sign-ins that no answer needs any more. */
 export class OldRows {
   constructor(private readonly database: SessionDatabase) {}
 
   /**
    * Deletes rows on which no answer depends any more: tokens when their session has expired, sessions a day later, and
-   * logouts past their retention. A logout that still ends a stored session stays, because a clock may have stepped.
+   * logouts and remembered sign-ins past their retention. A logout that still ends a stored session stays, because a clock may have stepped.
    * Rows also stay while their refresh tokens wait for revocation.
    *
-   * @param limit how many sessions and how many logouts to look at; eight times as many sessions for their tokens
+   * @param limit how many sessions, logouts and sign-ins to look at; eight times as many sessions for their tokens
    * @param progress how far earlier calls have come; this call moves it on
    * @param now the database's clock, milliseconds, as the caller has checked it. One time for the whole call: a clock that
    *   jumps ahead meanwhile deletes nothing
    * @returns how many rows were deleted, without the tokens and aliases that are deleted with their session
    */
   async purge(limit: number, progress: PurgeProgress, now: number): Promise<number> {
-    const { session, sessionAlias, logout, sessionTokens } = this.database.tables;
+    const { session, sessionAlias, logout, sessionTokens, loginUser } = this.database.tables;
     const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
     // no EXISTS: for it, PostgreSQL may read all tokens
     const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
@@ -60,6 +60,16 @@ export class OldRows {
         `SELECT s.id, s.expires_at AS ended_at, ${hasTokens} AND ${noneRevoking} AS deletable FROM ${sessions(limit * 8)}`,
         (ids) => this.deleteIds(sessionTokens, 'session_id', ids),
       ),
+      await this.deletePage(
+        progress.signIns,
+        limit,
+        now,
+        `SELECT u.target_sid AS id, u.keep_until AS ended_at, 1 AS deletable FROM ${loginUser} u
+         WHERE u.keep_until < ? AND u.keep_until >= ? AND (u.keep_until > ? OR u.target_sid > ?)
+         ORDER BY u.keep_until, u.target_sid LIMIT ${limit}`,
+        // a sign-in may have extended the time meanwhile
+        (ids) => this.deleteIds(loginUser, 'target_sid', ids, ['AND keep_until < ?', now]),
+      ),
     ];
     return gone.reduce((sum, count) => sum + count);
   }
@@ -80,8 +90,16 @@ export class OldRows {
     return ids.length;
   }
 
-  private async deleteIds(table: string, column: string, ids: readonly string[]): Promise<void> {
+  private async deleteIds(
+    table: string,
+    column: string,
+    ids: readonly string[],
+    [condition, ...parameters]: readonly [string, ...number[]] = [''],
+  ): Promise<void> {
     if (ids.length === 0) return;
-    await this.database.run(`DELETE FROM ${table} WHERE ${column} IN (${placeholders(ids)})`, ids);
+    await this.database.run(`DELETE FROM ${table} WHERE ${column} IN (${placeholders(ids)}) ${condition}`, [
+      ...ids,
+      ...parameters,
+    ]);
   }
 }

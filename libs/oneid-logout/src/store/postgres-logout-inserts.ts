@@ -26,6 +26,7 @@ export class PostgresLogoutInserts extends LogoutInserts {
       ...{ id, target, channel, issued_at: iat },
       ...('issuedUntil' in bound && { issued_until: bound.issuedUntil }),
       ...('registeredUntil' in bound && { registered: kind, registered_until: bound.registeredUntil }),
+      ...('authenticatedUntil' in bound && { authenticated_until: bound.authenticatedUntil }),
       ...(this.settings.storesTokens && { due_in: this.revocationDueIn(logout) }),
     };
   }
@@ -38,15 +39,15 @@ export class PostgresLogoutInserts extends LogoutInserts {
       ([kind, column]) =>
         `WHEN '${kind}' THEN (SELECT MAX(s.registered_at) FROM ${tables.session} s WHERE s.${column} = g.target)`,
     );
-    return `INSERT INTO ${tables.logout} (id, target, channel, issued_until, registered_until, issued_at, recorded_at,
-        changed_at, keep_until, revocation_due_at)
+    return `INSERT INTO ${tables.logout} (id, target, channel, issued_until, registered_until, authenticated_until,
+        issued_at, recorded_at, changed_at, keep_until, revocation_due_at)
       SELECT g.id, g.target, g.channel, g.issued_until,
         CASE WHEN g.registered IS NOT NULL
           THEN GREATEST(${now}, g.registered_until, CASE g.registered ${newest.join(' ')} END) END,
-        g.issued_at, ${now}, ${now}, ${now} + ?::bigint, ${now} + g.due_in
+        g.authenticated_until, g.issued_at, ${now}, ${now}, ${now} + ?::bigint, ${now} + g.due_in
       FROM (SELECT set_config('lock_timeout', '${LOCK_PATIENCE_MS}', true)) patience,
         json_to_recordset(?::json) AS g(id varchar, target varchar, channel varchar, issued_until bigint,
-          registered varchar, registered_until bigint, issued_at bigint, due_in bigint)
-      ON CONFLICT DO NOTHING RETURNING id, registered_until`;
+          registered varchar, registered_until bigint, authenticated_until bigint, issued_at bigint, due_in bigint)
+      ON CONFLICT DO NOTHING RETURNING ${this.returned}`;
   }
 }

@@ -25,11 +25,12 @@ export class PurgeCursor {
 export class PurgeProgress {
   readonly sessions = new PurgeCursor(true);
   readonly logouts = new PurgeCursor(true);
+  readonly signIns = new PurgeCursor(true);
   /** Does not start over: tokens that had to stay are erased after their revocation, or with their session. */
   readonly tokens = new PurgeCursor(false);
 
   /** Whether the last call may have left rows to look at. */
   get more(): boolean {
-    return this.sessions.more || this.logouts.more || this.tokens.more;
+    return this.sessions.more || this.logouts.more || this.tokens.more || this.signIns.more;
   }
 }

@@ -46,8 +46,8 @@ export class RevocationQueue {
       `UPDATE ${this.tables.logout} SET revocation_due_at = CASE
          WHEN channel = 'frontchannel' THEN ${now} + ${FRONTCHANNEL_TOKEN_RETENTION} ELSE ${now} END
        WHERE id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l
-         WHERE l.target IN (${placeholders(targets)}) AND ${boundSql('?', '?')}) due)`,
-      [...targets, session.iat, session.registeredAt],
+         WHERE l.target IN (${placeholders(targets)}) AND ${boundSql('?', '?', '?')}) due)`,
+      [...targets, session.iat, session.registeredAt, session.authTime ?? 0],
     );
   }
 

@@ -1,16 +1,24 @@
 /** The rule of `rule/rule.ts` as SQL conditions. A property test checks that both agree. */
 
-/** The bound check of `ends` as a condition on logout `l`. The arguments are the SQL to compare with its bounds. */
-export function boundSql(iat: string, registeredAt: string): string {
+/** `auth_time` of session `s`: 0 if the session has none. */
+const AUTH_TIME = 'COALESCE(s.auth_time, 0)';
+
+/**
+ * The bound check of `ends` as a condition on logout `l`. The arguments are the SQL to compare with its bounds.
+ *
+ * @param authTime is 0 for a session without it
+ */
+export function boundSql(iat: string, registeredAt: string, authTime: string): string {
   return `(
-    (l.issued_until IS NULL AND l.registered_until IS NULL)
+    (l.issued_until IS NULL AND l.registered_until IS NULL AND l.authenticated_until IS NULL)
     OR ${iat} <= l.issued_until
     OR ${registeredAt} <= l.registered_until
+    OR ${authTime} <= l.authenticated_until
   )`;
 }
 
 /** The bound check of `ends` for logout `l` and session `s`. */
-export const sessionBoundSql = boundSql('s.issued_at', 's.registered_at');
+export const sessionBoundSql = boundSql('s.issued_at', 's.registered_at', AUTH_TIME);
 
 /**
  * SQL expression: the channel of a logout in this table that ends session `s`, or NULL. It compares one target column at
@@ -29,20 +37,23 @@ export const endsSql = `(s.target_session = l.target OR s.target_sid = l.target 
   AND ${sessionBoundSql}`;
 
 /**
- * Condition: no logout of this target ends session `s`. Each part reads one entry of the index on target,
- * `registered_until` and `issued_until`, however many logouts the target has. The latest bounds are enough, because a
+ * Condition: no logout of this target ends session `s`. Each part reads one entry of the index on target
+ * and bounds, however many logouts the target has. The latest bounds are enough, because a
  * logout has at most one bound. On MySQL and MariaDB only a target that is a parameter costs so little.
  *
  * @param logouts the table of logouts
- * @param target SQL that occurs three times in the condition
+ * @param target SQL that occurs four times in the condition
  */
 export function notEndedSql(logouts: string, target: string): string {
   const all = `FROM ${logouts} l WHERE l.target = ${target}`;
   // in the order of the index: without it, PostgreSQL may read the whole table for a condition with IS NULL
-  const last = 'ORDER BY l.registered_until DESC, l.issued_until DESC LIMIT 1';
+  const last = 'ORDER BY l.registered_until DESC, l.issued_until DESC, l.authenticated_until DESC LIMIT 1';
   const issued = `${all} AND l.registered_until IS NULL AND l.issued_until IS NOT NULL ${last}`;
-  const forGood = `${all} AND l.registered_until IS NULL AND l.issued_until IS NULL ${last}`;
+  const neither = `${all} AND l.registered_until IS NULL AND l.issued_until IS NULL`;
+  const authenticated = `${neither} AND l.authenticated_until IS NOT NULL ${last}`;
+  const forGood = `${neither} AND l.authenticated_until IS NULL ${last}`;
   return `s.registered_at > COALESCE((SELECT MAX(l.registered_until) ${all}), -1)
     AND s.issued_at > COALESCE((SELECT l.issued_until ${issued}), -1)
+    AND ${AUTH_TIME} > COALESCE((SELECT l.authenticated_until ${authenticated}), -1)
     AND (SELECT 1 ${forGood}) IS NULL`;
 }

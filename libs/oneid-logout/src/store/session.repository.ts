@@ -24,7 +24,7 @@ import {
 } from '../rule/session.js';
 import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
-import { isTrue, noneOf, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
+import { ALL_TARGET_COLUMNS, hasSignInSql, isTrue, noneOf, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { targetOf, type TargetKind } from '../rule/targets.js';
 import { ValuesQuery } from './values-query.js';
@@ -38,6 +38,8 @@ export interface NewSession {
   readonly sub: string;
   /** Seconds, the provider's clock. */
   readonly iat: number;
+  /** As in {@link SessionFacts.authTime}. */
+  readonly authTime?: number | undefined;
   /** Milliseconds from registration to the absolute end. */
   readonly lifetime: number;
   readonly idTokenHash: string;
@@ -64,8 +66,8 @@ export const CHANGES_PAGE = 1_000;
 /** The most checks in one statement. */
 const MAX_GROUP_CHECKS = 256;
 
-const SESSION_COLUMNS = `s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at,
-  s.target_session, s.target_sid, s.target_sub`;
+const SESSION_COLUMNS = `s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.auth_time, s.registered_at,
+  s.expires_at, s.target_session, s.target_sid, s.target_sub`;
 
 /** Reads and writes sessions and logouts. Each method is one statement. */
 export class SessionRepository {
@@ -75,11 +77,13 @@ export class SessionRepository {
   private readonly endings: Gatherer<string, readonly Ending[]> | undefined;
   private readonly sessionsQuery: ValuesQuery;
   private readonly endingsQuery: ValuesQuery;
+  private readonly logoutRetention: number;
 
   constructor(
     private readonly database: SessionDatabase,
     settings: RetentionSettings,
   ) {
+    this.logoutRetention = settings.logoutRetention;
     const inserts =
       database.dataSource.options.type === 'postgres'
         ? new PostgresLogoutInserts(database, settings)
@@ -134,7 +138,7 @@ export class SessionRepository {
    */
   async findNewest(kind: TargetKind, target: string, limit: number): Promise<NewestSession[]> {
     const own = TARGET_COLUMNS[kind];
-    const others = Object.values(TARGET_COLUMNS).filter((column) => column !== own);
+    const others = ALL_TARGET_COLUMNS.filter((column) => column !== own);
     const notEnded = others.map((column) => notEndedSql(this.tables.logout, `s.${column}`));
     const { rows } = await this.database.read(
       `SELECT s.registered_at,
@@ -143,7 +147,7 @@ export class SessionRepository {
          WHERE s.${own} = ? AND ${notEndedSql(this.tables.logout, '?')}
          ORDER BY s.registered_at DESC LIMIT ${limit}) s
        ORDER BY s.registered_at DESC`,
-      [target, target, target, target],
+      [target, target, target, target, target],
       { order: 'registered_at DESC' },
     );
     return rows.map((row) => ({ registeredAt: Number(row['registered_at']), isAlive: isTrue(row['alive']) }));
@@ -164,7 +168,7 @@ export class SessionRepository {
     return channels.map(({ channel }) => channel).sort()[0];
   }
 
-  /** Returns the latest `iat` of the logouts that ended this target for good; undefined if no such logout exists. */
+  /** Returns the latest `iat` of the logout tokens that named this `sid`; undefined if no such logout exists. */
   async findLogoutIat(target: string): Promise<number | undefined> {
     const { rows } = await this.database.read(
       `SELECT MAX(l.issued_at) AS issued_at FROM ${this.tables.logout} l
@@ -184,7 +188,7 @@ export class SessionRepository {
   async insertSession(session: NewSession): Promise<boolean> {
     const { issuer, sid } = session;
     const targetSession = targetOf('session', issuer, session.id);
-    const targetSid = sid === undefined ? null : targetOf('sid', issuer, sid);
+    const targetSid = loginTargetOf(session);
     const targetSub = targetOf('sub', issuer, session.sub);
     const registeredAt = this.database.dialect.greatest(
       this.now,
@@ -192,12 +196,12 @@ export class SessionRepository {
     );
     const { affected } = await this.database.run(
       this.database.dialect.insertOrIgnore(
-        `INSERT INTO ${this.tables.session} (id, issuer, client_id, sid, sub, issued_at, registered_at, expires_at,
-           target_session, target_sid, target_sub, id_token_hash, label)
-         VALUES (?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO ${this.tables.session} (id, issuer, client_id, sid, sub, issued_at, auth_time, registered_at,
+           expires_at, target_session, target_sid, target_sub, id_token_hash, label)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?, ?)`,
       ),
       [
-        ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.iat],
+        ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.iat, session.authTime ?? null],
         ...[targetSid, targetSub],
         session.lifetime,
         ...[targetSession, targetSid, targetSub, session.idTokenHash, session.label ?? null],
@@ -257,7 +261,7 @@ export class SessionRepository {
     const { rows, sent } = await this.database.read(
       `SELECT n.now_at, n.declared, page.* FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
        LEFT JOIN (
-         SELECT id, target, channel, issued_until, registered_until, changed_at FROM ${this.tables.logout}
+         SELECT id, target, channel, issued_until, registered_until, authenticated_until, changed_at FROM ${this.tables.logout}
          WHERE changed_at >= ? AND (changed_at > ? OR id > ?) ORDER BY changed_at, id LIMIT ${CHANGES_PAGE}
        ) page ON 1 = 1 ORDER BY page.changed_at, page.id`,
       [replica, after.changedAt, after.changedAt, after.id],
@@ -282,30 +286,66 @@ export class SessionRepository {
   /** Returns the target and the bound of recorded logouts, by logout id. */
   async findLogouts(ids: readonly string[]): Promise<Map<string, Pick<Logout, 'target' | 'bound'>>> {
     const { rows } = await this.database.read(
-      `SELECT id, target, issued_until, registered_until FROM ${this.tables.logout}
+      `SELECT id, target, issued_until, registered_until, authenticated_until FROM ${this.tables.logout}
        WHERE id IN (${placeholders(ids)})`,
       ids,
       { lane: 'logout' },
     );
-    return new Map(rows.map((row) => [String(row['id']), { target: String(row['target']), bound: boundOf(row) }]));
+    return new Map(rows.map((row) => [String(row['id']), { target: String(row['target']), bound: boundsOf(row)[0] }]));
   }
 
-  /** Whether the database holds a session of this user, alive or not. A purged session does not count. */
-  async knowsUser(issuer: string, sub: string): Promise<boolean> {
-    const target = targetOf('sub', issuer, sub);
+  /**
+   * Remembers who signs in with this `sid`, for as long as a logout is kept, so longer than the session. A sign-in
+   * without `sid` is remembered, too.
+   */
+  async rememberUser(session: Pick<NewSession, 'issuer' | 'sid' | 'sub'>): Promise<void> {
+    const key = [loginTargetOf(session), targetOf('sub', session.issuer, session.sub)];
+    const { loginUser } = this.tables;
+    const keepUntil = `${this.now} + ?`;
+    const inserted = await this.database.run(
+      this.database.dialect.insertOrIgnore(
+        `INSERT INTO ${loginUser} (target_sid, target_sub, keep_until) VALUES (?, ?, ${keepUntil})`,
+      ),
+      [...key, this.logoutRetention],
+    );
+    if (inserted.affected > 0) return;
+    await this.database.run(
+      `UPDATE ${loginUser} SET keep_until = ${keepUntil} WHERE target_sid = ? AND target_sub = ?`,
+      [this.logoutRetention, ...key],
+    );
+  }
+
+  /**
+   * Is a sign-in remembered that a logout of one of these targets may end? Only for databases that do not tell it when
+   * they record a logout.
+   */
+  async hasSignIn(targets: readonly string[]): Promise<boolean> {
+    const known = targets.map(() => hasSignInSql(this.tables.loginUser, '?')).join(' OR ');
     const { rows } = await this.database.read(
-      `SELECT 1 AS known FROM ${this.tables.session} s WHERE s.target_sub = ? LIMIT 1`,
-      [target],
+      `SELECT ${known} AS has_sign_in`,
+      targets.flatMap((target) => [target, target]),
+    );
+    return isTrue(rows[0]?.['has_sign_in']);
+  }
+
+  /** Has this user signed in, as far as {@link rememberUser} remembers? */
+  async knowsUser(issuer: string, sub: string): Promise<boolean> {
+    const { rows } = await this.database.read(
+      `SELECT 1 AS known FROM ${this.tables.loginUser} u WHERE u.target_sub = ? LIMIT 1`,
+      [targetOf('sub', issuer, sub)],
     );
     return rows.length > 0;
   }
 
-  /** Returns the targets of the users who signed in with this `sid`: one user, unless the provider reuses the `sid`. */
-  async findSubTargets(targetSid: string): Promise<string[]> {
+  /**
+   * Returns the targets of the users who signed in with this `sid`, as far as {@link rememberUser} remembers: one user,
+   * unless the provider reuses the `sid`.
+   */
+  async findUsers(targetSid: string, lane: 'logout' | 'check' = 'check'): Promise<string[]> {
     const { rows } = await this.database.read(
-      `SELECT DISTINCT s.target_sub FROM ${this.tables.session} s WHERE s.target_sid = ? ORDER BY s.target_sub`,
+      `SELECT u.target_sub FROM ${this.tables.loginUser} u WHERE u.target_sid = ? ORDER BY u.target_sub`,
       [targetSid],
-      { order: 'target_sub', lane: 'logout' },
+      { order: 'target_sub', lane },
     );
     return rows.map((row) => String(row['target_sub']));
   }
@@ -350,7 +390,8 @@ export class SessionRepository {
 
   private endingsSql(equalsAny: string): string {
     return `SELECT l.target, l.channel, MAX(l.issued_until) AS issued_until, MAX(l.registered_until) AS registered_until,
-         MAX(CASE WHEN l.issued_until IS NULL AND l.registered_until IS NULL THEN 1 ELSE 0 END) AS unbounded
+         MAX(l.authenticated_until) AS authenticated_until, MAX(CASE WHEN l.issued_until IS NULL
+           AND l.registered_until IS NULL AND l.authenticated_until IS NULL THEN 1 ELSE 0 END) AS unbounded
        FROM ${this.tables.logout} l WHERE l.target ${equalsAny} GROUP BY l.target, l.channel`;
   }
 
@@ -397,11 +438,7 @@ function toEndings(row: SqlRow): Ending[] {
   const target = String(row['target']);
   const channel = row['channel'] as LogoutChannel;
   if (isTrue(row['unbounded'])) return [{ target, channel }];
-  const { issued_until: issuedUntil, registered_until: registeredUntil } = row;
-  return [
-    ...(issuedUntil === null ? [] : [{ target, channel, bound: { issuedUntil: Number(issuedUntil) } }]),
-    ...(registeredUntil === null ? [] : [{ target, channel, bound: { registeredUntil: Number(registeredUntil) } }]),
-  ];
+  return boundsOf(row).map((bound) => ({ target, channel, bound }));
 }
 
 function toCheckedSession(row: SqlRow): CheckedSession {
@@ -418,14 +455,19 @@ function toRecordedLogout(row: SqlRow): RecordedLogout {
     id: String(row['id']),
     target: String(row['target']),
     channel: row['channel'] as LogoutChannel,
-    bound: boundOf(row),
+    bound: boundsOf(row)[0],
     changedAt: Number(row['changed_at']),
   };
 }
 
-function boundOf({ issued_until: issuedUntil, registered_until: registeredUntil }: SqlRow): Bound | undefined {
-  if (issuedUntil !== null) return { issuedUntil: Number(issuedUntil) };
-  return registeredUntil === null ? undefined : { registeredUntil: Number(registeredUntil) };
+/** One logout has at most one bound, the row of several logouts may have several. */
+function boundsOf(row: SqlRow): Bound[] {
+  const { issued_until: issued, registered_until: registered, authenticated_until: authenticated } = row;
+  return [
+    ...(issued === null ? [] : [{ issuedUntil: Number(issued) }]),
+    ...(registered === null ? [] : [{ registeredUntil: Number(registered) }]),
+    ...(authenticated === null ? [] : [{ authenticatedUntil: Number(authenticated) }]),
+  ];
 }
 
 function toListedSession(row: SqlRow): ListedSession {
@@ -434,7 +476,7 @@ function toListedSession(row: SqlRow): ListedSession {
 }
 
 function toSession(row: SqlRow): Session {
-  const sid = row['sid'];
+  const { sid, auth_time: authTime } = row;
   const session: Session = {
     id: String(row['id']),
     issuer: String(row['issuer']),
@@ -442,9 +484,18 @@ function toSession(row: SqlRow): Session {
     ...(typeof sid === 'string' && { sid }),
     sub: String(row['sub']),
     iat: Number(row['issued_at']),
+    ...(authTime !== null && { authTime: Number(authTime) }),
     registeredAt: Number(row['registered_at']),
     expiresAt: Number(row['expires_at']),
   };
-  const targets = Object.entries(TARGET_COLUMNS).map(([kind, column]) => [kind, row[column]] as const);
-  return withStoredTargets(session, Object.fromEntries(targets.filter(([, target]) => typeof target === 'string')));
+  return withStoredTargets(session, {
+    session: String(row['target_session']),
+    [typeof sid === 'string' ? 'sid' : 'sidless']: String(row['target_sid']),
+    sub: String(row['target_sub']),
+  });
+}
+
+/** The target in place of the `sid`, also for a session without `sid`. */
+function loginTargetOf({ issuer, sid, sub }: Pick<NewSession, 'issuer' | 'sid' | 'sub'>): string {
+  return sid === undefined ? targetOf('sidless', issuer, sub) : targetOf('sid', issuer, sid);
 }

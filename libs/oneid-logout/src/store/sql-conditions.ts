@@ -16,24 +16,35 @@ export const REVOKING = `COALESCE(l.revocation_due_at, 0) > 0 AND l.channel <> '
 /** A list of parameters for `IN (…)`. */
 export const placeholders = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
 
-/** The columns that hold the targets of a session. */
+/** The columns that hold the targets of a session. A session has either a `sid` target or a `sidless` target. */
 export const TARGET_COLUMNS = {
   session: 'target_session',
   sid: 'target_sid',
+  sidless: 'target_sid',
   sub: 'target_sub',
 } as const satisfies Record<TargetKind, string>;
+
+/** Each of these columns once. */
+export const ALL_TARGET_COLUMNS = [...new Set(Object.values(TARGET_COLUMNS))];
 
 /**
  * Condition: `others` has no row where logout `l` ends session `s`. It tests one target column at a time, because MySQL
  * does not use its indexes if the columns are in one condition.
  */
 export const noneOf = (others: string, condition = ''): string =>
-  Object.values(TARGET_COLUMNS)
-    .map(
-      (column) =>
-        `NOT EXISTS (SELECT 1 FROM ${others} WHERE l.target = s.${column} AND ${sessionBoundSql} ${condition})`,
-    )
-    .join(' AND ');
+  ALL_TARGET_COLUMNS.map(
+    (column) => `NOT EXISTS (SELECT 1 FROM ${others} WHERE l.target = s.${column} AND ${sessionBoundSql} ${condition})`,
+  ).join(' AND ');
+
+/**
+ * Condition: a sign-in is remembered that a logout of this target may end. Each part reads one entry of an index: for
+ * EXISTS, PostgreSQL may read the whole table.
+ *
+ * @param target SQL that occurs twice in the condition
+ */
+export const hasSignInSql = (loginUser: string, target: string): string =>
+  `((SELECT MAX(u.target_sub) FROM ${loginUser} u WHERE u.target_sid = ${target}) IS NOT NULL
+    OR (SELECT MAX(u.keep_until) FROM ${loginUser} u WHERE u.target_sub = ${target}) IS NOT NULL)`;
 
 /** The value of a condition: some drivers return a boolean, others a number. */
 export const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;

@@ -15,7 +15,10 @@ const optional = (column: TableColumnOptions): TableColumnOptions => ({ ...colum
 
 const index = (...columnNames: string[]): TableIndexOptions => ({ columnNames });
 
-const TABLES = ['oneid_session', 'oneid_session_alias', 'oneid_logout', 'oneid_session_tokens', 'oneid_replica'];
+const TABLES = [
+  ...['oneid_session', 'oneid_session_alias', 'oneid_logout', 'oneid_session_tokens', 'oneid_replica'],
+  'oneid_login_user',
+];
 
 /** Creates the tables with the `schema` and the `entityPrefix` of the data source's options. */
 export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface {
@@ -32,10 +35,11 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         optional(name('sid')),
         name('sub'),
         time('issued_at'),
+        optional(time('auth_time')),
         time('registered_at'),
         time('expires_at'),
         key('target_session'),
-        optional(key('target_sid')),
+        key('target_sid'),
         key('target_sub'),
         key('id_token_hash'),
         optional(name('label')),
@@ -63,6 +67,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         { name: 'channel', type: 'varchar', length: '16' },
         optional(time('issued_until')),
         optional(time('registered_until')),
+        optional(time('authenticated_until')),
         optional(time('issued_at')),
         time('recorded_at'),
         time('changed_at'),
@@ -72,7 +77,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         optional(time('returned_at')),
       ],
       [
-        index('target', 'registered_until', 'issued_until'),
+        index('target', 'registered_until', 'issued_until', 'authenticated_until'),
         index('keep_until'),
         index('revocation_due_at'),
         index('changed_at'),
@@ -93,6 +98,12 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
       'oneid_replica',
       [primary(key('id')), { name: 'max_staleness', type: 'integer' }, time('seen_at')],
       [],
+    );
+    await this.create(
+      queryRunner,
+      'oneid_login_user',
+      [primary(key('target_sid')), primary(key('target_sub')), time('keep_until')],
+      [index('target_sub', 'keep_until'), index('keep_until')],
     );
     await this.storeEveryCharacter(queryRunner);
   }
@@ -129,6 +140,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
     await alter('oneid_session_alias', `CONVERT TO ${to}`);
     await alter('oneid_logout', `CONVERT TO ${to}`);
     await alter('oneid_replica', `CONVERT TO ${to}`);
+    await alter('oneid_login_user', `CONVERT TO ${to}`);
     // only the key: the tokens are ASCII, and converting the table would give them larger column types
     await alter('oneid_session_tokens', `MODIFY session_id varchar(64) ${to} NOT NULL`);
   }
