@@ -68,18 +68,22 @@ export class LogoutTokenVerifier {
       throw encryptionNotAllowed(encryptionFault(openedFor !== undefined, encryption, 'logoutTokenEncryption'));
     }
     const { exp, ...checked } = this.checkClaims(claims, client);
-    const latestIssueMs = this.times.latestIssueMs(checked.iat + client.iatBackdatingSeconds);
+    const latestIat = checked.iat + client.iatBackdatingSeconds;
     const logout = {
       ...checked,
       scope: client.logoutScope,
       // rather too late than too early: the session of the login that has ended must not live on
-      ...(client.reusesSid && { authenticatedUntil: latestIssueMs / 1000 }),
+      ...(client.reusesSid && { authenticatedUntil: latestIat + this.times.toleranceSeconds }),
     };
 
     const { iss: issuer } = claims;
     const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
     refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
-    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, latestIssueMs);
+    const signature = await client.keys.verify(
+      jws,
+      client.idTokenSignedResponseAlg,
+      this.times.latestIssueMs(latestIat),
+    );
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     const hint = secretHint(client.idTokenSignedResponseAlg);
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', `the signature is not valid${hint}`);

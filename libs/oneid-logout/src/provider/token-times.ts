@@ -36,7 +36,7 @@ export class TokenTimes {
   constructor(
     private readonly clock: Clock,
     /** How far two clocks may differ, seconds. */
-    private readonly toleranceSeconds: number,
+    readonly toleranceSeconds: number,
     /** Returns the database's clock, milliseconds. */
     private readonly readDatabaseClock: () => Promise<number>,
   ) {}
