@@ -3,6 +3,7 @@ import { Controller, Get, type LoggerService, Post, Req, Res, UseGuards } from '
 import {
   LogoutService,
   SessionAliveGuard,
+  SessionConnections,
   sessionFromClaims,
   SessionRegistry,
   type SessionRequest,
@@ -115,6 +116,15 @@ describe("the app's logger fails", () => {
 
     const { session, login } = await signIn(host);
     const boot = entries.length;
+    // its error meets the broken log, too
+    const endings: string[] = [];
+    host.app
+      .get(SessionConnections)
+      .over(session)
+      .subscribe((ending) => {
+        endings.push(ending);
+        throw new Error('the listener fails');
+      });
     expect(await post(host, 'garbage')).toEqual(
       refused('logout_token_malformed', 'the logout token is not a signed JWT'),
     );
@@ -124,6 +134,7 @@ describe("the app's logger fails", () => {
     );
     expect(await post(host, await host.oneId.logoutToken({ clientId, login }))).toEqual(delivered);
     expect(await stateOf(host, session)).toBe('logged_out');
+    expect(endings).toEqual(['logged_out']);
     failNext(host.app.get(SessionDatabase), 1);
     await host.app.get(SessionPurge).wake();
 
