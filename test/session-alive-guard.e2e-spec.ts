@@ -294,6 +294,25 @@ describe('session resolvers', () => {
       await expectRejection(response, 'logged_out');
     });
 
+    it('P2: iatBackdatingSeconds changes no logout: tokens and sign-ins with an iat from before it stay refused', async () => {
+      await start({ ...settings, client: { iatBackdatingSeconds: 300 } });
+      const iat = host.clock.seconds - 299;
+      const register = async (sub: string) =>
+        host.app
+          .get(SessionRegistry)
+          .register({ idToken: await host.oneId.idToken({ clientId, sub, claims: { iat } }) });
+      expect((await withClaims(claims({ iat }))).status).toBe(200);
+      await host.app.get(SessionRegistry).endAll({ sub: 'alice' });
+      await recorder().recordBackchannel({
+        ...{ issuer: host.oneId.issuer, clientId, jti: 'j', iat: host.clock.seconds, sub: 'bob', scope: 'session' },
+      });
+
+      await expectRejection(await withClaims(claims({ iat })), 'logged_out');
+      await expect(register('bob')).rejects.toMatchObject({ code: 'session_ended' });
+      // an administrator's logout ends the sessions of now, and a sign-in after it lives
+      expect(await register('alice')).toMatchObject({ sub: 'alice', iat });
+    });
+
     it("finds the logout with and without the issuer's trailing slash", async () => {
       await start(settings);
       await endBySid();

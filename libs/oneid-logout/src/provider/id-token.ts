@@ -49,6 +49,7 @@ export class IdTokenVerifier {
   /**
    * @throws {InvalidIdTokenError} 401: a check failed
    * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had now
+   * @throws {ProviderMisconfiguredError} 500: they do not fit the options
    * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
   async verify(idToken: string, expected: { readonly nonce?: string | undefined }): Promise<VerifiedIdToken> {

@@ -34,10 +34,9 @@ export class KeySet {
     this.keys = entries.map(toVerificationKey).filter((key) => key !== undefined);
   }
 
-  /** @throws {Error} the answer of the JWKS endpoint is no JWK Set */
-  static of(answer: unknown): KeySet {
-    if (isRecord(answer) && Array.isArray(answer['keys'])) return new KeySet(answer['keys']);
-    throw new Error('The JWKS endpoint sent no key set: an object with a list of keys was expected');
+  /** @returns undefined when the answer of the JWKS endpoint is no JWK Set */
+  static of(answer: unknown): KeySet | undefined {
+    return isRecord(answer) && Array.isArray(answer['keys']) ? new KeySet(answer['keys']) : undefined;
   }
 
   /** Has the set a key for this algorithm? */

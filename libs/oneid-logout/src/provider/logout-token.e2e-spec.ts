@@ -364,7 +364,7 @@ describe('LogoutTokenVerifier', () => {
       const iss = oneId.issuer.slice(0, -1);
 
       expect(await refusalOf(claims({ iss }))).toEqual(
-        refused('logout_token_issuer_unknown', 'iss is not the issuer of a configured provider', 1),
+        refused('logout_token_issuer_unknown', `iss is '${iss}', but the provider's issuer is '${oneId.issuer}'`, 1),
       );
       expect(oneId.requests.map(({ path }) => path)).toEqual(order.slice(0, 1));
     });

@@ -57,6 +57,7 @@ export class LogoutTokenVerifier {
    * @param receivedAt the token's times count at this moment; by default now
    * @throws {InvalidLogoutTokenError} 400: a check failed
    * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had, so the token stays undecided
+   * @throws {ProviderMisconfiguredError} 500: they do not fit the options, so the token stays undecided, too
    * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
   async verify(token: string, receivedAt?: Moment): Promise<VerifiedLogoutToken> {
@@ -76,14 +77,14 @@ export class LogoutTokenVerifier {
       ...(client.reusesSid && { authenticatedUntil: latestIat + this.times.toleranceSeconds }),
     };
 
-    const { iss: issuer } = claims;
-    const known = typeof issuer === 'string' && (await client.provider.isIssuer(issuer));
-    refuseUnless(known, 'logout_token_issuer_unknown', 'iss is not the issuer of a configured provider');
-    const signature = await client.keys.verify(
-      jws,
-      client.idTokenSignedResponseAlg,
-      this.times.latestIssueMs(latestIat),
-    );
+    const issuer = String(claims.iss);
+    if (!(await client.provider.isIssuer(issuer))) {
+      const expected = (await client.provider.metadata()).issuer;
+      const message = `iss is ${shown(issuer)}, but the provider's issuer is ${shown(expected)}`;
+      throw new InvalidLogoutTokenError('logout_token_issuer_unknown', message);
+    }
+    const latestIssueMs = this.times.latestIssueMs(latestIat);
+    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, latestIssueMs);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
     const hint = secretHint(client.idTokenSignedResponseAlg);
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', `the signature is not valid${hint}`);

@@ -4,7 +4,7 @@ import { ProviderMisconfiguredError, providerError, ProviderUnavailableError } f
 import { isRecord, isSecureUrl, isWebUrl } from '../option-checks.js';
 import { CachedResource } from './cached-resource.js';
 import { withoutSlash } from '../rule/issuer.js';
-import { providerFetch, type ProviderFetch } from './provider-fetch.js';
+import { NOT_THERE, providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
 import { presentClaims, shown } from './token-claims.js';
 
@@ -22,9 +22,6 @@ const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 10 * 1000 };
 
 /** The endpoints to which the library, or the user's browser, sends requests. */
 const ENDPOINTS = ['jwks_uri', 'end_session_endpoint', 'revocation_endpoint'] as const;
-
-/** Statuses that say: there is no configuration at this URL. */
-const NOT_THERE = new Set([404, 410]);
 
 /** One OpenID provider: its metadata and its keys, shared by all its clients. */
 export class OneIdProvider {

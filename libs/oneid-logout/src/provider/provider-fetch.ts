@@ -9,6 +9,9 @@ const MAX_SIZE = 512 * 1024;
 /** Statuses of a redirect that lasts (RFC 9110 §15.4). */
 const MOVED = new Set([301, 308]);
 
+/** Statuses that say: the URL leads to nothing. */
+export const NOT_THERE: ReadonlySet<number> = new Set([404, 410]);
+
 /** Sends a request, like the global `fetch`. */
 export type ProviderFetch = (url: string, init?: RequestInit) => Promise<Response>;
 

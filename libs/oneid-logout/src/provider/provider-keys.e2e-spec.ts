@@ -242,14 +242,10 @@ describe('ProviderKeys', () => {
 
   const wrong: [string, Trouble][] = [
     ['an error', { status: 500 }],
-    ['404', { status: 404, body: '{"keys":[]}' }],
     ['204', { status: 204, body: '' }],
     ['an empty body', { body: '' }],
-    ['a page', { body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
+    ['a page for maintenance', { status: 503, body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } }],
     ['JSON that is cut off', { body: '{"keys":[' }],
-    ['JSON without keys', { body: '{}' }],
-    ['null', { body: 'null' }],
-    ['keys that are no list', { body: '{"keys":{}}' }],
     ['a redirect', { redirectTo: 'http://127.0.0.1:1/jwks.json' }],
     ['a cut connection', { reset: true }],
     ['an answer that never comes', { hang: true }],
@@ -277,6 +273,45 @@ describe('ProviderKeys', () => {
     clock.advance(30_000);
     expect(await keys.verify(token, 'RS256', long())).toBe('valid');
   });
+
+  const noSet = 'answered with JSON that is no key set: an object with a list of keys';
+  const useless: [string, Trouble, string][] = [
+    ['404', { status: 404, body: '{"keys":[]}' }, 'answered 404'],
+    ['410', { status: 410, body: '' }, 'answered 410'],
+    [
+      'a page',
+      { body: '<!doctype html>', headers: { 'Content-Type': 'text/html' } },
+      "answered with a page ('text/html')",
+    ],
+    ['JSON without keys', { body: '{}' }, noSet],
+    ['null', { body: 'null' }, noSet],
+    ['a list', { body: '[]' }, noSet],
+    ['keys that are no list', { body: '{"keys":{}}' }, noSet],
+  ];
+  it.each(useless)(
+    'P37: says what is wrong for good when the provider answers with %s',
+    async (_name, answer, reason) => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      const keys = makeKeys();
+      const token = jws(oneId.signingKey);
+      oneId.fail(endpointPaths.jwks, answer);
+
+      await expect(keys.verify(token, 'RS256', long())).rejects.toMatchObject({
+        code: 'provider_misconfigured',
+        status: 500,
+        message: "The provider's keys are not where its configuration says, or can't be used",
+      });
+      expect(warn.mock.calls).toEqual([
+        [
+          `Could not get the provider's keys: ${oneId.url(endpointPaths.jwks)} ${reason}. Check jwks_uri in the provider's configuration, or in the option endpoints`,
+        ],
+      ]);
+      warn.mockRestore();
+      oneId.heal();
+      clock.advance(30_000);
+      expect(await keys.verify(token, 'RS256', long())).toBe('valid');
+    },
+  );
 
   describe('P12: odd key sets', () => {
     const { kty, n, e } = { kty: 'RSA', n: 'AQAB', e: 'AQAB' };

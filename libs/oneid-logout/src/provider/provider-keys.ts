@@ -1,10 +1,11 @@
 import { type KeyObject } from 'node:crypto';
 import { type Clock } from '../clock.js';
 import { Logger } from '../logger.js';
-import { providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
+import { ProviderMisconfiguredError, providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource, type Fetched } from './cached-resource.js';
 import { type KeyFault, KeySet } from './key-set.js';
-import { type ProviderFetch } from './provider-fetch.js';
+import { NOT_THERE, type ProviderFetch } from './provider-fetch.js';
+import { shown } from './token-claims.js';
 import { type SignatureResult, type Signer, type TokenKeys } from './token-keys.js';
 
 /** The time in which the budget of key fetches grows by one, milliseconds: forged tokens can't flood the provider. */
@@ -123,8 +124,21 @@ export class ProviderKeys implements TokenKeys {
 async function fetchKeys(uri: string, fetch: ProviderFetch): Promise<ServedKeys> {
   const headers = { accept: 'application/json, application/jwk-set+json', 'cache-control': 'no-cache' };
   const response = await fetch(uri, { headers });
-  if (response.status !== 200) throw new Error(`The JWKS endpoint answered ${response.status}`);
-  return { uri, set: KeySet.of(await response.json()), ageMs: ageOf(response) };
+  const { status } = response;
+  if (NOT_THERE.has(status)) throw noKeys(`${uri} answered ${status}`);
+  if (status !== 200) throw new Error(`The JWKS endpoint answered ${status}`);
+  const type = response.headers.get('content-type') ?? '';
+  if (/^text\/html/i.test(type)) throw noKeys(`${uri} answered with a page (${shown(type)})`);
+  const set = KeySet.of(await response.json());
+  if (set === undefined) throw noKeys(`${uri} answered with JSON that is no key set: an object with a list of keys`);
+  return { uri, set, ageMs: ageOf(response) };
+}
+
+function noKeys(detail: string): ProviderMisconfiguredError {
+  return new ProviderMisconfiguredError(
+    "The provider's keys are not where its configuration says, or can't be used",
+    `${detail}. Check jwks_uri in the provider's configuration, or in the option endpoints`,
+  );
 }
 
 /** The `Age` of an answer, milliseconds. Of several values the first counts, and an invalid value counts as none. */

@@ -3,7 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { BackgroundJob } from '../background-job.js';
 import { Clock, type Moment } from '../clock.js';
 import { Logger } from '../logger.js';
-import { InvalidLogoutTokenError, ProviderUnavailableError, StoreUnavailableError } from '../oneid-logout.errors.js';
+import {
+  InvalidLogoutTokenError,
+  ProviderMisconfiguredError,
+  ProviderUnavailableError,
+  StoreUnavailableError,
+} from '../oneid-logout.errors.js';
 import { LogoutTokenVerifier, type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Random } from '../random.js';
 import { LogoutInbox } from './logout-inbox.js';
@@ -68,8 +73,8 @@ export class UndecidedTokens extends BackgroundJob {
    * Verifies a token and records its logout. Both go on when the caller no longer waits for them.
    *
    * - `verified` rejects with {@link InvalidLogoutTokenError} when the token fails a check; with
-   *   {@link ProviderUnavailableError} or {@link StoreUnavailableError} when it can't be decided now. The replica then
-   *   keeps the token if there is room.
+   *   {@link ProviderUnavailableError}, {@link ProviderMisconfiguredError} or {@link StoreUnavailableError} when it
+   *   can't be decided now. The replica then keeps the token if there is room.
    * - `recorded` rejects likewise, and with {@link StoreUnavailableError} when {@link LogoutInbox} keeps the logout.
    */
   receive(token: string, receivedAt: Moment): Reception {
@@ -109,7 +114,7 @@ export class UndecidedTokens extends BackgroundJob {
         this.logger.warn(`Refused a logout token: ${error.code}: ${error.message}`);
         this.forget(token);
       }
-      if (isPassing(error)) this.keep(token, receivedAt);
+      if (isUndecided(error)) this.keep(token, receivedAt);
       throw error;
     }
   }
@@ -161,7 +166,7 @@ export class UndecidedTokens extends BackgroundJob {
         if (outcome.status === 'rejected') failures.push(outcome.reason);
       }
     }
-    const unexpected = failures.filter((error) => !isPassing(error) && !(error instanceof InvalidLogoutTokenError));
+    const unexpected = failures.filter((error) => !isUndecided(error) && !(error instanceof InvalidLogoutTokenError));
     if (unexpected.length > 0) throw unexpected[0];
   }
 
@@ -177,9 +182,13 @@ export class UndecidedTokens extends BackgroundJob {
   }
 }
 
-/** Can a later try end differently? */
-function isPassing(error: unknown): boolean {
-  return error instanceof ProviderUnavailableError || error instanceof StoreUnavailableError;
+/** Can a later try end differently? Also when the operator first has to correct the options, or the provider. */
+function isUndecided(error: unknown): boolean {
+  return (
+    error instanceof ProviderUnavailableError ||
+    error instanceof ProviderMisconfiguredError ||
+    error instanceof StoreUnavailableError
+  );
 }
 
 function keyOf(token: string): string {
