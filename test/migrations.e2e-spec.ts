@@ -171,7 +171,7 @@ describe.each(databases)('the tables, on $name', (database) => {
 
   it('are not changed by a boot that finds them', async () => {
     const database = await open();
-    await database.run(`INSERT INTO oneid_session_tokens VALUES ('x', 'y', NULL)`);
+    await database.run(`INSERT INTO oneid_session_tokens VALUES ('x', 'y', NULL, NULL)`);
     await open();
     expect((await database.run('SELECT session_id FROM oneid_session_tokens')).rows).toEqual([{ session_id: 'x' }]);
   });

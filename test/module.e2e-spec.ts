@@ -254,7 +254,7 @@ describe('registering the module', () => {
       ...options(),
       clients: groups.map((group) => ({ ...client, ...group })),
     } as unknown as OneIdLogoutOptions;
-    const either = 'must be either { clientSecret, method? } or { privateKey }';
+    const either = 'must be either { clientSecret, method? } or { privateKey, audience? }';
     const faults = [
       `clients[0].clientAuthentication ${either}`,
       expect.stringMatching(/^clients\[0\]\.clientAuthentication\.privateKey must be a complete private JWK /),

@@ -595,7 +595,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       };
       await store.tokens.insert(id, 'id 1', 'refresh 1');
       await store.tokens.insert(id, 'id 0', 'refresh 0');
-      expect(await store.tokens.find(id)).toEqual({
+      expect(await store.tokens.find(id)).toMatchObject({
         ...{ sessionId: id, issuer, clientId, idToken: 'id 1', refreshToken: 'refresh 1' },
       });
       const seen = await store.tokens.find(id);

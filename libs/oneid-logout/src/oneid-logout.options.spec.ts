@@ -107,9 +107,11 @@ describe('resolveOptions', () => {
       expect(resolved({ clientSecret, method })).toEqual({ method, clientSecret });
     }
     const privateKey = { ...privateKeyOf('ec'), alg: 'ES256' };
-    expect(resolved({ privateKey })).toEqual({ method: 'private_key_jwt', privateKey });
+    const byKey = { method: 'private_key_jwt', privateKey, audience: 'token_endpoint' };
+    expect(resolved({ privateKey })).toEqual(byKey);
+    expect(resolved({ privateKey, audience: 'issuer' })).toEqual({ ...byKey, audience: 'issuer' });
     const blank = { clientSecret: undefined, method: undefined };
-    expect(resolved({ privateKey, ...blank })).toEqual({ method: 'private_key_jwt', privateKey });
+    expect(resolved({ privateKey, ...blank })).toEqual(byKey);
     expect(resolved({ clientSecret, method: undefined, privateKey: undefined })).toEqual({
       method: 'client_secret_basic',
       clientSecret,
@@ -130,7 +132,9 @@ describe('resolveOptions', () => {
       // @ts-expect-error a secret that may be missing, such as an environment variable
       { clientSecret: process.env['NO_SUCH_SECRET'] },
     ];
-    const faults = ['clients[0].clientAuthentication must be either { clientSecret, method? } or { privateKey }'];
+    const faults = [
+      'clients[0].clientAuthentication must be either { clientSecret, method? } or { privateKey, audience? }',
+    ];
     for (const clientAuthentication of refused) expect(clientFaultsWith({ clientAuthentication })).toEqual(faults);
   });
 
@@ -180,7 +184,7 @@ describe('resolveOptions', () => {
   it('accepts every option of a client', () => {
     const full = {
       ...client,
-      clientAuthentication: { privateKey: { ...privateKeyOf('ec'), alg: 'ES256' } },
+      clientAuthentication: { privateKey: { ...privateKeyOf('ec'), alg: 'ES256' }, audience: 'issuer' },
       endpoints: {
         ...endpoints,
         revocation_endpoint: 'http://127.0.0.1:4444/revoke?x=1',
@@ -202,10 +206,9 @@ describe('resolveOptions', () => {
       allowInsecureRequests: true,
     } as const;
     const [resolved] = resolveOptions({ clients: [full] }).clients;
-    const { privateKey } = full.clientAuthentication;
     expect(JSON.parse(JSON.stringify(resolved))).toEqual({
       ...full,
-      clientAuthentication: { method: 'private_key_jwt', privateKey },
+      clientAuthentication: { method: 'private_key_jwt', ...full.clientAuthentication },
     });
     expect(Object.keys(full).sort()).toEqual(Object.keys(resolved ?? {}).sort());
   });
@@ -220,7 +223,7 @@ describe('a fault', () => {
     `clients[0].${name} is ${url}, but must be an https URL (http only on loopback). If you trust this network, set allowInsecureRequests of this client`;
   const redirectUri = 'must be an http(s) URL without fragment or userinfo';
   const authentication = 'clients[0].clientAuthentication';
-  const either = 'must be either { clientSecret, method? } or { privateKey }';
+  const either = 'must be either { clientSecret, method? } or { privateKey, audience? }';
   const method = 'method must be one of the following values: client_secret_basic, client_secret_post';
   const signingKey =
     'privateKey must be a complete private JWK whose alg is one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519';
@@ -422,10 +425,25 @@ describe('a fault', () => {
     const token_endpoint = 'https://oneid.example/token';
 
     expect(clientFaultsWith({ clientAuthentication, endpoints })).toEqual([
-      'clients[0].endpoints.token_endpoint must be given, because clientAuthentication has a privateKey',
+      'clients[0].endpoints.token_endpoint must be given, because clientAuthentication has a privateKey and its audience is token_endpoint',
     ]);
     expect(clientFaultsWith({ clientAuthentication, endpoints: { ...endpoints, token_endpoint } })).toEqual([]);
     expect(clientFaultsWith({ clientAuthentication: { clientSecret: 'secret' }, endpoints })).toEqual([]);
+    const forIssuer = { ...clientAuthentication, audience: 'issuer' };
+    expect(clientFaultsWith({ clientAuthentication: forIssuer, endpoints })).toEqual([]);
+  });
+
+  it('P28: is found in an audience of an unknown kind, or of a client without a private key', () => {
+    const privateKey = { ...privateKeyOf('ec'), alg: 'ES256' };
+    const audience = 'audience must be one of the following values: token_endpoint, issuer';
+    for (const wrong of ['token', null, ['issuer'], '']) {
+      expect(clientFaultsWith({ clientAuthentication: { privateKey, audience: wrong } })).toEqual([
+        `${authentication}.${audience}`,
+      ]);
+    }
+    expect(clientFaultsWith({ clientAuthentication: { clientSecret: 'secret', audience: 'issuer' } })).toEqual([
+      `${authentication} ${either}`,
+    ]);
   });
 
   it('is found in an encryption without algorithm or without valid private keys', () => {

@@ -11,4 +11,8 @@ export class SessionTokensEntity {
 
   @Column({ name: 'refresh_token', type: 'text', nullable: true })
   refreshToken!: string | null;
+
+  /** When the provider first said that it has revoked the refresh token: the database's clock, milliseconds. */
+  @Column({ name: 'revoked_at', type: 'bigint', nullable: true })
+  revokedAt!: string | null;
 }

@@ -71,15 +71,21 @@ interface ClientSecretOptions {
   /** By default `client_secret_basic`. */
   readonly method?: 'client_secret_basic' | 'client_secret_post' | undefined;
   readonly privateKey?: undefined;
+  readonly audience?: undefined;
 }
+
+/** What the `aud` of a client's assertions names. */
+export type AssertionAudience = 'token_endpoint' | 'issuer';
 
 /** A client that authenticates with assertions that it signs itself (`private_key_jwt`). */
 interface PrivateKeyOptions {
-  /**
-   * A private JWK with its `alg`. If the options give `endpoints`, they need a `token_endpoint`: Hydra accepts an
-   * assertion only if its audience is this URL.
-   */
+  /** A private JWK with its `alg`. */
   readonly privateKey: JWK;
+  /**
+   * The only `aud` of the assertions (RFC 7523 §3). By default `token_endpoint`, which Hydra and Keycloak accept; the
+   * option `endpoints` then needs it. `issuer`: for a provider that accepts only its issuer.
+   */
+  readonly audience?: AssertionAudience | undefined;
   readonly clientSecret?: undefined;
   readonly method?: undefined;
 }
@@ -101,18 +107,23 @@ class ClientAuthenticationSchema {
   @IsOptional()
   @IsSigningKey()
   readonly privateKey?: unknown;
+
+  @IsOptional()
+  @IsIn(['token_endpoint', 'issuer'])
+  readonly audience?: unknown;
 }
 
 const IsClientAuthentication = () =>
   Predicate(
     'isClientAuthentication',
-    'must be either { clientSecret, method? } or { privateKey }',
+    'must be either { clientSecret, method? } or { privateKey, audience? }',
     // ValidateNested refuses null, and one fault is enough
     (value) => value === null || hasOneCredential(value as ClientAuthenticationSchema),
   );
 
-function hasOneCredential({ clientSecret, method, privateKey }: ClientAuthenticationSchema): boolean {
-  return privateKey === undefined ? clientSecret !== undefined : clientSecret === undefined && method === undefined;
+function hasOneCredential({ clientSecret, method, privateKey, audience }: ClientAuthenticationSchema): boolean {
+  if (privateKey === undefined) return clientSecret !== undefined && audience === undefined;
+  return clientSecret === undefined && method === undefined;
 }
 
 /** How the provider encrypts this client's ID tokens, or its logout tokens (OpenID Connect Core 1.0 §10.2). */
@@ -145,7 +156,7 @@ class EndpointSchema {
   @IsEndpoint()
   readonly revocation_endpoint?: string | undefined;
 
-  /** Needed by a client with a private key: Hydra accepts an assertion only if its audience is this URL. */
+  /** Needed by a client with a private key, unless the audience of its assertions is the issuer. */
   @IsOptional()
   @IsEndpoint()
   readonly token_endpoint?: string | undefined;
@@ -308,7 +319,7 @@ export type OneIdClientOptions = Plain<ClientSchema>;
 export type ClientAuthentication =
   | { readonly method: 'none' }
   | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly clientSecret: string }
-  | { readonly method: 'private_key_jwt'; readonly privateKey: JWK };
+  | { readonly method: 'private_key_jwt'; readonly privateKey: JWK; readonly audience: AssertionAudience };
 
 type Group = 'clientAuthentication' | 'idTokenEncryption' | 'logoutTokenEncryption' | 'endpoints';
 
@@ -348,7 +359,10 @@ export function resolveClient(client: OneIdClientOptions): ResolvedClientOptions
 
 function resolveAuthentication(given: ClientAuthenticationOptions | undefined): ClientAuthentication {
   if (given === undefined) return { method: 'none' };
-  if (given.privateKey !== undefined) return { method: 'private_key_jwt', privateKey: given.privateKey };
+  if (given.privateKey !== undefined) {
+    const { privateKey, audience = 'token_endpoint' } = given;
+    return { method: 'private_key_jwt', privateKey, audience };
+  }
   return { method: given.method ?? 'client_secret_basic', clientSecret: given.clientSecret };
 }
 
@@ -392,10 +406,13 @@ function urlFaults({ issuer, endpoints, allowInsecureRequests }: OneIdClientOpti
 }
 
 function keyFaults({ clientAuthentication, endpoints, idTokenSignedResponseAlg = '' }: OneIdClientOptions): string[] {
-  const { clientSecret = '', privateKey } = clientAuthentication ?? {};
+  const { clientSecret = '', privateKey, audience } = clientAuthentication ?? {};
   const faults: string[] = [];
-  if (privateKey !== undefined && endpoints !== undefined && endpoints.token_endpoint === undefined) {
-    faults.push('endpoints.token_endpoint must be given, because clientAuthentication has a privateKey');
+  const namesEndpoint = privateKey !== undefined && audience !== 'issuer';
+  if (namesEndpoint && endpoints !== undefined && endpoints.token_endpoint === undefined) {
+    faults.push(
+      'endpoints.token_endpoint must be given, because clientAuthentication has a privateKey and its audience is token_endpoint',
+    );
   }
   const least = LEAST_SECRET_LENGTH[idTokenSignedResponseAlg] ?? 0;
   if (Buffer.byteLength(clientSecret) < least) {

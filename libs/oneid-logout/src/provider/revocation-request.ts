@@ -11,17 +11,30 @@ import {
   PrivateKeyJwt,
   revocationRequest,
 } from 'oauth4webapi';
-import { type ClientAuthentication } from './client-options.js';
+import { type AssertionAudience, type ClientAuthentication } from './client-options.js';
 import { reasonOf } from '../oneid-logout.errors.js';
 import { type OneIdClient } from './oneid-clients.js';
 
-/** 4xx statuses that a retry may cure, because they do not judge the token: timeout, too early, too many requests. */
-const RETRIED = new Set([408, 425, 429]);
+/** 4xx statuses that judge neither the token nor the request: timeout, too early, too many requests. */
+const PASSING = new Set([408, 425, 429]);
 
-/** `refused`: a retry does not help. `unavailable`: try again later. `reason` is for the log and holds no secret. */
+/** The errors that judge the token (RFC 7009 §2.2.1, RFC 6749 §5.2, RFC 6750 §3.1). */
+const ABOUT_TOKEN = new Set(['unsupported_token_type', 'invalid_grant', 'invalid_token']);
+
+/** The errors that judge the client (RFC 6749 §5.2). Hydra 1.11 answers `invalid_client` when its database has failed. */
+const ABOUT_CLIENT = new Set(['invalid_client', 'unauthorized_client']);
+
+/**
+ * - `refused`: the provider has judged the token, so a retry does not help.
+ * - `not_accepted`: the answer is about the client, or about the request or its way, as from a proxy. A retry may help.
+ * - `unavailable`: try again later.
+ *
+ * `reason` is for the log and holds no secret.
+ */
 export type RevocationAnswer =
   | { readonly result: 'revoked' | 'no_endpoint' }
-  | { readonly result: 'refused' | 'unavailable'; readonly reason: string };
+  | { readonly result: 'refused' | 'unavailable'; readonly reason: string }
+  | { readonly result: 'not_accepted'; readonly reason: string; readonly isAboutClient: boolean };
 
 /** Asks the client's provider to revoke a refresh token (RFC 7009 §2). Never throws. */
 export async function requestRevocation(client: OneIdClient, refreshToken: string): Promise<RevocationAnswer> {
@@ -31,7 +44,7 @@ export async function requestRevocation(client: OneIdClient, refreshToken: strin
     const response = await revocationRequest(
       { issuer, revocation_endpoint },
       { client_id: client.clientId },
-      await clientAuth(client.clientAuthentication, [issuer, token_endpoint ?? issuer]),
+      await clientAuth(client.clientAuthentication, { issuer, token_endpoint: token_endpoint ?? issuer }),
       refreshToken,
       {
         [allowInsecureRequests]: new URL(revocation_endpoint).protocol === 'http:',
@@ -41,12 +54,17 @@ export async function requestRevocation(client: OneIdClient, refreshToken: strin
       },
     );
     if (response.ok) return { result: 'revoked' };
-    const { status } = response;
-    const reason = `${status} ${codeOf(await response.text())}`.trim();
-    return { result: status >= 500 || RETRIED.has(status) ? 'unavailable' : 'refused', reason };
+    return judge(response.status, codeOf(await response.text()));
   } catch (error) {
     return { result: 'unavailable', reason: reasonOf(error) };
   }
+}
+
+function judge(status: number, code: string): RevocationAnswer {
+  const reason = `${status} ${code}`.trim();
+  if (status >= 500 || PASSING.has(status)) return { result: 'unavailable', reason };
+  if (status === 400 && ABOUT_TOKEN.has(code)) return { result: 'refused', reason };
+  return { result: 'not_accepted', reason, isAboutClient: status === 401 || ABOUT_CLIENT.has(code) };
 }
 
 /** The `error` of an answer (RFC 6749 §5.2); empty when the answer has no usable one. */
@@ -59,8 +77,11 @@ function codeOf(body: string): string {
   }
 }
 
-/** @param audience of an assertion: Hydra expects the token endpoint, others the issuer */
-async function clientAuth(authentication: ClientAuthentication, audience: readonly string[]): Promise<ClientAuth> {
+/** @param audiences the audience of an assertion, by the client's option */
+async function clientAuth(
+  authentication: ClientAuthentication,
+  audiences: Readonly<Record<AssertionAudience, string>>,
+): Promise<ClientAuth> {
   switch (authentication.method) {
     case 'none':
       return None();
@@ -70,8 +91,11 @@ async function clientAuth(authentication: ClientAuthentication, audience: readon
       return ClientSecretPost(authentication.clientSecret);
     case 'private_key_jwt':
       return PrivateKeyJwt(await signingKey(authentication.privateKey), {
-        [modifyAssertion]: (_header, payload) => {
-          payload['aud'] = [...new Set(audience)];
+        [modifyAssertion]: (header, payload) => {
+          // one of the two names of Ed25519: the one that the provider knows
+          header['alg'] = authentication.privateKey.alg ?? header['alg'];
+          // alone: Keycloak refuses several audiences
+          payload['aud'] = audiences[authentication.audience];
         },
       });
   }

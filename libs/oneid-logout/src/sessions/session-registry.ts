@@ -250,6 +250,7 @@ export class SessionRegistry {
   /**
    * For a health page or a gauge: counts the logouts whose refresh tokens the library must still revoke at OneID, or
    * must still look for. It retries a failed revocation for as long as the token may live; the log gives the reason.
+   * It leaves out the tokens that wait until another session of their client and `sid` has ended.
    *
    * @throws {StoreUnavailableError} 503
    */

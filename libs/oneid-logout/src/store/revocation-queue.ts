@@ -4,7 +4,7 @@ import { type SessionTables } from '../database/session-tables.js';
 import { type LogoutChannel } from '../rule/logout.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { boundSql } from './rule-sql.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, noneOf, placeholders } from './sql-conditions.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, IS_SIBLING, noneOf, placeholders } from './sql-conditions.js';
 
 /** A recorded logout whose sessions may have refresh tokens to revoke. */
 export interface DueLogout {
@@ -31,6 +31,7 @@ export const LEASE = 60_000;
  * - leased, and {@link makeDue} was called meanwhile: `revocation_due_at` has another value than `leased_until`.
  * - given back: waiting again, with the time that {@link release} sets. After a `makeDue` during the lease,
  *   `revocation_due_at` keeps the time of `makeDue`.
+ * - kept: waiting, and `leased_until` is 0. Its tokens may not be revoked before another session has ended.
  *
  * For a front-channel logout, the work is to erase the tokens an hour later, not to revoke them.
  */
@@ -73,11 +74,12 @@ export class RevocationQueue {
     }));
   }
 
-  /** Counts the logouts whose sessions have, or may have, refresh tokens to revoke. */
+  /** Counts the logouts whose sessions have, or may have, refresh tokens to revoke. It leaves out the kept ones. */
   async countDue(): Promise<number> {
     // as in REVOKING, but by the index: nearly all logouts have no tokens left
     const { rows } = await this.database.read(
-      `SELECT COUNT(*) AS due FROM ${this.tables.logout} WHERE revocation_due_at > 0 AND channel <> 'frontchannel'`,
+      `SELECT COUNT(*) AS due FROM ${this.tables.logout} WHERE revocation_due_at > 0 AND channel <> 'frontchannel'
+         AND (leased_until IS NULL OR leased_until > 0)`,
     );
     return Number(rows[0]?.['due']);
   }
@@ -97,14 +99,15 @@ export class RevocationQueue {
    *
    * @param dueAt when it is due again, null if its tokens need no more work. It has no effect if tokens were stored
    *   during the lease: the replica may not have seen them, so the due time that they brought stays (see makeDue)
+   * @param options.kept the tokens wait for the end of another session
    * @returns false if the lease has ended: another replica may have claimed the logout, so nothing changes
    */
-  async release(logout: DueLogout, dueAt: number | null): Promise<boolean> {
-    return (await this.releaseAll([logout.id], leaseEndOf(logout), dueAt)) === 1;
+  async release(logout: DueLogout, dueAt: number | null, { kept = false } = {}): Promise<boolean> {
+    return (await this.releaseAll([logout.id], leaseEndOf(logout), dueAt, kept ? 0 : null)) === 1;
   }
 
   /**
-   * Closes due logouts whose sessions have no tokens, many at a time: most due logouts are like this, and closing each
+   * Closes due logouts whose sessions, and their siblings, have no tokens, many at a time: most due logouts are like this, and closing each
    * one alone costs two commits. A single due logout is left to {@link claim}.
    *
    * @returns how many of the checked logouts may have tokens; they stay due
@@ -117,9 +120,13 @@ export class RevocationQueue {
     const leaseEnd = leaseEndOf(first);
     // claim first: a sign-in or refresh that stores tokens from now on changes the due time (see makeDue)
     await this.claimAll(ids, leaseEnd);
+    const { session, sessionTokens } = this.tables;
+    const tokens = `${sessionTokens} t ON t.session_id = s.id`;
     const { rows } = await this.database.read(
       `SELECT l.id FROM ${this.tables.logout} l WHERE l.id IN (${placeholders(ids)}) AND l.leased_until = ?
-         AND ${noneOf(`${this.tables.session} s JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id`)}`,
+         AND ${noneOf(`${session} s JOIN ${tokens}`)}
+         AND NOT EXISTS (SELECT 1 FROM ${session} e JOIN ${session} s ON ${IS_SIBLING} JOIN ${tokens}
+           WHERE e.target_session = l.target)`,
       [...ids, leaseEnd],
     );
     const tokenless = new Set(rows.map((row) => String(row['id'])));
@@ -142,15 +149,20 @@ export class RevocationQueue {
     return affected;
   }
 
-  private async releaseAll(ids: readonly string[], leaseEnd: number, dueAt: number | null): Promise<number> {
+  private async releaseAll(
+    ids: readonly string[],
+    leaseEnd: number,
+    dueAt: number | null,
+    leasedUntil: 0 | null = null,
+  ): Promise<number> {
     if (ids.length === 0) return 0;
     // MySQL assigns from left to right, so the lease is cleared last
     const { affected } = await this.database.run(
       `UPDATE ${this.tables.logout}
        SET revocation_due_at = CASE WHEN revocation_due_at = leased_until THEN ? ELSE revocation_due_at END,
-         leased_until = NULL
+         leased_until = ?
        WHERE id IN (${placeholders(ids)}) AND leased_until = ? AND leased_until > ${this.database.dialect.now}`,
-      [dueAt, ...ids, leaseEnd],
+      [dueAt, leasedUntil, ...ids, leaseEnd],
     );
     return affected;
   }

@@ -1,6 +1,6 @@
 import { type SqlRow } from '../database/sql.js';
-import { endsSql } from './rule-sql.js';
-import { noneOf, REVOKING } from './sql-conditions.js';
+import { endsSql, notEndedSql } from './rule-sql.js';
+import { IS_SIBLING, noneOf, REVOKING } from './sql-conditions.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
 
@@ -11,9 +11,13 @@ export interface StoredTokens {
   readonly clientId: string;
   readonly idToken: string | null;
   readonly refreshToken: string | null;
+  /** When the provider first said that it has revoked the refresh token: the database's clock, milliseconds. */
+  readonly revokedAt: number | null;
+  /** The target of the session's `sid`; null for a session without `sid`. */
+  readonly targetSid: string | null;
 }
 
-const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, s.issuer, s.client_id';
+const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, t.revoked_at, s.issuer, s.client_id, s.target_sid';
 
 /** The tokens of the sessions, as ciphertext. */
 export class TokenRepository {
@@ -44,9 +48,12 @@ export class TokenRepository {
   }
 
   private async update(sessionId: string, idToken: string | null, refreshToken: string | null): Promise<boolean> {
+    // the provider has not answered for the new refresh token
+    const unrevoked = refreshToken === null ? '' : ', revoked_at = NULL';
     const { affected } = await this.database.run(
       `UPDATE ${this.tables.sessionTokens}
-       SET id_token = COALESCE(?, id_token), refresh_token = COALESCE(?, refresh_token) WHERE session_id = ?`,
+       SET id_token = COALESCE(?, id_token), refresh_token = COALESCE(?, refresh_token) ${unrevoked}
+       WHERE session_id = ?`,
       [idToken, refreshToken, sessionId],
     );
     return affected > 0;
@@ -84,6 +91,35 @@ export class TokenRepository {
   }
 
   /**
+   * Notes that the provider has said that it has revoked this refresh token, unless a newer one has replaced it.
+   *
+   * @param revokedAt the database's clock, milliseconds
+   */
+  async noteRevoked({ sessionId, refreshToken }: StoredTokens, revokedAt: number): Promise<void> {
+    await this.database.run(
+      `UPDATE ${this.tables.sessionTokens} SET revoked_at = ? WHERE session_id = ? AND refresh_token = ?`,
+      [revokedAt, sessionId, refreshToken],
+    );
+  }
+
+  /** Is another session of the same client and the same browser login (`sid`) alive? */
+  async hasAliveSibling({ sessionId, clientId, targetSid }: StoredTokens): Promise<boolean> {
+    if (targetSid === null) return false;
+    const { logout, session } = this.tables;
+    const notEnded = ['?', 's.target_session', 's.target_sub'].map((target) => notEndedSql(logout, target));
+    // the newest first, by index: it is the most likely to be alive
+    const { rows } = await this.database.read(
+      `SELECT s.registered_at FROM ${session} s
+       WHERE s.target_sid = ? AND s.client_id = ? AND s.id <> ? AND s.expires_at > ${this.database.dialect.now}
+         AND ${notEnded.join(' AND ')}
+       ORDER BY s.registered_at DESC LIMIT 1`,
+      [targetSid, clientId, sessionId, targetSid, targetSid, targetSid],
+      { order: 'registered_at DESC' },
+    );
+    return rows.length > 0;
+  }
+
+  /**
    * Returns the tokens of the sessions that this logout ends, ordered by session id. For a front-channel logout, it
    * leaves out tokens that another logout is about to revoke.
    */
@@ -93,6 +129,24 @@ export class TokenRepository {
        JOIN ${this.tables.session} s ON ${endsSql}
        JOIN ${this.tables.sessionTokens} t ON t.session_id = s.id
        WHERE l.id = ? AND t.session_id > ? AND (l.channel <> 'frontchannel' OR (${this.noneRevoking}))
+       ORDER BY t.session_id LIMIT ${limit}`,
+      [logoutId, afterSessionId],
+      { order: 'session_id' },
+    );
+    return rows.map(toTokens);
+  }
+
+  /**
+   * For a logout that ends one session: returns the tokens of the other sessions of its client and `sid` that wait for
+   * their revocation, ordered by session id. They may have waited for the end of this session. A logout of a `sid` or a
+   * `sub` ends these sessions itself.
+   */
+  async findBeside(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
+    const { logout, session, sessionTokens } = this.tables;
+    const { rows } = await this.database.read(
+      `SELECT ${TOKEN_COLUMNS} FROM ${logout} l JOIN ${session} e ON e.target_session = l.target
+       JOIN ${session} s ON ${IS_SIBLING} JOIN ${sessionTokens} t ON t.session_id = s.id
+       WHERE l.id = ? AND t.session_id > ? AND l.channel <> 'frontchannel' AND NOT (${this.noneRevoking})
        ORDER BY t.session_id LIMIT ${limit}`,
       [logoutId, afterSessionId],
       { order: 'session_id' },
@@ -111,12 +165,14 @@ export class TokenRepository {
 }
 
 function toTokens(row: SqlRow): StoredTokens {
-  const { id_token: idToken, refresh_token: refreshToken } = row;
+  const { id_token: idToken, refresh_token: refreshToken, revoked_at: revokedAt, target_sid: targetSid } = row;
   return {
     sessionId: String(row['session_id']),
     issuer: String(row['issuer']),
     clientId: String(row['client_id']),
     idToken: typeof idToken === 'string' ? idToken : null,
     refreshToken: typeof refreshToken === 'string' ? refreshToken : null,
+    revokedAt: revokedAt === null ? null : Number(revokedAt),
+    targetSid: typeof targetSid === 'string' ? targetSid : null,
   };
 }

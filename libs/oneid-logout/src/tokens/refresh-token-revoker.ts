@@ -3,9 +3,11 @@ import { Logger } from '../logger.js';
 import { BackgroundJob } from '../background-job.js';
 import { Clock } from '../clock.js';
 import { Random } from '../random.js';
-import { OneIdClients } from '../provider/oneid-clients.js';
-import { type DueLogout, LEASE, RevocationQueue } from '../store/revocation-queue.js';
+import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
+import { RevocationQueue } from '../store/revocation-queue.js';
 import { type StoredTokens, TokenRepository } from '../store/token.repository.js';
+import { CONFIRM_AFTER, LeasedLogout, type Outcome } from './leased-logout.js';
+import { MOST_REFUSALS, RunAnswers } from './run-answers.js';
 import { TokenVault } from './token-vault.js';
 import { requestRevocation } from '../provider/revocation-request.js';
 
@@ -18,29 +20,11 @@ const BATCH = 20;
 /** How many due logouts are checked together for tokens to revoke. */
 const DUE_BATCH = 100;
 
-const MINUTE = 60_000;
-
-/**
- * The pause before the next try: as long as the time since the logout, within these limits, milliseconds.
- *
- * - `retry`: the provider is down.
- * - `retrySoon`: the provider went down after it had revoked some of the tokens.
- * - `retryElsewhere`: another replica may be able to revoke. It may have other clients, or a newer secret.
- */
-const PAUSES = {
-  retry: { least: MINUTE, most: 6 * 60 * MINUTE },
-  retrySoon: { least: MINUTE, most: MINUTE },
-  retryElsewhere: { least: MINUTE, most: 10 * MINUTE },
-};
-
-/** How long a replica works on one logout before it gives the logout back, milliseconds. */
-const TURN = LEASE / 2;
-
-/** `done`: no tokens remain. `continue`: go on with the remaining tokens now. The others name the next pause. */
-type Outcome = 'done' | 'continue' | keyof typeof PAUSES;
-
 /** `settled`: this token needs no more work, also when the provider refused to revoke it. */
-type TokenOutcome = 'settled' | 'retry' | 'retryElsewhere';
+type TokenOutcome = 'settled' | 'kept' | 'retry' | 'retryElsewhere' | 'confirm';
+
+/** Token outcomes that do not end the work on the other tokens of the logout, those with the shortest pause last. */
+const LASTING: readonly Outcome[] = ['done', 'kept', 'retryElsewhere', 'confirm'];
 
 /**
  * Revokes the refresh tokens of ended sessions at the provider, and then erases them (OpenID Connect Back-Channel
@@ -63,55 +47,62 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
-    // issuers that failed in this run: each is asked only once, so it does not delay the tokens of other issuers
-    const down = new Set<string>();
+    const answers = new RunAnswers();
     // repeat: close the logouts without tokens, then work on each of the others. It ends when no logout is due
     for (;;) {
       const withTokens = await this.revocations.closeLogoutsWithoutTokens(DUE_BATCH);
       for (let n = 0; n < Math.max(withTokens, 1); n++) {
         // one at a time: the lease counts from this read, and the turn of another logout may be long
+        const readAt = this.clock.monotonicNow();
         const [logout] = await this.revocations.findDue(1);
         if (logout === undefined || this.stopping) return;
-        await this.settle(logout, down);
+        await this.settle(new LeasedLogout(logout, readAt, this.clock), answers);
       }
     }
   }
 
-  private async settle(logout: DueLogout, down: Set<string>): Promise<void> {
+  private async settle(leased: LeasedLogout, answers: RunAnswers): Promise<void> {
+    const { logout } = leased;
     if (!(await this.revocations.claim(logout))) return;
-    const outcome = await this.settleTokens(logout, down);
-    const next = nextTurn(logout, outcome);
-    const released = await this.revocations.release(logout, next);
+    const outcome = await this.settleTokens(leased, answers);
+    const next = leased.nextDue(outcome);
+    const released = await this.revocations.release(logout, next, { kept: outcome === 'kept' });
     if (released && next === null && outcome !== 'done') {
       this.logger.error('Gave up revoking the refresh tokens of a logout, because the time to keep the logout is over');
     }
   }
 
-  private async settleTokens(logout: DueLogout, down: Set<string>): Promise<Outcome> {
-    const until = this.clock.monotonicNow() + TURN;
+  private async settleTokens(leased: LeasedLogout, answers: RunAnswers): Promise<Outcome> {
+    const { logout } = leased;
     let outcome: Outcome = 'done';
     let settledCount = 0;
-    let lastSessionId = '';
-    for (;;) {
-      const batch = await this.tokens.findEndedBy(logout.id, lastSessionId, BATCH);
-      for (const tokens of batch) {
-        if (this.stopping || this.clock.monotonicNow() > until) return 'continue';
-        const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens, down);
-        if (result === 'retry') return settledCount > 0 ? 'retrySoon' : 'retry';
-        if (result === 'settled') {
-          settledCount += 1;
-          await this.tokens.erase(tokens, { unlessRevoking: logout.channel === 'frontchannel' });
-        } else {
-          outcome = result;
+    for (const ownSessions of [true, false]) {
+      let lastSessionId = '';
+      let batch: StoredTokens[];
+      do {
+        batch = await (ownSessions
+          ? this.tokens.findEndedBy(logout.id, lastSessionId, BATCH)
+          : this.tokens.findBeside(logout.id, lastSessionId, BATCH));
+        for (const tokens of batch) {
+          if (this.stopping || leased.isOver) return 'continue';
+          const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens, leased, answers);
+          // the login goes on, for all of these tokens. The logouts of their own sessions stay due
+          if (result === 'kept' && !ownSessions) return outcome;
+          if (result === 'retry') return settledCount > 0 ? 'retrySoon' : 'retry';
+          if (result === 'settled' || result === 'confirm') settledCount += 1;
+          if (result === 'settled') {
+            await this.tokens.erase(tokens, { unlessRevoking: logout.channel === 'frontchannel' });
+          } else if (LASTING.indexOf(result) > LASTING.indexOf(outcome)) {
+            outcome = result;
+          }
+          lastSessionId = tokens.sessionId;
         }
-        lastSessionId = tokens.sessionId;
-      }
-      if (batch.length < BATCH) return outcome;
+      } while (batch.length === BATCH);
     }
+    return outcome;
   }
 
-  /** @param down the issuers that have failed in this run; a failure here adds one */
-  private async revoke(tokens: StoredTokens, down: Set<string>): Promise<TokenOutcome> {
+  private async revoke(tokens: StoredTokens, leased: LeasedLogout, answers: RunAnswers): Promise<TokenOutcome> {
     if (tokens.refreshToken === null) return 'settled';
     const client = this.clients.find(tokens.issuer, tokens.clientId);
     if (client === undefined) {
@@ -121,40 +112,58 @@ export class RefreshTokenRevoker extends BackgroundJob {
       return 'retryElsewhere';
     }
     if (client.keepOfflineTokens) return 'settled';
+    if (tokens.revokedAt !== null && leased.now < tokens.revokedAt + CONFIRM_AFTER) return 'confirm';
     const refreshToken = await this.vault.open(tokens.sessionId, tokens.refreshToken);
     if (refreshToken === undefined) {
       this.logger.error("Can't revoke a refresh token: this replica has no secret that decrypts it");
       return 'retryElsewhere';
     }
-    if (down.has(client.issuer)) return 'retry';
+    if (answers.isDown(client)) return 'retry';
+    if (answers.isRefused(client)) return 'retryElsewhere';
+    // a provider may end the whole login with this token, and tell nobody of its other sessions (Keycloak)
+    if (await this.tokens.hasAliveSibling(tokens)) return 'kept';
+    return this.ask(client, refreshToken, tokens, leased, answers);
+  }
+
+  private async ask(
+    client: OneIdClient,
+    refreshToken: string,
+    tokens: StoredTokens,
+    leased: LeasedLogout,
+    answers: RunAnswers,
+  ): Promise<TokenOutcome> {
+    const { issuer, clientId } = client;
+    const saidSoBefore = tokens.revokedAt !== null;
     const answer = await requestRevocation(client, refreshToken);
     switch (answer.result) {
       case 'revoked':
-        return 'settled';
+        // Hydra also answers 200 when its database has failed, so one answer is no proof
+        if (saidSoBefore) return 'settled';
+        await this.tokens.noteRevoked(tokens, leased.now);
+        return 'confirm';
       case 'no_endpoint':
         this.logger.warn(
-          `${client.issuer} has no revocation_endpoint: the library has erased a refresh token without revoking it`,
+          `${issuer} has no revocation_endpoint: the library has erased a refresh token without revoking it`,
         );
         return 'settled';
       case 'refused':
-        this.logger.error(
-          `${client.issuer} refused to revoke a refresh token, and the library has erased it: ${answer.reason}`,
-        );
+        if (!saidSoBefore) {
+          this.logger.error(
+            `${issuer} refused to revoke a refresh token, and the library has erased it: ${answer.reason}`,
+          );
+        }
         return 'settled';
+      case 'not_accepted':
+        this.logger.error(
+          `${issuer} did not accept a revocation request of the client ${clientId}, the library keeps the refresh token ` +
+            `and will try again: ${answer.reason}. Check clientAuthentication and the revocation_endpoint`,
+        );
+        answers.noteRefusal(client, answer.isAboutClient ? MOST_REFUSALS : 1);
+        return 'retryElsewhere';
       case 'unavailable':
-        this.logger.warn(`Could not revoke a refresh token at ${client.issuer} yet, will try again: ${answer.reason}`);
-        down.add(client.issuer);
+        this.logger.warn(`Could not revoke a refresh token at ${issuer} yet, will try again: ${answer.reason}`);
+        answers.noteDown(client);
         return 'retry';
     }
   }
-}
-
-/** When to work on a logout again: the database's clock, milliseconds; null for never. */
-function nextTurn(logout: DueLogout, outcome: Outcome): number | null {
-  if (outcome === 'done') return null;
-  // now, but after the logouts that became due earlier
-  if (outcome === 'continue') return logout.now;
-  if (logout.overdue) return null;
-  const { least, most } = PAUSES[outcome];
-  return logout.now + Math.min(Math.max(logout.now - logout.recordedAt, least), most);
 }

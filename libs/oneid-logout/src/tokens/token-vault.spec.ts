@@ -18,7 +18,9 @@ class OneRow implements Pick<TokenRepository, 'find' | 'insert' | 'save' | 'maxT
   save = (sessionId: string, idToken: string | null, refreshToken: string | null) =>
     this.insert(sessionId, idToken, refreshToken);
   find(sessionId: string) {
-    return Promise.resolve({ sessionId, issuer: 'i', clientId: 'c', idToken: this.idToken, refreshToken: null });
+    const { idToken } = this;
+    const session = { sessionId, issuer: 'i', clientId: 'c', targetSid: null };
+    return Promise.resolve({ ...session, idToken, refreshToken: null, revokedAt: null });
   }
 }
 

@@ -90,6 +90,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
         primary(key('session_id')),
         optional({ name: 'id_token', type: 'text' }),
         optional({ name: 'refresh_token', type: 'text' }),
+        optional(time('revoked_at')),
       ],
       [],
     );
