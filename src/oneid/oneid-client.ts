@@ -59,7 +59,7 @@ function lastingFault(error: unknown, issuer: string): string | undefined {
 }
 
 /** The other side may have sent any value, of any length. */
-const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 200);
+const shown = (value: unknown) => JSON.stringify(value ?? null).slice(0, 200);
 
 function discover(registration: OneIdRegistration): Promise<Configuration> {
   const { issuer, clientId, clientSecret } = registration;

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { type Request, type Response } from 'express';
 import { type LogoutEvent, type SessionEvents, type SessionFacts } from 'nestjs-oneid-logout';
@@ -7,8 +7,9 @@ import { NEVER, of } from 'rxjs';
 import { ChannelRequests } from './channel-requests.middleware.js';
 import { type Happening, Timeline, type Told } from './timeline.js';
 
-beforeAll(() => Logger.overrideLogger(false));
-afterAll(() => Logger.overrideLogger(['log', 'warn', 'error']));
+beforeAll(() => {
+  jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+});
 
 const session = (sub: string, sid = `sid of ${sub}`, issuer = 'https://oneid.example/'): SessionFacts => ({
   ...{ issuer, sub, sid, iat: 0, registeredAt: 0 },
