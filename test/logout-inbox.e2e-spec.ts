@@ -10,6 +10,7 @@ import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
+import { until } from './support/until.js';
 
 const HOUR = 60 * 60 * 1000;
 
@@ -136,6 +137,25 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
       'The library could not record 2 logouts of OneID before the app stopped. ' +
         'Their sessions end only if OneID sends these logouts again, which it does for three minutes at most.',
     ]);
+  });
+
+  it('BC-13: a stop also waits for a logout that is being recorded', async () => {
+    let fail = () => {};
+    const hanging = new Promise<never>((_, reject) => {
+      fail = () => reject(new StoreUnavailableError(new Error('down')));
+    });
+    let sent = false;
+    const restore = intercept(store.database, () => {
+      sent = true;
+      return hanging;
+    });
+    const recording = expect(store.inbox.record(logoutOf('alice'))).rejects.toThrow(StoreUnavailableError);
+    await until('the statement is sent', () => sent);
+    const stopped = store.inbox.stop();
+    restore();
+    fail();
+    await Promise.all([recording, stopped]);
+    expect([(await store.rows('logout')).length, store.inbox.size, errors]).toEqual([1, 0, []]);
   });
 
   it('BC-13: is given up after an hour, with a line in the log', async () => {

@@ -316,10 +316,13 @@ describe('a logout token that cannot be decided when it arrives', () => {
       await start({ startsJobs: true });
       const inbox = host.app.get(LogoutInbox, { strict: false });
       const restore = breakStore();
-      const first = post(host, await token({ sid: 'first' }));
-      await until('the logout is kept', () => inbox.size === 1);
+      const tokens = await Promise.all(Array.from({ length: MOST_WAITING + 5 }, (_, n) => token({ sid: `sid-${n}` })));
+      const answers: ChannelAnswer[] = [];
+      const all = Promise.all(tokens.map(async (one) => answers.push(await post(host, one))));
+      await until('those without a place have answers', () => inbox.size === tokens.length && answers.length === 5);
       host.clock.advance(4_000);
-      expect(await first).toEqual(noStore);
+      await all;
+      expect(answers).toEqual(Array(tokens.length).fill(noStore));
       for (let n = 0; n < 4; n++) {
         host.clock.advance(20_000);
         await inbox.wake();
@@ -327,8 +330,29 @@ describe('a logout token that cannot be decided when it arrives', () => {
       const asked = performance.now();
       expect(await post(host, await token({ sid: 'second' }))).toEqual(noStore);
       expect(performance.now() - asked).toBeLessThan(3_000);
-      expect(status()).toEqual({ undecidedLogouts: 0, unrecordedLogouts: 2 });
+      expect(status()).toEqual({ undecidedLogouts: 0, unrecordedLogouts: MOST_WAITING + 6 });
       restore();
+    });
+
+    it('P29: gets 503 after four seconds when a statement hangs, and the logout is recorded all the same', async () => {
+      await start();
+      const { login, session } = await signIn(host);
+      let release = () => {};
+      const released = new Promise<void>((resolve) => (release = resolve));
+      let sent = 0;
+      const restore = intercept(host.app.get(SessionDatabase, { strict: false }), async (run, sql, parameters) => {
+        sent += 1;
+        await released;
+        return run(sql, parameters);
+      });
+      const answer = post(host, await token({ login }));
+      await until('the statement is sent', () => sent > 0);
+      host.clock.advance(4_000);
+      expect(await answer).toEqual(noStore);
+      restore();
+      release();
+      await host.settled();
+      expect([status(), await stateOf(host, session)]).toEqual([nothingKept, 'logged_out']);
     });
 
     it('P29: the barrier counts to the four seconds of an answer that has waited, and to no other', async () => {

@@ -2,7 +2,7 @@ import { nodeNotice } from './node-notice.js';
 import { type ResolvedOptions } from './oneid-logout.options.js';
 import { answersAtOnce, stalenessBoundMs } from './replicas/liveness-options.js';
 
-/** How long the wait before a 200 may be for every Hydra, milliseconds: Hydra up to v1.9 waits five seconds in all. */
+/** How long the wait before a 200 may be for every provider, milliseconds: Keycloak, and Hydra up to v1.9, wait five seconds. */
 const PROVIDER_PATIENCE = 4_000;
 
 /** Warns of settings that are allowed, but that the operator has more often forgotten than intended. */
@@ -25,8 +25,9 @@ export function bootWarnings({ clients, secrets, liveness, database }: ResolvedO
   const wait = answersAtOnce(liveness) ? 0 : stalenessBoundMs(liveness);
   if (wait > PROVIDER_PATIENCE) {
     warnings.push(
-      `OneID has to wait ${wait} ms for every 200 (liveness.maxStalenessMs + allowDuringOutageMs). If OneID waits less, it ` +
-        'sends each logout again and again. Lower these options, or set answerAtOnce.',
+      `OneID has to wait ${wait} ms for every 200 (liveness.maxStalenessMs + allowDuringOutageMs). If OneID waits less, ` +
+        'it counts each logout as not delivered, although the library has recorded it. Keycloak and Hydra up to v1.9 ' +
+        'wait five seconds. Lower these options, or set answerAtOnce.',
     );
   }
   if (database.type === 'better-sqlite3' && process.env['NODE_ENV'] === 'production') {

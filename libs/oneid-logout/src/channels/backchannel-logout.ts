@@ -16,7 +16,7 @@ import { LogoutInbox } from '../sessions/logout-inbox.js';
 import { UndecidedTokens } from '../sessions/undecided-tokens.js';
 import { type AnswerTime, AnswerTimes } from './answer-time.js';
 
-/** A token that is younger when it arrives comes for the first time, seconds: OneID waits five before it comes again. */
+/** A token that is younger when it arrives is OneID's first attempt, seconds: the next one follows five seconds later. */
 const FIRST_ATTEMPT = 4;
 
 /** `Retry-After` from the second attempt on, seconds: Hydra gives up after three to five attempts. */
@@ -36,8 +36,8 @@ export class BackchannelLogout {
 
   /**
    * 200 when the logout is recorded and the replica barrier is passed; 400 when the request or its token is invalid;
-   * 503 when the token could not be decided or its logout not recorded in time. The replica goes on with it, and OneID
-   * should send it again.
+   * 503 when the token could not be decided, or its logout could not be recorded, in time. The replica goes on with it,
+   * because Hydra sends it again for three minutes at most, and Keycloak never does.
    */
   async answer(request: FormRequest): Promise<HttpAnswer> {
     const time = this.times.begin();

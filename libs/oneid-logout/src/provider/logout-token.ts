@@ -11,7 +11,7 @@ import { type TimeFault, type TokenTimes } from './token-times.js';
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** Maximum age of a logout token at its receipt, seconds: OneID sends the same token again for some minutes. */
+/** Maximum age of a logout token at its receipt, seconds: Hydra sends the same token again for up to three minutes. */
 const MAX_AGE = 600;
 
 /** Longest token that the library parses, characters. */

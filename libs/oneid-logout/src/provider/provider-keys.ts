@@ -9,7 +9,7 @@ import { shown } from './token-claims.js';
 import { type SignatureResult, type Signer, type TokenKeys } from './token-keys.js';
 
 /** The time in which the budget of key fetches grows by one, milliseconds: forged tokens can't flood the provider. */
-export const KEYS_COOL_DOWN = 30 * 1000;
+const KEYS_COOL_DOWN = 30 * 1000;
 
 /**
  * `burst`: a forged token with a fresh `iat` costs one fetch. With a few fetches left, a genuine new key does not have

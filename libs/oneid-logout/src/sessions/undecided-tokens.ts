@@ -41,7 +41,7 @@ export interface Reception {
 
 /**
  * Verifies the logout tokens of OneID. The replica keeps a token that it can't decide now, because the provider's keys
- * or the database's clock can't be had, and decides it later: OneID soon stops sending it. Until then the token has no
+ * or the database's clock can't be had, and decides it later: Hydra sends it for three minutes at most, Keycloak once. Until then the token has no
  * effect. Any stranger can send such tokens, so they have a budget of their own and never take the place of a verified
  * logout.
  */
