@@ -201,6 +201,21 @@ describe('a logout token that cannot be decided when it arrives', () => {
     expect([status(), await stateOf(host, session)]).toEqual([nothingKept, 'logged_out']);
   });
 
+  it.each([
+    ['an outage', 503, 'provider_unavailable'],
+    // a proxy in front of OneID may answer so while OneID restarts
+    ['a wrong configuration', 404, 'provider_misconfigured'],
+  ])('P29: the app has never got the configuration of OneID: %s, then it is there', async (_what, answered, code) => {
+    host = await cleanup.host();
+    host.oneId.fail(endpointPaths.discovery, { status: answered });
+    expect(await post(host, await token())).toEqual(temporarilyUnavailable(code));
+    expect(status()).toEqual(oneKept);
+    host.oneId.heal();
+    host.clock.advance(COOL_DOWN + 1_000);
+    await undecided().wake();
+    expect([status(), (await logoutsOf(host)).length]).toEqual([nothingKept, 1]);
+  });
+
   it('P29: a token that is decided while the store is down goes to the verified logouts', async () => {
     await start();
     const { login, session } = await signIn(host);
