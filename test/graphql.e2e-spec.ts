@@ -214,6 +214,18 @@ describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {
     expect(errors?.[0]?.extensions).toMatchObject({ error: `session_${reason}`, reason });
   });
 
+  it('P11: P20: refuses sessions of different users with ambiguous', async () => {
+    await start();
+    const signIn = (sub: string) => host.signIn(host.oneId.signIn({ sub }));
+    const [alice, phone, bob] = [await signIn('alice'), await signIn('alice'), await signIn('bob')];
+    const { errors } = await query('{ me { sub } }', `${alice.session}; session=${bob.session}`);
+    expect(errors?.[0]?.extensions).toMatchObject({ error: 'session_ambiguous', reason: 'ambiguous' });
+    const twice = `${alice.session}; session=${phone.session}`;
+    expect(await query('{ me { sub } visitor { sub } }', twice)).toEqual({
+      data: { me: { sub: 'alice' }, visitor: { sub: 'alice' } },
+    });
+  });
+
   it('answers store_unavailable when the store does not answer', async () => {
     await start();
     const { session } = await host.signIn();

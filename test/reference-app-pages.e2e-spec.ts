@@ -165,6 +165,19 @@ describe('a logout here only', () => {
   });
 });
 
+test('P11: a browser that sends sessions of different users, or too many, is led to the logout', async () => {
+  await user.signIn();
+  const [name = ''] = user.cookie.split('=');
+  const others = ['a', 'b', 'c', 'd'].map((digit) => `${name}=${digit.repeat(64)}`);
+  const headers = { cookie: [user.cookie, ...others].join('; '), accept: 'text/html' };
+  const page = await fetch(`${world.url}/account`, { headers });
+  const body = await page.text();
+  expect([page.status, body.includes(en.refused.ambiguous)]).toEqual([401, true]);
+  expect(elements(body, 'a').some(({ href }) => href === '/logout')).toBe(true);
+  expect((await post('/logout', { ...fromHere, ...headers })).status).toBe(200);
+  expect(await user.meInShort()).toBe('401 logged_out');
+});
+
 describe('a sign-in', () => {
   test.each([{ 'sec-purpose': 'prefetch' }, { 'next-router-prefetch': '1' }, { 'sec-fetch-dest': 'image' }])(
     'P8: does not start, and does not finish, with %j',

@@ -40,7 +40,11 @@ export class NotFoundPageFilter extends ErrorPageFilter {}
 function contentOf(error: HttpException, texts: PageTexts) {
   if (error instanceof SessionRejectedError) {
     const { reason } = error;
-    const link = { href: '/login', text: reason === 'missing' ? texts.signIn : texts.signInAgain };
+    // only a logout ends all sessions that the browser sends; a new sign-in would leave the other one
+    const link =
+      reason === 'ambiguous'
+        ? { href: '/logout', text: texts.logOut }
+        : { href: '/login', text: reason === 'missing' ? texts.signIn : texts.signInAgain };
     return { title: texts.refusedTitle, text: texts.refused[reason], link };
   }
   const { crossSite, unavailable, other } = texts.failures;
