@@ -75,6 +75,8 @@ const REJECTIONS: Record<RejectionReason, string> = {
  * 401: a logout has ended the session of a sign-in or a refresh.
  *
  * At a sign-in, send the browser to OneID once more with `prompt=login`: every version of OneID then gives a new `sid`.
+ * Wait one second before, if the provider's logout tokens can be without `sid`: such a logout also ends the sign-ins of
+ * its own second.
  */
 export class SessionEndedError extends OneIdLogoutError {
   constructor() {
