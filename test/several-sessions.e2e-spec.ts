@@ -275,6 +275,17 @@ describe.each(['strict', 'bounded'] as const)('a request with several sessions, 
       expect(await (await get('/id', cookie, claimsOf('alice'))).json()).toEqual({ sub: 'alice' });
     });
 
+    it('P14: P20: a token without sub counts as the token of the user who has signed in with its sid', async () => {
+      const [alice, phone, bob] = [await signIn('alice'), await signIn('alice'), await signIn('bob')];
+      const token = (sid = '') => ({
+        'x-claims': JSON.stringify({ iss: host.oneId.issuer, sid, iat: host.clock.seconds }),
+      });
+      expect((await get('/id', cookiesOf(alice), token(alice.sid))).status).toBe(200);
+      expect((await get('/id', cookiesOf(alice), token(phone.sid))).status).toBe(200);
+      await expectRejection(await get('/id', cookiesOf(bob), token(phone.sid)), 'ambiguous');
+      await expectRejection(await get('/id', cookiesOf(alice), token('never-registered')), 'ambiguous');
+    });
+
     it('P20: a logout ends both sessions of the request', async () => {
       const session = await signIn('alice');
       const token = claimsOf('alice', 'api-login');
