@@ -486,16 +486,19 @@ describe('at boot the module warns', () => {
   });
 });
 
+const flags =
+  'and set backchannel_logout_session_required and frontchannel_logout_session_required to true, so that OneID names ' +
+  'the login that has ended';
+
 /** The log entry of one client whose routes are under this public URL. */
 function registration(base: string, path = ''): string {
   return [
-    'Register these values at OneID, character for character:',
-    `  client_id                            ${clientId}`,
-    `  backchannel_logout_uri               ${base}${path}/backchannel_logout`,
-    '  backchannel_logout_session_required  true',
-    `  frontchannel_logout_uri              ${base}${path}/frontchannel_logout`,
-    '  frontchannel_logout_session_required true',
-    `  post_logout_redirect_uris            ${base}${path}/logout/callback`,
+    'Register these URIs at OneID, character for character:',
+    `  client_id                 ${clientId}`,
+    `  backchannel_logout_uri    ${base}${path}/backchannel_logout`,
+    `  frontchannel_logout_uri   ${base}${path}/frontchannel_logout`,
+    `  post_logout_redirect_uris ${base}${path}/logout/callback`,
+    flags,
   ].join('\n');
 }
 
@@ -552,19 +555,16 @@ describe.each(['express', 'fastify'] as const)('the entry in the log at boot, on
     expect(log).toEqual([
       {
         level: 'log',
-        message: `Register these values at OneID, character for character:
-  client_id                            one
-  backchannel_logout_uri               https://one.example/backchannel_logout
-  backchannel_logout_session_required  true
-  frontchannel_logout_uri              https://one.example/frontchannel_logout
-  frontchannel_logout_session_required true
-  post_logout_redirect_uris            https://one.example/logout/callback?Z=1&a=%2f
-  client_id                            two
-  backchannel_logout_uri               https://two.example/backchannel_logout
-  backchannel_logout_session_required  true
-  frontchannel_logout_uri              https://two.example/frontchannel_logout
-  frontchannel_logout_session_required true
-  post_logout_redirect_uris            https://two.example/logout/callback?Z=1&a=%2f`,
+        message: `Register these URIs at OneID, character for character:
+  client_id                 one
+  backchannel_logout_uri    https://one.example/backchannel_logout
+  frontchannel_logout_uri   https://one.example/frontchannel_logout
+  post_logout_redirect_uris https://one.example/logout/callback?Z=1&a=%2f
+  client_id                 two
+  backchannel_logout_uri    https://two.example/backchannel_logout
+  frontchannel_logout_uri   https://two.example/frontchannel_logout
+  post_logout_redirect_uris https://two.example/logout/callback?Z=1&a=%2f
+${flags}`,
       },
     ]);
   });

@@ -19,9 +19,12 @@ interface SignedIn {
   readonly sessionTokens: string[];
   readonly idToken: string;
   readonly user: string;
-  readonly login: string;
+  /** Undefined when the ID token has no `sid`. */
+  readonly login: string | undefined;
   /** The provider's seconds when it issued the ID token. */
   readonly issued: number;
+  /** The provider's seconds when the user authenticated; undefined when the ID token does not tell. */
+  readonly authenticated: number | undefined;
   /** The position in the order of all steps; it never goes back. */
   readonly order: number;
   /** When the session expires, milliseconds of the true time. */
@@ -33,12 +36,16 @@ class Model {
   readonly signIns: SignedIn[] = [];
   /** When the logout was recorded, milliseconds of the true time. */
   readonly deadLogins = new Map<string, number>();
+  /** Logins that OneID has ended and whose `sid` it may use again: ended when authenticated up to this second. */
+  readonly reusedLogins = new Map<string, { readonly since: number; readonly until: number }>();
   readonly deadSessions = new Set<string>();
   /** Ended up to and including this order. */
   readonly logins = new Map<string, number>();
   readonly users = new Map<string, number>();
   /** Ended when issued up to this second. */
   readonly usersIssued = new Map<string, number>();
+  /** The same for the user's sessions without `sid` alone. */
+  readonly sidlessIssued = new Map<string, number>();
   order = 0;
   /** True time: only moves forward, and the provider's clock with it. */
   time = Date.now();
@@ -51,11 +58,17 @@ class Model {
     return Math.floor(this.time / 1000);
   }
 
-  isLoggedOut({ id, login, user, order, issued }: Omit<SignedIn, 'idToken' | 'sessionTokens' | 'ends'>): boolean {
+  isLoggedOut(signIn: Omit<SignedIn, 'idToken' | 'sessionTokens' | 'ends'>): boolean {
+    const { id, login, user, order, issued, authenticated = 0 } = signIn;
+    const byLogin =
+      login === undefined
+        ? issued <= (this.sidlessIssued.get(user) ?? -1)
+        : this.deadLogins.has(login) ||
+          order <= (this.logins.get(login) ?? -1) ||
+          authenticated <= (this.reusedLogins.get(login)?.until ?? -1);
     return (
+      byLogin ||
       this.deadSessions.has(id) ||
-      this.deadLogins.has(login) ||
-      order <= (this.logins.get(login) ?? -1) ||
       order <= (this.users.get(user) ?? -1) ||
       issued <= (this.usersIssued.get(user) ?? -1)
     );
@@ -72,14 +85,26 @@ class Model {
     return this.latest + MINUTE > ends;
   }
 
-  /** An ended `sid` may be used again when its logout is forgotten: close to that time, both results are right. */
-  isForgotten(login: string): boolean {
-    const since = this.deadLogins.get(login);
-    return since !== undefined && this.time - since > maxSessionLifetimeMs - 3 * DAY;
+  /** May the purge have deleted who has signed in? It stays longer than the session. */
+  isForgottenUser({ ends }: SignedIn): boolean {
+    return this.latest + MINUTE > ends + DAY;
   }
 
-  endIssued(user: string, seconds: number): void {
-    this.usersIssued.set(user, Math.max(seconds, this.usersIssued.get(user) ?? -1));
+  /** An ended `sid` may be used again when its logout is forgotten: close to that time, both results are right. */
+  isForgotten(login: string): boolean {
+    const since = Math.min(
+      ...[this.deadLogins.get(login), this.reusedLogins.get(login)?.since].map((at) => at ?? Infinity),
+    );
+    return this.time - since > maxSessionLifetimeMs - 3 * DAY;
+  }
+
+  endIssued(user: string, seconds: number, users = this.usersIssued): void {
+    users.set(user, Math.max(seconds, users.get(user) ?? -1));
+  }
+
+  endAuthenticated(login: string, seconds: number): void {
+    const { since = this.time, until = -1 } = this.reusedLogins.get(login) ?? {};
+    this.reusedLogins.set(login, { since, until: Math.max(seconds, until) });
   }
 
   pick(nth: number): SignedIn | undefined {
@@ -158,6 +183,8 @@ class SignIn extends Command {
     readonly user: string,
     readonly browser: string,
     readonly age: number,
+    readonly hasSid: boolean,
+    readonly hasAuthTime: boolean,
   ) {
     super(replica);
   }
@@ -167,11 +194,12 @@ class SignIn extends Command {
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
-    const login = `${this.user}@${this.browser}`;
+    const login = this.hasSid ? `${this.user}@${this.browser}` : undefined;
     const issued = model.seconds - this.age;
+    const authenticated = this.hasAuthTime ? issued - 1 : undefined;
     const order = ++model.order;
-    const idToken = store.idToken({ sub: this.user, sid: login, iat: issued });
-    const fresh = { id: '', login, user: this.user, order, issued };
+    const idToken = store.idToken({ sub: this.user, sid: login, iat: issued, authTime: authenticated });
+    const fresh = { id: '', login, user: this.user, order, issued, authenticated };
     const result = await store.registry
       .register({ idToken, refreshToken: `refresh ${order}` })
       .catch((error: unknown) => error);
@@ -237,7 +265,14 @@ class Replace extends Command {
     const old = model.pick(this.nth);
     if (old === undefined) return;
     const login = `${old.user}@${this.browser}`;
-    const fresh = { id: '', login, user: old.user, order: ++model.order, issued: model.seconds };
+    const fresh = {
+      id: '',
+      login,
+      user: old.user,
+      order: ++model.order,
+      issued: model.seconds,
+      authenticated: undefined,
+    };
     const idToken = store.idToken({ sub: old.user, sid: login, iat: fresh.issued });
     const registered = store.registry.register({ idToken, replaces: old.sessionTokens.at(-1) });
     if (model.isLoggedOut(fresh)) {
@@ -297,6 +332,37 @@ class OneIdEndsLogin extends Command {
   }
 }
 
+/** The client's option `reusesSid` is on. */
+class OneIdEndsReusedLogin extends OneIdEndsLogin {
+  override async act(model: Model, real: Real, store: SessionStore): Promise<void> {
+    const login = `${this.user}@${this.browser}`;
+    const authenticatedUntil = model.seconds;
+    const token = store.logout({ sid: login, iat: model.seconds, authenticatedUntil });
+    for (let n = 0; n < this.times; n++) await real.at(this.replica + n).recorder.recordBackchannel(token);
+    model.endAuthenticated(login, authenticatedUntil);
+  }
+}
+
+/** The token names the user beside the login; the sessions of the user's other logins go on. */
+class OneIdEndsLoginOfUser extends Command {
+  constructor(
+    replica: number,
+    readonly user: string,
+    readonly browser: string,
+    readonly delay: number,
+  ) {
+    super(replica);
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const sid = `${this.user}@${this.browser}`;
+    const iat = model.seconds - this.delay;
+    await store.recorder.recordBackchannel(store.logout({ sid, sub: this.user, iat }));
+    model.deadLogins.set(sid, model.deadLogins.get(sid) ?? model.time);
+    model.endIssued(this.user, iat, model.sidlessIssued);
+  }
+}
+
 class OneIdEndsUser extends Command {
   constructor(
     replica: number,
@@ -329,7 +395,7 @@ class OneIdEndsLoginAndUser extends Command {
   override check(model: Readonly<Model>): boolean {
     const login = `${this.user}@${this.browser}`;
     // only a sign-in tells the user of a sid; other tests cover late sign-ins
-    return this.namesUser || model.signIns.some((signIn) => signIn.login === login && !model.mayBeGone(signIn));
+    return this.namesUser || model.signIns.some((signIn) => signIn.login === login && !model.isForgottenUser(signIn));
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
@@ -386,7 +452,8 @@ class UserLogsOut extends Command {
     const checked = known && (await store.repository.check(known.id));
     if (known === undefined || checked === undefined) return;
     await store.recorder.endLogin(checked.session);
-    model.logins.set(known.login, model.order);
+    if (known.login === undefined) model.deadSessions.add(known.id);
+    else model.logins.set(known.login, model.order);
   }
 }
 
@@ -465,13 +532,18 @@ const user = fc.constantFrom('alice', 'bob');
 const browser = fc.constantFrom('phone', 'laptop');
 const nth = fc.nat(9);
 
+const mostly = fc.constantFrom(true, true, true, false);
+const signIn = fc.tuple(replica, user, browser, fc.constantFrom(0, 0, 1, 60), mostly, fc.boolean());
+
 const steps: fc.Arbitrary<Step>[] = [
-  fc.tuple(replica, user, browser, fc.constantFrom(0, 0, 1, 60)).map((args) => new SignIn(...args)),
-  fc.tuple(replica, user, browser, fc.constantFrom(0, 0, 1, 60)).map((args) => new SignIn(...args)),
+  signIn.map((args) => new SignIn(...args)),
+  signIn.map((args) => new SignIn(...args)),
   fc.tuple(replica, nth).map((args) => new SignInAgain(...args)),
   fc.tuple(replica, nth, browser).map((args) => new Replace(...args)),
   fc.tuple(replica, nth).map((args) => new Refresh(...args)),
   fc.tuple(replica, user, browser, fc.integer({ min: 1, max: 3 })).map((args) => new OneIdEndsLogin(...args)),
+  fc.tuple(replica, user, browser, fc.integer({ min: 1, max: 3 })).map((args) => new OneIdEndsReusedLogin(...args)),
+  fc.tuple(replica, user, browser, fc.constantFrom(0, 1, 60)).map((args) => new OneIdEndsLoginOfUser(...args)),
   fc.tuple(replica, user, fc.constantFrom(0, 1, 60), fc.boolean()).map((args) => new OneIdEndsUser(...args)),
   fc.tuple(replica, user, browser, fc.boolean()).map((args) => new OneIdEndsLoginAndUser(...args)),
   fc.tuple(replica, user, browser).map((args) => new FrontChannel(...args)),
@@ -502,7 +574,7 @@ describe.each(cases)('attack 5: random steps in random order, on $name', (databa
     await testDatabase.drop();
   });
 
-  it(`every ended session stays refused, and every other session stays alive (${numRuns} runs)`, async () => {
+  it(`P4, P5: every ended session stays refused, and every other session stays alive (${numRuns} runs)`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.commands(steps, { maxCommands: 25 }), async (commands) => {
         await real.at(0).clear();

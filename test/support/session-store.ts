@@ -33,6 +33,8 @@ export const issuer = 'https://oneid.example/';
 export const clientId = 'app';
 
 type IdTokenFacts = Pick<VerifiedIdToken, 'sub'> & Partial<VerifiedIdToken>;
+/** `undefined` leaves a claim out. */
+type GivenFacts = { readonly [Name in keyof IdTokenFacts]: IdTokenFacts[Name] | undefined };
 
 /** Accepts every token of {@link SessionStore.idToken} without checks: other tests check ID tokens. */
 class TrustingVerifier extends IdTokenVerifier {
@@ -120,7 +122,7 @@ export class SessionStore {
   }
 
   /** An ID token that this store's registry accepts. Each token is new. */
-  idToken(facts: IdTokenFacts): string {
+  idToken(facts: GivenFacts): string {
     return JSON.stringify({ iat: this.clock.seconds, jti: randomUUID(), ...facts });
   }
 

@@ -5,6 +5,11 @@ import { routePaths } from '../http/library-routes.js';
 import { type MountedRoutes, watchMountedRoutes } from '../http/mounted-routes.js';
 import { ChannelSettings } from './channel-settings.js';
 
+/** Without these, some providers leave out `sid` and `iss`, and a logout then names no login. */
+const FLAGS =
+  'and set backchannel_logout_session_required and frontchannel_logout_session_required to true, so that OneID names ' +
+  'the login that has ended';
+
 /** Logs the URIs to register at OneID, once at boot, with the paths at which the framework has mounted our routes. */
 @Injectable()
 export class RegistrationNotice {
@@ -37,15 +42,13 @@ export class RegistrationNotice {
       }
       const origin = base ?? new URL(postLogoutRedirectUri).origin;
       return [
-        `  client_id                            ${clientId}`,
-        `  backchannel_logout_uri               ${origin}${backchannel}`,
-        `  backchannel_logout_session_required  true`,
-        `  frontchannel_logout_uri              ${origin}${frontchannel}`,
-        `  frontchannel_logout_session_required true`,
-        `  post_logout_redirect_uris            ${postLogoutRedirectUri}`,
+        `  client_id                 ${clientId}`,
+        `  backchannel_logout_uri    ${origin}${backchannel}`,
+        `  frontchannel_logout_uri   ${origin}${frontchannel}`,
+        `  post_logout_redirect_uris ${postLogoutRedirectUri}`,
       ].join('\n');
     });
-    this.logger.log(`Register these values at OneID, character for character:\n${lines.join('\n')}`);
+    this.logger.log(`Register these URIs at OneID, character for character:\n${lines.join('\n')}\n${FLAGS}`);
   }
 
   private pathOf(modulePath: string, route: string): string | undefined {
