@@ -46,8 +46,12 @@ export const hasSignInSql = (loginUser: string, target: string): string =>
   `((SELECT MAX(u.target_sub) FROM ${loginUser} u WHERE u.target_sid = ${target}) IS NOT NULL
     OR (SELECT MAX(u.keep_until) FROM ${loginUser} u WHERE u.target_sub = ${target}) IS NOT NULL)`;
 
-/** Condition: `s` is a sibling of session `e`, another session of the same client and the same browser login. */
-export const IS_SIBLING = 's.target_sid = e.target_sid AND s.client_id = e.client_id AND s.id <> e.id';
+/**
+ * Condition: `s` is a sibling of session `e`, another session of the same client and the same browser login. Sessions
+ * without `sid` have no siblings: they have one target in place of the `sid`, but may be of different logins.
+ */
+export const IS_SIBLING =
+  's.target_sid = e.target_sid AND s.sid IS NOT NULL AND s.client_id = e.client_id AND s.id <> e.id';
 
 /** The value of a condition: some drivers return a boolean, others a number. */
 export const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;

@@ -17,7 +17,8 @@ export interface StoredTokens {
   readonly targetSid: string | null;
 }
 
-const TOKEN_COLUMNS = 't.session_id, t.id_token, t.refresh_token, t.revoked_at, s.issuer, s.client_id, s.target_sid';
+const TOKEN_COLUMNS = `t.session_id, t.id_token, t.refresh_token, t.revoked_at, s.issuer, s.client_id,
+  CASE WHEN s.sid IS NOT NULL THEN s.target_sid END AS target_sid`;
 
 /** The tokens of the sessions, as ciphertext. */
 export class TokenRepository {
@@ -113,7 +114,7 @@ export class TokenRepository {
        WHERE s.target_sid = ? AND s.client_id = ? AND s.id <> ? AND s.expires_at > ${this.database.dialect.now}
          AND ${notEnded.join(' AND ')}
        ORDER BY s.registered_at DESC LIMIT 1`,
-      [targetSid, clientId, sessionId, targetSid, targetSid, targetSid],
+      [targetSid, clientId, sessionId, targetSid, targetSid, targetSid, targetSid],
       { order: 'registered_at DESC' },
     );
     return rows.length > 0;
