@@ -336,6 +336,16 @@ describe('session resolvers', () => {
       await expectRejection(await withClaims(claims(changes)), 'unknown');
     });
 
+    it('session_expiry: an ID token of a session that the provider has limited is refused at its end', async () => {
+      await start(settings);
+      const now = host.clock.seconds;
+      for (const session_expiry of [now + 60, null, '']) {
+        expect((await withClaims(claims({ session_expiry }))).status).toBe(200);
+      }
+      await expectRejection(await withClaims(claims({ session_expiry: now - 1 })), 'expired');
+      await expectRejection(await withClaims(claims({ session_expiry: String(now + 60) })), 'unknown');
+    });
+
     it('refuses a token that is older than all remembered logouts', async () => {
       await start(settings);
       const limit = maxSessionLifetimeMs / 1000;

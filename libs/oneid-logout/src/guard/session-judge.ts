@@ -3,7 +3,7 @@ import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
 import { isIdentifier } from '../rule/identifier.js';
-import { presentClaims, shown } from '../provider/token-claims.js';
+import { isSessionExpiry, presentClaims, shown } from '../provider/token-claims.js';
 import { isSameUser, type SessionFacts, targetsByKind, withStoredTargets } from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { targetOf } from '../rule/targets.js';
@@ -173,7 +173,15 @@ export class SessionJudge {
    */
   private async judgeClaims(claims: TokenClaims): Promise<Verdict<DeadReason>> {
     const { iss, exp, auth_time: authTime } = claims;
-    const { sid, sub } = presentClaims({ sid: claims.sid, sub: claims.sub });
+    const {
+      sid,
+      sub,
+      limit = Infinity,
+    } = presentClaims({
+      sid: claims.sid,
+      sub: claims.sub,
+      limit: claims.session_expiry,
+    });
     const iat = typeof claims.iat === 'number' ? Math.floor(claims.iat) : NaN;
     if (typeof iss !== 'string') return this.unknown('has no iss');
     const scope = this.settings.logoutScopeOf(iss);
@@ -182,6 +190,8 @@ export class SessionJudge {
     if (sid !== undefined && !isIdentifier(sid)) return this.unknown(`of ${shown(iss)} has a sid that is not valid`);
     if (sub !== undefined && typeof sub !== 'string')
       return this.unknown(`of ${shown(iss)} has a sub that is not valid`);
+    if (limit !== Infinity && !isSessionExpiry(limit))
+      return this.unknown(`of ${shown(iss)} has a session_expiry that is not a whole number of seconds`);
     // OneID's logout names only the sid: a token without sid needs the scope "user", and its user must have a
     // registered sign-in, because the sign-in connects the sid with the user
     const byUser = sub !== undefined && scope === 'user';
@@ -191,7 +201,7 @@ export class SessionJudge {
     }
     // refuse an older login: its logout may be purged already; the age of a refreshed token counts from its login
     const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
-    const lastMoment = (since + this.settings.maxSessionLifetimeSeconds) * 1000;
+    const lastMoment = Math.min(since + this.settings.maxSessionLifetimeSeconds, limit) * 1000;
     if (lastMoment <= this.clock.now()) return { reason: 'expired' };
     const facts: SessionFacts = {
       issuer: iss,

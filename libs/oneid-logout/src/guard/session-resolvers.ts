@@ -20,6 +20,8 @@ export interface TokenClaims {
   readonly exp?: unknown;
   /** When the user logged in, seconds. With this claim, a refreshed token cannot outlive the record of a logout. */
   readonly auth_time?: unknown;
+  /** Seconds. The provider's limit for the session, see `RegisterSessionOptions.expiresAt`. */
+  readonly session_expiry?: unknown;
   /** These three name the client in warnings. */
   readonly client_id?: unknown;
   readonly azp?: unknown;

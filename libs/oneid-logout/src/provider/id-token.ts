@@ -5,7 +5,7 @@ import { InvalidIdTokenError } from '../oneid-logout.errors.js';
 import { isCompact } from './compact-token.js';
 import { type OneIdClient, type OneIdClients } from './oneid-clients.js';
 import { isSameAlgorithm } from './signature-algorithms.js';
-import { audienceFault, encryptionFault, presentClaims, secretHint, shown } from './token-claims.js';
+import { audienceFault, encryptionFault, isSessionExpiry, presentClaims, secretHint, shown } from './token-claims.js';
 import { openToken } from './token-decryption.js';
 import { type TimeFault, type TokenTimes } from './token-times.js';
 
@@ -84,7 +84,7 @@ export class IdTokenVerifier {
     refuseUnless(expected.nonce === undefined || nonce === expected.nonce, 'does not have the expected nonce');
     // the claim is the provider's limit for the session: if it can't be read, a session could outlive it
     refuseUnless(
-      sessionExpiry === undefined || isWholeSeconds(sessionExpiry),
+      sessionExpiry === undefined || isSessionExpiry(sessionExpiry),
       'has a session_expiry that is not a whole number of seconds',
     );
 
@@ -144,11 +144,6 @@ function decode(idToken: string) {
   } catch (error) {
     throw new InvalidIdTokenError('The ID token is not a JWT', error);
   }
-}
-
-/** OpenID Connect Enterprise Extensions 1.0: a JSON integer, seconds since 1970. */
-function isWholeSeconds(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 const NO_IAT = 'has no iat, or an iat in the future';

@@ -6,6 +6,11 @@ export function presentClaims(claims: object): Readonly<Record<string, unknown>>
   return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== null && value !== ''));
 }
 
+/** Is this a valid `session_expiry` (OpenID Connect Enterprise Extensions 1.0): a JSON integer, seconds since 1970? */
+export function isSessionExpiry(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
 /** The most values, and the most characters of a value, that a message shows. */
 const MOST_VALUES = 5;
 const MOST_CHARACTERS = 100;
