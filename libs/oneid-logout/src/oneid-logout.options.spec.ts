@@ -57,6 +57,7 @@ describe('resolveOptions', () => {
           authorizedParties: [],
           iatBackdatingSeconds: 0,
           allowInsecureRequests: false,
+          reusesSid: false,
         },
       ],
       database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
@@ -204,6 +205,7 @@ describe('resolveOptions', () => {
       authorizedParties: ['android'],
       iatBackdatingSeconds: 300,
       allowInsecureRequests: true,
+      reusesSid: true,
     } as const;
     const [resolved] = resolveOptions({ clients: [full] }).clients;
     expect(JSON.parse(JSON.stringify(resolved))).toEqual({
