@@ -324,12 +324,15 @@ describe('providers', () => {
   shareAmongTests(
     () =>
       Host.start({
-        otherClients: shapes.flatMap(({ without, ...shape }) => [
-          { ...shape.options, clientId: clientOf(shape) },
-          ...(without === undefined
-            ? []
-            : [{ ...shape.options, [without.option]: undefined, clientId: bareClientOf(shape) }]),
-        ]),
+        otherClients: [
+          ...shapes.flatMap(({ without, ...shape }) => [
+            { ...shape.options, clientId: clientOf(shape) },
+            ...(without === undefined
+              ? []
+              : [{ ...shape.options, [without.option]: undefined, clientId: bareClientOf(shape) }]),
+          ]),
+          { clientId: 'zitadel, reusesSid', trustedAudiences: ['243864381169886443'], reusesSid: true },
+        ],
       }),
     (started) => void (host = started),
   );
@@ -404,6 +407,27 @@ describe('providers', () => {
     expect(await stateOf(host, session)).toBe('logged_out');
     const later = await signIn(shape, loginAt(clientOf(shape)));
     expect(await stateOf(host, later)).toBe('alive');
+  });
+
+  it('zitadel, with reusesSid: a later login may have the sid of the one that has ended', async () => {
+    const shape = shapes.find(({ page }) => page === 'zitadel');
+    if (shape === undefined || !('token' in shape.logout)) throw new Error('no shape');
+    for (const [clientId, outcome] of [
+      ['zitadel, reusesSid', 'alive'],
+      [clientOf(shape), 'session_ended'],
+    ] as const) {
+      const login = loginAt(clientId);
+      await signIn(shape, login);
+      const token = shape.logout.token(login);
+      expect(await post(host, await made({ ...token, claims: { ...token.claims, iat: login.now - 200 } }))).toEqual(
+        delivered,
+      );
+      const again = signIn(shape, login).then(
+        (session) => stateOf(host, session),
+        ({ code }: { code: string }) => code,
+      );
+      expect(await again).toBe(outcome);
+    }
   });
 
   it('every page has its shapes here, and names their options', () => {
