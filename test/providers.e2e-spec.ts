@@ -3,7 +3,7 @@ import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type JWK } from 'jose';
-import { type OneIdLogoutOptions, SessionRegistry } from 'nestjs-oneid-logout';
+import { type OneIdLogoutOptions, SessionEndedError, SessionRegistry } from 'nestjs-oneid-logout';
 import {
   backchannelLogoutEvent,
   type Claims,
@@ -424,7 +424,7 @@ describe('providers', () => {
       );
       const again = signIn(shape, login).then(
         (session) => stateOf(host, session),
-        ({ code }: { code: string }) => code,
+        (error: unknown) => (error instanceof SessionEndedError ? error.code : error),
       );
       expect(await again).toBe(outcome);
     }
