@@ -10,6 +10,7 @@ import { accessibilityFaults } from './support/accessibility.js';
 import { launchChromium } from './support/chromium.js';
 import { OtherSite } from './support/other-site.js';
 import { Person } from './support/person.js';
+import { until } from '../support/until.js';
 import { World } from '../support/world.js';
 
 let browser: Browser;
@@ -40,6 +41,24 @@ class PlainApp {
   @Get('goodbye')
   goodbye(): string {
     return 'goodbye';
+  }
+
+  /** A page that makes the browser load the links to the logout in every way but by a click. */
+  @Get('careless')
+  @Header('Content-Type', 'text/html')
+  careless(): string {
+    const rule = (how: string) => ({ [how]: [{ urls: [`/leave?${how}`], eagerness: 'immediate' }] });
+    return `<!doctype html><title>Careless</title>
+      <a href="/leave?prefetch">Leave</a>
+      <img src="/leave?image"><iframe src="/leave?iframe"></iframe><link rel="prefetch" href="/leave?link">
+      <script type="speculationrules">${JSON.stringify(rule('prefetch'))}</script>
+      <script type="speculationrules">${JSON.stringify(rule('prerender'))}</script>
+      <script>void fetch('/leave?fetch')</script>`;
+  }
+
+  @Get('leave')
+  async leave(@Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.logout.respond(request, response, { returnTo: '/goodbye', allowGet: true });
   }
 
   @Post('logout')
@@ -141,6 +160,28 @@ describe('RPI-2 and RPI-6: in Chromium, a logout that starts at the app', () => 
     expect(
       host.oneId.requests.filter(({ path }) => path === '/oauth2/sessions/logout').map(({ method }) => method),
     ).toEqual(['POST']);
+    expect(await stateOf()).toBe('logged_out');
+  });
+
+  test('P8: by a link, but not by a prefetch, a prerender, an image, a frame or a fetch of it', async () => {
+    const loaded = new Map<string, number>();
+    const url = await start((request, response, next) => {
+      if (request.path === '/leave') response.on('finish', () => loaded.set(request.url, response.statusCode));
+      next();
+    });
+    await page.goto(`${url}/careless`);
+    await until('all are loaded', () => loaded.size === 6);
+    expect(await stateOf()).toBe('alive');
+    expect(Object.fromEntries(loaded)).toEqual({
+      '/leave?fetch': 200,
+      '/leave?iframe': 200,
+      '/leave?image': 200,
+      '/leave?link': 403,
+      '/leave?prefetch': 403,
+      '/leave?prerender': 403,
+    });
+    await page.getByRole('link', { name: 'Leave' }).click();
+    await page.waitForURL(`${url}/goodbye`);
     expect(await stateOf()).toBe('logged_out');
   });
 
