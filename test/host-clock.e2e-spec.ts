@@ -71,10 +71,13 @@ describe('a logout token on a host whose clock is wrong', () => {
     const expected =
       "A token is valid by the database's clock only: this host's clock differs from it by 45 s. " +
       'Set the wrong clock right.';
-    expect(warned.mock.calls.map(([message]) => String(message))).toEqual([expected]);
+    // these logouts end nothing, and the log says that, too
+    const ofClocks = () =>
+      warned.mock.calls.map(([message]) => String(message)).filter((text) => text.includes('clock'));
+    expect(ofClocks()).toEqual([expected]);
     host.clock.advance(MINUTE);
     expect(await post(host, await tokenOf('any'))).toEqual(delivered);
-    expect(warned).toHaveBeenCalledTimes(2);
+    expect(ofClocks()).toHaveLength(2);
   });
 
   it("S18: a token that is wrong by this host's clock and by the database's clock is refused", async () => {
