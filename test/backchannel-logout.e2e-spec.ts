@@ -409,12 +409,15 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       const logoutToken = await token({ login, shape: 'spec' });
 
       const answers = await Promise.all(Array.from({ length: 8 }, () => post(host, logoutToken)));
-      await host.app.get(RefreshTokenRevoker).wake();
+      const revoker = host.app.get(RefreshTokenRevoker);
+      await revoker.wake();
+      host.clock.advance(61_000);
+      await revoker.wake();
       const stored = await storedIn(host);
       answers.push(await post(host, logoutToken));
       host.clock.advance(60_000);
       answers.push(await post(host, logoutToken));
-      await host.app.get(RefreshTokenRevoker).wake();
+      await revoker.wake();
       subscription.unsubscribe();
 
       expect(new Set(answers.map((answer) => JSON.stringify(answer)))).toEqual(new Set([JSON.stringify(delivered)]));
@@ -422,7 +425,8 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
       expect((await logoutsOf(host)).length - before).toBe(2);
       expect(await storedIn(host)).toEqual(stored);
       expect(events).toEqual(['backchannel', 'backchannel']);
-      expect(host.oneId.revoked.filter((revocation) => revocation.token === refreshToken)).toHaveLength(1);
+      // P24: OneID is asked twice, and not again for the repeated logout
+      expect(host.oneId.revoked.filter((revocation) => revocation.token === refreshToken)).toHaveLength(2);
     });
 
     it('BC-8: records a jti that is reused for another login too', async () => {

@@ -643,6 +643,22 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       expect(await stored(app)).toMatchObject({ tokens: [] });
     });
 
+    it('P27: does not count for sessions without sid: nothing says that they are of one login', async () => {
+      const app = await start();
+      const signInWithoutSid = async () => {
+        const login = oneId.signIn({ sub: 'alice' });
+        const refreshToken = oneId.refreshToken({ clientId, login });
+        const idToken = await oneId.idToken({ clientId, sub: 'alice', claims: { sid: undefined } });
+        return { refreshToken, ...(await app.get(SessionRegistry).register({ idToken, refreshToken })) };
+      };
+      const [first, second] = [await signInWithoutSid(), await signInWithoutSid()];
+      expect(first.sid).toBeUndefined();
+      await app.get(SessionRegistry).end(first.id);
+      await revokeAll(app);
+      expect(revoked()).toEqual([first.refreshToken]);
+      expect((await stored(app)).tokens.map((row) => row['session_id'])).toEqual([second.id]);
+    });
+
     it.each<[string, (first: SignedIn) => Promise<unknown>]>([
       [
         'of another client',
