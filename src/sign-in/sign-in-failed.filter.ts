@@ -29,6 +29,8 @@ export class SignInFailedFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const { status, text } = failureOf(error);
     if (status >= 500) this.logger.error(`A sign-in failed: ${describe(error)}`);
+    // for the developer: it may need an option of the client, and the page does not say which
+    else if (isAboutIdToken(error)) this.logger.warn(`A sign-in was refused: ${describe(error)}`);
     const http = host.switchToHttp();
     const page = this.pages.for(http.getRequest<Request>());
     const { texts } = page;
@@ -57,7 +59,7 @@ function statusAndReasonOf(error: unknown): [number, keyof PageTexts['signInFail
   if (error instanceof UnknownTransactionError) return [400, 'transaction'];
   if (error instanceof NoNavigationError) return [403, 'noNavigation'];
   if (error instanceof SessionEndedError) return [401, 'overtaken'];
-  if (error instanceof InvalidIdTokenError || isAboutIdToken(error)) return [401, 'idToken'];
+  if (isAboutIdToken(error)) return [401, 'idToken'];
   if (error instanceof HttpException && error.getStatus() === 503) return [503, 'notNow'];
   if (isUnreachable(error)) return [503, 'unreachable'];
   if (OF_ONEID.some((type) => error instanceof type)) return [502, 'unusable'];
@@ -66,6 +68,7 @@ function statusAndReasonOf(error: unknown): [number, keyof PageTexts['signInFail
 
 /** openid-client checks the ID token before the library does. Only its messages tell this fault from others. */
 function isAboutIdToken(error: unknown): boolean {
+  if (error instanceof InvalidIdTokenError) return true;
   if (!(error instanceof ClientError) || !(error.cause instanceof Error)) return false;
   return /\bJW[TE]\b|\bID Token\b|"id_token"/.test(error.cause.message);
 }
