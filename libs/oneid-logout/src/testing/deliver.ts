@@ -64,7 +64,7 @@ interface Manners {
   readonly postsAgain: boolean;
 }
 
-/** Measured on v1.11.10 and v26.2.0. How v1.11 takes a 204 or a 308 was read in its source. */
+/** Measured on v1.11.10 and v26.2.0. How v1.11 takes a 204 or a 308 is inferred from its source. */
 const manners: Readonly<Record<HydraVersion, Manners>> = {
   '1.11': {
     waitsMs: [1000, 2000, 4000, 8000],
