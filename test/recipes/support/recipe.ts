@@ -56,6 +56,7 @@ export class Recipe {
     Object.assign(process.env, {
       ONEID_ISSUER: oneId.issuer,
       ONEID_CLIENT_SECRET: isPublic ? '' : clientSecret,
+      JWT_SECRET: randomBytes(32).toString('base64'),
       ASK_EVERY_SECONDS: '0',
       KEYCLOAK_URL: new URL(oneId.issuer).origin,
       DATABASE_URL: database.options.url,
