@@ -58,6 +58,7 @@ describe('docs/recipes.md', () => {
       ['express-session', 'express-session.ts'],
       ['express-session with Redis', 'redis-session.ts'],
       ['passport', 'passport.ts'],
+      ['better-auth', 'better-auth.ts'],
       ['An API with bearer tokens', 'bearer-api.ts'],
       ['An API with @nestjs/jwt and passport-jwt', 'jwt-api.ts'],
       ['nest-keycloak-connect', 'keycloak-connect.ts'],

@@ -48,7 +48,7 @@ export class Recipe {
           ...(isPublic
             ? { tokenEndpointAuthMethod: 'none' as const }
             : { clientSecret, tokenEndpointAuthMethod: 'client_secret_basic' as const }),
-          redirectUris: [`${publicUrl}/login/callback`],
+          redirectUris: [`${publicUrl}/login/callback`, `${publicUrl}/api/auth/callback/oneid`],
           postLogoutRedirectUris: [`${publicUrl}/logout/callback`],
         },
       ],
