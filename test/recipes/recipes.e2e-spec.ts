@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
 import { parseSetCookie } from 'cookie';
 import { createClient } from 'graphql-ws';
 import { SessionRegistry } from 'nestjs-oneid-logout';
@@ -9,6 +10,7 @@ import { WebSocket } from 'ws';
 import { sendRequest, nextRequest } from '../support/browser.js';
 import { shareAmongTests } from '../support/share-among-tests.js';
 import { until } from '../support/until.js';
+import { fakeRedis } from './support/fake-redis.js';
 import { clientId, publicUrl, Recipe } from './support/recipe.js';
 
 /** The headers of a signed-in user's request, and the user's login. */
@@ -23,6 +25,7 @@ const rejected = (reason: string, message: string) => [
 ];
 const missing = rejected('missing', 'The request carries no session');
 const loggedOut = rejected('logged_out', 'A logout has ended the session');
+const redis = fakeRedis();
 const alive = (sub: string) => [200, { sub }];
 const json = { 'content-type': 'application/json' };
 
@@ -107,7 +110,9 @@ describe.each([
   { name: 'public-client', cookie: '__Host-session', signIn: signInByBrowser, settings: { isPublic: true } },
   { name: 'refresh', cookie: '__Host-session', signIn: signInByBrowser },
   { name: 'express-session', cookie: '__Host-app', signIn: signInByBrowser },
+  { name: 'redis-session', cookie: '__Host-app', signIn: signInByBrowser },
   { name: 'passport', cookie: '__Host-app', signIn: signInByBrowser },
+  { name: 'better-auth', cookie: '__Secure-better-auth.session_token', signIn: signInByBrowser },
   { name: 'fastify', cookie: '__Host-session', signIn: signInOnFastify },
 ])('the recipe $name', ({ name, cookie, signIn, settings = {} }) => {
   let recipe: Recipe;
@@ -195,7 +200,8 @@ describe.each([
     const callback = (await mallory.follow(await mallory.visit('/login'))).headers.get('location') ?? '';
     const alice = recipe.browser();
     const answer = await alice.visit(callback.slice(publicUrl.length), { from: 'cross-site' });
-    expect(answer.status).toBe(name === 'passport' ? 401 : 400);
+    expect(answer.status).toBe({ passport: 401, 'better-auth': 302 }[name] ?? 400);
+    expect(answer.headers.get('location')).not.toBe('/me');
     expect(alice.cookies.has(cookie)).toBe(false);
   });
 
@@ -218,7 +224,7 @@ describe.each([
     await browser.signIn();
     expect(await recipe.logouts('replaced')).toBe(1);
     // with express-session, the cookie's own session is gone, and our session id with it
-    expect(await me(recipe, first)).toEqual(cookie === '__Host-session' ? loggedOut : missing);
+    expect(await me(recipe, first)).toEqual(cookie === '__Host-app' ? missing : loggedOut);
     expect(await me(recipe, { cookie: browser.cookieHeader })).toEqual(alive('bob'));
   });
 
@@ -286,6 +292,20 @@ describe.each([
   }
 
   if (cookie !== '__Host-app') return;
+
+  if (name === 'redis-session') {
+    it('Redis keeps the entry as long as a session may live, and guards nothing', async () => {
+      redis.values.clear();
+      const { sid, headers } = await signIn(recipe, 'alice');
+      const [key = ''] = [...redis.values.keys()].filter((each) => redis.values.get(each)?.includes('oneIdSession'));
+      expect([key, redis.lifetimes.get(key)]).toEqual([expect.stringMatching(/^my-app:/), 8 * 60 * 60]);
+      await recipe.logOut(sid);
+      expect(redis.values.has(key)).toBe(true);
+      expect(await me(recipe, headers)).toEqual(loggedOut);
+      redis.values.clear();
+      expect(await me(recipe, headers)).toEqual(missing);
+    });
+  }
 
   it('a cookie from before the sign-in does not work after it', async () => {
     recipe.oneId.signIn({ sub: 'alice' });
@@ -384,6 +404,53 @@ describe('the recipe bearer-api', () => {
     await recipe.app.get(SessionRegistry).register({ idToken });
     await frontchannel(recipe, login.sid);
     expect(await withToken(idToken)).toEqual(loggedOut);
+  });
+});
+
+describe('the recipe jwt-api', () => {
+  let recipe: Recipe;
+  shareAmongTests(
+    () => Recipe.start('jwt-api'),
+    (started) => void (recipe = started),
+  );
+
+  const unauthorized = [401, { statusCode: 401, message: 'Unauthorized' }];
+  const withToken = (token: string) => me(recipe, { authorization: `Bearer ${token}` });
+
+  async function signInForToken(_recipe: Recipe, sub: string): Promise<SignedIn & { readonly token: string }> {
+    const { sid } = recipe.oneId.signIn({ sub });
+    const answer = await recipe.browser().signIn();
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    const { token } = (await answer.json()) as { token: string };
+    return { sid, token, headers: { authorization: `Bearer ${token}` } };
+  }
+
+  it('OneID ends one login by the back-channel: its token stays refused, and the other is accepted', async () => {
+    await expectLogout(recipe, signInForToken);
+  });
+
+  it("OneID ends a login by the front-channel: the app's own token is refused", async () => {
+    const { sid, token } = await signInForToken(recipe, 'alice');
+    await frontchannel(recipe, sid);
+    expect(await withToken(token)).toEqual(loggedOut);
+  });
+
+  it('accepts only its own tokens', async () => {
+    const jwt = recipe.app.get(JwtService);
+    const { token } = await signInForToken(recipe, 'alice');
+    const { sub, sessionToken } = jwt.decode<{ sub: string; sessionToken: string }>(token);
+    const claims = { sub, sessionToken };
+    expect(await withToken(jwt.sign(claims))).toEqual(alive('alice'));
+    for (const options of [{ secret: 'another secret' }, { audience: 'https://other.example' }, { expiresIn: -1 }]) {
+      expect(await withToken(jwt.sign(claims, options))).toEqual(unauthorized);
+    }
+    expect(await withToken(await recipe.oneId.idToken({ clientId }))).toEqual(unauthorized);
+    expect(await withToken(jwt.sign({ sub }))).toEqual(missing);
+    expect(await me(recipe)).toEqual(unauthorized);
+  });
+
+  it('forbids caches to keep pages for users', async () => {
+    await expectNotStored(recipe, (await signInForToken(recipe, 'alice')).headers);
   });
 });
 

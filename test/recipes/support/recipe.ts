@@ -48,7 +48,7 @@ export class Recipe {
           ...(isPublic
             ? { tokenEndpointAuthMethod: 'none' as const }
             : { clientSecret, tokenEndpointAuthMethod: 'client_secret_basic' as const }),
-          redirectUris: [`${publicUrl}/login/callback`],
+          redirectUris: [`${publicUrl}/login/callback`, `${publicUrl}/api/auth/callback/oneid`],
           postLogoutRedirectUris: [`${publicUrl}/logout/callback`],
         },
       ],
@@ -56,6 +56,7 @@ export class Recipe {
     Object.assign(process.env, {
       ONEID_ISSUER: oneId.issuer,
       ONEID_CLIENT_SECRET: isPublic ? '' : clientSecret,
+      JWT_SECRET: randomBytes(32).toString('base64'),
       ASK_EVERY_SECONDS: '0',
       KEYCLOAK_URL: new URL(oneId.issuer).origin,
       DATABASE_URL: database.options.url,
