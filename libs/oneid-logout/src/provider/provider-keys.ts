@@ -71,6 +71,8 @@ export class ProviderKeys implements TokenKeys {
         this.tellIfUseless(fetched, algorithm);
         return found;
       }
+      // newer keys have come during the check
+      if (this.keys.latest?.attempt !== attempt) continue;
       // a fetch that began in this call has failed, or its answer is old: another one now would bring no more
       if (this.keys.endedAttempts > attempts || !(await this.keys.refresh())) {
         throw new ProviderUnavailableError("The provider's current keys are not available, try again");
