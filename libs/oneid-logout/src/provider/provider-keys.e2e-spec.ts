@@ -19,7 +19,7 @@ const jws = (key: SigningKey, header: object = {}) => signCompact({ a: 1 }, key,
 
 let oneId: OneIdTestProvider;
 beforeAll(async () => {
-  oneId = await OneIdTestProvider.start();
+  oneId = await OneIdTestProvider.start({ now: () => clock.now() });
 });
 afterEach(() => {
   oneId.heal();
@@ -154,6 +154,20 @@ describe('ProviderKeys', () => {
     const later = keys.verify(unknown, 'RS256', clock.now() - ageMs + 1);
     if (ageMs === 0) expect(await later).toBe('key_unknown');
     else await expect(later).rejects.toBeInstanceOf(ProviderUnavailableError);
+    expect(fetches()).toBe(2);
+  });
+
+  it('P13: the clock of this machine is ahead: the Date of the answer shows that the keys may be older than the token', async () => {
+    const keys = makeKeys();
+    const hour = 3_600_000;
+    const providerDate = (ms: number) => new Date(ms).toUTCString();
+    serve(oneId.jwks.keys, { Date: providerDate(clock.now() - hour) });
+    const fresh = await createSigningKey();
+    const token = jws(fresh, { kid: oneId.signingKey.kid });
+    expect(await keys.verify(jws(oneId.signingKey), 'RS256', long())).toBe('valid');
+    serve([{ ...fresh.publicJwk, kid: oneId.signingKey.kid }], { Date: providerDate(clock.now() - hour + 1_000) });
+
+    expect(await keys.verify(token, 'RS256', clock.now() - hour + 2_000)).toBe('valid');
     expect(fetches()).toBe(2);
   });
 

@@ -25,6 +25,8 @@ interface ServedKeys {
   readonly set: KeySet;
   /** How long a cache has kept this answer, milliseconds (RFC 9111 §5.1). 0 for an answer that is no older than its fetch. */
   readonly ageMs: number;
+  /** When the provider made the answer, by its own clock: milliseconds. Infinity when the answer does not say so. */
+  readonly dateMs: number;
 }
 
 /** The provider's signing keys, from `jwks_uri` only. Keys that a token's header offers are never used. */
@@ -66,8 +68,8 @@ export class ProviderKeys implements TokenKeys {
       const fetched = await this.get();
       const found = await fetched.content.set.find(jws, algorithm);
       if (typeof found !== 'string' || found === 'malformed') return found;
-      const { startedAt, attempt, content } = fetched;
-      if ((attempt > attempts && content.ageMs === 0) || startedAt - content.ageMs >= issuedAtMs) {
+      const { attempt, content } = fetched;
+      if ((attempt > attempts && content.ageMs === 0) || madeAt(fetched) >= issuedAtMs) {
         this.tellIfUseless(fetched, algorithm);
         return found;
       }
@@ -133,7 +135,7 @@ async function fetchKeys(uri: string, fetch: ProviderFetch): Promise<ServedKeys>
   if (/^text\/html/i.test(type)) throw noKeys(`${uri} answered with a page (${shown(type)})`);
   const set = KeySet.of(await response.json());
   if (set === undefined) throw noKeys(`${uri} answered with JSON that is no key set: an object with a list of keys`);
-  return { uri, set, ageMs: ageOf(response) };
+  return { uri, set, ageMs: ageOf(response), dateMs: dateOf(response) };
 }
 
 function noKeys(detail: string): ProviderMisconfiguredError {
@@ -147,4 +149,15 @@ function noKeys(detail: string): ProviderMisconfiguredError {
 function ageOf({ headers }: Response): number {
   const [seconds = ''] = (headers.get('age') ?? '').split(',');
   return /^\s*\d+\s*$/.test(seconds) ? Number(seconds) * 1000 : 0;
+}
+
+/** The end of the second that the `Date` of an answer names (RFC 9110 §6.6.1). */
+function dateOf({ headers }: Response): number {
+  const date = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(date) ? Infinity : date + 999;
+}
+
+/** The earlier of two times, because this machine's clock may be ahead of the provider's. */
+function madeAt({ startedAt, content: { ageMs, dateMs } }: Fetched<ServedKeys>): number {
+  return Math.min(startedAt - ageMs, dateMs);
 }

@@ -281,6 +281,7 @@ export class OneIdTestProvider {
     const basePath = new URL(this.issuer).pathname.replace(/\/$/, '');
     const request = await receive(message, basePath, this.#state.now());
     this.#requests.push(request);
+    response.setHeader('Date', new Date(this.#state.now()).toUTCString());
     const trouble = this.#troubles.take(request.path);
     if (trouble && (await cause(trouble, response, (ms) => this.#wait(ms, this.#closing.signal)))) return;
     send(response, await (trouble?.databaseDown ? answerWithoutDatabase(this.#state, request) : answer(request)));
