@@ -367,7 +367,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
           null,
         ]);
       }
-      const tokens = sessions.map(([id = null]) => [id, 'sealed', 'sealed']);
+      const tokens = sessions.map(([id = null]) => [id, 'sealed', 'sealed', null]);
       const aliases = sessions.map(([id = null]) => [digest(['alias', id]), id]);
       const users = sessions.map((_, n) => ['sid', 'sub'].map((kind) => digest([kind, batch * 250 + n])));
       const login_user = users.map((targets) => [...targets, 9e12]);

@@ -110,7 +110,7 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
       ]),
     );
     await insert(
-      'oneid_session_tokens',
+      'oneid_session_tokens (session_id, id_token, refresh_token)',
       sessions.map(({ facts }) => [facts.id, 'sealed', null]),
     );
     await insert(
