@@ -225,7 +225,8 @@ export class SessionJudge {
     const { issuer, sid = '' } = facts;
     const target = targetOf('sid', issuer, sid);
     const users = await this.lookup.findUsers(target);
-    if (users.length > 0) return users.map((user) => withStoredTargets({ ...facts }, { sid: target, sub: user }));
+    if (users.length > 0)
+      return users.map((user) => withStoredTargets({ ...facts }, { ...targetsByKind(facts), sub: user }));
     this.warnOfUnknownUser(issuer, claims);
     return [facts];
   }

@@ -5,7 +5,8 @@ import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { type Turn } from '../database/statement-queue.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type NewLogout } from '../rule/logout.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, hasSignInSql, isTrue, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
+import { FRONTCHANNEL_TOKEN_RETENTION, hasSignInSql, isTrue, placeholders } from './sql-conditions.js';
+import { TARGET_COLUMNS } from './target-columns.js';
 
 export interface RetentionSettings {
   /** How long a logout is kept, milliseconds. */

@@ -1,7 +1,7 @@
 import { byId, type CreatedLogout, LogoutInserts } from './logout-inserts.js';
 import { type NewLogout } from '../rule/logout.js';
 import { type Turn } from '../database/statement-queue.js';
-import { TARGET_COLUMNS } from './sql-conditions.js';
+import { TARGET_COLUMNS } from './target-columns.js';
 
 /**
  * How long a group waits for a row that another transaction has locked, milliseconds. PostgreSQL does not notice when

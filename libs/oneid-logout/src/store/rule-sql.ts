@@ -1,3 +1,5 @@
+import { ALL_TARGET_COLUMNS } from './target-columns.js';
+
 /** The rule of `rule/rule.ts` as SQL conditions. A property test checks that both agree. */
 
 /** `auth_time` of session `s`: 0 if the session has none. */
@@ -25,7 +27,7 @@ export const sessionBoundSql = boundSql('s.issued_at', 's.registered_at', AUTH_T
  * a time, because MySQL does not use its index for `IN` with several columns.
  */
 export function endedBySql(logoutTable: string): string {
-  const channels = ['target_session', 'target_sid', 'target_sub'].map(
+  const channels = ALL_TARGET_COLUMNS.map(
     // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
     (column) => `(SELECT MIN(l.channel) FROM ${logoutTable} l WHERE l.target = s.${column} AND ${sessionBoundSql})`,
   );
@@ -33,7 +35,7 @@ export function endedBySql(logoutTable: string): string {
 }
 
 /** `ends` for logout `l` and session `s`, as a condition that finds the sessions of a logout by their indexes. */
-export const endsSql = `(s.target_session = l.target OR s.target_sid = l.target OR s.target_sub = l.target)
+export const endsSql = `(${ALL_TARGET_COLUMNS.map((column) => `s.${column} = l.target`).join(' OR ')})
   AND ${sessionBoundSql}`;
 
 /**

@@ -24,7 +24,8 @@ import {
 } from '../rule/session.js';
 import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
-import { ALL_TARGET_COLUMNS, hasSignInSql, isTrue, noneOf, TARGET_COLUMNS, placeholders } from './sql-conditions.js';
+import { hasSignInSql, isTrue, noneOf, placeholders } from './sql-conditions.js';
+import { ALL_TARGET_COLUMNS, columnsBeside, TARGET_COLUMNS, type TargetColumn } from './target-columns.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { targetOf, type TargetKind } from '../rule/targets.js';
 import { ValuesQuery } from './values-query.js';
@@ -67,7 +68,7 @@ export const CHANGES_PAGE = 1_000;
 const MAX_GROUP_CHECKS = 256;
 
 const SESSION_COLUMNS = `s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.auth_time, s.registered_at,
-  s.expires_at, s.target_session, s.target_sid, s.target_sub`;
+  s.expires_at, ${ALL_TARGET_COLUMNS.map((column) => `s.${column}`).join(', ')}`;
 
 /** Reads and writes sessions and logouts. Each method is one statement. */
 export class SessionRepository {
@@ -138,8 +139,7 @@ export class SessionRepository {
    */
   async findNewest(kind: TargetKind, target: string, limit: number): Promise<NewestSession[]> {
     const own = TARGET_COLUMNS[kind];
-    const others = ALL_TARGET_COLUMNS.filter((column) => column !== own);
-    const notEnded = others.map((column) => notEndedSql(this.tables.logout, `s.${column}`));
+    const notEnded = columnsBeside(kind).map((column) => notEndedSql(this.tables.logout, `s.${column}`));
     const { rows } = await this.database.read(
       `SELECT s.registered_at,
          CASE WHEN s.expires_at > ${this.now} AND ${notEnded.join(' AND ')} THEN 1 ELSE 0 END AS alive
@@ -187,24 +187,29 @@ export class SessionRepository {
    */
   async insertSession(session: NewSession): Promise<boolean> {
     const { issuer, sid } = session;
-    const targetSession = targetOf('session', issuer, session.id);
-    const targetSid = loginTargetOf(session);
-    const targetSub = targetOf('sub', issuer, session.sub);
+    const targets: Readonly<Record<TargetColumn, string>> = {
+      target_session: targetOf('session', issuer, session.id),
+      target_sid: loginTargetOf(session),
+      target_sub: targetOf('sub', issuer, session.sub),
+    };
+    // no logout names the new session itself yet
+    const shared = columnsBeside('session').map((column) => targets[column]);
     const registeredAt = this.database.dialect.greatest(
       this.now,
-      `(SELECT COALESCE(MAX(l.registered_until), 0) + 1 FROM ${this.tables.logout} l WHERE l.target IN (?, ?))`,
+      `(SELECT COALESCE(MAX(l.registered_until), 0) + 1 FROM ${this.tables.logout} l WHERE l.target IN (${placeholders(shared)}))`,
     );
     const { affected } = await this.database.run(
       this.database.dialect.insertOrIgnore(
         `INSERT INTO ${this.tables.session} (id, issuer, client_id, sid, sub, issued_at, auth_time, registered_at,
-           expires_at, target_session, target_sid, target_sub, id_token_hash, label)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ?, ?, ?, ?, ?)`,
+           expires_at, ${ALL_TARGET_COLUMNS.join(', ')}, id_token_hash, label)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ${registeredAt}, ${this.now} + ?, ${placeholders(ALL_TARGET_COLUMNS)}, ?, ?)`,
       ),
       [
         ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.iat, session.authTime ?? null],
-        ...[targetSid, targetSub],
+        ...shared,
         session.lifetime,
-        ...[targetSession, targetSid, targetSub, session.idTokenHash, session.label ?? null],
+        ...ALL_TARGET_COLUMNS.map((column) => targets[column]),
+        ...[session.idTokenHash, session.label ?? null],
       ],
     );
     return affected === 1;
@@ -488,11 +493,12 @@ function toSession(row: SqlRow): Session {
     registeredAt: Number(row['registered_at']),
     expiresAt: Number(row['expires_at']),
   };
-  return withStoredTargets(session, {
-    session: String(row['target_session']),
-    [typeof sid === 'string' ? 'sid' : 'sidless']: String(row['target_sid']),
-    sub: String(row['target_sub']),
-  });
+  const loginKind = typeof sid === 'string' ? 'sid' : 'sidless';
+  const others: Readonly<Record<Exclude<TargetKind, 'sid' | 'sidless'>, string>> = {
+    session: String(row[TARGET_COLUMNS.session]),
+    sub: String(row[TARGET_COLUMNS.sub]),
+  };
+  return withStoredTargets(session, { ...others, [loginKind]: String(row[TARGET_COLUMNS[loginKind]]) });
 }
 
 /** The target in place of the `sid`, also for a session without `sid`. */

@@ -1,5 +1,5 @@
 import { sessionBoundSql } from './rule-sql.js';
-import { type TargetKind } from '../rule/targets.js';
+import { ALL_TARGET_COLUMNS } from './target-columns.js';
 
 /**
  * How long the tokens of a session stay after a front-channel logout, milliseconds. The front-channel is unsigned, so
@@ -15,17 +15,6 @@ export const REVOKING = `COALESCE(l.revocation_due_at, 0) > 0 AND l.channel <> '
 
 /** A list of parameters for `IN (…)`. */
 export const placeholders = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
-
-/** The columns that hold the targets of a session. A session has either a `sid` target or a `sidless` target. */
-export const TARGET_COLUMNS = {
-  session: 'target_session',
-  sid: 'target_sid',
-  sidless: 'target_sid',
-  sub: 'target_sub',
-} as const satisfies Record<TargetKind, string>;
-
-/** Each of these columns once. */
-export const ALL_TARGET_COLUMNS = [...new Set(Object.values(TARGET_COLUMNS))];
 
 /**
  * Condition: `others` has no row where logout `l` ends session `s`. It tests one target column at a time, because MySQL

@@ -1,6 +1,7 @@
 import { type SqlRow } from '../database/sql.js';
 import { endsSql, notEndedSql } from './rule-sql.js';
 import { IS_SIBLING, noneOf, REVOKING } from './sql-conditions.js';
+import { columnsBeside } from './target-columns.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
 
@@ -107,7 +108,9 @@ export class TokenRepository {
   async hasAliveSibling({ sessionId, clientId, targetSid }: StoredTokens): Promise<boolean> {
     if (targetSid === null) return false;
     const { logout, session } = this.tables;
-    const notEnded = ['?', 's.target_session', 's.target_sub'].map((target) => notEndedSql(logout, target));
+    const notEnded = ['?', ...columnsBeside('sid').map((column) => `s.${column}`)].map((target) =>
+      notEndedSql(logout, target),
+    );
     // the newest first, by index: it is the most likely to be alive
     const { rows } = await this.database.read(
       `SELECT s.registered_at FROM ${session} s
