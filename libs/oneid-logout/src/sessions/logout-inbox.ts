@@ -18,13 +18,13 @@ const INTERVAL = 2_000;
 const LONGEST_PAUSE = 60_000;
 
 /** How long the replica keeps a logout that it can't record, milliseconds. */
-const KEPT_FOR = 60 * 60 * 1000;
+const UNRECORDED_FOR = 60 * 60 * 1000;
 
 /** How many logouts the replica keeps at most, and how many it tries to record at the same time. */
 export const INBOX_SIZE = 10_000;
 const BATCH = 128;
 
-interface KeptToken {
+interface UnrecordedLogout {
   readonly token: VerifiedLogoutToken;
   readonly since: Moment;
   /** Emits when the logout is recorded; never, when it is given up. */
@@ -39,7 +39,7 @@ interface KeptToken {
 @Injectable()
 export class LogoutInbox extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
-  private readonly kept = new Map<string, KeptToken>();
+  private readonly kept = new Map<string, UnrecordedLogout>();
   /** What the kept tokens end. */
   private readonly logouts = new LogoutsByTarget();
   /** The logouts that are being recorded: the same token again waits for the same end. */
@@ -160,7 +160,7 @@ export class LogoutInbox extends BackgroundJob {
   private forgetOld(): void {
     let lost = 0;
     for (const [key, { token, since }] of this.kept) {
-      if (this.clock.ageOf(since) <= KEPT_FOR) break;
+      if (this.clock.ageOf(since) <= UNRECORDED_FOR) break;
       this.forget(key, token);
       lost += 1;
     }

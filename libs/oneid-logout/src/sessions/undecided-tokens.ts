@@ -16,8 +16,8 @@ import { LogoutInbox } from './logout-inbox.js';
 /** How often to verify the kept tokens again, milliseconds. The provider's keys have a longer cool-down. */
 const INTERVAL = 5_000;
 
-/** How long the replica keeps a token that it can't decide, milliseconds: some cool-downs of the provider's keys. */
-const KEPT_FOR = 10 * 60 * 1000;
+/** How long the replica keeps a token that it can't decide, milliseconds: twenty cool-downs of the provider's keys. */
+const UNDECIDED_FOR = 10 * 60 * 1000;
 
 /** How many tokens the replica keeps at most, how many bytes they have together, and how many it verifies at once. */
 export const MOST_UNDECIDED = 1_000;
@@ -27,7 +27,7 @@ const BATCH = 100;
 /** Shortest time between two lines of the log about a full budget, milliseconds. */
 const LOG_PAUSE = 60_000;
 
-interface KeptToken {
+interface UndecidedToken {
   /** A copy: the string that the request brought may be a part of a longer one, which would stay in memory. */
   readonly text: Buffer;
   readonly receivedAt: Moment;
@@ -41,15 +41,15 @@ export interface Reception {
 
 /**
  * Verifies the logout tokens of OneID. The replica keeps a token that it can't decide now, because the provider's keys
- * or the database's clock can't be had, and decides it later: Hydra sends it for three minutes at most, Keycloak once. Until then the token has no
- * effect. Any stranger can send such tokens, so they have a budget of their own and never take the place of a verified
- * logout.
+ * or the database's clock can't be had, and decides it later: Hydra sends it for three minutes at most, Keycloak once.
+ * Until then the token has no effect. Any stranger can send such tokens, so they have a budget of their own and never
+ * take the place of a verified logout.
  */
 @Injectable()
 export class UndecidedTokens extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
-  /** By the hash of the token's text, the oldest first. */
-  private readonly kept = new Map<string, KeptToken>();
+  /** By the hash of the token's text, in the order of their first failed decision. */
+  private readonly kept = new Map<string, UndecidedToken>();
   private bytes = 0;
   /** The answer to OneID may come earlier than the end of these. */
   private readonly underWay = new Set<Promise<void>>();
@@ -143,7 +143,7 @@ export class UndecidedTokens extends BackgroundJob {
   private forgetOld(): void {
     let lost = 0;
     for (const [key, { receivedAt }] of this.kept) {
-      if (this.clock.ageOf(receivedAt) <= KEPT_FOR) continue;
+      if (this.clock.ageOf(receivedAt) <= UNDECIDED_FOR) continue;
       this.forgetKey(key);
       lost += 1;
     }
