@@ -6,7 +6,10 @@ import { defer, merge, type Observable, ReplaySubject, Subject } from 'rxjs';
 /** How many logouts to remember: a logout that arrives from this process and from the database is published once. */
 const REMEMBERED = 10_000;
 
-/** Carries recorded logouts from the code that learns of them to the code that acts on them, within this process. */
+/**
+ * Carries logouts from the code that learns of them to the code that acts on them, within this process: recorded logouts,
+ * and verified ones that the inbox keeps until the store can record them.
+ */
 @Injectable()
 export class LogoutBus implements OnModuleDestroy {
   private readonly own = new Subject<readonly Logout[]>();
@@ -21,7 +24,7 @@ export class LogoutBus implements OnModuleDestroy {
   /** The logouts that this process has recorded. */
   readonly ownLogouts: Observable<readonly Logout[]> = this.own.asObservable();
 
-  /** The logouts of this process and of other replicas, each once. */
+  /** The logouts of this process, also those that its inbox keeps, and of other replicas: each once. */
   readonly allLogouts: Observable<Logout> = this.news.asObservable();
 
   /** The same logouts, for the app's own code. A subscription makes the replica follow the logouts of other replicas. */
@@ -39,7 +42,7 @@ export class LogoutBus implements OnModuleDestroy {
     this.publishFound(logouts);
   }
 
-  /** Publishes recorded logouts of any replica, each once. */
+  /** Publishes recorded logouts of any replica, or logouts that the inbox keeps, each once. */
   publishFound(logouts: readonly Logout[]): void {
     for (const logout of logouts) {
       if (this.known.has(logout.id)) continue;

@@ -6,7 +6,10 @@ import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { forAppListeners } from './app-listeners.js';
 import { LogoutBus } from './logout-bus.js';
 
-/** A recorded logout of a session, a login or a user. It may end many sessions, or sessions unknown to this process. */
+/**
+ * A logout of a session, a login or a user: recorded, or verified and kept until the store can record it. It may end many
+ * sessions, or sessions unknown to this process.
+ */
 export interface LogoutEvent {
   readonly channel: LogoutChannel;
   /** @returns whether this logout ends the session */
@@ -14,9 +17,9 @@ export interface LogoutEvent {
 }
 
 /**
- * Tells the app of recorded logouts, so that it can clean up for a session: a cache entry, a job. Logouts of this
- * process arrive at once, logouts of other replicas as soon as this replica finds them. For sockets and streams use
- * {@link SessionConnections}, which also notices missed logouts.
+ * Tells the app of logouts, so that it can clean up for a session: a cache entry, a job. Logouts of this process arrive
+ * at once, also a logout of OneID that the store can't record yet. Logouts of other replicas arrive as soon as this
+ * replica finds them. For sockets and streams use {@link SessionConnections}, which also notices missed logouts.
  *
  * A listener that throws, or whose promise rejects, is logged. It does not end the process, and changes no answer.
  *
@@ -28,8 +31,9 @@ export interface LogoutEvent {
 @Injectable()
 export class SessionEvents {
   /**
-   * Emits each recorded logout once; OneID's retries emit no second event. A logout with several targets (a login and
-   * its user; each of a user's other sessions) emits one event for each target.
+   * Emits each logout once; OneID's retries, and the recording of a logout that the store could not record at first,
+   * emit no second event. A logout with several targets (a login and its user; each of a user's other sessions) emits
+   * one event for each target.
    */
   readonly logouts: Observable<LogoutEvent>;
 
