@@ -149,7 +149,8 @@ export class ProviderUnavailableError extends OneIdLogoutError {
 
 /**
  * 500: the provider's answer does not fit the options, or can't be used. This lasts until the options or the provider
- * are changed, so the caller should not try again. The log has the values that came and that were expected.
+ * are changed, so the caller should not try again. The log has the values that came and that were expected. For a
+ * logout token, the back-channel answers 503 instead, and keeps the token.
  */
 export class ProviderMisconfiguredError extends OneIdLogoutError {
   /** @param detail for the log only: what came, what was expected, what to do */

@@ -57,7 +57,8 @@ export class LogoutTokenVerifier {
    * @param receivedAt the token's times count at this moment; by default now
    * @throws {InvalidLogoutTokenError} 400: a check failed
    * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had, so the token stays undecided
-   * @throws {ProviderMisconfiguredError} 500: they do not fit the options, so the token stays undecided, too
+   * @throws {ProviderMisconfiguredError} they do not fit the options, so the token stays undecided, too: the
+   *   back-channel answers 503 also for this error
    * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
   async verify(token: string, receivedAt?: Moment): Promise<VerifiedLogoutToken> {
