@@ -14,8 +14,8 @@ import { type CarriedSession, type SessionRequest, type TokenClaims } from './se
 /** How many different warnings of claims the log gets. */
 const MOST_WARNINGS = 20;
 
-/** Why the session of a request is not alive: `logged_out`, `expired` or `unknown`. */
-export type DeadReason = Exclude<RejectionReason, 'missing' | 'ambiguous'>;
+/** Why the session of a request is not alive. */
+export type DeadReason = 'logged_out' | 'expired' | 'unknown';
 
 /**
  * What a request carries: usually one session. If a resolver finds several values, or several resolvers find something:
