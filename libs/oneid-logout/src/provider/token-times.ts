@@ -2,7 +2,7 @@ import { Logger } from '../logger.js';
 import { type Clock, type Moment } from '../clock.js';
 
 /** The times of a token, seconds. */
-export interface TokenClaims {
+export interface TimeClaims {
   readonly iat: number;
   readonly exp?: number | undefined;
 }
@@ -50,7 +50,7 @@ export class TokenTimes {
    * @throws {StoreUnavailableError} 503: the times are wrong by this host's clock, and the database can't be asked
    */
   async findFault(
-    claims: TokenClaims,
+    claims: TimeClaims,
     maxAge: number,
     receivedAt: Moment = this.clock.moment(),
   ): Promise<TimeFault | undefined> {
@@ -73,7 +73,7 @@ export class TokenTimes {
     return (Math.floor(iat) + 1 + this.toleranceSeconds) * 1000;
   }
 
-  private faultAt(time: number, { iat, exp }: TokenClaims, maxAge: number): TimeFault | undefined {
+  private faultAt(time: number, { iat, exp }: TimeClaims, maxAge: number): TimeFault | undefined {
     const now = Math.floor(time / 1000);
     if (exp !== undefined && exp <= now - this.toleranceSeconds) return 'expired';
     if (iat > now + this.toleranceSeconds) return 'issued_in_future';
