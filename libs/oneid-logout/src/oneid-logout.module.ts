@@ -261,7 +261,8 @@ export class OneIdLogoutModule
     if (!this.options.runMigrations) await this.database.requireTables();
     this.notice.announce(this.registrations.path);
     if (this.options.liveness !== 'strict') await this.follower.open();
-    // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber
+    // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber; or when a connection
+    // is open, which OpenConnections notices
     else this.bus.appSubscribed.subscribe(() => void this.follower.open());
     this.purge.start();
     this.uncertain.start();

@@ -99,7 +99,10 @@ class OptionsSchema {
   @MinLength(32, { each: true })
   readonly secrets?: readonly string[] = [];
 
-  /** Maximum lifetime of a session, seconds. Logouts are kept one day and five minutes longer. */
+  /**
+   * Maximum lifetime of a session, seconds. Logouts are kept longer: by one day, five minutes, and the largest
+   * `iatBackdatingSeconds` of a client.
+   */
   @IsInt()
   @Min(60)
   @Max(366 * 24 * 60 * 60)
