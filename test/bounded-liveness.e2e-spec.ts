@@ -567,7 +567,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       const facts = claimsOf('sid-of-claims');
       const check = async () => {
         const before = reader.statements;
-        return [await reader.checks.findLogout(facts), reader.statements - before];
+        return [await reader.checks.endedBy(facts), reader.statements - before];
       };
       expect(await check()).toEqual([undefined, 1]);
       expect(await check()).toEqual([undefined, 0]);

@@ -420,7 +420,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
       () =>
         Promise.all(
           Array.from({ length: 9 }, (_, n) =>
-            store.repository.findLogout({ issuer, sid: `${n}`, sub: `${n}`, iat: 1, registeredAt: 1 }),
+            store.repository.endedBy({ issuer, sid: `${n}`, sub: `${n}`, iat: 1, registeredAt: 1 }),
           ),
         ),
     ],
@@ -428,7 +428,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     ["the guard's check of a further session token", () => store.isAlive(digest(['alias', digest(['id', 7])]))],
     [
       "the guard's check of claims",
-      () => store.repository.findLogout({ issuer, sid: 'x', sub: 'y', iat: 1, registeredAt: 1 }),
+      () => store.repository.endedBy({ issuer, sid: 'x', sub: 'y', iat: 1, registeredAt: 1 }),
     ],
     ['a back-channel logout', () => store.recorder.recordBackchannel(store.logout({ sid: 'sid-7', scope: 'user' }))],
     [

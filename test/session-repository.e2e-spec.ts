@@ -357,14 +357,14 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     });
   });
 
-  it('findLogout: finds the logout of a session from its facts, registered or not', async () => {
+  it('endedBy: finds the logout of a session from its facts, registered or not', async () => {
     const facts = { issuer, sid: 'sid-1', sub: 'alice', iat: 100, registeredAt: 100_000 };
-    expect(await repository.findLogout(facts)).toBeUndefined();
+    expect(await repository.endedBy(facts)).toBeUndefined();
     await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: { issuedUntil: 100 } })]);
-    expect(await repository.findLogout(facts)).toBe('backchannel');
-    expect(await repository.findLogout({ ...facts, iat: 101 })).toBeUndefined();
-    expect(await repository.findLogout({ ...facts, sub: 'Alice' })).toBeUndefined();
-    expect(await repository.findLogout(without(facts, 'sub'))).toBeUndefined();
+    expect(await repository.endedBy(facts)).toBe('backchannel');
+    expect(await repository.endedBy({ ...facts, iat: 101 })).toBeUndefined();
+    expect(await repository.endedBy({ ...facts, sub: 'Alice' })).toBeUndefined();
+    expect(await repository.endedBy(without(facts, 'sub'))).toBeUndefined();
   });
 
   it('findLogoutIat: returns the latest logout without a bound', async () => {

@@ -126,7 +126,7 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
 
   const runs = { numRuns: Number(process.env['RULE_RUNS'] ?? 50) };
 
-  it('check, checkByIdToken, findLogout and findAlive follow the rule', async () => {
+  it('check, checkByIdToken, endedBy and findAlive follow the rule', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
         const sessions = sessionsOf(world);
@@ -142,7 +142,7 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
           expect(await store.repository.checkByIdToken(digest(['id token', facts.id]))).toEqual(checked);
           // like a token's claims: without our session id
           const claims = without(facts, 'id');
-          expect(await store.repository.findLogout(claims)).toBe(isEnded(claims) ? 'backchannel' : undefined);
+          expect(await store.repository.endedBy(claims)).toBe(isEnded(claims) ? 'backchannel' : undefined);
         }
         for (const kind of ['sid', 'sub'] as const) {
           for (const issuer of issuers) {

@@ -33,7 +33,7 @@ export function singleChecks(url: string): SessionLookup {
       const { rows } = await pool.query<Row>({ name: 'check', text: CHECK, values: [tokenHash] });
       return rows[0] && toCheckedSession(rows[0]);
     },
-    findLogout: onlyById,
+    endedBy: onlyById,
     knowsUser: onlyById,
     findUsers: onlyById,
   };

@@ -97,7 +97,7 @@ export class SessionJudge {
   async judgeAgain(session: SessionFacts): Promise<Verdict<DeadReason>> {
     const { id, expiresAt = Infinity } = session;
     if (id !== undefined) return this.judgeHash(id);
-    if ((await this.lookup.findLogout(session)) !== undefined) return { reason: 'logged_out' };
+    if ((await this.lookup.endedBy(session)) !== undefined) return { reason: 'logged_out' };
     return this.clock.now() >= expiresAt ? { reason: 'expired' } : { alive: session };
   }
 
@@ -214,7 +214,7 @@ export class SessionJudge {
     };
     let alive = facts;
     for (const candidate of sub === undefined ? await this.ofUsers(facts, claims) : [facts]) {
-      if ((await this.lookup.findLogout(candidate)) !== undefined) return { reason: 'logged_out' };
+      if ((await this.lookup.endedBy(candidate)) !== undefined) return { reason: 'logged_out' };
       alive = candidate;
     }
     return { alive };

@@ -12,7 +12,7 @@ export interface SessionLookup {
    */
   check(tokenHash: string): Promise<CheckedSession | undefined>;
   /** @returns the channel of a logout that ends the session with these facts; undefined if no logout ends it */
-  findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined>;
+  endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined>;
   /** Has this user signed in, as far as this database remembers? */
   knowsUser(issuer: string, sub: string): Promise<boolean>;
   /** @returns the targets of the users who signed in with the `sid` of this target, as far as this database remembers */

@@ -74,16 +74,16 @@ export class CachedSessionLookup implements SessionLookup {
     });
   }
 
-  findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
+  endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined> {
     const { issuer, sid, sub, iat, registeredAt, authTime } = facts;
     // without `sub`, the target of its user may be known, and not at every request
     const user = sub === undefined ? targetsByKind(facts).sub : undefined;
     const key = JSON.stringify([issuer, sid, sub, iat, registeredAt, authTime, user]);
     const known = this.claims.get(key);
-    if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.endedBy(known));
+    if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.endedInMemory(known));
     return this.readOnce(`claims ${key}`, async (remember) => {
-      const endedBy = await this.repository.findLogout(facts).catch((error: unknown) => {
-        return this.endedBy(this.requireUsableInOutage(this.claims.get(key), error));
+      const endedBy = await this.repository.endedBy(facts).catch((error: unknown) => {
+        return this.endedInMemory(this.requireUsableInOutage(this.claims.get(key), error));
       });
       if (endedBy === undefined) remember(this.claims, key, facts);
       return endedBy;
@@ -108,12 +108,12 @@ export class CachedSessionLookup implements SessionLookup {
 
   private checked(known: Remembered<Session>): CheckedSession {
     const { facts: session } = known;
-    const endedBy = this.endedBy(known);
+    const endedBy = this.endedInMemory(known);
     const expired = (this.follower.databaseNow() ?? Infinity) >= session.expiresAt;
     return { session, expired, ...(endedBy !== undefined && { endedBy }) };
   }
 
-  private endedBy({ facts, targets }: Remembered<SessionFacts>): LogoutChannel | undefined {
+  private endedInMemory({ facts, targets }: Remembered<SessionFacts>): LogoutChannel | undefined {
     return this.follower.logouts.endedBy(facts, targets);
   }
 

@@ -15,8 +15,8 @@ export class InboxLookup implements SessionLookup {
     return this.inbox.size === 0 ? checked : checked.then((one) => this.obeyed(one));
   }
 
-  async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
-    return (await this.lookup.findLogout(facts)) ?? this.inbox.endedBy(facts);
+  async endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined> {
+    return (await this.lookup.endedBy(facts)) ?? this.inbox.endedBy(facts);
   }
 
   knowsUser(issuer: string, sub: string): Promise<boolean> {

@@ -280,7 +280,7 @@ export class SessionRegistry {
   private async refuseEnded(verified: VerifiedIdToken, refreshToken: string | undefined): Promise<void> {
     const { issuer, sid, sub, iat, authTime } = verified;
     // `registeredAt` later than any logout, so that only logouts count that would also end a new session
-    const endedBy = await this.repository.findLogout({
+    const endedBy = await this.repository.endedBy({
       issuer,
       sub,
       iat,

@@ -157,7 +157,7 @@ export class SessionRepository {
    * Returns the channel of a logout that ends a session with these facts. The session need not be registered. Callers at
    * the same time share one statement, as in {@link check}.
    */
-  async findLogout(facts: SessionFacts): Promise<LogoutChannel | undefined> {
+  async endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined> {
     const targets = targetsOf(facts);
     const { endings } = this;
     const found =
