@@ -1,10 +1,11 @@
 import { Logger } from '../logger.js';
-import { type LogoutChanges, MAX_COMMIT_LATENESS, type RecordedLogout } from '../rule/logout.js';
+import { type RecordedLogout } from '../rule/logout.js';
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Moment } from '../clock.js';
 import { type Random } from '../random.js';
 import { OneAtATime } from '../one-at-a-time.js';
 import { type LogoutNudges } from './logout-nudges.js';
+import { type LogoutChanges, MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
 import { type SessionRepository } from '../store/session.repository.js';
 import { RecentLogouts } from './recent-logouts.js';
 import { ReplicaDeclaration } from './replica-declaration.js';

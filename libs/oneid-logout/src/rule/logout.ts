@@ -1,4 +1,3 @@
-import { type Moment } from '../clock.js';
 import { type TargetKind } from './targets.js';
 
 /** The source of a logout. `replaced`: a new sign-in has replaced the session that the browser had before. */
@@ -36,27 +35,8 @@ export interface NewLogout extends Logout {
   readonly iat?: number | undefined;
 }
 
-/**
- * Milliseconds allowed between the time that a logout bears (`changedAt`) and its commit. Followers look back only a
- * little further, so a logout with a later commit needs a new time.
- */
-export const MAX_COMMIT_LATENESS = 1_000;
-
 /** A logout as the database holds it. */
 export interface RecordedLogout extends Logout {
   /** When the logout was recorded or last touched: the database's clock, milliseconds. */
   readonly changedAt: number;
-}
-
-/** One page of the answer to a look. */
-export interface LogoutChanges {
-  /** The database's clock when the logouts were read, milliseconds. */
-  readonly now: number;
-  /** When the question was sent, or a little earlier. */
-  readonly sent: Moment;
-  /** Whether this database holds the declaration of the replica that asks. */
-  readonly knowsReplica: boolean;
-  readonly logouts: readonly RecordedLogout[];
-  /** Whether there may be more logouts after this page. */
-  readonly more: boolean;
 }

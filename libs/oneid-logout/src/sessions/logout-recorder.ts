@@ -1,6 +1,7 @@
 import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
-import { type Bound, type Logout, MAX_COMMIT_LATENESS, type NewLogout } from '../rule/logout.js';
+import { MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
+import { type Bound, type Logout, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';

@@ -1,7 +1,7 @@
 import { BackgroundJob } from '../background-job.js';
 import { type Clock, type Moment } from '../clock.js';
 import { type Random } from '../random.js';
-import { MAX_COMMIT_LATENESS } from '../rule/logout.js';
+import { MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
 /** How often to search, milliseconds. The pause before the next search for one logout doubles. */

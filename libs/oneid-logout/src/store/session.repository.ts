@@ -1,13 +1,7 @@
 import { type SqlRow } from '../database/sql.js';
-import {
-  type Bound,
-  type Logout,
-  type LogoutChanges,
-  type LogoutChannel,
-  type NewLogout,
-  type RecordedLogout,
-} from '../rule/logout.js';
+import { type Bound, type Logout, type LogoutChannel, type NewLogout, type RecordedLogout } from '../rule/logout.js';
 import { GroupCommit } from './group-commit.js';
+import { type LogoutChanges } from './logout-changes.js';
 import { type CreatedLogout, LogoutInserts, type RetentionSettings } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
 import { Gatherer } from './gatherer.js';
