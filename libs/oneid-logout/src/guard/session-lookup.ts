@@ -15,8 +15,11 @@ export interface SessionLookup {
   endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined>;
   /** Has this user signed in, as far as this database remembers? */
   knowsUser(issuer: string, sub: string): Promise<boolean>;
-  /** @returns the targets of the users who signed in with the `sid` of this target, as far as this database remembers */
-  findUsers(targetSid: string): Promise<readonly string[]>;
+  /**
+   * @param sidTarget a target of the kind `sid`; a `sidless` one is of no use here, because it names one user
+   * @returns the targets of the users who signed in with this `sid`, as far as this database remembers
+   */
+  findUsers(sidTarget: string): Promise<readonly string[]>;
 }
 
 /** @internal */

@@ -98,11 +98,11 @@ export class CachedSessionLookup implements SessionLookup {
     return known;
   }
 
-  async findUsers(targetSid: string): Promise<readonly string[]> {
-    const remembered = this.usersOfLogin.get(targetSid);
+  async findUsers(sidTarget: string): Promise<readonly string[]> {
+    const remembered = this.usersOfLogin.get(sidTarget);
     if (remembered !== undefined) return remembered;
-    const users = await this.repository.findUsers(targetSid);
-    if (users.length > 0) this.usersOfLogin.set(targetSid, users);
+    const users = await this.repository.findUsers(sidTarget);
+    if (users.length > 0) this.usersOfLogin.set(sidTarget, users);
     return users;
   }
 

@@ -23,8 +23,8 @@ export class InboxLookup implements SessionLookup {
     return this.lookup.knowsUser(issuer, sub);
   }
 
-  findUsers(targetSid: string): Promise<readonly string[]> {
-    return this.lookup.findUsers(targetSid);
+  findUsers(sidTarget: string): Promise<readonly string[]> {
+    return this.lookup.findUsers(sidTarget);
   }
 
   private obeyed(checked: CheckedSession | undefined): CheckedSession | undefined {

@@ -339,11 +339,13 @@ export class SessionRepository {
   /**
    * Returns the targets of the users who signed in with this `sid`, as far as {@link rememberUser} remembers: one user,
    * unless the provider reuses the `sid`.
+   *
+   * @param sidTarget a target of the kind `sid`; the column also holds `sidless` targets, each of one user
    */
-  async findUsers(targetSid: string, lane: 'logout' | 'check' = 'check'): Promise<string[]> {
+  async findUsers(sidTarget: string, lane: 'logout' | 'check' = 'check'): Promise<string[]> {
     const { rows } = await this.database.read(
       `SELECT u.target_sub FROM ${this.tables.loginUser} u WHERE u.target_sid = ? ORDER BY u.target_sub`,
-      [targetSid],
+      [sidTarget],
       { order: 'target_sub', lane },
     );
     return rows.map((row) => String(row['target_sub']));
@@ -495,7 +497,7 @@ function toSession(row: SqlRow): Session {
   return withStoredTargets(session, { ...others, [loginKind]: String(row[TARGET_COLUMNS[loginKind]]) });
 }
 
-/** The target in place of the `sid`, also for a session without `sid`. */
+/** The target in the column `target_sid`: of the `sid`, or for a session without `sid`, of its user's sessions without `sid`. */
 function loginTargetOf({ issuer, sid, sub }: Pick<NewSession, 'issuer' | 'sid' | 'sub'>): string {
   return sid === undefined ? targetOf('sidless', issuer, sub) : targetOf('sid', issuer, sid);
 }

@@ -1,6 +1,9 @@
 import { type TargetKind } from '../rule/targets.js';
 
-/** The columns that hold the targets of a session. A session has either a `sid` target or a `sidless` target. */
+/**
+ * The columns that hold the targets of a session. A session has either a `sid` target or a `sidless` target, so both
+ * stand in `target_sid`.
+ */
 export const TARGET_COLUMNS = {
   session: 'target_session',
   sid: 'target_sid',
