@@ -38,7 +38,7 @@ class BoundedLivenessSchema {
   @Max(60_000)
   readonly maxStalenessMs!: number;
 
-  /** Largest number of sessions that a replica remembers; it reads the others from the database. */
+  /** Limit of each of a replica's four caches (`docs/liveness.md`); the replica reads all others from the database. */
   @IsInt()
   @Min(1)
   readonly maxSessions?: number = 100_000;
