@@ -6,6 +6,10 @@ import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 const exampleIssuer = 'https://oneid.example/';
 const BATCH = 1000;
 
+const SESSION_COLUMNS =
+  'id, issuer, client_id, sid, sub, issued_at, registered_at, expires_at, ' +
+  'target_session, target_sid, target_sub, id_token_hash, label';
+
 export const sessionTokenOf = (n: number) => digest(['session', n]);
 export const idOf = (n: number) => tokenHashOf(sessionTokenOf(n));
 export const sidOf = (n: number) => `5f0c4a52-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -39,12 +43,12 @@ export async function fill(
       .filter((n) => expired || (loggedOut && n % 10 === 0))
       .map((n) => {
         const target = targetOf('sid', issuer, sidOf(n));
-        return [digest(['logout', n]), target, 'backchannel', null, null, null, now, now, expiresAt, null, null, null];
+        return [digest(['logout', n]), target, 'backchannel', now, now, expiresAt];
       });
     const tokens = numbers.map((n) => [idOf(n), 'x'.repeat(100), 'x'.repeat(100)]);
-    await insert(database, tables.session, sessions);
-    await insert(database, tables.logout, logouts);
-    await insert(database, tables.sessionTokens, tokens);
+    await insert(database, `${tables.session} (${SESSION_COLUMNS})`, sessions);
+    await insert(database, `${tables.logout} (id, target, channel, recorded_at, changed_at, keep_until)`, logouts);
+    await insert(database, `${tables.sessionTokens} (session_id, id_token, refresh_token)`, tokens);
   }
 }
 
