@@ -170,6 +170,50 @@ describe("GraphQL with an app's own context", () => {
     expect(log.slice(since).filter((event) => event.includes('"secret":"secret"'))).toEqual([]);
     await client.dispose();
   });
+
+  it.each<[string, (request: SessionRequest) => SessionRequest]>([
+    ['the request that opened the socket', (request) => request],
+    ['a request that the app has made of it', ({ headers: { cookie } }) => ({ headers: { cookie } })],
+  ])(
+    'Apollo, one context object for each socket, with %s: the guard refuses a query after the logout',
+    async (_what, reqOf) => {
+      type Extra = { readonly request: SessionRequest; req?: SessionRequest };
+      const module = GraphQLModule.forRoot<ApolloDriverConfig>({
+        ...{ driver: ApolloDriver, autoSchemaFile: true },
+        subscriptions: {
+          'graphql-ws': {
+            onConnect: ({ extra }) => {
+              const socket = extra as Extra;
+              socket.req = reqOf(socket.request);
+            },
+          },
+        },
+        context: ({ req, extra }: { req?: unknown; extra?: Extra }) => extra ?? { req },
+      });
+      host = await Host.start({ imports: [module], providers: [UserResolver] });
+      const { session, sid } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+      const client = createClient({
+        ...{ url: `${host.url.replace('http', 'ws')}/graphql`, retryAttempts: 0, lazy: false },
+        webSocketImpl: class extends WebSocket {
+          constructor(url: string, protocols: string[]) {
+            super(url, protocols, { headers: { cookie: `session=${session}` } });
+          }
+        },
+      });
+      const ask = async (): Promise<string> => {
+        for await (const { data, errors } of client.iterate({ query: '{ me { sub } }' }))
+          return JSON.stringify(errors?.[0]?.extensions?.['error'] ?? data);
+        return 'no answer';
+      };
+      expect(await ask()).toBe('{"me":{"sub":"alice"}}');
+      await host.oneId.deliver(
+        `${host.url}/backchannel_logout`,
+        await host.oneId.logoutToken({ clientId: 'app', sid }),
+      );
+      expect(await ask()).toBe('"session_logged_out"');
+      await client.dispose();
+    },
+  );
 });
 
 describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {

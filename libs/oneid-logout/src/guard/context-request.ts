@@ -58,16 +58,22 @@ function graphQlRequestOf(graphQlContext: unknown): unknown {
 }
 
 /**
- * Returns the object that identifies a GraphQL query or mutation with an HTTP request of its own. Returns undefined for
- * an operation over a socket: the socket stays open, so an earlier check does not count.
+ * Returns the object that identifies the run of a GraphQL query or mutation with an HTTP request of its own: the values
+ * of its variables, which graphql-js makes anew for each run. The context can't serve, because a host may keep one for
+ * all operations of a socket. Returns undefined for an operation over a socket: the socket stays open, so an earlier
+ * check does not count.
+ *
+ * @param request from the context
  */
-export function operationOf(context: ExecutionContext): object | undefined {
-  if (context.getType<string>() !== 'graphql') return undefined;
-  const graphQlContext: unknown = context.getArgByIndex(2);
-  const { req } = propertiesOf(graphQlContext);
-  const { operation } = propertiesOf(propertiesOf(context.getArgByIndex(3))['operation']);
-  const ofItsOwn = isRequest(req) && propertiesOf(req)['extra'] === undefined && operation !== 'subscription';
-  return ofItsOwn && typeof graphQlContext === 'object' && graphQlContext !== null ? graphQlContext : undefined;
+export function operationOf(context: ExecutionContext, request: SessionRequest): object | undefined {
+  if (context.getType<string>() !== 'graphql' || request.headers['upgrade'] !== undefined) return undefined;
+  const { req } = propertiesOf(context.getArgByIndex(2));
+  const { operation, variableValues } = propertiesOf(context.getArgByIndex(3));
+  const ofItsOwn =
+    isRequest(req) &&
+    propertiesOf(req)['extra'] === undefined &&
+    propertiesOf(operation)['operation'] !== 'subscription';
+  return ofItsOwn && typeof variableValues === 'object' && variableValues !== null ? variableValues : undefined;
 }
 
 /** Returns Node's request: Fastify wraps it in its own. */

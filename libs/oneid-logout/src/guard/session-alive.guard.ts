@@ -100,7 +100,7 @@ export class SessionAliveGuard implements CanActivate {
 
   /** GraphQL calls the guard for every guarded field: one check serves the whole operation. */
   private judgeOnce(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
-    const operation = operationOf(context);
+    const operation = operationOf(context, request);
     if (operation === undefined) return this.judgeRequest(context, request);
     const known = this.operations.get(operation);
     if (known?.request === request) return known.judged;
