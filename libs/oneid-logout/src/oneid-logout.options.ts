@@ -171,7 +171,8 @@ class OptionsSchema {
 
   /**
    * A front-channel request without `iss` and `sid` ends the session that the request itself carries, if the browser
-   * says that the request comes from an iframe (`Sec-Fetch-Dest`).
+   * says that the request comes from an iframe (`Sec-Fetch-Dest`). In Chromium, a service worker of the app that passes
+   * navigations on hides this, and the session then stays: let it leave `/frontchannel_logout` alone.
    */
   @IsBoolean()
   readonly frontchannelEndsCarriedSession?: boolean = false;

@@ -24,14 +24,22 @@ export function isPrefetch({ headers }: BrowserRequest): boolean {
 const MODES: readonly unknown[] = ['navigate', 'cors', undefined];
 
 /**
+ * A service worker that passes a navigation on, with `respondWith(fetch(event.request))`, leaves the mode but empties
+ * the destination (Chromium). A script can't make a request of this mode.
+ */
+const isPassedOn = (mode: unknown, dest: unknown) => mode === 'navigate' && dest === 'empty';
+
+/**
  * Did the browser send this request to show its answer as a page? False for a prefetch, an image, a frame, a script's
- * `fetch` and a HEAD request. Browsers without the `Sec-Fetch-` headers say less, so their images count as navigations.
+ * `fetch` and a HEAD request. Browsers without the `Sec-Fetch-` headers say less, so their images count as navigations;
+ * a frame counts as one, too, if a service worker of this site has passed its request on.
  * Use it in a route that acts on a GET, for example the one that starts a sign-in.
  */
 export function isNavigation(request: BrowserRequest): boolean {
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest = 'document' } = request.headers;
   const { method } = request as { readonly method?: unknown };
-  return method !== 'HEAD' && MODES.includes(mode) && dest === 'document' && !isPrefetch(request);
+  const destFits = dest === 'document' || isPassedOn(mode, dest);
+  return method !== 'HEAD' && MODES.includes(mode) && destFits && !isPrefetch(request);
 }
 
 /**

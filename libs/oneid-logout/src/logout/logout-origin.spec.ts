@@ -49,6 +49,8 @@ describe('isNavigation', () => {
     {},
     { 'sec-fetch-mode': 'navigate' },
     { 'sec-fetch-dest': 'document' },
+    // a service worker has passed it on
+    { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty' },
     // a program without a browser
     { 'sec-fetch-mode': 'cors' },
   ])('P8: %j is a navigation', (headers) => {
@@ -63,8 +65,11 @@ describe('isNavigation', () => {
     { 'sec-fetch-mode': 'same-origin' },
     { 'sec-fetch-mode': 'websocket' },
     { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+    { 'sec-fetch-mode': 'same-origin', 'sec-fetch-dest': 'empty' },
+    { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' },
+    { 'sec-fetch-dest': 'empty' },
     { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'document' },
-    ...['image', 'script', 'style', 'iframe', 'frame', 'object', 'embed', 'empty', 'Document', ''].map((dest) => ({
+    ...['image', 'script', 'style', 'iframe', 'frame', 'object', 'embed', 'Document', ''].map((dest) => ({
       'sec-fetch-mode': 'navigate',
       'sec-fetch-dest': dest,
     })),
