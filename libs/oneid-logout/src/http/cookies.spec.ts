@@ -22,6 +22,10 @@ describe('setCookie', () => {
 
   it('uses the path / when none is given', () => {
     expect(setCookie({ name: 'a' }, 'b', 1)).toBe('a=b; Max-Age=1; Path=/');
+    // a computed option
+    const path = undefined as unknown as string;
+    expect(setCookie({ name: 'a', path }, 'b', 1)).toBe('a=b; Max-Age=1; Path=/');
+    expect(clearCookie({ name: 'a', path })).toBe('a=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT');
   });
 
   it.each([{ name: 'a b' }, { name: 'a;b' }, { name: '' }, { name: 'a', path: '/;x' }, { name: 'a', domain: 'x;y' }])(

@@ -19,12 +19,12 @@ type CookieHeader = string | string[] | undefined;
 
 /** The `Set-Cookie` value that sets the cookie. @param maxAge seconds */
 export function setCookie(cookie: CookieOptions, value: string, maxAge: number): string {
-  return stringifySetCookie({ path: '/', ...cookie, value, maxAge });
+  return stringifySetCookie({ ...cookie, path: cookie.path ?? '/', value, maxAge });
 }
 
 /** The `Set-Cookie` value that removes the cookie. */
 export function clearCookie(cookie: CookieOptions): string {
-  return stringifySetCookie({ path: '/', ...cookie, value: '', maxAge: 0, expires: new Date(0) });
+  return stringifySetCookie({ ...cookie, path: cookie.path ?? '/', value: '', maxAge: 0, expires: new Date(0) });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { until } from '../../../../test/support/until.js';
 import { OneIdTestProvider } from '../testing/index.js';
@@ -97,6 +98,13 @@ describe('providerFetch', () => {
     it('P17: refuses an answer of another URL, when the fetch has followed a redirect', async () => {
       const followed = Object.defineProperty(new Response('x'), 'redirected', { value: true });
       await expect(of(() => Promise.resolve(followed))).rejects.toThrow('/somewhere answered with a redirect');
+    });
+
+    it("P17: refuses a redirect also when the body is one of Node's own streams, as in node-fetch", async () => {
+      const body = Readable.from(['x']);
+      const redirect = Object.defineProperty(new Response(null, { status: 302 }), 'body', { value: body });
+      await expect(of(() => Promise.resolve(redirect))).rejects.toThrow('/somewhere answered with a redirect');
+      expect(body.destroyed).toBe(true);
     });
 
     it('P17: refuses more than 512 KiB', async () => {

@@ -1,3 +1,4 @@
+import { type Readable } from 'node:stream';
 import { type Clock } from '../clock.js';
 import { ProviderMisconfiguredError } from '../oneid-logout.errors.js';
 import { shown } from './token-claims.js';
@@ -51,7 +52,7 @@ async function request(url: string, init: RequestInit, send: ProviderFetch): Pro
   const { status, headers } = response;
   const redirects = status >= 300 && status < 400;
   if (redirects || response.redirected) {
-    await response.body?.cancel();
+    await discard(response.body);
     const fault = `${pathname} answered with a redirect`;
     if (!MOVED.has(status)) throw new Error(fault);
     throw new ProviderMisconfiguredError(
@@ -61,6 +62,14 @@ async function request(url: string, init: RequestInit, send: ProviderFetch): Pro
   }
   const body = await readBody(response, pathname);
   return new Response(body.byteLength === 0 ? null : body, { status, headers });
+}
+
+/** Frees the connection. A fetch of the app may have another body: node-fetch gives one of Node's own streams. */
+async function discard(
+  body: Partial<Pick<ReadableStream, 'cancel'> & Pick<Readable, 'destroy'>> | null,
+): Promise<void> {
+  await body?.cancel?.();
+  body?.destroy?.();
 }
 
 async function readBody(response: Response, pathname: string): Promise<Uint8Array<ArrayBuffer>> {
