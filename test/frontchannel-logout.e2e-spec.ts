@@ -455,6 +455,18 @@ describe('front-channel logout of the session that the request carries', () => {
   });
 });
 
+it("FC-3: answers 503 when the host's resolver fails, and the log says why", async () => {
+  const sessionFrom = () => {
+    throw new Error('the resolver is broken');
+  };
+  const host = await cleanup.host({ options: { frontchannelEndsCarriedSession: true, sessionFrom } });
+  const log = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+  expect(await get(host, '', { headers: { 'Sec-Fetch-Dest': 'iframe' } })).toEqual(notRecorded);
+  const logged = log.mock.calls.map(([message]) => String(message));
+  log.mockRestore();
+  expect(logged).toEqual(['Could not process a front-channel logout: server_error: the resolver is broken']);
+});
+
 describe('front-channel logouts that name no login', () => {
   it('P39: the log says so at once, counts the others, and says which value to register', async () => {
     const host = await cleanup.host();

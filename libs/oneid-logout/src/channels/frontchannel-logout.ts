@@ -6,7 +6,7 @@ import { CountedWarning } from '../counted-warning.js';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
 import { isPrefetch, prefetchRefusal } from '../http/navigation.js';
-import { OneIdLogoutError, STORE_RETRY_AFTER_SECONDS } from '../oneid-logout.errors.js';
+import { OneIdLogoutError, reasonOf, STORE_RETRY_AFTER_SECONDS } from '../oneid-logout.errors.js';
 import { ChannelSettings } from './channel-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
@@ -64,7 +64,7 @@ export class FrontchannelLogout implements OnApplicationShutdown {
       }
     } catch (error) {
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
-      this.logger.error(`Could not process a front-channel logout: ${code}`);
+      this.logger.error(`Could not process a front-channel logout: ${code}: ${reasonOf(error)}`);
       return page(503, 'The app could not record the logout.', {
         ...(await this.headers()),
         'Retry-After': String(STORE_RETRY_AFTER_SECONDS),
