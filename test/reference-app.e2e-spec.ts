@@ -603,7 +603,7 @@ describe('an app that stops', () => {
 describe('without OneID', () => {
   test('the app boots, answers 503 to a sign-in, and signs users in when OneID is back', async () => {
     const oneIdPort = await freePort();
-    const { local } = await start({
+    const { app, local } = await start({
       ONEID_ISSUER: `http://127.0.0.1:${oneIdPort}`,
       ONEID_CLIENT_ID: 'app',
       APP_SECRETS: SECRET,
@@ -624,6 +624,8 @@ describe('without OneID', () => {
         },
       ],
     });
+    const aSecondLater = performance.now() + 1000;
+    jest.spyOn(app.get(OneIdClient), 'now').mockReturnValue(aSecondLater);
     expect((await user.signIn()).body).toContain('You are signed in');
 
     const until = `${local}/login/callback`;
@@ -656,6 +658,63 @@ describe('with a OneID that makes its key anew under the same kid', () => {
     oneId.fail(endpointPaths.jwks, { body: JSON.stringify({ keys: [{ ...renewed.publicJwk, kid }] }) });
     expect([await call(renewed), await call(), await call(await createSigningKey())]).toEqual([200, 401, 503]);
     await oneId.close();
+  });
+});
+
+describe('an API whose audience ID tokens also carry', () => {
+  const [client, project] = ['app', 'project'];
+  const aud = [client, project];
+  let oneId: OneIdTestProvider;
+  let local: string;
+
+  beforeAll(async () => {
+    oneId = await OneIdTestProvider.start();
+    const registration = { ONEID_ISSUER: oneId.issuer, ONEID_CLIENT_ID: client, API_AUDIENCE: project };
+    ({ local } = await start({ ...registration, APP_SECRETS: SECRET }));
+  });
+  afterAll(() => oneId.close());
+
+  const call = async (token: string) => {
+    const answer = await new Browser().get(`${local}/api/me`, { authorization: `Bearer ${token}` });
+    return [answer.status, answer.headers.get('www-authenticate')];
+  };
+  const login = () => {
+    const login = oneId.signIn();
+    return { clientId: client, login, sid: login.sid };
+  };
+  const hash = 'RYQOJBnOMKKHk7Ug-f5xRg';
+
+  test.each<[string, object, object?]>([
+    ['Zitadel', { at_hash: hash, azp: client, client_id: client }],
+    ['Keycloak', { typ: 'ID', azp: client }],
+    ['a provider that writes only the nonce', { nonce: 'n' }],
+    ['the hybrid flow', { c_hash: hash }],
+    ['FAPI', { s_hash: hash }],
+  ])('refuses an ID token of %s', async (_provider, claims) => {
+    const token = await oneId.idToken({ ...login(), claims: { aud, ...claims } });
+    expect(await call(token)).toEqual([401, 'Bearer error="invalid_token"']);
+  });
+
+  test.each([['logout+jwt'], ['JWT']])('refuses a logout token with the typ %s', async (typ) => {
+    const { login: subject, ...request } = login();
+    const claims = { aud, sub: subject.sub, exp: Math.floor(Date.now() / 1000) + 120 };
+    const token = await oneId.logoutToken({ ...request, header: { typ }, claims });
+    expect(await call(token)).toEqual([401, 'Bearer error="invalid_token"']);
+  });
+
+  test.each<[string, object, object?]>([
+    ['Hydra v1.11 and v26', { aud: [project], ext: {} }],
+    ['Hydra whose aud names the client', {}],
+    [
+      'Keycloak 26',
+      { typ: 'Bearer', azp: client, scope: 'openid', auth_time: Math.floor(Date.now() / 1000), acr: '1' },
+    ],
+    ['Keycloak 23, with a nonce', { typ: 'Bearer', nonce: 'n', azp: client }],
+    ['RFC 9068', { auth_time: Math.floor(Date.now() / 1000), acr: '1' }, { typ: 'at+jwt' }],
+    ['RFC 9068, with the long name', {}, { typ: 'application/at+jwt' }],
+  ])('accepts an access token of %s', async (_provider, claims, header = {}) => {
+    const token = await oneId.accessToken({ ...login(), header: { ...header }, claims: { aud, ...claims } });
+    expect(await call(token)).toEqual([200, null]);
   });
 });
 
@@ -849,12 +908,22 @@ describe('with another provider', () => {
     expect([api.status, (JSON.parse(api.body) as { error: string }).error]).toEqual([500, 'provider_misconfigured']);
   });
 
-  test('P37: an outage stays a 503', async () => {
-    const { local } = await startAt(oneId);
+  test('P37: an outage stays a 503, and the app asks OneID at most once a second', async () => {
+    const { app, local } = await startAt(oneId);
+    oneId.clearRequests();
+    let now = 0;
+    jest.spyOn(app.get(OneIdClient), 'now').mockImplementation(() => now);
     oneId.fail(endpointPaths.discovery, { status: 502 });
     newUser({ ...running, local });
-    expect((await user.browser.get(`${local}/login`)).status).toBe(503);
+    const status = async (path: string) => (await user.browser.get(local + path)).status;
+    const asked = () => oneId.count(endpointPaths.discovery);
+    expect([await status('/login'), await status('/goodbye'), await status('/login')]).toEqual([503, 200, 503]);
+    expect(asked()).toBe(1);
     oneId.heal();
+    now = 999;
+    expect([await status('/login'), asked()]).toEqual([503, 1]);
+    now = 1000;
+    expect([await status('/login'), asked()]).toEqual([303, 2]);
     expect((await user.signIn()).body).toContain('You are signed in');
   });
 

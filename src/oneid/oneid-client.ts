@@ -14,27 +14,41 @@ import { OneId } from './oneid.js';
 /** Seconds that one request to OneID may take. */
 const TIMEOUT = 5;
 
+/** After a failed request for OneID's configuration, the time without a new one, milliseconds. */
+const COOL_DOWN = 1000;
+
 /** openid-client for this app. It loads OneID's endpoints at the first use, so the app can boot without OneID. */
 @Injectable()
 export class OneIdClient {
   private discovered: Promise<Configuration> | undefined;
+  /** When to ask again, on the clock of `now()`. */
+  private askAgainAt = Infinity;
 
   constructor(private readonly oneId: OneId) {}
 
   /**
-   * The next call after an error tries again.
+   * A second after an error, the next call tries again. Until then, every call gets the same error.
    *
    * @throws {ProviderUnavailableError} 503
    * @throws {ProviderMisconfiguredError} 500: `ONEID_ISSUER` does not fit what OneID answers
    */
   configuration(): Promise<Configuration> {
-    this.discovered ??= discover(this.oneId.registration).catch((error: unknown) => {
+    if (this.now() >= this.askAgainAt) {
       this.discovered = undefined;
+      this.askAgainAt = Infinity;
+    }
+    this.discovered ??= discover(this.oneId.registration).catch((error: unknown) => {
+      this.askAgainAt = this.now() + COOL_DOWN;
       const fault = lastingFault(error, this.oneId.registration.issuer);
       if (fault !== undefined) throw new ProviderMisconfiguredError(`Check ONEID_ISSUER: ${fault}`, fault);
       throw new ProviderUnavailableError("OneID's configuration is not available, try again", error);
     });
     return this.discovered;
+  }
+
+  /** Milliseconds of a clock that never steps back. */
+  now(): number {
+    return performance.now();
   }
 
   /** Can this app log users out at OneID? True also while OneID's configuration is not available. */
