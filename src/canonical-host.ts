@@ -1,4 +1,5 @@
 import { type NextFunction, type Request, type Response } from 'express';
+import { requestUrl } from './pages/request-url.js';
 import { type Settings } from './settings.js';
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -14,6 +15,6 @@ export function canonicalHost({ baseUrl }: Settings) {
       (name) => request.headers.host === `${name}:${port}`,
     );
     if (request.method !== 'GET' || !LOOPBACK.includes(hostname) || !elsewhere) next();
-    else response.redirect(303, baseUrl + request.originalUrl);
+    else response.redirect(303, requestUrl(request, baseUrl).href);
   };
 }

@@ -1,4 +1,5 @@
 import http from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { SessionRegistry, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
@@ -209,7 +210,7 @@ describe('the language', () => {
   });
 
   test('changes on the current page, also with a query in the URL', async () => {
-    for (const path of ['/goodbye/here', '/login/callback?state=x&code=y', '/account']) {
+    for (const path of ['/goodbye/here', '/goodbye?a=x&b=y', '/account']) {
       const page = await user.browser.get(world.url + path);
       const link = elements(page.body, 'a').find(({ hreflang }) => hreflang === 'vi');
       const [start, query] = path.split('?');
@@ -218,6 +219,30 @@ describe('the language', () => {
     }
     const posted = await user.browser.post(`${world.url}/logout/here`, {}, 'https://evil.example/');
     expect(elements(posted.body, 'a').find(({ hreflang }) => hreflang === 'vi')?.href).toBe(`${world.url}/?lang=vi`);
+  });
+
+  test('after a failed callback, leads to a new sign-in, without code and state', async () => {
+    const page = await user.browser.get(`${world.url}/login/callback?state=x&code=y`);
+    const links = elements(page.body, 'a').flatMap(({ hreflang, href }) => (hreflang === undefined ? [] : href));
+    expect([page.status, links]).toEqual([400, [`${world.url}/login?lang=en`, `${world.url}/login?lang=vi`]]);
+  });
+
+  test.each([
+    ['http://a/goodbye?b=c', 200, '/goodbye?b=c&lang=vi'],
+    ['HTTP://user:x@a:99999/goodbye', 200, '/goodbye?lang=vi'],
+    ['http://a:99999/login/callback?state=x', 400, '/login?lang=vi'],
+    ['//a/goodbye', 404, '//a/goodbye?lang=vi'],
+  ])('of a request for %s has links at this app', async (path, status, expected) => {
+    const { hostname, port } = new URL(world.url);
+    const [answer, body] = await new Promise<[number | undefined, string]>((resolve, reject) => {
+      const request = http.request({ host: hostname, port, path, headers: { accept: 'text/html' } });
+      request.on('response', (response) => {
+        text(response).then((body) => resolve([response.statusCode, body]), reject);
+      });
+      request.on('error', reject).end();
+    });
+    const link = elements(body, 'a').find(({ hreflang }) => hreflang === 'vi');
+    expect([answer, link?.href]).toEqual([status, world.url + expected]);
   });
 
   test('stays when the user has chosen it', async () => {

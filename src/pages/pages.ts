@@ -6,6 +6,7 @@ import { languageSwitch } from '../html/language-switch.js';
 import { OneId } from '../oneid/oneid.js';
 import { type OneIdRegistration, Settings } from '../settings.js';
 import { languageOf } from './language.js';
+import { requestUrl } from './request-url.js';
 import { type PageTexts, pageTexts } from './texts.js';
 
 /** Makes pages in the language of the request, with links to the same page in the other languages. */
@@ -16,8 +17,9 @@ export class Pages {
     private readonly oneId: OneId,
   ) {}
 
-  for(request: Request): PageWriter {
-    return new PageWriter(this.settings, this.oneId.registration, request);
+  /** @param path where the language links lead; absent: to the page that the request asks for */
+  for(request: Request, path?: string): PageWriter {
+    return new PageWriter(this.settings, this.oneId.registration, request, path);
   }
 }
 
@@ -29,6 +31,7 @@ export class PageWriter {
     private readonly settings: Settings,
     private readonly registration: OneIdRegistration,
     private readonly request: Request,
+    private readonly path?: string,
   ) {
     this.language = languageOf(request);
     this.texts = pageTexts[this.language];
@@ -80,7 +83,8 @@ export class PageWriter {
 
   /** Target of the language links. After a POST, this is the first page, because a link can't repeat a POST. */
   private get address(): URL {
-    const { method, originalUrl } = this.request;
-    return new URL(this.settings.baseUrl + (method === 'GET' ? originalUrl : '/'));
+    const { request, path, settings } = this;
+    if (path !== undefined || request.method !== 'GET') return new URL(path ?? '/', settings.baseUrl);
+    return requestUrl(request, settings.baseUrl);
   }
 }

@@ -32,7 +32,8 @@ export class SignInFailedFilter implements ExceptionFilter {
     // for the developer: it may need an option of the client, and the page does not say which
     else if (isAboutIdToken(error)) this.logger.warn(`A sign-in was refused: ${describe(error)}`);
     const http = host.switchToHttp();
-    const page = this.pages.for(http.getRequest<Request>());
+    // a callback works once, so the language links start a new sign-in, too
+    const page = this.pages.for(http.getRequest<Request>(), '/login');
     const { texts } = page;
     http
       .getResponse<Response>()

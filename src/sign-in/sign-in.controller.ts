@@ -5,6 +5,7 @@ import { SessionEndedError } from 'nestjs-oneid-logout';
 import { AuthorizationResponseError, ResponseBodyError } from 'openid-client';
 import { type Language } from '../html/language.js';
 import { Lang } from '../pages/language.js';
+import { requestUrl } from '../pages/request-url.js';
 import { Settings } from '../settings.js';
 import { deviceOf } from './device.js';
 import { NavigationGuard } from './navigation.guard.js';
@@ -39,7 +40,7 @@ export class SignInController {
 
   @Get('callback')
   async finish(@Req() request: Request, @Res() response: Response, @Lang() language: Language): Promise<void> {
-    const query = new URL(request.originalUrl, this.settings.baseUrl).searchParams;
+    const query = requestUrl(request, this.settings.baseUrl).searchParams;
     const { cookie: cookies, 'user-agent': userAgent } = request.headers;
     const transaction = await this.transactions.take(response, query.get('state') ?? '', cookies);
     if (transaction === undefined) {
