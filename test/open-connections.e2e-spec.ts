@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { type Session, SessionConnections, type SessionFacts, StoreUnavailableError } from 'nestjs-oneid-logout';
-import { Subject } from 'rxjs';
+import { firstValueFrom, Subject, timer } from 'rxjs';
 import { Random } from '../libs/oneid-logout/src/random.js';
 import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
@@ -335,6 +336,34 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     await here.connections.onModuleDestroy();
     expect(endings).toEqual(['shutting_down', 'complete']);
     expect(here.watch(session)).toEqual(['shutting_down', 'complete']);
+    expect(here.open.size).toBe(0);
+  });
+
+  it('P40: a connection that fails to close is logged, and keeps no other connection open', async () => {
+    const session = await signIn();
+    const log = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const fail = (ending: string) => {
+      throw new Error(`${ending} failed`);
+    };
+    here.open.add(session, fail);
+    const endings = here.watch(session);
+    const other = await signIn();
+    here.open.add(other, fail);
+    const others = here.watch(other);
+    await here.settled();
+    await here.store.recorder.endLogin(session);
+    expect(endings).toEqual(['logged_out', 'complete']);
+    await here.connections.onModuleDestroy();
+    expect(others).toEqual(['shutting_down', 'complete']);
+    here.open.add(other, fail);
+    await firstValueFrom(timer(5));
+    const logged = log.mock.calls.map(([message]) => String(message));
+    log.mockRestore();
+    expect(logged).toEqual([
+      'Closing a connection whose session is over failed: logged_out failed',
+      'Closing a connection whose session is over failed: shutting_down failed',
+      'Closing a connection whose session is over failed: shutting_down failed',
+    ]);
     expect(here.open.size).toBe(0);
   });
 

@@ -382,6 +382,49 @@ it('with socket.io, the log warns once about a guarded gateway without accept()'
   await host.stop();
 });
 
+it.each(['disconnecting', 'disconnect'] as const)(
+  'P40: with socket.io, a listener of %s that throws keeps no socket open',
+  async (event) => {
+    @WebSocketGateway({ path: '/socket' })
+    class FailingGateway implements OnGatewayConnection {
+      @WebSocketServer() readonly server!: Server;
+      accepted = 0;
+
+      constructor(private readonly connections: SessionConnections) {}
+
+      async handleConnection(client: ServerSocket): Promise<void> {
+        await this.connections.accept(client);
+        client.on(event, () => {
+          throw new Error('the app failed');
+        });
+        this.accepted += 1;
+      }
+    }
+    const log = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const host = await Host.start({
+      providers: [FailingGateway],
+      configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
+    });
+    const { session, sid } = await host.signIn();
+    const sockets = [withSocketIo(host.url, session), withSocketIo(host.url, session)];
+    const gateway = host.app.get(FailingGateway);
+    await until('both are accepted', () => gateway.accepted === 2);
+    await host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
+    await until('both are closed', () => sockets.every((socket) => socket.ended()));
+    await until('no connection is left', () => gateway.server.engine.clientsCount === 0);
+    expect(gateway.server.sockets.sockets.size).toBe(0);
+    expect(sockets.map((socket) => socket.log)).toEqual([
+      [{ event: 'session_over', data: { reason: 'logged_out' } }],
+      [{ event: 'session_over', data: { reason: 'logged_out' } }],
+    ]);
+    const logged = log.mock.calls.map(([message]) => String(message));
+    log.mockRestore();
+    await host.stop();
+    const failed = 'A listener of a socket failed while the socket was closed: the app failed';
+    expect(logged).toEqual([failed, failed]);
+  },
+);
+
 describe('socket.io clients that send many messages before they are accepted', () => {
   /** Three of them fit into the memory of a socket. */
   const LONG = 'x'.repeat(300_000);

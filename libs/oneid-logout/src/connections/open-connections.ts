@@ -1,5 +1,7 @@
 import { type Logout } from '../rule/logout.js';
 import { BackgroundJob } from '../background-job.js';
+import { Logger } from '../logger.js';
+import { reasonOf } from '../oneid-logout.errors.js';
 import { type Clock } from '../clock.js';
 import { type Random } from '../random.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
@@ -7,6 +9,7 @@ import { type SessionJudge } from '../guard/session-judge.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
+import { letWatch } from '../watching.js';
 
 /** Why the library closes the sockets and streams of a session. */
 export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync' | 'shutting_down';
@@ -48,14 +51,22 @@ export class OpenConnections extends BackgroundJob {
 
   /**
    * @param session from the judge, which knows the other sessions of the same request
-   * @param close called once, when the connection must be closed
+   * @param close called once, when the connection must be closed; if it throws, the log says so
    * @returns a function to call when the connection has closed by itself; `close` is then not called
    */
   add(session: SessionFacts, close: (ending: SessionEnding) => void): () => void {
     const sessions = this.judge.allOf(session).map((facts) => ({ facts, targets: targetsOf(facts) }));
-    const connection: Connection = { sessions, close };
+    const connection: Connection = {
+      sessions,
+      close: (ending) => {
+        // one connection that fails must not keep the others open
+        letWatch(() => {
+          close(ending);
+        }, report);
+      },
+    };
     if (this.closed) {
-      close('shutting_down');
+      connection.close('shutting_down');
       return () => undefined;
     }
     this.begin();
@@ -161,4 +172,8 @@ export class OpenConnections extends BackgroundJob {
 
 function allTargetsOf({ sessions }: Connection): readonly string[] {
   return sessions.flatMap(({ targets }) => targets);
+}
+
+function report(error: unknown): void {
+  new Logger('OneIdLogout').error(`Closing a connection whose session is over failed: ${reasonOf(error)}`);
 }

@@ -1,4 +1,7 @@
 import { type Clock } from '../clock.js';
+import { Logger } from '../logger.js';
+import { reasonOf } from '../oneid-logout.errors.js';
+import { letWatch } from '../watching.js';
 import { type HeldMemory, HeldPackets } from './held-packets.js';
 
 /** The members used here of a socket of the library `ws`. */
@@ -15,7 +18,10 @@ interface WebSocketClient {
 /** The members used here of a server-side socket of socket.io. */
 interface SocketIoClient {
   readonly connected: boolean;
+  /** The connection below, which sockets of several namespaces may share. */
+  readonly conn: { close(): unknown };
   disconnect(close: boolean): unknown;
+  removeAllListeners(event: 'disconnecting'): unknown;
   emit(event: string, data: unknown): unknown;
   use(middleware: (packet: unknown, next: () => void) => void): unknown;
   once(event: 'disconnect', listener: () => void): unknown;
@@ -84,7 +90,9 @@ function socketIo(client: SocketIoClient, memory: HeldMemory): Socket {
         if (state === 'accepted') next();
         if (state !== 'held' || held.add(packet, next)) return;
         close();
-        client.disconnect(true);
+        letWatch(() => {
+          cutOff(client);
+        }, report);
       });
       void until.then((accepted) => {
         if (!accepted) close();
@@ -94,10 +102,31 @@ function socketIo(client: SocketIoClient, memory: HeldMemory): Socket {
       });
     },
     close(_code, reason) {
-      client.emit('session_over', { reason });
-      client.disconnect(true);
+      letWatch(() => {
+        client.emit('session_over', { reason });
+      }, report);
+      letWatch(() => {
+        cutOff(client);
+      }, report);
     },
     isClosed: () => !client.connected,
     onClosed: (listener) => client.once('disconnect', listener),
   };
+}
+
+/** Disconnects a socket also if a listener of the app throws: socket.io itself would stop halfway. */
+function cutOff(client: SocketIoClient): void {
+  try {
+    client.disconnect(true);
+  } catch (error) {
+    // these listeners run while the socket is still in its rooms
+    client.removeAllListeners('disconnecting');
+    letWatch(() => client.disconnect(true));
+    client.conn.close();
+    throw error;
+  }
+}
+
+function report(error: unknown): void {
+  new Logger('OneIdLogout').error(`A listener of a socket failed while the socket was closed: ${reasonOf(error)}`);
 }
