@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { type LogoutEvent, type Session } from 'nestjs-oneid-logout';
-import { firstValueFrom, map, mergeMap, timer } from 'rxjs';
+import { firstValueFrom, map, mergeMap, mergeWith, NEVER, timer } from 'rxjs';
 import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -191,6 +191,7 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
         throw Object.create(null);
       }),
       store.events.logouts.pipe(map(({ channel }) => channel)).subscribe(thrower('behind an operator')),
+      store.events.logouts.pipe(mergeWith(NEVER)).subscribe(thrower('behind mergeWith')),
       store.events.logouts.pipe(map(thrower('an operator'))).subscribe(),
       store.events.logouts
         .pipe(mergeMap(() => Promise.reject(new Error('inside rejected'))))
@@ -208,15 +209,19 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
     );
     log.mockRestore();
 
-    const always = ['a function', 'an observer', 'a promise', 'no error', 'behind an operator'];
+    const always = ['a function', 'an observer', 'a promise', 'no error', 'behind an operator', 'behind mergeWith'];
     expect(heard).toEqual([...always, 'an operator', 'with onError', 'onError', 'ended', 'complete', ...always]);
-    const first = ['a function threw', 'an observer threw', 'a promise rejected', 'behind an operator threw'];
+    const first = [
+      ...['a function threw', 'an observer threw', 'a promise rejected', 'behind an operator threw'],
+      'behind mergeWith threw',
+    ];
+    const deaf = 'A listener of SessionEvents hears nothing more, because an operator before it failed: ';
     expect(logged.sort()).toEqual(
       [
         ...first,
         ...first,
-        'an operator threw',
-        'inside rejected',
+        `${deaf}an operator threw`,
+        `${deaf}inside rejected`,
         'onError threw',
         'ended threw',
         'complete threw',

@@ -7,7 +7,8 @@ type Listener<T> = Partial<Observer<T>> | ((value: T) => void) | null;
 
 /**
  * The same stream for listeners of the app. A listener that throws, or whose promise rejects, is logged and gets the
- * next value as usual; RxJS would end the process. This also holds behind operators that the app adds with `pipe()`.
+ * next value as usual; RxJS would end the process. This also holds behind operators that the app adds with `pipe()`. An
+ * error inside an operator ends the subscription, as always in RxJS, and is logged if the listener has no `error`.
  *
  * @param name of the stream, for the log
  */
@@ -40,15 +41,18 @@ class ForAppListeners<T> extends Observable<T> {
       typeof listener === 'object' && listener !== null
         ? listener
         : { next: listener ?? undefined, error: onError ?? undefined, complete: onComplete ?? undefined };
+    const log = (fault: string, error: unknown) => {
+      new Logger('OneIdLogout').error(`A listener of ${this.streamName} ${fault}: ${reasonOf(error)}`);
+    };
     const report = (error: unknown) => {
-      new Logger('OneIdLogout').error(`A listener of ${this.streamName} failed: ${reasonOf(error)}`);
+      log('failed', error);
     };
     return super.subscribe({
       next: (value) => letWatch(() => given.next?.(value), report),
       error: (error) =>
         letWatch(() => {
-          if (given.error === undefined) throw error;
-          given.error(error);
+          if (given.error === undefined) log('hears nothing more, because an operator before it failed', error);
+          else given.error(error);
         }, report),
       complete: () => letWatch(() => given.complete?.(), report),
     });

@@ -21,7 +21,10 @@ export interface LogoutEvent {
  * at once, also a logout of OneID that the store can't record yet. Logouts of other replicas arrive as soon as this
  * replica finds them. For sockets and streams use {@link SessionConnections}, which also notices missed logouts.
  *
- * A listener that throws, or whose promise rejects, is logged. It does not end the process, and changes no answer.
+ * A listener that throws, or whose promise rejects, is logged. It does not end the process, and changes no answer. If a
+ * function inside an operator fails, for example in `mergeMap(async …)`, the listener hears nothing more, as always in
+ * RxJS; the log says so. This covers `subscribe` and `pipe`. RxJS functions that make another stream are not covered: write
+ * `logouts.pipe(mergeWith(other))`, and not `merge(logouts, other)`.
  *
  * @example
  * ```ts
