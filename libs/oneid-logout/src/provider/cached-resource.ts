@@ -1,12 +1,12 @@
 import { Logger } from '../logger.js';
-import { type Clock } from '../clock.js';
+import { type Clock, type Moment } from '../clock.js';
 import { reasonOf } from '../oneid-logout.errors.js';
 
 /** A cached value, and the fetch that brought it. */
 export interface Fetched<T> {
   readonly content: T;
-  /** When the fetch began: milliseconds. */
-  readonly startedAt: number;
+  /** When the fetch began. */
+  readonly startedAt: Moment;
   /** The number of the fetch: a later fetch has a larger one. */
   readonly attempt: number;
 }
@@ -35,11 +35,6 @@ export class CachedResource<T> {
     private readonly times: FetchTimes,
     private readonly description = "the provider's data",
   ) {}
-
-  /** Did the last attempt fail? */
-  get failed(): boolean {
-    return this.failure !== undefined;
-  }
 
   /** How many fetches have begun so far. A value with a larger `attempt` was fetched after this call. */
   get attempts(): number {
@@ -93,7 +88,7 @@ export class CachedResource<T> {
   }
 
   private async attempt(): Promise<boolean> {
-    const startedAt = this.clock.now();
+    const startedAt = this.clock.moment();
     const attempt = ++this.started;
     try {
       this.value = { content: await this.load(), startedAt, attempt };
@@ -115,7 +110,7 @@ export class CachedResource<T> {
   }
 
   private isOld({ startedAt }: Fetched<T>): boolean {
-    const elapsed = this.clock.now() - startedAt;
+    const elapsed = this.clock.now() - startedAt.wall;
     // also after the clock has stepped back
     return elapsed < 0 || elapsed >= this.times.maxAge;
   }

@@ -240,7 +240,7 @@ class ClientSchema {
 
   /**
    * How far the provider dates `iat` back, seconds: 300 for Microsoft Entra ID. An ID token may then be this much older
-   * at its sign-in. It changes no logout: a logout bounded by time still ends each sign-in and bearer token whose `iat`
+   * at its sign-in, and a logout token at its receipt. It does not change what a logout ends: a logout bounded by time still ends each sign-in and bearer token whose `iat`
    * it covers, so after one, a user may have to wait this long for a new sign-in.
    */
   @IsInt()

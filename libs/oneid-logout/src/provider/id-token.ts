@@ -91,11 +91,11 @@ export class IdTokenVerifier {
     refuseUnless(typeof exp === 'number', 'has expired, or has no exp');
     refuseUnless(typeof iat === 'number', NO_IAT);
 
-    if (!(await client.provider.isIssuer(iss))) {
+    const latestIssueMs = this.times.latestIssueMs(iat + client.iatBackdatingSeconds);
+    if (!(await client.provider.isIssuer(iss, latestIssueMs))) {
       const { issuer } = await client.provider.metadata();
       throw invalid(`is from another issuer: its iss is ${shown(iss)}, expected ${shown(issuer)}`);
     }
-    const latestIssueMs = this.times.latestIssueMs(iat + client.iatBackdatingSeconds);
     const signature = await client.keys.verify(jws, alg, latestIssueMs);
     refuseUnless(signature === 'valid', `has no valid signature${secretHint(alg)}`);
     const fault = await this.times.findFault({ iat, exp }, maxSignInAge(client));

@@ -369,6 +369,12 @@ describe('LogoutTokenVerifier', () => {
       expect(oneId.requests.map(({ path }) => path)).toEqual(order.slice(0, 1));
     });
 
+    it('P2: an iat that is dated back may be so much older', async () => {
+      const verifier = verifierOf({ iatBackdatingSeconds: 300 });
+      expect(await verifier.verify(await claims({ iat: seconds - 930 }))).toMatchObject({ iat: seconds - 930 });
+      expect(await refusalOf(claims({ iat: seconds - 931 }), verifier)).toMatchObject({ code: 'logout_token_too_old' });
+    });
+
     it.each<[string, Claims, string, string]>([
       ['a future iat', { iat: seconds + 31 }, 'logout_token_iat_invalid', 'iat is missing or in the future'],
       ['an old iat', { iat: seconds - 631 }, 'logout_token_too_old', 'iat is too long ago'],

@@ -11,7 +11,10 @@ import { type TimeFault, type TokenTimes } from './token-times.js';
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** Maximum age of a logout token at its receipt, seconds: Hydra sends the same token again for up to three minutes. */
+/**
+ * Maximum age of a logout token at its receipt, seconds: Hydra sends the same token again for up to three minutes. The
+ * client's `iatBackdatingSeconds` is added.
+ */
 const MAX_AGE = 600;
 
 /** Longest token that the library parses, characters. */
@@ -54,7 +57,7 @@ export class LogoutTokenVerifier {
    * Checks in a fixed order, the cheapest first. It asks the provider only when all checks without a fetch have passed,
    * and the database only about the times of a token that the provider has signed.
    *
-   * @param receivedAt the token's times count at this moment; by default now
+   * @param receivedAt when this process first received the token: its times count at this moment; by default now
    * @throws {InvalidLogoutTokenError} 400: a check failed
    * @throws {ProviderUnavailableError} 503: the provider's metadata or keys can't be had, so the token stays undecided
    * @throws {ProviderMisconfiguredError} they do not fit the options, so the token stays undecided, too: the
@@ -79,19 +82,27 @@ export class LogoutTokenVerifier {
     };
 
     const issuer = String(claims.iss);
-    if (!(await client.provider.isIssuer(issuer))) {
+    const latestIssueMs = this.times.latestIssueMs(latestIat);
+    if (!(await client.provider.isIssuer(issuer, latestIssueMs, receivedAt))) {
       const expected = (await client.provider.metadata()).issuer;
       const message = `iss is ${shown(issuer)}, but the provider's issuer is ${shown(expected)}`;
       throw new InvalidLogoutTokenError('logout_token_issuer_unknown', message);
     }
-    const latestIssueMs = this.times.latestIssueMs(latestIat);
-    const signature = await client.keys.verify(jws, client.idTokenSignedResponseAlg, latestIssueMs);
+    const { idTokenSignedResponseAlg: alg } = client;
+    const signature = await client.keys.verify(jws, alg, latestIssueMs, receivedAt);
     refuseUnless(signature !== 'key_unknown', 'logout_token_key_unknown', 'the provider has no such signing key');
-    const hint = secretHint(client.idTokenSignedResponseAlg);
+    const hint = secretHint(alg);
     refuseUnless(signature === 'valid', 'logout_token_signature_invalid', `the signature is not valid${hint}`);
-    const fault = await this.times.findFault({ iat: logout.iat, exp }, MAX_AGE, receivedAt);
+    const maxAge = MAX_AGE + client.iatBackdatingSeconds;
+    const fault = await this.times.findFault({ iat: logout.iat, exp }, maxAge, receivedAt);
     if (fault !== undefined) throw new InvalidLogoutTokenError(...TIME_FAULTS[fault]);
     return { ...logout, issuer };
+  }
+
+  /** Fetches the keys of all providers again, whatever the budget of fetches. Never throws. */
+  async refreshKeys(): Promise<void> {
+    const keys = new Set(this.clients.all.map((client) => client.keys));
+    await Promise.all([...keys].map((one) => one.refresh()));
   }
 
   /** Decrypts an encrypted token (BC-14). The token inside is then checked like any other. */

@@ -71,18 +71,50 @@ describe('OneIdProvider', () => {
     const provider = providerAt(issuer);
     expect(await provider.isIssuer(issuer)).toBe(true);
     expect(await provider.isIssuer('https://other.example/')).toBe(false);
-    expect(await provider.isIssuer(bare)).toBe(false);
+    const notCurrent = {
+      code: 'provider_unavailable',
+      status: 503,
+      message: "The provider's current issuer is not available, try again",
+    };
+    // the metadata was fetched before this call, and can't be fetched again yet
+    await expect(provider.isIssuer(bare)).rejects.toMatchObject(notCurrent);
     expect(oneId.count(endpointPaths.discovery)).toBe(1);
 
     oneId.setMetadata({ issuer: bare });
     clock.advance(10_000);
     expect(await provider.isIssuer(bare)).toBe(true);
-    expect(await provider.isIssuer(issuer)).toBe(false);
+    await expect(provider.isIssuer(issuer)).rejects.toMatchObject(notCurrent);
     expect(oneId.count(endpointPaths.discovery)).toBe(2);
+    // the metadata is newer than the token: by the token's times, or by its receipt
+    expect(await provider.isIssuer(issuer, clock.now() - 10_000)).toBe(false);
+    const receivedAt = clock.moment();
+    clock.advance(10_000);
+    expect(await provider.isIssuer(issuer, Infinity, receivedAt)).toBe(false);
+    expect(await provider.isIssuer(issuer, Infinity, receivedAt)).toBe(false);
+    expect(oneId.count(endpointPaths.discovery)).toBe(3);
 
     oneId.fail(endpointPaths.discovery, { status: 500 });
     clock.advance(10_000);
-    await expect(provider.isIssuer(issuer)).rejects.toMatchObject({ code: 'provider_unavailable', status: 503 });
+    await expect(provider.isIssuer(issuer)).rejects.toMatchObject(notCurrent);
+    expect(await provider.isIssuer(bare)).toBe(true);
+  });
+
+  it('P13: a cache has kept the metadata: it refuses no iss that differs only in its trailing slash', async () => {
+    await start();
+    const { issuer } = oneId;
+    const document = await (await fetch(oneId.url(endpointPaths.discovery))).text();
+    oneId.clearRequests();
+    oneId.fail(endpointPaths.discovery, {
+      body: document,
+      headers: { 'Content-Type': 'application/json', Age: '600' },
+    });
+    const provider = providerAt(issuer);
+    const bare = issuer.replace(/\/$/, '');
+    await expect(provider.isIssuer(bare)).rejects.toMatchObject({ code: 'provider_unavailable' });
+    expect(oneId.requests.map(({ headers }) => headers['cache-control'])).toEqual(['no-cache']);
+    oneId.heal();
+    oneId.setMetadata({ issuer: bare });
+    clock.advance(10_000);
     expect(await provider.isIssuer(bare)).toBe(true);
   });
 

@@ -1,8 +1,9 @@
-import { type Clock } from '../clock.js';
+import { type Clock, type Moment } from '../clock.js';
 import { Logger } from '../logger.js';
 import { ProviderMisconfiguredError, providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { isRecord, isSecureUrl, isWebUrl } from '../option-checks.js';
 import { CachedResource } from './cached-resource.js';
+import { type AnswerAge, answerAge, isNewerThan } from './freshness.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { NOT_THERE, providerFetch, type ProviderFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
@@ -17,6 +18,10 @@ export interface ProviderMetadata {
   readonly token_endpoint?: string | undefined;
 }
 
+interface ServedMetadata extends AnswerAge {
+  readonly metadata: ProviderMetadata;
+}
+
 /** The age at which metadata is fetched again, and the pause between two attempts: milliseconds. */
 const TIMES = { maxAge: 60 * 60 * 1000, coolDown: 10 * 1000 };
 
@@ -26,7 +31,7 @@ const ENDPOINTS = ['jwks_uri', 'end_session_endpoint', 'revocation_endpoint'] as
 /** One OpenID provider: its metadata and its keys, shared by all its clients. */
 export class OneIdProvider {
   readonly keys: ProviderKeys;
-  private readonly discovered: CachedResource<ProviderMetadata>;
+  private readonly discovered: CachedResource<ServedMetadata>;
   private toldMissing = false;
 
   /**
@@ -43,7 +48,11 @@ export class OneIdProvider {
     allowInsecureRequests = false,
   ) {
     const what = `the configuration of ${issuer}`;
-    const load = async () => this.tellMissing(await discover(issuer, fetch, allowInsecureRequests));
+    const load = async () => {
+      const served = await discover(issuer, fetch, allowInsecureRequests);
+      this.tellMissing(served.metadata);
+      return served;
+    };
     this.discovered = new CachedResource(load, clock, TIMES, what);
     if (given !== undefined) this.tellMissing(given);
     this.keys = new ProviderKeys(async () => (await this.metadata()).jwks_uri, clock, fetch);
@@ -58,7 +67,7 @@ export class OneIdProvider {
   async metadata(): Promise<ProviderMetadata> {
     if (this.given !== undefined) return this.given;
     try {
-      return (await this.discovered.get()).content;
+      return (await this.discovered.get()).content.metadata;
     } catch (error) {
       throw providerError("The provider's configuration is not available, try again", error);
     }
@@ -66,19 +75,27 @@ export class OneIdProvider {
 
   /**
    * Is this `iss` exactly the provider's issuer? An upgrade of OneID may add or remove the trailing slash. If only the
-   * slash differs, the metadata is fetched again before the `iss` is refused.
+   * slash differs, the `iss` is refused only by metadata that is newer than the token ({@link isNewerThan}); older
+   * metadata is fetched again.
    *
-   * @throws {ProviderUnavailableError} 503: the metadata can't be fetched now
+   * @param issuedAtMs the latest time at which the token may have been made, milliseconds
+   * @param receivedAt when this process first received the token; by default in this call
+   * @throws {ProviderUnavailableError} 503: the metadata may be older than the token, and can't be fetched now
    * @throws {ProviderMisconfiguredError} 500, as {@link metadata}
    */
-  async isIssuer(iss: string): Promise<boolean> {
+  async isIssuer(iss: string, issuedAtMs = Infinity, receivedAt?: Moment): Promise<boolean> {
+    const { attempts } = this.discovered;
     if ((await this.metadata()).issuer === iss) return true;
     if (this.given !== undefined || !this.mayBe(iss)) return false;
+    const refuses = () => {
+      const { latest } = this.discovered;
+      return latest !== undefined && isNewerThan(latest, { issuedAtMs, receivedAt }, attempts);
+    };
+    if (refuses()) return false;
     await this.discovered.refresh();
     if ((await this.metadata()).issuer === iss) return true;
-    if (this.discovered.failed)
-      throw new ProviderUnavailableError("The provider's current issuer is not available, try again");
-    return false;
+    if (refuses()) return false;
+    throw new ProviderUnavailableError("The provider's current issuer is not available, try again");
   }
 
   /** Is this `iss` the configured issuer, apart from a trailing slash? Needs no fetch; {@link isIssuer} decides. */
@@ -87,28 +104,24 @@ export class OneIdProvider {
   }
 
   /** Logs once what does not work at this provider. */
-  private tellMissing(metadata: ProviderMetadata): ProviderMetadata {
-    if (metadata.end_session_endpoint !== undefined || this.toldMissing) return metadata;
+  private tellMissing(metadata: ProviderMetadata): void {
+    if (metadata.end_session_endpoint !== undefined || this.toldMissing) return;
     this.toldMissing = true;
     new Logger('OneIdLogout').warn(
       `${this.issuer} has no end_session_endpoint: a logout ends the session in this app only, and the browser goes to returnTo`,
     );
-    return metadata;
   }
 }
 
 /**
- * OpenID Connect Discovery 1.0 §4. The provider's issuer may differ from the configured one by a trailing slash.
+ * OpenID Connect Discovery 1.0 §4. The provider's issuer may differ from the configured one by a trailing slash. Asks
+ * caches on the way to get the answer from the provider (RFC 9111 §5.2.1.4).
  *
  * @throws {ProviderMisconfiguredError} the answer is complete, but it is not the configuration of this issuer
  */
-async function discover(
-  issuer: string,
-  fetch: ProviderFetch,
-  allowInsecureRequests: boolean,
-): Promise<ProviderMetadata> {
+async function discover(issuer: string, fetch: ProviderFetch, allowInsecureRequests: boolean): Promise<ServedMetadata> {
   const url = `${withoutSlash(issuer)}/.well-known/openid-configuration`;
-  const response = await fetch(url, { headers: { accept: 'application/json' } });
+  const response = await fetch(url, { headers: { accept: 'application/json', 'cache-control': 'no-cache' } });
   const { status } = response;
   if (NOT_THERE.has(status)) throw noConfiguration(`${url} answered ${status}`);
   if (status !== 200) throw new Error(`${url} answered ${status}`);
@@ -146,7 +159,8 @@ async function discover(
       );
     }
   }
-  return { issuer: found, jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint } as ProviderMetadata;
+  const endpoints = { jwks_uri, end_session_endpoint, revocation_endpoint, token_endpoint };
+  return { metadata: { issuer: found, ...endpoints } as ProviderMetadata, ...answerAge(response) };
 }
 
 function noConfiguration(detail: string): ProviderMisconfiguredError {

@@ -171,6 +171,31 @@ describe('ProviderKeys', () => {
     expect(fetches()).toBe(2);
   });
 
+  it.each([
+    ['no cache', undefined, 0],
+    ['a cache that keeps the keys for twenty seconds', '20', 20_000],
+  ])('P13: keys that were fetched after the receipt refuse a token of any iat: %s', async (_what, age, ageMs) => {
+    const keys = makeKeys();
+    serve(oneId.jwks.keys, age === undefined ? {} : { Age: age });
+    await keys.verify(jws(oneId.signingKey), 'RS256', long());
+    const receivedAt = clock.moment();
+    const unknown = jws(await createSigningKey());
+    clock.advance(ageMs);
+    oneId.fail(endpointPaths.jwks, { status: 500 });
+    const early = keys.verify(unknown, 'RS256', Infinity, receivedAt);
+    await expect(early).rejects.toBeInstanceOf(ProviderUnavailableError);
+    clock.advance(1);
+    serve(oneId.jwks.keys, age === undefined ? {} : { Age: age });
+    await keys.refresh();
+    oneId.clearRequests();
+
+    expect(await keys.verify(unknown, 'RS256', Infinity, receivedAt)).toBe('key_unknown');
+    const later = keys.verify(unknown, 'RS256', Infinity, clock.moment());
+    if (age === undefined) expect(await later).toBe('key_unknown');
+    else await expect(later).rejects.toBeInstanceOf(ProviderUnavailableError);
+    expect(fetches()).toBe(1);
+  });
+
   it('P13: a cache is five seconds behind: the new key is undecided until the cache has it', async () => {
     const keys = makeKeys();
     await keys.verify(jws(oneId.signingKey), 'RS256', long());

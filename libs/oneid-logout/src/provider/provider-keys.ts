@@ -1,8 +1,9 @@
 import { type KeyObject } from 'node:crypto';
-import { type Clock } from '../clock.js';
+import { type Clock, type Moment } from '../clock.js';
 import { Logger } from '../logger.js';
 import { ProviderMisconfiguredError, providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
 import { CachedResource, type Fetched } from './cached-resource.js';
+import { type AnswerAge, answerAge, isNewerThan } from './freshness.js';
 import { type KeyFault, KeySet } from './key-set.js';
 import { NOT_THERE, type ProviderFetch } from './provider-fetch.js';
 import { shown } from './token-claims.js';
@@ -20,13 +21,9 @@ const TIMES = { maxAge: 60 * 60 * 1000, coolDown: KEYS_COOL_DOWN, burst: 3 };
 /** How long {@link ProviderKeys.signerOf} waits for a fetch, milliseconds: a user waits for the answer. */
 const SIGNER_PATIENCE = 1_000;
 
-interface ServedKeys {
+interface ServedKeys extends AnswerAge {
   readonly uri: string;
   readonly set: KeySet;
-  /** How long a cache has kept this answer, milliseconds (RFC 9111 §5.1). 0 for an answer that is no older than its fetch. */
-  readonly ageMs: number;
-  /** When the provider made the answer, by its own clock: milliseconds. Infinity when the answer does not say so. */
-  readonly dateMs: number;
 }
 
 /** The provider's signing keys, from `jwks_uri` only. Keys that a token's header offers are never used. */
@@ -45,36 +42,36 @@ export class ProviderKeys implements TokenKeys {
     this.keys = new CachedResource(load, clock, TIMES, "the provider's keys");
   }
 
-  async verify(jws: string, algorithm: string, issuedAtMs: number): Promise<SignatureResult> {
-    const found = await this.find(jws, algorithm, issuedAtMs);
+  async verify(jws: string, algorithm: string, issuedAtMs: number, receivedAt?: Moment): Promise<SignatureResult> {
+    const found = await this.find(jws, algorithm, issuedAtMs, receivedAt);
     if (typeof found !== 'string') return 'valid';
     return found === 'key_unknown' ? found : 'invalid';
   }
 
   /**
    * Finds the key that has signed a compact JWS. A token that no known key has signed may have a newer key, also under a
-   * known `kid`: Hydra 1.11 makes its key anew under the same one. So this fault is final only with keys that were
-   * fetched after the token was made: in this call, or after `issuedAtMs`. Otherwise the keys are fetched again.
+   * known `kid`: Hydra 1.11 makes its key anew under the same one. So this fault is final only with keys that are newer
+   * than the token ({@link isNewerThan}). Otherwise the keys are fetched again.
    *
    * @param algorithm the only `alg` allowed
    * @param issuedAtMs the latest time at which the token may have been made, milliseconds
+   * @param receivedAt when this process first received the token; by default in this call
    * @throws {ProviderUnavailableError} 503: the keys can't be had; or they may be older than the token, and can't be
    *   fetched again now
    * @throws {ProviderMisconfiguredError} 500: what the provider answers does not fit the options
    */
-  async find(jws: string, algorithm: string, issuedAtMs: number): Promise<KeyObject | KeyFault> {
+  async find(jws: string, algorithm: string, issuedAtMs: number, receivedAt?: Moment): Promise<KeyObject | KeyFault> {
     const { attempts } = this.keys;
     for (;;) {
       const fetched = await this.get();
       const found = await fetched.content.set.find(jws, algorithm);
       if (typeof found !== 'string' || found === 'malformed') return found;
-      const { attempt, content } = fetched;
-      if ((attempt > attempts && content.ageMs === 0) || madeAt(fetched) >= issuedAtMs) {
+      if (isNewerThan(fetched, { issuedAtMs, receivedAt }, attempts)) {
         this.tellIfUseless(fetched, algorithm);
         return found;
       }
       // newer keys have come during the check
-      if (this.keys.latest?.attempt !== attempt) continue;
+      if (this.keys.latest?.attempt !== fetched.attempt) continue;
       // a fetch that began in this call has failed, or its answer is old: another one now would bring no more
       if (this.keys.endedAttempts > attempts || !(await this.keys.refresh())) {
         throw new ProviderUnavailableError("The provider's current keys are not available, try again");
@@ -93,6 +90,10 @@ export class ProviderKeys implements TokenKeys {
     const key = await set.find(jws, algorithm).catch(() => 'malformed' as const);
     if (typeof key === 'string') return 'unknown';
     return key === set.first(algorithm) ? 'newest' : 'older';
+  }
+
+  async refresh(): Promise<void> {
+    await this.keys.refreshAnyway();
   }
 
   private async refreshWithin(milliseconds: number): Promise<void> {
@@ -135,7 +136,7 @@ async function fetchKeys(uri: string, fetch: ProviderFetch): Promise<ServedKeys>
   if (/^text\/html/i.test(type)) throw noKeys(`${uri} answered with a page (${shown(type)})`);
   const set = KeySet.of(await response.json());
   if (set === undefined) throw noKeys(`${uri} answered with JSON that is no key set: an object with a list of keys`);
-  return { uri, set, ageMs: ageOf(response), dateMs: dateOf(response) };
+  return { uri, set, ...answerAge(response) };
 }
 
 function noKeys(detail: string): ProviderMisconfiguredError {
@@ -143,21 +144,4 @@ function noKeys(detail: string): ProviderMisconfiguredError {
     "The provider's keys are not where its configuration says, or can't be used",
     `${detail}. Check jwks_uri in the provider's configuration, or in the option endpoints`,
   );
-}
-
-/** The `Age` of an answer, milliseconds. Of several values the first counts, and an invalid value counts as none. */
-function ageOf({ headers }: Response): number {
-  const [seconds = ''] = (headers.get('age') ?? '').split(',');
-  return /^\s*\d+\s*$/.test(seconds) ? Number(seconds) * 1000 : 0;
-}
-
-/** The end of the second that the `Date` of an answer names (RFC 9110 §6.6.1). */
-function dateOf({ headers }: Response): number {
-  const date = Date.parse(headers.get('date') ?? '');
-  return Number.isNaN(date) ? Infinity : date + 999;
-}
-
-/** The earlier of two times, because this machine's clock may be ahead of the provider's. */
-function madeAt({ startedAt, content: { ageMs, dateMs } }: Fetched<ServedKeys>): number {
-  return Math.min(startedAt - ageMs, dateMs);
 }

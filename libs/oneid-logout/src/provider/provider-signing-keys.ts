@@ -43,10 +43,10 @@ export class ProviderSigningKeys {
     const clients = this.clients.at(iss);
     const [client] = clients;
     if (client === undefined || !ASYMMETRIC_ALGORITHMS.includes(alg)) return undefined;
-    if (!(await client.provider.isIssuer(iss))) return undefined;
     const backdating = Math.max(...clients.map(({ iatBackdatingSeconds }) => iatBackdatingSeconds));
     // a token without iat may have been made just now
     const issuedAtMs = typeof iat === 'number' ? this.times.latestIssueMs(iat + backdating) : Infinity;
+    if (!(await client.provider.isIssuer(iss, issuedAtMs))) return undefined;
     const found = await client.provider.keys.find(jwt, alg, issuedAtMs);
     return typeof found === 'string' ? undefined : found;
   }

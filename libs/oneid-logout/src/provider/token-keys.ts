@@ -1,3 +1,5 @@
+import { type Moment } from '../clock.js';
+
 /** Result of a signature check. `key_unknown`: no known key matches the token. */
 export type SignatureResult = 'valid' | 'invalid' | 'key_unknown';
 
@@ -11,9 +13,10 @@ export interface TokenKeys {
    *
    * @param algorithm the only `alg` allowed
    * @param issuedAtMs the latest time at which the token may have been issued, milliseconds
+   * @param receivedAt when this process first received the token; by default in this call
    * @throws {ProviderUnavailableError} 503: the keys can't be had now, so the signature can't be judged
    */
-  verify(jws: string, algorithm: string, issuedAtMs: number): Promise<SignatureResult>;
+  verify(jws: string, algorithm: string, issuedAtMs: number, receivedAt?: Moment): Promise<SignatureResult>;
 
   /**
    * Which of the keys of today has signed this compact JWS?
@@ -22,4 +25,7 @@ export interface TokenKeys {
    * @returns undefined when the keys can't be had within a second
    */
   signerOf(jws: string, algorithm: string): Promise<Signer | undefined>;
+
+  /** Fetches the keys again, whatever the budget of fetches. Never throws. */
+  refresh(): Promise<void>;
 }
