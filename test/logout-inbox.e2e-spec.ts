@@ -160,13 +160,26 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
 
   it('BC-13: is given up after an hour, with a line in the log', async () => {
     await recordWhileDown(logoutOf('alice'));
+    const restore = intercept(store.database, () => Promise.reject(new StoreUnavailableError(new Error('down'))));
+    // the wall clock steps: the time that has passed counts
+    clock.ahead += 2 * HOUR;
+    await store.inbox.wake();
+    expect([store.inbox.size, errors]).toEqual([1, []]);
     clock.advance(HOUR + 1);
     await store.inbox.wake();
+    restore();
     expect([store.inbox.size, await store.rows('logout')]).toEqual([0, []]);
     expect(errors).toEqual([
       'The library could not record 1 logouts of OneID for an hour, and gives them up. ' +
         'Their sessions stay alive until they expire: OneID no longer sends these logouts.',
     ]);
+  });
+
+  it('BC-13: is tried once more before it is given up', async () => {
+    await recordWhileDown(logoutOf('alice'));
+    clock.advance(HOUR + 1);
+    await store.inbox.wake();
+    expect([store.inbox.size, (await store.rows('logout')).length, errors]).toEqual([0, 1, []]);
   });
 
   it('BC-13: the inbox has a limit; a full inbox is logged once, and what it holds is recorded', async () => {

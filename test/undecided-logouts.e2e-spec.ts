@@ -186,6 +186,40 @@ describe('a logout token that cannot be decided when it arrives', () => {
     ]);
   });
 
+  it('P29: forged tokens with an iat in the far future leave with the next fetch, too', async () => {
+    await start();
+    await useUpFetches();
+    const claims = { iat: host.clock.seconds + 1_000 * 365 * 86_400 };
+    for (let n = 0; n < 150; n++) {
+      const forged = await token({ key: stranger, header: { kid: `far-${n}` }, claims });
+      await undecided()
+        .receive(forged, host.clock.moment())
+        .recorded.catch(() => undefined);
+    }
+    expect(undecided().size).toBeGreaterThanOrEqual(150);
+    host.oneId.clearRequests();
+    host.clock.advance(COOL_DOWN + 1_000);
+    await undecided().wake();
+    expect([status(), host.oneId.count(endpointPaths.jwks)]).toEqual([nothingKept, 1]);
+  });
+
+  it('P29: the clock of the host is set: a token is decided before it is given up', async () => {
+    await start();
+    const { login, session } = await signIn(host);
+    const logoutToken = await token({ login });
+    host.clock.ahead = -20 * MINUTE;
+    const restore = breakStore();
+    expect(await post(host, logoutToken)).toEqual(noStore);
+    host.clock.ahead = 0;
+    await undecided().wake();
+    expect(status()).toEqual(oneKept);
+    restore();
+    host.clock.advance(10 * MINUTE + 1);
+    await undecided().wake();
+    expect([status(), await stateOf(host, session)]).toEqual([nothingKept, 'logged_out']);
+    expect(errors.filter((line) => line.includes('gives them up'))).toEqual([]);
+  });
+
   it("P29: while the database can't judge the token's times, the token is kept, then decided", async () => {
     await start();
     const { login, session } = await signIn(host);
@@ -243,6 +277,47 @@ describe('a logout token that cannot be decided when it arrives', () => {
     }
     expect(await post(host, 'a.b.c')).toMatchObject({ status: 400 });
     expect(status()).toEqual(nothingKept);
+  });
+
+  it('BC-13: the app stops during the cool-down: it fetches the keys for the last decision', async () => {
+    const testDatabase = await sqlite.create();
+    await start({ database: { take: () => Promise.resolve({ ...testDatabase, drop: () => Promise.resolve() }) } });
+    await useUpFetches();
+    await host.oneId.rotateKeys({ keepOld: false });
+    expect(await post(host, await token({ sid: 'late' }))).toEqual(noProvider);
+    host.oneId.clearRequests();
+    errors.length = 0;
+    await host.app.close();
+    const store = await SessionStore.open(testDatabase);
+    expect([(await store.rows('logout')).length, errors]).toEqual([2, []]);
+    expect(host.oneId.count(endpointPaths.jwks)).toBe(1);
+    await store.close();
+    await testDatabase.drop();
+  });
+
+  it('BC-13: the app stops while OneID hangs: verified logouts do not wait, and the stop takes one fetch', async () => {
+    await start();
+    const restore = breakStore();
+    expect(await post(host, await token({ sid: 'verified' }))).toEqual(noStore);
+    restore();
+    await useUpFetches();
+    for (let n = 0; n < 150; n++) {
+      const forged = await token({ key: stranger, header: { kid: `more-${n}` } });
+      await undecided()
+        .receive(forged, host.clock.moment())
+        .recorded.catch(() => undefined);
+    }
+    const inbox = host.app.get(LogoutInbox, { strict: false });
+    expect(inbox.size).toBe(1);
+    host.oneId.clearRequests();
+    host.oneId.fail(endpointPaths.jwks, { hang: true });
+    host.clock.advance(2 * COOL_DOWN);
+    const closed = host.app.close();
+    await until('OneID is asked', () => host.oneId.count(endpointPaths.jwks) === 1);
+    await until('the verified logout is recorded', () => inbox.size === 0);
+    host.clock.advance(5_000);
+    await closed;
+    expect(host.oneId.count(endpointPaths.jwks)).toBe(1);
   });
 
   it('BC-13: the app decides it once more before it stops', async () => {

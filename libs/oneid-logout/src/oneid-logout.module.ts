@@ -282,7 +282,8 @@ export class OneIdLogoutModule
 
   /** Nest calls it when the HTTP server is closed, so no logout comes any more. */
   async onApplicationShutdown(): Promise<void> {
-    await this.undecided.stop();
+    // OneID may be slow to answer, and the verified logouts need not wait for it
+    await Promise.all([this.inbox.recordKept(), this.undecided.stop()]);
     await this.inbox.stop();
     await this.database.close();
   }

@@ -93,6 +93,29 @@ export class LogoutInbox extends BackgroundJob {
     return this.kept.size === 0 ? undefined : this.logouts.endedBy(session);
   }
 
+  /**
+   * Tries each kept logout once, until a batch fails. Callers of the recorder at the same time share a statement, so a
+   * batch needs few statements.
+   */
+  async recordKept(): Promise<void> {
+    const tokens = [...this.kept];
+    for (let n = 0; n < tokens.length; n += BATCH) {
+      const batch = tokens.slice(n, n + BATCH);
+      const outcomes = await Promise.allSettled(
+        batch.map(async ([key, { token }]) => {
+          await this.recorder.recordBackchannel(token);
+          this.forgetRecorded(key, token);
+        }),
+      );
+      if (outcomes.every(({ status }) => status === 'rejected')) {
+        this.pause = this.pausedSince === undefined ? INTERVAL : Math.min(this.pause * 2, LONGEST_PAUSE);
+        this.pausedSince = this.clock.moment();
+        return;
+      }
+    }
+    this.pausedSince = undefined;
+  }
+
   /** Tries the kept logouts once more. Call it when no request comes any more, and before the database is closed. */
   override async stop(): Promise<void> {
     await super.stop();
@@ -107,8 +130,9 @@ export class LogoutInbox extends BackgroundJob {
 
   protected async work(): Promise<void> {
     if (this.pausedSince !== undefined && this.clock.ageOf(this.pausedSince) < this.pause) return;
-    this.forgetOld();
     await this.recordKept();
+    // a clock may have stepped, so a logout is tried before it is given up
+    this.forgetOld();
   }
 
   private async recordOrKeep(key: string, token: VerifiedLogoutToken): Promise<void> {
@@ -160,7 +184,7 @@ export class LogoutInbox extends BackgroundJob {
   private forgetOld(): void {
     let lost = 0;
     for (const [key, { token, since }] of this.kept) {
-      if (this.clock.ageOf(since) <= UNRECORDED_FOR) break;
+      if (this.clock.monotonicNow() - since.monotonic <= UNRECORDED_FOR) break;
       this.forget(key, token);
       lost += 1;
     }
@@ -169,26 +193,6 @@ export class LogoutInbox extends BackgroundJob {
       `The library could not record ${lost} logouts of OneID for an hour, and gives them up. ` +
         'Their sessions stay alive until they expire: OneID no longer sends these logouts.',
     );
-  }
-
-  /** Callers of the recorder at the same time share a statement, so a batch needs few statements. */
-  private async recordKept(): Promise<void> {
-    const tokens = [...this.kept];
-    for (let n = 0; n < tokens.length; n += BATCH) {
-      const batch = tokens.slice(n, n + BATCH);
-      const outcomes = await Promise.allSettled(
-        batch.map(async ([key, { token }]) => {
-          await this.recorder.recordBackchannel(token);
-          this.forgetRecorded(key, token);
-        }),
-      );
-      if (outcomes.every(({ status }) => status === 'rejected')) {
-        this.pause = this.pausedSince === undefined ? INTERVAL : Math.min(this.pause * 2, LONGEST_PAUSE);
-        this.pausedSince = this.clock.moment();
-        return;
-      }
-    }
-    this.pausedSince = undefined;
   }
 }
 

@@ -85,12 +85,17 @@ export class UndecidedTokens extends BackgroundJob {
     return { verified, recorded };
   }
 
-  /** Decides the kept tokens once more. Call it when no request comes any more, and before the inbox stops. */
+  /**
+   * Decides the kept tokens once more, with keys that are fetched for it. Call it when no request comes any more, and
+   * before the inbox stops.
+   */
   override async stop(): Promise<void> {
     await super.stop();
     await Promise.all(this.underWay);
-    await this.decideKept();
     if (this.kept.size === 0) return;
+    // all tokens wait for the same fetch, so a provider that hangs can't hold up the app for long
+    await Promise.all([this.verifier.refreshKeys(), this.decideKept(MOST_UNDECIDED)]);
+    if (this.size === 0) return;
     this.logger.error(
       `The library could not decide ${this.kept.size} logout tokens of OneID before the app stopped. ` +
         'Their sessions end only if OneID sends these tokens again, which it does for three minutes at most.',
@@ -98,8 +103,12 @@ export class UndecidedTokens extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
-    this.forgetOld();
-    await this.decideKept();
+    try {
+      await this.decideKept(BATCH);
+    } finally {
+      // a clock may have stepped, so a token is tried before it is given up
+      this.forgetOld();
+    }
   }
 
   private async decide(token: string, receivedAt: Moment): Promise<VerifiedLogoutToken> {
@@ -143,7 +152,7 @@ export class UndecidedTokens extends BackgroundJob {
   private forgetOld(): void {
     let lost = 0;
     for (const [key, { receivedAt }] of this.kept) {
-      if (this.clock.ageOf(receivedAt) <= UNDECIDED_FOR) continue;
+      if (this.clock.monotonicNow() - receivedAt.monotonic <= UNDECIDED_FOR) continue;
       this.forgetKey(key);
       lost += 1;
     }
@@ -155,11 +164,11 @@ export class UndecidedTokens extends BackgroundJob {
   }
 
   /** Tokens that are verified at the same time share one fetch, and their logouts share a statement. */
-  private async decideKept(): Promise<void> {
+  private async decideKept(batch: number): Promise<void> {
     const tokens = [...this.kept.values()];
     const failures: unknown[] = [];
-    for (let n = 0; n < tokens.length; n += BATCH) {
-      const decisions = tokens.slice(n, n + BATCH).map(async ({ text, receivedAt }) => {
+    for (let n = 0; n < tokens.length; n += batch) {
+      const decisions = tokens.slice(n, n + batch).map(async ({ text, receivedAt }) => {
         await this.inbox.record(await this.decide(text.toString(), receivedAt));
       });
       for (const outcome of await Promise.allSettled(decisions)) {
