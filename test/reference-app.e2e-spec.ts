@@ -687,7 +687,9 @@ describe('an API whose audience ID tokens also carry', () => {
   test.each<[string, object, object?]>([
     ['Zitadel', { at_hash: hash, azp: client, client_id: client }],
     ['Keycloak', { typ: 'ID', azp: client }],
-    ['a provider that writes only the nonce', { nonce: 'n' }],
+    ['a provider that writes only the nonce', { nonce: 'n', client_id: client }],
+    ['Hydra, refreshed, without at_hash', {}],
+    ['another client', { aud: ['other', project] }],
     ['the hybrid flow', { c_hash: hash }],
     ['FAPI', { s_hash: hash }],
   ])('refuses an ID token of %s', async (_provider, claims) => {
@@ -705,6 +707,7 @@ describe('an API whose audience ID tokens also carry', () => {
   test.each<[string, object, object?]>([
     ['Hydra v1.11 and v26', { aud: [project], ext: {} }],
     ['Hydra whose aud names the client', {}],
+    ['a provider that writes few claims', { aud: project, client_id: undefined, scp: undefined }],
     [
       'Keycloak 26',
       { typ: 'Bearer', azp: client, scope: 'openid', auth_time: Math.floor(Date.now() / 1000), acr: '1' },

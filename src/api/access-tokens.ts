@@ -46,11 +46,15 @@ export class AccessTokens {
  *   a logout token has `events` (Back-Channel Logout 1.0 §2.4).
  * - Keycloak writes the kind into the claim `typ`: `Bearer`, `ID`, `Logout`. Its access tokens had a `nonce` until
  *   version 24. Elsewhere a `nonce` means an ID token.
- * - The client id in `aud` says nothing: Keycloak and Zitadel also write it into access tokens.
+ * - An ID token has a client id in its `aud` (OpenID Connect Core §2), so a token for the API alone is none. Else an access
+ *   token names its client or its scopes: Hydra writes `client_id` and `scp`, Keycloak `scope`.
+ * - The client id in `aud` proves nothing: Keycloak and Zitadel also write it into access tokens.
  */
 function isAccessToken({ typ }: JWTHeaderParameters, claims: JWTPayload): boolean {
   if (/^(application\/)?at\+jwt$/i.test(typ ?? '')) return true;
   if (['at_hash', 'c_hash', 's_hash', 'events'].some((name) => name in claims)) return false;
   const kind = claims['typ'];
-  return kind === 'Bearer' || (kind !== 'ID' && kind !== 'Logout' && !('nonce' in claims));
+  if (kind === 'ID' || kind === 'Logout' || (kind !== 'Bearer' && 'nonce' in claims)) return false;
+  const isForApiAlone = typeof claims.aud === 'string' || claims.aud?.length === 1;
+  return isForApiAlone || ['client_id', 'scope', 'scp'].some((name) => name in claims);
 }
