@@ -38,7 +38,7 @@ class Replica {
     this.follower = new LogoutFollower(
       ...([repository, new ReplicaRepository(database), bus, clock, random, settings] as const),
     );
-    this.open = new OpenConnections(bus, this.follower, judge, clock, random, MAX_STALENESS);
+    this.open = new OpenConnections(bus, this.follower, judge, repository, clock, random, MAX_STALENESS);
     this.connections = new SessionConnections(judge, this.open, clock);
   }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { SessionEndedError } from 'nestjs-oneid-logout';
-import { digest } from '../libs/oneid-logout/src/rule/targets.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { DAY, factsOf, intercept, issuer, logoutRetention, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
@@ -316,6 +316,21 @@ describe.each(databases)('races, on $name', (database) => {
           if (checked !== undefined) expect(checked.endedBy).toBe('backchannel');
         },
         after: async () => expect(await fast.isAlive(id)).toBe(false),
+      };
+    });
+  });
+
+  it('a purge at any moment of a sign-in again never forgets the sign-in', async () => {
+    await atEachStatement(slow, async () => {
+      clock.databaseAhead = 0;
+      const { sub, sid } = newLogin();
+      await fast.repository.rememberUser({ issuer, sid, sub });
+      clock.databaseAhead = 2 * logoutRetention;
+      return {
+        work: () => slow.repository.rememberUser({ issuer, sid, sub }),
+        interruption: () => fast.purge(999),
+        after: async () =>
+          expect(await fast.repository.findUsers(targetOf('sid', issuer, sid))).toEqual([targetOf('sub', issuer, sub)]),
       };
     });
   });

@@ -142,6 +142,23 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     },
   );
 
+  it.each<[string, (seconds: number) => { claims?: object; expiresAt?: Date }]>([
+    ['session_expiry', (seconds) => ({ claims: { session_expiry: seconds - 1 } })],
+    ['expiresAt', (seconds) => ({ expiresAt: new Date(seconds * 1000 - 1) })],
+  ])('BC-15: a sign-in whose %s is past: refused, and its refresh token is revoked', async (_what, past) => {
+    const app = await start();
+    const login = oneId.signIn();
+    const refreshToken = oneId.refreshToken({ clientId, login });
+    const { claims = {}, expiresAt } = past(clock.seconds);
+    const idToken = await oneId.idToken({ clientId, login, claims: { ...claims } });
+    const register = app.get(SessionRegistry).register({ idToken, refreshToken, expiresAt });
+    await expect(register).rejects.toMatchObject({ code: 'session_expired' });
+    await revokeAll(app);
+    expect(revoked()).toEqual([refreshToken]);
+    expect(await stored(app)).toEqual({ tokens: [], due: [] });
+    expect(await app.get(SessionRegistry).listAlive({ issuer: oneId.issuer, sub: login.sub })).toEqual([]);
+  });
+
   it('FC-4: a session ended by the front-channel: its refresh token is never revoked', async () => {
     const app = await start();
     const signedIn = await signIn(app);
@@ -591,6 +608,67 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       clock.advance(70 * MINUTE);
       await revokeAll(app);
       expect(revoked()).toEqual([first.refreshToken]);
+    });
+
+    it.each(['is ended', 'expires'])(
+      'P27: %s after the retention of the logouts: the tokens of the ended ones are revoked, also after a 503',
+      async (how) => {
+        const app = await start({ maxSessionLifetimeSeconds: 24 * 3600 });
+        const purge = () => app.get(SessionPurge, { strict: false }).wake();
+        const login = oneId.signIn();
+        const signedIn: SignedIn[] = [];
+        for (let n = 0; n < 5; n++) {
+          signedIn.push(await signIn(app, login, signedIn.at(-1)?.session.sessionToken));
+          await revoke(app);
+          clock.advance(23 * 60 * MINUTE);
+          await revoke(app);
+          await purge();
+        }
+        expect([asked(), (await stored(app)).tokens.length]).toEqual([0, 5]);
+        oneId.fail(endpointPaths.revocation, { status: 503, times: 2 });
+        const last = signedIn.at(-1);
+        if (how === 'is ended' && last !== undefined) await app.get(SessionRegistry).end(last.session.id);
+        for (let n = 0; n < 20; n++) {
+          await revoke(app);
+          clock.advance(61 * MINUTE);
+          await purge();
+        }
+        const ended = how === 'is ended' ? signedIn : signedIn.slice(0, -1);
+        expect(new Set(revoked())).toEqual(new Set(ended.map(({ refreshToken }) => refreshToken)));
+        expect(await stored(app)).toEqual({ tokens: [], due: [] });
+      },
+    );
+
+    it('P27: is alive while this replica lacks the client of another token of the logout: nothing is given up', async () => {
+      oneId.registerClient({ clientId: 'other', clientSecret });
+      const clients = [clientId, 'other'].map((id) => ({
+        ...{ issuer: oneId.issuer, clientId: id, clientAuthentication: { clientSecret } },
+        postLogoutRedirectUri: 'https://app.example/logout/callback',
+      }));
+      let app = await start({ clients, maxSessionLifetimeSeconds: 24 * 3600 });
+      const login = oneId.signIn();
+      await app.get(SessionRegistry).register({
+        idToken: await oneId.idToken({ clientId: 'other', login }),
+        refreshToken: oneId.refreshToken({ clientId: 'other', login }),
+      });
+      app = await restart(app, { maxSessionLifetimeSeconds: 24 * 3600 });
+      const first = await signIn(app, login);
+      const iat = clock.seconds;
+      clock.advance(2_000);
+      let last = await signIn(app, login);
+      const { issuer } = oneId;
+      const logout = { issuer, clientId, jti: login.sid, iat, sub: login.sub, scope: 'session' } as const;
+      await recorder(app).recordBackchannel(logout);
+      for (let n = 0; n < 5; n++) {
+        await revoke(app);
+        clock.advance(23 * 60 * MINUTE);
+        await revoke(app);
+        last = await signIn(app, login, last.session.sessionToken);
+      }
+      expect(asked()).toBe(0);
+      await app.get(SessionRegistry).end(last.session.id);
+      await revokeAll(app);
+      expect(revoked()).toContain(first.refreshToken);
     });
 
     it('P27: is the one that stays after endOthers: the tokens of the others are kept until it ends', async () => {

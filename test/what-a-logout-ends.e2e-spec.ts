@@ -10,6 +10,7 @@ import {
   type TokenClaims,
 } from 'nestjs-oneid-logout';
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
+import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
 import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
@@ -413,6 +414,44 @@ describe.each(kinds)('which sessions a logout ends, on $where', ({ database, liv
       expect(await stateOfClaims(claims)).toBe('logged_out');
     });
 
+    it.each(['before', 'after'])(
+      'P14: streams of a token without sub close by a logout of a user who has signed in since, %s the sweep finds the user',
+      async (when) => {
+        const login = host.oneId.signIn();
+        const claims = bearer({ sid: login.sid });
+        const session = await host.app.get(SessionJudge, { strict: false }).findAlive({ claims });
+        if (session === undefined) throw new Error('The token is not alive');
+        const endings: string[] = [];
+        const over = host.app.get(SessionConnections).over(session);
+        const subscription = over.subscribe((ending) => endings.push(ending));
+        const sweep = async () => {
+          await host.app.get(OpenConnections, { strict: false }).wake();
+          await host.settled();
+        };
+        await sweep();
+        await register(login);
+        const phone = await register({ sub: login.sub, sid: randomUUID() });
+        if (when === 'after') await sweep();
+        expect(endings).toEqual([]);
+        await logOut({ clientId, sid: phone.sid ?? '' });
+        if (when === 'before') await sweep();
+        await until('the stream is closed', () => endings.length > 0);
+        expect([await stateOfClaims(claims), endings]).toEqual(['logged_out', ['logged_out']]);
+        subscription.unsubscribe();
+      },
+    );
+
+    it('P14: a bearer token without sid is refused while its user has only signed in without sid', async () => {
+      const { sub } = host.oneId.signIn();
+      await register({ sub }, { sid: undefined });
+      const claims = bearer({ sub });
+      expect(await stateOfClaims(claims)).toBe('unknown');
+      const { sid = '' } = await register({ sub, sid: randomUUID() });
+      expect(await stateOfClaims(claims)).toBe('alive');
+      await logOut({ clientId, sid });
+      expect(await stateOfClaims(claims)).toBe('logged_out');
+    });
+
     it.each([null, ''])('P38: a bearer token with the sid %j is one without sid', async (sid) => {
       const { login } = await signIn(host);
       const claims = bearer({ sub: login.sub, sid });
@@ -562,7 +601,7 @@ describe('what the log says of logouts and tokens that match nothing', () => {
       expect(failed.mock.calls.map(([message]) => String(message))).toEqual([
         'A request carried a token without sid. When a user logs out, OneID sends only the sid, so the guard could ' +
           'never reject this token. Make OneID put the sid into the token; or set logoutScope "user" for the client, and ' +
-          'register the sign-ins of its users in this database.',
+          'register the sign-ins of its users, with their sid, in this database.',
       ]);
       expect(warnings()).toEqual([]);
     },

@@ -87,7 +87,7 @@ export class SessionStore {
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
     this.oldRows = new OldRows(database);
     this.tokens = new TokenRepository(database);
-    this.revocations = new RevocationQueue(database);
+    this.revocations = new RevocationQueue(database, { logoutRetention });
     this.vault = new TokenVault(this.tokens, secrets);
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random);

@@ -141,11 +141,10 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: SessionRepository,
       inject: [SessionDatabase, RESOLVED_OPTIONS],
-      useFactory: (database: SessionDatabase, { clients, maxSessionLifetimeSeconds, secrets }: ResolvedOptions) =>
+      useFactory: (database: SessionDatabase, options: ResolvedOptions) =>
         new SessionRepository(database, {
-          // the app may register an ID token so long after a logout; its session lives maxSessionLifetimeSeconds
-          logoutRetention: (maxSessionLifetimeSeconds + Math.max(...clients.map(maxSignInAge))) * 1000 + DAY,
-          storesTokens: secrets.length > 0,
+          logoutRetention: logoutRetentionOf(options),
+          storesTokens: options.secrets.length > 0,
         }),
     },
     {
@@ -160,8 +159,9 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     {
       provide: RevocationQueue,
-      inject: [SessionDatabase],
-      useFactory: (database: SessionDatabase) => new RevocationQueue(database),
+      inject: [SessionDatabase, RESOLVED_OPTIONS],
+      useFactory: (database: SessionDatabase, options: ResolvedOptions) =>
+        new RevocationQueue(database, { logoutRetention: logoutRetentionOf(options) }),
     },
     {
       provide: TokenVault,
@@ -176,7 +176,7 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     {
       provide: OpenConnections,
-      inject: [LogoutBus, LogoutFollower, SessionJudge, Clock, Random, RESOLVED_OPTIONS],
+      inject: [LogoutBus, LogoutFollower, SessionJudge, SessionRepository, Clock, Random, RESOLVED_OPTIONS],
       useFactory: openConnectionsOf,
     },
     {
@@ -293,10 +293,17 @@ function openConnectionsOf(
   bus: LogoutBus,
   follower: LogoutFollower,
   judge: SessionJudge,
+  repository: SessionRepository,
   clock: Clock,
   random: Random,
   { liveness, maxConnectionStalenessMs }: ResolvedOptions,
 ): OpenConnections {
   const maxStalenessMs = Math.max(maxConnectionStalenessMs, stalenessBoundMs(liveness));
-  return new OpenConnections(bus, follower, judge, clock, random, maxStalenessMs);
+  return new OpenConnections(bus, follower, judge, repository, clock, random, maxStalenessMs);
+}
+
+/** How long a logout is kept, milliseconds. */
+function logoutRetentionOf({ clients, maxSessionLifetimeSeconds }: ResolvedOptions): number {
+  // the app may register an ID token so long after a logout; its session lives maxSessionLifetimeSeconds
+  return (maxSessionLifetimeSeconds + Math.max(...clients.map(maxSignInAge))) * 1000 + DAY;
 }

@@ -7,8 +7,9 @@ import { type Random } from '../random.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
 import { type SessionJudge } from '../guard/session-judge.js';
 import { ends } from '../rule/rule.js';
-import { type SessionFacts, targetsOf } from '../rule/session.js';
+import { type SessionFacts, targetsByKind, targetsOf } from '../rule/session.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
+import { type SessionRepository } from '../store/session.repository.js';
 import { letWatch } from '../watching.js';
 
 /** Why the library closes the sockets and streams of a session. */
@@ -17,10 +18,20 @@ export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync'
 /** How often to look for expired sessions and for a lost sync, milliseconds. */
 const SWEEP_INTERVAL = 1_000;
 
+/** How many `sid`s one look for their users names. */
+const MOST_SIDS = 256;
+
 interface Connection {
   /** All sessions that the connection's request carried: the connection is over when one of them is. */
-  readonly sessions: readonly { readonly facts: SessionFacts; readonly targets: readonly string[] }[];
+  sessions: readonly ConnectionSession[];
   readonly close: (ending: SessionEnding) => void;
+}
+
+interface ConnectionSession {
+  readonly facts: SessionFacts;
+  readonly targets: readonly string[];
+  /** For a token without `sub`, while no user has signed in with its `sid`: the target of this `sid`. */
+  readonly userlessSid?: string | undefined;
 }
 
 /** The open sockets and streams of this process, indexed by the targets of their sessions. */
@@ -32,11 +43,13 @@ export class OpenConnections extends BackgroundJob {
   /** The follower's generation for which all open connections have been checked. */
   private checkedGeneration: number | undefined;
   private checking = false;
+  private lookingForUsers = false;
 
   constructor(
     private readonly bus: LogoutBus,
     private readonly follower: LogoutFollower,
     private readonly judge: SessionJudge,
+    private readonly repository: Pick<SessionRepository, 'findSignedIn'>,
     clock: Clock,
     random: Random,
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
@@ -55,7 +68,7 @@ export class OpenConnections extends BackgroundJob {
    * @returns a function to call when the connection has closed by itself; `close` is then not called
    */
   add(session: SessionFacts, close: (ending: SessionEnding) => void): () => void {
-    const sessions = this.judge.allOf(session).map((facts) => ({ facts, targets: targetsOf(facts) }));
+    const sessions = this.judge.allOf(session).map(connectionSessionOf);
     const connection: Connection = {
       sessions,
       close: (ending) => {
@@ -71,9 +84,7 @@ export class OpenConnections extends BackgroundJob {
     }
     this.begin();
     this.connections.add(connection);
-    for (const target of allTargetsOf(connection)) {
-      this.byTarget.set(target, (this.byTarget.get(target) ?? new Set()).add(connection));
-    }
+    this.addToIndex(connection);
     void this.checkOnce(connection);
     return () => {
       this.forget(connection);
@@ -101,6 +112,7 @@ export class OpenConnections extends BackgroundJob {
         this.end(connection, 'expired');
     }
     void this.checkAll(this.follower.generation);
+    void this.findUsers();
   }
 
   /** After the follower may have missed logouts, asks the store about all connections again, one at a time. */
@@ -118,10 +130,47 @@ export class OpenConnections extends BackgroundJob {
   }
 
   private async check(connection: Connection): Promise<void> {
-    for (const { facts } of connection.sessions) {
+    for (const session of connection.sessions) {
       if (this.closed || !this.connections.has(connection)) return;
-      const verdict = await this.judge.judgeAgain(facts);
+      const verdict = await this.judge.judgeAgain(session.facts);
       if ('reason' in verdict) this.end(connection, verdict.reason);
+      else if (session.userlessSid !== undefined && targetsByKind(verdict.alive).sub !== undefined)
+        await this.checkForUser(connection, session, verdict.alive);
+    }
+  }
+
+  /** Once more with the user's target: the user's logout may have been recorded before this target was in the index. */
+  private async checkForUser(connection: Connection, session: ConnectionSession, facts: SessionFacts): Promise<void> {
+    if (!this.connections.has(connection)) return;
+    this.removeFromIndex(connection);
+    connection.sessions = connection.sessions.map((one) => (one === session ? connectionSessionOf(facts) : one));
+    this.addToIndex(connection);
+    const verdict = await this.judge.judgeAgain(facts);
+    if ('reason' in verdict) this.end(connection, verdict.reason);
+  }
+
+  /**
+   * A token without `sub` becomes the token of the user who signs in with its `sid`, perhaps at another replica. Looks
+   * for these users, and checks the connections of their tokens again.
+   */
+  private async findUsers(): Promise<void> {
+    const sids = new Set<string>();
+    for (const { sessions } of this.connections) {
+      for (const { userlessSid } of sessions) if (userlessSid !== undefined) sids.add(userlessSid);
+    }
+    if (sids.size === 0 || this.lookingForUsers) return;
+    this.lookingForUsers = true;
+    try {
+      const all = [...sids];
+      for (let n = 0; n < all.length && !this.closed; n += MOST_SIDS) {
+        for (const sid of await this.repository.findSignedIn(all.slice(n, n + MOST_SIDS))) {
+          for (const connection of [...(this.byTarget.get(sid) ?? [])]) await this.check(connection);
+        }
+      }
+    } catch {
+      // the next sweep looks again
+    } finally {
+      this.lookingForUsers = false;
     }
   }
 
@@ -161,13 +210,32 @@ export class OpenConnections extends BackgroundJob {
   }
 
   private forget(connection: Connection): boolean {
+    this.removeFromIndex(connection);
+    return this.connections.delete(connection);
+  }
+
+  private addToIndex(connection: Connection): void {
+    for (const target of allTargetsOf(connection)) {
+      this.byTarget.set(target, (this.byTarget.get(target) ?? new Set()).add(connection));
+    }
+  }
+
+  private removeFromIndex(connection: Connection): void {
     for (const target of allTargetsOf(connection)) {
       const aimed = this.byTarget.get(target);
       aimed?.delete(connection);
       if (aimed?.size === 0) this.byTarget.delete(target);
     }
-    return this.connections.delete(connection);
   }
+}
+
+function connectionSessionOf(facts: SessionFacts): ConnectionSession {
+  const { sid, sub } = targetsByKind(facts);
+  return {
+    facts,
+    targets: targetsOf(facts),
+    userlessSid: facts.id === undefined && sub === undefined ? sid : undefined,
+  };
 }
 
 function allTargetsOf({ sessions }: Connection): readonly string[] {

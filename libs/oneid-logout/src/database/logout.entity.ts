@@ -1,8 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * A logout, as an append-only fact. Only `changedAt`, `revocationDueAt`, `leasedUntil` and `returnedAt` change
- * afterwards.
+ * A logout, as an append-only fact. Only `changedAt`, `keepUntil`, `revocationDueAt`, `leasedUntil` and `returnedAt`
+ * change afterwards.
  */
 @Entity({ name: 'oneid_logout' })
 @Index(['target', 'registeredUntil', 'issuedUntil', 'authenticatedUntil'])
@@ -44,7 +44,10 @@ export class LogoutEntity {
   @Column({ name: 'changed_at', type: 'bigint' })
   changedAt!: string;
 
-  /** At this time every session that this logout can end has expired: the database's clock, milliseconds. */
+  /**
+   * At this time every session that this logout can end has expired: the database's clock, milliseconds. It moves on
+   * while refresh tokens of these sessions wait for the end of another session.
+   */
   @Column({ name: 'keep_until', type: 'bigint' })
   keepUntil!: string;
 

@@ -6,7 +6,6 @@ import { isIdentifier } from '../rule/identifier.js';
 import { isSessionExpiry, presentClaims, shown } from '../provider/token-claims.js';
 import { isSameUser, type SessionFacts, targetsByKind, withStoredTargets } from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
-import { targetOf } from '../rule/targets.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
 import { type CarriedSession, type SessionRequest, type TokenClaims } from './session-resolvers.js';
@@ -90,15 +89,16 @@ export class SessionJudge {
   }
 
   /**
-   * Judges a session again that {@link judge} has found alive before.
+   * Judges a session again that {@link judge} has found alive before. A token without `sub` may now have a user, who has
+   * signed in with its `sid` since then: `alive` then has this user's target.
    *
    * @throws {StoreUnavailableError} 503
    */
   async judgeAgain(session: SessionFacts): Promise<Verdict<DeadReason>> {
     const { id, expiresAt = Infinity } = session;
     if (id !== undefined) return this.judgeHash(id);
-    if ((await this.lookup.endedBy(session)) !== undefined) return { reason: 'logged_out' };
-    return this.clock.now() >= expiresAt ? { reason: 'expired' } : { alive: session };
+    const verdict = await this.judgeForUsers(session);
+    return 'alive' in verdict && this.clock.now() >= expiresAt ? { reason: 'expired' } : verdict;
   }
 
   /**
@@ -193,7 +193,7 @@ export class SessionJudge {
     if (limit !== Infinity && !isSessionExpiry(limit))
       return this.unknown(`of ${shown(iss)} has a session_expiry that is not a whole number of seconds`);
     // OneID's logout names only the sid: a token without sid needs the scope "user", and its user must have a
-    // registered sign-in, because the sign-in connects the sid with the user
+    // registered sign-in with a sid, because this sign-in connects the sid with the user
     const byUser = sub !== undefined && scope === 'user';
     if (sid === undefined && !(byUser && (await this.lookup.knowsUser(iss, sub)))) {
       this.warnOfMissingSid();
@@ -212,8 +212,15 @@ export class SessionJudge {
       ...(sub !== undefined && { sub }),
       ...(sid !== undefined && { sid }),
     };
+    const verdict = await this.judgeForUsers(facts);
+    if ('alive' in verdict && targetsByKind(verdict.alive).sub === undefined) this.warnOfUnknownUser(iss, claims);
+    return verdict;
+  }
+
+  /** Is a token alive for each of its users? */
+  private async judgeForUsers(facts: SessionFacts): Promise<Verdict<'logged_out'>> {
     let alive = facts;
-    for (const candidate of sub === undefined ? await this.ofUsers(facts, claims) : [facts]) {
+    for (const candidate of await this.ofUsers(facts)) {
       if ((await this.lookup.endedBy(candidate)) !== undefined) return { reason: 'logged_out' };
       alive = candidate;
     }
@@ -221,14 +228,12 @@ export class SessionJudge {
   }
 
   /** A token without `sub` as the token of each user who has signed in with its `sid`: logouts of these users end it. */
-  private async ofUsers(facts: SessionFacts, claims: TokenClaims): Promise<SessionFacts[]> {
-    const { issuer, sid = '' } = facts;
-    const target = targetOf('sid', issuer, sid);
-    const users = await this.lookup.findUsers(target);
-    if (users.length > 0)
-      return users.map((user) => withStoredTargets({ ...facts }, { ...targetsByKind(facts), sub: user }));
-    this.warnOfUnknownUser(issuer, claims);
-    return [facts];
+  private async ofUsers(facts: SessionFacts): Promise<SessionFacts[]> {
+    const targets = targetsByKind(facts);
+    if (targets.sub !== undefined || targets.sid === undefined) return [facts];
+    const users = await this.lookup.findUsers(targets.sid);
+    if (users.length === 0) return [facts];
+    return users.map((user) => withStoredTargets({ ...facts }, { ...targets, sub: user }));
   }
 
   /** @param fault why no logout can match the token; without the token's own identifiers */
@@ -259,7 +264,7 @@ export class SessionJudge {
     this.logger.error(
       'A request carried a token without sid. When a user logs out, OneID sends only the sid, so the guard could ' +
         'never reject this token. Make OneID put the sid into the token; or set logoutScope "user" for the client, and ' +
-        'register the sign-ins of its users in this database.',
+        'register the sign-ins of its users, with their sid, in this database.',
     );
   }
 }

@@ -13,7 +13,7 @@ export interface SessionLookup {
   check(tokenHash: string): Promise<CheckedSession | undefined>;
   /** @returns the channel of a logout that ends the session with these facts; undefined if no logout ends it */
   endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined>;
-  /** Has this user signed in, as far as this database remembers? */
+  /** Has this user signed in with a `sid`, as far as this database remembers? */
   knowsUser(issuer: string, sub: string): Promise<boolean>;
   /**
    * @param sidTarget a target of the kind `sid`; a `sidless` one is of no use here, because it names one user

@@ -296,7 +296,8 @@ class ClientSchema {
    * The provider may give the `sid` of a login that has ended to a later login of the same browser. After a logout of a
    * `sid`, a sign-in with this `sid` is then accepted if its `auth_time` is later than the `iat` of the logout token, by
    * more than `clockToleranceSeconds` and `iatBackdatingSeconds`. Without this option, or if `auth_time` is missing or
-   * equal to the ID token's own `iat`, the `sid` is over for good. It never brings a bearer token back.
+   * equal to the ID token's own `iat`, the `sid` is over for good. It never brings a bearer token back. With `logoutScope:
+   * 'user'`, a logout token that names only the `sid` ends the sessions of every user who has signed in with this `sid`.
    */
   @IsBoolean()
   readonly reusesSid?: boolean = false;

@@ -99,7 +99,8 @@ export class SessionRegistry {
    * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in (Hydra
    *   v1.11 then sends an ID token with an empty `sid`). Send the browser to OneID again with `prompt=login`. Also after a
    *   logout of the user by `sub`, if the ID token's `iat` is in the same second or earlier
-   * @throws {SessionRejectedError} 401 `expired`: `expiresAt` or `session_expiry` is past, or the session of this ID token has expired
+   * @throws {SessionRejectedError} 401 `expired`: `expiresAt` or `session_expiry` is past, or the session of this ID token
+   *   has expired. With `secrets`, the refresh token is revoked at OneID
    * @throws {RangeError} `expiresAt` is not a valid date
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
@@ -128,7 +129,8 @@ export class SessionRegistry {
 
   /**
    * Stores refreshed tokens for an alive session. The session keeps the facts of its sign-in: a refresh does not extend
-   * a session, and does not bring an ended session back.
+   * a session, and does not bring an ended session back. It does not shorten a session either: a `session_expiry` of the
+   * refreshed ID token has no effect.
    *
    * @param sessionId the `id` of the session, for example from `@CurrentSession()`
    * @throws {InvalidIdTokenError} 401, the ID token is invalid or belongs to another session
@@ -331,7 +333,11 @@ export class SessionRegistry {
       }
       throw new SessionEndedError();
     }
-    if (expired) throw new SessionRejectedError('expired');
+    if (expired) {
+      // without this logout, the refresh token of the refused sign-in would never be revoked
+      if (signIn !== undefined && this.vault.storesTokens) await this.recorder.endSession(session, 'replaced');
+      throw new SessionRejectedError('expired');
+    }
     return session;
   }
 
@@ -357,7 +363,7 @@ export class SessionRegistry {
   }
 
   /**
-   * @param sessionExpiry the provider's limit, seconds
+   * @param sessionExpiry the provider's limit, seconds; like `expiresAt`, it is compared with this host's clock
    * @returns milliseconds from now to the session's absolute end
    */
   private lifetime(expiresAt: Date | undefined, sessionExpiry = Infinity): number {

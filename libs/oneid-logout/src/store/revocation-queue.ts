@@ -3,6 +3,7 @@ import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { type LogoutChannel } from '../rule/logout.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
+import { type RetentionSettings } from './logout-inserts.js';
 import { boundSql } from './rule-sql.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, IS_SIBLING, noneOf, placeholders } from './sql-conditions.js';
 
@@ -14,7 +15,7 @@ export interface DueLogout {
   readonly now: number;
   /** The database's clock, milliseconds. */
   readonly recordedAt: number;
-  /** Past its retention: its sessions can have no token that is still valid, so another try is useless. */
+  /** Past its retention, so the tries end. The retention starts again while tokens wait for another session's end. */
   readonly overdue: boolean;
 }
 
@@ -31,12 +32,16 @@ export const LEASE = 60_000;
  * - leased, and {@link makeDue} was called meanwhile: `revocation_due_at` has another value than `leased_until`.
  * - given back: waiting again, with the time that {@link release} sets. After a `makeDue` during the lease,
  *   `revocation_due_at` keeps the time of `makeDue`.
- * - kept: waiting, and `leased_until` is 0. Its tokens may not be revoked before another session has ended.
+ * - kept: waiting, and `leased_until` is 0. Its tokens may not be revoked before another session has ended. Each time it
+ *   is kept, its retention starts again: the tries to revoke the tokens only begin when that session has ended.
  *
  * For a front-channel logout, the work is to erase the tokens an hour later, not to revoke them.
  */
 export class RevocationQueue {
-  constructor(private readonly database: SessionDatabase) {}
+  constructor(
+    private readonly database: SessionDatabase,
+    private readonly settings: Pick<RetentionSettings, 'logoutRetention'>,
+  ) {}
 
   /** Makes the logouts that end this session due again, so that tokens stored after the logout are erased too. */
   async makeDue(session: SessionFacts): Promise<void> {
@@ -99,11 +104,12 @@ export class RevocationQueue {
    *
    * @param dueAt when it is due again, null if its tokens need no more work. It has no effect if tokens were stored
    *   during the lease: the replica may not have seen them, so the due time that they brought stays (see makeDue)
-   * @param options.kept the tokens wait for the end of another session
+   * @param options.kept all remaining tokens wait for the end of another session
+   * @param options.someKept some tokens wait for it: the retention of the logout starts again
    * @returns false if the lease has ended: another replica may have claimed the logout, so nothing changes
    */
-  async release(logout: DueLogout, dueAt: number | null, { kept = false } = {}): Promise<boolean> {
-    return (await this.releaseAll([logout.id], leaseEndOf(logout), dueAt, kept ? 0 : null)) === 1;
+  async release(logout: DueLogout, dueAt: number | null, { kept = false, someKept = false } = {}): Promise<boolean> {
+    return (await this.releaseAll([logout.id], leaseEndOf(logout), dueAt, { kept, someKept })) === 1;
   }
 
   /**
@@ -153,16 +159,18 @@ export class RevocationQueue {
     ids: readonly string[],
     leaseEnd: number,
     dueAt: number | null,
-    leasedUntil: 0 | null = null,
+    { kept = false, someKept = false } = {},
   ): Promise<number> {
     if (ids.length === 0) return 0;
+    const { dialect } = this.database;
+    const keepLonger = someKept ? `, keep_until = ${dialect.greatest('keep_until', `${dialect.now} + ?`)}` : '';
     // MySQL assigns from left to right, so the lease is cleared last
     const { affected } = await this.database.run(
       `UPDATE ${this.tables.logout}
-       SET revocation_due_at = CASE WHEN revocation_due_at = leased_until THEN ? ELSE revocation_due_at END,
-         leased_until = ?
-       WHERE id IN (${placeholders(ids)}) AND leased_until = ? AND leased_until > ${this.database.dialect.now}`,
-      [dueAt, leasedUntil, ...ids, leaseEnd],
+       SET revocation_due_at = CASE WHEN revocation_due_at = leased_until THEN ? ELSE revocation_due_at END
+         ${keepLonger}, leased_until = ?
+       WHERE id IN (${placeholders(ids)}) AND leased_until = ? AND leased_until > ${dialect.now}`,
+      [dueAt, ...(someKept ? [this.settings.logoutRetention] : []), kept ? 0 : null, ...ids, leaseEnd],
     );
     return affected;
   }

@@ -16,6 +16,7 @@ import {
   targetsOf,
   withStoredTargets,
 } from '../rule/session.js';
+import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { hasSignInSql, isTrue, noneOf, placeholders } from './sql-conditions.js';
@@ -57,6 +58,9 @@ const MAX_ALIASES = 15;
 
 /** The most logouts in one answer to a look. */
 export const CHANGES_PAGE = 1_000;
+
+/** How often a sign-in may be written that a purge deletes meanwhile. */
+const REMEMBER_ATTEMPTS = 5;
 
 /** The most checks in one statement. */
 const MAX_GROUP_CHECKS = 256;
@@ -301,17 +305,24 @@ export class SessionRepository {
     const key = [loginTargetOf(session), targetOf('sub', session.issuer, session.sub)];
     const { loginUser } = this.tables;
     const keepUntil = `${this.now} + ?`;
-    const inserted = await this.database.run(
-      this.database.dialect.insertOrIgnore(
-        `INSERT INTO ${loginUser} (target_sid, target_sub, keep_until) VALUES (?, ?, ${keepUntil})`,
-      ),
-      [...key, this.logoutRetention],
-    );
-    if (inserted.affected > 0) return;
-    await this.database.run(
-      `UPDATE ${loginUser} SET keep_until = ${keepUntil} WHERE target_sid = ? AND target_sub = ?`,
-      [this.logoutRetention, ...key],
-    );
+    for (let attempt = 1; attempt <= REMEMBER_ATTEMPTS; attempt++) {
+      const inserted = await this.database.run(
+        this.database.dialect.insertOrIgnore(
+          `INSERT INTO ${loginUser} (target_sid, target_sub, keep_until) VALUES (?, ?, ${keepUntil})`,
+        ),
+        [...key, this.logoutRetention],
+      );
+      if (inserted.affected > 0) return;
+      // one millisecond at least, because MySQL does not count a row that keeps its value
+      const later = this.database.dialect.greatest(keepUntil, 'keep_until + 1');
+      const updated = await this.database.run(
+        `UPDATE ${loginUser} SET keep_until = ${later} WHERE target_sid = ? AND target_sub = ?`,
+        [this.logoutRetention, ...key],
+      );
+      if (updated.affected > 0) return;
+      // a purge has deleted the row between the two statements
+    }
+    throw new StoreUnavailableError(new Error('A sign-in could not be remembered'));
   }
 
   /**
@@ -327,11 +338,14 @@ export class SessionRepository {
     return isTrue(rows[0]?.['has_sign_in']);
   }
 
-  /** Has this user signed in, as far as {@link rememberUser} remembers? */
+  /**
+   * Has this user signed in with a `sid`, as far as {@link rememberUser} remembers? No logout of a `sid` finds a user who
+   * has only signed in without `sid`.
+   */
   async knowsUser(issuer: string, sub: string): Promise<boolean> {
     const { rows } = await this.database.read(
-      `SELECT 1 AS known FROM ${this.tables.loginUser} u WHERE u.target_sub = ? LIMIT 1`,
-      [targetOf('sub', issuer, sub)],
+      `SELECT 1 AS known FROM ${this.tables.loginUser} u WHERE u.target_sub = ? AND u.target_sid <> ? LIMIT 1`,
+      [targetOf('sub', issuer, sub), targetOf('sidless', issuer, sub)],
     );
     return rows.length > 0;
   }
@@ -349,6 +363,16 @@ export class SessionRepository {
       { order: 'target_sub', lane },
     );
     return rows.map((row) => String(row['target_sub']));
+  }
+
+  /** Returns those of these `sid` targets with which a user has signed in, as far as {@link rememberUser} remembers. */
+  async findSignedIn(sidTargets: readonly string[]): Promise<string[]> {
+    const { rows } = await this.database.read(
+      `SELECT DISTINCT u.target_sid FROM ${this.tables.loginUser} u WHERE u.target_sid IN (${placeholders(sidTargets)})`,
+      sidTargets,
+      { lane: 'check' },
+    );
+    return rows.map((row) => String(row['target_sid']));
   }
 
   /**

@@ -31,6 +31,9 @@ export type Outcome = 'done' | 'continue' | keyof typeof PAUSES;
 
 /** A due logout, and the time that this replica has worked on it under its lease. */
 export class LeasedLogout {
+  /** Some of its tokens wait for the end of another session. Such a logout is not overdue. */
+  someKept = false;
+
   /** @param readAt the monotonic clock just before the read of the logout, milliseconds */
   constructor(
     readonly logout: DueLogout,
@@ -54,7 +57,7 @@ export class LeasedLogout {
     if (outcome === 'done') return null;
     // now, but after the logouts that became due earlier
     if (outcome === 'continue') return readAt;
-    if (overdue) return null;
+    if (overdue && !this.someKept) return null;
     const { least, most } = PAUSES[outcome];
     return this.now + Math.min(Math.max(this.now - recordedAt, least), most);
   }

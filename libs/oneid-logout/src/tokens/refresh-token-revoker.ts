@@ -66,7 +66,8 @@ export class RefreshTokenRevoker extends BackgroundJob {
     if (!(await this.revocations.claim(logout))) return;
     const outcome = await this.settleTokens(leased, answers);
     const next = leased.nextDue(outcome);
-    const released = await this.revocations.release(logout, next, { kept: outcome === 'kept' });
+    const { someKept } = leased;
+    const released = await this.revocations.release(logout, next, { kept: outcome === 'kept', someKept });
     if (released && next === null && outcome !== 'done') {
       this.logger.error('Gave up revoking the refresh tokens of a logout, because the time to keep the logout is over');
     }
@@ -88,6 +89,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
           const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens, leased, answers);
           // the login goes on, for all of these tokens. The logouts of their own sessions stay due
           if (result === 'kept' && !ownSessions) return outcome;
+          if (result === 'kept') leased.someKept = true;
           if (result === 'retry') return settledCount > 0 ? 'retrySoon' : 'retry';
           if (result === 'settled' || result === 'confirm') settledCount += 1;
           if (result === 'settled') {
