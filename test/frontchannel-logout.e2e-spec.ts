@@ -20,7 +20,7 @@ import {
 } from './support/channel-requests.js';
 import { databases } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
-import { failNext } from './support/session-store.js';
+import { failNext, intercept } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 
 const html = (text: string) => `<!doctype html><meta charset="utf-8"><title>Logout</title><p>${text}</p>`;
@@ -267,6 +267,20 @@ describe.each(databases)('front-channel logout, on $name', (database) => {
       expect((await load(host, query, { session: cookies })).headers.getSetCookie()).toEqual([]);
       expect(await stateOf(host, ended.session)).toBe('logged_out');
       expect(await stateOf(host, alive.session)).toBe('alive');
+    });
+
+    it('P11: FC-5: clears no cookies, and asks the store nothing, with more values than the guard asks about', async () => {
+      const dead = Array.from({ length: 5 }, (_, n) => n.toString(16).padStart(64, 'a'));
+      let asked = 0;
+      const restore = intercept(host.app.get(SessionDatabase, { strict: false }), (run, sql, parameters) => {
+        asked += 1;
+        return run(sql, parameters);
+      });
+      const five = await load(host, '', { session: dead.join('; session=') });
+      expect([five.headers.getSetCookie(), asked]).toEqual([[], 0]);
+      const four = await load(host, '', { session: dead.slice(1).join('; session=') });
+      restore();
+      expect([four.headers.getSetCookie(), asked > 0]).toEqual([cleared, true]);
     });
 
     it('FC-5: clears no cookies when the request ended another session', async () => {

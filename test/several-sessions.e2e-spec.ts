@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, type INestApplication, Post, Req, UseGuards } from '@nestjs/common';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Get, type INestApplication, Logger, Post, Req, Res, UseGuards } from '@nestjs/common';
 import {
   AllowAnonymous,
   CurrentSession,
@@ -36,6 +36,20 @@ class OwnController {
   @UseGuards(SessionAliveGuard)
   async start(@CurrentSession() session: SessionFacts): Promise<string> {
     return (await this.logout.start({ session })).url;
+  }
+
+  /** Answers a logout of a copy of the session. */
+  @Post('copy')
+  @UseGuards(SessionAliveGuard)
+  async copy(@Req() request: SessionRequest, @Res() response: unknown, @CurrentSession() session: SessionFacts) {
+    await this.logout.respond(request, response, { session: { ...session } });
+  }
+
+  /** Has no guard; the session is a copy that the test sends. */
+  @Post('copy-without-guard')
+  async copyWithoutGuard(@Req() request: SessionRequest, @Res() response: unknown) {
+    const session = JSON.parse(String(request.headers['x-session'])) as SessionFacts;
+    await this.logout.respond(request, response, { session });
   }
 
   /** Has no guard: the library finds the sessions itself. */
@@ -215,6 +229,49 @@ describe.each(['strict', 'bounded'] as const)('a request with several sessions, 
       expect(await stateOf(host, first)).toBe('logged_out');
       expect(await stateOf(host, second)).toBe('logged_out');
       expect(await stateOf(host, other)).toBe('alive');
+    });
+
+    it.each(['copy', 'copy-without-guard'])(
+      'P11: respond() with a copy of a session ends the others of the request, too: /%s',
+      async (path) => {
+        const [first, second, other] = [await signIn(), await signIn(), await signIn()];
+        const { sessionToken: _secret, ...copy } = first;
+        const response = await post(`/${path}`, cookiesOf(first, second), {
+          ...{ accept: 'application/json', 'sec-fetch-site': 'same-origin', 'x-session': JSON.stringify(copy) },
+        });
+        const { url } = (await response.json()) as { url: string };
+        const hint = new URL(url).searchParams.get('id_token_hint') ?? '';
+        expect(JSON.parse(Buffer.from(hint.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
+          sid: first.sid,
+        });
+        for (const session of [first, second]) expect(await stateOf(host, session)).toBe('logged_out');
+        expect(await stateOf(host, other)).toBe('alive');
+      },
+    );
+
+    it('P11: respond() ends the session that the app gives and, too, those that the request carries', async () => {
+      const [given, carried] = [await signIn('alice'), await signIn('bob')];
+      const response = await post('/copy-without-guard', cookiesOf(carried), {
+        ...{ accept: 'application/json', 'sec-fetch-site': 'same-origin', 'x-session': JSON.stringify(given) },
+      });
+      expect(response.status).toBe(200);
+      for (const session of [given, carried]) expect(await stateOf(host, session)).toBe('logged_out');
+    });
+
+    it('P11: a logout asks about sixteen values, ends the sessions among them, and the log says so', async () => {
+      const [live, late] = [await signIn(), await signIn()];
+      const made = Array.from({ length: 15 }, (_, n) => n.toString(16).padStart(64, 'a'));
+      const log = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      expect(await asked(() => post('/here', cookiesOf(...made, live, late)))).toBe(16);
+      await post('/here', cookiesOf(...made, 'b'.repeat(64), late));
+      const logged = log.mock.calls.map(([message]) => String(message));
+      log.mockRestore();
+      expect(await stateOf(host, live)).toBe('logged_out');
+      expect(await stateOf(host, late)).toBe('alive');
+      expect(logged).toEqual([
+        'A logout came with more than 16 different session tokens of one resolver, and the library ended the sessions ' +
+          'of the first 16. The guard refuses such requests. Set the session cookie with one path and domain.',
+      ]);
     });
 
     it('P11: endHere() ends all sessions of the request, and a request without one records nothing', async () => {

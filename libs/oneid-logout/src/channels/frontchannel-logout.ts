@@ -123,7 +123,7 @@ export class FrontchannelLogout implements OnApplicationShutdown {
   private async staleCookies(request: SessionRequest): Promise<string[]> {
     if (this.settings.clearCookies.length === 0) return [];
     const carried = await this.judge.resolveSession(request);
-    if (carried === undefined || (await this.judge.findAnyAlive(carried)) !== undefined) return [];
+    if (carried === undefined || !(await this.judge.isOver(carried))) return [];
     return this.settings.clearCookies.map(clearCookie);
   }
 

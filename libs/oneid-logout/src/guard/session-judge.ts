@@ -25,6 +25,13 @@ export type Carried = CarriedSession | readonly (readonly CarriedSession[])[];
 /** How many different values of one resolver the guard asks about. Each costs a look-up, and a browser has one or two. */
 const MOST_VALUES = 4;
 
+/**
+ * How many different values of one resolver a logout asks about: more than the guard, because a session that its user
+ * logs out must not live on. A browser sends one cookie of a name for each path and domain that it was set with, which
+ * are never as many; and no stranger's request should cost more look-ups.
+ */
+const MOST_ENDED = 4 * MOST_VALUES;
+
 /** The session, if it is alive; otherwise the reason why a guard rejects it. */
 export type Verdict<Reason extends RejectionReason = RejectionReason> =
   { readonly alive: SessionFacts } | { readonly reason: Reason };
@@ -112,14 +119,28 @@ export class SessionJudge {
   }
 
   /**
-   * For a logout, which ends all that a request carries, also sessions of different users and any number of values.
+   * For a logout, which ends all that a request carries, also sessions of different users: the first 16 values of each
+   * resolver.
    *
    * @returns the first live session; {@link allOf} gives the others
    * @throws {StoreUnavailableError} 503
    */
   async findAnyAlive(carried: Carried | undefined): Promise<SessionFacts | undefined> {
-    const values = groupsOf(carried).flatMap(distinct);
+    const groups = groupsOf(carried).map(distinct);
+    if (groups.some((values) => values.length > MOST_ENDED)) this.warnOnce(TOO_MANY_TO_END);
+    const values = groups.flatMap((group) => group.slice(0, MOST_ENDED));
     return this.withOthers(aliveIn(await Promise.all(values.map((value) => this.judgeOne(value)))));
+  }
+
+  /**
+   * Are all sessions that a request carries certainly over? If it carries more values than the guard asks about, the
+   * answer is no, without a look-up.
+   *
+   * @throws {StoreUnavailableError} 503
+   */
+  async isOver(carried: Carried): Promise<boolean> {
+    if (groupsOf(carried).some((values) => distinct(values).length > MOST_VALUES)) return false;
+    return (await this.findAnyAlive(carried)) === undefined;
   }
 
   private async judgeSeveral(
@@ -268,6 +289,10 @@ export class SessionJudge {
     );
   }
 }
+
+const TOO_MANY_TO_END =
+  `A logout came with more than ${MOST_ENDED} different session tokens of one resolver, and the library ended the ` +
+  `sessions of the first ${MOST_ENDED}. The guard refuses such requests. Set the session cookie with one path and domain.`;
 
 const WRONG_SHAPE = 'A session resolver must return { sessionToken }, { claims }, a list of them, or undefined';
 

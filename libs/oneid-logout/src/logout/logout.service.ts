@@ -14,6 +14,7 @@ import {
 import { LogoutSettings } from './logout-settings.js';
 import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
 import { SessionJudge } from '../guard/session-judge.js';
+import { currentSession } from '../guard/session.decorators.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { Random } from '../random.js';
 import { type SessionFacts } from '../rule/session.js';
@@ -29,7 +30,7 @@ import { type Language, languageOf } from './logout-texts.js';
 export interface StartLogoutOptions {
   /**
    * The session to log out, for example from `@CurrentSession()`. Then `start` also ends the other live sessions that the
-   * same request carried. Without it, `start` ends no session here.
+   * same request carried, if this is the very object and not a copy. Without it, `start` ends no session here.
    */
   readonly session?: SessionFacts | undefined;
   /** The ID token of the sign-in. Default: the stored ID token, which needs the option `secrets`. */
@@ -88,13 +89,19 @@ export class LogoutService {
    */
   async start(options: StartLogoutOptions): Promise<StartedLogout> {
     const { session } = options;
+    return this.startWith(options, session === undefined ? [] : this.judge.allOf(session).slice(1));
+  }
+
+  /** @param others sessions that end, too */
+  private async startWith(options: StartLogoutOptions, others: readonly SessionFacts[]): Promise<StartedLogout> {
+    const { session } = options;
     const returnTo = this.requireAllowed(options.returnTo ?? this.settings.defaultReturnUrl);
     refuseReserved(options.parameters);
     const client = this.clientOf(options);
     const idToken = await this.idTokenOf(options);
     const state = this.states.create(returnTo, new URL(client.postLogoutRedirectUri).origin);
 
-    if (session !== undefined) await this.endCarried(session, state.logoutId);
+    if (session !== undefined) await this.endAll(session, others, state.logoutId);
 
     const { issuer, end_session_endpoint: endpoint } = await client.provider.metadata();
     const cookies = this.settings.clearCookies.map(clearCookie);
@@ -121,8 +128,8 @@ export class LogoutService {
    * no page that the browser could show later. The form of that page is posted to the
    * same path; its cancel link goes to the first of `returnUrls`.
    *
-   * Without `session`, the library takes the live sessions that the request carries (`sessionFrom`); OneID is told of
-   * the first. If the request carries no live session, the library has no stored ID token hint. OneID then asks the
+   * All live sessions that the request carries (`sessionFrom`) end, beside the given one; OneID is told of the given
+   * one, or else of the first. If the request carries no live session, the library has no stored ID token hint. OneID then asks the
    * user and does not send the browser back, unless the caller gives `idTokenHint` or the client has the option
    * `hintlessLogout`.
    *
@@ -166,7 +173,8 @@ export class LogoutService {
     if (method !== 'POST' && isPrefetch(request)) return prefetchRefusal;
     const language = languageOf(given.uiLocales, request.headers['accept-language']);
     try {
-      const options = { ...given, session: given.session ?? (await this.sessionOf(request)) };
+      const [session, ...others] = await this.sessionsToEnd(request, given.session);
+      const options = { ...given, session };
       const { origin } = new URL(this.clientOf(options).postLogoutRedirectUri);
       const confirmed = method === 'POST' ? useConfirmation(request, rawQuery(request), origin) : undefined;
       if (confirmed === undefined) {
@@ -178,7 +186,7 @@ export class LogoutService {
         if (!mayStart && !mayAsk) throw new CrossSiteLogoutError();
         if (!mayStart) return askFirst(newConfirmation(origin, this.random), this.settings.defaultReturnUrl, language);
       }
-      const started = await this.start(options);
+      const started = await this.startWith(options, others);
       const cookies = confirmed === undefined ? started.cookies : [...started.cookies, confirmed];
       const answer = json ? jsonAnswer(200, jsonOf(started)) : continuePage(started, language);
       // the browser does not come back over the callback, which sends this header otherwise
@@ -201,11 +209,23 @@ export class LogoutService {
   }
 
   /**
-   * Ends the login of a session, and the logins of all other sessions that the same request carried. OneID is told only
-   * of the first, so that one ends last: if the store fails before, the user can try again.
+   * The sessions to end, the one that OneID is told of first.
+   *
+   * @param given from the app: perhaps a copy of a session that the request carries
    */
-  private async endCarried(session: SessionFacts, logoutId: string): Promise<void> {
-    const [, ...others] = this.judge.allOf(session);
+  private async sessionsToEnd(request: SessionRequest, given?: SessionFacts): Promise<readonly SessionFacts[]> {
+    const found = currentSession(request) ?? (await this.sessionOf(request));
+    const carried = found === undefined ? [] : this.judge.allOf(found);
+    if (given === undefined) return carried;
+    const own = carried.find((session) => isSameSession(session, given));
+    return [own ?? given, ...carried.filter((session) => session !== own)];
+  }
+
+  /**
+   * Ends the login of a session, and those of other sessions. OneID is told only of the session, so that one ends last: if
+   * the store fails before, the user can try again.
+   */
+  private async endAll(session: SessionFacts, others: readonly SessionFacts[], logoutId: string): Promise<void> {
     await Promise.all(others.map((other) => this.recorder.endLogin(other)));
     await this.recorder.endLogin(session, logoutId);
   }
@@ -237,6 +257,12 @@ export class LogoutService {
 
 function askFirst({ value, cookie }: Confirmation, wayBack: string, language: Language): HttpAnswer {
   return { ...confirmPage(`?confirm=${value}`, wayBack, language), cookies: [cookie] };
+}
+
+/** Is the one a copy of the other? A verified token has no id: then its facts tell. */
+function isSameSession(one: SessionFacts, other: SessionFacts): boolean {
+  if (one.id !== undefined || other.id !== undefined) return one.id === other.id;
+  return one.issuer === other.issuer && one.sid === other.sid && one.sub === other.sub && one.iat === other.iat;
 }
 
 function acceptsJsonOnly(request: SessionRequest): boolean {
