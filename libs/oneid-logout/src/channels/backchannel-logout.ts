@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { decodeJwt } from 'jose';
 import { Logger } from '../logger.js';
@@ -22,10 +23,15 @@ const FIRST_ATTEMPT = 4;
 /** `Retry-After` from the second attempt on, seconds: Hydra gives up after three to five attempts. */
 const LATER_RETRY_AFTER_SECONDS = 60;
 
+/** How many tokens that have got a 503 the replica remembers: anyone can send some. */
+const REMEMBERED = 1_000;
+
 /** Handles a back-channel request and makes its answer (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8). */
 @Injectable()
 export class BackchannelLogout {
   private readonly logger = new Logger('OneIdLogout');
+  /** The hashes of the last tokens that have got a 503. */
+  private readonly deferred = new Set<string>();
 
   constructor(
     private readonly times: AnswerTimes,
@@ -94,8 +100,19 @@ export class BackchannelLogout {
         error_description: 'The app could not process this logout, send it again',
         code,
       },
-      { 'Retry-After': String(retryAfter(token, arrivedAt)) },
+      { 'Retry-After': String(this.isDeferredAgain(token) ? LATER_RETRY_AFTER_SECONDS : retryAfter(token, arrivedAt)) },
     );
+  }
+
+  /** Remembers that this token gets a 503. @returns true when it has got one before, whatever its `iat` says */
+  private isDeferredAgain(token: string | undefined): boolean {
+    if (token === undefined) return false;
+    const key = hash('sha256', token, 'hex');
+    if (this.deferred.has(key)) return true;
+    this.deferred.add(key);
+    const [oldest] = this.deferred;
+    if (this.deferred.size > REMEMBERED && oldest !== undefined) this.deferred.delete(oldest);
+    return false;
   }
 }
 
