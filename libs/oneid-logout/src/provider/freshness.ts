@@ -46,6 +46,8 @@ export function isNewerThan(
   attempts: number,
 ): boolean {
   if (attempt > attempts && ageMs === 0) return true;
-  if (receivedAt !== undefined && startedAt.monotonic - ageMs > receivedAt.monotonic) return true;
+  // a cache rounds its Age down to seconds
+  const longestAgeMs = ageMs === 0 ? 0 : ageMs + 1000;
+  if (receivedAt !== undefined && startedAt.monotonic - longestAgeMs > receivedAt.monotonic) return true;
   return Math.min(startedAt.wall - ageMs, dateMs) >= issuedAtMs;
 }

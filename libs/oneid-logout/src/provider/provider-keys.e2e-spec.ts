@@ -173,7 +173,7 @@ describe('ProviderKeys', () => {
 
   it.each([
     ['no cache', undefined, 0],
-    ['a cache that keeps the keys for twenty seconds', '20', 20_000],
+    ['a cache that keeps the keys for twenty seconds', '20', 21_000],
   ])('P13: keys that were fetched after the receipt refuse a token of any iat: %s', async (_what, age, ageMs) => {
     const keys = makeKeys();
     serve(oneId.jwks.keys, age === undefined ? {} : { Age: age });
