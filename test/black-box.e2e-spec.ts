@@ -181,7 +181,8 @@ describe('the reference app, with a provider written for this test', () => {
   it('P1: a further audience that the client does not trust', async () => {
     provider.nextIdTokens.push({ aud: [CLIENT_ID, 'stranger'], azp: CLIENT_ID });
     expect((await box.user.signIn()).status).toBe(401);
-    expect(box.log).toEqual([
+    // the library may still be revoking the token of an earlier test
+    expect(box.log.filter((line) => line.startsWith('A sign-in'))).toEqual([
       `A sign-in was refused: InvalidIdTokenError: The ID token is not for a client of this app: its aud is '${CLIENT_ID}', 'stranger', ` +
         `expected '${CLIENT_ID}', and beside it only the client's trustedAudiences`,
     ]);
