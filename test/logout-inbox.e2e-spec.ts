@@ -230,7 +230,9 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     const token = logoutOf('alice');
     statements = [];
     await Promise.all(Array.from({ length: 100 }, () => store.inbox.record(token)));
-    expect(statements).toHaveLength(1);
+    expect(statements.filter((sql) => sql.startsWith('INSERT'))).toHaveLength(1);
+    // MySQL and MariaDB are asked once more, whether the logout has ended anything
+    expect(statements.length).toBeLessThanOrEqual(2);
     expect([(await store.rows('logout')).length, await store.isAlive(alice.id)]).toEqual([1, false]);
   });
 

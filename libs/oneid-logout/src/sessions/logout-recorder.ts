@@ -27,6 +27,8 @@ const MOST_SESSIONS_LOOKED_AT = 32;
 export class LogoutRecorder implements OnApplicationShutdown {
   private readonly logger = new Logger('OneIdLogout');
   private readonly unmatched: CountedWarning;
+  /** Only for databases that do not tell it when they record a logout. */
+  private asksForSignIn = false;
 
   constructor(
     private readonly repository: SessionRepository,
@@ -175,20 +177,31 @@ export class LogoutRecorder implements OnApplicationShutdown {
     await this.record(reused.map((one) => ({ ...one, id: digest([one.id, one.target, ...tokenBoundOf(one)]) })));
   }
 
-  /** @param created the answers for all logouts of a token, which were all new */
+  /**
+   * On MySQL and MariaDB, logouts that come while a question is under way are not counted.
+   *
+   * @param created the answers for all logouts of a token, which were all new
+   */
   private countUnmatched(logouts: readonly NewLogout[], created: readonly CreatedLogout[]): void {
     if (created.some(({ hasSignIn }) => hasSignIn === true)) return;
     if (created.every(({ hasSignIn }) => hasSignIn === false)) {
       this.unmatched.add();
       return;
     }
-    // OneID need not wait for this answer
-    void this.repository.hasSignIn(logouts.map(({ target }) => target)).then(
-      (hasSignIn) => {
-        if (!hasSignIn) this.unmatched.add();
-      },
-      () => undefined,
-    );
+    // OneID need not wait for this answer. One question at a time, so that many logouts hold no sign-in up
+    if (this.asksForSignIn) return;
+    this.asksForSignIn = true;
+    void this.repository
+      .hasSignIn(logouts.map(({ target }) => target))
+      .then(
+        (hasSignIn) => {
+          if (!hasSignIn) this.unmatched.add();
+        },
+        () => undefined,
+      )
+      .finally(() => {
+        this.asksForSignIn = false;
+      });
   }
 
   /** @returns how many of the logouts were new */
