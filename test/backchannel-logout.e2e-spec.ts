@@ -1036,7 +1036,7 @@ describe('back-channel logout while the provider has trouble', () => {
     expect(await post(host, logoutToken)).toEqual(delivered);
   });
 
-  it('P16, P37: answers 503 while the configuration does not fit, and says so, until it fits', async () => {
+  it('P16, P37: the app answers 503 and logs the fault until the configuration fits', async () => {
     const host = await cleanup.host();
     host.oneId.setMetadata({ issuer: 'https://login.example/{tenantid}/v2.0' });
     const logoutToken = await host.oneId.logoutToken({ clientId, sid: 's' });

@@ -838,7 +838,7 @@ describe('with another provider', () => {
     expect((await user.me()).sid).not.toBe(login.sid);
   });
 
-  describe('P41: a bad ID token is 401 with one page, whoever finds it', () => {
+  describe('P41: a bad ID token is 401 with one page, whether openid-client or the library refuses it', () => {
     const cases: [string, (nonce: string) => string | undefined | Promise<string>][] = [
       ['iss', (nonce) => oneId.idToken({ clientId: 'app', nonce, claims: { iss: 'https://evil.example/' } })],
       ['aud', (nonce) => oneId.idToken({ clientId: 'other', nonce })],

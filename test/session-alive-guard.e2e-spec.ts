@@ -294,7 +294,7 @@ describe('session resolvers', () => {
       await expectRejection(response, 'logged_out');
     });
 
-    it('P2: iatBackdatingSeconds changes no logout: tokens and sign-ins with an iat from before it stay refused', async () => {
+    it('P2: iatBackdatingSeconds changes no logout: a token or a sign-in whose iat is older than the logout is refused', async () => {
       await start({ ...settings, client: { iatBackdatingSeconds: 300 } });
       const iat = host.clock.seconds - 299;
       const register = async (sub: string) =>

@@ -589,7 +589,7 @@ describe('socket.io clients that come back with connectionStateRecovery', () => 
     host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
   const connections = () => host.app.get(OpenConnections, { strict: false });
 
-  it('P18: gets nothing of what was emitted after the logout of its session', async () => {
+  it('P18: a recovered socket receives no event that the server emitted after the logout of its session', async () => {
     const { session, sid } = await host.signIn();
     const { client, log } = await connect(session);
     await drop(client);

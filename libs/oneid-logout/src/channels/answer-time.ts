@@ -10,7 +10,7 @@ const LONGEST = 4_000;
 /** A token that is undecided after this time waits for the provider or the database, milliseconds. */
 const ORDINARY = 250;
 
-/** How many answers may wait for a decision at the same time: anyone can send tokens that nobody can decide yet. */
+/** How many answers may wait for a decision at the same time: a stranger can send tokens that the replica can't decide yet. */
 export const MOST_WAITING = 50;
 
 /** Limits how long answers wait for a decision, and how many wait. */

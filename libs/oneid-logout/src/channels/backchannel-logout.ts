@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { decodeJwt } from 'jose';
 import { Logger } from '../logger.js';
@@ -14,7 +13,7 @@ import {
 } from '../oneid-logout.errors.js';
 import { ReplicaBarrier } from '../replicas/replica-barrier.js';
 import { LogoutInbox } from '../sessions/logout-inbox.js';
-import { UndecidedTokens } from '../sessions/undecided-tokens.js';
+import { tokenKeyOf, UndecidedTokens } from '../sessions/undecided-tokens.js';
 import { type AnswerTime, AnswerTimes } from './answer-time.js';
 
 /** A token that is younger when it arrives is OneID's first attempt, seconds: the next one follows five seconds later. */
@@ -100,14 +99,14 @@ export class BackchannelLogout {
         error_description: 'The app could not process this logout, send it again',
         code,
       },
-      { 'Retry-After': String(this.isDeferredAgain(token) ? LATER_RETRY_AFTER_SECONDS : retryAfter(token, arrivedAt)) },
+      { 'Retry-After': String(this.noteDeferred(token) ? LATER_RETRY_AFTER_SECONDS : retryAfter(token, arrivedAt)) },
     );
   }
 
   /** Remembers that this token gets a 503. @returns true when it has got one before, whatever its `iat` says */
-  private isDeferredAgain(token: string | undefined): boolean {
+  private noteDeferred(token: string | undefined): boolean {
     if (token === undefined) return false;
-    const key = hash('sha256', token, 'hex');
+    const key = tokenKeyOf(token);
     if (this.deferred.has(key)) return true;
     this.deferred.add(key);
     const [oldest] = this.deferred;

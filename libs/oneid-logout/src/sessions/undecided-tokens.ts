@@ -113,7 +113,7 @@ export class UndecidedTokens extends BackgroundJob {
 
   private async decide(token: string, receivedAt: Moment): Promise<VerifiedLogoutToken> {
     // a token that OneID sends again counts from its first receipt
-    const known = this.kept.size === 0 ? undefined : this.kept.get(keyOf(token));
+    const known = this.kept.size === 0 ? undefined : this.kept.get(tokenKeyOf(token));
     try {
       const logout = await this.verifier.verify(token, known?.receivedAt ?? receivedAt);
       this.forget(token);
@@ -129,7 +129,7 @@ export class UndecidedTokens extends BackgroundJob {
   }
 
   private keep(token: string, receivedAt: Moment): void {
-    const key = keyOf(token);
+    const key = tokenKeyOf(token);
     if (this.kept.has(key)) return;
     const text = Buffer.from(token);
     if (this.kept.size >= MOST_UNDECIDED || this.bytes + text.length > MOST_UNDECIDED_BYTES) {
@@ -141,7 +141,7 @@ export class UndecidedTokens extends BackgroundJob {
   }
 
   private forget(token: string): void {
-    if (this.kept.size > 0) this.forgetKey(keyOf(token));
+    if (this.kept.size > 0) this.forgetKey(tokenKeyOf(token));
   }
 
   private forgetKey(key: string): void {
@@ -200,6 +200,7 @@ function isUndecided(error: unknown): boolean {
   );
 }
 
-function keyOf(token: string): string {
+/** Identifies a logout token by its text, in little memory. */
+export function tokenKeyOf(token: string): string {
   return hash('sha256', token, 'hex');
 }

@@ -8,10 +8,13 @@ export const MOST_REFUSALS = 3;
  * not delay the tokens of other providers.
  */
 export class RunAnswers {
+  /** Issuers. */
+  private readonly down = new Set<string>();
+  /** How many refusals each client has got. */
   private readonly refusals = new Map<string, number>();
 
   isDown({ issuer }: OneIdClient): boolean {
-    return this.refusals.has(issuer);
+    return this.down.has(issuer);
   }
 
   isRefused({ issuer, clientId }: OneIdClient): boolean {
@@ -19,7 +22,7 @@ export class RunAnswers {
   }
 
   noteDown({ issuer }: OneIdClient): void {
-    this.refusals.set(issuer, MOST_REFUSALS);
+    this.down.add(issuer);
   }
 
   /** @param count how many refusals the answer counts as */
