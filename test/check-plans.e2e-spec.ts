@@ -3,6 +3,7 @@ import { digest } from '../libs/oneid-logout/src/rule/targets.js';
 import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { findAlive } from './support/find-alive.js';
 
 const servers = databases.filter(({ name }) => name !== 'SQLite');
 
@@ -105,7 +106,7 @@ describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
       Promise.all(
         numbers.map((n) => {
           const sid = `sid-${n}`;
-          return store.judge.findAlive({ claims: { iss: issuer, sub: sid, sid, iat: store.clock.seconds } });
+          return findAlive(store.judge, { claims: { iss: issuer, sub: sid, sid, iat: store.clock.seconds } });
         }),
       ),
     );

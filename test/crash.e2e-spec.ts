@@ -11,6 +11,7 @@ import { startReplica } from './support/replica.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
 import { suiteKey } from './support/suite-key.js';
+import { findAlive } from './support/find-alive.js';
 
 const MINUTE = 60_000;
 
@@ -90,6 +91,6 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     clock.advance(MINUTE + 1_000);
     await survivor.get(RefreshTokenRevoker, { strict: false }).wake();
     expect(oneId.revoked).toMatchObject([{ token: refreshToken, effective: true }]);
-    expect(await survivor.get(SessionJudge, { strict: false }).findAlive({ sessionToken })).toBeUndefined();
+    expect(await findAlive(survivor.get(SessionJudge, { strict: false }), { sessionToken })).toBeUndefined();
   });
 });

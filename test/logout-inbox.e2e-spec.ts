@@ -11,6 +11,7 @@ import { clientId, Host } from './support/host.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
+import { findAlive } from './support/find-alive.js';
 
 const HOUR = 60 * 60 * 1000;
 
@@ -78,12 +79,12 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     const closed: string[] = [];
     store.bus.allLogouts.subscribe(({ target }) => closed.push(target));
     const claims = { iss: issuer, sub: 'sub-alice', sid: 'sid-alice', iat: clock.seconds };
-    expect(await store.judge.findAlive({ claims })).toBeDefined();
+    expect(await findAlive(store.judge, { claims })).toBeDefined();
     await recordWhileDown(logoutOf('alice'));
     expect(await store.rows('logout')).toEqual([]);
     expect([await store.isAlive(alice.id), await store.isAlive(bob.id)]).toEqual([false, true]);
     expect(await store.judge.judge({ sessionToken: alice.sessionToken })).toEqual({ reason: 'logged_out' });
-    expect(await store.judge.findAlive({ claims })).toBeUndefined();
+    expect(await findAlive(store.judge, { claims })).toBeUndefined();
     expect(closed).toEqual([targetOf('sid', issuer, 'sid-alice')]);
 
     clock.advance(2_500);

@@ -10,6 +10,7 @@ import { databases, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
+import { findAlive } from './support/find-alive.js';
 
 const MINUTE = 60_000;
 const MAX_STALENESS = 10_000;
@@ -181,7 +182,7 @@ describe.each(databases)('the open connections of a session, on $name', (databas
 
   it('closes when the claims of an API token expire', async () => {
     const { seconds } = clock;
-    const session = await here.store.judge.findAlive({
+    const session = await findAlive(here.store.judge, {
       claims: { iss: issuer, sub: 'x', sid: 'y', iat: seconds, exp: seconds + 60 },
     });
     if (session === undefined) throw new Error('the session is not alive');

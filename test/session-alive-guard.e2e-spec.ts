@@ -20,6 +20,7 @@ import { databases } from './support/databases.js';
 import { clientId, Host, type HostSettings } from './support/host.js';
 import { DAY, intercept, maxSessionLifetimeMs } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
+import { findAlive } from './support/find-alive.js';
 
 // express-session has no types of its own
 const untyped: string = 'express-session';
@@ -377,7 +378,7 @@ describe('session resolvers', () => {
     it("a logout at the app ends the token of its request, also when OneID's clock is ahead", async () => {
       await start(settings);
       const token = claims({ iat: host.clock.seconds + 25 });
-      const session = await host.app.get(SessionJudge, { strict: false }).findAlive({ claims: token });
+      const session = await findAlive(host.app.get(SessionJudge, { strict: false }), { claims: token });
       if (session === undefined) throw new Error('the session is not alive');
       await recorder().endLogin(session);
       await expectRejection(await withClaims(token), 'logged_out');
@@ -440,7 +441,7 @@ describe('ReplicaStatus', () => {
     const status = host.app.get(ReplicaStatus, { strict: false });
     expect(status.read()).toEqual({ answersFromMemory: false, openConnections: 0, ...nothingKept });
     const { session } = await host.signIn();
-    const facts = await host.app.get(SessionJudge, { strict: false }).findAlive({ sessionToken: session });
+    const facts = await findAlive(host.app.get(SessionJudge, { strict: false }), { sessionToken: session });
     if (facts === undefined) throw new Error('not signed in');
     const subscription = host.app.get(SessionConnections, { strict: false }).over(facts).subscribe();
     expect(status.read()).toEqual({

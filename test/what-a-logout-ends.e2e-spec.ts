@@ -21,6 +21,7 @@ import { clientId, Host, type HostSettings } from './support/host.js';
 import { DAY } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 import { until } from './support/until.js';
+import { findAlive } from './support/find-alive.js';
 
 /** The guard asks the database, or the replica's memory. */
 const kinds = [
@@ -232,7 +233,7 @@ describe.each(kinds)('which sessions a logout ends, on $where', ({ database, liv
       it('P14: its open streams close by a logout of this user', async () => {
         const { login } = await signIn(host);
         const claims = bearer({ sid: login.sid });
-        const session = await host.app.get(SessionJudge, { strict: false }).findAlive({ claims });
+        const session = await findAlive(host.app.get(SessionJudge, { strict: false }), { claims });
         if (session === undefined) throw new Error('The token is not alive');
         expect(session).not.toHaveProperty('sub');
         const endings: string[] = [];
@@ -419,7 +420,7 @@ describe.each(kinds)('which sessions a logout ends, on $where', ({ database, liv
       async (when) => {
         const login = host.oneId.signIn();
         const claims = bearer({ sid: login.sid });
-        const session = await host.app.get(SessionJudge, { strict: false }).findAlive({ claims });
+        const session = await findAlive(host.app.get(SessionJudge, { strict: false }), { claims });
         if (session === undefined) throw new Error('The token is not alive');
         const endings: string[] = [];
         const over = host.app.get(SessionConnections).over(session);

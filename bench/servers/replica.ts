@@ -10,6 +10,7 @@ import { type VerifiedLogoutToken } from '../../libs/oneid-logout/src/provider/l
 import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { LogoutBus } from '../../libs/oneid-logout/src/sessions/logout-bus.js';
 import { answerQuestions, settings } from './questions.js';
+import { findAlive } from '../../test/support/find-alive.js';
 
 export interface ReplicaSettings {
   readonly options: Omit<OneIdLogoutOptions, 'sessionFrom'>;
@@ -38,10 +39,10 @@ const QUIET = 30;
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 answerQuestions(await app.getUrl(), {
-  isAlive: async (token) => (await liveness.findAlive({ sessionToken: String(token) })) !== undefined,
+  isAlive: async (token) => (await findAlive(liveness, { sessionToken: String(token) })) !== undefined,
   /** When this replica's answer became no. */
   refuses: async (token) => {
-    while ((await liveness.findAlive({ sessionToken: String(token) })) !== undefined) await turn();
+    while ((await findAlive(liveness, { sessionToken: String(token) })) !== undefined) await turn();
     return now();
   },
   /** When the logout was committed, as far as this replica could know. */

@@ -109,16 +109,6 @@ export class SessionJudge {
   }
 
   /**
-   * Returns the session if it is alive, otherwise undefined.
-   *
-   * @throws {StoreUnavailableError} 503
-   */
-  async findAlive(carried: CarriedSession): Promise<SessionFacts | undefined> {
-    const verdict = await this.judge(carried);
-    return 'alive' in verdict ? verdict.alive : undefined;
-  }
-
-  /**
    * For a logout, which ends all that a request carries, also sessions of different users: the first 16 values of each
    * resolver.
    *
