@@ -219,9 +219,9 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         });
         return end - registeredAt;
       };
-      expect(Math.abs((await lifetimeFor(new Date(Date.now() + 60_000))) - 60_000)).toBeLessThan(2_000);
+      expect(Math.abs((await lifetimeFor(new Date(Date.now() + DAY))) - DAY)).toBeLessThan(60_000);
       expect(Math.abs((await lifetimeFor(new Date(Date.now() + 400 * DAY))) - maxSessionLifetimeMs)).toBeLessThan(
-        2_000,
+        60_000,
       );
       const past = registry.register({ idToken: await idToken(host.oneId.signIn()), expiresAt: new Date(0) });
       expect((await failure(past)).code).toBe('session_expired');

@@ -93,7 +93,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       const { registeredAt, expiresAt } = checked?.session ?? { registeredAt: NaN, expiresAt: NaN };
       expect(checked).toEqual({ session: { ...facts, registeredAt, expiresAt }, expired: false });
       expect(registeredAt).toBeGreaterThan(before);
-      expect(registeredAt).toBeLessThan(before + 10_000);
+      expect(registeredAt).toBeLessThan(before + 60_000);
       expect(expiresAt - registeredAt).toBeGreaterThanOrEqual(lifetime);
       expect(expiresAt - registeredAt).toBeLessThan(lifetime + 50);
     });
@@ -209,7 +209,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       const endedBy = async () =>
         Promise.all(sessions.map(async ({ id }) => (await repository.check(id))?.endedBy ?? 'alive'));
       const [first] = await repository.findAlive('sub', ofUser.target, 1);
-      expect(Math.abs((first?.registeredAt ?? NaN) - (end - HOUR))).toBeLessThan(10_000);
+      expect(Math.abs((first?.registeredAt ?? NaN) - (end - HOUR))).toBeLessThan(60_000);
       await repository.insertLogouts([newLogout({ ...ofUser, channel: 'backchannel', bound: { issuedUntil: iat } })]);
       expect(await endedBy()).toEqual(['backchannel', 'backchannel', 'alive', 'alive']);
       clock.databaseAhead += 1.5 * HOUR;
@@ -334,7 +334,7 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
       );
       for (const row of [none, issued, registered]) {
         const recordedAt = numberOf(row, 'recorded_at') ?? NaN;
-        expect(Math.abs(recordedAt - Date.now())).toBeLessThan(10_000);
+        expect(Math.abs(recordedAt - Date.now())).toBeLessThan(60_000);
         expect(Math.abs((numberOf(row, 'keep_until') ?? NaN) - recordedAt - logoutRetention)).toBeLessThan(50);
         expect(row?.['returned_at']).toBeNull();
       }
