@@ -1,17 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import ts from 'typescript';
+import { codeBlocksOf, type CodeBlock, compileFaults } from './support/code-blocks.js';
 
 const root = join(import.meta.dirname, '..');
-
-interface Block {
-  /** The file's path from the repository's root. */
-  readonly document: string;
-  /** The number of its first line, from 1. */
-  readonly line: number;
-  readonly code: string;
-}
 
 function documents(): string[] {
   const docs = join(root, 'docs');
@@ -25,45 +17,8 @@ function documents(): string[] {
   ].filter((path) => existsSync(path));
 }
 
-/** All code blocks marked `ts`, also with more words after `ts`. */
-function blocksOf(path: string): Block[] {
-  const document = relative(root, path);
-  const text = readFileSync(path, 'utf8');
-  return [...text.matchAll(/^( *)```(?:ts|typescript)\b.*\n([^]*?)^ *```$/gm)].map((match) => ({
-    document,
-    line: text.slice(0, match.index).split('\n').length + 1,
-    code: match[2] ?? '',
-  }));
-}
-
-/** Compiles each block in memory as its own module beside the tests, so that imports are found. */
-function faultsOf(blocks: readonly Block[]): string[] {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
-    config: { compilerOptions: object };
-  };
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
-  const files = new Map(blocks.map((block, index) => [join(root, 'test', `readme-block-${index}.ts`), block] as const));
-  const base = ts.createCompilerHost(options, true);
-  const host: ts.CompilerHost = {
-    ...base,
-    fileExists: (path) => files.has(path) || base.fileExists(path),
-    readFile: (path) => files.get(path)?.code ?? base.readFile(path),
-    getSourceFile: (path, target, ...others) => {
-      const block = files.get(path);
-      if (block === undefined) return base.getSourceFile(path, target, ...others);
-      // a module even without an import, so that two blocks may declare the same name
-      return ts.createSourceFile(path, `${block.code}\nexport {};\n`, target, true);
-    },
-  };
-  const program = ts.createProgram([...files.keys()], options, host);
-  return [...files].flatMap(([path, { document, line }]) => {
-    const file = program.getSourceFile(path);
-    return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map((diagnostic) => {
-      const start = file?.getLineAndCharacterOfPosition(diagnostic.start ?? 0) ?? { line: 0, character: 0 };
-      const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n  ');
-      return `${document}:${line + start.line}:${start.character + 1} ${message}`;
-    });
-  });
+function blocksOf(path: string): CodeBlock[] {
+  return codeBlocksOf(relative(root, path), readFileSync(path, 'utf8'));
 }
 
 /** The links and pictures of a document inside the repository. */
@@ -110,7 +65,7 @@ function anchorsOf(path: string): string[] {
 }
 
 describe('the examples in README and docs', () => {
-  let blocks: Block[];
+  let blocks: CodeBlock[];
   beforeAll(() => {
     blocks = documents().flatMap(blocksOf);
   });
@@ -120,13 +75,13 @@ describe('the examples in README and docs', () => {
   });
 
   it('compile in strict mode against the library', () => {
-    expect(faultsOf(blocks).join('\n')).toBe('');
+    expect(compileFaults(blocks).join('\n')).toBe('');
   }, 120_000);
 
   it('control: a wrong example is found, with its line', () => {
     const code =
       "import { LogoutService } from 'nestjs-oneid-logout';\n\nexport const n: number = LogoutService.nope;\n";
-    expect(faultsOf([{ document: 'README.md', line: 10, code }])).toEqual([
+    expect(compileFaults([{ document: 'README.md', line: 10, code }])).toEqual([
       "README.md:12:40 Property 'nope' does not exist on type 'typeof LogoutService'.",
     ]);
   }, 120_000);

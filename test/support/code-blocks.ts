@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import ts from 'typescript';
+
+const root = join(import.meta.dirname, '../..');
+
+/** A piece of TypeScript in a text: a code block of a page, or the example of a docstring. */
+export interface CodeBlock {
+  /** The path of the text's file, from the repository's root. */
+  readonly document: string;
+  /** The line of the document where the code begins, from 1. */
+  readonly line: number;
+  readonly code: string;
+}
+
+/** The compiler options of this repository's tests. */
+export function compilerOptions(): ts.CompilerOptions {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
+    config: { compilerOptions: object };
+  };
+  return ts.convertCompilerOptionsFromJson(config.compilerOptions, root).options;
+}
+
+/** All code blocks of a Markdown text that are marked `ts`, also with more words after `ts`. */
+export function codeBlocksOf(document: string, markdown: string): CodeBlock[] {
+  return [...markdown.matchAll(/^( *)```(?:ts|typescript)\b.*\n([^]*?)^ *```$/gm)].map((match) => ({
+    document,
+    line: markdown.slice(0, match.index).split('\n').length + 1,
+    code: match[2] ?? '',
+  }));
+}
+
+/**
+ * Compiles each block in memory as its own module beside the tests, so that imports are found.
+ *
+ * @returns one line for each fault, with its place in the document
+ */
+export function compileFaults(blocks: readonly CodeBlock[]): string[] {
+  const options = compilerOptions();
+  const files = new Map(blocks.map((block, index) => [join(root, 'test', `code-block-${index}.ts`), block] as const));
+  const base = ts.createCompilerHost(options, true);
+  const host: ts.CompilerHost = {
+    ...base,
+    fileExists: (path) => files.has(path) || base.fileExists(path),
+    readFile: (path) => files.get(path)?.code ?? base.readFile(path),
+    getSourceFile: (path, target, ...others) => {
+      const block = files.get(path);
+      if (block === undefined) return base.getSourceFile(path, target, ...others);
+      // a module even without an import, so that two blocks may declare the same name
+      return ts.createSourceFile(path, `${block.code}\nexport {};\n`, target, true);
+    },
+  };
+  const program = ts.createProgram([...files.keys()], options, host);
+  return [...files].flatMap(([path, { document, line }]) => {
+    const file = program.getSourceFile(path);
+    return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map((diagnostic) => {
+      const start = file?.getLineAndCharacterOfPosition(diagnostic.start ?? 0) ?? { line: 0, character: 0 };
+      const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n  ');
+      return `${document}:${line + start.line}:${start.character + 1} ${message}`;
+    });
+  });
+}
