@@ -1,8 +1,8 @@
-// npm run bench [-- --rounds 3] [-- --out FILE]: measures what the guard, a logout and its propagation cost, and writes
-// docs/performance.md.
+// npm run bench [-- --rounds 3] [-- --out FOLDER]: measures what the guard, a logout and its propagation cost, and writes
+// docs/performance.md and the pages that it links.
 // npm run bench -- --profile NAME: shows in which functions one server spends its processor time.
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { measureBackchannels } from './back-channel.js';
@@ -16,7 +16,7 @@ import { Surroundings } from './surroundings.js';
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '8' },
-    out: { type: 'string', default: 'docs/performance.md' },
+    out: { type: 'string', default: 'docs' },
     profile: { type: 'string' },
   },
 });
@@ -46,13 +46,16 @@ async function measureAll(around: Surroundings): Promise<void> {
   const { pinned } = around.cores;
   const mariadb = around.mariadb === undefined ? 'missing' : around.mariadb.isForeign ? 'foreign' : 'own';
   const results: Results = { pinned, rounds, mariadb, guards, backchannels, propagation, memory };
-  const text = await format(report(results), { ...(await resolveConfig(values.out)), parser: 'markdown' });
-  const images = join(dirname(values.out), 'images');
+  const images = join(values.out, 'images');
   await mkdir(images, { recursive: true });
-  await writeFile(values.out, text);
   await writeFile(join(images, 'performance.svg'), plot(chartsOf(results)));
+  for (const [name, page] of report(results)) {
+    const path = join(values.out, name);
+    const text = await format(page, { ...(await resolveConfig(path)), parser: 'markdown' });
+    await writeFile(path, text);
+    console.log(text);
+  }
   say('done');
-  console.log(text);
 }
 
 const around = await Surroundings.open();

@@ -186,21 +186,23 @@ function roundsOf({ guards, backchannels, rounds }: Results): string {
   return `All measurements come from one run of ${rounds} rounds (the back-channel: ${backchannels.of('verify', LOAD).rate.length} rounds). ${more}`;
 }
 
-export function report(results: Results): string {
-  const { propagation, memory } = results;
-  const compared = comparisonsOf(results);
-  const check = (name: GuardServer) => show(spreadOf(compared.extra(name, 'eocSession')), 0);
-  const propagationRows = [
-    ['a bare notification', propagation.bare] as const,
-    ['a logout, with `nudge`', propagation.nudged] as const,
-    ['a logout, without `nudge`', propagation.polled] as const,
-  ].map(
-    ([what, times]) => `| ${what} | ${times.length} | ${show(spreadOf(times))} | ${Math.max(...times).toFixed(1)} |`,
-  );
+/** The pages by file name. */
+export function report(results: Results): ReadonlyMap<string, string> {
+  return new Map([
+    ['performance.md', aimsPage(results)],
+    ['performance-guard.md', guardPage(results)],
+    ['performance-load.md', loadPage(results)],
+    ['performance-logouts.md', logoutsPage(results)],
+  ]);
+}
+
+function aimsPage(results: Results): string {
+  const { memory } = results;
   return `# What it costs
 
 This page shows what the guard and a logout cost, beside other software. It is for readers who want to know whether the library is
-fast enough for them. \`npm run bench\` writes it, the numbers and the verdicts.
+fast enough for them. \`npm run bench\` writes it, the numbers and the verdicts. The tables behind the verdicts are in
+[a guarded page](performance-guard.md), [the guard under load](performance-load.md) and [logouts](performance-logouts.md).
 
 ${roundsOf(results)} In a round, all servers take turns. The run starts each server several times. Each figure is the median over the
 rounds, with the middle half of the rounds in brackets. Ratios are computed for each round. ${machineOf(results)}
@@ -215,7 +217,7 @@ measurement: smaller differences of other figures mean nothing.
 Processor time is the time of the server process for a request, in the closed loop with 32 connections. The extra time of a guard is
 the processor time that it adds to the same app without it.
 
-${table(['', 'aim', 'measured', ''], aimsOf(results, compared).map(judge))}
+${table(['', 'aim', 'measured', ''], aimsOf(results, comparisonsOf(results)).map(judge))}
 
 ### Why an aim is missed
 
@@ -232,7 +234,21 @@ ${table(['', 'aim', 'measured', ''], aimsOf(results, compared).map(judge))}
 - **Propagation** beside a bare notification: the notification carries no content, so a replica must ask the database. The question and
   its answer are one round trip more.
 
-## A guarded page
+## Memory
+
+| | bytes each, measured with 100,000 |
+| --- | --- |
+| a remembered session | ${memory.session.toFixed(0)} |
+| a logout of the last minutes | ${memory.logout.toFixed(0)} |
+`;
+}
+
+function guardPage(results: Results): string {
+  const compared = comparisonsOf(results);
+  const check = (name: GuardServer) => show(spreadOf(compared.extra(name, 'eocSession')), 0);
+  return `# What a guarded page costs
+
+This page shows the cost of a guarded page. \`npm run bench\` writes it, and [what it costs](performance.md) says how it measures.
 
 The connections request the page with 200 sessions in turns. At the end, one session was logged out, and each \`SessionAliveGuard\`
 refused it. "Bounded" is \`maxStalenessMs: ${MAX_STALENESS}\` on PostgreSQL. "CPU" is the processor time of the server process for a
@@ -242,34 +258,19 @@ the server's driver sends, also those of timers in the background.
 "One statement for each check" is the same \`SessionAliveGuard\`, but pg's pool sends one prepared statement for each check, as the
 library did before it grouped checks. It has no queue, no time limit, and no proof that the server is a primary.
 
+## Many connections
+
 A closed loop with 32 connections: each sends its next request when it has the answer to the last one.
 
 ${guardTable(results, 'some')}
+
+## A lone request
 
 A closed loop with 1 connection:
 
 ${guardTable(results, 'one')}
 
-A closed loop with 128 connections:
-
-${guardTable(results, 'many')}
-
-A fixed rate over 32 connections, half of the rate that the closed loop without a guard reached in the same round. The latency counts
-from the time when a request was due, which is exact to about a millisecond:
-
-${guardTable(results, 'rate')}
-
-### A distant database
-
-The same guards with the database ${DISTANCE_MS} ms away: a proxy delays all data by ${DISTANCE_MS} ms each way. A closed loop with 32 connections:
-
-${farTable(results, 'some')}
-
-A closed loop with 128 connections:
-
-${farTable(results, 'many')}
-
-### Beside express-openid-connect
+## Beside express-openid-connect
 
 A closed loop with 32 connections, compared with Express alone:
 
@@ -279,6 +280,51 @@ express-openid-connect decrypts the session from its cookie, and encrypts it aga
 the hash of the cookie's value. The back-channel check of express-openid-connect adds ${check('eocSqlite')} µs with its store on SQLite, and
 ${check('eocPostgres')} µs on PostgreSQL (two look-ups, because its sessions have a \`sid\` and a \`sub\`). We wrote its stores for this
 test, as small as possible: one prepared statement per call.
+`;
+}
+
+function loadPage(results: Results): string {
+  return `# What a guarded page costs under load
+
+This page shows the cost of a guarded page with 128 connections, at a fixed rate, and with a distant database. \`npm run bench\` writes
+it, and [what it costs](performance.md) says how it measures. The columns are those of [a guarded page](performance-guard.md).
+
+## 128 connections
+
+${guardTable(results, 'many')}
+
+## A fixed rate
+
+A fixed rate over 32 connections, half of the rate that the closed loop without a guard reached in the same round. The latency counts
+from the time when a request was due, which is exact to about a millisecond:
+
+${guardTable(results, 'rate')}
+
+## A distant database
+
+The same guards with the database ${DISTANCE_MS} ms away: a proxy delays all data by ${DISTANCE_MS} ms each way. A closed loop with 32 connections:
+
+${farTable(results, 'some')}
+
+A closed loop with 128 connections:
+
+${farTable(results, 'many')}
+`;
+}
+
+function logoutsPage(results: Results): string {
+  const { propagation } = results;
+  const propagationRows = [
+    ['a bare notification', propagation.bare] as const,
+    ['a logout, with `nudge`', propagation.nudged] as const,
+    ['a logout, without `nudge`', propagation.polled] as const,
+  ].map(
+    ([what, times]) => `| ${what} | ${times.length} | ${show(spreadOf(times))} | ${Math.max(...times).toFixed(1)} |`,
+  );
+  return `# What a logout costs
+
+This page shows the cost of a logout, and how fast it reaches other replicas. \`npm run bench\` writes it, and
+[what it costs](performance.md) says how it measures.
 
 ## Logouts over the back-channel
 
@@ -298,12 +344,5 @@ A logout is measured from its commit to the first refusal in another process. Th
 process. All times are milliseconds.
 
 ${table(['', 'measurements', 'time', 'longest'], propagationRows)}
-
-## Memory
-
-| | bytes each, measured with 100,000 |
-| --- | --- |
-| a remembered session | ${memory.session.toFixed(0)} |
-| a logout of the last minutes | ${memory.logout.toFixed(0)} |
 `;
 }

@@ -28,7 +28,7 @@ async function dump(host: Host): Promise<{ column: string; value: string }[]> {
 
 /** The columns with personal data or secrets in clear, as the documentation lists them. */
 async function documentedColumns(): Promise<string[]> {
-  const text = await readFile(new URL('../docs/operating.md', import.meta.url), 'utf8');
+  const text = await readFile(new URL('../docs/stored-data.md', import.meta.url), 'utf8');
   const section = /## Columns that are not encrypted\n([^]*?)\n## /.exec(text)?.[1] ?? '';
   return [...section.matchAll(/^\| `(\w+\.\w+)`/gm)].map(([, column]) => column ?? '').sort();
 }

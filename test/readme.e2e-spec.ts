@@ -1,31 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { codeBlocksOf, type CodeBlock, compileFaults } from './support/code-blocks.js';
-
-const root = join(import.meta.dirname, '..');
-
-function documents(): string[] {
-  const docs = join(root, 'docs');
-  return [
-    join(root, 'README.md'),
-    join(root, 'README.vi.md'),
-    join(root, 'libs/oneid-logout/README.md'),
-    ...readdirSync(docs, { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => join(docs, name)),
-  ].filter((path) => existsSync(path));
-}
+import { anchorsOf, documents, linksOf, root } from './support/documents.js';
 
 function blocksOf(path: string): CodeBlock[] {
   return codeBlocksOf(relative(root, path), readFileSync(path, 'utf8'));
-}
-
-/** The links and pictures of a document inside the repository. */
-function linksOf(path: string): string[] {
-  const text = readFileSync(path, 'utf8').replace(/^```[^]*?^```/gm, '');
-  const inline = [...text.matchAll(/\]\(([^)\s]+)\)/g), ...text.matchAll(/^\[[^\]]+\]: (\S+)$/gm)];
-  return inline.map(([, target = '']) => target).filter((target) => !/^(https?:|mailto:)/.test(target));
 }
 
 describe('the links of README and docs', () => {
@@ -53,16 +33,6 @@ describe('the links of README and docs', () => {
     );
   });
 });
-
-/** Headings as GitHub names them. */
-function anchorsOf(path: string): string[] {
-  return [...readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
-}
 
 describe('the examples in README and docs', () => {
   let blocks: CodeBlock[];

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** The lines of Node that are supported, oldest first. Each is one row of the table in docs/operating.md. */
+/** The lines of Node that are supported, oldest first. Each is one row of the table in docs/node-versions.md. */
 export const nodeLines = ['20', '22', '24', '26'];
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url));

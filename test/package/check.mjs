@@ -108,11 +108,10 @@ function importFaults() {
   });
 }
 
-/** The table in docs/operating.md, `engines` and `npm run test:nodes` must name the same versions of Node. */
+/** The table in docs/node-versions.md, `engines` and `npm run test:nodes` must name the same versions of Node. */
 function nodeFaults() {
-  const document = readFileSync(join(root, 'docs/operating.md'), 'utf8');
-  const [, section = ''] = /^## Node and better-sqlite3$(.*?)^## /ms.exec(document) ?? [];
-  const table = section.matchAll(/^\| (\d+)(?:, from \d+\.(\d+) on)? +\|/gm);
+  const document = readFileSync(join(root, 'docs/node-versions.md'), 'utf8');
+  const table = document.matchAll(/^\| (\d+)(?:, from \d+\.(\d+) on)? +\|/gm);
   const lines = [...table].map(([, major, minor = '0']) => ({ major, minor: Number(minor) })).reverse();
   const { node } = manifest.engines;
   const expected = (major, minor, accepted) =>
@@ -173,7 +172,7 @@ try {
   await check('the tarball has only package.json, dist, README and LICENSE', contentFaults);
   await check('no file has import.meta', importMetaFaults);
   await check('every import is declared in package.json', importFaults);
-  await check('the supported versions of Node are the versions in docs/operating.md', nodeFaults);
+  await check('the supported versions of Node are the versions in docs/node-versions.md', nodeFaults);
   await check('an ESM app imports it and works', () => run('app.mjs'));
   await check('a CommonJS app requires it and works', () => run('app.cjs'));
   await check('files that are not exported cannot be imported', () => run('deep-import.mjs'));

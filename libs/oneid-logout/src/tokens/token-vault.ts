@@ -27,7 +27,7 @@ interface VaultKey {
 /**
  * Stores tokens encrypted at rest (JWE, A256GCM), each bound to its session. Without secrets it stores no tokens.
  *
- * The first secret encrypts, and every secret decrypts. docs/operating.md tells how to change secrets on several
+ * The first secret encrypts, and every secret decrypts. docs/secrets.md tells how to change secrets on several
  * replicas.
  */
 export class TokenVault {
