@@ -8,6 +8,7 @@ import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { format, resolveConfig } from 'prettier';
 import { DataSource } from 'typeorm';
 import { Clock } from '../libs/oneid-logout/src/clock.js';
+import { Measures } from '../libs/oneid-logout/src/measures/measures.js';
 import { Random } from '../libs/oneid-logout/src/random.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
@@ -59,7 +60,7 @@ class Subject {
     this.repository = new SessionRepository(database, { logoutRetention: 32 * DAY, storesTokens: true });
     const [clock, random] = [new Clock(), new Random()];
     const uncertain = new UncertainLogouts(this.repository, clock, random);
-    this.recorder = new LogoutRecorder(this.repository, new LogoutBus(), uncertain, clock, random);
+    this.recorder = new LogoutRecorder(this.repository, new LogoutBus(), uncertain, clock, random, Measures.off(clock));
   }
 
   async run(kind: Work): Promise<void> {

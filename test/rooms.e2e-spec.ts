@@ -9,11 +9,18 @@ const houses: Readonly<Record<string, { readonly rooms: readonly string[]; reado
   'libs/oneid-logout/src': {
     rooms: [
       ...['door', 'channels', 'logout', 'connections', 'replicas', 'sessions', 'tokens', 'store', 'guard', 'provider'],
-      ...['database', 'http', 'rule', 'ground'],
+      ...['database', 'http', 'measures', 'rule', 'ground'],
     ],
     ground: [
       ...['background-job.ts', 'clock.ts', 'counted-warning.ts', 'logger.ts', 'node-notice.ts'],
-      ...['oneid-logout.errors.ts', 'one-at-a-time.ts', 'option-checks.ts', 'random.ts', 'watching.ts'],
+      ...[
+        'oneid-logout.errors.ts',
+        'one-at-a-time.ts',
+        'option-checks.ts',
+        'own-context.ts',
+        'random.ts',
+        'watching.ts',
+      ],
     ],
   },
 };

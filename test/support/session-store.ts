@@ -1,3 +1,4 @@
+import { Measures } from '../../libs/oneid-logout/src/measures/measures.js';
 import { type SqlParameter, type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { createHash, randomUUID } from 'node:crypto';
 import { type TestDatabase } from './databases.js';
@@ -84,15 +85,16 @@ export class SessionStore {
       () => true,
     );
     const random = new Random();
+    const measures = Measures.off(clock);
     this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
     this.oldRows = new OldRows(database);
     this.tokens = new TokenRepository(database);
     this.revocations = new RevocationQueue(database, { logoutRetention });
     this.vault = new TokenVault(this.tokens, secrets);
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
-    this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random);
+    this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random, measures);
     this.inbox = new LogoutInbox(this.recorder, this.bus, clock, random);
-    this.judge = new SessionJudge(new InboxLookup(this.repository, this.inbox), settings, clock);
+    this.judge = new SessionJudge(new InboxLookup(this.repository, this.inbox), settings, clock, measures);
     this.registry = new SessionRegistry(
       new OneIdClients([], clock),
       new TrustingVerifier(scope),

@@ -2,12 +2,14 @@ import { Logger } from './logger.js';
 import { type Clock, type Timer } from './clock.js';
 import { reasonOf } from './oneid-logout.errors.js';
 import { OneAtATime } from './one-at-a-time.js';
+import { OwnContext } from './own-context.js';
 import { type Random } from './random.js';
 
 /** Work outside the requests. It runs when woken and at an interval, one run at a time. Failures are only logged. */
 export abstract class BackgroundJob {
   private timer: Timer | undefined;
   private stopped = false;
+  private readonly context = new OwnContext();
   private readonly oneRun = new OneAtATime(() => this.workOrLog());
 
   /** @param intervalMs between two runs on average: each process adds or takes away up to a quarter at random */
@@ -44,7 +46,7 @@ export abstract class BackgroundJob {
 
   /** Runs now, or once more after the current run. Resolves when no run is left; after {@link stop} it does not run. */
   wake(): Promise<void> {
-    return this.oneRun.request();
+    return this.context.run(() => this.oneRun.request());
   }
 
   /** Lets the current run finish and starts no new run. */

@@ -34,27 +34,31 @@ export class InvalidLogoutTokenError extends OneIdLogoutError {
   }
 }
 
-export type LogoutTokenFault =
-  | 'logout_request_malformed'
-  | 'logout_token_missing'
-  | 'logout_token_malformed'
-  | 'logout_token_encryption_not_allowed'
-  | 'logout_token_decryption_failed'
-  | 'logout_token_alg_not_allowed'
-  | 'logout_token_typ_not_allowed'
-  | 'logout_token_crit_not_supported'
-  | 'logout_token_issuer_unknown'
-  | 'logout_token_audience_mismatch'
-  | 'logout_token_iat_invalid'
-  | 'logout_token_too_old'
-  | 'logout_token_expired'
-  | 'logout_token_exp_missing'
-  | 'logout_token_jti_missing'
-  | 'logout_token_subject_missing'
-  | 'logout_token_events_invalid'
-  | 'logout_token_nonce_present'
-  | 'logout_token_key_unknown'
-  | 'logout_token_signature_invalid';
+/** Why a logout token, or the request that brings it, is refused: the codes of {@link InvalidLogoutTokenError}. */
+export const LOGOUT_TOKEN_FAULTS = [
+  'logout_request_malformed',
+  'logout_token_missing',
+  'logout_token_malformed',
+  'logout_token_encryption_not_allowed',
+  'logout_token_decryption_failed',
+  'logout_token_alg_not_allowed',
+  'logout_token_typ_not_allowed',
+  'logout_token_crit_not_supported',
+  'logout_token_issuer_unknown',
+  'logout_token_audience_mismatch',
+  'logout_token_iat_invalid',
+  'logout_token_too_old',
+  'logout_token_expired',
+  'logout_token_exp_missing',
+  'logout_token_jti_missing',
+  'logout_token_subject_missing',
+  'logout_token_events_invalid',
+  'logout_token_nonce_present',
+  'logout_token_key_unknown',
+  'logout_token_signature_invalid',
+] as const;
+
+export type LogoutTokenFault = (typeof LOGOUT_TOKEN_FAULTS)[number];
 
 /** 401: `SessionRegistry` does not accept the ID token (OpenID Connect Core 1.0 §3.1.3.7). */
 export class InvalidIdTokenError extends OneIdLogoutError {

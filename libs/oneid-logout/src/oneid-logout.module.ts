@@ -38,6 +38,7 @@ import {
 } from './oneid-logout.options.js';
 import { IdTokenVerifier, maxSignInAge } from './provider/id-token.js';
 import { LogoutTokenVerifier } from './provider/logout-token.js';
+import { Measures } from './measures/measures.js';
 import { OneIdClients } from './provider/oneid-clients.js';
 import { ProviderSigningKeys } from './provider/provider-signing-keys.js';
 import { TokenTimes } from './provider/token-times.js';
@@ -80,6 +81,7 @@ const DAY = 24 * 60 * 60 * 1000;
     Clock,
     Random,
     DatabaseConnector,
+    { provide: Measures, inject: [Clock], useFactory: (clock: Clock) => Measures.create(clock) },
     {
       provide: RESOLVED_OPTIONS,
       inject: [MODULE_OPTIONS_TOKEN],
@@ -238,6 +240,9 @@ export class OneIdLogoutModule
     private readonly uncertain: UncertainLogouts,
     private readonly undecided: UndecidedTokens,
     private readonly inbox: LogoutInbox,
+    private readonly measures: Measures,
+    private readonly status: ReplicaStatus,
+    private readonly revocations: RevocationQueue,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
@@ -260,6 +265,7 @@ export class OneIdLogoutModule
     // the host's own migrations have run by now, for example in onModuleInit
     if (!this.options.runMigrations) await this.database.requireTables();
     this.notice.announce(this.registrations.path);
+    this.measure();
     if (this.options.liveness !== 'strict') await this.follower.open();
     // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber; or when a connection
     // is open, which OpenConnections notices
@@ -277,7 +283,18 @@ export class OneIdLogoutModule
   }
 
   async onModuleDestroy(): Promise<void> {
+    this.measures.stop();
     await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.follower.close()]);
+  }
+
+  private measure(): void {
+    const readings = {
+      status: () => this.status.read(),
+      pendingRevocations: () => this.revocations.countDue(),
+    };
+    this.measures.start(readings, this.registrations.ownName);
+    // the bus emits while the request that has caused the logout is the active span
+    this.bus.ownLogouts.subscribe((logouts) => this.measures.rememberRecorded(logouts));
   }
 
   /** Nest calls it when the HTTP server is closed, so no logout comes any more. */

@@ -20,6 +20,11 @@ export class ModuleRegistrations {
     return this.pathOf(this.own);
   }
 
+  /** Tells the registrations of an app apart: the name of the own class. Undefined if the app has no other one. */
+  get ownName(): string | undefined {
+    return this.classes.filter((registered) => this.isRegistration(registered)).length > 1 ? this.own.name : undefined;
+  }
+
   /**
    * Nest treats two registrations of one class as one, and mounts no routes for the second.
    *

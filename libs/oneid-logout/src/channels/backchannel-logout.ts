@@ -11,6 +11,8 @@ import {
   STORE_RETRY_AFTER_SECONDS,
   StoreUnavailableError,
 } from '../oneid-logout.errors.js';
+import { Measures } from '../measures/measures.js';
+import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { ReplicaBarrier } from '../replicas/replica-barrier.js';
 import { LogoutInbox } from '../sessions/logout-inbox.js';
 import { tokenKeyOf, UndecidedTokens } from '../sessions/undecided-tokens.js';
@@ -37,6 +39,7 @@ export class BackchannelLogout {
     private readonly tokens: UndecidedTokens,
     private readonly inbox: LogoutInbox,
     private readonly barrier: ReplicaBarrier,
+    private readonly measures: Measures,
   ) {}
 
   /**
@@ -48,8 +51,10 @@ export class BackchannelLogout {
     const time = this.times.begin();
     let token: string | undefined;
     try {
-      token = this.onlyLogoutToken(await readForm(request));
-      await this.process(token, time);
+      await this.measures.backchannel(async () => {
+        token = this.onlyLogoutToken(await formOf(request));
+        return this.process(token, time);
+      });
       return { status: 200, body: '' };
     } catch (error) {
       return this.refusal(error, token, time.receivedAt.wall);
@@ -58,7 +63,7 @@ export class BackchannelLogout {
     }
   }
 
-  private async process(token: string, time: AnswerTime): Promise<void> {
+  private async process(token: string, time: AnswerTime): Promise<VerifiedLogoutToken> {
     const { verified, recorded } = this.tokens.receive(token, time.receivedAt);
     const logout = await time.forDecision(
       verified,
@@ -73,6 +78,7 @@ export class BackchannelLogout {
     }
     const passed = this.barrier.wait();
     await (time.hasWaited ? time.inTime(passed, () => overdue('The replicas need more time')) : passed);
+    return logout;
   }
 
   private onlyLogoutToken(form: URLSearchParams): string {
@@ -88,7 +94,6 @@ export class BackchannelLogout {
   }
 
   private refusal(error: unknown, token: string | undefined, arrivedAt: number): HttpAnswer {
-    if (error instanceof FormBodyError) return badRequest('logout_request_malformed', error.message);
     if (error instanceof InvalidLogoutTokenError) return badRequest(error.code, error.message);
     const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
     this.logger.error(`Could not process a logout token now, and answered 503: ${code}: ${reasonOf(error)}`);
@@ -112,6 +117,15 @@ export class BackchannelLogout {
     const [oldest] = this.deferred;
     if (this.deferred.size > REMEMBERED && oldest !== undefined) this.deferred.delete(oldest);
     return false;
+  }
+}
+
+async function formOf(request: FormRequest): Promise<URLSearchParams> {
+  try {
+    return await readForm(request);
+  } catch (error) {
+    if (error instanceof FormBodyError) throw new InvalidLogoutTokenError('logout_request_malformed', error.message);
+    throw error;
   }
 }
 

@@ -6,7 +6,13 @@ import { CountedWarning } from '../counted-warning.js';
 import { clearCookie } from '../http/cookies.js';
 import { type HttpAnswer } from '../http/http-answer.js';
 import { isPrefetch, prefetchRefusal } from '../http/navigation.js';
-import { OneIdLogoutError, reasonOf, STORE_RETRY_AFTER_SECONDS } from '../oneid-logout.errors.js';
+import { Measures } from '../measures/measures.js';
+import {
+  InvalidLogoutTokenError,
+  OneIdLogoutError,
+  reasonOf,
+  STORE_RETRY_AFTER_SECONDS,
+} from '../oneid-logout.errors.js';
 import { ChannelSettings } from './channel-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
@@ -14,6 +20,14 @@ import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 
 const LOGGED_OUT = 'Logged out.';
+/** What a front-channel request has ended. */
+interface Ending {
+  /** The request names a login, or carries a session. It is over now; perhaps it was before. */
+  readonly named: boolean;
+  /** A session was alive, and the library has recorded its logout. */
+  readonly recorded: boolean;
+}
+
 const NOTHING_DONE = 'Nothing was logged out: the request names no login. It needs iss and sid.';
 
 /** Handles a front-channel request and makes its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
@@ -27,6 +41,7 @@ export class FrontchannelLogout implements OnApplicationShutdown {
     private readonly recorder: LogoutRecorder,
     private readonly judge: SessionJudge,
     private readonly settings: ChannelSettings,
+    private readonly measures: Measures,
     clock: Clock,
   ) {
     this.nameless = new CountedWarning(
@@ -53,16 +68,22 @@ export class FrontchannelLogout implements OnApplicationShutdown {
     const repeated = otherIss !== undefined || otherSid !== undefined;
     const login = repeated ? undefined : this.loginOf(iss, sid);
     if (login === undefined) {
-      return page(400, 'Give iss and sid once each, or give neither of them.', await this.headers());
+      const text = 'Give iss and sid once each, or give neither of them.';
+      this.measures.countFailure('frontchannel', new InvalidLogoutTokenError('logout_request_malformed', text));
+      return page(400, text, await this.headers());
     }
     let text = LOGGED_OUT;
     try {
-      if (login !== 'carried') await this.end(login.iss, login.sid);
-      else if (!(await this.endCarried(request))) {
+      const { recorded, named } = await (login === 'carried'
+        ? this.endCarried(request)
+        : this.end(login.iss, login.sid));
+      this.measures.countLogouts('frontchannel', recorded ? 'matched' : 'unmatched');
+      if (!named) {
         this.nameless.add();
         text = NOTHING_DONE;
       }
     } catch (error) {
+      this.measures.countFailure('frontchannel', error);
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
       this.logger.error(`Could not process a front-channel logout: ${code}: ${reasonOf(error)}`);
       return page(503, 'The app could not record the logout.', {
@@ -96,24 +117,25 @@ export class FrontchannelLogout implements OnApplicationShutdown {
     return undefined;
   }
 
-  private async end(iss: string, sid: string): Promise<void> {
-    if (this.clients.at(iss).length > 0) await this.recorder.recordFrontchannel(iss, sid);
+  private async end(iss: string, sid: string): Promise<Ending> {
+    const recorded = this.clients.at(iss).length > 0 && (await this.recorder.recordFrontchannel(iss, sid));
+    return { named: true, recorded };
   }
 
   /**
    * Any site can cause a top-level visit, and it carries cookies. So only an iframe's request ends the session.
-   *
-   * @returns whether the request carries a session, which is then over; perhaps it was before
    */
-  private async endCarried(request: SessionRequest): Promise<boolean> {
-    if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe') return false;
+  private async endCarried(request: SessionRequest): Promise<Ending> {
+    if (!this.settings.frontchannelEndsCarriedSession || request.headers['sec-fetch-dest'] !== 'iframe')
+      return { named: false, recorded: false };
     const carried = await this.judge.resolveSession(request);
     const session = await this.judge.findAnyAlive(carried);
+    let recorded = false;
     for (const { issuer, sid, id } of session === undefined ? [] : this.judge.allOf(session)) {
-      if (sid !== undefined) await this.recorder.recordFrontchannel(issuer, sid);
-      else if (id !== undefined) await this.recorder.recordFrontchannel(issuer, id, 'session');
+      if (sid !== undefined) recorded = (await this.recorder.recordFrontchannel(issuer, sid)) || recorded;
+      else if (id !== undefined) recorded = (await this.recorder.recordFrontchannel(issuer, id, 'session')) || recorded;
     }
-    return carried !== undefined;
+    return { named: carried !== undefined, recorded };
   }
 
   /**

@@ -1,6 +1,7 @@
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
+import { Measures } from '../measures/measures.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { isSessionExpiry, presentClaims, shown } from '../provider/token-claims.js';
@@ -53,6 +54,7 @@ export class SessionJudge {
     @Inject(SESSION_LOOKUP) private readonly lookup: SessionLookup,
     private readonly settings: GuardSettings,
     private readonly clock: Clock,
+    private readonly measures: Measures,
   ) {}
 
   /**
@@ -85,7 +87,11 @@ export class SessionJudge {
    * @param carried from {@link resolveSession}
    * @throws {StoreUnavailableError} 503
    */
-  async judge(carried: Carried | undefined): Promise<Verdict> {
+  judge(carried: Carried | undefined): Promise<Verdict> {
+    return this.measures.check(() => this.judgeCarried(carried));
+  }
+
+  private async judgeCarried(carried: Carried | undefined): Promise<Verdict> {
     if (carried === undefined) return { reason: 'missing' };
     return 'length' in carried ? this.judgeSeveral(carried) : this.judgeOne(carried);
   }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Clock } from '../clock.js';
+import { Measures } from '../measures/measures.js';
 import { Random } from '../random.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionDatabase } from '../database/session-database.js';
@@ -21,7 +22,7 @@ describe('LogoutStates', () => {
     const [clock, random] = [new Clock(), new Random()];
     states = new LogoutStates(repository, random);
     const uncertain = new UncertainLogouts(repository, clock, random);
-    recorder = new LogoutRecorder(repository, new LogoutBus(), uncertain, clock, random);
+    recorder = new LogoutRecorder(repository, new LogoutBus(), uncertain, clock, random, Measures.off(clock));
   });
   afterAll(() => database.close());
 

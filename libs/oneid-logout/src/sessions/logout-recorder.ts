@@ -1,11 +1,12 @@
 import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
 import { MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
-import { type Bound, type Logout, type NewLogout } from '../rule/logout.js';
+import { type Bound, type Logout, type LogoutChannel, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
 import { CountedWarning } from '../counted-warning.js';
+import { Measures } from '../measures/measures.js';
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';
 import { type Session, type SessionFacts, targetsByKind } from '../rule/session.js';
@@ -36,6 +37,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
     private readonly uncertain: UncertainLogouts,
     private readonly clock: Clock,
     private readonly random: Random,
+    private readonly measures: Measures,
   ) {
     this.unmatched = new CountedWarning(
       clock,
@@ -57,7 +59,8 @@ export class LogoutRecorder implements OnApplicationShutdown {
    */
   async recordBackchannel(logout: VerifiedLogoutToken): Promise<void> {
     const { issuer, iat, sid, sub, scope } = logout;
-    await this.recordToken(logout, logoutsNamedBy(logout));
+    const named = logoutsNamedBy(logout);
+    const created = await this.recordToken(logout, named);
     if (scope === 'user' && sid !== undefined && sub === undefined) {
       // read after the sid is recorded: a sign-in that is registered after this read sees that the sid has ended, and
       // SessionRegistry then calls endUserOfEndedSid
@@ -72,6 +75,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
         );
       }
     }
+    this.countToken(named, created);
   }
 
   /**
@@ -106,7 +110,9 @@ export class LogoutRecorder implements OnApplicationShutdown {
       throw new TypeError('The session has no id, no sid and no sub, so the library cannot end it');
     // claims bring `registeredAt` from the provider's clock, which may be ahead of ours; the bound must still cover it
     const { registeredAt: registeredUntil } = session;
-    await this.recordBounded({ id: logoutId, channel: 'app', kind, target }, registeredUntil);
+    const record = () => this.recordBounded({ id: logoutId, channel: 'app', kind, target }, registeredUntil);
+    const created = await this.counted('app', record);
+    this.measures.countLogouts('app', created === undefined ? 'repeated' : 'matched');
   }
 
   /** Ends one session for good. */
@@ -126,17 +132,23 @@ export class LogoutRecorder implements OnApplicationShutdown {
       return { id: digest([channel, target]), kind: 'session', target, channel };
     });
     // always in the same order, so that two callers with the same sessions do not deadlock
-    return this.record(logouts.sort((a, b) => (a.id < b.id ? -1 : 1)));
+    logouts.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const { length: count } = await this.counted(channel, () => this.recordAll(logouts));
+    this.measures.countLogouts(channel, 'matched', count);
+    this.measures.countLogouts(channel, 'repeated', logouts.length - count);
+    return count;
   }
 
   /** Ends every session that a user has now. */
   async endUser(issuer: string, sub: string): Promise<void> {
-    await this.recordBounded({
+    const logout = {
       id: this.random.id(),
       channel: 'admin',
       kind: 'sub',
       target: targetOf('sub', issuer, sub),
-    });
+    } as const;
+    const created = await this.counted('admin', () => this.recordBounded(logout));
+    this.measures.countLogouts('admin', resultOf(created?.hasSignIn));
   }
 
   /**
@@ -147,7 +159,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
     const iat = await this.repository.findLogoutIat(targetOf('sid', issuer, sid));
     if (iat === undefined) return;
     const target = targetOf('sub', issuer, sub);
-    await this.record([
+    await this.recordAll([
       {
         id: digest(['late', target, iat]),
         kind: 'sub',
@@ -158,55 +170,63 @@ export class LogoutRecorder implements OnApplicationShutdown {
     ]);
   }
 
-  private async recordToken(logout: VerifiedLogoutToken, logouts: readonly NewLogout[]): Promise<void> {
+  /** @returns one entry for each logout that was new */
+  private async recordToken(
+    logout: VerifiedLogoutToken,
+    logouts: readonly NewLogout[],
+  ): Promise<readonly CreatedLogout[]> {
     const created = await this.recordAll(logouts);
-    if (created.length === logouts.length) {
-      this.countUnmatched(logouts, created);
-      return;
-    }
+    if (created.length === logouts.length) return created;
     const recorded = await this.repository.findLogouts(logouts.map((one) => one.id));
     const reused = logouts.filter((one) => {
       const known = recorded.get(one.id);
       return known !== undefined && !isSameLogout(known, one);
     });
-    if (reused.length === 0) return;
+    if (reused.length === 0) return created;
     // some providers use the sid as jti: a refusal would lose the second logout
     this.logger.warn(
       `${logout.issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
     );
-    await this.record(reused.map((one) => ({ ...one, id: digest([one.id, one.target, ...tokenBoundOf(one)]) })));
+    return this.recordAll(reused.map((one) => ({ ...one, id: digest([one.id, one.target, ...tokenBoundOf(one)]) })));
   }
 
   /**
-   * On MySQL and MariaDB, logouts that come while a question is under way are not counted.
+   * Counts a token, and warns if it ended nothing. On MySQL and MariaDB, the answer for a token that comes while a
+   * question is under way stays unknown.
    *
-   * @param created the answers for all logouts of a token, which were all new
+   * @param logouts all logouts of the token
+   * @param created the answers for those that were new
    */
-  private countUnmatched(logouts: readonly NewLogout[], created: readonly CreatedLogout[]): void {
-    if (created.some(({ hasSignIn }) => hasSignIn === true)) return;
-    if (created.every(({ hasSignIn }) => hasSignIn === false)) {
-      this.unmatched.add();
-      return;
-    }
-    // OneID need not wait for this answer. One question at a time, so that many logouts hold no sign-in up
-    if (this.asksForSignIn) return;
-    this.asksForSignIn = true;
-    void this.repository
-      .hasSignIn(logouts.map(({ target }) => target))
-      .then(
-        (hasSignIn) => {
-          if (!hasSignIn) this.unmatched.add();
-        },
-        () => undefined,
-      )
-      .finally(() => {
-        this.asksForSignIn = false;
-      });
+  private countToken(logouts: readonly NewLogout[], created: readonly CreatedLogout[]): void {
+    if (created.length === 0) this.measures.countLogouts('backchannel', 'repeated');
+    else if (created.some(({ hasSignIn }) => hasSignIn === true)) this.countMatch(true);
+    else if (created.every(({ hasSignIn }) => hasSignIn === false)) this.countMatch(false);
+    else if (this.asksForSignIn) this.countMatch(undefined);
+    else void this.askForSignIn(logouts);
   }
 
-  /** @returns how many of the logouts were new */
-  private async record(logouts: readonly NewLogout[]): Promise<number> {
-    return (await this.recordAll(logouts)).length;
+  /** OneID need not wait for this answer. One question at a time, so that many logouts hold no sign-in up. */
+  private async askForSignIn(logouts: readonly NewLogout[]): Promise<void> {
+    this.asksForSignIn = true;
+    const targets = logouts.map(({ target }) => target);
+    this.countMatch(await this.repository.hasSignIn(targets).catch(() => undefined));
+    this.asksForSignIn = false;
+  }
+
+  /** @param hasSignIn undefined when the database has not answered */
+  private countMatch(hasSignIn: boolean | undefined): void {
+    if (hasSignIn === false) this.unmatched.add();
+    this.measures.countLogouts('backchannel', resultOf(hasSignIn));
+  }
+
+  /** Counts a logout of the app that can't be recorded. The channels of OneID count what they answer. */
+  private async counted<T>(channel: LogoutChannel, record: () => Promise<T>): Promise<T> {
+    try {
+      return await record();
+    } catch (error) {
+      this.measures.countFailure(channel, error);
+      throw error;
+    }
   }
 
   /** @returns one entry for each logout that was new */
@@ -220,8 +240,14 @@ export class LogoutRecorder implements OnApplicationShutdown {
     return created;
   }
 
-  /** @param logout ends the sessions that are registered by now, or until `registeredUntil` if that is later */
-  private async recordBounded(logout: Omit<NewLogout, 'bound'>, registeredUntil = 0): Promise<void> {
+  /**
+   * @param logout ends the sessions that are registered by now, or until `registeredUntil` if that is later
+   * @returns undefined when the logout was recorded before
+   */
+  private async recordBounded(
+    logout: Omit<NewLogout, 'bound'>,
+    registeredUntil = 0,
+  ): Promise<CreatedLogout | undefined> {
     const sent = this.clock.moment();
     const bounded = { ...logout, bound: { registeredUntil } };
     const [created] = await this.insert([bounded]);
@@ -232,6 +258,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
       this.bus.publishOwn([{ ...logout, bound }]);
     }
     await this.touchUntilInTime([bounded], inTime);
+    return created;
   }
 
   /**
@@ -307,6 +334,11 @@ function fromToken(token: VerifiedLogoutToken, kind: TargetKind, target: string,
     bound,
     iat,
   };
+}
+
+function resultOf(hasSignIn: boolean | undefined): 'matched' | 'unmatched' | 'recorded' {
+  if (hasSignIn === undefined) return 'recorded';
+  return hasSignIn ? 'matched' : 'unmatched';
 }
 
 /** The name and the value of the bound. The bounds of a token's logouts are recorded as they are. */

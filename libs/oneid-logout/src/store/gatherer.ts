@@ -1,5 +1,6 @@
 import { type SessionDatabase } from '../database/session-database.js';
 import { type Lane, type Turn } from '../database/statement-queue.js';
+import { OwnContext } from '../own-context.js';
 
 /** The part of the database that a {@link Gatherer} needs. */
 export type TurnSource = Pick<SessionDatabase, 'clock' | 'inTurn'>;
@@ -38,6 +39,7 @@ const JOINED_FOR = 250;
 export class Gatherer<Request, Result> {
   /** The group that new requests join. */
   private open: Group<Request, Result> | undefined;
+  private readonly context = new OwnContext();
 
   constructor(
     private readonly database: TurnSource,
@@ -80,10 +82,10 @@ export class Gatherer<Request, Result> {
       await this.database.clock.endOfTurn();
       await this.database.inTurn(this.settings.lane, async (turn) => {
         close();
-        const results = await this.send(
-          callers.map(({ request }) => request),
-          turn,
-        );
+        const requests = callers.map(({ request }) => request);
+        const send = () => this.send(requests, turn);
+        // a statement of several callers belongs to none of them
+        const results = await (callers.length === 1 ? send() : this.context.run(send));
         callers.forEach(({ resolve }, n) => resolve(results[n] as Result | PromiseLike<Result>));
       });
     } catch (error) {

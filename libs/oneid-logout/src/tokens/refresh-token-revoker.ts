@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Logger } from '../logger.js';
 import { BackgroundJob } from '../background-job.js';
 import { Clock } from '../clock.js';
+import { Measures } from '../measures/measures.js';
 import { Random } from '../random.js';
 import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
 import { RevocationQueue } from '../store/revocation-queue.js';
@@ -40,6 +41,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
     private readonly tokens: TokenRepository,
     private readonly vault: TokenVault,
     private readonly clients: OneIdClients,
+    private readonly measures: Measures,
     clock: Clock,
     random: Random,
   ) {
@@ -136,7 +138,9 @@ export class RefreshTokenRevoker extends BackgroundJob {
   ): Promise<TokenOutcome> {
     const { issuer, clientId } = client;
     const saidSoBefore = tokens.revokedAt !== null;
-    const answer = await requestRevocation(client, refreshToken);
+    const answer = await this.measures.revocation(leased.logout.id, issuer, () =>
+      requestRevocation(client, refreshToken),
+    );
     switch (answer.result) {
       case 'revoked':
         // Hydra also answers 200 when its database has failed, so one answer is no proof
