@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type DynamicModule, UseGuards } from '@nestjs/common';
+import { type DynamicModule, type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { Field, GraphQLModule, ObjectType, Query, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
 import { type MercuriusDriverConfig } from '@nestjs/mercurius';
@@ -69,6 +69,35 @@ class UserResolver {
   async *news(@CurrentSession() session: SessionFacts): AsyncGenerator<User> {
     yield await Promise.resolve(userOf(session));
     await new Promise(() => undefined);
+  }
+}
+
+/** Finds the session in a context that has no request. */
+@Injectable()
+class TokenGuard extends SessionAliveGuard {
+  protected override getRequest(context: ExecutionContext): SessionRequest {
+    const { token } = context.getArgByIndex<{ token: string }>(2);
+    return { headers: { cookie: `session=${token}` } };
+  }
+}
+
+@Resolver(() => User)
+class TokenResolver {
+  @Query(() => User)
+  @UseGuards(TokenGuard)
+  async me(@CurrentSession() session: SessionFacts): Promise<User> {
+    return Promise.resolve(userOf(session));
+  }
+
+  /** Nest runs no guard before a field. */
+  @ResolveField(() => String, { nullable: true })
+  again(@CurrentSession() session: SessionFacts): string | undefined {
+    return session.sub;
+  }
+
+  @Query(() => User)
+  notGuarded(@CurrentSession() session: SessionFacts): User {
+    return userOf(session);
   }
 }
 
@@ -214,6 +243,55 @@ describe("GraphQL with an app's own context", () => {
       await client.dispose();
     },
   );
+});
+
+const contextOf = ({ headers }: SessionRequest) => ({ token: String(headers['token']) });
+
+const withoutRequest = [
+  {
+    driver: 'Apollo',
+    adapter: 'express' as const,
+    module: () =>
+      GraphQLModule.forRoot<ApolloDriverConfig>({
+        ...{ driver: ApolloDriver, autoSchemaFile: true },
+        context: ({ req }: { req: SessionRequest }) => contextOf(req),
+      }),
+  },
+  {
+    driver: 'mercurius',
+    adapter: 'fastify' as const,
+    module: () =>
+      GraphQLModule.forRoot<MercuriusDriverConfig>({
+        ...{ driver: MercuriusDriver, autoSchemaFile: true },
+        context: (request: SessionRequest) => contextOf(request),
+      }),
+  },
+];
+
+describe.each(withoutRequest)('GraphQL with $driver, without a request in the context', ({ adapter, module }) => {
+  let host: Host;
+  afterEach(() => host.stop());
+
+  it('A7: a query and its fields get the session that a guard with getRequest() has found', async () => {
+    host = await Host.start({ adapter, imports: [module()], providers: [TokenResolver, TokenGuard] });
+    const ask = async (query: string, token: string) => {
+      const headers = { 'content-type': 'application/json', token };
+      const response = await host.fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) });
+      const { data, errors } = (await response.json()) as Answer;
+      return errors?.[0]?.message ?? data;
+    };
+    const users = await Promise.all(
+      ['alice', 'bob'].map(async (sub) => ({ sub, ...(await host.signIn(host.oneId.signIn({ sub }))) })),
+    );
+    const all = [...users, ...users, ...users];
+    expect(await Promise.all(all.map(({ session }) => ask('{ me { sub again } }', session)))).toEqual(
+      all.map(({ sub }) => ({ me: { sub, again: sub } })),
+    );
+    expect(await ask('{ me { sub } notGuarded { sub } }', users[0]?.session ?? '')).toBe(
+      'TokenResolver.notGuarded() uses @CurrentSession(), but no SessionAliveGuard has run before it. Add ' +
+        '@UseGuards(SessionAliveGuard). In a unit test, put a StandInGuard of nestjs-oneid-logout/testing in its place.',
+    );
+  });
 });
 
 describe.each(drivers)('GraphQL with $driver', ({ adapter, module }) => {

@@ -1,90 +1,108 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { Controller, type ExecutionContext, Injectable, Logger, UseGuards } from '@nestjs/common';
-import {
-  type ClientProxy,
-  ClientProxyFactory,
-  MessagePattern,
-  type MicroserviceOptions,
-  Payload,
-  Transport,
-} from '@nestjs/microservices';
-import { SessionAliveGuard, type SessionRequest } from 'nestjs-oneid-logout';
-import { firstValueFrom } from 'rxjs';
-import { Host } from './support/host.js';
+import { Controller, Get, Logger } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { ClientTCP, MessagePattern, Transport } from '@nestjs/microservices';
+import { CurrentSession, type SessionFacts } from 'nestjs-oneid-logout';
+import { MessageGuard, MessageHost } from './support/message-host.js';
 import { freePort } from './support/postgres.mjs';
 
-/** The message contains the session's id. */
-@Injectable()
-class MessageGuard extends SessionAliveGuard {
-  protected override getRequest(context: ExecutionContext): SessionRequest {
-    const { session } = context.switchToRpc().getData<{ session: string }>();
-    return { headers: { cookie: `session=${session}` } };
-  }
-}
-
+/** A global guard guards it. */
 @Controller()
-class MessageController {
-  @MessagePattern('guarded')
-  @UseGuards(MessageGuard)
-  guarded(@Payload() { text }: { text: string }): string {
-    return `guarded: ${text}`;
-  }
-
-  @MessagePattern('not thought of')
-  @UseGuards(SessionAliveGuard)
-  notThoughtOf(): string {
-    return 'reached';
+class GlobalController {
+  @Get('who')
+  @MessagePattern('who')
+  who(@CurrentSession() session: SessionFacts): object {
+    return { sub: session.sub };
   }
 }
+
+const loggedOut = {
+  status: 'error',
+  statusCode: 401,
+  error: 'session_logged_out',
+  message: 'A logout has ended the session',
+  reason: 'logged_out',
+};
+
+const internalError = { status: 'error', message: 'Internal server error' };
 
 describe('messages of microservices', () => {
-  let host: Host;
-  let client: ClientProxy;
-  afterEach(async () => {
-    client.close();
-    await host.stop();
-  });
+  let messages: MessageHost;
+  afterEach(() => messages.stop());
 
-  async function start(): Promise<void> {
-    const port = await freePort();
-    host = await Host.start({
-      controllers: [MessageController],
-      providers: [MessageGuard],
-      configure: async (app) => {
-        app.connectMicroservice<MicroserviceOptions>({
-          transport: Transport.TCP,
-          options: { host: '127.0.0.1', port },
-        });
-        await app.startAllMicroservices();
-      },
-    });
-    client = ClientProxyFactory.create({ transport: Transport.TCP, options: { host: '127.0.0.1', port } });
+  async function start(settings: Parameters<typeof MessageHost.start>[2] = {}): Promise<void> {
+    const options = { host: '127.0.0.1', port: await freePort() };
+    messages = await MessageHost.start({ transport: Transport.TCP, options }, new ClientTCP(options), settings);
   }
 
-  const send = (pattern: string, data: object) => firstValueFrom(client.send<string>(pattern, data));
+  const send = (pattern: string, data: object) => messages.send(pattern, data);
+  const signIn = (sub: string) => messages.host.signIn(messages.host.oneId.signIn({ sub }));
+
+  async function logOut(sid: string): Promise<void> {
+    const { oneId, url } = messages.host;
+    await oneId.deliver(`${url}/backchannel_logout`, await oneId.logoutToken({ clientId: 'app', sid }));
+  }
 
   it('a guard with getRequest() refuses an ended session, with a code and a reason', async () => {
     await start();
-    const { session, sid } = await host.signIn();
+    const { session, sid } = await signIn('alice');
     expect(await send('guarded', { session, text: 'hello' })).toBe('guarded: hello');
-    await host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
-    await expect(send('guarded', { session, text: 'hello' })).rejects.toEqual({
-      status: 'error',
-      statusCode: 401,
-      error: 'session_logged_out',
-      message: 'A logout has ended the session',
-      reason: 'logged_out',
+    await logOut(sid);
+    await expect(send('guarded', { session, text: 'hello' })).rejects.toEqual(loggedOut);
+  });
+
+  it('A7: the handler of a guarded message gets its session, and an interceptor finds it on the context of the message', async () => {
+    await start();
+    const { session, sid } = await signIn('alice');
+    expect(await send('who', { session })).toEqual(['alice', 'alice']);
+    expect(await send('visitor', { session })).toBe('alice');
+    await logOut(sid);
+    expect(await send('visitor', { session })).toBe('a visitor');
+  });
+
+  it('A7: each of many messages at the same time gets its own session', async () => {
+    await start();
+    const users = await Promise.all(
+      ['alice', 'bob', 'carol'].map(async (sub) => ({ sub, session: (await signIn(sub)).session })),
+    );
+    const all = Array.from({ length: 10 }, () => users).flat();
+    expect(await Promise.all(all.map(({ session }) => send('who', { session })))).toEqual(
+      all.map(({ sub }) => [sub, sub]),
+    );
+  });
+
+  it('A7: a handler without guard gets an error that says what to do, also when another handler has a guard', async () => {
+    await start();
+    const { session } = await signIn('alice');
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    await send('who', { session });
+    await expect(send('not guarded', { session })).rejects.toEqual(internalError);
+    expect(String(error.mock.calls[0]?.[0])).toBe(
+      'Error: MessageController.notGuarded() uses @CurrentSession(), but no SessionAliveGuard has run before it. Add ' +
+        '@UseGuards(SessionAliveGuard). In a unit test, put a StandInGuard of nestjs-oneid-logout/testing in its place.',
+    );
+    error.mockRestore();
+  });
+
+  it('A7: a global guard of a hybrid app gives the session to the handlers of requests and of messages', async () => {
+    await start({
+      inheritAppConfig: true,
+      controllers: [GlobalController],
+      providers: [{ provide: APP_GUARD, useClass: MessageGuard }],
     });
+    const { session, sid } = await signIn('alice');
+    expect(await send('who', { session })).toEqual({ sub: 'alice' });
+    expect(await (await messages.host.fetch('/who', { session })).json()).toEqual({ sub: 'alice' });
+    await logOut(sid);
+    await expect(send('who', { session })).rejects.toEqual(loggedOut);
+    expect((await messages.host.fetch('/who', { session })).status).toBe(401);
   });
 
   it('the guard without getRequest() finds no request, and lets no message through', async () => {
     await start();
-    const { session } = await host.signIn();
+    const { session } = await signIn('alice');
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
-    await expect(send('not thought of', { session })).rejects.toEqual({
-      status: 'error',
-      message: 'Internal server error',
-    });
+    await expect(send('not thought of', { session })).rejects.toEqual(internalError);
     expect(String(error.mock.calls[0]?.[0])).toBe(
       'TypeError: The library found no request in this context (rpc). Extend SessionAliveGuard and override getRequest() ' +
         'to return the request that carries the session',

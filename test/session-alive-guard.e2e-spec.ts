@@ -1,7 +1,17 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, type INestApplication, Req, UseGuards } from '@nestjs/common';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  Controller,
+  type ExecutionContext,
+  Get,
+  type INestApplication,
+  Injectable,
+  Logger,
+  Req,
+  UseGuards,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import {
+  currentSession,
   CurrentSession,
   ReplicaStatus,
   SessionAliveGuard,
@@ -12,6 +22,7 @@ import {
   sessionFromExpressSession,
   sessionFromUser,
   SessionRegistry,
+  type SessionRequest,
 } from 'nestjs-oneid-logout';
 import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
@@ -246,6 +257,43 @@ describe('session resolvers', () => {
     expect(await (await host.fetch('/me', { headers: { cookie } })).json()).toEqual({ sub: session.sub });
     await host.app.get(SessionRegistry).end(session.id);
     await expectRejection(await host.fetch('/me', { headers: { cookie } }), 'logged_out');
+  });
+
+  it('A7: the handler gets the session of a guard whose getRequest() returns another request', async () => {
+    @Injectable()
+    class HeaderGuard extends SessionAliveGuard {
+      protected override getRequest(context: ExecutionContext): SessionRequest {
+        const { headers } = super.getRequest(context);
+        return { headers: { cookie: `session=${String(headers['x-session'])}` } };
+      }
+    }
+    @Controller()
+    class HeaderController {
+      @Get('me')
+      @UseGuards(HeaderGuard)
+      me(@CurrentSession() session: SessionFacts, @Req() request: object) {
+        return { sub: session.sub, fromRequest: currentSession(request)?.sub };
+      }
+
+      @Get('not-guarded')
+      notGuarded(@CurrentSession() session: SessionFacts | undefined) {
+        return { sub: session?.sub };
+      }
+    }
+    await start({ controllers: [HeaderController], providers: [HeaderGuard] });
+    const { sessionToken, sub } = await signIn();
+    const headers = { 'x-session': sessionToken };
+    expect(await (await host.fetch('/me', { headers })).json()).toEqual({ sub, fromRequest: sub });
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    expect(await (await host.fetch('/not-guarded', { headers })).json()).toEqual({
+      statusCode: 500,
+      message: 'Internal server error',
+    });
+    expect(String(error.mock.calls[0]?.[0])).toBe(
+      'Error: HeaderController.notGuarded() uses @CurrentSession(), but no SessionAliveGuard has run before it. Add ' +
+        '@UseGuards(SessionAliveGuard). In a unit test, put a StandInGuard of nestjs-oneid-logout/testing in its place.',
+    );
+    error.mockRestore();
   });
 
   it('sessionFromUser: reads the session token from request.user', async () => {

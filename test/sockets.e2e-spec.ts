@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type INestApplication, Logger, UseGuards } from '@nestjs/common';
+import { type ExecutionContext, type INestApplication, Injectable, Logger, UseGuards } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import {
@@ -73,6 +73,29 @@ class Gateway implements OnGatewayConnection {
   @SubscribeMessage('say')
   say(@MessageBody() text: string): void {
     heard.push(text);
+  }
+}
+
+/** Finds the session in each message. */
+@Injectable()
+class MessageGuard extends SessionAliveGuard {
+  protected override getRequest(context: ExecutionContext): SessionRequest {
+    const { session } = context.switchToWs().getData<{ session: string }>();
+    return { headers: { cookie: `session=${session}` } };
+  }
+}
+
+@WebSocketGateway({ path: '/socket' })
+class MessageGateway extends Gateway {
+  @SubscribeMessage('sender')
+  @UseGuards(MessageGuard)
+  sender(@CurrentSession() session: SessionFacts): WsResponse<unknown> {
+    return { event: 'you', data: session.sub };
+  }
+
+  @SubscribeMessage('not guarded')
+  notGuarded(@CurrentSession() session: SessionFacts): WsResponse<unknown> {
+    return { event: 'you', data: session.sub };
   }
 }
 
@@ -164,7 +187,10 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
   });
 
   async function start(gateway: new (...parameters: never[]) => object = Gateway): Promise<void> {
-    host = await Host.start({ providers: [gateway], configure: (app) => void app.useWebSocketAdapter(adapter(app)) });
+    host = await Host.start({
+      providers: [gateway, MessageGuard],
+      configure: (app) => void app.useWebSocketAdapter(adapter(app)),
+    });
   }
 
   function open(session: string | undefined): TestSocket {
@@ -176,6 +202,44 @@ describe.each(libraries)('sockets of $library', ({ connect, adapter, over }) => 
   const logOut = async (sid: string) =>
     host.oneId.deliver(`${host.url}/backchannel_logout`, await host.oneId.logoutToken({ clientId: 'app', sid }));
   const connections = () => host.app.get(OpenConnections, { strict: false });
+
+  it('A7: each of several messages at the same time gets the session that its guard has found', async () => {
+    await start(MessageGateway);
+    const [alice, bob] = [await host.signIn(host.oneId.signIn({ sub: 'alice' })), await host.signIn()];
+    const users = [alice, bob, alice, bob, bob].map(({ session }) => session);
+    const socket = open(alice.session);
+    for (const session of users) socket.send('sender', { session });
+    await until('all answers come', () => socket.log.length >= users.length);
+    const bobs = socket.log.map((message) => (message as { data: string }).data).filter((sub) => sub !== 'alice');
+    expect([socket.log.length, bobs.length, new Set(bobs).size]).toEqual([5, 3, 1]);
+  });
+
+  it.each([
+    ['an object', {}],
+    ['text', 'text'],
+    ['nothing', undefined],
+  ])('A7: a handler without guard gets an error, also after a guarded message: %s', async (_what, data) => {
+    await start(MessageGateway);
+    const { session } = await host.signIn(host.oneId.signIn({ sub: 'alice' }));
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    const socket = open(session);
+    socket.send('who', data);
+    await until('an answer comes', () => socket.log.length > 0);
+    socket.send('not guarded', data);
+    await until('an error comes', () => socket.log.length > 1);
+    expect(socket.log).toEqual([
+      { event: 'you', data: 'alice' },
+      {
+        event: 'exception',
+        data: expect.objectContaining({ status: 'error', message: 'Internal server error' }) as unknown,
+      },
+    ]);
+    expect(String(error.mock.calls[0]?.[0])).toBe(
+      'Error: MessageGateway.notGuarded() uses @CurrentSession(), but no SessionAliveGuard has run before it. Add ' +
+        '@UseGuards(SessionAliveGuard). In a unit test, put a StandInGuard of nestjs-oneid-logout/testing in its place.',
+    );
+    error.mockRestore();
+  });
 
   it("the guard finds the session of a gateway's message, and refuses an ended session", async () => {
     await start();

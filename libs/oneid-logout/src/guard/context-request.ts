@@ -29,15 +29,56 @@ export function openingOf(socket: object): SessionRequest | undefined {
  */
 export function requestOf(context: ExecutionContext): SessionRequest {
   const type = context.getType<string>();
-  const request = candidateOf(context, type);
-  if (isRequest(request)) return request;
+  const request = findRequest(context);
+  if (request !== undefined) return request;
   throw new TypeError(`The library found no request in this context (${type}). ${HINTS[type] ?? HINTS.other}`);
+}
+
+/** Like {@link requestOf}, but returns undefined if the context has no request. */
+export function findRequest(context: ExecutionContext): SessionRequest | undefined {
+  const request = candidateOf(context, context.getType<string>());
+  return isRequest(request) ? request : undefined;
 }
 
 function candidateOf(context: ExecutionContext, type: string): unknown {
   if (type === 'http') return context.switchToHttp().getRequest();
   if (type === 'ws') return openingOf(context.switchToWs().getClient());
   return type === 'graphql' ? graphQlRequestOf(context.getArgByIndex(2)) : undefined;
+}
+
+/**
+ * Returns the object on which the session of one call waits for its handler. The guard and `@CurrentSession()` both find
+ * it from the context alone, so a guard may override `getRequest()` and return an object of its own.
+ *
+ * | context | object |
+ * |---|---|
+ * | HTTP | the request |
+ * | microservice | the context of the message, which Nest makes for each message |
+ * | gateway | the data of the message; if the data is no object: one object for each socket and handler |
+ * | GraphQL | the request; if the app's context has none: the variables of the operation, see {@link operationOf} |
+ * | other | the first argument that is an object |
+ *
+ * @returns undefined if the call has no object of its own
+ */
+export function holderOf(context: ExecutionContext): object | undefined {
+  const type = context.getType<string>();
+  const args = context.getArgs<unknown[]>();
+  if (type === 'graphql') return [findRequest(context), propertiesOf(args[3])['variableValues']].find(isObject);
+  if (type === 'ws') return isObject(args[1]) ? args[1] : slotOf(context.switchToWs().getClient<object>(), context);
+  return (type === 'rpc' ? [args[1], args[0]] : args).find(isObject);
+}
+
+/** By socket, then by handler. */
+const slots = new WeakMap<object, Map<string, object>>();
+
+function slotOf(socket: object, context: ExecutionContext): object {
+  const ofSocket = slots.get(socket) ?? new Map<string, object>();
+  slots.set(socket, ofSocket);
+  // the name, because a tracing library may give the guard another function than Nest gives the decorator
+  const handler = `${context.getClass().name}.${context.getHandler().name}`;
+  const slot = ofSocket.get(handler) ?? {};
+  ofSocket.set(handler, slot);
+  return slot;
 }
 
 const HINTS: { readonly [type: string]: string; readonly other: string } = {
@@ -73,7 +114,7 @@ export function operationOf(context: ExecutionContext, request: SessionRequest):
     isRequest(req) &&
     propertiesOf(req)['extra'] === undefined &&
     propertiesOf(operation)['operation'] !== 'subscription';
-  return ofItsOwn && typeof variableValues === 'object' && variableValues !== null ? variableValues : undefined;
+  return ofItsOwn && isObject(variableValues) ? variableValues : undefined;
 }
 
 /** Returns Node's request: Fastify wraps it in its own. */
@@ -82,7 +123,11 @@ function raw(request: SessionRequest): unknown {
 }
 
 function propertiesOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  return isObject(value) ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function isRequest(value: unknown): value is SessionRequest {

@@ -1,4 +1,4 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { Logger } from '../logger.js';
 import {
@@ -12,6 +12,14 @@ import { isAccepted, operationOf, requestOf } from './context-request.js';
 import { type Carried, SessionJudge, type Verdict } from './session-judge.js';
 import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
 import { type SessionRequest } from './session-resolvers.js';
+
+/** What the guard asks the judge: the stand-in of unit tests answers the same questions. */
+export type GuardQuestions = Pick<SessionJudge, 'judge' | 'requireResolvers' | 'resolveSession'>;
+
+/** Sets a header of an HTTP answer: the app's HTTP adapter, or its stand-in. */
+export interface HeaderSetter {
+  readonly httpAdapter: Pick<HttpAdapterHost['httpAdapter'], 'setHeader'>;
+}
 
 /** What a request carries, and the verdict on it. */
 interface Judged {
@@ -40,9 +48,9 @@ export class SessionAliveGuard implements CanActivate {
   private readonly operations = new WeakMap<object, { request: SessionRequest; judged: Promise<Judged> }>();
 
   constructor(
-    private readonly judge: SessionJudge,
+    @Inject(SessionJudge) private readonly judge: GuardQuestions,
     private readonly reflector: Reflector,
-    private readonly adapterHost: HttpAdapterHost,
+    @Inject(HttpAdapterHost) private readonly adapterHost: HeaderSetter,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -62,7 +70,23 @@ export class SessionAliveGuard implements CanActivate {
     }
   }
 
-  /** Returns the request that carries the session. Override it for RPC and other contexts without an HTTP request. */
+  /**
+   * Returns the request that carries the session. Override it for microservices and other contexts without an HTTP
+   * request. A gateway that takes the session from its messages needs messages that are objects: of two other messages
+   * that one handler gets at the same time, `@CurrentSession()` may give the session of the later one to both.
+   *
+   * @example
+   * ```ts
+   * @Injectable()
+   * export class MessageGuard extends SessionAliveGuard {
+   *   protected override getRequest(context: ExecutionContext): SessionRequest {
+   *     if (context.getType() !== 'rpc') return super.getRequest(context);
+   *     const { session } = context.switchToRpc().getData<{ session: string }>();
+   *     return { headers: { cookie: `session=${session}` } };
+   *   }
+   * }
+   * ```
+   */
   protected getRequest(context: ExecutionContext): SessionRequest {
     return requestOf(context);
   }
@@ -75,12 +99,12 @@ export class SessionAliveGuard implements CanActivate {
     this.warnOfUnaccepted(context);
     const { carried, verdict } = await this.judgeOnce(context, request);
     if ('alive' in verdict) {
-      rememberSession(request, verdict.alive);
+      rememberSession(context, request, verdict.alive);
       return true;
     }
     if (anonymous !== undefined && (carried === undefined || anonymous.deadSession === 'anonymous')) {
       // the request that opened a socket may still hold the session of an earlier message
-      rememberSession(request, undefined);
+      rememberSession(context, request, undefined);
       return true;
     }
     this.challenge(context, request, carried);

@@ -1,10 +1,10 @@
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import { requestOf } from './context-request.js';
+import { holderOf } from './context-request.js';
 import { type SessionFacts } from '../rule/session.js';
 
 const CURRENT_SESSION = Symbol('oneid-logout current session');
 
-/** Any request: the property is optional, so every object fits. */
+/** Any object: the property is optional. It is undefined on an anonymous request, and missing if no guard has run. */
 type RequestWithSession = object & { [CURRENT_SESSION]?: SessionFacts | undefined };
 
 /** @internal */
@@ -30,19 +30,57 @@ export const AllowAnonymous = (options: AllowAnonymousOptions = {}) =>
 
 /**
  * The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. For
- * handlers of HTTP, gateways and GraphQL.
+ * handlers of HTTP, gateways, microservices and GraphQL.
+ *
+ * @throws {Error} no SessionAliveGuard has run before the handler
+ * @example
+ * ```ts
+ * @MessagePattern('who')
+ * @UseGuards(MessageGuard) // a SessionAliveGuard with its own getRequest()
+ * who(@CurrentSession() session: SessionFacts) {
+ *   return session.sub;
+ * }
+ * ```
  */
-export const CurrentSession = createParamDecorator((_data: unknown, context: ExecutionContext) =>
-  currentSession(requestOf(context)),
-);
+export const CurrentSession = createParamDecorator((_data: unknown, context: ExecutionContext) => {
+  const holder: RequestWithSession | undefined = holderOf(context);
+  if (holder !== undefined && CURRENT_SESSION in holder) return holder[CURRENT_SESSION];
+  throw new Error(
+    `${context.getClass().name}.${context.getHandler().name}() uses @CurrentSession(), but no SessionAliveGuard has run ` +
+      'before it. Add @UseGuards(SessionAliveGuard). In a unit test, put a StandInGuard of ' +
+      'nestjs-oneid-logout/testing in its place.',
+  );
+});
 
-/** The session that {@link SessionAliveGuard} found alive on this request. */
+/**
+ * The session that {@link SessionAliveGuard} found alive on this request, for interceptors and other code without
+ * `@CurrentSession()`. In a microservice, give it the message's context (`context.switchToRpc().getContext()`).
+ *
+ * @returns undefined on an anonymous request, and if no guard has run
+ * @example
+ * ```ts
+ * const session = currentSession(context.switchToHttp().getRequest<Request>());
+ * ```
+ */
 export function currentSession(request: RequestWithSession | undefined): SessionFacts | undefined {
   return request?.[CURRENT_SESSION];
 }
 
-/** @internal */
-export function rememberSession(request: RequestWithSession, session: SessionFacts | undefined): void {
+/**
+ * Keeps the session for the handler, which reads it with `@CurrentSession()`, and for `currentSession(request)`.
+ *
+ * @internal
+ * @param request the request that the guard has judged; with an overridden `getRequest()`, perhaps an object of its own
+ */
+export function rememberSession(
+  context: ExecutionContext,
+  request: RequestWithSession,
+  session: SessionFacts | undefined,
+): void {
   // defineProperty would hide it from loops over the request, but it costs more
   request[CURRENT_SESSION] = session;
+  const holder = holderOf(context);
+  if (holder === undefined || holder === request) return;
+  // the app may log or copy the data of a message, and the session must not go along
+  Object.defineProperty(holder, CURRENT_SESSION, { value: session, configurable: true, writable: true });
 }
