@@ -87,9 +87,27 @@ describe('the rooms of CONTRIBUTING.md', () => {
     expect(upwardIn(imports, rooms)).toEqual([]);
   });
 
-  it('the testing room imports no other room of the library', () => {
-    const imports = importsIn('libs/oneid-logout/src').filter(({ from }) => from.startsWith('testing/'));
-    expect(imports.filter(({ to }) => !to.startsWith('testing/'))).toEqual([]);
+  // the OneID must not share a fault with the library, but a stand-in must be the real guard with other answers
+  it('of the testing room, only the stand-ins import other rooms: the guard and what it gives to handlers', () => {
+    const outside = importsIn('libs/oneid-logout/src').filter(
+      ({ from, to }) => from.startsWith('testing/') && !to.startsWith('testing/'),
+    );
+    expect([...new Set(outside.map(({ from, to }) => `${roomOf(from)} -> ${roomOf(to)}`))].sort()).toEqual([
+      'testing/stand-ins -> guard',
+      'testing/stand-ins -> oneid-logout.errors.ts',
+      'testing/stand-ins -> rule',
+    ]);
+    function roomOf(file: string): string {
+      const parts = file.split('/');
+      return parts.length === 1 ? file : parts.slice(0, -1).join('/');
+    }
+  });
+
+  it('in the testing room, only its door imports the stand-ins', () => {
+    const imports = importsIn('libs/oneid-logout/src').filter(
+      ({ from, to }) => to.startsWith('testing/stand-ins/') && !from.startsWith('testing/stand-ins/'),
+    );
+    expect(new Set(imports.map(({ from }) => from))).toEqual(new Set(['testing/index.ts']));
   });
 
   it('the library takes time and chance from clock.ts and random.ts only', () => {

@@ -37,3 +37,6 @@ export { type EndpointPath, endpointPaths } from './endpoint-paths.js';
 export { type ReceivedRequest } from './received-request.js';
 export { type RevocationRequest, type MetadataOverrides } from './provider-state.js';
 export { type Trouble } from './troubles.js';
+export { StandInGuard } from './stand-ins/stand-in-guard.js';
+export { standInSession } from './stand-ins/stand-in-session.js';
+export { type MemoryDatabase, memoryDatabase } from './stand-ins/memory-database.js';
