@@ -64,6 +64,20 @@ for (const [name, url] of [
   });
 }
 
+await check('npm run doctor: finds no fault in the reference app, and passes arguments on to the doctor', async () => {
+  const doctor = run('npm', ['run', '--silent', 'doctor'], { NO_COLOR: '1' });
+  expectEqual(await doctor.exit, 0, `the exit code of\n${doctor.output()}`);
+  expectEqual(doctor.output('stdout').match(/^ ✓ /gm)?.length, 14, doctor.output());
+  expectEqual(/^ [!✗] /m.test(doctor.output('stdout')), false, doctor.output());
+  const lost = run('node', ['dist/src/doctor.js', '--issuer', 'http://127.0.0.1:1/', '--json'], {
+    ...{ ONEID_CLIENT_ID: 'app', BASE_URL: 'http://127.0.0.1:1', DATABASE_URL: '' },
+  });
+  expectEqual(await lost.exit, 1, lost.output());
+  expectEqual(JSON.parse(lost.output('stdout')).checks[0].status, 'fault', lost.output());
+  const wrong = run('node', ['dist/src/doctor.js', '--isuer'], {});
+  expectEqual(await wrong.exit, 2, wrong.output());
+});
+
 await check('npm run demo:replicas: all four refuse in time, and stop', async () => {
   const demo = run('npm', ['run', 'demo:replicas'], {});
   const code = await demo.exit;

@@ -73,7 +73,7 @@ function contentFaults() {
   const files = filesIn(installed);
   const required = [
     ...['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'],
-    ...['dist/testing/index.js', 'dist/testing/index.d.ts'],
+    ...['dist/testing/index.js', 'dist/testing/index.d.ts', 'dist/doctor/main.js'],
   ].filter((file) => !files.includes(file));
   const foreign = files.filter(
     (file) =>
@@ -133,6 +133,16 @@ function run(file) {
   execFileSync(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 });
 }
 
+/** Runs the command as npx does: by the name in `bin`, in the project that has installed the package. */
+function doctorFaults() {
+  const [[name, file]] = Object.entries(manifest.bin);
+  const main = join(installed, file);
+  const first = readFileSync(main, 'utf8').split('\n', 1)[0];
+  if (first !== '#!/usr/bin/env node') return [`the bin ${name} begins with ${first}`];
+  const help = execFileSync(process.execPath, [main, 'doctor', '--help'], { cwd: project, encoding: 'utf8' });
+  return help.startsWith(`npx ${name} doctor [settings]\n`) ? [] : [`doctor --help prints: ${help}`];
+}
+
 /** @param strictLibraries also checks the declarations of other packages */
 function typeFaults(file, strictLibraries) {
   const program = ts.createProgram([join(project, file)], {
@@ -175,6 +185,7 @@ try {
   await check('the supported versions of Node are the versions in docs/node-versions.md', nodeFaults);
   await check('an ESM app imports it and works', () => run('app.mjs'));
   await check('a CommonJS app requires it and works', () => run('app.cjs'));
+  await check('npx nestjs-oneid-logout doctor starts', doctorFaults);
   await check('files that are not exported cannot be imported', () => run('deep-import.mjs'));
   await check('an ESM consumer type-checks', () => typeFaults('consumer.mts', false));
   await check('a CommonJS consumer type-checks', () => typeFaults('consumer.cts', false));

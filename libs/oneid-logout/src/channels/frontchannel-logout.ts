@@ -19,7 +19,10 @@ import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
 
-const LOGGED_OUT = 'Logged out.';
+export const LOGGED_OUT = 'Logged out.';
+export const NOT_RECORDED = 'The app could not record the logout.';
+const NOTHING_DONE = 'Nothing was logged out: the request names no login. It needs iss and sid.';
+
 /** What a front-channel request has ended. */
 interface Ending {
   /** The request names a login, or carries a session. It is over now; perhaps it was before. */
@@ -27,8 +30,6 @@ interface Ending {
   /** A session was alive, and the library has recorded its logout. */
   readonly recorded: boolean;
 }
-
-const NOTHING_DONE = 'Nothing was logged out: the request names no login. It needs iss and sid.';
 
 /** Handles a front-channel request and makes its answer (OpenID Connect Front-Channel Logout 1.0 §2 and §3). */
 @Injectable()
@@ -86,7 +87,7 @@ export class FrontchannelLogout implements OnApplicationShutdown {
       this.measures.countFailure('frontchannel', error);
       const code = error instanceof OneIdLogoutError ? error.code : 'server_error';
       this.logger.error(`Could not process a front-channel logout: ${code}: ${reasonOf(error)}`);
-      return page(503, 'The app could not record the logout.', {
+      return page(503, NOT_RECORDED, {
         ...(await this.headers()),
         'Retry-After': String(STORE_RETRY_AFTER_SECONDS),
       });

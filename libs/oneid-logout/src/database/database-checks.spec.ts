@@ -10,7 +10,10 @@ const faultOf = (type: 'mariadb' | 'postgres', row: SqlRow, variables: Record<st
   checkPromises(type, (sql) => {
     const shown = Object.entries(variables).map(([name, value]) => ({ Variable_name: name, Value: value }));
     return Promise.resolve(sql.startsWith('SHOW VARIABLES') ? shown : [row]);
-  }).catch((error: unknown) => error);
+  }).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 const mysqlFaultOf = (proof: string | null) => faultOf('mariadb', { proof, flush: 1 });
 const galeraFaultOf = (variables: Record<string, string>) =>
   faultOf('mariadb', { proof: goodMysql, flush: 1 }, variables);

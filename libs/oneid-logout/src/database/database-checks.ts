@@ -1,4 +1,3 @@
-import { Logger } from '../logger.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { type AnswerProof, mysqlProof, postgresProof } from './answer-proof.js';
 import { type SupportedDatabase } from './sql-dialect.js';
@@ -13,14 +12,15 @@ const GALERA_WAITS = 7;
 /**
  * Checks that the database can keep the library's promises: a logout that it has committed is seen by every later read.
  *
+ * @returns warnings of settings that keep the promise, unless the server crashes
  * @throws {UnusableDatabaseError} a setting of the database forbids that, or it is a read-only standby
  */
-export async function checkPromises(type: SupportedDatabase, ask: Ask): Promise<void> {
-  if (type === 'postgres') await checkPostgres(ask);
-  if (type === 'mysql' || type === 'mariadb') await checkMysql(ask);
+export async function checkPromises(type: SupportedDatabase, ask: Ask): Promise<readonly string[]> {
+  if (type === 'postgres') return checkPostgres(ask);
+  return type === 'mysql' || type === 'mariadb' ? checkMysql(ask) : [];
 }
 
-async function checkPostgres(ask: Ask): Promise<void> {
+async function checkPostgres(ask: Ask): Promise<string[]> {
   const [row] = await ask(
     `SELECT ${postgresProof.sql} AS proof, current_setting('synchronous_commit') AS commit,
        current_setting('server_encoding') AS encoding`,
@@ -31,16 +31,17 @@ async function checkPostgres(ask: Ask): Promise<void> {
     encoding === 'UTF8',
     `its encoding is ${String(encoding)}, which lacks characters of names. Create a database with the encoding UTF8`,
   );
-  if (commit === 'off') warnOfLoss('synchronous_commit is off');
+  return commit === 'off' ? [lossWarning('synchronous_commit is off')] : [];
 }
 
-async function checkMysql(ask: Ask): Promise<void> {
+async function checkMysql(ask: Ask): Promise<string[]> {
   const [row] = await ask(`SELECT ${mysqlProof.sql} AS proof, @@innodb_flush_log_at_trx_commit AS flush`);
   const { proof, flush } = row ?? {};
   requireProof(mysqlProof, proof);
   await checkGalera(ask);
   // the value 3 exists only on MariaDB, and is as durable as 1
-  if (Number(flush) === 0 || Number(flush) === 2) warnOfLoss(`innodb_flush_log_at_trx_commit is ${Number(flush)}`);
+  const loses = Number(flush) === 0 || Number(flush) === 2;
+  return loses ? [lossWarning(`innodb_flush_log_at_trx_commit is ${Number(flush)}`)] : [];
 }
 
 /**
@@ -76,8 +77,6 @@ export function requireSetting(condition: boolean, fault: string): asserts condi
   if (!condition) throw new UnusableDatabaseError(`can't use this database: ${fault}`);
 }
 
-function warnOfLoss(setting: string): void {
-  new Logger('OneIdLogout').warn(
-    `The database's ${setting}: a crash may lose logouts that OneID already has a 200 for, and their sessions would be alive again. Change this setting.`,
-  );
+function lossWarning(setting: string): string {
+  return `The database's ${setting}: a crash may lose logouts that OneID already has a 200 for, and their sessions would be alive again. Change this setting.`;
 }

@@ -47,6 +47,21 @@ export async function migrate(connection: DatabaseConnection, clock: Clock): Pro
   }
 }
 
+/**
+ * The names of the migrations that have not run yet, oldest first. It changes nothing.
+ *
+ * @throws {UnusableDatabaseError} the table of the migrations can't be read
+ */
+export async function pendingMigrations(connection: DatabaseConnection, clock: Clock): Promise<readonly string[]> {
+  try {
+    const executor = new MigrationExecutor(connection.dataSource);
+    const pending = await retryWhileLocked(connection.dialect, clock, () => executor.getPendingMigrations());
+    return pending.map(({ name }) => name);
+  } catch (error) {
+    throw new UnusableDatabaseError(`can't read which migrations have run: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 class Migration {
   constructor(
     private readonly connection: DatabaseConnection,

@@ -13,12 +13,12 @@ import {
   STATEMENT_TIMEOUT,
 } from './data-source-options.js';
 import { driverErrorOf, messageOf, withoutParameters } from './driver-errors.js';
-import { migrate } from './migrate.js';
+import { migrate, pendingMigrations } from './migrate.js';
 import { retryWhileLocked } from './retry-while-locked.js';
 import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.js';
 import { type SqlDialect, sqlDialects } from './sql-dialect.js';
 import { NoConnectionError, type SqlParameter, type SqlResult, type SqlStatement } from './sql.js';
-import { driverErrorFor, warnOfAbortingDriver } from './sqlite-driver.js';
+import { driverErrorFor, usualDriverWarning } from './sqlite-driver.js';
 import { type Lane, StatementQueue, Turn } from './statement-queue.js';
 import { TimeLimit } from './time-limit.js';
 
@@ -51,6 +51,12 @@ export interface RunResult extends SqlResult {
   readonly sent: Moment;
 }
 
+/** A table that the library can't use, and the driver's error. */
+export interface TableFault {
+  readonly table: string;
+  readonly cause: unknown;
+}
+
 /** What {@link SessionDatabase} is handed, so that tests can hand it something else. */
 interface DatabaseSeam {
   readonly clock: Clock;
@@ -70,6 +76,8 @@ export class SessionDatabase {
   private constructor(
     private readonly connection: DatabaseConnection,
     readonly clock: Clock,
+    /** What the log has warned of when the database was opened: settings that an operator should change. */
+    readonly warnings: readonly string[],
   ) {
     this.tables = sessionTablesOf(connection.dataSource);
     const { connections } = connection.statements;
@@ -88,15 +96,21 @@ export class SessionDatabase {
     { clock, connector }: DatabaseSeam = { clock: new Clock(), connector: new DatabaseConnector() },
   ): Promise<SessionDatabase> {
     const dataSourceOptions = sessionDataSourceOptions(options);
-    if (loadsUsualDriver(options)) warnOfAbortingDriver();
+    const warnings: string[] = [];
+    const warn = (warning: string) => {
+      warnings.push(warning);
+      new Logger('OneIdLogout').warn(warning);
+    };
+    const driverWarning = loadsUsualDriver(options) ? usualDriverWarning() : undefined;
+    if (driverWarning !== undefined) warn(driverWarning);
     const connection = await retryWhileLocked(sqlDialects[options.type], clock, () =>
       connector.connect(dataSourceOptions, clock),
     ).catch((error: unknown) => {
       throw openingError(options, error);
     });
-    const database = new SessionDatabase(connection, clock);
+    const database = new SessionDatabase(connection, clock, warnings);
     try {
-      await checkPromises(options.type, async (sql) => (await database.run(sql)).rows);
+      (await checkPromises(options.type, async (sql) => (await database.run(sql)).rows)).forEach(warn);
       if (runMigrations) await migrate(connection, clock);
     } catch (error) {
       await database.close();
@@ -115,34 +129,57 @@ export class SessionDatabase {
   }
 
   /**
+   * The names of the migrations that have not run yet, oldest first. It changes nothing.
+   *
+   * @throws {UnusableDatabaseError} when the table of the migrations can't be read
+   */
+  pendingMigrations(): Promise<readonly string[]> {
+    return pendingMigrations(this.connection, this.clock);
+  }
+
+  /**
    * Checks the tables for a host that runs the migrations itself: better a failed boot than a 503 for every request.
    *
    * @throws {UnusableDatabaseError} when a table, a column or a right is missing
    */
   async requireTables(): Promise<void> {
+    const fault = await this.findTableFault();
+    if (fault === undefined) return;
+    await this.close();
+    throw new UnusableDatabaseError(
+      `can't use its table ${fault.table} (${messageOf(fault.cause)}). runMigrations is false, so run the library's ` +
+        'migrations first, with the same schema and entityPrefix. The database role needs SELECT, INSERT, UPDATE and ' +
+        'DELETE on this table',
+      { cause: fault.cause },
+    );
+  }
+
+  /**
+   * Finds a table of the library that can't be used, because it, a column or a right is missing. It changes no row.
+   *
+   * @param rights `read`: it only reads, for a connection that can't write
+   */
+  async findTableFault(rights: 'read' | 'write' = 'write'): Promise<TableFault | undefined> {
     for (const entity of oneIdLogoutEntities) {
       const table = tableOf(this.dataSource, entity);
       const columns = this.dataSource.getMetadata(entity).columns.map(({ databaseName }) => databaseName);
       const [key] = columns;
+      const select = `SELECT ${columns.join(', ')} FROM ${table} WHERE 1 = 0`;
+      // they change no row, but fail when a column or a right is missing
+      const writes = [
+        `INSERT INTO ${table} (${columns.join(', ')}) ${select}`,
+        `UPDATE ${table} SET ${key} = ${key} WHERE 1 = 0`,
+        `DELETE FROM ${table} WHERE 1 = 0`,
+      ];
       try {
-        // they change no row, but fail when a column or a right is missing
-        for (const statement of [
-          `INSERT INTO ${table} (${columns.join(', ')}) SELECT ${columns.join(', ')} FROM ${table} WHERE 1 = 0`,
-          `UPDATE ${table} SET ${key} = ${key} WHERE 1 = 0`,
-          `DELETE FROM ${table} WHERE 1 = 0`,
-        ]) {
+        for (const statement of rights === 'read' ? [select] : writes) {
           await retryWhileLocked(this.dialect, this.clock, () => this.dataSource.query(statement));
         }
-      } catch (error) {
-        await this.close();
-        throw new UnusableDatabaseError(
-          `can't use its table ${table} (${messageOf(error)}). runMigrations is false, so run the library's ` +
-            'migrations first, with the same schema and entityPrefix. The database role needs SELECT, INSERT, UPDATE and ' +
-            'DELETE on this table',
-          { cause: error },
-        );
+      } catch (cause) {
+        return { table, cause };
       }
     }
+    return undefined;
   }
 
   async close(): Promise<void> {

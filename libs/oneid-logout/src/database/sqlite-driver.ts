@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Logger } from '../logger.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 
 /** The better-sqlite3 that TypeORM will load. */
@@ -40,11 +39,10 @@ export function refuseCrashingDriver(): void {
   if (fault !== undefined) throw driverError(fault);
 }
 
-/** Logs a warning for a better-sqlite3 that may abort the process later. */
-export function warnOfAbortingDriver(): void {
+/** @returns a warning about a better-sqlite3 that may abort the process later; undefined when it is safe */
+export function usualDriverWarning(): string | undefined {
   const driver = usualDriver();
-  const warning = driver && warningOf(driver);
-  if (warning !== undefined) new Logger('OneIdLogout').warn(warning);
+  return driver && warningOf(driver);
 }
 
 let found: SqliteDriver | undefined;

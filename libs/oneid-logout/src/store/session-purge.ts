@@ -16,7 +16,7 @@ export const PURGE_BATCH = 25;
 const MAX_BATCHES = 400;
 
 /** How far the database's clock and this host's clock may differ for a purge, milliseconds. */
-const MAX_CLOCK_DIFFERENCE = 60_000;
+export const MAX_CLOCK_DIFFERENCE = 60_000;
 
 /** Deletes sessions, tokens and logouts on which no answer depends any more, in batches of limited size. */
 @Injectable()
