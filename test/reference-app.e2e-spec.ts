@@ -831,7 +831,7 @@ describe('with another provider', () => {
   test('P23: a login that ended at the consent page is tried once more as a new login', async () => {
     jest.spyOn(app.get(SignInService), 'nextSecond').mockResolvedValue();
     const login = oneId.signIn();
-    oneId.atConsent(() => oneId.logout(login));
+    oneId.atConsent(() => oneId.forget(login));
     const page = await newVisitor().signIn();
     expect([page.status, page.body.includes('You are signed in')]).toEqual([200, true]);
     expect(authorizations().map(({ query }) => query['prompt'])).toEqual([undefined, 'login']);

@@ -19,10 +19,14 @@ const leastEntropy = 8;
 export async function authorize(state: ProviderState, request: ReceivedRequest): Promise<Answer> {
   const parameters = parametersOf(request);
   const client = state.clients.get(parameters.client_id ?? '');
-  if (!client) return errorPage('invalid_client', 'The requested OAuth 2.0 Client does not exist.');
+  if (!client)
+    return errorPage('invalid_client', 'The requested OAuth 2.0 Client does not exist. Give it to registerClient().');
   const { redirect_uri: redirectUri } = parameters;
   if (redirectUri === undefined || !client.redirectUris?.includes(redirectUri)) {
-    return errorPage('invalid_request', "The 'redirect_uri' is not one of the client's redirectUris.");
+    return errorPage(
+      'invalid_request',
+      "The 'redirect_uri' is not one of the client's redirectUris. Add it with registerClient().",
+    );
   }
   const goBack = (answer: Parameters) =>
     redirect(withQuery(redirectUri, { ...answer, ...(parameters.state && { state: parameters.state }) }));

@@ -51,7 +51,10 @@ async function logoutByHint(state: ProviderState, hint: string, parameters: Para
   if (!client) return { refusal: 'none of the listed audiences is a registered client.' };
 
   const goTo = redirectTarget(state, client, parameters);
-  if (goTo === undefined) return { refusal: 'post_logout_redirect_uri is not registered for the client.' };
+  if (goTo === undefined)
+    return {
+      refusal: 'post_logout_redirect_uri is not registered for the client. Add it to its postLogoutRedirectUris.',
+    };
   return { login: state.logins.find(sid), goTo };
 }
 

@@ -93,9 +93,9 @@ describe('logout at OneID', () => {
     expect(frontchannel).toEqual(['https://rp.test/fc?iss=urn%3Ax&sid=the-sid']);
   });
 
-  it('does not end other logins', async () => {
+  it('does not end other logins', () => {
     const [first, second] = [oneId.signIn(), oneId.signIn()];
-    await oneId.logout(first);
+    oneId.forget(first);
 
     expect(oneId.login).toEqual(second);
   });
@@ -110,5 +110,70 @@ describe('logout at OneID', () => {
 
     expect(deliveries.slice(before)).toMatchObject([{ clientId: 'back', delivered: true }]);
     expect(rp.count('/back/bc')).toBe(1);
+  });
+
+  describe.each(['1.11', '2'] as const)('A10: a test that has forgotten something fails, with Hydra %s', (hydra) => {
+    let own: OneIdTestProvider;
+    beforeAll(async () => {
+      own = await OneIdTestProvider.start({ signingKey: await suiteKey(), hydra, clients: [{ clientId: 'shop' }] });
+    });
+    afterAll(() => own.close());
+
+    const telling = 'OneIdTestProvider.logout() would tell no client: ';
+    const advice =
+      'Call registerClient({ clientId, backchannelLogoutUri }) with the URI of your app, as soon as you know its port. ' +
+      'To end the login without telling any client, call forget().';
+
+    it('logout() of a client without a logout URI', async () => {
+      const login = own.signIn();
+      await own.idToken({ clientId: 'shop', login });
+      await expect(own.logout(login)).rejects.toThrow(
+        `${telling}the clients of the login (shop) have no logout URI. ${advice}`,
+      );
+      expect(own.login).toEqual(login);
+    });
+
+    it('logout() of a client that OneID does not know', async () => {
+      const login = own.signIn();
+      await own.idToken({ clientId: 'shopp', login });
+      await expect(own.logout(login)).rejects.toThrow(
+        `${telling}it does not know the client of the login's ID tokens (shopp). ${advice}`,
+      );
+    });
+
+    it('logout() before any client has signed the user in', async () => {
+      await expect(own.logout(own.signIn())).rejects.toThrow(
+        `${telling}no client has an ID token of this login. Let your app sign the user in, or make the token with ` +
+          'idToken({ clientId, login }). To end the login without telling any client, call forget().',
+      );
+    });
+
+    it('logout() and forget() of a login that OneID does not know, or that has ended', async () => {
+      await expect(own.logout({ sid: 'typo' })).rejects.toThrow(
+        `${telling}no login has the sid "typo". Give it what signIn() has returned, or login. A login ends only once.`,
+      );
+      const login = own.signIn();
+      own.forget(login);
+      expect(() => own.forget(login)).toThrow(
+        `OneIdTestProvider.forget() ends no login, because no login has the sid "${login.sid}".`,
+      );
+    });
+
+    it('fail() without a trouble', () => {
+      expect(() => own.fail('*')).toThrow('fail() needs a trouble, for example { status: 503 }. heal() ends one.');
+    });
+
+    it('logout() and deliver() of a closed provider', async () => {
+      const closed = await OneIdTestProvider.start({ signingKey: await suiteKey(), hydra });
+      const login = closed.signIn();
+      await closed.close();
+      await expect(closed.logout(login)).rejects.toThrow(
+        'OneIdTestProvider.logout() sends nothing after close(). Close the provider at the end of the tests.',
+      );
+      await expect(closed.deliver(rp.url('/shop/bc'), 'token')).rejects.toThrow(
+        'OneIdTestProvider.deliver() sends nothing after close(). Close the provider at the end of the tests.',
+      );
+      expect(rp.count('/shop/bc')).toBe(0);
+    });
   });
 });

@@ -83,5 +83,33 @@ export function endLogin(
   return notifyClients(tokenIssuer(state), clients, sid, options);
 }
 
+/**
+ * Why OneID would tell no client that the login ends, for the author of a test who has forgotten something.
+ *
+ * @returns undefined if OneID tells a client, or if it tells none because it does not remember the login
+ */
+export function whyNobodyIsTold(state: ProviderState, { sid }: Pick<BrowserLogin, 'sid'>): string | undefined {
+  const login = state.logins.find(sid);
+  if (login === undefined) return `no login has the sid ${JSON.stringify(sid)}. ${NO_LOGIN}`;
+  if (!login.remembered) return undefined;
+  const clientIds = state.logins.clientIdsOf(sid);
+  if (clientIds.length === 0) return NO_CLIENT;
+  const clients = clientsOf(state, sid);
+  const names = (clients.length > 0 ? clients.map(({ clientId }) => clientId) : clientIds).join(', ');
+  if (clients.length === 0) return `it does not know the client of the login's ID tokens (${names}). ${NO_URI}`;
+  const told = clients.some((client) => client.backchannelLogoutUri ?? client.frontchannelLogoutUri);
+  return told ? undefined : `the clients of the login (${names}) have no logout URI. ${NO_URI}`;
+}
+
+const NO_LOGIN = 'Give it what signIn() has returned, or login. A login ends only once.';
+
+const NO_CLIENT =
+  'no client has an ID token of this login. Let your app sign the user in, or make the token with ' +
+  'idToken({ clientId, login }). To end the login without telling any client, call forget().';
+
+const NO_URI =
+  'Call registerClient({ clientId, backchannelLogoutUri }) with the URI of your app, as soon as you know its port. To ' +
+  'end the login without telling any client, call forget().';
+
 const clientsOf = ({ clients, logins }: ProviderState, sid: string): OneIdTestClient[] =>
   logins.clientIdsOf(sid).flatMap((clientId) => clients.get(clientId) ?? []);

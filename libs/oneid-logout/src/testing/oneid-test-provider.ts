@@ -6,7 +6,13 @@ import { deliver, type Deadline, type Delivery, type DeliveryOptions, type Wait,
 import { type EndpointPath } from './endpoint-paths.js';
 import { Grants } from './grants.js';
 import { defaultHydra, fixedKeyId } from './hydra-version.js';
-import { type BackchannelDelivery, endLogin, type Logout, type LogoutUnderWay } from './logout-notifications.js';
+import {
+  type BackchannelDelivery,
+  endLogin,
+  type Logout,
+  type LogoutUnderWay,
+  whyNobodyIsTold,
+} from './logout-notifications.js';
 import { frontchannelUrl } from './logout-urls.js';
 import { listen, type LoopbackServer } from './loopback-server.js';
 import { discoveryDocument } from './provider-metadata.js';
@@ -150,7 +156,7 @@ export class OneIdTestProvider {
    *
    * @example
    * ```ts
-   * oneId.atConsent(() => oneId.logout(login)); // in another tab
+   * oneId.atConsent(() => oneId.forget(login)); // the login expires
    * ```
    */
   atConsent(act: () => unknown): void {
@@ -192,8 +198,13 @@ export class OneIdTestProvider {
     return makeLogoutToken(tokenIssuer(this.#state), request);
   }
 
-  /** Sends a logout token as this version of Hydra does, see {@link deliver}. */
-  deliver(uri: string, logoutToken: string, options: DeliveryOptions = {}): Promise<Delivery> {
+  /**
+   * Sends a logout token as this version of Hydra does, see {@link deliver}.
+   *
+   * @throws {Error} the provider is closed
+   */
+  async deliver(uri: string, logoutToken: string, options: DeliveryOptions = {}): Promise<Delivery> {
+    this.#refuseIfClosed('deliver()');
     return deliver(uri, logoutToken, this.#deliveryOptions(options));
   }
 
@@ -202,14 +213,32 @@ export class OneIdTestProvider {
     return frontchannelUrl(uri, { iss, sid });
   }
 
-  /** Ends the login, as when the user logs out at OneID, and tells each client that has an ID token of the login. */
+  /**
+   * Ends the login, as when the user logs out at OneID, and tells each client that has an ID token of the login. A
+   * login that OneID does not remember ends without telling any client.
+   *
+   * @returns the deliveries of the logout tokens, each with `delivered`, and the front-channel URLs, which no browser
+   *   has loaded yet
+   * @throws {Error} OneID would tell no client, because the test has forgotten something; the message says what to do.
+   *   The login goes on
+   */
   async logout(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): Promise<Logout> {
+    this.#refuseIfClosed('logout()');
+    const reason = whyNobodyIsTold(this.#state, login);
+    if (reason !== undefined) throw new Error(`OneIdTestProvider.logout() would tell no client: ${reason}`);
     const { backchannel, frontchannel } = this.#end(login, options);
     return { backchannel: await Promise.all(backchannel), frontchannel };
   }
 
-  /** Ends the login and tells no client, as when it expires or an administrator ends all logins of the user. */
+  /**
+   * Ends the login and tells no client, as when it expires or an administrator ends all logins of the user.
+   *
+   * @throws {Error} no login has this `sid`
+   */
   forget({ sid }: Pick<BrowserLogin, 'sid'>): void {
+    if (!this.#state.logins.find(sid)) {
+      throw new Error(`OneIdTestProvider.forget() ends no login, because no login has the sid ${JSON.stringify(sid)}.`);
+    }
     this.#state.logins.end(sid);
   }
 
@@ -242,12 +271,15 @@ export class OneIdTestProvider {
    * Makes an endpoint fail, or all endpoints with the path `'*'`. Several troubles apply one after the other, each for
    * the number of requests in its `times`.
    *
+   * @throws {TypeError} no trouble is given
    * @example
    * ```ts
    * oneId.fail(endpointPaths.jwks, { status: 503, times: 2 }, { reset: true, times: 1 }); // then it works again
    * ```
    */
   fail(path: EndpointPath, ...troubles: readonly Trouble[]): void {
+    if (troubles.length === 0)
+      throw new TypeError('fail() needs a trouble, for example { status: 503 }. heal() ends one.');
     this.#troubles.set(path, troubles);
   }
 
@@ -261,6 +293,13 @@ export class OneIdTestProvider {
     this.#closing.abort();
     await this.#server.close();
     await this.deliveries();
+  }
+
+  #refuseIfClosed(call: string): void {
+    if (!this.#closing.signal.aborted) return;
+    throw new Error(
+      `OneIdTestProvider.${call} sends nothing after close(). Close the provider at the end of the tests.`,
+    );
   }
 
   #end(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): LogoutUnderWay {

@@ -118,7 +118,7 @@ describe('sign-in', () => {
       sids.push(await sidNow({ prompt: 'login' }));
       now += 61_000;
       sids.push(await sidNow({ max_age: '60' }));
-      await oneId.logout({ sid: String(sids.at(-1)) });
+      oneId.forget({ sid: String(sids.at(-1)) });
       sids.push(await sidNow());
 
       expect(sids.map((sid) => sids.indexOf(sid))).toEqual([0, 0, 0, 3, 4, 5]);
@@ -126,7 +126,7 @@ describe('sign-in', () => {
     });
 
     it('P23: with Hydra v2, the sign-in stops at OneID when the login ends at the consent page', async () => {
-      oneId.atConsent(() => oneId.logout({ sid: oneId.login?.sid ?? '' }));
+      oneId.atConsent(() => oneId.forget({ sid: oneId.login?.sid ?? '' }));
       const { status, back } = await authorize();
 
       expect([status, back.href]).toEqual([400, 'about:blank']);
@@ -139,7 +139,7 @@ describe('sign-in', () => {
         ...{ signingKey: await suiteKey(), hydra: '1.11', clients: [{ clientId: 'spa', redirectUris: [redirectUri] }] },
       });
       const login = hydra1.signIn({ sub: 'alice' });
-      hydra1.atConsent(() => hydra1.logout(login));
+      hydra1.atConsent(() => hydra1.forget(login));
       const tokens = await exchange({}, {}, hydra1);
       const refreshed = await refresh(tokens.refresh_token, hydra1);
       const next = await exchange({}, { prompt: 'login' }, hydra1);
@@ -150,7 +150,7 @@ describe('sign-in', () => {
     });
 
     it('is required by prompt=none', async () => {
-      await oneId.logout(oneId.signIn());
+      oneId.forget(oneId.signIn());
       const { back } = await authorize({ prompt: 'none' });
 
       expect(Object.fromEntries(back.searchParams)).toEqual({
@@ -225,7 +225,7 @@ describe('sign-in', () => {
 
     it('rotates refresh tokens, also after logout, and revokes all when an old one is used again', async () => {
       const { refresh_token: first } = await exchange();
-      await oneId.logout({ sid: oneId.login?.sid ?? '' });
+      oneId.forget({ sid: oneId.login?.sid ?? '' });
       const { status, refresh_token: second } = await refresh(first);
 
       expect(status).toBe(200);
