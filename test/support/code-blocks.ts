@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import ts from 'typescript';
 
 const root = join(import.meta.dirname, '../..');
@@ -10,6 +10,8 @@ export interface CodeBlock {
   /** The line of the document where the code begins, from 1. */
   readonly line: number;
   readonly code: string;
+  /** The file of the repository that the block shows: its path after `ts`, from the repository's root. */
+  readonly file?: string;
 }
 
 /** The compiler options of this repository's tests. */
@@ -22,21 +24,24 @@ export function compilerOptions(): ts.CompilerOptions {
 
 /** All code blocks of a Markdown text that are marked `ts`, also with more words after `ts`. */
 export function codeBlocksOf(document: string, markdown: string): CodeBlock[] {
-  return [...markdown.matchAll(/^( *)```(?:ts|typescript)\b.*\n([^]*?)^ *```$/gm)].map((match) => ({
-    document,
-    line: markdown.slice(0, match.index).split('\n').length + 1,
-    code: match[2] ?? '',
-  }));
+  return [...markdown.matchAll(/^ *```(?:ts|typescript)\b(.*)\n([^]*?)^ *```$/gm)].map((match) => {
+    const [, words = '', code = ''] = match;
+    const line = markdown.slice(0, match.index).split('\n').length + 1;
+    return { document, line, code, ...(words.includes('/') && { file: words.trim() }) };
+  });
 }
 
 /**
- * Compiles each block in memory as its own module beside the tests, so that imports are found.
+ * Compiles each block in memory as its own module, so that imports are found: beside the file that it shows, or beside
+ * the tests.
  *
  * @returns one line for each fault, with its place in the document
  */
 export function compileFaults(blocks: readonly CodeBlock[]): string[] {
   const options = compilerOptions();
-  const files = new Map(blocks.map((block, index) => [join(root, 'test', `code-block-${index}.ts`), block] as const));
+  const pathOf = ({ file }: CodeBlock, index: number) =>
+    join(root, file === undefined ? 'test' : dirname(file), `code-block-${index}.ts`);
+  const files = new Map(blocks.map((block, index) => [pathOf(block, index), block] as const));
   const base = ts.createCompilerHost(options, true);
   const host: ts.CompilerHost = {
     ...base,

@@ -42,7 +42,7 @@ beforeEach(async () => {
   const { sessionToken } = await app.get(SessionRegistry).register({ idToken });
   cookie = `session=${sessionToken}`;
 });
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => void jest.restoreAllMocks());
 
 const reasonAtMe = async () =>
   ((await (await fetch(`${url}/me`, { headers: { cookie } })).json()) as { reason?: string }).reason;
