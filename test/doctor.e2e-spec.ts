@@ -10,10 +10,12 @@ import { APP_GUARD } from '@nestjs/core';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { createSigningKey, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { type CheckResult } from '../libs/oneid-logout/src/doctor/check-result.js';
+import { terminalReport } from '../libs/oneid-logout/src/doctor/report.js';
 import { run } from '../libs/oneid-logout/src/doctor/run.js';
 import { type DatabaseKind, postgres, sqlite } from './support/databases.js';
 import { clientId, Host, type HostSettings } from './support/host.js';
 import { suiteKey } from './support/suite-key.js';
+import { terminalSvg } from './support/terminal-svg.js';
 
 /** A host with nothing wrong. */
 let host: Host;
@@ -430,9 +432,9 @@ class Throttler implements CanActivate {
   }
 }
 
-describe('the doctor, on an app with a fault', () => {
-  const NOT_PUBLIC = { provide: APP_GUARD, useValue: { canActivate: () => false } };
+const NOT_PUBLIC = { provide: APP_GUARD, useValue: { canActivate: () => false } };
 
+describe('the doctor, on an app with a fault', () => {
   it('a global guard on the routes', async () => {
     const guarded = await startHost({ providers: [NOT_PUBLIC] });
     const { exitCode, unwell } = await examine(guarded);
@@ -664,6 +666,75 @@ describe('the doctor, on an ID token', () => {
     const { unwell, stdout } = await examine(host, {}, { ONEID_ID_TOKEN: 'a-secret-that-is-no-token' });
     expect(unwell).toEqual([faultOf('ID token', 'it is not a JWT', expected, WRONG)]);
     expect(stdout).not.toContain('a-secret-that-is-no-token');
+  });
+});
+
+describe('the pictures of docs/doctor.md', () => {
+  const COLUMNS = 100;
+
+  /** Draws the checks. The hosts get names in place of ports, which change with each run. */
+  function drawingOf(checks: readonly CheckResult[], app: Host): string {
+    const hosts = { [new URL(app.oneId.issuer).host]: 'oneid.example', [new URL(app.url).host]: 'my-app.example' };
+    let named = JSON.stringify(checks);
+    for (const [host, name] of Object.entries(hosts)) {
+      named = named.replaceAll(`http://${host}`, `https://${name}`).replaceAll(host, name);
+    }
+    return terminalSvg(terminalReport(JSON.parse(named) as CheckResult[], { columns: COLUMNS, colour: true }), COLUMNS);
+  }
+
+  function expectCurrent(name: string, drawing: string): void {
+    const file = join(import.meta.dirname, '../docs/images', name);
+    if (process.env['UPDATE_DOCTOR'] !== undefined) writeFileSync(file, drawing);
+    expect(drawing).toBe(readFileSync(file, 'utf8'));
+  }
+
+  it('doctor.svg shows what the doctor prints now about an app without a fault (UPDATE_DOCTOR=1 writes it)', async () => {
+    const login = host.oneId.signIn();
+    const { checks } = await examine(host, {}, { ONEID_ID_TOKEN: await host.oneId.idToken({ clientId, login }) });
+    expectCurrent('doctor.svg', drawingOf(checks, host));
+  });
+
+  it('doctor-faults.svg shows what the doctor prints now about an app with a guard and without tables', async () => {
+    const guarded = await startHost({ providers: [NOT_PUBLIC] });
+    const file = String((await createDatabase(sqlite)).database);
+    writeFileSync(file, '');
+    const issuer = guarded.oneId.issuer.replace(/\/$/, '');
+    const { checks } = await examine(guarded, { issuer, 'database-url': file });
+    expectCurrent('doctor-faults.svg', drawingOf(checks, guarded));
+  });
+});
+
+describe('the report for a terminal', () => {
+  const checks: CheckResult[] = [
+    { name: 'keys', status: 'ok', found: 'one key', expected: '', advice: '' },
+    faultOf('callback', 'a redirect answered 302, to a page that asks for a login', 'the redirect', 'Let it through.'),
+  ];
+
+  it('wraps at the width of the terminal, and has no colours without one', () => {
+    expect(terminalReport(checks, { columns: 60, colour: false }).split('\n')).toEqual([
+      ' ✓ keys             one key',
+      ' ✗ callback         found     a redirect answered 302, to a',
+      '                              page that asks for a login',
+      '                    expected  the redirect',
+      '                    to do     Let it through.',
+      '',
+      ' 1 fault, 1 check passed',
+      '',
+    ]);
+  });
+
+  it('has colours in a terminal, unless NO_COLOR is set', async () => {
+    const args = [
+      'doctor',
+      ...flags({ issuer: 'http://a.example', 'client-id': 'app', 'base-url': 'http://127.0.0.1:1' }),
+    ];
+    const printed = async (environment: Record<string, string>, columns: number | undefined) =>
+      (await run(args, { ...surroundings(environment), columns })).stdout.includes('\x1b[31m');
+    expect([await printed({}, 80), await printed({}, undefined)]).toEqual([true, false]);
+    expect([await printed({ NO_COLOR: '1' }, 80), await printed({ FORCE_COLOR: '1' }, undefined)]).toEqual([
+      false,
+      true,
+    ]);
   });
 });
 
