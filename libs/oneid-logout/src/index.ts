@@ -1,13 +1,21 @@
+/**
+ * The library: the module, its guard, and the services that an app injects.
+ *
+ * @module nestjs-oneid-logout
+ */
 export { type LogoutChannel } from './rule/logout.js';
 export { OneIdLogoutModule } from './oneid-logout.module.js';
 export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
 export { type OneIdLogoutOptions } from './oneid-logout.options.js';
 export {
   type ClientAuthenticationOptions,
+  type ClientSecretOptions,
   type EndpointOptions,
   type IdTokenEncryptionOptions,
   type OneIdClientOptions,
+  type PrivateKeyOptions,
 } from './provider/client-options.js';
+export { type ProviderFetch } from './provider/provider-fetch.js';
 export { ProviderSigningKeys } from './provider/provider-signing-keys.js';
 export { type BoundedLivenessOptions, type RedisNudgeOptions } from './replicas/liveness-options.js';
 export {

@@ -4,19 +4,50 @@ import { type RouteDecorator, withDecorators } from './http/route-decorators.js'
 import { LogoutCallbackController } from './logout/logout-callback.controller.js';
 import { type OneIdLogoutOptions } from './oneid-logout.options.js';
 
-/** Settings of the Nest module itself, given beside the options in `forRoot` and `forRootAsync`. */
+/**
+ * Settings of the Nest module itself, given beside the options in `forRoot` and `forRootAsync`.
+ *
+ * @category Set-up
+ */
 export interface OneIdLogoutExtras {
-  /** Make the exports available everywhere; true by default. */
+  /**
+   * Make the exports available in every module of the app.
+   *
+   * @defaultValue true
+   */
   readonly isGlobal?: boolean;
   /**
    * The host's own decorators for the library's routes, such as `Public()` for a global guard or `SkipThrottle()`. The
    * library applies them only to the controllers of this registration.
+   *
+   * @defaultValue []
    */
   readonly routeDecorators?: readonly RouteDecorator[];
 }
 
-/** A class given as `useClass` or `useExisting` implements it. */
+/**
+ * Makes the options, for `forRootAsync({ useClass })` and `forRootAsync({ useExisting })`.
+ *
+ * @category Set-up
+ * @example
+ * ```ts
+ * import { Injectable, Module } from '@nestjs/common';
+ * import { OneIdLogoutModule, type OneIdLogoutOptions, type OneIdLogoutOptionsFactory } from 'nestjs-oneid-logout';
+ *
+ * @Injectable()
+ * export class OneIdLogoutSettings implements OneIdLogoutOptionsFactory {
+ *   createOneIdLogoutOptions(): OneIdLogoutOptions {
+ *     const postLogoutRedirectUri = 'https://my-app.example/logout/callback';
+ *     return { clients: [{ issuer: 'https://oauth-qc.vinid.dev/', clientId: 'my-app', postLogoutRedirectUri }] };
+ *   }
+ * }
+ *
+ * @Module({ imports: [OneIdLogoutModule.forRootAsync({ useClass: OneIdLogoutSettings })] })
+ * export class AppModule {}
+ * ```
+ */
 export interface OneIdLogoutOptionsFactory {
+  /** Nest calls it once, at boot. */
   createOneIdLogoutOptions(): OneIdLogoutOptions | Promise<OneIdLogoutOptions>;
 }
 

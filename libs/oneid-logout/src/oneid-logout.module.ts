@@ -66,14 +66,67 @@ import { TokenVault } from './tokens/token-vault.js';
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * OneID logout in one import. Its controllers answer OneID's logout channels; its exports are for the app's code.
+ * OneID logout in one import. Its controllers answer OneID: `POST /backchannel_logout`, `GET /frontchannel_logout` and
+ * `GET /logout/callback`, below the app's global prefix and versions. Its exports are for the app's code:
+ * {@link LogoutService}, {@link SessionRegistry}, {@link SessionAliveGuard}, {@link SessionConnections},
+ * {@link SessionEvents}, {@link ProviderSigningKeys} and {@link ReplicaStatus}.
  *
+ * `forRoot` takes {@link OneIdLogoutOptions} and, in the same object, {@link OneIdLogoutExtras}. `forRootAsync` takes the
+ * extras, and makes the options with `useFactory`, `useClass` or `useExisting` ({@link OneIdLogoutOptionsFactory}).
+ *
+ * At boot the module checks the options, opens its database and migrates it. It throws {@link InvalidOptionsError} or
+ * {@link UnusableDatabaseError}, so that an app with a fault does not start.
+ *
+ * @category Set-up
+ * @hideconstructor
  * @example
  * ```ts
- * OneIdLogoutModule.forRoot({
- *   clients: [{ issuer: 'https://oauth.example/', clientId: 'app', postLogoutRedirectUri: 'https://app.example/logout/callback' }],
- *   sessionFrom: sessionFromCookie('session'),
+ * import { Module } from '@nestjs/common';
+ * import { OneIdLogoutModule, sessionFromCookie } from 'nestjs-oneid-logout';
+ *
+ * const issuer = 'https://oauth-qc.vinid.dev/';
+ * const postLogoutRedirectUri = 'https://my-app.example/logout/callback';
+ * const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS } = process.env;
+ *
+ * @Module({
+ *   imports: [
+ *     OneIdLogoutModule.forRoot({
+ *       clients: [{ issuer, clientId: 'my-app', postLogoutRedirectUri }],
+ *       database: { type: 'postgres', url },
+ *       secrets: APP_SECRETS?.split(',') ?? [], // at least 32 characters each
+ *       sessionFrom: sessionFromCookie('__Host-session'),
+ *     }),
+ *   ],
  * })
+ * export class AppModule {}
+ * ```
+ * @example With ConfigService
+ * ```ts
+ * import { Module } from '@nestjs/common';
+ * import { ConfigModule, ConfigService } from '@nestjs/config';
+ * import { OneIdLogoutModule, sessionFromCookie } from 'nestjs-oneid-logout';
+ *
+ * @Module({
+ *   imports: [
+ *     ConfigModule.forRoot(),
+ *     OneIdLogoutModule.forRootAsync({
+ *       imports: [ConfigModule],
+ *       inject: [ConfigService],
+ *       useFactory: (config: ConfigService) => ({
+ *         clients: [
+ *           {
+ *             issuer: config.getOrThrow<string>('ONEID_ISSUER'),
+ *             clientId: config.getOrThrow<string>('ONEID_CLIENT_ID'),
+ *             postLogoutRedirectUri: config.getOrThrow<string>('ONEID_POST_LOGOUT_REDIRECT_URI'),
+ *           },
+ *         ],
+ *         database: { type: 'postgres', url: config.getOrThrow<string>('DATABASE_URL') },
+ *         sessionFrom: sessionFromCookie('__Host-session'),
+ *       }),
+ *     }),
+ *   ],
+ * })
+ * export class AppModule {}
  * ```
  */
 @Module({
@@ -249,7 +302,7 @@ export class OneIdLogoutModule
     this.registrations = new ModuleRegistrations(modules, OneIdLogoutModule, this.constructor as Type);
   }
 
-  /** Adds no middleware. Nest calls it when the HTTP adapter exists and before it mounts the routes. */
+  /** @internal Adds no middleware. Nest calls it when the HTTP adapter exists and before it mounts the routes. */
   configure(): void {
     this.registrations.refuseNamesake();
     this.registrations.refuseSamePath();
@@ -257,10 +310,12 @@ export class OneIdLogoutModule
     this.notice.beforeRoutes();
   }
 
+  /** @internal */
   onModuleInit(): void {
     this.registrations.refuseNamesake();
   }
 
+  /** @internal */
   async onApplicationBootstrap(): Promise<void> {
     // the host's own migrations have run by now, for example in onModuleInit
     if (!this.options.runMigrations) await this.database.requireTables();
@@ -282,6 +337,7 @@ export class OneIdLogoutModule
     void this.revoker.wake();
   }
 
+  /** @internal */
   async onModuleDestroy(): Promise<void> {
     this.measures.stop();
     await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.follower.close()]);
@@ -297,7 +353,7 @@ export class OneIdLogoutModule
     this.bus.ownLogouts.subscribe((logouts) => this.measures.rememberRecorded(logouts));
   }
 
-  /** Nest calls it when the HTTP server is closed, so no logout comes any more. */
+  /** @internal Nest calls it when the HTTP server is closed, so no logout comes any more. */
   async onApplicationShutdown(): Promise<void> {
     // OneID may be slow to answer, and the verified logouts need not wait for it
     await Promise.all([this.inbox.recordKept(), this.undecided.stop()]);

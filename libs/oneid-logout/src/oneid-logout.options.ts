@@ -18,7 +18,7 @@ import { type SessionResolver } from './guard/session-resolvers.js';
 import { clearCookie, type CookieOptions } from './http/cookies.js';
 import { isReturnUrl } from './http/return-url.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
-import { EachOf, faultLines, fill, IsOptional, isRecord, type Plain, Predicate } from './option-checks.js';
+import { EachOf, faultLines, fill, IsOptional, isRecord, Predicate } from './option-checks.js';
 import {
   clientFaults,
   clientWithDefaults,
@@ -74,17 +74,26 @@ class OptionsSchema {
   /**
    * TypeORM options of the database that stores sessions and logouts. The module opens its own connection with them. On
    * SQLite, do not share the file with the app's data.
+   *
+   * @defaultValue { type: 'better-sqlite3', database: 'oneid-logout.sqlite' }
    */
   @IsSessionDatabase()
   readonly database?: SessionDatabaseOptions = { type: 'better-sqlite3', database: 'oneid-logout.sqlite' };
 
-  /** Create and upgrade the tables at boot. */
+  /**
+   * Create and upgrade the tables at boot.
+   *
+   * @defaultValue true
+   */
   @IsBoolean()
   readonly runMigrations?: boolean = true;
 
   /**
    * How to find the session of a request. Each of several resolvers that finds something must find a live session, and
-   * all of them must name one user. Handlers get the session of the first.
+   * all of them must name one user. Handlers get the session of the first. {@link SessionAliveGuard} and
+   * {@link SessionConnections.accept} need at least one.
+   *
+   * @defaultValue []
    */
   @IsSessionResolvers()
   readonly sessionFrom?: SessionResolver | readonly SessionResolver[] = [];
@@ -93,6 +102,8 @@ class OptionsSchema {
    * Secrets that encrypt ID and refresh tokens at rest, each at least 32 characters. The first encrypts, all decrypt.
    * Without secrets the library stores no token and revokes no refresh token: pass the ID token to
    * `LogoutService.start()`.
+   *
+   * @defaultValue []
    */
   @IsArray()
   @IsString({ each: true })
@@ -101,14 +112,20 @@ class OptionsSchema {
 
   /**
    * Maximum lifetime of a session, seconds. Logouts are kept longer: by one day, five minutes, and the largest
-   * `iatBackdatingSeconds` of a client.
+   * `iatBackdatingSeconds` of a client. From 60 seconds to 366 days.
+   *
+   * @defaultValue 30 * 24 * 60 * 60
    */
   @IsInt()
   @Min(60)
   @Max(366 * 24 * 60 * 60)
   readonly maxSessionLifetimeSeconds?: number = 30 * 24 * 60 * 60;
 
-  /** How far OneID's clock may differ from this host's clock or the database's clock, seconds. */
+  /**
+   * How far OneID's clock may differ from this host's clock or the database's clock, seconds: from 0 to 300.
+   *
+   * @defaultValue 30
+   */
   @IsInt()
   @Min(0)
   @Max(300)
@@ -127,6 +144,8 @@ class OptionsSchema {
    * `strict`: the guard asks the database for every request. `{ maxStalenessMs: 500 }` (milliseconds): the guard answers
    * from memory. In both modes, every replica refuses an ended session's request that arrives after OneID has its 200;
    * only `answerAtOnce` weakens this.
+   *
+   * @defaultValue 'strict'
    */
   @ValidateIf(({ liveness }: { liveness: unknown }) => liveness !== 'strict')
   @ValidateNested({ message: "$property must be 'strict', or an object with maxStalenessMs" })
@@ -135,7 +154,10 @@ class OptionsSchema {
   /**
    * How long a socket or stream may stay open while its replica can't see the other replicas' logouts, milliseconds. A
    * value below `maxStalenessMs` plus `allowDuringOutageMs` of `liveness` counts as this sum. While the replica sees the
-   * logouts, it closes an ended session's sockets and streams within about a second, or `maxStalenessMs` if longer.
+   * logouts, it closes an ended session's sockets and streams within about a second, or `maxStalenessMs` if longer. From
+   * 1,000 to one day.
+   *
+   * @defaultValue 10_000
    */
   @IsInt()
   @Min(1_000)
@@ -145,13 +167,19 @@ class OptionsSchema {
   /**
    * All URLs that a logout may return to. The library compares them exactly. The browser lands at the first one when the
    * logout names no `returnTo`.
+   *
+   * @defaultValue ['/']
    */
   @IsArray()
   @ArrayNotEmpty()
   @AreReturnUrls()
   readonly returnUrls?: readonly string[] = ['/'];
 
-  /** The app's cookies to remove at a logout, with the attributes they were set with. */
+  /**
+   * The app's cookies to remove at a logout, with the attributes they were set with.
+   *
+   * @defaultValue []
+   */
   @IsArray()
   @AreCookies()
   readonly clearCookies?: readonly CookieOptions[] = [];
@@ -164,6 +192,8 @@ class OptionsSchema {
    *
    * `cookies` removes all cookies of the registrable domain. Used on `app.example.com`, it also removes the cookies of
    * `other.example.com`. To remove only your own cookies, use `clearCookies`.
+   *
+   * @defaultValue []
    */
   @IsArray()
   @IsIn(['cache', 'cookies', 'storage'], { each: true })
@@ -173,13 +203,38 @@ class OptionsSchema {
    * A front-channel request without `iss` and `sid` ends the session that the request itself carries, if the browser
    * says that the request comes from an iframe (`Sec-Fetch-Dest`). In Chromium, a service worker of the app that passes
    * navigations on hides this, and the session then stays: let it leave `/frontchannel_logout` alone.
+   *
+   * @defaultValue false
    */
   @IsBoolean()
   readonly frontchannelEndsCarriedSession?: boolean = false;
 }
 
-/** Options of {@link OneIdLogoutModule}. */
-export type OneIdLogoutOptions = Plain<OptionsSchema>;
+/**
+ * Options of {@link OneIdLogoutModule}. Only `clients` is required; the guard also needs `sessionFrom`.
+ *
+ * @interface
+ * @category Set-up
+ * @example
+ * ```ts
+ * import { type OneIdLogoutOptions, sessionFromCookie } from 'nestjs-oneid-logout';
+ *
+ * const issuer = 'https://oauth-qc.vinid.dev/';
+ * const postLogoutRedirectUri = 'https://my-app.example/logout/callback';
+ * const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS } = process.env;
+ *
+ * export const options: OneIdLogoutOptions = {
+ *   clients: [{ issuer, clientId: 'my-app', postLogoutRedirectUri }],
+ *   database: { type: 'postgres', url },
+ *   secrets: APP_SECRETS?.split(',') ?? [], // at least 32 characters each
+ *   sessionFrom: sessionFromCookie('__Host-session'),
+ *   liveness: { maxStalenessMs: 500, nudge: 'postgres' },
+ *   returnUrls: ['/', '/goodbye'],
+ *   clearCookies: [{ name: '__Host-session', path: '/', secure: true }],
+ * };
+ * ```
+ */
+export type OneIdLogoutOptions = { [K in keyof OptionsSchema]: OptionsSchema[K] };
 
 /** The options with all defaults filled in. */
 export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness' | 'fetch'>> & {

@@ -57,9 +57,6 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The app writes options as plain objects; class-validator checks them as classes. */
-export type Plain<T> = { [K in keyof T]: T[K] };
-
 /**
  * Copies the given values into `defaults`; undefined counts as not given.
  *

@@ -12,7 +12,17 @@ import { type LogoutBus } from '../sessions/logout-bus.js';
 import { type SessionRepository } from '../store/session.repository.js';
 import { letWatch } from '../watching.js';
 
-/** Why the library closes the sockets and streams of a session. */
+/**
+ * Why the library closes the sockets and streams of a session:
+ *
+ * - `logged_out`: a logout has ended the session
+ * - `expired`: the session has reached its absolute end
+ * - `unknown`: the library no longer finds the session in its database
+ * - `out_of_sync`: this replica has not seen the logouts of the others for longer than `maxConnectionStalenessMs`
+ * - `shutting_down`: the app is shutting down
+ *
+ * @category Sessions
+ */
 export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync' | 'shutting_down';
 
 /** How often to look for expired sessions and for a lost sync, milliseconds. */

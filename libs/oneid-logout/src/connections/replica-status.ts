@@ -4,7 +4,11 @@ import { LogoutInbox } from '../sessions/logout-inbox.js';
 import { UndecidedTokens } from '../sessions/undecided-tokens.js';
 import { OpenConnections } from './open-connections.js';
 
-/** The state of this replica. */
+/**
+ * The state of this replica, read by {@link ReplicaStatus}.
+ *
+ * @category Operation
+ */
 export interface ReplicaState {
   /**
    * The age of this replica's knowledge about the others' logouts, milliseconds: normally a quarter of `maxStalenessMs`.
@@ -21,7 +25,27 @@ export interface ReplicaState {
   readonly undecidedLogouts: number;
 }
 
-/** For gauges and alerts: reads the state of this process, without I/O. */
+/**
+ * For gauges and alerts: reads the state of this process, without I/O.
+ *
+ * @category Operation
+ * @hideconstructor
+ * @example
+ * ```ts
+ * import { Controller, Get } from '@nestjs/common';
+ * import { type ReplicaState, ReplicaStatus } from 'nestjs-oneid-logout';
+ *
+ * @Controller('replica')
+ * export class ReplicaController {
+ *   constructor(private readonly replica: ReplicaStatus) {}
+ *
+ *   @Get()
+ *   read(): ReplicaState {
+ *     return this.replica.read();
+ *   }
+ * }
+ * ```
+ */
 @Injectable()
 export class ReplicaStatus {
   constructor(
@@ -31,6 +55,7 @@ export class ReplicaStatus {
     private readonly undecided: UndecidedTokens,
   ) {}
 
+  /** Reads the state as it is now. */
   read(): ReplicaState {
     const { stalenessMs, answersNow } = this.follower;
     return {

@@ -36,6 +36,31 @@ const NO_REQUEST = 'SessionConnections.accept() needs the request that opened th
  *
  * A session counts as over when it is logged out on any replica, when it has expired, when the app shuts down, or when
  * this replica has not seen the logouts of the others for longer than the option `maxConnectionStalenessMs`.
+ *
+ * @category Sessions
+ * @hideconstructor
+ * @example
+ * ```ts
+ * import { UseGuards } from '@nestjs/common';
+ * import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+ * import { CurrentSession, SessionAliveGuard, SessionConnections, type SessionFacts } from 'nestjs-oneid-logout';
+ * import { type SessionRequest, type SocketClient } from 'nestjs-oneid-logout';
+ *
+ * @WebSocketGateway()
+ * export class ChatGateway implements OnGatewayConnection {
+ *   constructor(private readonly connections: SessionConnections) {}
+ *
+ *   async handleConnection(client: SocketClient, request: SessionRequest): Promise<void> {
+ *     await this.connections.accept(client, request);
+ *   }
+ *
+ *   @SubscribeMessage('say')
+ *   @UseGuards(SessionAliveGuard) // checks each message
+ *   say(@CurrentSession() session: SessionFacts) {
+ *     return { event: 'said', data: session.sub };
+ *   }
+ * }
+ * ```
  */
 @Injectable()
 export class SessionConnections implements OnModuleDestroy {
@@ -51,7 +76,13 @@ export class SessionConnections implements OnModuleDestroy {
     this.recovery = new SocketRecovery(judge, clock);
   }
 
-  /** Emits the reason once when the session is over, and completes. Checks at once whether it is already over. */
+  /**
+   * Emits the reason once when the session is over, and completes. Checks at once whether it is already over.
+   *
+   * The library watches the session from the subscription on, until the session is over or the app unsubscribes.
+   *
+   * @param session for example from `@CurrentSession()`
+   */
   over(session: SessionFacts): Observable<SessionEnding> {
     const over = new Observable<SessionEnding>((subscriber) =>
       this.connections.add(session, (ending) => {
@@ -65,12 +96,26 @@ export class SessionConnections implements OnModuleDestroy {
   /**
    * Completes a stream when the session is over.
    *
+   * @param session for example from `@CurrentSession()`
+   * @returns an operator for `pipe()`: make it the last one, because an inner stream of a later operator goes on
    * @example
    * ```ts
-   * @Sse('news')
-   * @UseGuards(SessionAliveGuard)
-   * news(@CurrentSession() session: SessionFacts) {
-   *   return this.feed.pipe(this.connections.whileAlive(session));
+   * import { Controller, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
+   * import { CurrentSession, SessionAliveGuard, SessionConnections, type SessionFacts } from 'nestjs-oneid-logout';
+   * import { interval, map, type Observable } from 'rxjs';
+   *
+   * @Controller()
+   * export class NewsController {
+   *   constructor(private readonly connections: SessionConnections) {}
+   *
+   *   @Sse('news')
+   *   @UseGuards(SessionAliveGuard)
+   *   read(@CurrentSession() session: SessionFacts): Observable<MessageEvent> {
+   *     return interval(1000).pipe(
+   *       map((seconds) => ({ data: { seconds } })),
+   *       this.connections.whileAlive(session),
+   *     );
+   *   }
    * }
    * ```
    */
@@ -91,8 +136,10 @@ export class SessionConnections implements OnModuleDestroy {
    * the session that it had before is alive. If it comes back with the session of another user, the socket is closed with
    * `ambiguous`.
    *
+   * @param client the first argument of `handleConnection`
    * @param request with `ws`, the second argument of `handleConnection`; a socket.io socket has the request itself
    * @returns the session, or undefined when this call has closed the socket
+   * @throws {TypeError} the client is a socket of another library
    */
   async accept(client: SocketClient, request?: SessionRequest): Promise<SessionFacts | undefined> {
     const socket = socketOf(client, this.clock, this.heldMemory);
@@ -142,6 +189,7 @@ export class SessionConnections implements OnModuleDestroy {
     }
   }
 
+  /** @internal Closes all connections with `shutting_down`. */
   onModuleDestroy(): Promise<void> {
     return this.connections.close();
   }

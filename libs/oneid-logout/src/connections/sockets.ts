@@ -27,7 +27,11 @@ interface SocketIoClient {
   once(event: 'disconnect', listener: () => void): unknown;
 }
 
-/** A server-side socket of the library `ws` or of socket.io. */
+/**
+ * A server-side socket of the library `ws` or of socket.io, as a gateway gets it in `handleConnection`.
+ *
+ * @category Sessions
+ */
 export type SocketClient = WebSocketClient | SocketIoClient;
 
 /** How long a client may take to confirm the close, milliseconds; then the connection is cut. */

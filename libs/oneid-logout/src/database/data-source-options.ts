@@ -9,8 +9,19 @@ import { SessionTokensEntity } from './session-tokens.entity.js';
 import { type SupportedDatabase } from './sql-dialect.js';
 import { refuseCrashingDriver } from './sqlite-driver.js';
 
-/** TypeORM options of a supported database. The library overrides some of them, such as entities and migrations. */
-export type SessionDatabaseOptions = Extract<DataSourceOptions, { type: SupportedDatabase }>;
+/**
+ * TypeORM options of a supported database: PostgreSQL, MySQL, MariaDB, or SQLite with better-sqlite3. The library
+ * overrides some of them, such as entities and migrations.
+ *
+ * @category Set-up
+ */
+export type SessionDatabaseOptions = Extract<
+  DataSourceOptions,
+  {
+    /** `postgres`, `mysql`, `mariadb` or `better-sqlite3`. */
+    type: SupportedDatabase;
+  }
+>;
 
 /** How long one statement may take, milliseconds: after this time a slow store counts as down. */
 export const STATEMENT_TIMEOUT = 5_000;
@@ -24,7 +35,11 @@ const CONNECTION_LIFETIME = 300;
 /** The collation by which mysql2 names the character set of a connection, utf8mb4. */
 const CHARACTER_SET = 'UTF8MB4_BIN';
 
-/** The library's entities, for a host that uses TypeORM to compare them with the tables. */
+/**
+ * The library's entities, for a host that uses TypeORM to compare them with the tables.
+ *
+ * @category Set-up
+ */
 export const oneIdLogoutEntities: readonly (new () => object)[] = [
   SessionEntity,
   SessionAliasEntity,
@@ -37,15 +52,43 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
 /**
  * The migrations of the library's tables, for a host that runs them with its own migrations (`runMigrations: false`).
  * They use the `schema` and `entityPrefix` of the data source that runs them.
+ *
+ * @category Set-up
+ * @example
+ * ```ts
+ * import { oneIdLogoutMigrations } from 'nestjs-oneid-logout';
+ * import { DataSource } from 'typeorm';
+ *
+ * const { DATABASE_URL: url = 'postgres://localhost/my-app' } = process.env;
+ *
+ * export default new DataSource({
+ *   type: 'postgres',
+ *   url,
+ *   migrations: ['dist/migrations/1-create-tables.js', ...oneIdLogoutMigrations],
+ * });
+ * ```
  */
 export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [CreateOneIdLogoutTables1790000000000];
 
 /**
  * The full TypeORM options of the library's data source: the host's options, the library's entities and migrations.
  *
- * Use it in `ormconfig.ts` to run the migrations with TypeORM's command line.
+ * Use it to run the library's migrations with TypeORM's command line, when the app does not run them at boot
+ * (`runMigrations: false`).
  *
- * @throws {UnusableDatabaseError} when better-sqlite3 would crash this process
+ * @param options the same as the module's option `database`
+ * @returns options for a `DataSource`
+ * @throws {UnusableDatabaseError} `sqlite_driver_unusable`: better-sqlite3 would crash this process
+ * @category Set-up
+ * @example
+ * ```ts
+ * import { sessionDataSourceOptions } from 'nestjs-oneid-logout';
+ * import { DataSource } from 'typeorm';
+ *
+ * const { DATABASE_URL: url = 'postgres://localhost/my-app' } = process.env;
+ *
+ * export default new DataSource(sessionDataSourceOptions({ type: 'postgres', url }));
+ * ```
  */
 export function sessionDataSourceOptions(options: SessionDatabaseOptions): SessionDatabaseOptions {
   const own = {

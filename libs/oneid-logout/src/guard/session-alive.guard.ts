@@ -28,18 +28,40 @@ interface Judged {
 }
 
 /**
- * Rejects any request tied to an ended session: 401 with a `reason` (`logged_out`, `expired`, `unknown`, `missing`,
- * `ambiguous`), 503 when the store can't answer. Works for HTTP, gateways (see `SessionConnections.accept`) and GraphQL.
- * Clients of a gateway find the same `error` and `reason` in an exception event, GraphQL clients in the error's
- * `extensions`.
+ * Lets a request through only if its session is alive. Otherwise it throws:
  *
+ * - {@link SessionRejectedError}, 401: the `reason` says why ({@link RejectionReason})
+ * - {@link StoreUnavailableError}, 503: the store can't answer, and the guard does not guess
+ *
+ * The guard finds the session with the option `sessionFrom`, and lets OneID's requests to the module's own routes through.
+ * It works for HTTP, gateways (see {@link SessionConnections.accept}) and GraphQL. Clients of a gateway find the same
+ * `error` and `reason` in an exception event, GraphQL clients in the error's `extensions`. A bearer client also gets
+ * `WWW-Authenticate` (RFC 6750 §3).
+ *
+ * @category Guard and decorators
+ * @hideconstructor
  * @example
  * ```ts
- * @Get('me')
+ * import { Controller, Get, UseGuards } from '@nestjs/common';
+ * import { CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
+ *
+ * @Controller('me')
  * @UseGuards(SessionAliveGuard)
- * me(@CurrentSession() session: SessionFacts) {
- *   return { sub: session.sub };
+ * export class MeController {
+ *   @Get()
+ *   read(@CurrentSession() session: SessionFacts) {
+ *     return { sub: session.sub };
+ *   }
  * }
+ * ```
+ * @example To guard all routes of the app
+ * ```ts
+ * import { Module } from '@nestjs/common';
+ * import { APP_GUARD } from '@nestjs/core';
+ * import { SessionAliveGuard } from 'nestjs-oneid-logout';
+ *
+ * @Module({ providers: [{ provide: APP_GUARD, useExisting: SessionAliveGuard }] })
+ * export class AppModule {}
  * ```
  */
 @Injectable()
@@ -53,6 +75,14 @@ export class SessionAliveGuard implements CanActivate {
     @Inject(HttpAdapterHost) private readonly adapterHost: HeaderSetter,
   ) {}
 
+  /**
+   * Nest calls it for each guarded request, message or GraphQL field.
+   *
+   * @returns true: the session is alive, or the route has {@link AllowAnonymous}
+   * @throws {SessionRejectedError} 401; in a gateway a `WsException`, in a microservice an `RpcException`
+   * @throws {StoreUnavailableError} 503; converted likewise
+   * @throws {TypeError} the context has no request, see {@link getRequest}
+   */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     // a global guard runs here too, but these routes must also serve browsers whose session is over
     if (this.reflector.get<boolean | undefined>(LIBRARY_ROUTES, context.getClass())) return true;
@@ -77,6 +107,10 @@ export class SessionAliveGuard implements CanActivate {
    *
    * @example
    * ```ts
+   * import { type ExecutionContext, Injectable } from '@nestjs/common';
+   * import { SessionAliveGuard, type SessionRequest } from 'nestjs-oneid-logout';
+   *
+   * // the option `sessionFrom` is sessionFromCookie('session')
    * @Injectable()
    * export class MessageGuard extends SessionAliveGuard {
    *   protected override getRequest(context: ExecutionContext): SessionRequest {

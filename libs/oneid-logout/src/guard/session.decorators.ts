@@ -16,29 +16,69 @@ export const LibraryRoutes = () => SetMetadata(LIBRARY_ROUTES, true);
 /** @internal */
 export const LIBRARY_ROUTES = 'oneid-logout:library-routes';
 
+/**
+ * Options of {@link AllowAnonymous}.
+ *
+ * @category Guard and decorators
+ */
 export interface AllowAnonymousOptions {
   /**
    * How the guard treats a request whose session is ended, expired or unknown, or whose sessions belong to different
-   * users: `reject` it, or let it pass as `anonymous`. Choose `anonymous` only if the route reads the user from `@CurrentSession()` and from no other source.
+   * users: `reject` it, or let it pass as `anonymous`. Choose `anonymous` only if the route reads the user from
+   * `@CurrentSession()` and from no other source.
+   *
+   * @defaultValue 'reject'
    */
   readonly deadSession?: 'reject' | 'anonymous';
 }
 
-/** Opens a route behind {@link SessionAliveGuard} to requests that carry no session. */
+/**
+ * Opens a route behind {@link SessionAliveGuard} to requests that carry no session. {@link CurrentSession} is then
+ * undefined.
+ *
+ * @returns a decorator for a controller or a handler
+ * @category Guard and decorators
+ * @example
+ * ```ts
+ * import { Controller, Get, UseGuards } from '@nestjs/common';
+ * import { AllowAnonymous, CurrentSession, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
+ *
+ * @Controller()
+ * @UseGuards(SessionAliveGuard)
+ * export class HomeController {
+ *   @Get()
+ *   @AllowAnonymous()
+ *   greet(@CurrentSession() session: SessionFacts | undefined) {
+ *     return { greeting: session === undefined ? 'Hello' : `Hello, ${session.sub}` };
+ *   }
+ * }
+ * ```
+ */
 export const AllowAnonymous = (options: AllowAnonymousOptions = {}) =>
   SetMetadata(ALLOW_ANONYMOUS, { deadSession: 'reject', ...options } satisfies Required<AllowAnonymousOptions>);
 
 /**
- * The session that {@link SessionAliveGuard} found alive: `SessionFacts`, or undefined on an anonymous request. For
- * handlers of HTTP, gateways, microservices and GraphQL.
+ * A parameter of a handler: the session that {@link SessionAliveGuard} found alive, as {@link SessionFacts}. It is
+ * undefined on an anonymous request ({@link AllowAnonymous}). For handlers of HTTP, gateways, microservices and GraphQL.
+ *
+ * With {@link sessionFromCookie} and other resolvers of session tokens, the parameter may have the type {@link Session}.
  *
  * @throws {Error} no SessionAliveGuard has run before the handler
+ * @category Guard and decorators
  * @example
  * ```ts
- * @MessagePattern('who')
- * @UseGuards(MessageGuard) // a SessionAliveGuard with its own getRequest()
- * who(@CurrentSession() session: SessionFacts) {
- *   return session.sub;
+ * import { Controller, Get, UseGuards } from '@nestjs/common';
+ * import { CurrentSession, type Session, SessionAliveGuard, SessionRegistry } from 'nestjs-oneid-logout';
+ *
+ * @Controller('sessions')
+ * @UseGuards(SessionAliveGuard)
+ * export class SessionsController {
+ *   constructor(private readonly sessions: SessionRegistry) {}
+ *
+ *   @Get()
+ *   list(@CurrentSession() session: Session) {
+ *     return this.sessions.listAlive(session);
+ *   }
  * }
  * ```
  */
@@ -53,17 +93,32 @@ export const CurrentSession = createParamDecorator((_data: unknown, context: Exe
 });
 
 /**
- * The session that {@link SessionAliveGuard} found alive on this request, for interceptors and other code without
- * `@CurrentSession()`. In a microservice, give it the message's context (`context.switchToRpc().getContext()`).
+ * The session that {@link SessionAliveGuard} found alive on this request, for interceptors, later guards and other code
+ * without `@CurrentSession()`.
  *
+ * @param request the framework's request; in a microservice, the message's context (`context.switchToRpc().getContext()`)
  * @returns undefined on an anonymous request, and if no guard has run
+ * @category Guard and decorators
  * @example
  * ```ts
- * const session = currentSession(context.switchToHttp().getRequest<Request>());
+ * import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+ * import { currentSession } from 'nestjs-oneid-logout';
+ *
+ * const administrators: readonly (string | undefined)[] = ['alice', 'bao'];
+ *
+ * // it runs after the library's guard: @UseGuards(SessionAliveGuard, AdministratorGuard)
+ * @Injectable()
+ * export class AdministratorGuard implements CanActivate {
+ *   canActivate(context: ExecutionContext): boolean {
+ *     const session = currentSession(context.switchToHttp().getRequest<object>());
+ *     return session !== undefined && administrators.includes(session.sub);
+ *   }
+ * }
  * ```
  */
-export function currentSession(request: RequestWithSession | undefined): SessionFacts | undefined {
-  return request?.[CURRENT_SESSION];
+export function currentSession(request: object | undefined): SessionFacts | undefined {
+  const holder: RequestWithSession | undefined = request;
+  return holder?.[CURRENT_SESSION];
 }
 
 /**

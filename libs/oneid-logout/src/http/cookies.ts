@@ -3,14 +3,27 @@ import { stringifySetCookie } from 'cookie';
 /**
  * A cookie's name and the attributes with which it is set. To replace or remove a cookie, the browser needs the same
  * name, `domain` and `path` (RFC 6265 §5.3).
+ *
+ * @category Set-up
  */
 export interface CookieOptions {
+  /** The cookie's name, such as `__Host-session`. */
   readonly name: string;
+  /**
+   * `Path`.
+   *
+   * @defaultValue '/'
+   */
   readonly path?: string;
+  /** `Domain`. Without it, the cookie belongs to the app's host alone. */
   readonly domain?: string;
+  /** `Secure`. Browsers take a cookie whose name begins with `__Host-` or `__Secure-` only with it. */
   readonly secure?: boolean;
+  /** `HttpOnly`. */
   readonly httpOnly?: boolean;
+  /** `SameSite`. */
   readonly sameSite?: 'lax' | 'strict' | 'none';
+  /** `Partitioned`: a cookie of an embedded page (CHIPS). */
   readonly partitioned?: boolean;
 }
 

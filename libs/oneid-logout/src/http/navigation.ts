@@ -1,6 +1,10 @@
 import { type HttpAnswer } from './http-answer.js';
 
-/** The parts of a request that tell why a browser sent it. Express and Fastify both have them. */
+/**
+ * The parts of a request that tell why a browser sent it. Express and Fastify both have them.
+ *
+ * @inline
+ */
 interface BrowserRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
@@ -33,7 +37,28 @@ const isPassedOn = (mode: unknown, dest: unknown) => mode === 'navigate' && dest
  * Did the browser send this request to show its answer as a page? False for a prefetch, an image, a frame, a script's
  * `fetch` and a HEAD request. Browsers without the `Sec-Fetch-` headers say less, so their images count as navigations;
  * a frame counts as one, too, if a service worker of this site has passed its request on.
- * Use it in a route that acts on a GET, for example the one that starts a sign-in.
+ *
+ * Use it in a route that acts on a GET, for example the one that starts a sign-in. Answer 403 with `no-store`: a browser
+ * would keep a redirect or a 204 of a prefetch, and use it when the user follows the link.
+ *
+ * @param request the framework's request (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`)
+ * @category Guard and decorators
+ * @example
+ * ```ts
+ * import { Controller, ForbiddenException, Get, Header, Redirect, Req } from '@nestjs/common';
+ * import { isNavigation, type SessionRequest } from 'nestjs-oneid-logout';
+ *
+ * @Controller('login')
+ * export class LoginController {
+ *   @Get()
+ *   @Header('Cache-Control', 'no-store')
+ *   @Redirect()
+ *   start(@Req() request: SessionRequest) {
+ *     if (!isNavigation(request)) throw new ForbiddenException();
+ *     return { url: 'https://oauth-qc.vinid.dev/oauth2/auth' }; // with the parameters of your sign-in
+ *   }
+ * }
+ * ```
  */
 export function isNavigation(request: BrowserRequest): boolean {
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest = 'document' } = request.headers;

@@ -1,6 +1,10 @@
 import { type Type } from '@nestjs/common';
 
-/** A host app decorator that works on a class and on a method, for example one made with Nest's `SetMetadata`. */
+/**
+ * A host app decorator that works on a class and on a method, for example one made with Nest's `SetMetadata`.
+ *
+ * @inline
+ */
 export type RouteDecorator = ClassDecorator & MethodDecorator;
 
 const ROUTE = 'path';

@@ -4,11 +4,13 @@ import { type OneIdClient } from '../provider/oneid-clients.js';
 
 /** The request that takes the browser to OneID: a URL to open, or a form to submit when the URL is too long. */
 export interface EndSessionRequest {
+  /** How the browser sends it: GET opens `url`, POST submits `fields` to `action`. */
   readonly method: 'GET' | 'POST';
   /** The URL with all parameters. When `method` is POST, it is too long for many servers. */
   readonly url: string;
   /** The endpoint without the parameters: the `action` of a form with `fields`. */
   readonly action: string;
+  /** The parameters by name (RP-Initiated Logout 1.0 §2). They may contain the ID token: do not log them. */
   readonly fields: Readonly<Record<string, string>>;
 }
 

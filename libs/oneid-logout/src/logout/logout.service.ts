@@ -27,6 +27,11 @@ import { confirmPage, continuePage, failurePage } from './logout-pages.js';
 import { LogoutStates } from './logout-state.js';
 import { type Language, languageOf } from './logout-texts.js';
 
+/**
+ * A logout to start, for {@link LogoutService.start}.
+ *
+ * @category Logout
+ */
 export interface StartLogoutOptions {
   /**
    * The session to log out, for example from `@CurrentSession()`. Then `start` also ends the other live sessions that the
@@ -39,7 +44,7 @@ export interface StartLogoutOptions {
   readonly returnTo?: string | undefined;
   /** The client that logs out. Default: the session's client, or the only configured client. */
   readonly clientId?: string | undefined;
-  /** `logout_hint`: names the user to log out, in a form that the provider knows. */
+  /** `logout_hint`: names the user to log out, in a form that the provider knows (RP-Initiated Logout 1.0 §2). */
   readonly logoutHint?: string | undefined;
   /** `ui_locales`: languages for the provider's pages and for ours, for example `vi en`; ours have only these two. */
   readonly uiLocales?: string | undefined;
@@ -47,6 +52,11 @@ export interface StartLogoutOptions {
   readonly parameters?: Readonly<Record<string, string>> | undefined;
 }
 
+/**
+ * A started logout: the request that takes the browser to OneID, and the cookies to send with the answer.
+ *
+ * @category Logout
+ */
 export interface StartedLogout extends EndSessionRequest {
   /** `Set-Cookie` values for the answer: they bind `state` to this browser and remove the app's `clearCookies`. */
   readonly cookies: readonly string[];
@@ -54,15 +64,43 @@ export interface StartedLogout extends EndSessionRequest {
   readonly leadsToProvider: boolean;
 }
 
+/**
+ * A logout to start and to answer, for {@link LogoutService.respond}.
+ *
+ * @category Logout
+ */
 export interface RespondOptions extends StartLogoutOptions {
   /**
    * A GET may start a logout without a confirmation page, if the browser navigates: not for a prefetch, an image, a frame
    * or a `fetch`, where the browser tells. Any link on the app's own pages can then log a user out.
+   *
+   * @defaultValue false
    */
   readonly allowGet?: boolean;
 }
 
-/** Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0). */
+/**
+ * Starts logouts at OneID (OpenID Connect RP-Initiated Logout 1.0).
+ *
+ * @category Logout
+ * @hideconstructor
+ * @example
+ * ```ts
+ * import { Controller, Post, Req, Res } from '@nestjs/common';
+ * import { LogoutService, type SessionRequest } from 'nestjs-oneid-logout';
+ *
+ * @Controller()
+ * export class LogoutController {
+ *   constructor(private readonly logout: LogoutService) {}
+ *
+ *   // the page has a form: <form method="post" action="/logout">
+ *   @Post('logout')
+ *   start(@Req() request: SessionRequest, @Res() response: unknown): Promise<void> {
+ *     return this.logout.respond(request, response, { returnTo: '/' });
+ *   }
+ * }
+ * ```
+ */
 @Injectable()
 export class LogoutService {
   constructor(
@@ -80,12 +118,41 @@ export class LogoutService {
    * Ends the session here, on every replica, and returns the request that takes the browser to OneID
    * (RP-Initiated Logout 1.0 §2). If the provider has no `end_session_endpoint`, the request leads to `returnTo`.
    *
+   * This method does not check where the app's request comes from: {@link respond} does. Call it only for a request of
+   * one of the app's own pages.
+   *
+   * @returns send its `cookies` with the answer, because they bind the logout's `state` to this browser
    * @throws {InvalidLogoutRequestError} 400: the session has not ended. `return_url_not_allowed`, `client_unknown`,
    *   `client_ambiguous`, `parameter_reserved`
    * @throws {StoreUnavailableError} 503: the session may still be alive; don't send the browser to OneID
    * @throws {ProviderUnavailableError} 503: the session has ended here, but OneID can't be reached
    * @throws {ProviderMisconfiguredError} 500: the session has ended here, but OneID's configuration does not fit the
    *   options
+   * @example
+   * ```ts
+   * import { Controller, ForbiddenException, Headers, Post, Res, UseGuards } from '@nestjs/common';
+   * import { type Response } from 'express';
+   * import { CurrentSession, LogoutService, SessionAliveGuard, type SessionFacts } from 'nestjs-oneid-logout';
+   *
+   * // for a single-page app on an origin of its own, which goes to the `url` in the answer
+   * @Controller('api/logout')
+   * @UseGuards(SessionAliveGuard)
+   * export class ApiLogoutController {
+   *   constructor(private readonly logout: LogoutService) {}
+   *
+   *   @Post()
+   *   async start(
+   *     @Headers('origin') origin: string,
+   *     @CurrentSession() session: SessionFacts,
+   *     @Res({ passthrough: true }) response: Response,
+   *   ): Promise<{ url: string }> {
+   *     if (origin !== 'https://pages.my-app.example') throw new ForbiddenException();
+   *     const { url, cookies } = await this.logout.start({ session });
+   *     response.append('Set-Cookie', [...cookies]);
+   *     return { url };
+   *   }
+   * }
+   * ```
    */
   async start(options: StartLogoutOptions): Promise<StartedLogout> {
     const { session } = options;
@@ -125,12 +192,12 @@ export class LogoutService {
    *
    * A POST must come from this site. The browser first gets a confirmation page if the origin of a POST is unknown, for
    * a GET without `allowGet`, for a GET that is no navigation or may come from another site. A prefetch gets 403, and
-   * no page that the browser could show later. The form of that page is posted to the
-   * same path; its cancel link goes to the first of `returnUrls`.
+   * no page that the browser could show later. The form of that page is posted to the same path; its cancel link goes to
+   * the first of `returnUrls`.
    *
    * All live sessions that the request carries (`sessionFrom`) end, beside the given one; OneID is told of the given
-   * one, or else of the first. If the request carries no live session, the library has no stored ID token hint. OneID then asks the
-   * user and does not send the browser back, unless the caller gives `idTokenHint` or the client has the option
+   * one, or else of the first. If the request carries no live session, the library has no stored ID token hint. OneID then
+   * asks the user and does not send the browser back, unless the caller gives `idTokenHint` or the client has the option
    * `hintlessLogout`.
    *
    * If the provider has no `end_session_endpoint`, the user is logged out here only, and the page goes to `returnTo`.
@@ -156,7 +223,25 @@ export class LogoutService {
    * is revoked there: Keycloak may then end the login and tell its other apps. Call it only for a request of one of the
    * app's own pages, because this method does not check where the request comes from.
    *
+   * @param request the framework's request, for example from `@Req()`
    * @throws {StoreUnavailableError} 503: the sessions may still be alive
+   * @example
+   * ```ts
+   * import { Controller, ForbiddenException, Headers, HttpCode, Post, Req } from '@nestjs/common';
+   * import { LogoutService, type SessionRequest } from 'nestjs-oneid-logout';
+   *
+   * @Controller()
+   * export class LogoutController {
+   *   constructor(private readonly logout: LogoutService) {}
+   *
+   *   @Post('logout-here')
+   *   @HttpCode(204)
+   *   async end(@Req() request: SessionRequest, @Headers('origin') origin: string): Promise<void> {
+   *     if (origin !== 'https://my-app.example') throw new ForbiddenException();
+   *     await this.logout.endHere(request);
+   *   }
+   * }
+   * ```
    */
   async endHere(request: SessionRequest): Promise<void> {
     const session = await this.sessionOf(request);

@@ -22,7 +22,6 @@ import {
   IsRedirectUri,
   isRecord,
   isSecureUrl,
-  type Plain,
   Predicate,
 } from '../option-checks.js';
 import { MAX_IDENTIFIER_LENGTH } from '../rule/identifier.js';
@@ -61,36 +60,62 @@ const MAX_BACKDATING = 600;
 const AreIdentifiers = () =>
   EachOf('areIdentifiers', 'must be a text that is not empty', (value) => typeof value === 'string' && value !== '');
 
-/** A client that authenticates with its secret. */
-interface ClientSecretOptions {
+/**
+ * A client that authenticates with its secret (OpenID Connect Core 1.0 §9).
+ *
+ * @category Set-up
+ */
+export interface ClientSecretOptions {
   /**
    * Also verifies ID tokens and logout tokens when `idTokenSignedResponseAlg` is HS256, HS384 or HS512. Keycloak signs
    * these with a key of its own, which no client gets.
    */
   readonly clientSecret: string;
-  /** By default `client_secret_basic`. */
+  /**
+   * How the secret is sent.
+   *
+   * @defaultValue 'client_secret_basic'
+   */
   readonly method?: 'client_secret_basic' | 'client_secret_post' | undefined;
+  /** Not beside a secret. */
   readonly privateKey?: undefined;
+  /** Not beside a secret. */
   readonly audience?: undefined;
 }
 
-/** What the `aud` of a client's assertions names. */
+/**
+ * What the `aud` of a client's assertions names.
+ *
+ * @inline
+ */
 export type AssertionAudience = 'token_endpoint' | 'issuer';
 
-/** A client that authenticates with assertions that it signs itself (`private_key_jwt`). */
-interface PrivateKeyOptions {
-  /** A private JWK with its `alg`. */
+/**
+ * A client that authenticates with assertions that it signs itself (`private_key_jwt`, OpenID Connect Core 1.0 §9).
+ *
+ * @category Set-up
+ */
+export interface PrivateKeyOptions {
+  /** A private JWK (RFC 7517) with its `alg`, such as `RS256` or `ES256`. */
   readonly privateKey: JWK;
   /**
-   * The only `aud` of the assertions (RFC 7523 §3). By default `token_endpoint`, which Hydra and Keycloak accept; the
-   * option `endpoints` then needs it. `issuer`: for a provider that accepts only its issuer.
+   * The only `aud` of the assertions (RFC 7523 §3). `token_endpoint`: Hydra and Keycloak accept it; the option
+   * `endpoints` then needs it. `issuer`: for a provider that accepts only its issuer.
+   *
+   * @defaultValue 'token_endpoint'
    */
   readonly audience?: AssertionAudience | undefined;
+  /** Not beside a private key. */
   readonly clientSecret?: undefined;
+  /** Not beside a private key. */
   readonly method?: undefined;
 }
 
-/** How a confidential client authenticates at the provider (OpenID Connect Core 1.0 §9): by a secret or a private key. */
+/**
+ * How a confidential client authenticates at the provider (OpenID Connect Core 1.0 §9): by a secret or a private key.
+ *
+ * @category Set-up
+ */
 export type ClientAuthenticationOptions = ClientSecretOptions | PrivateKeyOptions;
 
 /** Checks each member of {@link ClientAuthenticationOptions}; {@link IsClientAuthentication} checks them together. */
@@ -132,7 +157,11 @@ class IdTokenEncryptionSchema {
   @IsIn(KEY_MANAGEMENT_ALGORITHMS)
   readonly alg!: string;
 
-  /** The only `enc` that the tokens may have. */
+  /**
+   * The only `enc` that the tokens may have.
+   *
+   * @defaultValue 'A128CBC-HS256'
+   */
   @IsIn(CONTENT_ENCRYPTION_ALGORITHMS)
   readonly enc?: string = 'A128CBC-HS256';
 
@@ -143,6 +172,7 @@ class IdTokenEncryptionSchema {
 
 /** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
 class EndpointSchema {
+  /** Where the provider's signing keys are. */
   @IsEndpoint()
   readonly jwks_uri!: string;
 
@@ -173,6 +203,7 @@ class ClientSchema {
   @MaxLength(MAX_IDENTIFIER_LENGTH - 1)
   readonly issuer!: string;
 
+  /** The `client_id` of the registration. Tokens name it in `aud`. */
   @IsString()
   @IsNotEmpty()
   @MaxLength(MAX_IDENTIFIER_LENGTH)
@@ -200,6 +231,8 @@ class ClientSchema {
    * The only `alg` that ID tokens and logout tokens may have. With HS256, HS384 or HS512 the library verifies them with
    * `clientAuthentication.clientSecret` (at least 32, 48 or 64 bytes), never with the provider's keys. This does not work
    * with Keycloak, which signs them with a key that no client gets.
+   *
+   * @defaultValue 'RS256'
    */
   @IsIn([...ASYMMETRIC_ALGORITHMS, ...Object.keys(LEAST_SECRET_LENGTH)])
   readonly idTokenSignedResponseAlg?: string = 'RS256';
@@ -225,6 +258,8 @@ class ClientSchema {
   /**
    * Audiences that ID tokens and logout tokens may name beside `clientId` (OpenID Connect Core 1.0 §3.1.3.7), such as
    * the project id that Zitadel adds. A token with any other audience is refused.
+   *
+   * @defaultValue []
    */
   @IsArray()
   @AreIdentifiers()
@@ -233,15 +268,20 @@ class ClientSchema {
   /**
    * Clients that an ID token may name in `azp` beside `clientId` (OpenID Connect Core 1.0 §3.1.3.7): for example the
    * mobile app of the same project, which gets ID tokens for this app.
+   *
+   * @defaultValue []
    */
   @IsArray()
   @AreIdentifiers()
   readonly authorizedParties?: readonly string[] = [];
 
   /**
-   * How far the provider dates `iat` back, seconds: 300 for Microsoft Entra ID. An ID token may then be this much older
-   * at its sign-in, and a logout token at its receipt. It does not change what a logout ends: a logout bounded by time still ends each sign-in and bearer token whose `iat`
-   * it covers, so after one, a user may have to wait this long for a new sign-in.
+   * How far the provider dates `iat` back, seconds: 300 for Microsoft Entra ID, at most 600. An ID token may then be this
+   * much older at its sign-in, and a logout token at its receipt. It does not change what a logout ends: a logout bounded
+   * by time still ends each sign-in and bearer token whose `iat` it covers, so after one, a user may have to wait this
+   * long for a new sign-in.
+   *
+   * @defaultValue 0
    */
   @IsInt()
   @Min(0)
@@ -252,6 +292,8 @@ class ClientSchema {
    * Use `http` URLs of the provider that are not on loopback, such as `http://keycloak:8080/realms/x` inside a cluster.
    * The risk: a person who can change traffic on this network can replace the provider's keys, and then sign in as any
    * user; a person who can read it sees refresh tokens and the client's secret.
+   *
+   * @defaultValue false
    */
   @IsBoolean()
   readonly allowInsecureRequests?: boolean = false;
@@ -259,6 +301,8 @@ class ClientSchema {
   /**
    * Where `state` travels. `parameter`: as its own parameter (RP-Initiated Logout 1.0 §2). `redirectUri`: inside
    * `post_logout_redirect_uri`, as OneID's page shows; the registration must allow it. `both`: in both places.
+   *
+   * @defaultValue 'parameter'
    */
   @IsIn(['parameter', 'redirectUri', 'both'])
   readonly statePlacement?: 'parameter' | 'redirectUri' | 'both' = 'parameter';
@@ -267,6 +311,8 @@ class ClientSchema {
    * Send `post_logout_redirect_uri` and `state` also in a logout without `id_token_hint`, with the `client_id`
    * (RP-Initiated Logout 1.0 §2): the user comes back although the session has expired or its ID token is not stored.
    * Not for OneID and other Ory Hydra: it answers such a request with an error page, and its login lives on.
+   *
+   * @defaultValue false
    */
   @IsBoolean()
   readonly hintlessLogout?: boolean = false;
@@ -276,19 +322,33 @@ class ClientSchema {
    * of the key that the provider signs with today, the first in its key set that fits `idTokenSignedResponseAlg`. Ory
    * Hydra answers an older hint with an error page, and its login lives on. `publishedKey`: tokens of each key in the
    * key set, for providers that accept them. Other tokens are never sent: without a hint, the provider asks the user.
+   *
+   * @defaultValue 'newestKey'
    */
   @IsIn(['newestKey', 'publishedKey'])
   readonly idTokenHint?: 'newestKey' | 'publishedKey' = 'newestKey';
 
-  /** Refuse logout tokens without `exp` (Back-Channel Logout 1.0 §2.4). OneID's logout tokens have no `exp`. */
+  /**
+   * Refuse logout tokens without `exp` (Back-Channel Logout 1.0 §2.4). OneID's logout tokens have no `exp`.
+   *
+   * @defaultValue false
+   */
   @IsBoolean()
   readonly requireLogoutTokenExp?: boolean = false;
 
-  /** Refuse logout tokens whose `typ` is not `logout+jwt`. OneID sends `JWT`. */
+  /**
+   * Refuse logout tokens whose `typ` is not `logout+jwt` (Back-Channel Logout 1.0 §2.4). OneID sends `JWT`.
+   *
+   * @defaultValue false
+   */
   @IsBoolean()
   readonly strictLogoutTokenTyp?: boolean = false;
 
-  /** `session`: a logout of one browser login ends its own sessions. `user`: it ends all sessions of the user. */
+  /**
+   * `session`: a logout of one browser login ends its own sessions. `user`: it ends all sessions of the user.
+   *
+   * @defaultValue 'session'
+   */
   @IsIn(['session', 'user'])
   readonly logoutScope?: 'session' | 'user' = 'session';
 
@@ -298,23 +358,56 @@ class ClientSchema {
    * more than `clockToleranceSeconds` and `iatBackdatingSeconds`. Without this option, or if `auth_time` is missing or
    * equal to the ID token's own `iat`, the `sid` is over for good. It never brings a bearer token back. With `logoutScope:
    * 'user'`, a logout token that names only the `sid` ends the sessions of every user who has signed in with this `sid`.
+   *
+   * @defaultValue false
    */
   @IsBoolean()
   readonly reusesSid?: boolean = false;
 
-  /** Do not revoke refresh tokens when a session is ended. The library still erases its own copies. */
+  /**
+   * Do not revoke refresh tokens when a session is ended. The library still erases its own copies.
+   *
+   * @defaultValue false
+   */
   @IsBoolean()
   readonly keepOfflineTokens?: boolean = false;
 }
 
-/** How the provider encrypts this client's ID tokens, or its logout tokens (OpenID Connect Core 1.0 §10.2). */
-export type IdTokenEncryptionOptions = Plain<IdTokenEncryptionSchema>;
+/**
+ * How the provider encrypts this client's ID tokens, or its logout tokens (OpenID Connect Core 1.0 §10.2).
+ *
+ * @interface
+ * @category Set-up
+ */
+export type IdTokenEncryptionOptions = { [K in keyof IdTokenEncryptionSchema]: IdTokenEncryptionSchema[K] };
 
-/** A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3). */
-export type EndpointOptions = Plain<EndpointSchema>;
+/**
+ * A provider's endpoints given by hand, under their wire names (OpenID Connect Discovery 1.0 §3).
+ *
+ * @interface
+ * @category Set-up
+ */
+export type EndpointOptions = { [K in keyof EndpointSchema]: EndpointSchema[K] };
 
-/** One registration of this app at a provider. */
-export type OneIdClientOptions = Plain<ClientSchema>;
+/**
+ * One registration of this app at a provider. The defaults are for OneID.
+ *
+ * @interface
+ * @category Set-up
+ * @example
+ * ```ts
+ * import { type OneIdClientOptions } from 'nestjs-oneid-logout';
+ *
+ * // a confidential client: the library can revoke its refresh tokens
+ * export const client: OneIdClientOptions = {
+ *   issuer: 'https://oauth-qc.vinid.dev/',
+ *   clientId: 'my-app',
+ *   clientAuthentication: { clientSecret: process.env['ONEID_CLIENT_SECRET'] ?? '' },
+ *   postLogoutRedirectUri: 'https://my-app.example/logout/callback',
+ * };
+ * ```
+ */
+export type OneIdClientOptions = { [K in keyof ClientSchema]: ClientSchema[K] };
 
 /** How a client authenticates at the provider: the methods of OpenID Connect Core 1.0 §9, each with what it needs. */
 export type ClientAuthentication =

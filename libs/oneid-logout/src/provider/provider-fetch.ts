@@ -13,7 +13,11 @@ const MOVED = new Set([301, 308]);
 /** Statuses that say: the URL leads to nothing. */
 export const NOT_THERE: ReadonlySet<number> = new Set([404, 410]);
 
-/** Sends a request, like the global `fetch`. */
+/**
+ * Sends a request, like the global `fetch`.
+ *
+ * @category Set-up
+ */
 export type ProviderFetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 /** The global `fetch` at the time of the request: a test or a tracer may have replaced it. */

@@ -1,5 +1,5 @@
 import { IsBoolean, IsInt, Max, Min } from 'class-validator';
-import { fill, IsOptional, isRecord, type Plain, Predicate } from '../option-checks.js';
+import { fill, IsOptional, isRecord, Predicate } from '../option-checks.js';
 import { type RedisConnection } from './redis-nudges.js';
 
 const IsNudge = () =>
@@ -16,13 +16,19 @@ function isRedisNudge(value: unknown): boolean {
   return isRecord(redis) || (typeof redis === 'string' && /^rediss?:\/\//.test(redis) && URL.canParse(redis));
 }
 
-/** Nudges between replicas over Redis pub/sub. */
+/**
+ * Nudges between replicas over Redis pub/sub, with the package `ioredis`.
+ *
+ * @category Set-up
+ */
 export interface RedisNudgeOptions {
   /** A URL (`redis:` or `rediss:`), or options of `ioredis`. */
   readonly redis: RedisConnection;
   /**
-   * The pub/sub channel, by default `oneid-logout`. Give each database its own channel: on a shared channel, apps of
-   * different databases make each other look for logouts without need.
+   * The pub/sub channel. Give each database its own channel: on a shared channel, apps of different databases make each
+   * other look for logouts without need.
+   *
+   * @defaultValue 'oneid-logout'
    */
   readonly channel?: string;
 }
@@ -30,7 +36,7 @@ export interface RedisNudgeOptions {
 /** Bounded liveness: each replica answers from memory and follows the logouts of all replicas. */
 class BoundedLivenessSchema {
   /**
-   * Largest age of a replica's knowledge, milliseconds. Without `answerAtOnce`, OneID waits at least this long for its
+   * Largest age of a replica's knowledge, milliseconds: from 50 to 60,000. Without `answerAtOnce`, OneID waits at least this long for its
    * 200.
    */
   @IsInt()
@@ -38,7 +44,11 @@ class BoundedLivenessSchema {
   @Max(60_000)
   readonly maxStalenessMs!: number;
 
-  /** Limit of each of a replica's four caches (`docs/liveness.md`); the replica reads all others from the database. */
+  /**
+   * Limit of each of a replica's four caches, entries; the replica reads all others from the database.
+   *
+   * @defaultValue 100_000
+   */
   @IsInt()
   @Min(1)
   readonly maxSessions?: number = 100_000;
@@ -46,6 +56,8 @@ class BoundedLivenessSchema {
   /**
    * Answers OneID's logout with 200 at once, for a OneID version with a short timeout. A replica may then accept an
    * ended session after the 200: for `maxStalenessMs`, and during an outage for `allowDuringOutageMs` longer.
+   *
+   * @defaultValue false
    */
   @IsBoolean()
   readonly answerAtOnce?: boolean = false;
@@ -59,8 +71,10 @@ class BoundedLivenessSchema {
   readonly nudge?: 'postgres' | RedisNudgeOptions | undefined;
 
   /**
-   * Milliseconds for which a replica answers longer from memory while the database does not answer. It lets in sessions
-   * that were alive when the database last answered. OneID's 200 waits longer by the same time.
+   * Milliseconds for which a replica answers longer from memory while the database does not answer, at most half an hour.
+   * It lets in sessions that were alive when the database last answered. OneID's 200 waits longer by the same time.
+   *
+   * @defaultValue 0
    */
   @IsInt()
   @Min(0)
@@ -69,8 +83,13 @@ class BoundedLivenessSchema {
   readonly allowDuringOutageMs?: number = 0;
 }
 
-/** Bounded liveness: each replica answers from memory and follows the logouts of all replicas. */
-export type BoundedLivenessOptions = Plain<BoundedLivenessSchema>;
+/**
+ * Bounded liveness: each replica answers from memory and follows the logouts of all replicas.
+ *
+ * @interface
+ * @category Set-up
+ */
+export type BoundedLivenessOptions = { [K in keyof BoundedLivenessSchema]: BoundedLivenessSchema[K] };
 
 type ResolvedLiveness = Required<Omit<BoundedLivenessOptions, 'nudge'>> & Pick<BoundedLivenessOptions, 'nudge'>;
 

@@ -8,7 +8,11 @@ import { type LogoutNudges, PING_INTERVAL, PING_TIMEOUT } from './logout-nudges.
 /** Longest average pause before connecting again, and the pause before subscribing again: milliseconds. */
 const RECONNECT_PAUSE = 2_000;
 
-/** The address of Redis: a URL (`redis:` or `rediss:`), or options of `ioredis`. */
+/**
+ * The address of Redis: a URL (`redis:` or `rediss:`), or options of `ioredis`.
+ *
+ * @inline
+ */
 export type RedisConnection = string | Readonly<Record<string, unknown>>;
 
 /** Nudges over Redis pub/sub: for MySQL and MariaDB, or for PostgreSQL behind a pooler. */

@@ -1,6 +1,17 @@
 import { type TargetKind } from './targets.js';
 
-/** The source of a logout. `replaced`: a new sign-in has replaced the session that the browser had before. */
+/**
+ * The source of a logout:
+ *
+ * - `backchannel`: OneID has sent a logout token (Back-Channel Logout 1.0)
+ * - `frontchannel`: OneID's page has loaded the app's front-channel URL in the browser (Front-Channel Logout 1.0)
+ * - `app`: {@link LogoutService} has started it (RP-Initiated Logout 1.0)
+ * - `admin`: {@link SessionRegistry} has ended one session, all sessions of the user or the user's other sessions, or
+ *   {@link LogoutService.endHere} has ended the sessions of a request
+ * - `replaced`: a new sign-in has replaced the session that the browser had before, or was itself refused
+ *
+ * @category Sessions
+ */
 export type LogoutChannel = 'backchannel' | 'frontchannel' | 'app' | 'admin' | 'replaced';
 
 /** Limits a logout to sessions that are old enough. */

@@ -1,7 +1,11 @@
 import { type LogoutChannel } from './logout.js';
 import { targetOf, type TargetKind } from './targets.js';
 
-/** The facts of a session, or of the verified token that a request carries. They never change. */
+/**
+ * The facts of a session, or of the verified token that a request carries. They never change.
+ *
+ * @category Sessions
+ */
 export interface SessionFacts {
   /**
    * Our id of the session: the SHA-256 of its first session token. It opens no session, so a page may show it. Absent
@@ -10,9 +14,11 @@ export interface SessionFacts {
   readonly id?: string;
   /** `iss` of the ID token. */
   readonly issuer: string;
+  /** The client that the user signed in to: one of the option `clients`. */
   readonly clientId?: string;
   /** The provider's id for one browser login. All clients in this login get the same `sid`. */
   readonly sid?: string;
+  /** The user's id at the provider. Only a verified token may lack it. */
   readonly sub?: string;
   /** The token's `iat`: the provider's clock, seconds. */
   readonly iat: number;
@@ -27,15 +33,27 @@ export interface SessionFacts {
   readonly expiresAt?: number;
 }
 
-/** A sign-in that this library has recorded. */
+/**
+ * A sign-in that this library has recorded.
+ *
+ * @category Sessions
+ */
 export interface Session extends SessionFacts {
+  /** Our id of the session: the SHA-256 of its first session token. It opens no session, so a page may show it. */
   readonly id: string;
+  /** The client that the user signed in to: one of the option `clients`. */
   readonly clientId: string;
+  /** The user's id at the provider. */
   readonly sub: string;
+  /** Absolute end of the session, milliseconds: the database's clock. */
   readonly expiresAt: number;
 }
 
-/** A session with the session token that a sign-in has got for it. */
+/**
+ * A session with the session token that a sign-in has got for it.
+ *
+ * @category Sessions
+ */
 export interface RegisteredSession extends Session {
   /**
    * The secret that opens the session: the value of the browser's cookie. The library stores only its hash, and returns
@@ -52,7 +70,11 @@ export interface CheckedSession {
   readonly expired: boolean;
 }
 
-/** A session in the list of a user's sessions. */
+/**
+ * A session in the list of a user's sessions.
+ *
+ * @category Sessions
+ */
 export interface ListedSession extends Session {
   /** The label that the app gave at the sign-in, for example the device. */
   readonly label?: string;

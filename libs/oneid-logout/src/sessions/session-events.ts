@@ -9,10 +9,13 @@ import { LogoutBus } from './logout-bus.js';
 /**
  * A logout of a session, a login or a user: recorded, or verified and kept until the store can record it. It may end many
  * sessions, or sessions unknown to this process.
+ *
+ * @category Sessions
  */
 export interface LogoutEvent {
+  /** The source of the logout. */
   readonly channel: LogoutChannel;
-  /** @returns whether this logout ends the session */
+  /** Does this logout end the session? It answers from memory, without I/O. */
   ends(session: SessionFacts): boolean;
 }
 
@@ -26,9 +29,28 @@ export interface LogoutEvent {
  * RxJS; the log says so. This covers `subscribe` and `pipe`. RxJS functions that make another stream are not covered: write
  * `logouts.pipe(mergeWith(other))`, and not `merge(logouts, other)`.
  *
+ * @category Sessions
+ * @hideconstructor
  * @example
  * ```ts
- * events.ended(session).subscribe(() => cache.delete(session.id));
+ * import { Injectable } from '@nestjs/common';
+ * import { type Session, SessionEvents } from 'nestjs-oneid-logout';
+ *
+ * @Injectable()
+ * export class Carts {
+ *   private readonly cache = new Map<string, string[]>();
+ *
+ *   constructor(private readonly events: SessionEvents) {}
+ *
+ *   open(session: Session): string[] {
+ *     const known = this.cache.get(session.id);
+ *     if (known !== undefined) return known;
+ *     const cart: string[] = [];
+ *     this.cache.set(session.id, cart);
+ *     this.events.ended(session).subscribe(() => this.cache.delete(session.id));
+ *     return cart;
+ *   }
+ * }
  * ```
  */
 @Injectable()
@@ -37,6 +59,23 @@ export class SessionEvents {
    * Emits each logout once; OneID's retries, and the recording of a logout that the store could not record at first,
    * emit no second event. A logout with several targets (a login and its user; each of a user's other sessions) emits
    * one event for each target.
+   *
+   * @example
+   * ```ts
+   * import { Injectable } from '@nestjs/common';
+   * import { SessionEvents } from 'nestjs-oneid-logout';
+   *
+   * @Injectable()
+   * export class LogoutCounts {
+   *   readonly byChannel = new Map<string, number>();
+   *
+   *   constructor(events: SessionEvents) {
+   *     events.logouts.subscribe(({ channel }) => {
+   *       this.byChannel.set(channel, (this.byChannel.get(channel) ?? 0) + 1);
+   *     });
+   *   }
+   * }
+   * ```
    */
   readonly logouts: Observable<LogoutEvent>;
 
@@ -44,7 +83,12 @@ export class SessionEvents {
     this.logouts = forAppListeners(bus.allLogoutsForApp.pipe(map(toEvent)), 'SessionEvents');
   }
 
-  /** Emits once when a logout ends this session, then completes. */
+  /**
+   * Emits once when a logout ends this session, then completes. It does not emit when the session expires, or when it
+   * had already ended before the subscription.
+   *
+   * @param session for example from `@CurrentSession()`
+   */
   ended(session: SessionFacts): Observable<LogoutEvent> {
     const targets = targetsOf(session);
     const ending = this.bus.allLogoutsForApp.pipe(

@@ -28,10 +28,15 @@ import { targetOf } from '../rule/targets.js';
 import { RevocationQueue } from '../store/revocation-queue.js';
 import { TokenVault } from '../tokens/token-vault.js';
 
+/**
+ * A sign-in to record, for {@link SessionRegistry.register}.
+ *
+ * @category Sessions
+ */
 export interface RegisterSessionOptions {
   /** The ID token of the sign-in that the user has just completed, exactly as OneID sent it. */
   readonly idToken: string;
-  /** When given, the ID token must carry this `nonce`. */
+  /** The `nonce` of the authorization request. When given, the ID token must carry it (OpenID Connect Core 1.0 §3.1.3.7). */
   readonly nonce?: string | undefined;
   /**
    * Stored encrypted with the option `secrets`, otherwise not stored. The library revokes it at OneID when a logout
@@ -45,7 +50,8 @@ export interface RegisterSessionOptions {
   readonly expiresAt?: Date | undefined;
   /**
    * The session token that this browser had before, from its cookie; `register` ends that session. A list, if the browser
-   * sent several cookies of that name. A session id has no effect here: an attacker who knows the id of another person's session could put it into a cookie.
+   * sent several cookies of that name. A session id has no effect here: an attacker who knows the id of another person's
+   * session could put it into a cookie.
    */
   readonly replaces?: string | readonly string[] | undefined;
   /**
@@ -61,6 +67,11 @@ const PAGE = 256;
 /** Default `limit` of {@link SessionRegistry.listAlive}. */
 const LISTED = 100;
 
+/**
+ * Refreshed tokens of a session, for {@link SessionRegistry.refresh}.
+ *
+ * @category Sessions
+ */
 export interface RefreshSessionOptions {
   /** A refreshed ID token of the same issuer, client, `sub` and, if it has one, `sid`. */
   readonly idToken?: string | undefined;
@@ -68,7 +79,28 @@ export interface RefreshSessionOptions {
   readonly refreshToken?: string | undefined;
 }
 
-/** Registers sign-ins, stores refreshed tokens, lists a user's sessions, and ends sessions. */
+/**
+ * Registers sign-ins, stores refreshed tokens, lists a user's sessions, and ends sessions.
+ *
+ * @category Sessions
+ * @hideconstructor
+ * @example
+ * ```ts
+ * import { Injectable } from '@nestjs/common';
+ * import { SessionRegistry } from 'nestjs-oneid-logout';
+ *
+ * @Injectable()
+ * export class SignIn {
+ *   constructor(private readonly sessions: SessionRegistry) {}
+ *
+ *   // `oldToken` is the session token that the browser's cookie held before
+ *   async complete(idToken: string, nonce: string, oldToken?: string): Promise<string> {
+ *     const { sessionToken } = await this.sessions.register({ idToken, nonce, replaces: oldToken });
+ *     return `__Host-session=${sessionToken}; Path=/; Secure; HttpOnly; SameSite=Lax`;
+ *   }
+ * }
+ * ```
+ */
 @Injectable()
 export class SessionRegistry {
   private readonly logger = new Logger('OneIdLogout');
@@ -95,12 +127,13 @@ export class SessionRegistry {
    * answer, returns the same session with one more `sessionToken`; the earlier ones stay valid. The session keeps its
    * first `label`. A session has at most 16 tokens.
    *
+   * @returns the session, with a session token that the library returns only here
    * @throws {InvalidIdTokenError} 401 `id_token_invalid`, no session is stored and no session token is added
    * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in (Hydra
    *   v1.11 then sends an ID token with an empty `sid`). Send the browser to OneID again with `prompt=login`. Also after a
    *   logout of the user by `sub`, if the ID token's `iat` is in the same second or earlier
-   * @throws {SessionRejectedError} 401 `expired`: `expiresAt` or `session_expiry` is past, or the session of this ID token
-   *   has expired. With `secrets`, the refresh token is revoked at OneID
+   * @throws {SessionRejectedError} 401 `session_expired`: `expiresAt` or `session_expiry` is past, or the session of this
+   *   ID token has expired. With `secrets`, the refresh token is revoked at OneID
    * @throws {RangeError} `expiresAt` is not a valid date
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
@@ -133,12 +166,26 @@ export class SessionRegistry {
    * refreshed ID token has no effect.
    *
    * @param sessionId the `id` of the session, for example from `@CurrentSession()`
-   * @throws {InvalidIdTokenError} 401, the ID token is invalid or belongs to another session
-   * @throws {SessionEndedError} 401, a logout has ended the session; with `secrets`, the new refresh token is revoked
-   *   at OneID
-   * @throws {SessionRejectedError} 401 `unknown` or `expired`
+   * @returns the session, with the facts of its sign-in
+   * @throws {InvalidIdTokenError} 401 `id_token_invalid`: the ID token is invalid or belongs to another session
+   * @throws {SessionEndedError} 401 `session_ended`: a logout has ended the session; with `secrets`, the new refresh token
+   *   is revoked at OneID
+   * @throws {SessionRejectedError} 401 `session_unknown` or `session_expired`
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
-   * @throws {StoreUnavailableError} 503
+   * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
+   * @throws {StoreUnavailableError} 503: the app may repeat the same call
+   * @example
+   * ```ts
+   * import { type Session, SessionRegistry } from 'nestjs-oneid-logout';
+   *
+   * export async function refreshed(
+   *   sessions: SessionRegistry,
+   *   { id }: Session,
+   *   tokens: { id_token?: string; refresh_token?: string },
+   * ): Promise<void> {
+   *   await sessions.refresh(id, { idToken: tokens.id_token, refreshToken: tokens.refresh_token });
+   * }
+   * ```
    */
   async refresh(sessionId: string, options: RefreshSessionOptions): Promise<Session> {
     const checked = await this.repository.check(sessionId);
@@ -164,6 +211,23 @@ export class SessionRegistry {
    * @throws {TypeError} the user has no `sub`
    * @throws {RangeError} `limit` is not a whole number above 0
    * @throws {StoreUnavailableError} 503
+   * @example
+   * ```ts
+   * import { Controller, Get, UseGuards } from '@nestjs/common';
+   * import { CurrentSession, type Session, SessionAliveGuard, SessionRegistry } from 'nestjs-oneid-logout';
+   *
+   * @Controller('sessions')
+   * @UseGuards(SessionAliveGuard)
+   * export class SessionsController {
+   *   constructor(private readonly sessions: SessionRegistry) {}
+   *
+   *   @Get()
+   *   async list(@CurrentSession() current: Session) {
+   *     const sessions = await this.sessions.listAlive(current);
+   *     return sessions.map(({ id, label = 'Another device' }) => ({ id, label, current: id === current.id }));
+   *   }
+   * }
+   * ```
    */
   async listAlive(user: Pick<Session, 'issuer' | 'sub'>, limit = LISTED): Promise<ListedSession[]> {
     // a JavaScript caller may pass unchecked values of a request
@@ -179,6 +243,16 @@ export class SessionRegistry {
    * @returns false when no session has this id
    * @throws {TypeError} `sessionId` is a session token: no session has ended
    * @throws {StoreUnavailableError} 503: the session may still be alive
+   * @example
+   * ```ts
+   * import { type Session, SessionRegistry } from 'nestjs-oneid-logout';
+   *
+   * // `id` comes from the user's page: search only the user's own sessions
+   * export async function endOwn(sessions: SessionRegistry, current: Session, id: string): Promise<boolean> {
+   *   const own = (await sessions.listAlive(current)).find((session) => session.id === id);
+   *   return own !== undefined && (await sessions.end(own.id));
+   * }
+   * ```
    */
   async end(sessionId: string): Promise<boolean> {
     const checked = await this.repository.check(sessionId);
@@ -195,10 +269,25 @@ export class SessionRegistry {
    * Ends every session that a user has now, for an administrator. Sessions of a later sign-in stay alive. One logout is
    * recorded for any number of sessions.
    *
-   * @param user.issuer optional if all clients have the same issuer
+   * @param user the user's `sub`, and `issuer`, which is optional if all clients have the same issuer
    * @throws {InvalidLogoutRequestError} 400: no session has ended. `client_ambiguous`, `client_unknown`,
    *   `user_invalid`
    * @throws {StoreUnavailableError} 503: the sessions may still be alive
+   * @example
+   * ```ts
+   * import { Injectable } from '@nestjs/common';
+   * import { SessionRegistry } from 'nestjs-oneid-logout';
+   *
+   * @Injectable()
+   * export class Accounts {
+   *   constructor(private readonly sessions: SessionRegistry) {}
+   *
+   *   async block(sub: string): Promise<void> {
+   *     // first refuse new sign-ins of this user in your own tables
+   *     await this.sessions.endAll({ sub });
+   *   }
+   * }
+   * ```
    */
   async endAll(user: { readonly sub: string; readonly issuer?: string }): Promise<void> {
     const issuers = new Set(this.clients.all.map((client) => client.provider));
@@ -226,6 +315,22 @@ export class SessionRegistry {
    * @throws {InvalidLogoutRequestError} 400 `session_not_registered`: a session that is known only by a bearer token
    *   has no `id`, so the library can't tell it from the user's other sessions. No session has ended
    * @throws {StoreUnavailableError} 503: some sessions may have ended, the newest first; call again to end the others
+   * @example
+   * ```ts
+   * import { Controller, Post, UseGuards } from '@nestjs/common';
+   * import { CurrentSession, SessionAliveGuard, type SessionFacts, SessionRegistry } from 'nestjs-oneid-logout';
+   *
+   * @Controller('sessions')
+   * @UseGuards(SessionAliveGuard)
+   * export class SessionsController {
+   *   constructor(private readonly sessions: SessionRegistry) {}
+   *
+   *   @Post('end-others')
+   *   async endOthers(@CurrentSession() current: SessionFacts): Promise<{ ended: number }> {
+   *     return { ended: await this.sessions.endOthers(current) };
+   *   }
+   * }
+   * ```
    */
   async endOthers(session: SessionFacts): Promise<number> {
     const { id, issuer, sub } = session;
@@ -254,6 +359,7 @@ export class SessionRegistry {
    * must still look for. It retries a failed revocation for as long as the token may live; the log gives the reason.
    * It leaves out the tokens that wait until another session of their client and `sid` has ended.
    *
+   * @returns the number of these logouts in the database, of all replicas
    * @throws {StoreUnavailableError} 503
    */
   async countPendingRevocations(): Promise<number> {

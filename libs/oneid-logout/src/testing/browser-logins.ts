@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
  * One browser's login at OneID. All ID tokens of the login share these values.
  */
 export interface BrowserLogin {
+  /** The user's id. */
   readonly sub: string;
   /** OneID's session id, a UUID. */
   readonly sid: string;
@@ -13,8 +14,11 @@ export interface BrowserLogin {
   readonly remembered: boolean;
 }
 
+/** A sign-in at OneID, for {@link OneIdTestProvider.signIn}. */
 export interface SignIn {
+  /** The user's id; a random UUID by default. */
   sub?: string;
+  /** OneID's session id; a random UUID by default. */
   sid?: string;
   /** True by default; false makes OneID end the login without telling any client. */
   remembered?: boolean;

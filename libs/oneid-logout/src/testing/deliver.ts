@@ -7,6 +7,7 @@ export type Wait = (milliseconds: number, signal?: AbortSignal) => Promise<unkno
 /** Makes a signal that aborts after a number of milliseconds. */
 export type Deadline = (milliseconds: number) => AbortSignal;
 
+/** How a logout token is delivered, for {@link deliver}. */
 export interface DeliveryOptions {
   /** The version of Hydra that delivers; `2` by default. */
   hydra?: HydraVersion;
@@ -30,13 +31,17 @@ export interface DeliveryAttempt {
   readonly status?: number;
   /** Code of the network error, for example `ECONNREFUSED`; `TimeoutError` when the attempt took too long. */
   readonly error?: string;
+  /** Body of the last answer; empty after a network error. */
   readonly body: string;
   /** Headers of the last answer, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** The delivery of a logout token. */
 export interface Delivery {
+  /** Has the app answered with a status that Hydra takes for success? */
   readonly delivered: boolean;
+  /** The first attempt first. */
   readonly attempts: readonly DeliveryAttempt[];
 }
 
@@ -47,7 +52,16 @@ const longestTimer = 2 ** 31 - 1;
 export const waitForReal: Wait = (milliseconds, signal) =>
   setTimeout(Math.min(milliseconds, longestTimer), undefined, { ref: false, ...(signal && { signal }) });
 
-/** Waits no time, to keep a test or a demo fast. Hydra itself waits a second or more before each further attempt. */
+/**
+ * Waits no time, to keep a test or a demo fast. Hydra itself waits a second or more before each further attempt.
+ *
+ * @example
+ * ```ts
+ * import { OneIdTestProvider, withoutWaiting } from 'nestjs-oneid-logout/testing';
+ *
+ * export const startOneId = () => OneIdTestProvider.start({ clients: [{ clientId: 'my-app' }], wait: withoutWaiting });
+ * ```
+ */
 export const withoutWaiting: Wait = () => Promise.resolve();
 
 /** How a version of Hydra delivers a logout token. */
@@ -101,10 +115,18 @@ const tooManyRedirects = 'too many redirects';
  * After a network error, 429, or 5xx except 501, the same token is sent again. `Retry-After` of a 429 or 503 replaces
  * the wait and has no upper limit: in seconds, and with `hydra: '2'` also as a date.
  *
+ * @param uri the client's `backchannel_logout_uri`
+ * @returns every attempt with its answer; a failed delivery does not throw
  * @see {@link https://openid.net/specs/openid-connect-backchannel-1_0.html#BCRequest Back-Channel Logout 1.0 §2.5}
  * @example
  * ```ts
- * const { delivered, attempts } = await deliver('http://127.0.0.1:3000/backchannel_logout', token, { attempts: 1 });
+ * import { deliver } from 'nestjs-oneid-logout/testing';
+ *
+ * // the status of the app's first answer
+ * export async function statusOf(app: string, logoutToken: string): Promise<number | undefined> {
+ *   const { attempts } = await deliver(`${app}/backchannel_logout`, logoutToken, { attempts: 1 });
+ *   return attempts[0]?.status;
+ * }
  * ```
  */
 export async function deliver(uri: string, logoutToken: string, options: DeliveryOptions = {}): Promise<Delivery> {

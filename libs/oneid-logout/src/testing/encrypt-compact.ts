@@ -4,6 +4,7 @@ import { type HeaderParameters } from './sign-compact.js';
 
 /** The recipient's key and the algorithms that encrypt a token. */
 export interface Encryption {
+  /** The recipient's public key, or the shared secret of a symmetric `alg`. */
   readonly key: CryptoKey | KeyObject | JWK | Uint8Array;
   /** Key management algorithm, `RSA-OAEP-256` by default. */
   readonly alg?: string;

@@ -10,6 +10,19 @@ export type HydraVersion = '1.11' | '2';
  */
 export const defaultHydra: HydraVersion = '2';
 
-/** The `kid` of every ID-token key that Hydra makes at boot; undefined where each key gets a random one. */
+/**
+ * The `kid` of every ID-token key that Hydra makes at boot; undefined where each key gets a random one.
+ *
+ * @param hydra `2` by default
+ * @example
+ * ```ts
+ * import { createSigningKey, fixedKeyId, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+ *
+ * // all tests share one key, because making an RSA key is slow
+ * const signingKey = await createSigningKey('RS256', fixedKeyId('1.11'));
+ *
+ * export const startOneId = () => OneIdTestProvider.start({ hydra: '1.11', signingKey });
+ * ```
+ */
 export const fixedKeyId = (hydra: HydraVersion = defaultHydra): string | undefined =>
   hydra === '1.11' ? 'public:hydra.openid.id-token' : undefined;

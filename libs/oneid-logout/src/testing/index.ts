@@ -1,3 +1,8 @@
+/**
+ * A OneID for tests, and what it is made of. It needs no network and no NestJS.
+ *
+ * @module nestjs-oneid-logout/testing
+ */
 export { OneIdTestProvider } from './oneid-test-provider.js';
 export { type OneIdTestProviderOptions } from './provider-options.js';
 export { type OneIdTestClient } from './test-client.js';

@@ -7,15 +7,19 @@ import { makeLogoutToken, type TokenIssuer } from './tokens.js';
 
 /** The delivery of the logout token to one client. */
 export interface BackchannelDelivery extends Delivery {
+  /** The client that OneID told. */
   readonly clientId: string;
+  /** The client's `backchannel_logout_uri`. */
   readonly uri: string;
   /** The login that ended. */
   readonly sid: string;
+  /** The logout token. */
   readonly token: string;
 }
 
 /** The notifications about a login's end, by channel. */
 export interface Logout {
+  /** The finished deliveries, one for each client with a `backchannel_logout_uri`. */
   readonly backchannel: readonly BackchannelDelivery[];
   /** URLs that OneID's page puts into iframes. */
   readonly frontchannel: readonly string[];
@@ -23,6 +27,7 @@ export interface Logout {
 
 /** Notifications that are under way: the back-channel requests have started, the front-channel URLs wait for a page. */
 export interface LogoutUnderWay {
+  /** The deliveries, one for each client with a `backchannel_logout_uri`. */
   readonly backchannel: readonly Promise<BackchannelDelivery>[];
   /** URLs that OneID's page puts into iframes. */
   readonly frontchannel: readonly string[];
@@ -30,8 +35,11 @@ export interface LogoutUnderWay {
 
 /** A client to notify: OneID uses each channel for which the client has a URI. */
 export interface NotifiedClient {
+  /** The `aud` of its logout token. */
   readonly clientId: string;
+  /** OneID posts the logout token to it. */
   readonly backchannelLogoutUri?: string | undefined;
+  /** OneID's page loads it in an iframe. */
   readonly frontchannelLogoutUri?: string | undefined;
 }
 
@@ -39,10 +47,20 @@ export interface NotifiedClient {
  * Tells clients that a login has ended, as Hydra does. This is all that a OneID sends on a logout, so a provider of
  * your own can send the same.
  *
+ * @param from the provider's part of the logout tokens
+ * @param clients the clients of the login
+ * @param sid the login that has ended
  * @example
  * ```ts
- * const from = { issuer: 'https://oneid.test/', key: await createSigningKey(), seconds: Math.floor(Date.now() / 1000) };
- * const { backchannel, frontchannel } = notifyClients(from, [{ clientId: 'shop', backchannelLogoutUri }], sid);
+ * import { notifyClients, type SigningKey } from 'nestjs-oneid-logout/testing';
+ *
+ * // for an app whose tests have a OneID of their own, which signs with this key
+ * export async function tell(app: string, issuer: string, key: SigningKey, sid: string): Promise<boolean> {
+ *   const from = { issuer, key, seconds: Math.floor(Date.now() / 1000) };
+ *   const client = { clientId: 'my-app', backchannelLogoutUri: `${app}/backchannel_logout` };
+ *   const deliveries = await Promise.all(notifyClients(from, [client], sid).backchannel);
+ *   return deliveries.every(({ delivered }) => delivered);
+ * }
  * ```
  */
 export function notifyClients(

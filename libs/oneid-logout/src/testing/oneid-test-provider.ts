@@ -40,11 +40,21 @@ import { cause, type Trouble, Troubles } from './troubles.js';
  *
  * @example
  * ```ts
- * const oneId = await OneIdTestProvider.start({ clients: [{ clientId: 'shop', clientSecret: 'secret' }] });
- * const login = oneId.signIn();
- * const token = await oneId.logoutToken({ clientId: 'shop', login });
- * const { delivered } = await oneId.deliver('http://127.0.0.1:3000/backchannel_logout', token);
- * await oneId.close();
+ * import { OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+ *
+ * // the status of a request after a logout at OneID; the app is configured with `oneId.issuer`
+ * export async function statusAfterLogout(app: { url: string; signIn(idToken: string): Promise<string> }) {
+ *   const backchannelLogoutUri = `${app.url}/backchannel_logout`;
+ *   const oneId = await OneIdTestProvider.start({ clients: [{ clientId: 'my-app', backchannelLogoutUri }] });
+ *   try {
+ *     const login = oneId.signIn({ sub: 'alice' });
+ *     const cookie = await app.signIn(await oneId.idToken({ clientId: 'my-app', login }));
+ *     await oneId.logout(login); // OneID tells each client that has an ID token of this login
+ *     return (await fetch(`${app.url}/me`, { headers: { cookie } })).status; // 401
+ *   } finally {
+ *     await oneId.close();
+ *   }
+ * }
  * ```
  */
 export class OneIdTestProvider {
@@ -66,6 +76,11 @@ export class OneIdTestProvider {
     server.serve((request, response) => this.#handle(request, response, answer));
   }
 
+  /**
+   * Starts the server on 127.0.0.1.
+   *
+   * @throws {Error} the port is in use, or `trailingSlash: false` does not fit `hydra: '1.11'`
+   */
   static async start(options: OneIdTestProviderOptions = {}): Promise<OneIdTestProvider> {
     const { hydra = defaultHydra, now = () => Date.now(), clients = [], trailingSlash = true } = options;
     if (hydra === '1.11' && !trailingSlash) {
@@ -156,7 +171,11 @@ export class OneIdTestProvider {
    *
    * @example
    * ```ts
-   * oneId.atConsent(() => oneId.forget(login)); // the login expires
+   * import { type BrowserLogin, type OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+   *
+   * export function expireAtConsent(oneId: OneIdTestProvider, login: BrowserLogin): void {
+   *   oneId.atConsent(() => oneId.forget(login));
+   * }
    * ```
    */
   atConsent(act: () => unknown): void {
@@ -274,7 +293,12 @@ export class OneIdTestProvider {
    * @throws {TypeError} no trouble is given
    * @example
    * ```ts
-   * oneId.fail(endpointPaths.jwks, { status: 503, times: 2 }, { reset: true, times: 1 }); // then it works again
+   * import { endpointPaths, type OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+   *
+   * // two answers 503, then a cut connection; then it works again
+   * export function failThreeTimes(oneId: OneIdTestProvider): void {
+   *   oneId.fail(endpointPaths.jwks, { status: 503, times: 2 }, { reset: true, times: 1 });
+   * }
    * ```
    */
   fail(path: EndpointPath, ...troubles: readonly Trouble[]): void {

@@ -4,6 +4,7 @@ import { type MetadataOverrides } from './provider-state.js';
 import { type SigningKey } from './signing-keys.js';
 import { type OneIdTestClient } from './test-client.js';
 
+/** Options of {@link OneIdTestProvider.start}. */
 export interface OneIdTestProviderOptions {
   /** The version of Hydra that this OneID runs; `2` by default, because that version gives up on a logout first. */
   hydra?: HydraVersion;
@@ -11,10 +12,11 @@ export interface OneIdTestProviderOptions {
   issuerPath?: string;
   /** Whether `iss` ends in a slash as OneID's; true by default. Always true with `hydra: '1.11'`. */
   trailingSlash?: boolean;
+  /** The clients that are registered; none by default. {@link OneIdTestProvider.registerClient} adds more. */
   clients?: readonly OneIdTestClient[];
   /**
-   * Signs the tokens; a new RS256 key by default, with the `kid` of the Hydra version. Making an RSA key takes a tenth of a second or more, so tests that start
-   * many providers can share one key.
+   * Signs the tokens; a new RS256 key by default, with the `kid` of the Hydra version. Making an RSA key takes a tenth of
+   * a second or more, so tests that start many providers can share one key.
    */
   signingKey?: SigningKey;
   /** The provider's clock, in milliseconds since 1970; `Date.now` by default. */

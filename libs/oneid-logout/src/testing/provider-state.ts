@@ -10,9 +10,11 @@ export type MetadataOverrides = Readonly<Record<string, unknown>>;
 
 /** A revocation request that was answered with 200. */
 export interface RevocationRequest {
+  /** The token of the request. */
   readonly token: string;
   /** `token_type_hint` of the request. */
   readonly tokenTypeHint?: string;
+  /** The client that authenticated. */
   readonly clientId: string;
   /** Whether the request revoked a live token. Hydra answers 200 for unknown and rotated-out tokens too. */
   readonly effective: boolean;

@@ -3,6 +3,7 @@ import { type EndpointPath } from './endpoint-paths.js';
 
 /** A request that reached the provider. */
 export interface ReceivedRequest {
+  /** In upper case. */
   readonly method: string;
   /** Relative to the issuer, without query; begins with `/..` when it is not under the issuer's path. */
   readonly path: EndpointPath;
@@ -12,6 +13,7 @@ export interface ReceivedRequest {
   readonly form: Readonly<Record<string, string>>;
   /** Names in lower case. */
   readonly headers: Readonly<IncomingHttpHeaders>;
+  /** The whole body as text. */
   readonly body: string;
   /** When it arrived, on the provider's clock, in milliseconds since 1970. */
   readonly at: number;

@@ -9,6 +9,7 @@ export type HeaderParameters = Readonly<Record<string, unknown>>;
 
 /** Signs with HMAC: with the client's secret, or with another value that an attacker uses as the secret. */
 export interface HmacKey {
+  /** The key of the HMAC. */
   readonly secret: string | Uint8Array;
   /** `HS256` by default. */
   readonly alg?: 'HS256' | 'HS384' | 'HS512';
@@ -23,10 +24,16 @@ export type TokenKey = SigningKey | HmacKey | 'none';
  * Tests need headers that lie about the signature, so this function does not use jose's signer. A `payload` string is
  * signed unchanged, even when it is not JSON.
  *
+ * @param payload the claims, or a text
+ * @param header joins or replaces `alg` and `kid`
  * @see {@link https://www.rfc-editor.org/rfc/rfc7515#section-3.1 RFC 7515 §3.1}
  * @example
  * ```ts
- * signCompact({ iss: oneId.issuer }, oneId.signingKey, { alg: 'none' }); // an RS256 signature, but `alg: none`
+ * import { type OneIdTestProvider, signCompact } from 'nestjs-oneid-logout/testing';
+ *
+ * // an RS256 signature under a header that says `alg: none`: the app must answer 400
+ * export const lyingToken = (oneId: OneIdTestProvider): string =>
+ *   signCompact({ iss: oneId.issuer, aud: 'my-app' }, oneId.signingKey, { alg: 'none' });
  * ```
  */
 export function signCompact(payload: Claims | string, key: TokenKey, header: HeaderParameters = {}): string {

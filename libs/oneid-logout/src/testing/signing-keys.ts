@@ -10,6 +10,7 @@ export interface SigningKey {
   readonly alg: string;
   /** Key id. */
   readonly kid: string;
+  /** The private half. */
   readonly privateKey: KeyObject;
   /** The public half as the JWKS shows it, with `kid`, `alg` and `use: 'sig'`. */
   readonly publicJwk: JWK;
@@ -21,9 +22,16 @@ export interface SigningKey {
  * Makes a key pair for a JWS algorithm (`RS256`, `PS256`, `ES256`, `EdDSA`, …). The key is in no JWKS. Its `kid` is a
  * random UUID by default.
  *
+ * @param alg the key's `alg` (RFC 7518 §3.1)
+ * @param kid the key's `kid`
  * @example
  * ```ts
- * await oneId.logoutToken({ clientId: 'shop', key: await createSigningKey('RS256') }); // signed with an unknown key
+ * import { createSigningKey, type OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+ *
+ * // a token that a stranger has signed: the app must answer 400
+ * export async function forgedToken(oneId: OneIdTestProvider, sid: string): Promise<string> {
+ *   return oneId.logoutToken({ clientId: 'my-app', sid, key: await createSigningKey('RS256') });
+ * }
  * ```
  */
 export async function createSigningKey(alg = 'RS256', kid: string = randomUUID()): Promise<SigningKey> {
@@ -38,6 +46,7 @@ export async function createSigningKey(alg = 'RS256', kid: string = randomUUID()
   };
 }
 
+/** A change of the signing key, for {@link OneIdTestProvider.rotateKeys}. */
 export interface KeyRotation {
   /** Algorithm of the new key; the old key's by default. */
   alg?: string;

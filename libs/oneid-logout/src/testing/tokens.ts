@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type BrowserLogin } from './browser-logins.js';
 import { type Encryption, encryptCompact } from './encrypt-compact.js';
 import { type Claims, type HeaderParameters, signCompact, type TokenKey } from './sign-compact.js';
 
@@ -17,17 +18,24 @@ export interface TokenOverrides {
 /** The user of a token. ID tokens get a random UUID for a missing `sub` or `sid`, access tokens for a missing `sub`. */
 export interface TokenSubject {
   /** The login whose `sub` and `sid` the token names. */
-  login?: { readonly sub: string; readonly sid: string; readonly authTime?: number };
+  login?: Pick<BrowserLogin, 'sub' | 'sid'> & Partial<Pick<BrowserLogin, 'authTime'>>;
+  /** The user's id, in place of the login's. */
   sub?: string;
+  /** OneID's session id, in place of the login's. */
   sid?: string;
 }
 
+/** An ID token to make, for {@link OneIdTestProvider.idToken}. */
 export interface IdTokenRequest extends TokenSubject, TokenOverrides {
+  /** The client that the token is for: its `aud`. */
   clientId: string;
+  /** The `nonce` of the authorization request; none by default. */
   nonce?: string;
 }
 
+/** An access token to make, for {@link OneIdTestProvider.accessToken}. */
 export interface AccessTokenRequest extends TokenSubject, TokenOverrides {
+  /** The client that gets the token: its `client_id`. */
   clientId: string;
   /** Granted scopes, `['openid']` by default. */
   scope?: readonly string[];
@@ -35,14 +43,19 @@ export interface AccessTokenRequest extends TokenSubject, TokenOverrides {
   audience?: readonly string[];
 }
 
+/** A refresh token to make, for {@link OneIdTestProvider.refreshToken}. */
 export interface RefreshTokenRequest {
+  /** The client that gets the token. */
   clientId: string;
-  login: { readonly sub: string; readonly sid: string; readonly authTime: number };
+  /** The login that the token belongs to. */
+  login: Pick<BrowserLogin, 'sub' | 'sid' | 'authTime'>;
   /** Granted scopes, `['openid', 'offline']` by default. */
   scope?: readonly string[];
 }
 
+/** A logout token to make, for {@link OneIdTestProvider.logoutToken}. */
 export interface LogoutTokenRequest extends TokenSubject, TokenOverrides {
+  /** The client that the token is for: its `aud`. */
   clientId: string;
   /** `hydra` (default): as OneID makes it; `spec`: as Back-Channel Logout 1.0 §2.4 describes it. */
   shape?: 'hydra' | 'spec';
@@ -52,12 +65,13 @@ export interface LogoutTokenRequest extends TokenSubject, TokenOverrides {
 export interface TokenIssuer {
   /** The exact `iss`. */
   readonly issuer: string;
+  /** Signs the token. */
   readonly key: TokenKey;
   /** The time of issue, in seconds since 1970. */
   readonly seconds: number;
 }
 
-/** The member of `events` that makes a token a logout token. */
+/** The member of `events` that makes a token a logout token (Back-Channel Logout 1.0 §2.4). */
 export const backchannelLogoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
 /** Lifetime of ID and access tokens, in seconds. */

@@ -22,7 +22,9 @@ export interface Trouble {
   body?: string | Uint8Array;
   /** Sends this many spaces, without a Content-Length. */
   bodyBytes?: number;
+  /** Headers of the answer, beside `Location`. */
   headers?: Readonly<Record<string, string>>;
+  /** `Location` of the answer. */
   redirectTo?: string;
   /** Number of requests that get this fault; by default all requests until `heal()`. */
   times?: number;
