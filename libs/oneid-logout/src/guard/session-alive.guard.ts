@@ -78,7 +78,7 @@ export class SessionAliveGuard implements CanActivate {
   /**
    * Nest calls it for each guarded request, message or GraphQL field.
    *
-   * @returns true: the session is alive, or the route has {@link AllowAnonymous}
+   * @returns true: the session is alive, or the route has `@AllowAnonymous()`
    * @throws {SessionRejectedError} 401; in a gateway a `WsException`, in a microservice an `RpcException`
    * @throws {StoreUnavailableError} 503; converted likewise
    * @throws {TypeError} the context has no request, see {@link getRequest}

@@ -1,6 +1,8 @@
 /** The module option `database` for tests. */
 export interface MemoryDatabase {
+  /** The kind of database. */
   readonly type: 'better-sqlite3';
+  /** No file. */
   readonly database: ':memory:';
   /** Gives the database its clock. */
   readonly prepareDatabase: (connection: SqliteConnection) => void;
@@ -18,9 +20,13 @@ interface SqliteConnection {
  * @param now milliseconds since 1970; `Date.now` by default
  * @example
  * ```ts
- * OneIdLogoutModule.forRoot({ ...options, database: memoryDatabase() });
- * // in the test: 31 days later
- * jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 31 * 24 * 3600 * 1000);
+ * import { OneIdLogoutModule, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
+ * import { memoryDatabase } from 'nestjs-oneid-logout/testing';
+ *
+ * export const forTest = (options: OneIdLogoutOptions) =>
+ *   OneIdLogoutModule.forRoot({ ...options, database: memoryDatabase() });
+ *
+ * // in the test, 31 days later: jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 31 * 24 * 3600 * 1000);
  * ```
  */
 export function memoryDatabase(now: () => number = () => Date.now()): MemoryDatabase {

@@ -15,12 +15,20 @@ import { standInSession } from './stand-in-session.js';
  *
  * @example
  * ```ts
- * const guard = new StandInGuard();
- * const module = await Test.createTestingModule({ controllers: [AppController] })
- *   .overrideGuard(SessionAliveGuard)
- *   .useValue(guard)
- *   .compile();
- * guard.refuse('logged_out'); // from now on: 401 session_logged_out
+ * import { type Type } from '@nestjs/common';
+ * import { Test } from '@nestjs/testing';
+ * import { SessionAliveGuard } from 'nestjs-oneid-logout';
+ * import { StandInGuard } from 'nestjs-oneid-logout/testing';
+ *
+ * export async function moduleWhoseUserIsLoggedOut(controller: Type) {
+ *   const guard = new StandInGuard();
+ *   const module = await Test.createTestingModule({ controllers: [controller] })
+ *     .overrideGuard(SessionAliveGuard)
+ *     .useValue(guard)
+ *     .compile();
+ *   guard.refuse('logged_out'); // from now on: 401 session_logged_out
+ *   return module;
+ * }
  * ```
  */
 export class StandInGuard extends SessionAliveGuard {

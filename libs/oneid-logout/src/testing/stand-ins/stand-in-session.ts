@@ -8,7 +8,9 @@ import { type Session } from '../../rule/session.js';
  * @param facts replace the facts of this session
  * @example
  * ```ts
- * const session = standInSession({ sub: 'bob' });
+ * import { standInSession } from 'nestjs-oneid-logout/testing';
+ *
+ * export const session = standInSession({ sub: 'bob' });
  * ```
  */
 export function standInSession(facts: Partial<Session> = {}): Session {
