@@ -2,7 +2,7 @@
 // `npm ci`, `npm run demo` and the unit tests. On the oldest Node and on the newest LTS it runs all of `npm test`, and
 // `npm run test:package`. It prints one line for each check. The exit code is 1 if a check fails.
 // `npm run test:nodes -- 24` checks only Node 24.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -13,11 +13,12 @@ import {
   realpathSync,
   rmSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { check, failures, faultsOfCommand } from '../support/checks.mjs';
+import { installNode } from './node-version.mjs';
 import { nodeLines } from './supported.mjs';
 
 /** npm's warnings about the settings of this machine. They say nothing about the repository. */
@@ -31,30 +32,6 @@ const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-nodes-')
 chmodSync(temporary, 0o711);
 const asked = process.argv.slice(2);
 const [here] = process.versions.node.split('.');
-let failed = 0;
-
-/** Installs Node from npm's package `node`, with its headers, because native addons need them to compile. */
-function install(version) {
-  const folder = join(temporary, `node-${version}`);
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }));
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--silent', `node@${version}`], {
-    cwd: folder,
-    stdio: 'inherit',
-  });
-  const packageFolder = join(folder, 'node_modules/node');
-  const platform = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
-  const nodeFolder = [join(packageFolder, 'node_modules', platform), join(folder, 'node_modules', platform)].find(
-    existsSync,
-  );
-  // better-sqlite3 13 must work without a compiler; version 12, on Node 20, may need one
-  const programs = version === '20' ? process.env.PATH : programsWithoutCompilers();
-  const path = [join(packageFolder, 'bin'), programs].join(delimiter);
-  const env = { ...process.env, PATH: path, npm_config_nodedir: nodeFolder };
-  const about = JSON.parse(execFileSync('node', ['-p', 'JSON.stringify([process.version, process.release])'], { env }));
-  const [fullVersion, { lts = false }] = about;
-  return { version, name: `Node ${fullVersion.slice(1)}`, lts, env };
-}
 
 /** A folder with a link to each program of this machine, except compilers. */
 function programsWithoutCompilers() {
@@ -83,27 +60,8 @@ function copy(version) {
   return folder;
 }
 
-async function check({ name }, command, { cwd, env, faultsOf }) {
-  const started = performance.now();
-  const [program, ...args] = command.split(' ');
-  const { status, stdout, stderr } = await ended(spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }));
-  const seconds = ((performance.now() - started) / 1000).toFixed(0);
-  const faults = status === 0 ? faultsOf(stdout, stderr) : [`exit code ${status}`, stdout, stderr];
-  if (faults.length > 0) failed += 1;
-  console.log(`${faults.length === 0 ? 'ok  ' : 'FAIL'} ${name}: ${command} (${seconds} s)`);
-  for (const fault of faults) console.log(`     ${fault.trim().replaceAll('\n', '\n     ')}`);
-  return faults.length === 0;
-}
-
-/** Resolves with the exit code and the output of a process when it has ended. */
-async function ended(child) {
-  const [stdout, stderr] = [child.stdout, child.stderr].map(async (stream) => {
-    const chunks = [];
-    for await (const chunk of stream) chunks.push(chunk);
-    return Buffer.concat(chunks).toString();
-  });
-  const status = await new Promise((resolve, reject) => child.on('close', resolve).on('error', reject));
-  return { status, stdout: await stdout, stderr: await stderr };
+function checkCommand({ name }, command, options) {
+  return check(`${name}: ${command}`, () => faultsOfCommand(command, options));
 }
 
 const warningsIn = (_stdout, stderr) =>
@@ -114,24 +72,30 @@ const failedTests = (_stdout, stderr) => (/^Tests: +[1-9]\d* passed, \d+ total$/
 
 try {
   const wanted = nodeLines.filter((version) => (asked.length > 0 ? asked.includes(version) : version !== here));
-  const nodes = wanted.map(install);
+  // better-sqlite3 13 must work without a compiler; version 12, on Node 20, may need one
+  const nodes = await Promise.all(
+    wanted.map((version) =>
+      installNode(version, temporary, version === '20' ? process.env.PATH : programsWithoutCompilers()),
+    ),
+  );
   const newestLts = nodes.findLast(({ lts }) => lts);
   // at the same time, because npm mostly waits; the other commands one after another, because their tests watch clocks
   const installed = await Promise.all(
     nodes.map(async (node) => {
       const cwd = copy(node.version);
-      return { node, cwd, passed: await check(node, 'npm ci', { cwd, env: node.env, faultsOf: warningsIn }) };
+      return { node, cwd, passed: await checkCommand(node, 'npm ci', { cwd, env: node.env, faultsOf: warningsIn }) };
     }),
   );
   for (const { node, cwd, passed } of installed) {
     const { version, env } = node;
     const wholly = version === nodeLines[0] || node === newestLts;
-    if (passed) await check(node, 'npm run demo', { cwd, env, faultsOf: missedSteps });
-    if (passed && wholly) await check(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
-    if (passed) await check(node, wholly ? 'npm test' : 'npm run test:unit', { cwd, env, faultsOf: failedTests });
+    if (passed) await checkCommand(node, 'npm run demo', { cwd, env, faultsOf: missedSteps });
+    if (passed && wholly) await checkCommand(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
+    if (passed)
+      await checkCommand(node, wholly ? 'npm test' : 'npm run test:unit', { cwd, env, faultsOf: failedTests });
     rmSync(cwd, { recursive: true });
   }
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }
-process.exitCode = failed === 0 ? 0 : 1;
+process.exitCode = failures() === 0 ? 0 : 1;

@@ -1,7 +1,8 @@
 // Packs the library, installs the tarball in a new project without network, and uses it like an app.
-// Run it after `nest build oneid-logout`: node test/package/check.mjs
+// It needs the library's `dist`: npm run test:package
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -11,13 +12,19 @@ import {
   realpathSync,
   rmSync,
   symlinkSync,
+  utimesSync,
 } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import ts from 'typescript';
+import { check, failures, faultsOfCommand } from '../support/checks.mjs';
+import { anchorsOf, linksOf } from '../support/documents.ts';
 import { nodeLines, satisfies } from '../node/supported.mjs';
+import { makeSbom } from './sbom.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
@@ -28,21 +35,6 @@ const installed = join(project, 'node_modules/nestjs-oneid-logout');
 const manifest = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'));
 const rootManifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
-
-let failures = 0;
-
-/** Prints one line for a check. The check fails when its body throws or returns faults. */
-async function check(name, body) {
-  let faults;
-  try {
-    faults = (await body()) ?? [];
-  } catch (error) {
-    faults = [error.stderr?.toString() || (error.stack ?? String(error))];
-  }
-  if (faults.length > 0) failures++;
-  console.log(`${faults.length === 0 ? 'ok  ' : 'FAIL'} ${name}`);
-  for (const fault of faults) console.log(`     ${fault.trim().replaceAll('\n', '\n     ')}`);
-}
 
 /** Installs only the packages that package.json declares. An import of another package then fails. */
 function install(tarball) {
@@ -56,7 +48,7 @@ function install(tarball) {
     symlinkSync(existsSync(own) ? own : join(root, 'node_modules', name), target);
   }
   cpSync(join(here, 'consumer'), project, { recursive: true });
-  cpSync(join(project, 'consumer.mts'), join(project, 'consumer.cts'));
+  for (const copy of ['consumer.cts', 'consumer.ts']) cpSync(join(project, 'consumer.mts'), join(project, copy));
 }
 
 function filesIn(folder) {
@@ -72,15 +64,124 @@ function filesIn(folder) {
 function contentFaults() {
   const files = filesIn(installed);
   const required = [
-    ...['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'],
-    ...['dist/testing/index.js', 'dist/testing/index.d.ts', 'dist/doctor/main.js'],
+    ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'dist/index.js', 'dist/index.d.ts'],
+    ...[
+      'dist/testing/index.js',
+      'dist/testing/index.d.ts',
+      'dist/doctor/main.js',
+      'docs/testing.md',
+      'docs/versioning.md',
+    ],
   ].filter((file) => !files.includes(file));
   const foreign = files.filter(
     (file) =>
-      !/^(package\.json|README\.md|LICENSE|dist\/[\w/.-]+\.(js|d\.ts))$/.test(file) ||
+      !/^(package\.json|[A-Z]+(\.vi)?\.md|LICENSE|dist\/[\w/.-]+\.(js|d\.ts)|docs\/[\w/.-]+\.(md|svg))$/.test(file) ||
       /(spec|test)\.(js|d\.ts)$/.test(file),
   );
-  return [...required.map((file) => `${file} is missing`), ...foreign.map((file) => `${file} should not be there`)];
+  const repositoryPages = ['docs/conformance.md', 'docs/mutation.md', 'docs/releasing.md'].filter((file) =>
+    files.includes(file),
+  );
+  return [
+    ...required.map((file) => `${file} is missing`),
+    ...[...foreign, ...repositoryPages].map((file) => `${file} should not be there`),
+  ];
+}
+
+/** A reader of the package has no repository: each link must lead to a file and a heading of the package. */
+function linkFaults() {
+  const pages = filesIn(installed).filter((file) => file.endsWith('.md'));
+  return pages.flatMap((page) => {
+    const links = linksOf(join(installed, page));
+    const inPackage = links.filter((target) => !target.startsWith('#'));
+    if (page.startsWith('README'))
+      return inPackage.map((target) => `${page} links to ${target}: name the file instead`);
+    return links
+      .filter((target) => {
+        const [file, anchor] = target.split('#');
+        const there = file === '' ? join(installed, page) : join(installed, dirname(page), file);
+        if (!there.startsWith(installed) || !existsSync(there)) return true;
+        return anchor !== undefined && !anchorsOf(there).includes(anchor);
+      })
+      .map((target) => `${page} links to ${target}, which the package does not have`);
+  });
+}
+
+/** README names files by their path in the package. */
+function nameFaults() {
+  const names = ['README.md', 'README.vi.md'].flatMap((page) =>
+    [...readFileSync(join(installed, page), 'utf8').matchAll(/`((?:docs|dist)\/[^`]+|[A-Z]+\.md)`/g)].map(
+      ([, name]) => [page, name],
+    ),
+  );
+  if (names.length === 0) return ['README.md names no page'];
+  return names
+    .filter(([, name]) => !existsSync(join(installed, name)))
+    .map(([page, name]) => `${page} names ${name}, which the package does not have`);
+}
+
+async function publintFaults() {
+  const { messages, pkg } = await publint({ pkgDir: installed, pack: false, strict: true });
+  return messages.map((message) => formatMessage(message, pkg) ?? message.code);
+}
+
+/**
+ * The strict profile: every way in which TypeScript finds types. One rule is off: a CommonJS app gets an ES module, and
+ * every supported Node can `require` it.
+ */
+async function attwFaults(tarball) {
+  const command = `npx attw --no-color --profile strict --ignore-rules cjs-resolves-to-esm -- ${tarball}`;
+  return faultsOfCommand(command, { cwd: root, env: process.env });
+}
+
+/** Packs a copy of the repository in another folder, with another umask, other times, and another language. */
+async function reproductionFaults(tarball) {
+  const copy = join(temporary, 'copy');
+  const copied = [
+    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'README.vi.md', 'SECURITY.md', 'jest.config.js', 'package.json'],
+    ...['docs', 'test/package', 'test/support', 'libs/oneid-logout/package.json', 'libs/oneid-logout/dist'],
+  ];
+  for (const path of copied) cpSync(join(root, path), join(copy, path), { recursive: true });
+  for (const path of filesIn(copy)) {
+    chmodSync(join(copy, path), 0o600);
+    utimesSync(join(copy, path), 1, 1);
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  const command = `umask 077 && npm pack --silent --pack-destination '${copy}'`;
+  const env = { ...process.env, LC_ALL: 'vi_VN.UTF-8', TZ: 'Asia/Ho_Chi_Minh' };
+  execFileSync('sh', ['-c', command], {
+    cwd: join(copy, 'libs/oneid-logout'),
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return readFileSync(join(copy, basename(tarball))).equals(readFileSync(tarball)) ? [] : ['the bytes differ'];
+}
+
+/** The release of one commit has one SBOM. */
+function sbomFaults() {
+  const [first, second] = [1, 2].map(() => makeSbom('0123456789abcdef'.repeat(4), '2026-01-01T00:00:00.000Z'));
+  const { components, metadata } = JSON.parse(first);
+  const listed = components.map(({ name }) => name).join();
+  const expected = Object.keys(manifest.dependencies).sort().join();
+  return [
+    ...(first === second ? [] : ['two SBOMs of one release differ']),
+    ...(listed === expected ? [] : [`it lists ${listed} instead of ${expected}`]),
+    ...(metadata.component.name === manifest.name ? [] : [`it describes ${metadata.component.name}`]),
+  ];
+}
+
+/** docs/versioning.md must name the versions that package.json accepts. */
+function versionFaults() {
+  const page = readFileSync(join(root, 'docs/versioning.md'), 'utf8').replaceAll('\\|', '|');
+  const { engines, peerDependencies } = manifest;
+  return Object.entries({
+    Node: engines.node,
+    NestJS: peerDependencies['@nestjs/core'],
+    TypeORM: peerDependencies.typeorm,
+  })
+    .filter(
+      ([name, range]) => !new RegExp(`^\\| ${name} +\\| \`${range.replaceAll(/[\^.|]/g, '\\$&')}\``, 'm').test(page),
+    )
+    .map(([name, range]) => `docs/versioning.md does not say ${name} ${range}`);
 }
 
 /** A host's Jest may convert the library to CommonJS, where `import.meta` is a syntax error: see docs/testing.md. */
@@ -143,23 +244,31 @@ function doctorFaults() {
   return help.startsWith(`npx ${name} doctor [settings]\n`) ? [] : [`doctor --help prints: ${help}`];
 }
 
-/** @param strictLibraries also checks the declarations of other packages */
-function typeFaults(file, strictLibraries) {
-  const program = ts.createProgram([join(project, file)], {
-    target: ts.ScriptTarget.ES2023,
-    lib: ['lib.es2023.d.ts'],
-    types: ['node'],
-    typeRoots: [join(project, 'node_modules/@types')],
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
-    experimentalDecorators: true,
-    emitDecoratorMetadata: true,
-    skipLibCheck: !strictLibraries,
-    noEmit: true,
-  });
+const STRICT = {
+  target: ts.ScriptTarget.ES2023,
+  lib: ['lib.es2023.d.ts'],
+  types: ['node'],
+  typeRoots: [join(project, 'node_modules/@types')],
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  experimentalDecorators: true,
+  emitDecoratorMetadata: true,
+  skipLibCheck: true,
+  noEmit: true,
+};
+
+/** TypeScript's default for CommonJS projects before `nodenext`. It does not read `exports`. */
+const NODE10 = {
+  module: ts.ModuleKind.CommonJS,
+  moduleResolution: ts.ModuleResolutionKind.Node10,
+  ignoreDeprecations: '6.0',
+};
+
+function typeFaults(file, options = {}) {
+  const program = ts.createProgram([join(project, file)], { ...STRICT, ...options });
   return ts
     .getPreEmitDiagnostics(program)
     .filter(({ file: at }) => at === undefined || at.fileName.startsWith(temporary))
@@ -178,8 +287,16 @@ try {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [{ filename }] = Object.values(JSON.parse(packed));
-  install(join(temporary, filename));
-  await check('the tarball has only package.json, dist, README and LICENSE', contentFaults);
+  const tarball = join(temporary, filename);
+  install(tarball);
+  await check('the tarball has only package.json, dist, README, docs and LICENSE', contentFaults);
+  await check('A5: every link of its README and its docs leads to a file of the tarball', linkFaults);
+  await check('A5: its README names files of the tarball', nameFaults);
+  await check('A5: publint finds no fault', publintFaults);
+  await check('A5: attw finds no fault', () => attwFaults(tarball));
+  await check('npm pack gives the same bytes in another folder', () => reproductionFaults(tarball));
+  await check('the SBOM lists the dependencies, and is the same twice', sbomFaults);
+  await check('docs/versioning.md names the versions in package.json', versionFaults);
   await check('no file has import.meta', importMetaFaults);
   await check('every import is declared in package.json', importFaults);
   await check('the supported versions of Node are the versions in docs/node-versions.md', nodeFaults);
@@ -187,14 +304,19 @@ try {
   await check('a CommonJS app requires it and works', () => run('app.cjs'));
   await check('npx nestjs-oneid-logout doctor starts', doctorFaults);
   await check('files that are not exported cannot be imported', () => run('deep-import.mjs'));
-  await check('an ESM consumer type-checks', () => typeFaults('consumer.mts', false));
-  await check('a CommonJS consumer type-checks', () => typeFaults('consumer.cts', false));
-  await check("an ESM consumer type-checks, the library's declarations too", () => typeFaults('consumer.mts', true));
+  await check('an ESM consumer type-checks', () => typeFaults('consumer.mts'));
+  await check('a CommonJS consumer type-checks', () => typeFaults('consumer.cts'));
+  await check("an ESM consumer type-checks, the library's declarations too", () =>
+    typeFaults('consumer.mts', { skipLibCheck: false }),
+  );
   await check("a CommonJS consumer type-checks, the library's declarations too", () =>
-    typeFaults('consumer.cts', true),
+    typeFaults('consumer.cts', { skipLibCheck: false }),
+  );
+  await check('A3: an app with the module resolution node10 type-checks, /testing too', () =>
+    typeFaults('consumer.ts', NODE10),
   );
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }
-console.log(failures === 0 ? 'the package is fine' : `${failures} checks of the package failed`);
-process.exitCode = failures === 0 ? 0 : 1;
+console.log(failures() === 0 ? 'the package is fine' : `${failures()} checks of the package failed`);
+process.exitCode = failures() === 0 ? 0 : 1;
