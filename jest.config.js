@@ -27,6 +27,8 @@ export const shared = {
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/', '<rootDir>/.stryker-tmp/'],
   setupFiles: ['reflect-metadata'],
+  // which TypeORM the library must find; jest.typeorm.config.js says another one
+  globals: { TYPEORM_LINE: '1' },
 };
 
 /**

@@ -18,6 +18,8 @@ export function oneIdLogoutOptions(settings: Settings, { registration }: OneId):
       },
     ],
     database,
+    // a person starts this app, and wants to read at once that the database is down
+    connectAttempts: 1,
     secrets,
     liveness: maxStalenessMs === undefined ? 'strict' : { maxStalenessMs, nudge },
     // a bearer token that a guard has verified comes before the cookie

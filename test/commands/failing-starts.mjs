@@ -24,7 +24,7 @@ const crashingDriver =
   'better-sqlite3 13.2.0 needs Node 22 or later, and on Node 20.20.2 it would end this process with a segmentation fault. ' +
   'Run: npm ci';
 const unreachable = (type) =>
-  `OneIdLogoutModule: can't open its database (${type}): connect ECONNREFUSED 127.0.0.1:1. Check that the database is running ` +
+  `OneIdLogoutModule: can't open its database (${type} at 127.0.0.1:1): connect ECONNREFUSED 127.0.0.1:1. Check that the database is running ` +
   'and that the option database is right. This app takes its database from DATABASE_URL';
 const urlForms =
   'DATABASE_URL must be sqlite:FILE, postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded)';

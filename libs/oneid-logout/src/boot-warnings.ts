@@ -1,3 +1,4 @@
+import { typeOrmNotice } from './database/typeorm-version.js';
 import { nodeNotice } from './node-notice.js';
 import { type ResolvedOptions } from './oneid-logout.options.js';
 import { answersAtOnce, stalenessBoundMs } from './replicas/liveness-options.js';
@@ -10,6 +11,8 @@ export function bootWarnings({ clients, secrets, liveness, database }: ResolvedO
   const warnings: string[] = [];
   const ofNode = nodeNotice();
   if (ofNode !== undefined) warnings.push(ofNode);
+  const ofTypeOrm = typeOrmNotice();
+  if (ofTypeOrm !== undefined) warnings.push(ofTypeOrm);
   if (secrets.length === 0) {
     warnings.push(
       'Without the option secrets the library stores no tokens: after a logout, OneID sends the user back only if start() ' +

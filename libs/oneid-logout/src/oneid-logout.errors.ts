@@ -469,9 +469,10 @@ export class UnusableDatabaseError extends Error {
   override readonly name = 'UnusableDatabaseError';
   /**
    * Stable, machine-readable name of the error. `sqlite_driver_unusable`: better-sqlite3 is missing, or does not work
-   * with this Node. `database_unusable`: every other fault.
+   * with this Node. `typeorm_unusable`: the library does not support this version of TypeORM. `database_unusable`: every
+   * other fault.
    */
-  readonly code: 'database_unusable' | 'sqlite_driver_unusable';
+  readonly code: 'database_unusable' | 'sqlite_driver_unusable' | 'typeorm_unusable';
 
   constructor(
     /** The problem, without the connection's password. */

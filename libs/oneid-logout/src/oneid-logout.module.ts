@@ -190,8 +190,10 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: SessionDatabase,
       inject: [RESOLVED_OPTIONS, Clock, DatabaseConnector],
-      useFactory: ({ database, runMigrations }: ResolvedOptions, clock: Clock, connector: DatabaseConnector) =>
-        SessionDatabase.open(database, runMigrations, { clock, connector }),
+      useFactory: (options: ResolvedOptions, clock: Clock, connector: DatabaseConnector) => {
+        const { database, runMigrations, connectAttempts } = options;
+        return SessionDatabase.open(database, runMigrations, { clock, connector, connectAttempts });
+      },
     },
     {
       provide: SessionRepository,

@@ -62,6 +62,7 @@ describe('resolveOptions', () => {
       ],
       database: { type: 'better-sqlite3', database: 'oneid-logout.sqlite' },
       maxConnectionStalenessMs: 10_000,
+      connectAttempts: 10,
       runMigrations: true,
       sessionFrom: [],
       secrets: [],
@@ -242,6 +243,8 @@ describe('a fault', () => {
   it.each<[Record<string, unknown>, string[]]>([
     [{ runMigrations: 'yes' }, ['runMigrations must be a boolean value']],
     [{ runMigrations: null }, ['runMigrations must be a boolean value']],
+    [{ connectAttempts: 0 }, ['connectAttempts must not be less than 1']],
+    [{ connectAttempts: 1_001 }, ['connectAttempts must not be greater than 1000']],
     [{ database: null }, [`database ${database}`]],
     [{ database: { type: 'sqlite' } }, [`database ${database}`]],
     [{ database: { type: 'toString' } }, [`database ${database}`]],

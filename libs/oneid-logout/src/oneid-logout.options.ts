@@ -81,6 +81,17 @@ class OptionsSchema {
   readonly database?: SessionDatabaseOptions = { type: 'better-sqlite3', database: 'oneid-logout.sqlite' };
 
   /**
+   * How often the boot tries to connect while the database is down, with three seconds in between. `1`: the first
+   * failure ends the boot. A wrong password, or a database that does not exist, always ends it at once.
+   *
+   * @defaultValue 10
+   */
+  @IsInt()
+  @Min(1)
+  @Max(1_000)
+  readonly connectAttempts?: number = 10;
+
+  /**
    * Create and upgrade the tables at boot.
    *
    * @defaultValue true

@@ -8,6 +8,7 @@ import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
 import { type SupportedDatabase } from './sql-dialect.js';
 import { refuseCrashingDriver } from './sqlite-driver.js';
+import { refuseOtherTypeOrm } from './typeorm-version.js';
 
 /**
  * TypeORM options of a supported database: PostgreSQL, MySQL, MariaDB, or SQLite with better-sqlite3. The library
@@ -78,7 +79,8 @@ export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = 
  *
  * @param options the same as the module's option `database`
  * @returns options for a `DataSource`
- * @throws {UnusableDatabaseError} `sqlite_driver_unusable`: better-sqlite3 would crash this process
+ * @throws {UnusableDatabaseError} `sqlite_driver_unusable`: better-sqlite3 would crash this process. `typeorm_unusable`:
+ *   the library does not support this version of TypeORM
  * @category Set-up
  * @example
  * ```ts
@@ -91,6 +93,7 @@ export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = 
  * ```
  */
 export function sessionDataSourceOptions(options: SessionDatabaseOptions): SessionDatabaseOptions {
+  refuseOtherTypeOrm();
   const own = {
     entities: [...oneIdLogoutEntities],
     migrations: [...oneIdLogoutMigrations],

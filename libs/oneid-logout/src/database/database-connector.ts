@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+// by its namespace: TypeORM 0.2 has no DataSource, and an import of its name would end the boot before its version is checked
+import * as typeOrm from 'typeorm';
+import { type DataSource, type DataSourceOptions } from 'typeorm';
 import { type Clock } from '../clock.js';
 import { SERVER_TIMEOUT } from './data-source-options.js';
 import { messageOf } from './driver-errors.js';
@@ -36,13 +38,13 @@ export class DatabaseConnector {
 }
 
 async function open(options: DataSourceOptions): Promise<DataSource> {
-  if (options.type !== 'postgres') return new DataSource(options).initialize();
+  if (options.type !== 'postgres') return new typeOrm.DataSource(options).initialize();
   try {
     const extra: unknown = { statement_timeout: SERVER_TIMEOUT, ...(options.extra as object | undefined) };
-    return await new DataSource({ ...options, extra }).initialize();
+    return await new typeOrm.DataSource({ ...options, extra }).initialize();
   } catch (error) {
     // a pooler refuses settings that it would pass on to other clients
     if (!messageOf(error).includes('unsupported startup parameter')) throw error;
-    return new DataSource(options).initialize();
+    return new typeOrm.DataSource(options).initialize();
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type DataSource } from 'typeorm';
 import { Logger } from '../logger.js';
 import { type BorrowedConnection, type ConnectionPool } from './connection-pool.js';
+import { driverErrorOf } from './driver-errors.js';
 import { clientFromPool, poolSizeOf, type PostgresClient } from './postgres-driver.js';
 import { type SqlDialect } from './sql-dialect.js';
 import { type SqlResult, type SqlStatement } from './sql.js';
@@ -22,7 +23,7 @@ export class PostgresPool implements ConnectionPool {
 
   constructor(
     private readonly dataSource: DataSource,
-    dialect: SqlDialect,
+    private readonly dialect: SqlDialect,
   ) {
     this.texts = new StatementTexts(dialect);
   }
@@ -42,7 +43,7 @@ export class PostgresPool implements ConnectionPool {
     return {
       identity: client,
       query: (statement) => this.query(client, statement),
-      isLost: (error) => broken !== undefined || isConnectionError(error),
+      isLost: (error) => broken !== undefined || this.dialect.isConnectionError(driverErrorOf(error)),
       destroy: () => {
         broken = new Error('The library has closed this connection');
         client.connection?.stream?.destroy();
@@ -92,13 +93,4 @@ export class PostgresPool implements ConnectionPool {
 
 function resultOf({ rows, rowCount }: Awaited<ReturnType<PostgresClient['query']>>): SqlResult {
   return { rows, affected: rowCount ?? 0 };
-}
-
-/** SQLSTATE class 08 and 57P01 to 57P03 (the server shuts down), the errors of a socket, and pg's own error. */
-function isConnectionError(error: unknown): boolean {
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-  return (
-    /^(08|57P0)|^(ECONNRESET|EPIPE|ETIMEDOUT)$/.test(String(code)) ||
-    /^(Connection terminated|Client has encountered a connection error)/.test(String(message))
-  );
 }

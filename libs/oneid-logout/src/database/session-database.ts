@@ -3,6 +3,7 @@ import { Logger } from '../logger.js';
 import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError, UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { withProof } from './answer-proof.js';
+import { type BootConnectionSeam, connectAtBoot } from './boot-connection.js';
 import { checkPromises } from './database-checks.js';
 import { type DatabaseConnection, DatabaseConnector } from './database-connector.js';
 import {
@@ -16,9 +17,9 @@ import { driverErrorOf, messageOf, withoutParameters } from './driver-errors.js'
 import { migrate, pendingMigrations } from './migrate.js';
 import { retryWhileLocked } from './retry-while-locked.js';
 import { type SessionTables, sessionTablesOf, tableOf } from './session-tables.js';
-import { type SqlDialect, sqlDialects } from './sql-dialect.js';
+import { type SqlDialect } from './sql-dialect.js';
 import { NoConnectionError, type SqlParameter, type SqlResult, type SqlStatement } from './sql.js';
-import { driverErrorFor, usualDriverWarning } from './sqlite-driver.js';
+import { usualDriverWarning } from './sqlite-driver.js';
 import { type Lane, StatementQueue, Turn } from './statement-queue.js';
 import { TimeLimit } from './time-limit.js';
 
@@ -57,12 +58,6 @@ export interface TableFault {
   readonly cause: unknown;
 }
 
-/** What {@link SessionDatabase} is handed, so that tests can hand it something else. */
-interface DatabaseSeam {
-  readonly clock: Clock;
-  readonly connector: DatabaseConnector;
-}
-
 /**
  * The library's own connection to its tables. It never joins a transaction of the host, and the database has committed
  * every statement when it returns.
@@ -88,12 +83,13 @@ export class SessionDatabase {
    * Connects and checks that the database can keep the library's promises.
    *
    * @param runMigrations true: also runs the pending migrations
+   * @param seam the library's parts; tests hand in others
    * @throws {UnusableDatabaseError} when it can't connect, a check fails, or a migration fails
    */
   static async open(
     options: SessionDatabaseOptions,
     runMigrations: boolean,
-    { clock, connector }: DatabaseSeam = { clock: new Clock(), connector: new DatabaseConnector() },
+    seam: BootConnectionSeam = { clock: new Clock(), connector: new DatabaseConnector() },
   ): Promise<SessionDatabase> {
     const dataSourceOptions = sessionDataSourceOptions(options);
     const warnings: string[] = [];
@@ -103,11 +99,8 @@ export class SessionDatabase {
     };
     const driverWarning = loadsUsualDriver(options) ? usualDriverWarning() : undefined;
     if (driverWarning !== undefined) warn(driverWarning);
-    const connection = await retryWhileLocked(sqlDialects[options.type], clock, () =>
-      connector.connect(dataSourceOptions, clock),
-    ).catch((error: unknown) => {
-      throw openingError(options, error);
-    });
+    const connection = await connectAtBoot(dataSourceOptions, seam);
+    const { clock } = seam;
     const database = new SessionDatabase(connection, clock, warnings);
     try {
       (await checkPromises(options.type, async (sql) => (await database.run(sql)).rows)).forEach(warn);
@@ -269,13 +262,4 @@ export class SessionDatabase {
 
 function unavailable(error: unknown): StoreUnavailableError {
   return new StoreUnavailableError(withoutParameters(error));
-}
-
-function openingError(options: SessionDatabaseOptions, cause: unknown): UnusableDatabaseError {
-  const isSqlite = options.type === 'better-sqlite3';
-  const cure = isSqlite
-    ? 'Check that the option database names a file that this process may write'
-    : 'Check that the database is running and that the option database is right';
-  const fault = `can't open its database (${options.type}): ${messageOf(cause)}`;
-  return (isSqlite ? driverErrorFor(cause) : undefined) ?? new UnusableDatabaseError(fault, { cure, cause });
 }

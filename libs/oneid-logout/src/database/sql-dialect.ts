@@ -1,5 +1,12 @@
 import { type AnswerProof, mysqlProof, postgresProof } from './answer-proof.js';
 
+/** The properties of a driver's error that the library reads. */
+interface DriverError {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly syscall?: unknown;
+}
+
 /**
  * The SQL expressions and the error codes in which the supported databases differ. CONTRIBUTING.md, "A new database",
  * lists the other places where they differ.
@@ -35,22 +42,37 @@ export interface SqlDialect {
   /** How many ASCII characters a column of type `text` holds. MySQL and MariaDB drop or cut longer values silently. */
   readonly maxTextLength: number;
   /** Does this driver error say that a row with this key exists? */
-  isDuplicate(driverError: { code?: unknown }): boolean;
+  isDuplicate(driverError: DriverError): boolean;
   /** Does this driver error say that one row of a statement has a wrong value or that another transaction locks it? */
-  isRowRefused(driverError: { code?: unknown }): boolean;
+  isRowRefused(driverError: DriverError): boolean;
+  /** Does this driver error say that the server is down, unreachable or not ready, or that it has closed the connection? */
+  isConnectionError(driverError: DriverError): boolean;
   /** Does this driver error report a conflict with another connection? The statement had no effect; retry it. */
-  isBusy(driverError: { code?: unknown }): boolean;
+  isBusy(driverError: DriverError): boolean;
   /**
    * Did the wait for a lock exceed the database's lock timeout? The operator has set this timeout and wants to see the
    * error. Only a boot tries again, because its migrations set the timeout themselves.
    */
-  isLockTimeout(driverError: { code?: unknown }): boolean;
+  isLockTimeout(driverError: DriverError): boolean;
 }
 
 const greatest = (a: string, b: string) => `GREATEST(${a}, ${b})`;
 
 const insertOrIgnore = (insert: string) => `${insert} ON CONFLICT DO NOTHING`;
 const insertReturning = (insert: string, columns: string) => `${insertOrIgnore(insert)} RETURNING ${columns}`;
+
+/** The errors of a socket, and of a name that can't be resolved: a cluster may not know the name of its database yet. */
+const NETWORK_ERROR =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN)$/;
+
+// `connect`: the file of a Unix socket does not exist, because the server does not run
+const isNetworkError = ({ code, syscall }: DriverError) => NETWORK_ERROR.test(String(code)) || syscall === 'connect';
+
+/** SQLSTATE class 08, 57P01 to 57P03 (the server shuts down or starts), and 53300 (it has too many connections). */
+const POSTGRES_UNREADY = /^(08|57P0|53300)/;
+
+/** Errors of `pg` itself have no code. */
+const PG_LOST = /^(Connection terminated|Client has encountered a connection error|timeout expired)/;
 
 const POSTGRES_CONFLICTS = new Set<unknown>(['40001', '40P01']);
 
@@ -70,6 +92,8 @@ const postgres: SqlDialect = {
   maxTextLength: Infinity,
   isDuplicate: (error) => error.code === '23505',
   isRowRefused: (error) => /^(22|23|55P03)/.test(String(error.code)),
+  isConnectionError: (error) =>
+    isNetworkError(error) || POSTGRES_UNREADY.test(String(error.code)) || PG_LOST.test(String(error.message)),
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
   isLockTimeout: (error) => error.code === '55P03',
 };
@@ -79,6 +103,13 @@ const MYSQL_REFUSALS = new Set<unknown>([
   'ER_LOCK_WAIT_TIMEOUT',
   'ER_DATA_TOO_LONG',
   'ER_BAD_NULL_ERROR',
+]);
+
+const MYSQL_UNREADY = new Set<unknown>([
+  'PROTOCOL_CONNECTION_LOST',
+  'ER_CON_COUNT_ERROR',
+  'ER_TOO_MANY_USER_CONNECTIONS',
+  'ER_SERVER_SHUTDOWN',
 ]);
 
 const mysql: SqlDialect = {
@@ -97,6 +128,7 @@ const mysql: SqlDialect = {
   maxTextLength: 65_535,
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
   isRowRefused: (error) => MYSQL_REFUSALS.has(error.code),
+  isConnectionError: (error) => isNetworkError(error) || MYSQL_UNREADY.has(error.code),
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
   isLockTimeout: (error) => error.code === 'ER_LOCK_WAIT_TIMEOUT',
 };
@@ -113,6 +145,7 @@ const sqlite: SqlDialect = {
   maxTextLength: Infinity,
   isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
   isRowRefused: (error) => String(error.code).startsWith('SQLITE_CONSTRAINT'),
+  isConnectionError: () => false,
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
   isLockTimeout: () => false,
 };

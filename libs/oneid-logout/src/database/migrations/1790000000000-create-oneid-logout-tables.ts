@@ -5,7 +5,7 @@ import {
   type TableColumnOptions,
   type TableIndexOptions,
 } from 'typeorm';
-import { tablePathOf } from './table-path.js';
+import { dataSourceOf, tablePathOf } from './table-path.js';
 
 const key = (name: string): TableColumnOptions => ({ name, type: 'varchar', length: '64' });
 const name = (name: string): TableColumnOptions => ({ name, type: 'varchar', length: '255' });
@@ -122,7 +122,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
     indices: TableIndexOptions[],
   ): Promise<void> {
     const path = tablePathOf(queryRunner, table);
-    const { namingStrategy } = queryRunner.dataSource;
+    const { namingStrategy } = dataSourceOf(queryRunner);
     const named = indices.map((given) => ({ ...given, name: namingStrategy.indexName(path, given.columnNames) }));
     await queryRunner.createTable(new Table({ name: path, columns, indices: named }));
   }
@@ -132,7 +132,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
    * Columns that are compared need the same character set and collation; otherwise MySQL does not use the index.
    */
   private async storeEveryCharacter(queryRunner: QueryRunner): Promise<void> {
-    const { driver, options } = queryRunner.dataSource;
+    const { driver, options } = dataSourceOf(queryRunner);
     if (options.type !== 'mysql' && options.type !== 'mariadb') return;
     const to = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
     const alter = (table: string, change: string) =>

@@ -1,5 +1,5 @@
 import { type QueryRunner } from 'typeorm';
-import { escapePath, tablePathOf } from './table-path.js';
+import { dataSourceOf, escapePath, tablePathOf } from './table-path.js';
 
 /** How long a change waits for the table's lock, seconds: all other statements on the table queue behind it. */
 const LOCK_PATIENCE_SECONDS = 2;
@@ -13,7 +13,7 @@ const LOCK_PATIENCE_SECONDS = 2;
  * migration first checks whether the change exists.
  */
 export async function alterTable(queryRunner: QueryRunner, table: string, change: string): Promise<void> {
-  const { dataSource } = queryRunner;
+  const dataSource = dataSourceOf(queryRunner);
   const statement = `ALTER TABLE ${escapePath(dataSource, tablePathOf(queryRunner, table))} ${change}`;
   switch (dataSource.options.type) {
     case 'postgres':

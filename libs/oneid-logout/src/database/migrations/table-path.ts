@@ -1,8 +1,14 @@
 import { type DataSource, type QueryRunner } from 'typeorm';
 
+/** The data source of a query runner: TypeORM 0.3 calls it `connection`, TypeORM 1 calls it `dataSource`. */
+export function dataSourceOf(queryRunner: QueryRunner): DataSource {
+  const named: { readonly dataSource?: DataSource; readonly connection: DataSource } = queryRunner;
+  return named.dataSource ?? named.connection;
+}
+
 /** The path of a library table, with the `schema` and the `entityPrefix` of the data source's options. */
 export function tablePathOf(queryRunner: QueryRunner, table: string): string {
-  const { driver, namingStrategy, options } = queryRunner.dataSource;
+  const { driver, namingStrategy, options } = dataSourceOf(queryRunner);
   const { entityPrefix } = options;
   const prefixed = entityPrefix ? namingStrategy.prefixTableName(entityPrefix, table) : table;
   return driver.buildTableName(prefixed, 'schema' in options ? options.schema : undefined);

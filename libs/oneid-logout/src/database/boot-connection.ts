@@ -1,0 +1,81 @@
+import { type Clock } from '../clock.js';
+import { Logger } from '../logger.js';
+import { UnusableDatabaseError } from '../oneid-logout.errors.js';
+import { type SessionDatabaseOptions } from './data-source-options.js';
+import { type DatabaseConnection, type DatabaseConnector } from './database-connector.js';
+import { driverErrorOf, messageOf } from './driver-errors.js';
+import { retryWhileLocked } from './retry-while-locked.js';
+import { sqlDialects } from './sql-dialect.js';
+import { driverErrorFor } from './sqlite-driver.js';
+
+/** Between two tries of a boot to connect, milliseconds: as @nestjs/typeorm does. */
+const CONNECT_PAUSE = 3_000;
+
+/** The signals by which an orchestrator or a developer stops a process. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** The host and the port in a URL. It matches no URL with an `@` after them: they could be a part of a password. */
+const PLACE_IN_URL = /^[^:/]+:\/\/(?:[^/?#]*@)?([^/?#@]+)(?:[/?#][^@]*)?$/;
+
+export interface BootConnectionSeam {
+  readonly clock: Clock;
+  readonly connector: DatabaseConnector;
+  /** How often to try while the database is down; by default once. */
+  readonly connectAttempts?: number;
+}
+
+/**
+ * Connects to the database. It tries again while the server is down, unreachable or not ready, by the code of the
+ * driver's error: another try would not help with a wrong password, or with a database that does not exist.
+ *
+ * A signal that stops the process also ends the wait, because the app has no shutdown hooks yet.
+ *
+ * @throws {UnusableDatabaseError} when it can't connect
+ */
+export async function connectAtBoot(
+  options: SessionDatabaseOptions,
+  { clock, connector, connectAttempts = 1 }: BootConnectionSeam,
+): Promise<DatabaseConnection> {
+  const dialect = sqlDialects[options.type];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await retryWhileLocked(dialect, clock, () => connector.connect(options, clock));
+    } catch (error) {
+      const mayPass = dialect.isConnectionError(driverErrorOf(error)) && attempt < connectAttempts;
+      if (!mayPass) throw openingError(options, error);
+      new Logger('OneIdLogout').warn(
+        `The library can't open its database (${placeOf(options)}): ${messageOf(error)}. That was try ${attempt} of ` +
+          `${connectAttempts}. The next try is in ${CONNECT_PAUSE / 1000} seconds.`,
+      );
+      if (await isStoppedDuring(CONNECT_PAUSE, clock)) throw openingError(options, error);
+    }
+  }
+}
+
+/** Waits for this time, milliseconds. @returns true when a signal to stop the process has ended the wait */
+async function isStoppedDuring(milliseconds: number, clock: Clock): Promise<boolean> {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  // without a listener, Node would ignore the signal as the first process of a container
+  for (const signal of STOP_SIGNALS) process.on(signal, abort);
+  await clock.delay(milliseconds, stop.signal);
+  for (const signal of STOP_SIGNALS) process.removeListener(signal, abort);
+  return stop.signal.aborted;
+}
+
+/** @returns the kind of database, with its host and port if the options name them, and never with the password */
+export function placeOf(options: SessionDatabaseOptions): string {
+  if (options.type === 'better-sqlite3') return options.type;
+  const { url, host, port } = options.replication?.master ?? options;
+  const place = url === undefined ? [host ?? [], port ?? []].flat().join(':') : PLACE_IN_URL.exec(url)?.[1];
+  return place === undefined || place === '' ? options.type : `${options.type} at ${place}`;
+}
+
+function openingError(options: SessionDatabaseOptions, cause: unknown): UnusableDatabaseError {
+  const isSqlite = options.type === 'better-sqlite3';
+  const cure = isSqlite
+    ? 'Check that the option database names a file that this process may write'
+    : 'Check that the database is running and that the option database is right';
+  const fault = `can't open its database (${placeOf(options)}): ${messageOf(cause)}`;
+  return (isSqlite ? driverErrorFor(cause) : undefined) ?? new UnusableDatabaseError(fault, { cure, cause });
+}
