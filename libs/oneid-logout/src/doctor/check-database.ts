@@ -68,7 +68,7 @@ async function findFileFault(file: string): Promise<CheckResult | undefined> {
 
 function openingFault(error: unknown) {
   const text = error instanceof UnusableDatabaseError ? error.message : messageOf(error);
-  const [found = '', ...cure] = text.replace(/^OneIdLogoutModule: /, '').split(/\. (?=[A-Z])/);
+  const [found = '', ...cure] = text.replace(/^OneIdLogoutModule: /, '').split(/\.+ (?=[A-Z])/);
   const advice =
     cure.length > 0 ? `${cure.join('. ')}.` : 'Correct this setting, for the database or for the role of the app.';
   return { found, advice };
