@@ -19,6 +19,15 @@ export function spreadOf(values: readonly number[]): Spread {
   return { low: quantile(values, 0.25), middle: median(values), high: quantile(values, 0.75) };
 }
 
+/** The median of a measurement's rounds, and the interval that has the true median with a probability of 95 %. */
+export function medianInterval(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  // by the ranks of the sign test, which assumes nothing about the distribution
+  const outside = Math.max(0, Math.floor((sorted.length - 1.96 * Math.sqrt(sorted.length)) / 2));
+  const [low = NaN, high = NaN] = [sorted[outside], sorted[sorted.length - 1 - outside]];
+  return { low, middle: median(sorted), high };
+}
+
 export function show({ low, middle, high }: Spread, digits = 2): string {
   const [from, at, to] = [low, middle, high].map((value) => value.toFixed(digits));
   return `${at} (${from} to ${to})`;

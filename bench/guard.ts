@@ -19,9 +19,9 @@ const SESSIONS = 200;
 const LOGGED_OUT = SESSIONS;
 
 /** Of one server under one load in one round, seconds: short, so that the other servers meet the same machine. */
-const DURATION = 0.6;
+export const DURATION = 0.6;
 /** The same before the first round. */
-const WARM_UP = 1.5;
+export const WARM_UP = 1.5;
 /** The answers of a distant database come in waves, so a measurement needs more of them. */
 const FAR_DURATION = 1;
 const SECRET = 'a secret that is long enough for a benchmark';
@@ -37,7 +37,11 @@ export const nestServers = [
 ] as const;
 export const farServers = ['farPostgres', 'farMariadb', 'farSingle'] as const;
 export const expressServers = ['express', 'eocSession', 'eocSqlite', 'eocPostgres'] as const;
-export type GuardServer = (typeof nestServers | typeof farServers | typeof expressServers)[number];
+/** The same with metrics: only for the comparison of `metrics.ts`. */
+export const measuredServers = ['boundedMeasured', 'strictPostgresMeasured'] as const;
+export type GuardServer = (
+  typeof nestServers | typeof farServers | typeof expressServers | typeof measuredServers
+)[number];
 
 /**
  * Closed loops with 1, 32 and 128 connections; and `rate`: a fixed rate over 32 connections, half of the rate of the
@@ -45,7 +49,7 @@ export type GuardServer = (typeof nestServers | typeof farServers | typeof expre
  */
 export type Load = 'one' | 'some' | 'many' | 'rate';
 
-const CONNECTIONS: Readonly<Record<Load, number>> = { one: 1, some: 32, many: 128, rate: 32 };
+export const CONNECTIONS: Readonly<Record<Load, number>> = { one: 1, some: 32, many: 128, rate: 32 };
 
 interface GuardCase extends Case<GuardServer> {
   readonly load: Load;
@@ -136,8 +140,15 @@ async function startGuardServer(around: Surroundings, name: GuardServer): Promis
     const settings: ExpressSettings = { issuer: around.oneId.issuer, clientId, secret: SECRET, check };
     return around.start('express-openid-connect.ts', settings);
   };
-  const strict = async (kind: DatabaseKind) =>
-    nest({ guard: 'alive', options: around.options(await withSessions(around, await around.database(kind))) });
+  const strict = async (kind: DatabaseKind, metrics = false) => {
+    const options = around.options(await withSessions(around, await around.database(kind)));
+    return nest({ guard: 'alive', options, metrics });
+  };
+  const bounded = async (metrics: boolean) => {
+    const database = await withSessions(around, await around.database('postgres'));
+    const options = around.options(database, { liveness: { maxStalenessMs: MAX_STALENESS } });
+    return nest({ guard: 'alive', options, metrics });
+  };
   const single = async (far: boolean) => {
     const near = await around.postgresUrl();
     await withSessions(around, { type: 'postgres', url: near });
@@ -155,17 +166,16 @@ async function startGuardServer(around: Surroundings, name: GuardServer): Promis
       return nest({ guard: 'none' });
     case 'empty':
       return nest({ guard: 'empty' });
-    case 'bounded': {
-      const database = await withSessions(around, await around.database('postgres'));
-      return nest({
-        guard: 'alive',
-        options: around.options(database, { liveness: { maxStalenessMs: MAX_STALENESS } }),
-      });
-    }
+    case 'bounded':
+      return bounded(false);
+    case 'boundedMeasured':
+      return bounded(true);
     case 'strictSqlite':
       return strict('sqlite');
     case 'strictPostgres':
       return strict('postgres');
+    case 'strictPostgresMeasured':
+      return strict('postgres', true);
     case 'strictMariadb':
       return strict('mariadb');
     case 'singlePostgres':

@@ -1,12 +1,14 @@
 // npm run bench [-- --rounds 3] [-- --out FOLDER]: measures what the guard, a logout and its propagation cost, and writes
 // docs/performance.md and the pages that it links.
 // npm run bench -- --profile NAME: shows in which functions one server spends its processor time.
+// npm run bench -- --compare metrics [--rounds 24]: what metrics add to the processor time of a request.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { measureBackchannels } from './back-channel.js';
 import { measureGuards } from './guard.js';
+import { compareMetrics } from './metrics.js';
 import { plot } from './plot.js';
 import { profile } from './profile.js';
 import { measurePropagation } from './propagation.js';
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '8' },
     out: { type: 'string', default: 'docs' },
     profile: { type: 'string' },
+    compare: { type: 'string' },
   },
 });
 const rounds = Number(values.rounds);
@@ -58,9 +61,15 @@ async function measureAll(around: Surroundings): Promise<void> {
   say('done');
 }
 
+function compare(around: Surroundings, name: string): Promise<string> {
+  if (name === 'metrics') return compareMetrics(around, rounds);
+  throw new Error('--compare must be metrics');
+}
+
 const around = await Surroundings.open();
 try {
-  if (values.profile === undefined) await measureAll(around);
+  if (values.compare !== undefined) console.log(await compare(around, values.compare));
+  else if (values.profile === undefined) await measureAll(around);
   else console.log(await profile(around, values.profile));
 } finally {
   await around.close();

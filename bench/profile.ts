@@ -9,6 +9,7 @@ const guards: Readonly<Record<string, GuardServer>> = {
   none: 'none',
   empty: 'empty',
   bounded: 'bounded',
+  'bounded-measured': 'boundedMeasured',
   'strict-sqlite': 'strictSqlite',
   'strict-postgres': 'strictPostgres',
   'strict-mariadb': 'strictMariadb',

@@ -49,6 +49,8 @@ const guardNames: Readonly<Record<GuardServer, string>> = {
   eocSession: 'express-openid-connect, its session alone',
   eocSqlite: 'express-openid-connect with its store, SQLite',
   eocPostgres: 'express-openid-connect with its store, PostgreSQL',
+  boundedMeasured: '`SessionAliveGuard`, bounded, with metrics',
+  strictPostgresMeasured: `${STRICT_POSTGRES}, with metrics`,
 };
 
 const backchannelNames: Readonly<Record<BackchannelServer, string>> = {

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { OneIdLogoutModule, type OneIdLogoutOptions, SessionAliveGuard, sessionFromCookie } from 'nestjs-oneid-logout';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { SessionJudge } from '../../libs/oneid-logout/src/guard/session-judge.js';
+import { collectMetrics } from './metrics.js';
 import { answerQuestions, settings } from './questions.js';
 import { singleChecks } from './single-check.js';
 import { countStatements } from './statements.js';
@@ -16,6 +17,8 @@ export interface NestSettings {
   readonly options?: Omit<OneIdLogoutOptions, 'sessionFrom'>;
   /** URL of a PostgreSQL: the guard `alive` sends one statement for each check, see `singleChecks`. */
   readonly singleChecks?: string;
+  /** Registers an SDK of OpenTelemetry that collects the metrics every second. */
+  readonly metrics?: boolean;
 }
 
 @Injectable()
@@ -51,7 +54,8 @@ class GuardedController {
   }
 }
 
-const { guard, options, singleChecks: singleChecksUrl } = settings() as NestSettings;
+const { guard, options, singleChecks: singleChecksUrl, metrics: withMetrics } = settings() as NestSettings;
+if (withMetrics) collectMetrics();
 if (options?.database !== undefined) await countStatements(options.database.type);
 
 @Module({

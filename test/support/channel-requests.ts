@@ -1,7 +1,9 @@
-import { type RegisteredSession, SessionRegistry } from 'nestjs-oneid-logout';
+import { type RegisteredSession, SessionRegistry, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { type BrowserLogin, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { type SqlRow } from '../../libs/oneid-logout/src/database/sql.js';
 import { clientId, Host, type HostSettings } from './host.js';
+import { intercept } from './session-store.js';
 
 export const form = 'application/x-www-form-urlencoded';
 
@@ -78,6 +80,19 @@ export async function signIn(host: Host, login: BrowserLogin = host.oneId.signIn
   const idToken = await host.oneId.idToken({ clientId, login });
   const session = await host.app.get(SessionRegistry).register({ idToken });
   return { login, session, idToken };
+}
+
+/** Does the work while the host's database refuses every statement, as if it were down. */
+export async function whileDown<T>(host: Host, work: () => Promise<T>): Promise<T> {
+  await host.settled();
+  const database = host.app.get(SessionDatabase, { strict: false });
+  const restore = intercept(database, () => Promise.reject(new StoreUnavailableError(new Error('down'))));
+  try {
+    return await work();
+  } finally {
+    await host.settled();
+    restore();
+  }
 }
 
 /** Stops the hosts and OneIDs of a test, also when the test fails. A running host would keep Jest running. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
 import { TestClock } from '../../../test/support/test-clock.js';
 import { BackgroundJob } from './background-job.js';
@@ -30,6 +31,23 @@ describe('BackgroundJob', () => {
     void job.wake();
     await quiet();
     expect(job.runs).toBe(2);
+  });
+
+  it('does not run in the context of the request that wakes it, and gives the caller its own context back', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    class Watched extends Job {
+      protected override work(): Promise<void> {
+        seen.push(request.getStore());
+        return Promise.resolve();
+      }
+    }
+    const job = new Watched();
+    await request.run('of alice', async () => {
+      await job.wake();
+      expect(request.getStore()).toBe('of alice');
+    });
+    expect(seen).toEqual([undefined]);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { type Attributes, type Span, type SpanContext, type SpanOptions, type Tracer } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
-import { InvalidLogoutTokenError, OneIdLogoutError } from '../oneid-logout.errors.js';
+import { InvalidLogoutTokenError } from '../oneid-logout.errors.js';
 import { errorTypeOf } from './error-type.js';
 import { ATTRIBUTES } from './instruments.js';
 import { type OpenTelemetry } from './opentelemetry.js';
@@ -100,9 +100,8 @@ export class Spans {
   /** A refused token is an answer like any other, so its span has an `error.type` but not the status of an error. */
   private noteError(span: Span, error: unknown): void {
     const errorType = errorTypeOf(error);
-    // a foreign error may have any text in its message; the messages of the library's errors have no secrets
-    if (error instanceof OneIdLogoutError) span.recordException({ name: error.name, message: error.message });
-    else span.recordException({ name: error instanceof Error ? error.name : typeof error });
+    // the code in place of the message, which may repeat what an unverified token says, or what a driver was given
+    span.recordException({ name: error instanceof Error ? error.name : typeof error, message: errorType });
     if (error instanceof InvalidLogoutTokenError) span.setAttribute(ATTRIBUTES.errorType, errorType);
     else this.markFailed(span, errorType);
   }

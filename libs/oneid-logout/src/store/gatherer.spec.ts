@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TestClock } from '../../../../test/support/test-clock.js';
 import { turnSource } from '../../../../test/support/turn-source.js';
@@ -33,6 +34,19 @@ describe('Gatherer', () => {
     sent[0]?.answer();
     expect(await asked).toBe('answer a');
     expect(clock.timers).toBe(0);
+  });
+
+  it('sends a lone request in the context of its caller, and a shared statement in the context of no caller', async () => {
+    const user = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const settings = { lane: 'check', maxSize: 4, sizeOf: () => 1 } as const;
+    const watched = new Gatherer<string, string>(turnSource(10, clock), settings, (keys) => {
+      seen.push(user.getStore());
+      return Promise.resolve(keys);
+    });
+    await user.run('alice', () => watched.add('a'));
+    await Promise.all(['bob', 'carol'].map((name) => user.run(name, () => watched.add(name))));
+    expect(seen).toEqual(['alice', undefined]);
   });
 
   it('has two groups under way, and gathers the requests that come meanwhile in the third', async () => {
