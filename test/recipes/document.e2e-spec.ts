@@ -64,6 +64,7 @@ describe('docs/recipes', () => {
       ['express-session.md', 'express-session'],
       ['fastify.md', 'Fastify'],
       ['graphql.md', 'GraphQL'],
+      ['health.md', 'Health checks with Terminus'],
       ['jwt-api.md', 'An API with @nestjs/jwt and passport-jwt'],
       ['keycloak-connect.md', 'nest-keycloak-connect'],
       ['passport.md', 'passport'],
