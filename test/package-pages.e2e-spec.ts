@@ -42,7 +42,7 @@ describe('A5: a page of the package', () => {
 
   it('README: names the target of a link that is defined elsewhere', () => {
     const text = '| a | [and more][client] |\n\n[client]: libs/oneid-logout/src/a/b.ts\n\nEnd [1].\n';
-    expect(carriedPage(text, frontPage)).toBe('| a | and more (`dist/a/b.d.ts`) |\n\n\nEnd [1].\n');
+    expect(carriedPage(text, frontPage)).toBe('| a | and more (`dist/a/b.d.ts`) |\n\nEnd [1].\n');
   });
 
   it.each([

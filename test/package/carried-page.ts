@@ -51,7 +51,8 @@ function proseOf(prose: string, targets: ReadonlyMap<string, string>, carriage: 
     .replaceAll(LINK, (whole, picture: string, name: string, inline?: string, reference?: string) => {
       const target = inline ?? targets.get(reference ?? '');
       return target === undefined ? whole : linkOf(picture !== '', name, target, carriage);
-    });
+    })
+    .replaceAll(/\n{3,}/g, '\n\n');
 }
 
 /** True when a cell of a table has only links, and all of them lead to files that are not in the package. */
