@@ -11,7 +11,7 @@ const [, e2e] = config.projects;
 const suites = [
   'libs/oneid-logout/src/database/*.e2e-spec.ts',
   ...['migrations', 'session-database', 'store', 'postgres-connection', 'prepared-statements', 'nudges'],
-  ...['check-plans', 'session-repository', 'logout-groups', 'session-tokens', 'module', 'main-path'],
+  ...['check-plans', 'session-repository', 'logout-groups', 'session-tokens', 'module', 'main-path', 'doctor'],
 ].map((suite) => `<rootDir>/${suite.includes('/') ? suite : `test/${suite}.e2e-spec.ts`}`);
 
 /** The suites on TypeORM 0.3: the package of this name takes the place of the other one, which is TypeORM 1. */
