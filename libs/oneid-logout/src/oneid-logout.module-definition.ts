@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder, type DynamicModule } from '@nestjs/common';
+import { FACTORY_METHOD, requireOptions, requireSource, withChecks } from './async-options.js';
 import { LogoutChannelsController } from './channels/logout-channels.controller.js';
 import { type RouteDecorator, withDecorators } from './http/route-decorators.js';
 import { LogoutCallbackController } from './logout/logout-callback.controller.js';
@@ -53,15 +54,33 @@ export interface OneIdLogoutOptionsFactory {
 
 const extras: OneIdLogoutExtras = { isGlobal: true, routeDecorators: [] };
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
-  new ConfigurableModuleBuilder<OneIdLogoutOptions>({ moduleName: 'OneIdLogout' })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createOneIdLogoutOptions')
-    .setExtras(extras, (definition: DynamicModule, { isGlobal, routeDecorators }) => ({
+const built = new ConfigurableModuleBuilder<OneIdLogoutOptions>({ moduleName: 'OneIdLogout' })
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName(FACTORY_METHOD)
+  .setExtras(extras, (definition: DynamicModule, { isGlobal, routeDecorators }) => ({
+    ...definition,
+    global: isGlobal ?? true,
+    controllers: [LogoutChannelsController, LogoutCallbackController].map((controller) =>
+      withDecorators(controller, routeDecorators ?? []),
+    ),
+  }))
+  .build();
+
+export const { MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } = built;
+
+/** Nest's `forRoot` and `forRootAsync`, which say what is wrong when they get no options, or nothing that makes them. */
+export class ConfigurableModuleClass extends built.ConfigurableModuleClass {
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    requireOptions(options);
+    return super.forRoot(options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    requireSource(options);
+    const { providers = [], ...definition } = super.forRootAsync(options);
+    return {
       ...definition,
-      global: isGlobal ?? true,
-      controllers: [LogoutChannelsController, LogoutCallbackController].map((controller) =>
-        withDecorators(controller, routeDecorators ?? []),
-      ),
-    }))
-    .build();
+      providers: providers.map((provider) => withChecks(provider, MODULE_OPTIONS_TOKEN, options)),
+    };
+  }
+}

@@ -236,7 +236,7 @@ describe('a fault', () => {
   const database = 'must be TypeORM options whose type is one of postgres, mysql, mariadb, better-sqlite3';
   const resolvers = 'must be a session resolver, or a list of them';
 
-  it.each([undefined, null, 'x', 1, [], () => undefined])('is found in options that are %p', (options) => {
+  it.each([null, 'x', 1, [], () => undefined])('is found in options that are %p', (options) => {
     expect(faultsOf(options)).toEqual(['the options must be an object']);
   });
 

@@ -259,26 +259,55 @@ export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'ses
 /** @internal */
 export const RESOLVED_OPTIONS = Symbol('oneid-logout resolved options');
 
+const BESIDE =
+  'is inside the options, but Nest needs it before it makes them. Put it beside useFactory, useClass or useExisting';
+const FOR_ASYNC = 'is for forRootAsync(), and forRoot() does not read it. Call forRootAsync() instead';
+
+/** What belongs beside the options, or to the other method, and where to put it. */
+const misplaced: Readonly<Record<string, string>> = {
+  isGlobal: `${BESIDE}: forRootAsync({ isGlobal: false, useFactory })`,
+  routeDecorators: `${BESIDE}: forRootAsync({ routeDecorators: [Public()], useFactory })`,
+  useFactory: FOR_ASYNC,
+  useClass: FOR_ASYNC,
+  useExisting: FOR_ASYNC,
+};
+
 /**
  * Checks the options and fills in the defaults.
  *
+ * @param given undefined: the app imports the class of the module itself
  * @throws {InvalidOptionsError} lists all faults; faults between options only when each option is valid by itself
  */
-export function resolveOptions(given: OneIdLogoutOptions): ResolvedOptions {
+export function resolveOptions(given: OneIdLogoutOptions | undefined): ResolvedOptions {
+  if (given === undefined) throw new InvalidOptionsError([BARE_CLASS]);
+  const elsewhere = faultsOfMisplaced(given);
   const options = fill(new OptionsSchema(), given, {
     clients: (clients) => (Array.isArray(clients) ? clients.map(clientWithDefaults) : clients),
     liveness: livenessWithDefaults,
   });
   if (options === null) throw new InvalidOptionsError(['the options must be an object']);
-  const faults = validateSync(options, { whitelist: true, forbidNonWhitelisted: true }).flatMap((fault) =>
-    faultLines(fault),
-  );
+  const checked = validateSync(options, { whitelist: true, forbidNonWhitelisted: true });
+  const faults = [
+    ...elsewhere,
+    ...checked.filter(({ property }) => !Object.hasOwn(misplaced, property)).flatMap((fault) => faultLines(fault)),
+  ];
   if (faults.length === 0) faults.push(...clientFaults(options.clients), ...livenessFaults(options));
   if (faults.length > 0) throw new InvalidOptionsError(faults);
   return Object.assign({}, options, {
     sessionFrom: [options.sessionFrom ?? []].flat(),
     clients: options.clients.map(resolveClient),
   }) as ResolvedOptions;
+}
+
+const BARE_CLASS =
+  'a module of the app imports the class OneIdLogoutModule itself, without options. Import OneIdLogoutModule.forRoot({ … }) ' +
+  'or .forRootAsync({ … }) in one module, and nothing in the others: its exports are available everywhere';
+
+function faultsOfMisplaced(given: unknown): string[] {
+  return Object.entries(isRecord(given) ? given : {}).flatMap(([name, value]) => {
+    const where = Object.hasOwn(misplaced, name) ? misplaced[name] : undefined;
+    return where === undefined || value === undefined ? [] : [`${name} ${where}`];
+  });
 }
 
 function livenessFaults({ liveness = 'strict', database }: OneIdLogoutOptions): string[] {
