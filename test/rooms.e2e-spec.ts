@@ -8,8 +8,8 @@ const root = join(import.meta.dirname, '..');
 const houses: Readonly<Record<string, { readonly rooms: readonly string[]; readonly ground: readonly string[] }>> = {
   'libs/oneid-logout/src': {
     rooms: [
-      ...['doctor', 'door', 'channels', 'logout', 'connections', 'replicas', 'sessions', 'tokens', 'store', 'guard'],
-      ...['provider', 'database', 'http', 'measures', 'rule', 'ground'],
+      ...['doctor', 'door', 'boot', 'channels', 'logout', 'connections', 'replicas', 'sessions', 'tokens', 'store'],
+      ...['guard', 'provider', 'database', 'http', 'measures', 'rule', 'ground'],
     ],
     ground: [
       ...['background-job.ts', 'clock.ts', 'counted-warning.ts', 'logger.ts', 'node-notice.ts'],

@@ -102,9 +102,9 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
         "The ID token has an azp of another client: it is 'other', expected 'app', or one of the client's authorizedParties",
       ],
       [
-        'another issuer',
+        'A9: another issuer',
         { iss: 'https://other.example/' },
-        "The ID token is not for a client of this app: its iss is 'https://other.example/'",
+        "The ID token is not for a client of this app: its iss is 'https://other.example/', expected 'ISSUER'",
       ],
       ['no user', { sub: undefined }, 'The ID token has no valid sub'],
       ['an invalid sid', { sid: 5 }, 'The ID token has an invalid sid'],
@@ -112,7 +112,7 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     ])('refuses an ID token for %s', async (_what, claims, message) => {
       const login = host.oneId.signIn();
       const error = await failure(registry.register({ idToken: await idToken(login, claims) }));
-      expect([error.code, error.message]).toEqual(['id_token_invalid', message]);
+      expect([error.code, error.message]).toEqual(['id_token_invalid', message.replace('ISSUER', host.oneId.issuer)]);
       expect(await sessionsOf(login)).toEqual([]);
     });
 

@@ -11,6 +11,7 @@ import {
 } from 'nestjs-oneid-logout';
 import { type OneIdTestClient, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { Clock } from '../../libs/oneid-logout/src/clock.js';
+import { ProviderQuestion } from '../../libs/oneid-logout/src/boot/provider-question.js';
 import { DatabaseConnector } from '../../libs/oneid-logout/src/database/database-connector.js';
 import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-database.js';
 import { HostController } from './host-controller.js';
@@ -39,8 +40,8 @@ export interface HostSettings {
   readonly imports?: (Type | DynamicModule)[];
   readonly providers?: Provider[];
   /**
-   * Starts the library's background jobs, which then run at their intervals as in production. By default a job runs
-   * only when something wakes it. A test with this setting must not share its host.
+   * Starts the library's background jobs, which then run at their intervals as in production, and asks OneID for its
+   * configuration at boot. By default a job runs only when something wakes it, and OneID is asked when a test needs it. A test with this setting must not share its host.
    */
   readonly startsJobs?: boolean;
   /** Runs before the host listens: adds global pipes, guards or middleware. */
@@ -104,7 +105,10 @@ export class Host {
       .compile();
     testing.useLogger(false);
     // without intervals, the result of a test does not depend on the speed of the machine
-    if (!settings.startsJobs) for (const job of jobsOf(testing)) job.start = () => undefined;
+    if (!settings.startsJobs) {
+      for (const job of [...jobsOf(testing), testing.get(ProviderQuestion, { strict: false })])
+        job.start = () => undefined;
+    }
     const app =
       settings.adapter === 'fastify'
         ? testing.createNestApplication(await fastifyAdapter())

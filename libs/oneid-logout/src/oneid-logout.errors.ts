@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { HttpException, HttpStatus } from '@nestjs/common';
 
 /**
@@ -224,10 +225,15 @@ export class SessionRejectedError extends OneIdLogoutError {
 
 /** The reason of a failure, for the log. The message of an error of this library is for the caller, so its cause counts. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? error.cause.message : undefined;
+  if (!types.isNativeError(error)) return String(error);
+  const cause = types.isNativeError(error.cause) ? messageOf(error.cause) : undefined;
   if (error instanceof OneIdLogoutError) return cause ?? error.message;
   return cause === undefined ? error.message : `${error.message}: ${cause}`;
+}
+
+/** Node gives an error that holds the errors of several addresses an empty message, and a code. */
+function messageOf(error: Error): string {
+  return error.message || ('code' in error ? String(error.code) : error.name);
 }
 
 /**

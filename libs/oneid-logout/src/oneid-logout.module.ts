@@ -9,13 +9,12 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { Logger } from './logger.js';
-import { bootWarnings } from './boot-warnings.js';
+import { bootProviders, BootReport } from './boot/boot-report.js';
+import { BootSettings } from './boot/boot-settings.js';
 import { AnswerTimes } from './channels/answer-time.js';
 import { BackchannelLogout } from './channels/backchannel-logout.js';
 import { ChannelSettings } from './channels/channel-settings.js';
 import { FrontchannelLogout } from './channels/frontchannel-logout.js';
-import { RegistrationNotice } from './channels/registration-notice.js';
 import { Clock } from './clock.js';
 import { OpenConnections } from './connections/open-connections.js';
 import { ReplicaStatus } from './connections/replica-status.js';
@@ -137,8 +136,8 @@ const DAY = 24 * 60 * 60 * 1000;
     { provide: Measures, inject: [Clock], useFactory: (clock: Clock) => Measures.create(clock) },
     {
       provide: RESOLVED_OPTIONS,
-      inject: [MODULE_OPTIONS_TOKEN],
-      useFactory: (options: OneIdLogoutOptions) => resolveOptions(options),
+      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+      useFactory: (options?: OneIdLogoutOptions) => resolveOptions(options),
     },
     {
       provide: OneIdClients,
@@ -242,11 +241,16 @@ const DAY = 24 * 60 * 60 * 1000;
       useFactory: ({ liveness }: ResolvedOptions): Liveness => liveness,
     },
     ...replicaProviders,
+    ...bootProviders,
+    {
+      provide: BootSettings,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: (options: ResolvedOptions): BootSettings => options,
+    },
     AnswerTimes,
     BackchannelLogout,
     FrontchannelLogout,
     ParserErrors,
-    RegistrationNotice,
     ProviderSigningKeys,
     LogoutService,
     LogoutStates,
@@ -290,7 +294,7 @@ export class OneIdLogoutModule
     private readonly purge: SessionPurge,
     private readonly revoker: RefreshTokenRevoker,
     private readonly parserErrors: ParserErrors,
-    private readonly notice: RegistrationNotice,
+    private readonly report: BootReport,
     private readonly follower: LogoutFollower,
     private readonly uncertain: UncertainLogouts,
     private readonly undecided: UndecidedTokens,
@@ -309,7 +313,7 @@ export class OneIdLogoutModule
     this.registrations.refuseNamesake();
     this.registrations.refuseSamePath();
     this.parserErrors.beforeRoutes();
-    this.notice.beforeRoutes();
+    this.report.beforeRoutes();
   }
 
   /** @internal */
@@ -321,7 +325,6 @@ export class OneIdLogoutModule
   async onApplicationBootstrap(): Promise<void> {
     // the host's own migrations have run by now, for example in onModuleInit
     if (!this.options.runMigrations) await this.database.requireTables();
-    this.notice.announce(this.registrations.path);
     this.measure();
     if (this.options.liveness !== 'strict') await this.follower.open();
     // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber; or when a connection
@@ -331,12 +334,11 @@ export class OneIdLogoutModule
     this.uncertain.start();
     this.undecided.start();
     this.inbox.start();
-    const logger = new Logger('OneIdLogout');
-    for (const warning of bootWarnings(this.options)) logger.warn(warning);
     // also without secrets: revocations that became due while the app had secrets must not stay due for ever
     this.revoker.start();
     this.bus.tokensDue.subscribe(() => void this.revoker.wake());
     void this.revoker.wake();
+    await this.report.write(this.registrations);
   }
 
   /** @internal */
@@ -361,6 +363,7 @@ export class OneIdLogoutModule
     await Promise.all([this.inbox.recordKept(), this.undecided.stop()]);
     await this.inbox.stop();
     await this.database.close();
+    this.report.close();
   }
 }
 

@@ -12,7 +12,7 @@ export class ModuleRegistrations {
   constructor(
     private readonly modules: ModulesContainer,
     private readonly base: Type,
-    private readonly own: Type,
+    readonly own: Type,
   ) {}
 
   /** The path that `RouterModule` gives the own registration: empty, or with a leading slash. */

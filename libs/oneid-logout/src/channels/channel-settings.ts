@@ -2,7 +2,6 @@ import { type CookieOptions } from '../http/cookies.js';
 
 /** The module options that the folder `channels/` reads. */
 export abstract class ChannelSettings {
-  abstract readonly clients: readonly { readonly clientId: string; readonly postLogoutRedirectUri: string }[];
   abstract readonly clearCookies: readonly CookieOptions[];
   abstract readonly frontchannelEndsCarriedSession: boolean;
 }

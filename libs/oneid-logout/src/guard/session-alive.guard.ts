@@ -75,6 +75,11 @@ export class SessionAliveGuard implements CanActivate {
     @Inject(HttpAdapterHost) private readonly adapterHost: HeaderSetter,
   ) {}
 
+  /** @internal Does this guard use the options of this judge's registration? */
+  asks(judge: SessionJudge): boolean {
+    return this.judge === judge;
+  }
+
   /**
    * Nest calls it for each guarded request, message or GraphQL field.
    *

@@ -53,6 +53,14 @@ describe('withDecorators', () => {
     }
   });
 
+  it('A8: keeps the names of the class and of each route, because a throttler counts by them', () => {
+    for (const decorated of [decorate(), decorate(Public())]) {
+      expect(decorated.name).toBe('Original');
+      expect(method(decorated, 'one')).toHaveProperty('name', 'one');
+      expect(method(decorated, 'two')).toHaveProperty('name', 'two');
+    }
+  });
+
   it('does not change the original class or other registrations', () => {
     const before = [Original, method(Original, 'one'), method(Original, 'two')].map(metadataOf);
     const plain = decorate();

@@ -39,6 +39,8 @@ function addRoute(
   const route = function (this: unknown, ...args: unknown[]): unknown {
     return method.apply(this, args);
   };
+  // a throttler counts by the names of class and function
+  Object.defineProperty(route, 'name', { value: name });
   copyMetadata(method, route);
   const descriptor = { value: route, writable: true, configurable: true };
   Object.defineProperty(prototype, name, descriptor);

@@ -1,6 +1,7 @@
 import { Logger } from '../logger.js';
 import { type Clock, type Moment } from '../clock.js';
 import { reasonOf } from '../oneid-logout.errors.js';
+import { RequestAbandoned } from './provider-fetch.js';
 
 /** A cached value, and the fetch that brought it. */
 export interface Fetched<T> {
@@ -96,6 +97,7 @@ export class CachedResource<T> {
       return true;
     } catch (error) {
       this.failure = { error };
+      if (error instanceof RequestAbandoned) return false;
       new Logger('OneIdLogout').warn(`Could not get ${this.description}: ${reasonOf(error)}`);
       return false;
     }

@@ -96,9 +96,9 @@ describe('IdTokenVerifier', () => {
     ],
     ['no iss', () => claims({ iss: undefined }), 'The ID token has no iss'],
     [
-      'another iss',
+      'A9: another iss',
       () => claims({ iss: 'https://x.example/' }),
-      "The ID token is not for a client of this app: its iss is 'https://x.example/'",
+      "The ID token is not for a client of this app: its iss is 'https://x.example/', expected 'ISSUER'",
     ],
     [
       'another aud',
@@ -154,7 +154,7 @@ describe('IdTokenVerifier', () => {
     await expect(verifierOf({}).verify(await idToken(), {})).rejects.toMatchObject({
       code: 'id_token_invalid',
       status: 401,
-      message,
+      message: message.replace('ISSUER', oneId.issuer),
     });
     expect(oneId.requests).toEqual([]);
   });

@@ -116,7 +116,9 @@ export class IdTokenVerifier {
 
   private addressFault(iss: string, aud: unknown): string {
     const ours = this.clients.at(iss);
-    return ours.length === 0 ? `its iss is ${shown(iss)}` : `its ${audienceFault(ours, aud)}`;
+    if (ours.length > 0) return `its ${audienceFault(ours, aud)}`;
+    const issuers = [...new Set(this.clients.all.map(({ issuer }) => issuer))];
+    return `its iss is ${shown(iss)}, expected ${shown(issuers)}`;
   }
 
   private async open(idToken: string): Promise<{ jws: string; openedFor?: readonly OneIdClient[] }> {

@@ -3,7 +3,7 @@ import { type ResolvedClientOptions } from './client-options.js';
 import { ClientSecretKeys } from './client-secret-keys.js';
 import { withoutSlash } from '../rule/issuer.js';
 import { OneIdProvider } from './oneid-provider.js';
-import { providerFetch, type ProviderFetch } from './provider-fetch.js';
+import { providerFetch, type ProviderFetch, RequestAbandoned } from './provider-fetch.js';
 import { type TokenKeys } from './token-keys.js';
 
 /** A configured client: its options with all defaults, its provider and its keys. */
@@ -18,17 +18,24 @@ export class OneIdClients {
   readonly all: readonly OneIdClient[];
   /** The issuer of all clients; undefined when they have several. */
   readonly onlyIssuer: string | undefined;
+  private readonly closing = new AbortController();
 
   /** @param fetch sends all requests to the providers; by default the global `fetch` */
   constructor(options: readonly ResolvedClientOptions[], clock: Clock, fetch?: ProviderFetch) {
     const providers = new Map<string, OneIdProvider>();
     this.all = options.map((client) => {
       const key = withoutSlash(client.issuer);
-      const provider = providers.get(key) ?? providerOf(client, clock, providerFetch(clock, fetch));
+      const provider =
+        providers.get(key) ?? providerOf(client, clock, providerFetch(clock, fetch, this.closing.signal));
       providers.set(key, provider);
       return Object.assign({}, client, { provider, keys: keysOf(client, provider) });
     });
     this.onlyIssuer = providers.size === 1 ? this.all[0]?.issuer : undefined;
+  }
+
+  /** Abandons the requests to the providers that are under way, and sends no more. */
+  close(): void {
+    this.closing.abort(new RequestAbandoned('The app has closed'));
   }
 
   /** The configured clients at the issuer that `iss` names, with or without a trailing slash. Needs no fetch. */

@@ -159,13 +159,13 @@ describe('OneIdProvider', () => {
       'another issuer',
       { issuer: 'https://evil.example/' },
       'The provider has another issuer than the options',
-      "URL names the issuer 'https://evil.example/', but the option issuer is 'ISSUER'",
+      "URL names the issuer 'https://evil.example/', but the option issuer is 'ISSUER'. Put the provider's issuer into the option, because its tokens name it",
     ],
     [
       'an issuer that differs in more than one slash',
       { issuer: 'http://127.0.0.1/below' },
       'The provider has another issuer than the options',
-      "URL names the issuer 'http://127.0.0.1/below', but the option issuer is 'ISSUER'",
+      "URL names the issuer 'http://127.0.0.1/below', but the option issuer is 'ISSUER'. Put the provider's issuer into the option, because its tokens name it",
     ],
     [
       'an issuer for each tenant',

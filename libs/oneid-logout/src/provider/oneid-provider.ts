@@ -1,11 +1,16 @@
 import { type Clock, type Moment } from '../clock.js';
 import { Logger } from '../logger.js';
-import { ProviderMisconfiguredError, providerError, ProviderUnavailableError } from '../oneid-logout.errors.js';
+import {
+  ProviderMisconfiguredError,
+  providerError,
+  ProviderUnavailableError,
+  reasonOf,
+} from '../oneid-logout.errors.js';
 import { isRecord, isSecureUrl, isWebUrl } from '../option-checks.js';
 import { CachedResource } from './cached-resource.js';
 import { type AnswerAge, answerAge, isNewerThan } from './freshness.js';
 import { withoutSlash } from '../rule/issuer.js';
-import { NOT_THERE, providerFetch, type ProviderFetch } from './provider-fetch.js';
+import { NOT_THERE, providerFetch, type ProviderFetch, RequestAbandoned } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
 import { presentClaims, shown } from './token-claims.js';
 
@@ -121,10 +126,19 @@ export class OneIdProvider {
  */
 async function discover(issuer: string, fetch: ProviderFetch, allowInsecureRequests: boolean): Promise<ServedMetadata> {
   const url = `${withoutSlash(issuer)}/.well-known/openid-configuration`;
-  const response = await fetch(url, { headers: { accept: 'application/json', 'cache-control': 'no-cache' } });
+  const headers = { accept: 'application/json', 'cache-control': 'no-cache' };
+  const response = await fetch(url, { headers }).catch((error: unknown) => {
+    if (error instanceof ProviderMisconfiguredError || error instanceof RequestAbandoned) throw error;
+    throw new Error(
+      `${url} did not bring the provider's configuration: ${reasonOf(error)}. If this lasts, check the option issuer, and ` +
+        'whether this host needs a proxy (option fetch)',
+    );
+  });
   const { status } = response;
   if (NOT_THERE.has(status)) throw noConfiguration(`${url} answered ${status}`);
-  if (status !== 200) throw new Error(`${url} answered ${status}`);
+  if (status !== 200) {
+    throw new Error(`${url} answered ${status}, not 200. If this lasts, check the provider and the option issuer`);
+  }
   const type = response.headers.get('content-type') ?? '';
   if (type !== '' && !/^application\/json *(;|$)/i.test(type)) {
     throw noConfiguration(`${url} answered with ${shown(type)}, not with application/json`);
@@ -143,7 +157,8 @@ async function discover(issuer: string, fetch: ProviderFetch, allowInsecureReque
   if (withoutSlash(found) !== withoutSlash(issuer)) {
     throw new ProviderMisconfiguredError(
       'The provider has another issuer than the options',
-      `${url} names the issuer ${shown(found)}, but the option issuer is ${shown(issuer)}`,
+      `${url} names the issuer ${shown(found)}, but the option issuer is ${shown(issuer)}. Put the provider's issuer into ` +
+        'the option, because its tokens name it',
     );
   }
   if (jwks_uri === undefined) throw noConfiguration(`${url} answered with a configuration that has no jwks_uri`);

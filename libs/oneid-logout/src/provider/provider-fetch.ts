@@ -13,6 +13,9 @@ const MOVED = new Set([301, 308]);
 /** Statuses that say: the URL leads to nothing. */
 export const NOT_THERE: ReadonlySet<number> = new Set([404, 410]);
 
+/** The app has closed while a request was under way: its answer is no longer of use. */
+export class RequestAbandoned extends Error {}
+
 /**
  * Sends a request, like the global `fetch`.
  *
@@ -28,12 +31,18 @@ const globalFetch: ProviderFetch = (url, init) => fetch(url, init);
  * when the provider does not answer in time, redirects, or sends more than 512 KiB.
  *
  * @param send sends the request; it need not obey the limits
+ * @param closing aborts, with a {@link RequestAbandoned}, when the app has closed
  * @throws {ProviderMisconfiguredError} the provider says that the URL has changed for good
  */
-export function providerFetch(clock: Clock, send: ProviderFetch = globalFetch): ProviderFetch {
+export function providerFetch(clock: Clock, send: ProviderFetch = globalFetch, closing?: AbortSignal): ProviderFetch {
   return async (url, init = {}) => {
+    closing?.throwIfAborted();
     const { pathname } = new URL(url);
     const abort = new AbortController();
+    const abandon = () => {
+      abort.abort(closing?.reason);
+    };
+    closing?.addEventListener('abort', abandon);
     const overdue = new Promise<never>((_resolve, reject) => {
       abort.signal.addEventListener('abort', () => {
         reject(abort.signal.reason as Error);
@@ -46,6 +55,7 @@ export function providerFetch(clock: Clock, send: ProviderFetch = globalFetch): 
     // a fetch of the app may ignore the signal
     return Promise.race([answer, overdue]).finally(() => {
       timer.cancel();
+      closing?.removeEventListener('abort', abandon);
     });
   };
 }

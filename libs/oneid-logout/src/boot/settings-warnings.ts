@@ -1,13 +1,13 @@
-import { typeOrmNotice } from './database/typeorm-version.js';
-import { nodeNotice } from './node-notice.js';
-import { type ResolvedOptions } from './oneid-logout.options.js';
-import { answersAtOnce, stalenessBoundMs } from './replicas/liveness-options.js';
+import { typeOrmNotice } from '../database/typeorm-version.js';
+import { nodeNotice } from '../node-notice.js';
+import { answersAtOnce, stalenessBoundMs } from '../replicas/liveness-options.js';
+import { type BootSettings } from './boot-settings.js';
 
 /** How long the wait before a 200 may be for every provider, milliseconds: Keycloak, and Hydra up to v1.9, wait five seconds. */
 const PROVIDER_PATIENCE = 4_000;
 
 /** Warns of settings that are allowed, but that the operator has more often forgotten than intended. */
-export function bootWarnings({ clients, secrets, liveness, database }: ResolvedOptions): string[] {
+export function settingsWarnings({ clients, secrets, liveness, database }: BootSettings): string[] {
   const warnings: string[] = [];
   const ofNode = nodeNotice();
   if (ofNode !== undefined) warnings.push(ofNode);

@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
 import { Logger } from '../logger.js';
-import { routePaths } from '../http/library-routes.js';
-import { type MountedRoutes, watchMountedRoutes } from '../http/mounted-routes.js';
-import { ChannelSettings } from './channel-settings.js';
+import { BootSettings } from './boot-settings.js';
+import { OwnRoutes, type Registration } from './own-routes.js';
 
 /** Without these, some providers leave out `sid` and `iss`, and a logout then names no login. */
 const FLAGS =
@@ -14,23 +12,16 @@ const FLAGS =
 @Injectable()
 export class RegistrationNotice {
   private readonly logger = new Logger('OneIdLogout');
-  private mounted: MountedRoutes = () => [];
 
   constructor(
-    private readonly adapterHost: HttpAdapterHost,
-    private readonly settings: ChannelSettings,
+    private readonly routes: OwnRoutes,
+    private readonly settings: BootSettings,
   ) {}
 
-  /** Call this before Nest mounts the routes: Fastify reports only routes that are mounted later. */
-  beforeRoutes(): void {
-    this.mounted = watchMountedRoutes(this.adapterHost.httpAdapter);
-  }
-
-  /** @param modulePath the path that `RouterModule` gives this registration; the app may have other registrations */
-  announce(modulePath: string): void {
-    const backchannel = this.pathOf(modulePath, routePaths.backchannel);
-    const frontchannel = this.pathOf(modulePath, routePaths.frontchannel);
-    const callback = this.pathOf(modulePath, routePaths.callback);
+  announce(registration: Registration): void {
+    const backchannel = this.routes.pathOf(registration, 'backchannel');
+    const frontchannel = this.routes.pathOf(registration, 'frontchannel');
+    const callback = this.routes.pathOf(registration, 'callback');
     if (backchannel === undefined || frontchannel === undefined || callback === undefined) return;
 
     const lines = this.settings.clients.map(({ clientId, postLogoutRedirectUri }) => {
@@ -49,12 +40,6 @@ export class RegistrationNotice {
       ].join('\n');
     });
     this.logger.log(`Register these URIs at OneID, character for character:\n${lines.join('\n')}\n${FLAGS}`);
-  }
-
-  private pathOf(modulePath: string, route: string): string | undefined {
-    const paths = this.mounted().filter((path) => path.endsWith(`${modulePath}/${route}`));
-    // a path of another registration may have the same end after more segments, so the shortest path is ours
-    return paths.sort((a, b) => a.length - b.length)[0];
   }
 }
 

@@ -1,0 +1,116 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { ApplicationConfig, ContextIdFactory, HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { Clock } from '../clock.js';
+import { BootSettings } from './boot-settings.js';
+import { type OwnRoute, OwnRoutes, type Registration } from './own-routes.js';
+import { standInRequest } from './stand-in-request.js';
+import { limitsOf, throttleWarning } from './throttlers.js';
+
+/** How long all guards together may take, milliseconds. The boot waits for them. */
+const LONGEST = 1_000;
+
+/**
+ * Asks the app's global guards whether they let OneID through to the module's routes. It calls each guard with a request
+ * that was never sent: no route runs, nothing is recorded, and a throttler counts nothing.
+ *
+ * Only a clear refusal counts: `false`, or an HTTP exception of 3xx or 4xx. A guard that fails in another way, takes too
+ * long, or looks at the caller's address may decide otherwise about a real request, so no warning speaks of it.
+ */
+@Injectable()
+export class GlobalGuards {
+  constructor(
+    private readonly config: ApplicationConfig,
+    private readonly module: ModuleRef,
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly routes: OwnRoutes,
+    private readonly settings: BootSettings,
+    private readonly clock: Clock,
+  ) {}
+
+  async warnings(registration: Registration): Promise<string[]> {
+    const refusals = new Map<CanActivate['constructor'], string[]>();
+    const throttlers: string[] = [];
+    const work = async () => {
+      for (const route of this.routes.allOf(registration)) await this.tryRoute(route, refusals, throttlers);
+    };
+    await this.within(LONGEST, work());
+    return [...[...refusals].map(([{ name }, routes]) => refusalWarning(name, routes)), ...throttlers];
+  }
+
+  private async tryRoute(
+    route: OwnRoute,
+    refusals: Map<CanActivate['constructor'], string[]>,
+    throttlers: string[],
+  ): Promise<void> {
+    const where = `${route.method} ${route.path}`;
+    const sent = standInRequest(this.adapterHost.httpAdapter, route, this.origin);
+    const context = new ExecutionContextHost([sent.request, sent.response], route.controller, route.handler);
+    // one after another, as Nest calls them: a guard may leave something on the request for the next one
+    for (const guard of await this.guardsFor(sent.request)) {
+      const limits = limitsOf(guard);
+      sent.lookedAtCaller = false;
+      const status = await refusalBy(limits?.guard ?? guard, context);
+      if (sent.lookedAtCaller) continue;
+      const { constructor } = guard;
+      if (status !== undefined)
+        refusals.set(constructor, [...(refusals.get(constructor) ?? []), `${where} (${status})`]);
+      // browsers ask the other routes, from their own addresses
+      if (route.name === 'backchannel' && limits !== undefined && limits.found.length > 0)
+        throttlers.push(throttleWarning(constructor.name, where, limits.found));
+    }
+  }
+
+  /** The app's public origin. */
+  private get origin(): string {
+    const [client] = this.settings.clients;
+    return new URL(client?.postLogoutRedirectUri ?? 'https://localhost').origin;
+  }
+
+  /** The guards of `useGlobalGuards` and `APP_GUARD`; those of one request are made for it. */
+  private async guardsFor(request: object): Promise<CanActivate[]> {
+    const guards = [...this.config.getGlobalGuards()];
+    const contextId = ContextIdFactory.create();
+    this.module.registerRequestByContextId(request, contextId);
+    for (const { token } of this.config.getGlobalRequestGuards()) {
+      const guard = await this.module
+        .resolve<CanActivate>(token as string, contextId, { strict: false })
+        .catch(() => undefined);
+      if (guard !== undefined) guards.push(guard);
+    }
+    return guards;
+  }
+
+  /** Waits for the work at most this long. */
+  private within(milliseconds: number, work: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.after(milliseconds, resolve);
+      void work.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+}
+
+/** The status of a guard's refusal; undefined if it lets the request through, or may decide otherwise about a real one. */
+async function refusalBy(guard: CanActivate, context: ExecutionContext): Promise<number | undefined> {
+  try {
+    const verdict: unknown = await guard.canActivate(context);
+    return (isObservable(verdict) ? await lastValueFrom(verdict) : verdict) ? undefined : 403;
+  } catch (error) {
+    return statusOf(error);
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('getStatus' in error)) return undefined;
+  const status: unknown = typeof error.getStatus === 'function' ? error.getStatus() : undefined;
+  return typeof status === 'number' && status >= 300 && status < 500 ? status : undefined;
+}
+
+function refusalWarning(guard: string, routes: readonly string[]): string {
+  return (
+    `${guard}, a global guard, refuses the requests that OneID, or a browser that OneID sends, makes to ` +
+    `${routes.join(', ')}. They do not reach the module, so logouts are lost. Put your decorator that opens a route for ` +
+    `${guard} beside the module's options, for example routeDecorators: [Public()].`
+  );
+}

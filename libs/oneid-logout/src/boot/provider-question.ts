@@ -1,0 +1,38 @@
+import { type Server } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { OneIdClients } from '../provider/oneid-clients.js';
+
+/**
+ * Asks each provider for its configuration as soon as the app listens, so that a wrong issuer is in the log before the
+ * first logout; the first logout then needs no answer of the provider. An app that never listens, such as a unit test, asks nothing.
+ */
+@Injectable()
+export class ProviderQuestion {
+  constructor(
+    private readonly clients: OneIdClients,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  start(): void {
+    // an application context without HTTP has no adapter, and the server of another adapter may be no server of Node
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const server = adapter?.getHttpServer() as Partial<Server> | undefined;
+    if (server?.listening) this.ask();
+    else
+      server?.once?.('listening', () => {
+        this.ask();
+      });
+  }
+
+  /** Abandons the questions that are not answered yet, so that they neither hold the process nor reach the log. */
+  close(): void {
+    this.clients.close();
+  }
+
+  private ask(): void {
+    // the provider logs what is wrong with its answer, and metadata() throws it for a caller
+    for (const provider of new Set(this.clients.all.map((client) => client.provider)))
+      provider.metadata().catch(() => undefined);
+  }
+}

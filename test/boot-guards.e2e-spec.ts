@@ -1,0 +1,345 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  type CanActivate,
+  type ExecutionContext,
+  ForbiddenException,
+  type INestApplication,
+  Inject,
+  Injectable,
+  type ModuleMetadata,
+  Scope,
+  ServiceUnavailableException,
+  SetMetadata,
+  type Type,
+  UnauthorizedException,
+  VersioningType,
+} from '@nestjs/common';
+import { APP_GUARD, Reflector, REQUEST, RouterModule } from '@nestjs/core';
+import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
+import { SkipThrottle, ThrottlerGuard, ThrottlerModule, ThrottlerStorage } from './support/throttler.js';
+import { OneIdLogoutModule, SessionAliveGuard } from 'nestjs-oneid-logout';
+import { of, throwError } from 'rxjs';
+import { ExtractJwt, Strategy } from 'passport-jwt';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { Boots, optionsFor } from './support/boot.js';
+
+const boots = new Boots();
+afterEach(() => boots.close());
+
+const options = () => optionsFor('https://oneid.example/');
+const Public = () => SetMetadata('isPublic', true);
+
+/** What many apps have: all routes need a token, but those with `@Public()`. */
+@Injectable()
+class TokenGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const open = this.reflector.getAllAndOverride<boolean>('isPublic', [context.getHandler(), context.getClass()]);
+    if (open) return true;
+    const { authorization } = context.switchToHttp().getRequest<{ headers: { authorization?: string } }>().headers;
+    if (authorization === undefined) throw new UnauthorizedException();
+    return true;
+  }
+}
+
+const guarding = (useClass: Type<CanActivate>) => ({ provide: APP_GUARD, useClass });
+
+/** The sentence about a guard that refuses all routes. */
+function refusal(guard: string, status: number, prefix = ''): string {
+  const routes = ['POST /backchannel_logout', 'GET /frontchannel_logout', 'GET /logout/callback']
+    .map((route) => `${route.replace('/', `${prefix}/`)} (${status})`)
+    .join(', ');
+  return (
+    `${guard}, a global guard, refuses the requests that OneID, or a browser that OneID sends, makes to ${routes}. They ` +
+    `do not reach the module, so logouts are lost. Put your decorator that opens a route for ${guard} beside the module's ` +
+    'options, for example routeDecorators: [Public()].'
+  );
+}
+
+async function statuses(app: INestApplication, prefix = ''): Promise<number[]> {
+  const url = (await app.getUrl()) + prefix;
+  const answers = [
+    await fetch(`${url}/backchannel_logout`, { method: 'POST' }),
+    await fetch(`${url}/frontchannel_logout`),
+    await fetch(`${url}/logout/callback`, { redirect: 'manual' }),
+  ];
+  return answers.map(({ status }) => status);
+}
+
+describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (adapter) => {
+  const start = (metadata: ModuleMetadata, module = OneIdLogoutModule.forRoot(options())) =>
+    boots.start({ ...metadata, imports: [module, ...(metadata.imports ?? [])] }, { adapter });
+
+  it('A8: is named with the routes that it refuses, and what OneID gets', async () => {
+    const { app, warnings } = await start({ providers: [guarding(TokenGuard)] });
+    expect(warnings).toEqual([refusal('TokenGuard', 401)]);
+    expect(await statuses(app)).toEqual([401, 401, 401]);
+  });
+
+  it('A8: is not named when routeDecorators open the routes', async () => {
+    const module = OneIdLogoutModule.forRoot({ ...options(), routeDecorators: [Public()] });
+    const { app, warnings } = await start({ providers: [guarding(TokenGuard)] }, module);
+    expect(warnings).toEqual([]);
+    expect(await statuses(app)).toEqual([400, 200, 303]);
+  });
+
+  it.each<[string, () => unknown, number]>([
+    ['false', () => false, 403],
+    ['a promise of false', () => Promise.resolve(false), 403],
+    ['an observable of false', () => of(false), 403],
+    ['an observable that throws', () => throwError(() => new ForbiddenException()), 403],
+    ['a rejected promise', () => Promise.reject(new UnauthorizedException()), 401],
+  ])('A8: is named when it answers %s', async (_how, answer, status) => {
+    class Refusing implements CanActivate {
+      canActivate = () => answer() as boolean;
+    }
+    const { app, warnings } = await start({ providers: [guarding(Refusing)] });
+    expect(warnings).toEqual([refusal('Refusing', status)]);
+    expect(await statuses(app)).toEqual([status, status, status]);
+  });
+
+  it('A8: of useGlobalGuards is named, also in an app that never listens', async () => {
+    class Closed implements CanActivate {
+      canActivate = () => false;
+    }
+    const configure = (app: INestApplication) => void app.useGlobalGuards(new Closed());
+    const imports = [OneIdLogoutModule.forRoot(options())];
+    const { warnings } = await boots.start({ imports }, { adapter, configure, listens: false });
+    expect(warnings).toEqual([refusal('Closed', 403)]);
+  });
+
+  it('A8: that Nest makes anew for each request is named, and gets the request', async () => {
+    const asked: unknown[] = [];
+    @Injectable({ scope: Scope.REQUEST })
+    class PerRequest implements CanActivate {
+      constructor(@Inject(REQUEST) private readonly request: { url: string }) {}
+
+      canActivate(): boolean {
+        asked.push(this.request.url);
+        return false;
+      }
+    }
+    const { app, warnings } = await start({ providers: [guarding(PerRequest)] });
+    expect(warnings).toEqual([refusal('PerRequest', 403)]);
+    expect(asked).toEqual(['/backchannel_logout', '/frontchannel_logout?iss=&sid=', '/logout/callback?state=']);
+    expect(await statuses(app)).toEqual([403, 403, 403]);
+  });
+
+  it('A8: of passport is named', async () => {
+    @Injectable()
+    class JwtStrategy extends PassportStrategy(Strategy) {
+      constructor() {
+        super({ jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(), secretOrKey: 'a key' });
+      }
+
+      validate = (claims: unknown) => claims;
+    }
+    class JwtAuthGuard extends AuthGuard('jwt') {}
+    const { app, warnings } = await start({
+      imports: [PassportModule],
+      providers: [JwtStrategy, guarding(JwtAuthGuard)],
+    });
+    expect(warnings).toEqual([refusal('JwtAuthGuard', 401)]);
+    expect(await statuses(app)).toEqual([401, 401, 401]);
+  });
+
+  it('A8: that looks for a session is named', async () => {
+    class SignedIn implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        return context.switchToHttp().getRequest<{ isAuthenticated(): boolean }>().isAuthenticated();
+      }
+    }
+    expect((await start({ providers: [guarding(SignedIn)] })).warnings).toEqual([refusal('SignedIn', 403)]);
+  });
+
+  it('A8: is named with the prefix of the app and the path of RouterModule, with each of two guards', async () => {
+    class Closed implements CanActivate {
+      canActivate = () => false;
+    }
+    const configure = (app: INestApplication) => {
+      app.setGlobalPrefix('api');
+      app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+    };
+    const [client] = options().clients;
+    const postLogoutRedirectUri = 'https://app.example/api/sso/logout/callback';
+    const module = OneIdLogoutModule.forRoot(
+      optionsFor('https://oneid.example/', {
+        clients: [{ issuer: 'https://oneid.example/', clientId: 'app', ...client, postLogoutRedirectUri }],
+      }),
+    );
+    const imports = [module, RouterModule.register([{ path: 'sso', module: OneIdLogoutModule }])];
+    const providers = [guarding(TokenGuard), guarding(Closed)];
+    const { app, warnings } = await boots.start({ imports, providers }, { adapter, configure });
+    expect(warnings).toEqual([refusal('TokenGuard', 401, '/api/sso'), refusal('Closed', 403, '/api/sso')]);
+    expect(await statuses(app, '/api/sso')).toEqual([401, 401, 401]);
+  });
+
+  const harmless: [string, (context: ExecutionContext) => unknown, number][] = [
+    ['lets each request through', () => true, 400],
+    ['reads the path', (context) => /^\/(backchannel_logout|frontchannel_logout|logout)/.test(urlOf(context)), 400],
+    ['reads the address of the caller', (context) => requestOf(context).ip === '203.0.113.9', 403],
+    ['reads the header of a proxy', (context) => requestOf(context).headers['x-forwarded-for'] === 'a', 403],
+    ['reads the socket', (context) => requestOf(context).socket.remoteAddress === '203.0.113.9', 403],
+    ['fails with a TypeError', (context) => (requestOf(context) as never as { a: { b: boolean } }).a.b, 500],
+    [
+      'has no database yet',
+      () => {
+        throw new ServiceUnavailableException();
+      },
+      503,
+    ],
+  ];
+  it.each(harmless)('A8: is not named when it %s', async (_how, canActivate, status) => {
+    class Harmless implements CanActivate {
+      canActivate = (context: ExecutionContext) => canActivate(context) as boolean;
+    }
+    const { app, warnings } = await start({ providers: [guarding(Harmless)] });
+    expect(warnings).toEqual([]);
+    expect((await statuses(app))[0]).toBe(status);
+  });
+
+  it('A8: that never answers does not hold the boot, and the guards before it are named', async () => {
+    class Endless implements CanActivate {
+      canActivate = () => new Promise<boolean>(() => undefined);
+    }
+    const { warnings } = await start({ providers: [guarding(TokenGuard), guarding(Endless)] });
+    expect(warnings).toEqual([refusal('TokenGuard', 401).replace(/, GET \/front.* \(401\)\./, '.')]);
+  });
+
+  it('A8: the guard of this library is not named', async () => {
+    const { app, warnings } = await start({ providers: [{ provide: APP_GUARD, useExisting: SessionAliveGuard }] });
+    expect(warnings).toEqual([]);
+    expect(await statuses(app)).toEqual([400, 200, 303]);
+  });
+
+  it('A8: sees a request like the one of OneID, and the route records nothing', async () => {
+    const seen: unknown[] = [];
+    class Looking implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const { method, originalUrl, headers, body } = requestOf(context);
+        seen.push([method, originalUrl, headers['content-type'], headers['host'], body, context.getClass().name]);
+        context.switchToHttp().getResponse<{ header(name: string, value: string): void }>().header('x-seen', '1');
+        return true;
+      }
+    }
+    const { app } = await start({ providers: [guarding(Looking)] });
+    expect(seen).toEqual([
+      [
+        ...['POST', '/backchannel_logout', 'application/x-www-form-urlencoded', 'app.example', { logout_token: '' }],
+        'LogoutChannelsController',
+      ],
+      ['GET', '/frontchannel_logout?iss=&sid=', undefined, 'app.example', undefined, 'LogoutChannelsController'],
+      ['GET', '/logout/callback?state=', undefined, 'app.example', undefined, 'LogoutCallbackController'],
+    ]);
+    const { rows } = await app.get(SessionDatabase, { strict: false }).run('SELECT * FROM oneid_logout');
+    expect(rows).toEqual([]);
+  });
+});
+
+interface AnyRequest {
+  readonly method: string;
+  readonly originalUrl: string;
+  readonly body: unknown;
+  readonly headers: Record<string, unknown>;
+  readonly ip: unknown;
+  readonly socket: { readonly remoteAddress: unknown };
+}
+
+function requestOf(context: ExecutionContext): AnyRequest {
+  return context.switchToHttp().getRequest<AnyRequest>();
+}
+
+function urlOf(context: ExecutionContext): string {
+  return context.switchToHttp().getRequest<{ url: string }>().url;
+}
+
+describe.each(['express', 'fastify'] as const)('A8: a global throttler, on %s', (adapter) => {
+  const throttled = (throttlers: Parameters<typeof ThrottlerModule.forRoot>[0], extras = {}) =>
+    boots.start(
+      {
+        imports: [OneIdLogoutModule.forRoot({ ...options(), ...extras }), ThrottlerModule.forRoot(throttlers)],
+        providers: [guarding(ThrottlerGuard)],
+      },
+      { adapter },
+    );
+  const sentence = (limits: string, skip: string) =>
+    `ThrottlerGuard, a global guard, answers 429 to POST /backchannel_logout after ${limits}. OneID sends the logouts of ` +
+    `all users from few addresses, so some logouts would be lost. Put routeDecorators: [${skip}] beside the module's options.`;
+
+  it('A8: is named with its limit, and counts nothing at boot', async () => {
+    const { app, warnings } = await throttled([{ ttl: 60_000, limit: 1 }]);
+    expect(warnings).toEqual([sentence('1 requests in 60000 ms', 'SkipThrottle()')]);
+    expect(app.get<{ storage: Map<string, unknown> }>(ThrottlerStorage).storage.size).toBe(0);
+    expect(await statuses(app)).toEqual([400, 200, 303]);
+    expect(await statuses(app)).toEqual([429, 429, 429]);
+  });
+
+  it('A8: with names is named with each of them', async () => {
+    const { warnings } = await throttled([
+      { name: 'short', ttl: 1_000, limit: 3 },
+      { name: 'a-long', ttl: 60_000, limit: () => 100 },
+    ]);
+    expect(warnings).toEqual([
+      sentence(
+        '3 requests in 1000 ms, and after 100 requests in 60000 ms',
+        'SkipThrottle({ short: true, "a-long": true })',
+      ),
+    ]);
+  });
+
+  it.each<[string, Parameters<typeof ThrottlerModule.forRoot>[0], object]>([
+    ['routeDecorators skip it', [{ ttl: 60_000, limit: 1 }], { routeDecorators: [SkipThrottle()] }],
+    [
+      'routeDecorators skip it by its name',
+      [{ name: 'short', ttl: 60_000, limit: 1 }],
+      { routeDecorators: [SkipThrottle({ short: true })] },
+    ],
+    [
+      'it skips the path',
+      [{ ttl: 60_000, limit: 1, skipIf: (context) => urlOf(context) === '/backchannel_logout' }],
+      {},
+    ],
+  ])('A8: is not named when %s', async (_how, throttlers, extras) => {
+    const { app, warnings } = await throttled(throttlers, extras);
+    expect(warnings).toEqual([]);
+    await statuses(app);
+    expect((await statuses(app))[0]).toBe(400);
+  });
+
+  it('A8: of an own class below ThrottlerGuard is named', async () => {
+    @Injectable()
+    class UserThrottler extends ThrottlerGuard {
+      protected override shouldSkip = (context: ExecutionContext) => Promise.resolve(urlOf(context) === '/health');
+    }
+    const { warnings } = await boots.start(
+      {
+        imports: [OneIdLogoutModule.forRoot(options()), ThrottlerModule.forRoot([{ ttl: 1_000, limit: 5 }])],
+        providers: [guarding(UserThrottler)],
+      },
+      { adapter },
+    );
+    expect(warnings).toEqual([
+      sentence('5 requests in 1000 ms', 'SkipThrottle()').replace('ThrottlerGuard', 'UserThrottler'),
+    ]);
+  });
+});
+
+describe('A8: two registrations', () => {
+  class Second extends OneIdLogoutModule {}
+
+  it('A8: each speaks of its own routes', async () => {
+    const uri = 'https://app.example/second/logout/callback';
+    const [client] = options().clients;
+    const second = Second.forRoot({
+      ...optionsFor('https://oneid.example/', { clients: client ? [{ ...client, postLogoutRedirectUri: uri }] : [] }),
+      isGlobal: false,
+    });
+    const first = OneIdLogoutModule.forRoot({ ...options(), routeDecorators: [Public()] });
+    const { warnings } = await boots.start({
+      imports: [first, second, RouterModule.register([{ path: 'second', module: Second }])],
+      providers: [guarding(TokenGuard)],
+    });
+    expect(warnings).toEqual([refusal('TokenGuard', 401, '/second')]);
+  });
+});
