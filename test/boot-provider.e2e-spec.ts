@@ -86,6 +86,15 @@ describe('A9: one warning after the boot', () => {
     ]);
   });
 
+  it('A9: and a sign-in right after it asks again', async () => {
+    oneId.fail(endpointPaths.discovery, { status: 503, times: 1 });
+    const { app, warnings } = await start();
+    await until('a warning', () => warnings.length > 0);
+    const idToken = await oneId.idToken({ clientId, login: oneId.signIn() });
+    await app.get(SessionRegistry).register({ idToken });
+    expect(warnings).toHaveLength(1);
+  });
+
   it('A9: for a host that no connection reaches, with the code of the error', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await until('a port', () => server.address() !== null);

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { codeBlocksOf, type CodeBlock, compileFaults } from './support/code-blocks.js';
+import { codeBlocksOf, type CodeBlock, compileFaults, typeOnlyInjections } from './support/code-blocks.js';
 import { anchorsOf, documents, linksOf, root } from './support/documents.js';
 
 function blocksOf(path: string): CodeBlock[] {
@@ -46,6 +46,31 @@ describe('the examples in README and docs', () => {
 
   it('compile in strict mode against the library', () => {
     expect(compileFaults(blocks).join('\n')).toBe('');
+  }, 120_000);
+
+  it('A11: import no class as a type that Nest has to inject', () => {
+    expect(typeOnlyInjections(blocks)).toEqual([]);
+  }, 120_000);
+
+  it('control: a type-only import of an injectable is found, and one of a class that Nest does not inject is not', () => {
+    const code = [
+      "import { Injectable, type Logger } from '@nestjs/common';",
+      "import type { SessionRegistry, SessionFacts } from 'nestjs-oneid-logout';",
+      "import { type DataSource } from 'typeorm';",
+      "import { type Observable } from 'rxjs';",
+      '@Injectable()',
+      'export class Mine {',
+      '  constructor(readonly source: DataSource, readonly sessions: SessionRegistry) {}',
+      '  of?: Observable<SessionFacts>;',
+      '}',
+      'export class Plain {',
+      '  constructor(readonly logger: Observable<Logger>) {}',
+      '}',
+    ].join('\n');
+    expect(typeOnlyInjections([{ document: 'README.md', line: 10, code }])).toEqual([
+      "README.md:11 SessionRegistry is imported as a type, so Nest can't inject it",
+      "README.md:12 DataSource is imported as a type, so Nest can't inject it",
+    ]);
   }, 120_000);
 
   it('control: a wrong example is found, with its line', () => {

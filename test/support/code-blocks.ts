@@ -31,13 +31,8 @@ export function codeBlocksOf(document: string, markdown: string): CodeBlock[] {
   });
 }
 
-/**
- * Compiles each block in memory as its own module, so that imports are found: beside the file that it shows, or beside
- * the tests.
- *
- * @returns one line for each fault, with its place in the document
- */
-export function compileFaults(blocks: readonly CodeBlock[]): string[] {
+/** Compiles each block in memory as its own module: beside the file that it shows, or beside the tests. */
+function programOf(blocks: readonly CodeBlock[]): { program: ts.Program; files: ReadonlyMap<string, CodeBlock> } {
   const options = compilerOptions();
   const pathOf = ({ file }: CodeBlock, index: number) =>
     join(root, file === undefined ? 'test' : dirname(file), `code-block-${index}.ts`);
@@ -54,7 +49,12 @@ export function compileFaults(blocks: readonly CodeBlock[]): string[] {
       return ts.createSourceFile(path, `${block.code}\nexport {};\n`, target, true);
     },
   };
-  const program = ts.createProgram([...files.keys()], options, host);
+  return { program: ts.createProgram([...files.keys()], options, host), files };
+}
+
+/** @returns one line for each fault, with its place in the document */
+export function compileFaults(blocks: readonly CodeBlock[]): string[] {
+  const { program, files } = programOf(blocks);
   return [...files].flatMap(([path, { document, line }]) => {
     const file = program.getSourceFile(path);
     return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map((diagnostic) => {
@@ -63,4 +63,50 @@ export function compileFaults(blocks: readonly CodeBlock[]): string[] {
       return `${document}:${line + start.line}:${start.character + 1} ${message}`;
     });
   });
+}
+
+/**
+ * Finds type-only imports of classes that Nest injects. `isolatedModules` and `emitDecoratorMetadata` leave such an import
+ * out of the constructor's metadata, so an injectable that has it gets no instance.
+ *
+ * A class counts if it has a decorator, or if the block's own class takes it in a constructor and has a decorator.
+ *
+ * @returns one line for each import, with its place in the document
+ */
+export function typeOnlyInjections(blocks: readonly CodeBlock[]): string[] {
+  const { program, files } = programOf(blocks);
+  const checker = program.getTypeChecker();
+  return [...files].flatMap(([path, { document, line }]) => {
+    const file = program.getSourceFile(path);
+    if (file === undefined) return [];
+    const injected = injectedNames(file);
+    return typeOnlyNamesOf(file).flatMap((name) => {
+      const symbol = checker.getSymbolAtLocation(name);
+      const declarations = symbol === undefined ? [] : (checker.getAliasedSymbol(symbol).declarations ?? []);
+      const wrong = declarations.some(
+        (one) => ts.isClassDeclaration(one) && ((ts.getDecorators(one) ?? []).length > 0 || injected.has(name.text)),
+      );
+      const place = file.getLineAndCharacterOfPosition(name.getStart(file)).line;
+      return wrong ? [`${document}:${line + place} ${name.text} is imported as a type, so Nest can't inject it`] : [];
+    });
+  });
+}
+
+function typeOnlyNamesOf(file: ts.SourceFile): ts.Identifier[] {
+  return file.statements.filter(ts.isImportDeclaration).flatMap(({ importClause }) => {
+    const { namedBindings } = importClause ?? {};
+    if (namedBindings === undefined || !ts.isNamedImports(namedBindings)) return [];
+    const whole = importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+    return namedBindings.elements.filter(({ isTypeOnly }) => whole || isTypeOnly).map(({ name }) => name);
+  });
+}
+
+/** The names of the types that the constructors of a file's decorated classes take. */
+function injectedNames(file: ts.SourceFile): ReadonlySet<string> {
+  const classes = file.statements.filter(ts.isClassDeclaration);
+  const parameters = classes
+    .filter((one) => (ts.getDecorators(one) ?? []).length > 0)
+    .flatMap(({ members }) => members.filter(ts.isConstructorDeclaration))
+    .flatMap(({ parameters: all }) => [...all]);
+  return new Set(parameters.flatMap(({ type }) => type?.getText(file) ?? []));
 }

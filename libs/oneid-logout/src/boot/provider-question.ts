@@ -31,8 +31,6 @@ export class ProviderQuestion {
   }
 
   private ask(): void {
-    // the provider logs what is wrong with its answer, and metadata() throws it for a caller
-    for (const provider of new Set(this.clients.all.map((client) => client.provider)))
-      provider.metadata().catch(() => undefined);
+    for (const provider of new Set(this.clients.all.map((client) => client.provider))) void provider.ask();
   }
 }

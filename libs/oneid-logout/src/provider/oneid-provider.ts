@@ -78,6 +78,11 @@ export class OneIdProvider {
     }
   }
 
+  /** Asks for the metadata now, before a caller needs it. A failure is only logged, and the next caller asks again. */
+  async ask(): Promise<void> {
+    if (this.given === undefined) await this.discovered.refreshAnyway();
+  }
+
   /**
    * Is this `iss` exactly the provider's issuer? An upgrade of OneID may add or remove the trailing slash. If only the
    * slash differs, the `iss` is refused only by metadata that is newer than the token ({@link isNewerThan}); older
