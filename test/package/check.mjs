@@ -36,17 +36,24 @@ const manifest = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'))
 const rootManifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 
+/** Only the last check installs it. The others show that the library works and type-checks without it. */
+const openTelemetry = '@opentelemetry/api';
+
+/** Puts a package of this repository into the project. */
+function link(name) {
+  const target = join(project, 'node_modules', name);
+  mkdirSync(dirname(target), { recursive: true });
+  // when the root has another version of a dependency, npm installs it in the library's folder
+  const own = join(root, 'libs/oneid-logout/node_modules', name);
+  symlinkSync(existsSync(own) ? own : join(root, 'node_modules', name), target);
+}
+
 /** Installs only the packages that package.json declares. An import of another package then fails. */
 function install(tarball) {
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
-  for (const name of [...declared, '@nestjs/platform-express', '@types/node']) {
-    const target = join(project, 'node_modules', name);
-    mkdirSync(dirname(target), { recursive: true });
-    // when the root has another version of a dependency, npm installs it in the library's folder
-    const own = join(root, 'libs/oneid-logout/node_modules', name);
-    symlinkSync(existsSync(own) ? own : join(root, 'node_modules', name), target);
-  }
+  const needed = declared.filter((name) => name !== openTelemetry);
+  for (const name of [...needed, '@nestjs/platform-express', '@types/node']) link(name);
   cpSync(join(here, 'consumer'), project, { recursive: true });
   for (const copy of ['consumer.cts', 'consumer.ts']) cpSync(join(project, 'consumer.mts'), join(project, copy));
 }
@@ -315,6 +322,8 @@ try {
   await check('A3: an app with the module resolution node10 type-checks, /testing too', () =>
     typeFaults('consumer.ts', NODE10),
   );
+  link(openTelemetry);
+  await check('a CommonJS app with @opentelemetry/api gets metrics', () => run('metrics.cjs'));
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }

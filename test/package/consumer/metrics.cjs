@@ -1,0 +1,21 @@
+// An app with a meter provider that only notes what the library counts.
+require('reflect-metadata');
+const assert = require('node:assert/strict');
+const { NestFactory } = require('@nestjs/core');
+const { createNoopMeter, metrics } = require('@opentelemetry/api');
+const library = require('nestjs-oneid-logout');
+const testing = require('nestjs-oneid-logout/testing');
+const { tell } = require('./story.cjs');
+
+const counted = [];
+const meter = Object.create(createNoopMeter(), {
+  createCounter: {
+    value: (name) => ({ add: (count, attributes) => counted.push([name, count, attributes]) }),
+  },
+});
+metrics.setGlobalMeterProvider({ getMeter: () => meter });
+
+void tell({ NestFactory, library, testing }).then(() => {
+  const attributes = { 'oneid_logout.logout.channel': 'backchannel', 'oneid_logout.logout.result': 'matched' };
+  assert.deepEqual(counted, [['oneid_logout.logouts', 1, attributes]]);
+});
