@@ -5,8 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as common from '@nestjs/common';
 import * as core from '@nestjs/core';
-
-type Throttler = typeof import('@nestjs/throttler');
+import type * as Throttler from '@nestjs/throttler';
 
 const nest: Readonly<Record<string, unknown>> = { '@nestjs/common': common, '@nestjs/core': core };
 const requireBuiltIn = createRequire(import.meta.url);
@@ -23,10 +22,10 @@ function load(file: string): object {
   };
   // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code of a package that npm has installed
   const run = new Function('module', 'exports', 'require', readFileSync(file, 'utf8'));
-  run(module, module.exports, require);
+  Reflect.apply(run, undefined, [module, module.exports, require]);
   return module.exports;
 }
 
 const main = requireBuiltIn.resolve('@nestjs/throttler');
 
-export const { SkipThrottle, ThrottlerGuard, ThrottlerModule, ThrottlerStorage } = load(main) as Throttler;
+export const { SkipThrottle, ThrottlerGuard, ThrottlerModule, ThrottlerStorage } = load(main) as typeof Throttler;

@@ -52,7 +52,7 @@ export class GlobalGuards {
       const limits = limitsOf(guard);
       sent.lookedAtCaller = false;
       const status = await refusalBy(limits?.guard ?? guard, context);
-      if (sent.lookedAtCaller) continue;
+      if (sent.lookedAtCaller as boolean) continue;
       const { constructor } = guard;
       if (status !== undefined)
         refusals.set(constructor, [...(refusals.get(constructor) ?? []), `${where} (${status})`]);
@@ -103,7 +103,8 @@ async function refusalBy(guard: CanActivate, context: ExecutionContext): Promise
 
 function statusOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('getStatus' in error)) return undefined;
-  const status: unknown = typeof error.getStatus === 'function' ? error.getStatus() : undefined;
+  const { getStatus } = error as { readonly getStatus: unknown };
+  const status = typeof getStatus === 'function' ? (Reflect.apply(getStatus, error, []) as unknown) : undefined;
   return typeof status === 'number' && status >= 300 && status < 500 ? status : undefined;
 }
 
