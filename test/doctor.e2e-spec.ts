@@ -5,7 +5,6 @@ import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { createSigningKey, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
@@ -16,6 +15,7 @@ import { type DatabaseKind, postgres, sqlite } from './support/databases.js';
 import { clientId, Host, type HostSettings } from './support/host.js';
 import { suiteKey } from './support/suite-key.js';
 import { terminalSvg } from './support/terminal-svg.js';
+import { ThrottlerGuard, ThrottlerModule } from './support/throttler.js';
 
 /** A host with nothing wrong. */
 let host: Host;
@@ -161,7 +161,7 @@ describe('the doctor, on a OneID or options with a fault', () => {
     const { exitCode, unwell } = await examine(host, { issuer: other.issuer });
     expect(unwell[0]?.found).toBe(
       `${other.issuer}.well-known/openid-configuration names the issuer 'https://other.example/', but the option issuer is ` +
-        `'${other.issuer}'`,
+        `'${other.issuer}'. Put the provider's issuer into the option, because its tokens name it`,
     );
     expect(exitCode).toBe(1);
   });
@@ -418,20 +418,6 @@ describe('the doctor, on a database with a fault', () => {
   });
 });
 
-/** Allows one request to each path. It answers as @nestjs/throttler does, which Jest can't load on Node 20. */
-class Throttler implements CanActivate {
-  private readonly seen = new Set<string>();
-
-  canActivate(context: ExecutionContext): boolean {
-    const http = context.switchToHttp();
-    http.getResponse<{ header(name: string, value: string): unknown }>().header('X-RateLimit-Limit', '1');
-    const { path } = http.getRequest<{ readonly path: string }>();
-    if (this.seen.has(path)) throw new HttpException('ThrottlerException: Too Many Requests', 429);
-    this.seen.add(path);
-    return true;
-  }
-}
-
 const NOT_PUBLIC = { provide: APP_GUARD, useValue: { canActivate: () => false } };
 
 describe('the doctor, on an app with a fault', () => {
@@ -448,7 +434,10 @@ describe('the doctor, on an app with a fault', () => {
   });
 
   it('a global throttler: first a warning, and a fault when it refuses', async () => {
-    const throttled = await startHost({ providers: [{ provide: APP_GUARD, useValue: new Throttler() }] });
+    const throttled = await startHost({
+      imports: [ThrottlerModule.forRoot([{ ttl: 60_000, limit: 1 }])],
+      providers: [{ provide: APP_GUARD, useClass: ThrottlerGuard }],
+    });
     const first = await examine(throttled);
     expect(first.unwell).toEqual([
       {

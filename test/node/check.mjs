@@ -1,7 +1,9 @@
 // Checks every supported Node except the one that runs this script. For each Node it copies the repository, and runs
-// `npm ci`, `npm run demo` and the unit tests. On the oldest Node and on the newest LTS it runs all of `npm test`, and
-// `npm run test:package`. It prints one line for each check. The exit code is 1 if a check fails.
-// `npm run test:nodes -- 24` checks only Node 24.
+// `npm ci`, `npm run demo` and the tests whose result the version of Node can change (jest.nodes.config.js). On the oldest
+// Node and on the newest LTS it also runs `npm run test:package`. It prints one line for each check. The exit code is 1 if a
+// check fails.
+// `npm run test:nodes -- 24` checks only Node 24. `npm run test:nodes -- --whole` runs all of `npm test` and
+// `npm run test:package` on each Node: do this before a release.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -17,6 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { check, failures, faultsOfCommand } from '../support/checks.mjs';
 import { installNode } from './node-version.mjs';
 import { nodeLines } from './supported.mjs';
@@ -30,7 +33,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-nodes-')));
 // when root runs this, PostgreSQL runs as another user, who must be able to enter the folder
 chmodSync(temporary, 0o711);
-const asked = process.argv.slice(2);
+const { values: options, positionals: asked } = parseArgs({
+  allowPositionals: true,
+  options: { whole: { type: 'boolean', default: false } },
+});
+const tests = options.whole ? 'npm test' : 'npm test -- --config jest.nodes.config.js';
 const [here] = process.versions.node.split('.');
 
 /** A folder with a link to each program of this machine, except compilers. */
@@ -88,11 +95,10 @@ try {
   );
   for (const { node, cwd, passed } of installed) {
     const { version, env } = node;
-    const wholly = version === nodeLines[0] || node === newestLts;
+    const packs = options.whole || version === nodeLines[0] || node === newestLts;
     if (passed) await checkCommand(node, 'npm run demo', { cwd, env, faultsOf: missedSteps });
-    if (passed && wholly) await checkCommand(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
-    if (passed)
-      await checkCommand(node, wholly ? 'npm test' : 'npm run test:unit', { cwd, env, faultsOf: failedTests });
+    if (passed && packs) await checkCommand(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
+    if (passed) await checkCommand(node, tests, { cwd, env, faultsOf: failedTests });
     rmSync(cwd, { recursive: true });
   }
 } finally {
