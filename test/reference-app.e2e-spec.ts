@@ -912,7 +912,10 @@ describe('with another provider', () => {
   });
 
   test('P37: an outage stays a 503, and the app asks OneID at most once a second', async () => {
+    oneId.clearRequests();
     const { app, local } = await startAt(oneId);
+    // the library asks once when the app listens
+    await until('the library asks', () => oneId.count(endpointPaths.discovery) === 1);
     oneId.clearRequests();
     let now = 0;
     jest.spyOn(app.get(OneIdClient), 'now').mockImplementation(() => now);
