@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   type CanActivate,
@@ -175,6 +176,45 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     expect(await statuses(app, '/api/sso')).toEqual([401, 401, 401]);
   });
 
+  it.each<[string, (reply: Reply) => unknown, number]>([
+    ['redirects, and gives no verdict, as strategies of passport do', (reply) => redirect(reply), 302],
+    ['redirects, and answers false', (reply) => (reply.redirect('/login'), false), 302],
+    ['sends an answer of its own', (reply) => (reply.status(401).send({ error: 'who?' }), false), 401],
+  ])('A8: is named when it %s', async (_how, answer, status) => {
+    class Answering implements CanActivate {
+      canActivate = (context: ExecutionContext) => answer(context.switchToHttp().getResponse<Reply>()) as boolean;
+    }
+    const { app, warnings } = await start({ providers: [guarding(Answering)] });
+    expect(warnings).toEqual([refusal('Answering', status)]);
+    const { status: real } = await fetch(`${await app.getUrl()}/backchannel_logout`, {
+      method: 'POST',
+      redirect: 'manual',
+    });
+    expect(real).toBe(status);
+  });
+
+  it('A8: that answers itself is named alone: the next guard is asked anew', async () => {
+    class Answering implements CanActivate {
+      canActivate = (context: ExecutionContext) => redirect(context.switchToHttp().getResponse<Reply>());
+    }
+    class Open implements CanActivate {
+      canActivate = () => true;
+    }
+    const { warnings } = await start({ providers: [guarding(Answering), guarding(Open)] });
+    expect(warnings).toEqual([refusal('Answering', 302)]);
+  });
+
+  it('A8: that logs the refused request is named', async () => {
+    class Logging implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const { log, id } = context.switchToHttp().getRequest<{ log?: { warn(line: string): void }; id?: string }>();
+        if (adapter === 'fastify') log?.warn(`refused ${String(id?.length)}`);
+        return adapter === 'fastify' && log === undefined;
+      }
+    }
+    expect((await start({ providers: [guarding(Logging)] })).warnings).toEqual([refusal('Logging', 403)]);
+  });
+
   const harmless: [string, (context: ExecutionContext) => unknown, number][] = [
     ['lets each request through', () => true, 400],
     ['reads the path', (context) => /^\/(backchannel_logout|frontchannel_logout|logout)/.test(urlOf(context)), 400],
@@ -182,6 +222,11 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     ['reads the header of a proxy', (context) => requestOf(context).headers['x-forwarded-for'] === 'a', 403],
     ['reads the socket', (context) => requestOf(context).socket.remoteAddress === '203.0.113.9', 403],
     ['fails with a TypeError', (context) => (requestOf(context) as never as { a: { b: boolean } }).a.b, 500],
+    [
+      'answers that the server fails',
+      (context) => (context.switchToHttp().getResponse<Reply>().status(503).send({}), false),
+      503,
+    ],
     [
       'has no database yet',
       () => {
@@ -205,6 +250,29 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     }
     const { warnings } = await start({ providers: [guarding(TokenGuard), guarding(Endless)] });
     expect(warnings).toEqual([refusal('TokenGuard', 401).replace(/, GET \/front.* \(401\)\./, '.')]);
+  });
+
+  it('A8: is not asked any more when the boot has gone on', async () => {
+    const asked: string[] = [];
+    const answers: ((verdict: boolean) => void)[] = [];
+    class Slow implements CanActivate {
+      canActivate(context: ExecutionContext): Promise<boolean> {
+        asked.push(urlOf(context));
+        return new Promise((resolve) => answers.push(resolve));
+      }
+    }
+    const imports = [OneIdLogoutModule.forRoot(options())];
+    const { warnings } = await boots.start({ imports, providers: [guarding(Slow)] }, { adapter, listens: false });
+    answers.forEach((answer) => answer(false));
+    await endOfTurn();
+    expect([asked, warnings]).toEqual([['/backchannel_logout'], []]);
+  });
+
+  it('A8: of an odd shape does not stop the boot', async () => {
+    const odd = Object.assign(Object.create(null) as object, { canActivate: () => true });
+    const configure = (app: INestApplication) => void app.useGlobalGuards(odd);
+    const { app } = await boots.start({ imports: [OneIdLogoutModule.forRoot(options())] }, { adapter, configure });
+    expect(await statuses(app)).toEqual([400, 200, 303]);
   });
 
   it('A8: the guard of this library is not named', async () => {
@@ -236,6 +304,16 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     expect(rows).toEqual([]);
   });
 });
+
+interface Reply {
+  redirect(url: string): unknown;
+  status(code: number): { send(body: object): unknown };
+}
+
+function redirect(reply: Reply): Promise<boolean> {
+  reply.redirect('/login');
+  return new Promise(() => undefined);
+}
 
 interface AnyRequest {
   readonly method: string;

@@ -15,7 +15,8 @@ const LONGEST = 1_000;
  * Asks the app's global guards whether they let OneID through to the module's routes. It calls each guard with a request
  * that was never sent: no route runs, nothing is recorded, and a throttler counts nothing.
  *
- * Only a clear refusal counts: `false`, or an HTTP exception of 3xx or 4xx. A guard that fails in another way, takes too
+ * Only a clear refusal counts: `false`, an HTTP exception of 3xx or 4xx, or an answer of the guard itself below 500, such
+ * as a redirect to a sign-in. A guard that fails in another way, takes too
  * long, or looks at the caller's address may decide otherwise about a real request, so no warning speaks of it.
  */
 @Injectable()
@@ -32,10 +33,12 @@ export class GlobalGuards {
   async warnings(registration: Registration): Promise<string[]> {
     const refusals = new Map<CanActivate['constructor'], string[]>();
     const throttlers: string[] = [];
+    const end = new AbortController();
     const work = async () => {
-      for (const route of this.routes.allOf(registration)) await this.tryRoute(route, refusals, throttlers);
+      for (const route of this.routes.allOf(registration)) await this.tryRoute(route, refusals, throttlers, end.signal);
     };
     await this.within(LONGEST, work());
+    end.abort();
     return [...[...refusals].map(([{ name }, routes]) => refusalWarning(name, routes)), ...throttlers];
   }
 
@@ -43,15 +46,20 @@ export class GlobalGuards {
     route: OwnRoute,
     refusals: Map<CanActivate['constructor'], string[]>,
     throttlers: string[],
+    end: AbortSignal,
   ): Promise<void> {
     const where = `${route.method} ${route.path}`;
     const sent = standInRequest(this.adapterHost.httpAdapter, route, this.origin);
     const context = new ExecutionContextHost([sent.request, sent.response], route.controller, route.handler);
     // one after another, as Nest calls them: a guard may leave something on the request for the next one
     for (const guard of await this.guardsFor(sent.request)) {
+      // the app runs by now, and its guards expect real requests
+      if (end.aborted) return;
       const limits = limitsOf(guard);
       sent.lookedAtCaller = false;
-      const status = await refusalBy(limits?.guard ?? guard, context);
+      // a guard that answers may leave its own verdict open: the strategies of passport that redirect do
+      const answered = new Promise<number>((resolve) => (sent.onAnswer = resolve)).then(refusalIn);
+      const status = await Promise.race([answered, refusalBy(limits?.guard ?? guard, context)]);
       if (sent.lookedAtCaller as boolean) continue;
       const { constructor } = guard;
       if (status !== undefined)
@@ -82,11 +90,11 @@ export class GlobalGuards {
     return guards;
   }
 
-  /** Waits for the work at most this long. */
+  /** Waits for the work at most this long. If the work fails, because a guard can't be asked, the boot goes on. */
   private within(milliseconds: number, work: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       const timer = this.clock.after(milliseconds, resolve);
-      void work.then(resolve, reject).finally(() => timer.cancel());
+      void work.then(resolve, () => resolve()).finally(() => timer.cancel());
     });
   }
 }
@@ -99,6 +107,11 @@ async function refusalBy(guard: CanActivate, context: ExecutionContext): Promise
   } catch (error) {
     return statusOf(error);
   }
+}
+
+/** The status that the guard has answered with; undefined for a failure of the server, which may pass. */
+function refusalIn(status: number): number | undefined {
+  return status < 500 ? status : undefined;
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -15,6 +15,8 @@ export interface StandInRequest {
   readonly response: object;
   /** Has a guard looked at the caller's address or connection? They are not OneID's. Set it to false before each guard. */
   lookedAtCaller: boolean;
+  /** Called with the status when a guard answers the request itself, such as with a redirect. Set it before each guard. */
+  onAnswer: (status: number) => void;
 }
 
 /**
@@ -24,7 +26,10 @@ export interface StandInRequest {
  * @param origin the app's public origin
  */
 export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, origin: string): StandInRequest {
-  const stand = { lookedAtCaller: false };
+  const stand: Pick<StandInRequest, 'lookedAtCaller' | 'onAnswer'> = {
+    lookedAtCaller: false,
+    onAnswer: () => undefined,
+  };
   const look = <T>(value: T): PropertyDescriptor & { get(): T } => ({
     configurable: true,
     get: () => {
@@ -49,6 +54,10 @@ export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, or
   Object.assign(raw, { method: route.method, url, originalUrl: url, baseUrl: '', headers });
   Object.defineProperty(raw, 'socket', look(socket));
   const response = new ServerResponse(raw);
+  response.end = () => {
+    stand.onAnswer(response.statusCode);
+    return response;
+  };
   // what middleware and plugins add for a request without cookies
   const added = { cookies: {}, signedCookies: {}, session: {}, isAuthenticated: () => false };
   const parts = { params: {}, body, route: { path: route.path }, ...added };
@@ -63,6 +72,7 @@ export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, or
   const request = Object.assign(parts, {
     ...{ raw, method: route.method, url, originalUrl: url, headers, routeOptions: { url: route.path, config: {} } },
     ...{ query: Object.fromEntries(new URLSearchParams(query)), host: headers['host'], hostname: headers['host'] },
+    ...{ id: 'boot', server: adapter.getInstance<object>(), log: silentLog },
   });
   for (const [name, value] of Object.entries({ ip: NOBODYS_ADDRESS, ips: [], socket, protocol: 'https' }))
     Object.defineProperty(request, name, look(value));
@@ -84,18 +94,48 @@ const headersOf: Readonly<Record<OwnRoute['method'], Readonly<Record<string, str
   GET: { 'user-agent': 'Mozilla/5.0', accept: 'text/html', 'sec-fetch-mode': 'navigate' },
 };
 
+/** A guard may log each request that it refuses, and this one was never sent. */
+const silentLog = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  fatal: () => undefined,
+};
+
 /** What guards call on a reply of Fastify. */
 const replies = {
-  code: same,
-  status: same,
+  code: setStatus,
+  status: setStatus,
   header: same,
   headers: same,
   type: same,
   removeHeader: same,
-  send: same,
+  setCookie: same,
+  clearCookie: same,
+  send: end,
+  redirect(this: Reply, _url: string, status = 302): object {
+    this.raw.statusCode = status;
+    return end.call(this);
+  },
   getHeader: () => undefined,
 };
 
+interface Reply {
+  readonly raw: ServerResponse;
+}
+
 function same(this: object): object {
+  return this;
+}
+
+function setStatus(this: Reply, status: number): object {
+  this.raw.statusCode = status;
+  return this;
+}
+
+function end(this: Reply): object {
+  this.raw.end();
   return this;
 }
