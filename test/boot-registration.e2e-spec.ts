@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable, Module } from '@nestjs/common';
+import { Injectable, Module, SetMetadata } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { OneIdLogoutModule, type OneIdLogoutOptions, type OneIdLogoutOptionsFactory } from 'nestjs-oneid-logout';
 import { Boots, optionsFor } from './support/boot.js';
+import { SkipThrottle } from './support/throttler.js';
 
 const boots = new Boots();
 afterEach(() => boots.close());
@@ -64,6 +65,31 @@ describe('A4: forRootAsync', () => {
       '  - Empty, the useClass of forRootAsync(), has no method createOneIdLogoutOptions(). It has no methods. Give it this ' +
         'method, which returns the options: class Empty implements OneIdLogoutOptionsFactory',
     ]);
+  });
+
+  it('A4: names the methods of the class above and of properties, and of a plain object only its own', async () => {
+    class Above {
+      makeOptions() {
+        return options();
+      }
+    }
+    class Below extends Above {
+      createOptions = () => options();
+    }
+    expect(await faultsOf(() => [OneIdLogoutModule.forRootAsync({ useClass: unchecked(Below) })])).toEqual([
+      expect.stringContaining('Its methods are createOptions, makeOptions. Give it'),
+    ]);
+    for (const useValue of [{ clients: [] }, Object.create(null) as object]) {
+      @Module({ providers: [{ provide: 'SETTINGS', useValue }], exports: ['SETTINGS'] })
+      class SettingsModule {}
+      const module = () =>
+        OneIdLogoutModule.forRootAsync({ imports: [SettingsModule], useExisting: unchecked('SETTINGS') });
+      expect(await faultsOf(() => [module()])).toEqual([
+        expect.stringMatching(
+          /^ {2}- SETTINGS, the useExisting of .* createOneIdLogoutOptions\(\)\. It has no methods\. /,
+        ),
+      ]);
+    }
   });
 
   it('A4: takes the method also from a class above, or from a property', async () => {
@@ -142,6 +168,32 @@ describe('A11: forRoot', () => {
     expect(await faultsOf(() => [OneIdLogoutModule.forRoot(unchecked(given))])).toEqual([
       `  - forRoot() got ${came}, not the options. Give it an object with at least clients: ` +
         'forRoot({ clients: [{ issuer, clientId, postLogoutRedirectUri }] })',
+    ]);
+  });
+
+  it('A11: says that it got a promise', async () => {
+    expect(await faultsOf(() => [OneIdLogoutModule.forRoot(unchecked(Promise.resolve(options())))])).toEqual([
+      '  - forRoot() got a promise of the options, and cannot wait for it. Call forRootAsync({ useFactory }), whose factory ' +
+        'may return a promise',
+    ]);
+  });
+
+  const Public = () => SetMetadata('isPublic', true);
+
+  it('A11: says that routeDecorators has a function that nobody has called', async () => {
+    const routeDecorators = unchecked([SetMetadata('a', 1), Public, SkipThrottle, 'Public']);
+    const rest = 'not a decorator. Call the function that makes it: [Public()]';
+    expect(await faultsOf(() => [OneIdLogoutModule.forRoot({ ...options(), routeDecorators })])).toEqual([
+      `  - routeDecorators[1] is the function Public, ${rest}`,
+      `  - routeDecorators[2] is the function SkipThrottle, ${rest}`,
+      `  - routeDecorators[3] is a value of type string, ${rest}`,
+    ]);
+  });
+
+  it('A11: says that routeDecorators is not a list', async () => {
+    const routeDecorators = unchecked(Public());
+    expect(await faultsOf(() => [OneIdLogoutModule.forRoot({ ...options(), routeDecorators })])).toEqual([
+      '  - routeDecorators is not a list. Give it a list: routeDecorators: [Public()]',
     ]);
   });
 

@@ -14,6 +14,12 @@ export interface OptionsSource {
 
 /** Says what came in place of options that are not there at all. */
 export function requireOptions(options: unknown): void {
+  if (options instanceof Promise) {
+    throw new InvalidOptionsError([
+      'forRoot() got a promise of the options, and cannot wait for it. Call forRootAsync({ useFactory }), whose factory may ' +
+        'return a promise',
+    ]);
+  }
   if (isRecord(options)) return;
   throw new InvalidOptionsError([
     `forRoot() got ${named(options)}, not the options. Give it an object with at least clients: ` +
@@ -62,14 +68,23 @@ function methodOf(instance: unknown, { useClass, useExisting }: OptionsSource): 
   const name = typeof owner === 'function' ? owner.name : String(owner);
   const { [FACTORY_METHOD]: method } = Object(instance) as Readonly<Record<string, unknown>>;
   if (typeof method === 'function') return `${name}.${FACTORY_METHOD}()`;
-  const prototype = Object.getPrototypeOf(Object(instance)) as object;
-  const others = Object.getOwnPropertyNames(prototype).filter((other) => other !== 'constructor');
+  const others = methodsOf(instance);
   const has = others.length === 0 ? 'It has no methods' : `Its methods are ${others.join(', ')}`;
   throw new InvalidOptionsError([
     `${name}, the ${useExisting === undefined ? 'useClass' : 'useExisting'} of forRootAsync(), has no method ` +
       `${FACTORY_METHOD}(). ${has}. Give it this method, which returns the options: class ${name} implements ` +
       'OneIdLogoutOptionsFactory',
   ]);
+}
+
+/** The names of its methods, also of those that the classes above give it. */
+function methodsOf(instance: unknown): string[] {
+  const names = new Set<string>();
+  for (let one: unknown = instance; isRecord(one) && one !== Object.prototype; one = Object.getPrototypeOf(one)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(one)))
+      if (typeof value === 'function' && name !== 'constructor') names.add(name);
+  }
+  return [...names];
 }
 
 function named(value: unknown): string {

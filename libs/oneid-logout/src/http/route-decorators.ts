@@ -1,4 +1,5 @@
 import { type Type } from '@nestjs/common';
+import { InvalidOptionsError } from '../oneid-logout.errors.js';
 
 /**
  * A host app decorator that works on a class and on a method, for example one made with Nest's `SetMetadata`.
@@ -14,8 +15,10 @@ const ROUTE = 'path';
  * at the route. The given controller does not change, because other registrations in the process use it too.
  *
  * @param decorators in the order in which they would be written above the class and above each route, top first
+ * @throws {InvalidOptionsError} they are not a list of decorators
  */
 export function withDecorators(controller: Type, decorators: readonly RouteDecorator[]): Type {
+  refuseOthers(decorators);
   const decorated = { [controller.name]: class extends (controller as Type<object>) {} }[
     controller.name
   ] as Type<object>;
@@ -27,6 +30,26 @@ export function withDecorators(controller: Type, decorators: readonly RouteDecor
     }
   }
   return decorators.length === 0 ? decorated : (Reflect.decorate([...decorators], decorated) as Type<object>);
+}
+
+function refuseOthers(decorators: unknown): void {
+  if (!Array.isArray(decorators)) {
+    throw new InvalidOptionsError(['routeDecorators is not a list. Give it a list: routeDecorators: [Public()]']);
+  }
+  const faults = decorators.flatMap((decorator: unknown, index) => {
+    if (typeof decorator === 'function' && !makesDecorators(decorator as RouteDecorator)) return [];
+    const came =
+      typeof decorator === 'function' ? `the function ${decorator.name}` : `a value of type ${typeof decorator}`;
+    return [`routeDecorators[${index}] is ${came}, not a decorator. Call the function that makes it: [Public()]`];
+  });
+  if (faults.length > 0) throw new InvalidOptionsError(faults);
+}
+
+/** A class decorator returns nothing or a class, and a function that makes decorators returns a function without prototype. */
+function makesDecorators(decorator: RouteDecorator): boolean {
+  class Trial {}
+  const returned: unknown = Reflect.apply(decorator, undefined, [Trial]);
+  return typeof returned === 'function' && returned !== Trial && !(returned.prototype instanceof Trial);
 }
 
 /** Nest stores a route's metadata on its function, so each route gets a new function. */
