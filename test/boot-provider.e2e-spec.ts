@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { OneIdLogoutModule, type OneIdLogoutOptions, SessionRegistry } from 'nestjs-oneid-logout';
 import { endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { Boots, optionsFor } from './support/boot.js';
@@ -156,7 +156,7 @@ describe('A9: an app that closes before the answer', () => {
     const asked = jest.fn<NonNullable<OneIdLogoutOptions['fetch']>>();
     const { app } = await start({ fetch: asked }, { listens: false });
     await app.close();
-    app.getHttpServer().emit('listening');
+    (app.getHttpServer() as Server).emit('listening');
     expect(asked).not.toHaveBeenCalled();
   });
 });
