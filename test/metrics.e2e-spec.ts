@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Controller, Get, HttpStatus, type INestApplication, Module, UseGuards } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { trace } from '@opentelemetry/api';
+import { createNoopMeter, type Meter, metrics, trace } from '@opentelemetry/api';
 import { OneIdLogoutModule, SessionAliveGuard, SessionConnections, SessionRegistry } from 'nestjs-oneid-logout';
 import { endpointPaths } from 'nestjs-oneid-logout/testing';
 import { ERROR_TYPES, errorTypeOf } from '../libs/oneid-logout/src/measures/error-type.js';
@@ -11,7 +11,7 @@ import { InvalidOptionsError, OneIdLogoutError } from '../libs/oneid-logout/src/
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { type Session } from '../libs/oneid-logout/src/rule/session.js';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
-import { Cleanup, post, postRaw, signIn, whileDown } from './support/channel-requests.js';
+import { Cleanup, delivered, post, postRaw, refused, signIn, whileDown } from './support/channel-requests.js';
 import { databases, sqlite } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
 import { Telemetry } from './support/telemetry.js';
@@ -35,6 +35,18 @@ afterEach(async () => {
 
 const frontchannel = (host: Host, query: string) => host.fetch(`/frontchannel_logout?${query}`);
 const malformed = 'logout_token=a&logout_token=b';
+
+/** The meter of an SDK that throws when the library creates instruments, writes to them, or lets them go. */
+function brokenMeter(moment: 'create' | 'write' | 'stop'): Meter {
+  const fail = () => {
+    throw new Error(`broken at ${moment}`);
+  };
+  const meter = Object.create(createNoopMeter()) as Meter;
+  const instrument = { add: fail, record: fail };
+  if (moment === 'create') return Object.assign(meter, { createCounter: fail });
+  if (moment === 'stop') return Object.assign(meter, { removeBatchObservableCallback: fail });
+  return Object.assign(meter, { createCounter: () => instrument, createHistogram: () => instrument });
+}
 
 describe.each(['express', 'fastify'] as const)('metrics, on %s', (adapter) => {
   it('the names, units and types are the documented ones', async () => {
@@ -361,6 +373,28 @@ describe('what is exported', () => {
     expect(errorTypeOf(new Foreign('store_unavailable'))).toBe('store_unavailable');
     expect(ERROR_TYPES.size).toBe(27);
   });
+
+  it.each(['create', 'write', 'stop'] as const)(
+    'a meter that throws at %s changes no answer and no boot',
+    async (moment) => {
+      telemetry.unregister();
+      metrics.setGlobalMeterProvider({ getMeter: () => brokenMeter(moment) });
+      const host = await cleanup.host();
+      const { session, login } = await signIn(host);
+      const me = async () => (await host.fetch('/me', { session: session.sessionToken })).status;
+      expect(await me()).toBe(200);
+      expect(await whileDown(host, me)).toBe(503);
+      expect(await postRaw(host, malformed)).toEqual(
+        refused('logout_request_malformed', 'logout_token is given more than once'),
+      );
+      expect((await frontchannel(host, 'sid=a&sid=b')).status).toBe(400);
+      const token = await host.oneId.logoutToken({ clientId, login });
+      expect(await post(host, token)).toEqual(delivered);
+      expect(await post(host, token)).toEqual(delivered);
+      expect(await me()).toBe(401);
+      await host.app.get(SessionRegistry).endAll({ sub: login.sub });
+    },
+  );
 
   it('without an SDK, the instruments are not even created', async () => {
     telemetry.unregister();

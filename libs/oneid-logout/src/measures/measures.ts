@@ -1,5 +1,6 @@
 import { type Clock } from '../clock.js';
-import { InvalidLogoutTokenError, type RejectionReason } from '../oneid-logout.errors.js';
+import { Logger } from '../logger.js';
+import { InvalidLogoutTokenError, reasonOf, type RejectionReason } from '../oneid-logout.errors.js';
 import { type LogoutChannel } from '../rule/logout.js';
 import { errorTypeOf } from './error-type.js';
 import { ATTRIBUTES, type LogoutResult, SCOPE } from './instruments.js';
@@ -45,7 +46,11 @@ export class Measures {
     const traces = hasTracer(api);
     // the package is often there without an SDK, as a dependency of another one
     if (meter === api.createNoopMeter() && !traces) return;
-    this.meters = new Meters(meter, readings, common);
+    try {
+      this.meters = new Meters(meter, readings, common);
+    } catch (error) {
+      new Logger('OneIdLogout').warn(`No metrics, because the meter of the app failed: ${reasonOf(error)}`);
+    }
     if (traces) this.spans = new Spans(api, api.trace.getTracer(SCOPE), common);
   }
 

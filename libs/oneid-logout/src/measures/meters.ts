@@ -1,12 +1,13 @@
 import { type Attributes, type Counter, type Histogram, type Meter } from '@opentelemetry/api';
 import { type LogoutChannel } from '../rule/logout.js';
 import { ATTRIBUTES, type CheckResult, INSTRUMENTS, type LogoutResult } from './instruments.js';
+import { quietly } from './quietly.js';
 import { type Readings } from './readings.js';
 
 /** The results of checks that did not fail. */
 const VERDICTS = ['alive', 'logged_out', 'expired', 'unknown', 'missing', 'ambiguous'] as const;
 
-/** The instruments of one registration. */
+/** The instruments of one registration. An instrument that throws changes nothing for the caller. */
 export class Meters {
   private readonly checks: Histogram;
   private readonly logouts: Counter;
@@ -32,30 +33,29 @@ export class Meters {
 
   /** @param duration seconds */
   checked(result: Exclude<CheckResult, 'failed'>, duration: number): void {
-    this.checks.record(duration, this.ofVerdict[result]);
+    quietly(() => this.checks.record(duration, this.ofVerdict[result]));
   }
 
   /** @param duration seconds */
   checkFailed(errorType: string, duration: number): void {
     const result: CheckResult = 'failed';
-    this.checks.record(duration, this.with({ [ATTRIBUTES.checkResult]: result, [ATTRIBUTES.errorType]: errorType }));
+    const attributes = this.with({ [ATTRIBUTES.checkResult]: result, [ATTRIBUTES.errorType]: errorType });
+    quietly(() => this.checks.record(duration, attributes));
   }
 
   /** @param errorType only of a logout that is refused or failed */
   countLogouts(count: number, channel: LogoutChannel, result: LogoutResult, errorType?: string): void {
-    this.logouts.add(
-      count,
-      this.with({
-        [ATTRIBUTES.channel]: channel,
-        [ATTRIBUTES.logoutResult]: result,
-        ...(errorType !== undefined && { [ATTRIBUTES.errorType]: errorType }),
-      }),
-    );
+    const attributes = this.with({
+      [ATTRIBUTES.channel]: channel,
+      [ATTRIBUTES.logoutResult]: result,
+      ...(errorType !== undefined && { [ATTRIBUTES.errorType]: errorType }),
+    });
+    quietly(() => this.logouts.add(count, attributes));
   }
 
   /** @param delay from the token's `iat` to the 200, seconds */
   delivered(delay: number): void {
-    this.delays.record(delay, this.common);
+    quietly(() => this.delays.record(delay, this.common));
   }
 
   /** The library reads nothing any more when metrics are collected. */
@@ -92,8 +92,8 @@ export class Meters {
     };
     revocations.addCallback(observeRevocations);
     return () => {
-      meter.removeBatchObservableCallback(observeStatus, all);
-      revocations.removeCallback(observeRevocations);
+      quietly(() => meter.removeBatchObservableCallback(observeStatus, all));
+      quietly(() => revocations.removeCallback(observeRevocations));
     };
   }
 

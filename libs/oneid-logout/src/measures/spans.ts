@@ -4,6 +4,7 @@ import { InvalidLogoutTokenError } from '../oneid-logout.errors.js';
 import { errorTypeOf } from './error-type.js';
 import { ATTRIBUTES } from './instruments.js';
 import { type OpenTelemetry } from './opentelemetry.js';
+import { quietly } from './quietly.js';
 
 /** How many recorded logouts the replica remembers with the span that recorded them. */
 const REMEMBERED = 1_000;
@@ -109,13 +110,5 @@ export class Spans {
   private markFailed(span: Span, errorType: string): void {
     span.setAttribute(ATTRIBUTES.errorType, errorType);
     span.setStatus({ code: this.api.SpanStatusCode.ERROR, message: errorType });
-  }
-}
-
-function quietly<T>(watch: () => T): T | undefined {
-  try {
-    return watch();
-  } catch {
-    return undefined;
   }
 }
