@@ -88,6 +88,16 @@ describe('docs/oneid-logout.rules.yml', () => {
     expect(unknownIn(changed)).toEqual(['oneid_logout_replica_staleness', 'oneid_logout_logout_result=rejected']);
   });
 
+  it('a rule that waits for 0 also fires when no replica has the series, as after a deploy', () => {
+    const zero = rules.split('- alert:').filter((rule) => rule.includes('== 0'));
+    expect(zero.map((rule) => /^ (\w+)/.exec(rule)?.[1])).toEqual(['OneIdLogoutsStopped']);
+    expect(zero.filter((rule) => !rule.includes('or vector(0)) == 0'))).toEqual([]);
+  });
+
+  it('the logouts that wait are counted for each replica, because only the same replica may be late', () => {
+    expect(rules).toContain('max by (instance, oneid_logout_logout_state) (oneid_logout_logout_pending) > 0');
+  });
+
   it('has a row and a reason on the page for each alert', () => {
     const rows = [...health.matchAll(/^\| `(OneId\w+)`/gm)].map(([, name]) => name);
     const reasons = [...health.matchAll(/^- \*\*`(OneId\w+)`\*\*/gm)].map(([, name]) => name);
