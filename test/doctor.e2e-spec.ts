@@ -532,6 +532,12 @@ describe('the doctor, on an app with a fault', () => {
     expect(exitCode).toBe(1);
   });
 
+  it('a proxy may write the origin of OneID in capitals, and with a path', async () => {
+    const headers = { 'content-security-policy': `frame-ancestors ${host.oneId.issuer.toUpperCase()}x` };
+    const url = await startProxy((request, response) => pass(host, request, response, headers));
+    expect((await examine(host, { 'base-url': url })).unwell).toEqual([]);
+  });
+
   it('X-Frame-Options without frame-ancestors is a fault, and beside it a warning', async () => {
     const drops = { 'x-frame-options': 'DENY', 'content-security-policy': "default-src 'none'" };
     const without = await startProxy((request, response) => pass(host, request, response, drops));
@@ -740,6 +746,12 @@ describe('the command line of the doctor', () => {
       usage('The only command is doctor, but the command line has no command.'),
     );
     expect(await run(['doctor', '--isuer', 'x'], surroundings())).toEqual(usage("Unknown option '--isuer'."));
+    expect(await run(['doctor', 'postgres://app:hidden@h/x'], surroundings())).toEqual(
+      usage('Give each value a flag, such as --database-url URL. Values without a flag: 1.'),
+    );
+    expect(await run(['postgres://app:hidden@h/x', 'doctor'], surroundings())).toEqual(
+      usage('The only command is doctor, but the command line has another one.'),
+    );
     const right = [
       'doctor',
       ...flags({ issuer: 'https://a.example/', 'client-id': 'app', 'base-url': 'https://b.example' }),
@@ -759,6 +771,18 @@ describe('the command line of the doctor', () => {
           '--timeout-seconds must be a whole number of seconds, 1 to 999.',
       ),
     );
+    for (const url of [
+      'mysql2://h/x?user=u&password=hidden',
+      'POSTGRES://u:hid/den@h/x',
+      'mongodb+srv://u:hidden@h/x',
+    ]) {
+      expect(await run([...right, '--database-url', url], surroundings())).toEqual(
+        usage(
+          '--database-url must be postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded), ' +
+            'or sqlite:FILE.',
+        ),
+      );
+    }
     expect(await run([...right, '--id-token', 'eyJ.token.given-as-file'], surroundings())).toEqual(
       usage("The file of --id-token can't be read (ENOENT). Give a file, or - for the standard input."),
     );

@@ -91,8 +91,12 @@ export function parseOrder(args: readonly string[], environment: Environment): O
   const { values, positionals } = parsed(args);
   if (values['help'] === true) return { kind: 'help' };
   if (positionals.join() !== 'doctor') {
+    const [command, ...values] = positionals;
+    if (command === undefined) throw new UsageError('The only command is doctor, but the command line has no command.');
+    if (command !== 'doctor') throw new UsageError('The only command is doctor, but the command line has another one.');
+    // such a value may be a URL with a password
     throw new UsageError(
-      `The only command is doctor, but the command line has ${positionals.length === 0 ? 'no command' : `'${positionals.join(' ')}'`}.`,
+      `Give each value a flag, such as --database-url URL. Values without a flag: ${values.length}.`,
     );
   }
   const read = (name: SettingName): string | undefined => {

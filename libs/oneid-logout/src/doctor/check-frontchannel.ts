@@ -68,8 +68,10 @@ function checkFraming({ headers }: Answer, origin: string, expected: string): Ch
 /** Does a source of `frame-ancestors` match this origin? */
 function allows(source: string, origin: string): boolean {
   const { protocol, host } = new URL(origin);
-  if (source === '*' || source === origin || source === protocol || source === host) return true;
-  const [, scheme, parent] = /^(?:(https?:)\/\/)?\*(\..+)$/.exec(source) ?? [];
+  // the case and the path of a source do not count
+  const [wanted = ''] = /^(?:[a-z]+:\/\/)?[^/]*/.exec(source.toLowerCase()) ?? [];
+  if (['*', origin, protocol, host].includes(wanted)) return true;
+  const [, scheme, parent] = /^(?:(https?:)\/\/)?\*(\..+)$/.exec(wanted) ?? [];
   return parent !== undefined && host.endsWith(parent) && (scheme === undefined || scheme === protocol);
 }
 

@@ -9,7 +9,8 @@ export function databaseOf(
   url: string,
   { schema, entityPrefix }: { readonly schema?: string | undefined; readonly entityPrefix?: string | undefined },
 ): { readonly database: SessionDatabaseOptions; readonly secrets: readonly string[] } | undefined {
-  const [, scheme = 'sqlite', rest = url] = /^([a-z]{2,}):(.*)$/s.exec(url) ?? [];
+  // a drive of Windows has one letter; a URL of a database that the library does not know is no file either
+  const [, scheme = 'sqlite', rest = url] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(url) ?? [];
   const prefix = entityPrefix === undefined ? {} : { entityPrefix };
   if (scheme === 'sqlite') {
     const isFile = rest !== '' && !rest.startsWith('//') && rest !== ':memory:';

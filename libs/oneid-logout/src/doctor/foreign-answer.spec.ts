@@ -35,6 +35,12 @@ describe('an answer that the library has not made', () => {
       "a redirect answered 308, to '/backchannel_logout/'",
       `${NO_REDIRECT} URI that answers by itself, and give it as --base-url.`,
     ],
+    [
+      "the app's own 503",
+      nest(503, 'Maintenance'),
+      'the app answered 503',
+      "Look at the app's log for the error, and correct it.",
+    ],
     ['a guard: 401', nest(401, 'Unauthorized'), 'a guard of the app answered 401', PUBLIC],
     [
       'a proxy with a password',

@@ -68,7 +68,7 @@ export function explain(answer: Answer): Finding {
         'Let the request reach the library as it is: a global pipe, an interceptor or a filter must leave its routes alone.',
       );
   }
-  if ([502, 503, 504].includes(status)) {
+  if ([502, 503, 504].includes(status) && !fromNest) {
     return by('a proxy that does not reach the app', "Start the app, and check the proxy's address of it.");
   }
   if (status >= 500) return by('the app', "Look at the app's log for the error, and correct it.");

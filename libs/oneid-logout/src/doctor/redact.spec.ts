@@ -26,6 +26,11 @@ describe('what a check says', () => {
     expect(redact(result(text), secrets)).toEqual(result(text));
   });
 
+  it('has no characters that a terminal obeys or that turn the direction of a text, and keeps letters of all languages', () => {
+    const text = 'https://a.example/\u001b[31m\u009b2J\u0007\u202e Đăng xuất\n';
+    expect(redact(result(text), secrets)).toEqual(result('https://a.example/?[31m?2J?? Đăng xuất\n'));
+  });
+
   it('a password of one or two letters hides no words', () => {
     const short = databaseOf('mysql://root:a@db.example/app', {})?.secrets ?? [];
     expect(redact(result('mysql://root:a@db.example/app: Access denied'), short)).toEqual(result('***: Access denied'));
