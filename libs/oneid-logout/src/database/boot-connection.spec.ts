@@ -145,6 +145,32 @@ describe('a boot whose database is down', () => {
   });
 });
 
+describe('A11: a URL whose password has characters that end the host', () => {
+  it.each(['se@cr/et', 'se@cr?et', 'se@cr#et', 'cr/et'])('A11: %s is in no log and no error', async (password) => {
+    const warnings: string[] = [];
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation((message: unknown) => void warnings.push(String(message)));
+    const clock = new TestClock(Date.now());
+    const unknown = failure('getaddrinfo ENOTFOUND cr', { code: 'ENOTFOUND' });
+    const connector = new FailingConnector([unknown, failure('Invalid URL: cr')]);
+    const options: SessionDatabaseOptions = { type: 'postgres', url: `postgres://user:${password}@db.example/app` };
+    const ended = connectAtBoot(options, { clock, connector, connectAttempts: 2 }).catch((error: unknown) => error);
+    await endOfTurn();
+    clock.advance(3_000);
+    expect(await ended).toEqual(
+      new UnusableDatabaseError("can't open its database (postgres): the driver can't use its URL", {
+        cure:
+          'Check that the database is running and that the option database is right. In its URL, encode the special ' +
+          'characters of the user and the password with encodeURIComponent()',
+      }),
+    );
+    expect(await ended).toHaveProperty('cause', undefined);
+    expect(warnings).toEqual([
+      "The library can't open its database (postgres): ENOTFOUND. That was try 1 of 2. The next try is in 3 seconds.",
+    ]);
+    jest.restoreAllMocks();
+  });
+});
+
 describe('the place of a database, in the log', () => {
   it.each<[string, object, string]>([
     ['an URL', { url: 'postgres://user:secret@db.example:5433/app' }, 'postgres at db.example:5433'],
@@ -156,6 +182,8 @@ describe('the place of a database, in the log', () => {
     ['a slash in the password', { url: 'postgres://user:12/secret@db.example/app' }, 'postgres'],
     ['a hash in the password', { url: 'postgres://user:12#secret@db.example/app' }, 'postgres'],
     ['a question mark in the password', { url: 'postgres://user:12?secret@db.example/app' }, 'postgres'],
+    ['no host', { url: 'postgres://user:secret' }, 'postgres'],
+    ['no host, but a path', { url: 'postgres://user:secret/app' }, 'postgres'],
     ['a Unix socket', { url: 'postgres:///app?host=/run/postgresql' }, 'postgres'],
     ['no URL', { url: 'nonsense' }, 'postgres'],
     ['a host and a port', { host: 'db.example', port: 5433, password: 'secret' }, 'postgres at db.example:5433'],

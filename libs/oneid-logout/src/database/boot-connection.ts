@@ -14,8 +14,14 @@ const CONNECT_PAUSE = 3_000;
 /** The signals by which an orchestrator or a developer stops a process. */
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/** The host and the port in a URL. It matches no URL with an `@` after them: they could be a part of a password. */
-const PLACE_IN_URL = /^[^:/]+:\/\/(?:[^/?#]*@)?([^/?#@]+)(?:[/?#][^@]*)?$/;
+/**
+ * The host and the port in a URL. It matches no URL whose port is no number, or that has an `@` after the port: they could
+ * be a part of a password.
+ */
+const PLACE_IN_URL = /^[^:/]+:\/\/(?:[^/?#]*@)?((?:\[[^\]]*\]|[^/?#@:]+)(?::\d+)?)(?:[/?#][^@]*)?$/;
+
+/** A driver takes a part of such a password for the host, and names the host in its error. */
+const SPECIAL_IN_PASSWORD = /^[^:/]+:\/\/[^/?#]*[/?#].*@/s;
 
 export interface BootConnectionSeam {
   readonly clock: Clock;
@@ -44,7 +50,7 @@ export async function connectAtBoot(
       const mayPass = dialect.isConnectionError(driverErrorOf(error)) && attempt < connectAttempts;
       if (!mayPass) throw openingError(options, error);
       new Logger('OneIdLogout').warn(
-        `The library can't open its database (${placeOf(options)}): ${messageOf(error)}. That was try ${attempt} of ` +
+        `The library can't open its database (${placeOf(options)}): ${reasonFor(options, error)}. That was try ${attempt} of ` +
           `${connectAttempts}. The next try is in ${CONNECT_PAUSE / 1000} seconds.`,
       );
       if (await isStoppedDuring(CONNECT_PAUSE, clock)) throw openingError(options, error);
@@ -72,10 +78,26 @@ export function placeOf(options: SessionDatabaseOptions): string {
 }
 
 function openingError(options: SessionDatabaseOptions, cause: unknown): UnusableDatabaseError {
-  const isSqlite = options.type === 'better-sqlite3';
-  const cure = isSqlite
-    ? 'Check that the option database names a file that this process may write'
-    : 'Check that the database is running and that the option database is right';
-  const fault = `can't open its database (${placeOf(options)}): ${messageOf(cause)}`;
-  return (isSqlite ? driverErrorFor(cause) : undefined) ?? new UnusableDatabaseError(fault, { cure, cause });
+  const fault = `can't open its database (${placeOf(options)}): ${reasonFor(options, cause)}`;
+  if (options.type === 'better-sqlite3') {
+    const cure = 'Check that the option database names a file that this process may write';
+    return driverErrorFor(cause) ?? new UnusableDatabaseError(fault, { cure, cause });
+  }
+  const cure = 'Check that the database is running and that the option database is right';
+  if (!hasSpecialInPassword(options)) return new UnusableDatabaseError(fault, { cure, cause });
+  const encode = 'In its URL, encode the special characters of the user and the password with encodeURIComponent()';
+  return new UnusableDatabaseError(fault, { cure: `${cure}. ${encode}` });
+}
+
+/** The driver's message; its code alone when the message may show a part of the password. */
+function reasonFor(options: SessionDatabaseOptions, error: unknown): string {
+  if (!hasSpecialInPassword(options)) return messageOf(error);
+  const { code } = driverErrorOf(error) as { readonly code?: unknown };
+  return typeof code === 'string' ? code : "the driver can't use its URL";
+}
+
+function hasSpecialInPassword(options: SessionDatabaseOptions): boolean {
+  if (options.type === 'better-sqlite3') return false;
+  const { url } = options.replication?.master ?? options;
+  return url !== undefined && SPECIAL_IN_PASSWORD.test(url);
 }
