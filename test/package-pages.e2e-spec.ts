@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Carriage, carriedPage } from './package/carried-page.js';
 import { licencesPage } from './package/licences-page.js';
@@ -89,5 +91,26 @@ describe('docs/licences.md', () => {
     const path = join(import.meta.dirname, '../docs/licences.md');
     if (process.env.UPDATE_LICENCES === '1') writeFileSync(path, licencesPage());
     expect(readFileSync(path, 'utf8')).toBe(licencesPage());
+  });
+});
+
+describe('the release', () => {
+  it('deletes no file of a folder that the command names', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'oneid-logout-release-'));
+    try {
+      writeFileSync(join(folder, 'work.txt'), 'of somebody else');
+      const args = ['--import', join(import.meta.dirname, 'support/typescript.mjs')];
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [...args, join(import.meta.dirname, 'package/release.ts'), folder],
+        // without a PATH, the script finds no npm
+        { env: { PATH: '' }, encoding: 'utf8' },
+      );
+      expect(stderr).toContain(`${folder} is not empty: name an empty folder, or none`);
+      expect(status).toBe(1);
+      expect(readdirSync(folder)).toEqual(['work.txt']);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });

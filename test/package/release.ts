@@ -2,14 +2,17 @@
 // folder that the command names. Run it at the commit of the release: its time becomes the time of the SBOM.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { root } from './runtime-dependencies.js';
 import { makeSbom } from './sbom.js';
 
-const folder = resolve(process.argv[2] ?? join(root, 'release'));
-rmSync(folder, { recursive: true, force: true });
+const given = process.argv[2];
+const folder = resolve(given ?? join(root, 'release'));
+if (given === undefined) rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
+// a folder that the command names may hold other work, so nothing in it is deleted
+if (readdirSync(folder).length > 0) throw new Error(`${folder} is not empty: name an empty folder, or none`);
 
 const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
 
