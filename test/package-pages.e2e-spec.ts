@@ -2,9 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, posix, relative } from 'node:path';
 import { type Carriage, carriedPage } from './package/carried-page.js';
 import { licencesPage } from './package/licences-page.js';
+import { documents, root, withoutCode } from './support/documents.js';
 
 const files = new Set([
   'README.md',
@@ -22,6 +23,26 @@ describe('A5: a page of the package', () => {
       'One.\n\n<!-- repository -->\n\nnpm run demo\n\n<!-- /repository -->\n\nTwo. <!-- repository -->See.<!-- /repository -->\n';
     expect(carriedPage(text, frontPage)).toBe('One.\n\nTwo.\n');
   });
+
+  it('keeps the end of a paragraph whose last words are only for the repository', () => {
+    const words = 'One. <!-- repository -->See\nthere.<!-- /repository -->';
+    expect(carriedPage(`${words}\n\n## Two\n`, frontPage)).toBe('One.\n\n## Two\n');
+    expect(carriedPage(`- ${words.replace('One.', 'a,')}\n- b\n`, frontPage)).toBe('- a,\n- b\n');
+    expect(carriedPage('a, <!-- repository -->b, <!-- /repository -->c\n', frontPage)).toBe('a, c\n');
+  });
+
+  it.each(documents().map((path) => relative(root, path)))(
+    'has all headings of the source, at the beginning of a line: %s',
+    (name) => {
+      const headings = (text: string) => withoutCode(text).match(/^#+ .*$/gm);
+      const text = readFileSync(join(root, name), 'utf8');
+      const pictures = [...text.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(([, to = '']) =>
+        posix.join(dirname(name), to),
+      );
+      const packed = carriedPage(text, { page: name, files: new Set(pictures), references: 'links' });
+      expect(headings(packed)).toEqual(headings(text));
+    },
+  );
 
   it('has the text that is only for the package', () => {
     expect(carriedPage('One.\n\n<!-- package\nTwo: [cost](docs/liveness.md).\n-->\n', frontPage)).toBe(

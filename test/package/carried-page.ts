@@ -12,7 +12,11 @@ export interface Carriage {
   readonly references: 'links' | 'names';
 }
 
-const REPOSITORY_PART = /<!-- repository -->[^]*?<!-- \/repository -->\s*/g;
+/** A part of whole paragraphs. The empty line after it goes with it. */
+const REPOSITORY_PARAGRAPHS = /^<!-- repository -->$[^]*?^<!-- \/repository -->$\s*/gm;
+/** A part of a paragraph. The line break after it stays, because it may end the paragraph. */
+const REPOSITORY_WORDS =
+  / *<!-- repository -->[^]*?<!-- \/repository -->(?=\n)|<!-- repository -->[^]*?<!-- \/repository -->/g;
 const PACKAGE_PART = /<!-- package\n([^]*?)-->/g;
 const FENCE = /^( *```[^]*?^ *```$)/m;
 const LAST_CELL = /^\|.*\| *([^|\n]+?) *\|\n/gm;
@@ -28,7 +32,11 @@ const LINK = /(!?)\[((?:[^[\]]|\[[^\]]*\])*)\](?:\(([^)\s]+)\)|\[([^\]]+)\])/g;
  * @throws {Error} a picture that the package does not have
  */
 export function carriedPage(text: string, carriage: Carriage): string {
-  const parts = text.replaceAll(REPOSITORY_PART, '').replaceAll(PACKAGE_PART, '$1').split(FENCE);
+  const parts = text
+    .replaceAll(REPOSITORY_PARAGRAPHS, '')
+    .replaceAll(REPOSITORY_WORDS, '')
+    .replaceAll(PACKAGE_PART, '$1')
+    .split(FENCE);
   const targets = new Map(
     parts.filter(isProse).flatMap((part) => [...part.matchAll(DEFINITION)].map(([, name = '', to = '']) => [name, to])),
   );

@@ -37,6 +37,8 @@ const pages = [
   ...['CHANGELOG.md', 'SECURITY.md'],
   ...inDocs.filter((path) => path.endsWith('.md') && !FOR_CONTRIBUTORS.includes(path)),
 ];
+/** The alert rules, which the reader loads into Prometheus. */
+const rules = inDocs.filter((path) => path.endsWith('.rules.yml'));
 /** Only the pictures that a page for the package's readers shows. */
 const pictures = inDocs.filter(
   (path) =>
@@ -44,10 +46,11 @@ const pictures = inDocs.filter(
     pages.some((page) => page.startsWith('docs/') && readFileSync(join(root, page), 'utf8').includes(path.slice(5))),
 );
 const dist = filesIn(join(library, 'dist'));
-const files = new Set([...pages, ...pictures, 'LICENSE', ...dist.map((path) => path.slice(library.length + 1))]);
+const unchanged = [...rules, ...pictures, 'LICENSE'];
+const files = new Set([...pages, ...unchanged, ...dist.map((path) => path.slice(library.length + 1))]);
 
 rmSync(join(library, 'docs'), { recursive: true, force: true });
-const written = [...pages, ...pictures, 'LICENSE'].map((path) => {
+const written = [...pages, ...unchanged].map((path) => {
   const to = join(library, path);
   mkdirSync(dirname(to), { recursive: true });
   if (pages.includes(path)) {
