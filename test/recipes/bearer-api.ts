@@ -7,7 +7,7 @@ import { CurrentSession, OneIdLogoutModule, ProviderSigningKeys, SessionAliveGua
 import { type SessionFacts, sessionFromClaims } from 'nestjs-oneid-logout';
 
 const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: clientId = 'my-app' } = process.env;
-const { API_AUDIENCE: audience = clientId, BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
+const { API_AUDIENCE: audience = clientId, APP_URL: baseUrl = 'https://my-app.example' } = process.env;
 const { DATABASE_URL: url = 'postgres://localhost/my-app', PORT = '3000' } = process.env;
 
 const checks = { issuer, audience, algorithms: ['RS256'], requiredClaims: ['exp'], clockTolerance: 30 };

@@ -7,7 +7,7 @@ import { type SessionFacts, sessionFromCookie, SessionRegistry, type SessionRequ
 
 const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: clientId = 'my-app' } = process.env;
 const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', PORT = '3000' } = process.env;
-const { BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
+const { APP_URL: baseUrl = 'https://my-app.example' } = process.env;
 
 const cookie = { name: '__Host-session', path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const;
 

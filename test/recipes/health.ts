@@ -5,7 +5,7 @@ import { OneIdLogoutModule, ReplicaStatus, sessionFromCookie, SessionRegistry } 
 
 const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: clientId = 'my-app' } = process.env;
 const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', PORT = '3000' } = process.env;
-const { BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
+const { APP_URL: baseUrl = 'https://my-app.example' } = process.env;
 
 /** A replica that has not seen the logouts of the others for so long is not ready. It has closed its sockets before. */
 const MOST_STALENESS_MS = 30_000;

@@ -6,7 +6,7 @@ import { type SessionFacts, sessionFromClaims } from 'nestjs-oneid-logout';
 
 const { KEYCLOAK_URL: authServerUrl = 'https://keycloak.example', KEYCLOAK_REALM: realm = 'my-realm' } = process.env;
 const { ONEID_CLIENT_ID: clientId = 'my-app', ONEID_CLIENT_SECRET: secret = '', PORT = '3000' } = process.env;
-const { DATABASE_URL: url = 'postgres://localhost/my-app', BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
+const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_URL: baseUrl = 'https://my-app.example' } = process.env;
 
 @Controller()
 export class ApiController {

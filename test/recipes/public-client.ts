@@ -7,7 +7,7 @@ import { type SessionFacts, sessionFromCookie, SessionRegistry } from 'nestjs-on
 import * as oidc from 'openid-client';
 
 const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: clientId = 'my-app' } = process.env;
-const { BASE_URL: baseUrl = 'https://my-app.example', APP_SECRETS = '', PORT = '3000' } = process.env;
+const { APP_URL: baseUrl = 'https://my-app.example', APP_SECRETS = '', PORT = '3000' } = process.env;
 const { DATABASE_URL: url = 'postgres://localhost/my-app' } = process.env;
 
 const oneId = await oidc.discovery(new URL(issuer), clientId, {}, oidc.None());

@@ -11,7 +11,7 @@ import * as oidc from 'openid-client';
 import { createClient } from 'redis';
 
 const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: clientId = 'my-app' } = process.env;
-const { ONEID_CLIENT_SECRET: clientSecret = '', BASE_URL: baseUrl = 'https://my-app.example' } = process.env;
+const { ONEID_CLIENT_SECRET: clientSecret = '', APP_URL: baseUrl = 'https://my-app.example' } = process.env;
 const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', PORT = '3000' } = process.env;
 const { REDIS_URL = 'redis://localhost' } = process.env;
 
