@@ -10,6 +10,8 @@ import {
   type LogoutTokenRequest,
   signCompact,
 } from 'nestjs-oneid-logout/testing';
+import { type BackgroundJob } from '../libs/oneid-logout/src/background-job.js';
+import { LogoutInbox } from '../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { UndecidedTokens } from '../libs/oneid-logout/src/sessions/undecided-tokens.js';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
@@ -67,9 +69,11 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
     () => Host.start({ database }),
     (started) => void (host = started),
   );
-  afterEach(() => {
+  afterEach(async () => {
     jest.restoreAllMocks();
     host.oneId.heal();
+    // so that the replica records a logout that it keeps now, not during the next test
+    for (const job of [LogoutInbox, UndecidedTokens]) await host.app.get<BackgroundJob>(job, { strict: false }).wake();
     host.clock.advance(BUDGET_FULL);
   });
 
