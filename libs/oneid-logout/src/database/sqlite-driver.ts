@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
+import { nodeRequire } from './node-require.js';
 
 /** The better-sqlite3 that TypeORM will load. */
 export interface SqliteDriver {
@@ -94,11 +94,11 @@ interface Manifest {
 
 /** TypeORM searches from its own folder first, then in the folder of the process. */
 function resolveManifest(folder: string, loaded?: readonly string[]): string {
-  const requireHere = createRequire(join(folder, 'package.json'));
+  const requireHere = nodeRequire(join(folder, 'package.json'));
   const typeOrm = (loaded ?? Object.keys(requireHere.cache)).find((file) => TYPEORM_DRIVER.test(file));
   const name = 'better-sqlite3/package.json';
   try {
-    return (typeOrm === undefined ? requireHere : createRequire(typeOrm)).resolve(name);
+    return (typeOrm === undefined ? requireHere : nodeRequire(typeOrm)).resolve(name);
   } catch {
     return join(folder, 'node_modules', name);
   }

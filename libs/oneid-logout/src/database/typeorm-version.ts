@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as typeOrm from 'typeorm';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
+import { nodeRequire } from './node-require.js';
 
 /** A TypeORM that this process has loaded. */
 export interface LoadedTypeOrm {
@@ -58,7 +58,7 @@ export function typeOrmNotice({ own, others } = findTypeOrms()): string | undefi
  * @returns `own`: the one that the library uses; undefined when it is part of a bundle
  */
 export function findTypeOrms(
-  loaded: LoadedModules = createRequire(join(process.cwd(), 'package.json')).cache,
+  loaded: LoadedModules = nodeRequire(join(process.cwd(), 'package.json')).cache,
   exported: typeof typeOrm = typeOrm,
 ): { readonly own: LoadedTypeOrm | undefined; readonly others: readonly LoadedTypeOrm[] } {
   let own: LoadedTypeOrm | undefined;

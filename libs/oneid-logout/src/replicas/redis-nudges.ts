@@ -40,11 +40,7 @@ export class RedisNudges implements LogoutNudges {
     clock: Clock,
     random: Random,
   ): Promise<RedisNudges> {
-    const { Redis } = await import('ioredis').catch((error: unknown) => {
-      throw Object.assign(new InvalidOptionsError(['liveness.nudge names Redis: install the package ioredis']), {
-        cause: error,
-      });
-    });
+    const { Redis } = await loadIoredis();
     const own = {
       lazyConnect: true,
       // do not queue: a nudge that cannot be sent now is useless later
@@ -116,5 +112,16 @@ export class RedisNudges implements LogoutNudges {
     if (this.told) return;
     this.told = true;
     this.logger.warn(`This replica can't send or hear nudges by Redis, but still looks for logouts: ${error.message}`);
+  }
+}
+
+async function loadIoredis() {
+  try {
+    // `import()` inside `try`: bundlers then accept that the package is missing
+    return await import('ioredis');
+  } catch (cause) {
+    throw Object.assign(new InvalidOptionsError(['liveness.nudge names Redis: install the package ioredis']), {
+      cause,
+    });
   }
 }
