@@ -16,6 +16,15 @@ class GlobalController {
   }
 }
 
+@Controller()
+class OpenController {
+  @Get('open')
+  @MessagePattern('open')
+  open(): string {
+    return 'reached';
+  }
+}
+
 const loggedOut = {
   status: 'error',
   statusCode: 401,
@@ -49,6 +58,20 @@ describe('messages of microservices', () => {
     expect(await send('guarded', { session, text: 'hello' })).toBe('guarded: hello');
     await logOut(sid);
     await expect(send('guarded', { session, text: 'hello' })).rejects.toEqual(loggedOut);
+  });
+
+  it('a message without session is refused as missing', async () => {
+    await start();
+    await expect(send('guarded', { text: 'hello' })).rejects.toMatchObject({ statusCode: 401, reason: 'missing' });
+  });
+
+  it('a global guard of a hybrid app guards no message without inheritAppConfig', async () => {
+    await start({
+      controllers: [OpenController],
+      providers: [{ provide: APP_GUARD, useClass: MessageGuard }],
+    });
+    expect(await send('open', {})).toBe('reached');
+    expect((await messages.host.fetch('/open')).status).toBe(401);
   });
 
   it('A7: the handler of a guarded message gets its session, and an interceptor finds it on the context of the message', async () => {

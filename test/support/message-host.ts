@@ -12,7 +12,7 @@ import { firstValueFrom } from 'rxjs';
 import { Host } from './host.js';
 
 export interface Message {
-  readonly session: string;
+  readonly session?: string;
   readonly text?: string;
 }
 
@@ -22,7 +22,7 @@ export class MessageGuard extends SessionAliveGuard {
   protected override getRequest(context: ExecutionContext): SessionRequest {
     if (context.getType() !== 'rpc') return super.getRequest(context);
     const { session } = context.switchToRpc().getData<Message>();
-    return { headers: { cookie: `session=${session}` } };
+    return { headers: session === undefined ? {} : { cookie: `session=${session}` } };
   }
 }
 

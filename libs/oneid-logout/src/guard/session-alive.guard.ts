@@ -120,8 +120,8 @@ export class SessionAliveGuard implements CanActivate {
    * export class MessageGuard extends SessionAliveGuard {
    *   protected override getRequest(context: ExecutionContext): SessionRequest {
    *     if (context.getType() !== 'rpc') return super.getRequest(context);
-   *     const { session } = context.switchToRpc().getData<{ session: string }>();
-   *     return { headers: { cookie: `session=${session}` } };
+   *     const { sessionToken } = context.switchToRpc().getData<{ sessionToken?: string }>();
+   *     return { headers: sessionToken === undefined ? {} : { cookie: `session=${sessionToken}` } };
    *   }
    * }
    * ```
