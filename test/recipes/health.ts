@@ -7,7 +7,10 @@ const { ONEID_ISSUER: issuer = 'https://oauth-qc.vinid.dev/', ONEID_CLIENT_ID: c
 const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', PORT = '3000' } = process.env;
 const { APP_URL: baseUrl = 'https://my-app.example' } = process.env;
 
-/** A replica that has not seen the logouts of the others for so long is not ready. It has closed its sockets before. */
+/**
+ * A replica that has not seen the logouts of the others for so long is not ready. It closes its sockets earlier, after
+ * `maxConnectionStalenessMs` (ten seconds).
+ */
 const MOST_STALENESS_MS = 30_000;
 
 @Injectable()
