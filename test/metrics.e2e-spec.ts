@@ -36,6 +36,14 @@ afterEach(async () => {
 const frontchannel = (host: Host, query: string) => host.fetch(`/frontchannel_logout?${query}`);
 const malformed = 'logout_token=a&logout_token=b';
 
+/** The series of a replica that has got no logout. */
+const NO_LOGOUTS = {
+  ...{ 'backchannel matched': 0, 'backchannel unmatched': 0, 'backchannel repeated': 0, 'backchannel recorded': 0 },
+  'backchannel failed store_unavailable': 0,
+  'backchannel failed provider_unavailable': 0,
+  'backchannel failed provider_misconfigured': 0,
+};
+
 /** The meter of an SDK that throws when the library creates instruments, writes to them, or lets them go. */
 function brokenMeter(moment: 'create' | 'write' | 'stop'): Meter {
   const fail = () => {
@@ -109,6 +117,7 @@ describe.each(['express', 'fastify'] as const)('metrics, on %s', (adapter) => {
     await frontchannel(host, '');
     await whileDown(host, () => frontchannel(host, `iss=${issuer}&sid=${carol.login.sid}`));
     expect(await telemetry.valuesOf(LOGOUTS, ...LOGOUT)).toEqual({
+      ...NO_LOGOUTS,
       'backchannel matched': 1,
       'backchannel repeated': 1,
       'backchannel unmatched': 1,
@@ -125,6 +134,17 @@ describe.each(['express', 'fastify'] as const)('metrics, on %s', (adapter) => {
 });
 
 describe('metrics', () => {
+  it('the series of back-channel logouts begin with 0 at the start, so that increase() counts the first 503', async () => {
+    const host = await cleanup.host();
+    expect(await telemetry.valuesOf(LOGOUTS, ...LOGOUT)).toEqual(NO_LOGOUTS);
+    const token = await host.oneId.logoutToken({ clientId, login: host.oneId.signIn() });
+    await whileDown(host, () => post(host, token));
+    expect(await telemetry.valuesOf(LOGOUTS, ...LOGOUT)).toEqual({
+      ...NO_LOGOUTS,
+      'backchannel failed store_unavailable': 1,
+    });
+  });
+
   it('logouts of the app are counted: by the user, by an administrator, and replaced sessions', async () => {
     const host = await cleanup.host();
     const registry = host.app.get(SessionRegistry, { strict: false });
@@ -143,6 +163,7 @@ describe('metrics', () => {
     const ending = whileDown(host, () => registry.endAll({ sub: 'bob' }));
     await expect(ending).rejects.toThrow('The session store is not available, try again');
     expect(await telemetry.valuesOf(LOGOUTS, ...LOGOUT)).toEqual({
+      ...NO_LOGOUTS,
       'app matched': 1,
       'replaced matched': 1,
       'admin matched': 1,
@@ -207,7 +228,8 @@ describe('metrics', () => {
   it('a stopped app reads nothing when metrics are collected', async () => {
     const host = await Host.start();
     await host.stop();
-    expect(await telemetry.metrics()).toEqual({});
+    // the counter stays in the SDK; the other metrics would have been read from the app
+    expect(Object.keys(await telemetry.metrics())).toEqual([LOGOUTS]);
   });
 });
 
@@ -220,6 +242,7 @@ describe.each(databases)('metrics, on $name', (kind) => {
     await post(host, await host.oneId.logoutToken({ clientId, sid: 'unknown' }));
     await host.settled();
     expect(await telemetry.valuesOf(LOGOUTS, ...LOGOUT)).toEqual({
+      ...NO_LOGOUTS,
       'backchannel matched': 1,
       'backchannel unmatched': 1,
     });
@@ -276,7 +299,14 @@ describe('several registrations in one app', () => {
       await fetch(`${await app.getUrl()}/b/frontchannel_logout`);
       const of = ATTRIBUTES.registration;
       expect(await telemetry.valuesOf(CHECKS, of, RESULT)).toEqual({ 'First missing': 1 });
-      expect(await telemetry.valuesOf(LOGOUTS, of, ...LOGOUT)).toEqual({ 'Second frontchannel unmatched': 1 });
+      expect(await telemetry.valuesOf(LOGOUTS, of, ...LOGOUT)).toEqual({
+        ...Object.fromEntries(
+          ['First', 'Second'].flatMap((name) =>
+            Object.entries(NO_LOGOUTS).map(([series, count]) => [`${name} ${series}`, count]),
+          ),
+        ),
+        'Second frontchannel unmatched': 1,
+      });
       expect(await telemetry.valuesOf('oneid_logout.connection.count', of)).toEqual({ First: 0, Second: 0 });
       expect(await telemetry.valuesOf('oneid_logout.revocation.pending', of)).toEqual({ First: 0, Second: 0 });
     } finally {

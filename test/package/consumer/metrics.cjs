@@ -17,5 +17,8 @@ metrics.setGlobalMeterProvider({ getMeter: () => meter });
 
 void tell({ NestFactory, library, testing }).then(() => {
   const attributes = { 'oneid_logout.logout.channel': 'backchannel', 'oneid_logout.logout.result': 'matched' };
-  assert.deepEqual(counted, [['oneid_logout.logouts', 1, attributes]]);
+  // the library writes a 0 to each series that an alert watches
+  const logouts = counted.filter(([, count]) => count > 0);
+  assert.ok(logouts.length < counted.length);
+  assert.deepEqual(logouts, [['oneid_logout.logouts', 1, attributes]]);
 });

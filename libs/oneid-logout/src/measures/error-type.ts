@@ -3,13 +3,16 @@ import { LOGOUT_TOKEN_FAULTS, OneIdLogoutError } from '../oneid-logout.errors.js
 /** The fallback of OpenTelemetry's semantic conventions for `error.type`. */
 export const OTHER = '_OTHER';
 
+/** Why a logout gets a 503: the codes of the errors that the database or the provider causes. */
+export const OUTAGES = ['store_unavailable', 'provider_unavailable', 'provider_misconfigured'] as const;
+
 /**
  * All values of `error.type`: the codes of the errors that a check, a logout or a revocation can end with, the results of
  * a revocation that failed, and the fallback.
  */
 export const ERROR_TYPES: ReadonlySet<string> = new Set([
   ...LOGOUT_TOKEN_FAULTS,
-  ...['store_unavailable', 'provider_unavailable', 'provider_misconfigured'],
+  ...OUTAGES,
   ...['refused', 'not_accepted', 'unavailable'],
   OTHER,
 ]);

@@ -1,11 +1,15 @@
 import { type Attributes, type Counter, type Histogram, type Meter } from '@opentelemetry/api';
 import { type LogoutChannel } from '../rule/logout.js';
+import { OUTAGES } from './error-type.js';
 import { ATTRIBUTES, type CheckResult, INSTRUMENTS, type LogoutResult } from './instruments.js';
 import { quietly } from './quietly.js';
 import { type Readings } from './readings.js';
 
 /** The results of checks that did not fail. */
 const VERDICTS = ['alive', 'logged_out', 'expired', 'unknown', 'missing', 'ambiguous'] as const;
+
+/** The results of back-channel logouts that get a 200. */
+const RECORDED = ['matched', 'unmatched', 'recorded', 'repeated'] as const satisfies readonly LogoutResult[];
 
 /** The instruments of one registration. An instrument that throws changes nothing for the caller. */
 export class Meters {
@@ -29,6 +33,7 @@ export class Meters {
     const entries = VERDICTS.map((verdict) => [verdict, this.with({ [ATTRIBUTES.checkResult]: verdict })] as const);
     this.ofVerdict = Object.fromEntries(entries) as Record<(typeof VERDICTS)[number], Attributes>;
     this.stopObserving = this.observe(meter, readings);
+    this.beginLogouts();
   }
 
   /** @param duration seconds */
@@ -61,6 +66,15 @@ export class Meters {
   /** The library reads nothing any more when metrics are collected. */
   stop(): void {
     this.stopObserving();
+  }
+
+  /**
+   * Writes a 0 to the series of back-channel logouts that the alert rules watch. Prometheus's `increase()` does not count
+   * the first value of a series, so without the 0 it would miss the first 503 of each replica.
+   */
+  private beginLogouts(): void {
+    for (const result of RECORDED) this.countLogouts(0, 'backchannel', result);
+    for (const errorType of OUTAGES) this.countLogouts(0, 'backchannel', 'failed', errorType);
   }
 
   private observe(meter: Meter, { status, pendingRevocations }: Readings): () => void {
