@@ -4,16 +4,20 @@ import { join } from 'node:path';
 import { codeBlocksOf } from '../support/code-blocks.js';
 
 const root = join(import.meta.dirname, '../..');
-const page = 'docs/testing.md';
-const shown = codeBlocksOf(page, readFileSync(join(root, page), 'utf8'));
+const blocksOf = (page: string) => codeBlocksOf(page, readFileSync(join(root, page), 'utf8'));
 
-describe('A10: docs/testing.md', () => {
+describe.each([
+  { page: 'docs/testing.md', folder: 'test/testing-guide' },
+  { page: 'docs/test-your-app.md', folder: 'test/test-your-app' },
+])('A10: $page', ({ page, folder }) => {
+  const shown = blocksOf(page);
+
   it.each(shown.map(({ file = '', code }) => [file, code]))('shows %s as it is', (file, code) => {
     expect(code).toBe(readFileSync(join(root, file), 'utf8'));
   });
 
-  it('shows every file of this folder', () => {
-    const files = readdirSync(import.meta.dirname).filter((name) => name !== 'document.e2e-spec.ts');
-    expect(shown.map(({ file }) => file).sort()).toEqual(files.map((name) => `test/testing-guide/${name}`).sort());
+  it('shows every file of its folder', () => {
+    const files = readdirSync(join(root, folder)).filter((name) => name !== 'document.e2e-spec.ts');
+    expect(shown.map(({ file }) => file).sort()).toEqual(files.map((name) => `${folder}/${name}`).sort());
   });
 });
