@@ -67,6 +67,7 @@ describe('docs/recipes', () => {
       ['health.md', 'Health checks with Terminus'],
       ['jwt-api.md', 'An API with @nestjs/jwt and passport-jwt'],
       ['keycloak-connect.md', 'nest-keycloak-connect'],
+      ['passport-bearer.md', "OneID's tokens with passport-jwt"],
       ['passport.md', 'passport'],
       ['public-client.md', 'A public client'],
       ['redis-session.md', 'express-session with Redis'],

@@ -325,10 +325,13 @@ describe.each([
   });
 });
 
-describe('the recipe bearer-api', () => {
+describe.each([
+  { name: 'bearer-api', withoutToken: missing },
+  { name: 'passport-bearer', withoutToken: [401, { statusCode: 401, message: 'Unauthorized' }] },
+])('the recipe $name', ({ name, withoutToken }) => {
   let recipe: Recipe;
   shareAmongTests(
-    () => Recipe.start('bearer-api'),
+    () => Recipe.start(name),
     (started) => void (recipe = started),
   );
 
@@ -344,7 +347,7 @@ describe('the recipe bearer-api', () => {
   });
 
   it('refuses a request without a token', async () => {
-    expect(await me(recipe)).toEqual(missing);
+    expect(await me(recipe)).toEqual(withoutToken);
   });
 
   it('OneID ends one login by the back-channel: this login stays ended, and the other is alive', async () => {
