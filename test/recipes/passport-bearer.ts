@@ -1,4 +1,4 @@
-import { Controller, Get, Header, HttpException, Injectable, Module } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, Header, HttpException, Injectable, Module } from '@nestjs/common';
 import { UnauthorizedException, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuthGuard, PassportStrategy } from '@nestjs/passport';
@@ -33,7 +33,6 @@ export class OneIdStrategy extends PassportStrategy(Strategy) {
       algorithms: ['RS256'],
       issuer,
       audience,
-      jsonWebTokenOptions: { clockTolerance: 30 },
     });
   }
 
@@ -46,9 +45,9 @@ export class OneIdStrategy extends PassportStrategy(Strategy) {
 @Injectable()
 export class OneIdGuard extends AuthGuard('jwt') {
   /** passport-jwt hands over an error of the keys as `info`, and AuthGuard would answer 401. */
-  override handleRequest<User>(error: unknown, user: User, info: unknown): User {
+  override handleRequest<User>(error: unknown, user: User, info: unknown, context: ExecutionContext): User {
     if (info instanceof HttpException) throw info;
-    return super.handleRequest(error, user, info);
+    return super.handleRequest(error, user, info, context);
   }
 }
 

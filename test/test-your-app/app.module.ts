@@ -2,7 +2,8 @@ import { Controller, Get, Injectable, Module, Post, Req, Res, UseGuards } from '
 import { parseCookie } from 'cookie';
 import { type Request, type Response } from 'express';
 import { CurrentSession, LogoutService, OneIdLogoutModule, SessionAliveGuard } from 'nestjs-oneid-logout';
-import { type OneIdLogoutOptions, type SessionFacts, sessionFromCookie, SessionRegistry } from 'nestjs-oneid-logout';
+import { type SessionDatabaseOptions, type SessionFacts } from 'nestjs-oneid-logout';
+import { sessionFromCookie, SessionRegistry } from 'nestjs-oneid-logout';
 import * as oidc from 'openid-client';
 
 /** Nest reads the environment when it makes this object, and a test can replace the object. */
@@ -13,7 +14,7 @@ export class Settings {
   readonly clientSecret = process.env['ONEID_CLIENT_SECRET'] ?? '';
   readonly appUrl = process.env['APP_URL'] ?? '';
   readonly secrets: readonly string[] = process.env['APP_SECRETS']?.split(',') ?? [];
-  readonly database: OneIdLogoutOptions['database'] = { type: 'postgres', url: process.env['DATABASE_URL'] ?? '' };
+  readonly database: SessionDatabaseOptions = { type: 'postgres', url: process.env['DATABASE_URL'] ?? '' };
 }
 
 @Module({ providers: [Settings], exports: [Settings] })
@@ -24,7 +25,9 @@ const oneId = {
   inject: [Settings],
   useFactory: ({ issuer, clientId, clientSecret }: Settings) =>
     oidc.discovery(new URL(issuer), clientId, {}, oidc.ClientSecretBasic(clientSecret), {
-      execute: issuer.startsWith('http://127.0.0.1:') ? [oidc.allowInsecureRequests] : [], // the OneID of the tests
+      // for the OneID of the tests
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only
+      execute: issuer.startsWith('http://127.0.0.1:') ? [oidc.allowInsecureRequests] : [],
     }),
 };
 const cookie = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const;
