@@ -16,6 +16,7 @@ import {
   VersioningType,
 } from '@nestjs/common';
 import { APP_GUARD, Reflector, REQUEST, RouterModule } from '@nestjs/core';
+import { GqlExecutionContext } from '@nestjs/graphql';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { SkipThrottle, ThrottlerGuard, ThrottlerModule, ThrottlerStorage } from './support/throttler.js';
 import { OneIdLogoutModule, SessionAliveGuard } from 'nestjs-oneid-logout';
@@ -123,7 +124,11 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     }
     const { app, warnings } = await start({ providers: [guarding(PerRequest)] });
     expect(warnings).toEqual([refusal('PerRequest', 403)]);
-    expect(asked).toEqual(['/backchannel_logout', '/frontchannel_logout?iss=&sid=', '/logout/callback?state=']);
+    expect(asked).toEqual([
+      '/backchannel_logout',
+      '/frontchannel_logout?iss=stand-in&sid=stand-in',
+      '/logout/callback?state=stand-in',
+    ]);
     expect(await statuses(app)).toEqual([403, 403, 403]);
   });
 
@@ -244,6 +249,80 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     expect((await statuses(app))[0]).toBe(status);
   });
 
+  it.each<[string, (request: TenantRequest) => { tenant?: string } | undefined]>([
+    ['the request', (request) => request],
+    ['the raw request', ({ raw }) => raw],
+  ])('A8: is not named when it needs what middleware puts on %s', async (where, from) => {
+    if (adapter === 'express' && where === 'the raw request') return;
+    class TenantGuard implements CanActivate {
+      canActivate = (context: ExecutionContext) =>
+        from(context.switchToHttp().getRequest<TenantRequest>())?.tenant === 'shop';
+    }
+    const configure = (app: INestApplication) => {
+      if (where === 'the request') setTenant(app, adapter);
+      else app.use(tenant);
+    };
+    const imports = [OneIdLogoutModule.forRoot(options())];
+    const { app, warnings } = await boots.start(
+      { imports, providers: [guarding(TenantGuard)] },
+      { adapter, configure },
+    );
+    expect(warnings).toEqual([]);
+    expect(await statuses(app)).toEqual([400, 200, 303]);
+  });
+
+  it.each(['user', 'session', 'auth'])('A8: is named when it needs request.%s, which OneID has not', async (name) => {
+    class SignedIn implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const { [name]: found } = context.switchToHttp().getRequest<Record<string, { id?: string } | undefined>>();
+        return found?.id !== undefined;
+      }
+    }
+    expect((await start({ providers: [guarding(SignedIn)] })).warnings).toEqual([refusal('SignedIn', 403)]);
+  });
+
+  it('A8: is named when it reads the host and the protocol, and then refuses', async () => {
+    const seen = new Set<string>();
+    class UrlGuard implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const { protocol, hostname, host } = context.switchToHttp().getRequest<Record<string, string>>();
+        seen.add(`${protocol}://${hostname} ${host}`);
+        return false;
+      }
+    }
+    const { warnings } = await start({ providers: [guarding(UrlGuard)] });
+    expect(warnings).toEqual([refusal('UrlGuard', 403)]);
+    expect([...seen]).toEqual(['https://app.example app.example']);
+  });
+
+  it('A8: is not named when it wants a logout token', async () => {
+    class WithToken implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const { method, body } = requestOf(context);
+        return method === 'GET' || Boolean((body as { logout_token?: string } | undefined)?.logout_token);
+      }
+    }
+    expect((await start({ providers: [guarding(WithToken)] })).warnings).toEqual([]);
+  });
+
+  it('A8: of a GraphQL app gets the arguments that Nest gives it', async () => {
+    const seen: unknown[] = [];
+    class GraphQlGuard implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const response = GqlExecutionContext.create(context).getContext<{ req?: { headers: object } }>();
+        seen.push([context.getArgs<unknown[]>().map((one) => typeof one), typeof response.req?.headers]);
+        if (response.req?.headers === undefined) throw new TypeError('no request');
+        throw new UnauthorizedException();
+      }
+    }
+    const { app, warnings } = await start({ providers: [guarding(GraphQlGuard)] });
+    // Fastify's reply has no `req`, so there the guard fails: the app is broken in all of its routes
+    expect(warnings).toEqual(adapter === 'express' ? [refusal('GraphQlGuard', 401)] : []);
+    const status = adapter === 'express' ? 401 : 500;
+    expect(await statuses(app)).toEqual([status, status, status]);
+    expect(seen.slice(3)).toEqual(seen.slice(0, 3));
+  });
+
   it('A8: that never answers does not hold the boot, and the guards before it are named', async () => {
     class Endless implements CanActivate {
       canActivate = () => new Promise<boolean>(() => undefined);
@@ -294,11 +373,24 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     const { app } = await start({ providers: [guarding(Looking)] });
     expect(seen).toEqual([
       [
-        ...['POST', '/backchannel_logout', 'application/x-www-form-urlencoded', 'app.example', { logout_token: '' }],
+        ...[
+          'POST',
+          '/backchannel_logout',
+          'application/x-www-form-urlencoded',
+          'app.example',
+          { logout_token: 'stand-in' },
+        ],
         'LogoutChannelsController',
       ],
-      ['GET', '/frontchannel_logout?iss=&sid=', undefined, 'app.example', undefined, 'LogoutChannelsController'],
-      ['GET', '/logout/callback?state=', undefined, 'app.example', undefined, 'LogoutCallbackController'],
+      [
+        'GET',
+        '/frontchannel_logout?iss=stand-in&sid=stand-in',
+        undefined,
+        'app.example',
+        undefined,
+        'LogoutChannelsController',
+      ],
+      ['GET', '/logout/callback?state=stand-in', undefined, 'app.example', undefined, 'LogoutCallbackController'],
     ]);
     const { rows } = await app.get(SessionDatabase, { strict: false }).run('SELECT * FROM oneid_logout');
     expect(rows).toEqual([]);
@@ -313,6 +405,32 @@ interface Reply {
 function redirect(reply: Reply): Promise<boolean> {
   reply.redirect('/login');
   return new Promise(() => undefined);
+}
+
+interface TenantRequest {
+  tenant?: string;
+  readonly raw?: { tenant?: string };
+}
+
+interface Hooks {
+  decorateRequest(name: string, value: undefined): void;
+  addHook(name: 'onRequest', hook: (request: TenantRequest, reply: unknown, done: () => void) => void): void;
+}
+
+function tenant(request: { tenant?: string }, _response: unknown, next: () => void): void {
+  request.tenant = 'shop';
+  next();
+}
+
+/** Sets `tenant` on each request, as middleware of Express and a hook of Fastify do. */
+function setTenant(app: INestApplication, adapter: 'express' | 'fastify'): void {
+  if (adapter === 'express') {
+    app.use(tenant);
+    return;
+  }
+  const server = app.getHttpAdapter().getInstance<Hooks>();
+  server.decorateRequest('tenant', undefined);
+  server.addHook('onRequest', tenant);
 }
 
 interface AnyRequest {

@@ -16,8 +16,8 @@ const LONGEST = 1_000;
  * that was never sent: no route runs, nothing is recorded, and a throttler counts nothing.
  *
  * Only a clear refusal counts: `false`, an HTTP exception of 3xx or 4xx, or an answer of the guard itself below 500, such
- * as a redirect to a sign-in. A guard that fails in another way, takes too
- * long, or looks at the caller's address may decide otherwise about a real request, so no warning speaks of it.
+ * as a redirect to a sign-in. A guard that fails in another way, takes too long, looks at the caller's address, or reads
+ * what middleware may put on the request, may decide otherwise about a real request, so no warning speaks of it.
  */
 @Injectable()
 export class GlobalGuards {
@@ -50,17 +50,19 @@ export class GlobalGuards {
   ): Promise<void> {
     const where = `${route.method} ${route.path}`;
     const sent = standInRequest(this.adapterHost.httpAdapter, route, this.origin);
-    const context = new ExecutionContextHost([sent.request, sent.response], route.controller, route.handler);
+    // three, as Nest gives them: the guards of GraphQL count the arguments
+    const given = [sent.request, sent.response, this.next];
+    const context = new ExecutionContextHost(given, route.controller, route.handler);
     // one after another, as Nest calls them: a guard may leave something on the request for the next one
     for (const guard of await this.guardsFor(sent.request)) {
       // the app runs by now, and its guards expect real requests
       if (end.aborted) return;
       const limits = limitsOf(guard);
-      sent.lookedAtCaller = false;
+      sent.readUnknown = false;
       // a guard that answers may leave its own verdict open: the strategies of passport that redirect do
       const answered = new Promise<number>((resolve) => (sent.onAnswer = resolve)).then(refusalIn);
       const status = await Promise.race([answered, refusalBy(limits?.guard ?? guard, context)]);
-      if (sent.lookedAtCaller as boolean) continue;
+      if (sent.readUnknown as boolean) continue;
       const { constructor } = guard;
       if (status !== undefined)
         refusals.set(constructor, [...(refusals.get(constructor) ?? []), `${where} (${status})`]);
@@ -68,6 +70,11 @@ export class GlobalGuards {
       if (route.name === 'backchannel' && limits !== undefined && limits.found.length > 0)
         throttlers.push(throttleWarning(constructor.name, where, limits.found));
     }
+  }
+
+  /** Fastify has no `next`. */
+  private get next(): (() => void) | undefined {
+    return this.adapterHost.httpAdapter.getType() === 'express' ? () => undefined : undefined;
   }
 
   /** The app's public origin. */

@@ -9,12 +9,25 @@ const NOBODYS_ADDRESS = '192.0.2.1';
 /** Headers that name the caller, and that proxies set. */
 const OF_CALLER = /forwarded|-ip$/;
 
+/**
+ * What guards and passport read of each request. A request of OneID has none of it, so a guard that misses it decides the
+ * same about the real request. Other missing properties may come from middleware, which the boot does not run.
+ */
+const LACKED_BY_ONEID: ReadonlySet<string> = new Set([
+  ...['user', 'session', 'auth', 'authInfo', 'logIn', 'logOut', 'isUnauthenticated', '_sessionManager'],
+  // a guard for Express and Fastify reads `raw`; a guard that logs reads `log`, `id` and `toJSON`; an `await` reads `then`
+  ...['raw', 'log', 'id', 'toJSON', 'then'],
+]);
+
 /** A request that was never sent, for a guard that the boot asks. */
 export interface StandInRequest {
   readonly request: object;
   readonly response: object;
-  /** Has a guard looked at the caller's address or connection? They are not OneID's. Set it to false before each guard. */
-  lookedAtCaller: boolean;
+  /**
+   * Has a guard read what the boot can't know? That is the caller's address or connection, which are not OneID's, and each
+   * property that middleware may set. Set it to false before each guard.
+   */
+  readUnknown: boolean;
   /** Called with the status when a guard answers the request itself, such as with a redirect. Set it before each guard. */
   onAnswer: (status: number) => void;
 }
@@ -26,27 +39,35 @@ export interface StandInRequest {
  * @param origin the app's public origin
  */
 export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, origin: string): StandInRequest {
-  const stand: Pick<StandInRequest, 'lookedAtCaller' | 'onAnswer'> = {
-    lookedAtCaller: false,
+  const { host, hostname, protocol } = new URL(origin);
+  const stand: Pick<StandInRequest, 'readUnknown' | 'onAnswer'> = {
+    readUnknown: false,
     onAnswer: () => undefined,
   };
   const look = <T>(value: T): PropertyDescriptor & { get(): T } => ({
     configurable: true,
     get: () => {
-      stand.lookedAtCaller = true;
+      stand.readUnknown = true;
       return value;
     },
   });
+  const noticing = (request: object): object =>
+    new Proxy(request, {
+      get: (target, name) => {
+        if (typeof name === 'string' && !(name in target) && !LACKED_BY_ONEID.has(name)) stand.readUnknown = true;
+        return Reflect.get(target, name) as unknown;
+      },
+    });
   const socket = Object.defineProperty(new Socket(), 'remoteAddress', { value: NOBODYS_ADDRESS });
   const raw = new IncomingMessage(socket);
   const query = queries[route.name];
   const url = query === '' ? route.path : `${route.path}?${query}`;
-  const body = route.method === 'POST' ? { logout_token: '' } : undefined;
+  const body = route.method === 'POST' ? { logout_token: 'stand-in' } : undefined;
   const headers = new Proxy<Record<string, string>>(
-    { host: new URL(origin).host, ...headersOf[route.method] },
+    { host, ...headersOf[route.method] },
     {
       get: (target, name) => {
-        if (typeof name === 'string' && OF_CALLER.test(name)) stand.lookedAtCaller = true;
+        if (typeof name === 'string' && OF_CALLER.test(name)) stand.readUnknown = true;
         return Reflect.get(target, name) as unknown;
       },
     },
@@ -61,31 +82,46 @@ export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, or
   // what middleware and plugins add for a request without cookies
   const added = { cookies: {}, signedCookies: {}, session: {}, isAuthenticated: () => false };
   const parts = { params: {}, body, route: { path: route.path }, ...added };
+  const ofOrigin = { host, hostname, protocol: protocol.slice(0, -1) };
   if (adapter.getType() === 'express') {
     const { request: requests, response: responses } = adapter.getInstance<{ request: object; response: object }>();
-    const request = Object.setPrototypeOf(Object.assign(raw, parts, { res: response }), requests) as object;
+    const own = Object.setPrototypeOf(
+      Object.assign(raw, parts, { res: response, next: () => undefined }),
+      requests,
+    ) as object;
+    // Express's own getters would look at the address of the caller, which may be a proxy
+    for (const [name, value] of Object.entries(ofOrigin)) Object.defineProperty(own, name, { value });
+    const request = noticing(own);
     return Object.assign(stand, {
       request,
       response: Object.setPrototypeOf(Object.assign(response, { req: request }), responses) as object,
     });
   }
-  const request = Object.assign(parts, {
-    ...{ raw, method: route.method, url, originalUrl: url, headers, routeOptions: { url: route.path, config: {} } },
-    ...{ query: Object.fromEntries(new URLSearchParams(query)), host: headers['host'], hostname: headers['host'] },
+  const own = Object.assign(parts, {
+    ...{
+      raw: noticing(raw),
+      method: route.method,
+      url,
+      originalUrl: url,
+      headers,
+      routeOptions: { url: route.path, config: {} },
+    },
+    ...{ query: Object.fromEntries(new URLSearchParams(query)), ...ofOrigin },
     ...{ id: 'boot', server: adapter.getInstance<object>(), log: silentLog },
   });
-  for (const [name, value] of Object.entries({ ip: NOBODYS_ADDRESS, ips: [], socket, protocol: 'https' }))
-    Object.defineProperty(request, name, look(value));
+  for (const [name, value] of Object.entries({ ip: NOBODYS_ADDRESS, ips: [], socket }))
+    Object.defineProperty(own, name, look(value));
+  const request = noticing(own);
   return Object.assign(stand, {
     request,
-    response: Object.assign(Object.create(replies) as object, { raw: response }),
+    response: Object.assign(Object.create(replies) as object, { raw: response, request }),
   });
 }
 
 const queries: Readonly<Record<OwnRoute['name'], string>> = {
   backchannel: '',
-  frontchannel: 'iss=&sid=',
-  callback: 'state=',
+  frontchannel: 'iss=stand-in&sid=stand-in',
+  callback: 'state=stand-in',
 };
 
 /** Hydra is a program in Go; a browser makes the other requests. */
