@@ -30,6 +30,31 @@ class FailingConnector extends DatabaseConnector {
   }
 }
 
+/** Connects when the test says so. */
+class SlowConnector extends DatabaseConnector {
+  closed = 0;
+  readonly answers: Answer[] = [];
+  readonly connection = {
+    destroy: () => {
+      this.closed++;
+      return Promise.resolve();
+    },
+  } as DatabaseConnection;
+
+  get tries(): number {
+    return this.answers.length;
+  }
+
+  override connect(): Promise<DatabaseConnection> {
+    return new Promise((resolve, reject) => this.answers.push({ resolve, reject }));
+  }
+}
+
+interface Answer {
+  readonly resolve: (connection: DatabaseConnection) => void;
+  readonly reject: (error: Error) => void;
+}
+
 describe('a boot whose database is down', () => {
   let clock: TestClock;
   let warnings: unknown[];
@@ -94,10 +119,67 @@ describe('a boot whose database is down', () => {
     const connector = new FailingConnector([refused]);
     const boot = start(connector);
     await endOfTurn();
-    process.emit(signal);
+    process.emit(signal, signal);
     await endOfTurn();
     expect(boot.ended).toBeInstanceOf(UnusableDatabaseError);
     expect([connector.tries, clock.timers, process.listenerCount(signal)]).toEqual([1, 0, listeners]);
+  });
+
+  describe.each(['SIGTERM', 'SIGINT'] as const)('A11: when %s comes while it connects', (signal) => {
+    let connector: SlowConnector;
+    let kill: jest.SpiedFunction<typeof process.kill>;
+    beforeEach(() => {
+      connector = new SlowConnector();
+      kill = jest.spyOn(process, 'kill').mockReturnValue(true);
+    });
+
+    const stopped = new UnusableDatabaseError(
+      `did not open its database (postgres at db.example:5433), because ${signal} stopped the process`,
+    );
+
+    it('A11: Node ends the process by the signal, as without a listener', async () => {
+      const boot = start(connector);
+      process.emit(signal, signal);
+      await endOfTurn();
+      expect(kill.mock.calls).toEqual([[process.pid, signal]]);
+      // the first process of a container goes on
+      expect(boot.ended).toEqual(stopped);
+      expect([connector.tries, clock.timers, process.listenerCount(signal), warnings]).toEqual([1, 0, 0, []]);
+    });
+
+    it('A11: the app decides about the process, and the boot ends', async () => {
+      const own = jest.fn();
+      process.on(signal, own);
+      const boot = start(connector);
+      process.emit(signal, signal);
+      await endOfTurn();
+      process.removeListener(signal, own);
+      expect([kill.mock.calls, own.mock.calls.length, boot.ended]).toEqual([[], 1, stopped]);
+      expect([connector.tries, clock.timers, process.listenerCount(signal), warnings]).toEqual([1, 0, 0, []]);
+    });
+
+    it('A11: a connection that comes later is closed, and an error that comes later is no new try', async () => {
+      const boots = [start(connector), start(connector)];
+      process.emit(signal, signal);
+      await endOfTurn();
+      const [first, second] = connector.answers;
+      first?.resolve(connector.connection);
+      second?.reject(refused);
+      await endOfTurn();
+      expect(boots).toEqual([{ ended: stopped }, { ended: stopped }]);
+      expect([connector.closed, connector.tries, clock.timers, warnings]).toEqual([1, 2, 0, []]);
+    });
+
+    it('A11: a connection that comes before the signal stays, and the signal is no longer heard', async () => {
+      const boot = start(connector);
+      expect(process.listenerCount(signal)).toBe(1);
+      connector.answers[0]?.resolve(connector.connection);
+      await endOfTurn();
+      process.emit(signal, signal);
+      await endOfTurn();
+      expect([boot.ended, connector.closed, kill.mock.calls]).toEqual([connector.connection, 0, []]);
+      expect(process.listenerCount(signal)).toBe(0);
+    });
   });
 
   const several = Object.assign(new AggregateError([refused], ''), { code: 'ECONNREFUSED' });

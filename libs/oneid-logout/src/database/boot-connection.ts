@@ -34,39 +34,84 @@ export interface BootConnectionSeam {
  * Connects to the database. It tries again while the server is down, unreachable or not ready, by the code of the
  * driver's error: another try would not help with a wrong password, or with a database that does not exist.
  *
- * A signal that stops the process also ends the wait, because the app has no shutdown hooks yet.
+ * A signal that stops the process also ends the boot here, because the app has no shutdown hooks yet.
  *
- * @throws {UnusableDatabaseError} when it can't connect
+ * @throws {UnusableDatabaseError} when it can't connect, or a signal stops the process
  */
 export async function connectAtBoot(
   options: SessionDatabaseOptions,
+  seam: BootConnectionSeam,
+): Promise<DatabaseConnection> {
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => stop.abort(new Stopped(signal));
+  // without a listener, Node would ignore the signal as the first process of a container
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  const ignoreSignals = () => {
+    for (const signal of STOP_SIGNALS) process.removeListener(signal, onSignal);
+  };
+  try {
+    return await connectRepeatedly(options, seam, stop.signal);
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    ignoreSignals();
+    // Node ends a process at once if nothing listens to the signal; only the first process of a container goes on
+    if (process.listenerCount(error.signal) === 0) process.kill(process.pid, error.signal);
+    throw new UnusableDatabaseError(`did not open its database (${placeOf(options)}), because ${error.message}`);
+  } finally {
+    ignoreSignals();
+  }
+}
+
+/** @throws {Stopped} when the signal comes while it connects; a connection that comes later is closed */
+async function connectRepeatedly(
+  options: SessionDatabaseOptions,
   { clock, connector, connectAttempts = 1 }: BootConnectionSeam,
+  stop: AbortSignal,
 ): Promise<DatabaseConnection> {
   const dialect = sqlDialects[options.type];
   for (let attempt = 1; ; attempt++) {
     try {
-      return await retryWhileLocked(dialect, clock, () => connector.connect(options, clock));
+      return await unlessStopped(
+        retryWhileLocked(dialect, clock, () => connector.connect(options, clock)),
+        stop,
+      );
     } catch (error) {
+      if (error instanceof Stopped) throw error;
       const mayPass = dialect.isConnectionError(driverErrorOf(error)) && attempt < connectAttempts;
       if (!mayPass) throw openingError(options, error);
       new Logger('OneIdLogout').warn(
         `The library can't open its database (${placeOf(options)}): ${reasonFor(options, error)}. That was try ${attempt} of ` +
           `${connectAttempts}. The next try is in ${CONNECT_PAUSE / 1000} seconds.`,
       );
-      if (await isStoppedDuring(CONNECT_PAUSE, clock)) throw openingError(options, error);
+      await clock.delay(CONNECT_PAUSE, stop);
+      if (stop.aborted) throw openingError(options, error);
     }
   }
 }
 
-/** Waits for this time, milliseconds. @returns true when a signal to stop the process has ended the wait */
-async function isStoppedDuring(milliseconds: number, clock: Clock): Promise<boolean> {
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  // without a listener, Node would ignore the signal as the first process of a container
-  for (const signal of STOP_SIGNALS) process.on(signal, abort);
-  await clock.delay(milliseconds, stop.signal);
-  for (const signal of STOP_SIGNALS) process.removeListener(signal, abort);
-  return stop.signal.aborted;
+/** A signal has stopped the process while it connected. */
+class Stopped extends Error {
+  constructor(readonly signal: NodeJS.Signals) {
+    super(`${signal} stopped the process`);
+  }
+}
+
+/** Waits for the connection, at most until the signal comes. */
+async function unlessStopped(connecting: Promise<DatabaseConnection>, stop: AbortSignal): Promise<DatabaseConnection> {
+  let stopWaiting: () => void = () => undefined;
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stopWaiting = () => reject(stop.reason as Stopped);
+  });
+  stop.addEventListener('abort', stopWaiting, { once: true });
+  try {
+    return await Promise.race([connecting, stopped]);
+  } catch (error) {
+    // the driver can't give up a try, so it may connect when the boot has ended
+    if (stop.aborted) void connecting.then((connection) => connection.destroy()).catch(() => undefined);
+    throw error;
+  } finally {
+    stop.removeEventListener('abort', stopWaiting);
+  }
 }
 
 /** @returns the kind of database, with its host and port if the options name them, and never with the password */
