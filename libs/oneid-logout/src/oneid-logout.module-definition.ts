@@ -70,11 +70,24 @@ export const { MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } = built;
 
 /** Nest's `forRoot` and `forRootAsync`, which say what is wrong when they get no options, or nothing that makes them. */
 export class ConfigurableModuleClass extends built.ConfigurableModuleClass {
+  /**
+   * Sets the module up with options that are known now.
+   *
+   * @param options the options of the library, and beside them `isGlobal` and `routeDecorators`
+   * @throws {InvalidOptionsError} the options are missing
+   */
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
     requireOptions(options);
     return super.forRoot(options);
   }
 
+  /**
+   * Sets the module up with options that a provider makes at boot.
+   *
+   * @param options `useFactory` with `inject`, `useClass` or `useExisting`, and beside them `isGlobal` and
+   *   `routeDecorators`
+   * @throws {InvalidOptionsError} none of the three makes options
+   */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     requireSource(options);
     const { providers = [], ...definition } = super.forRootAsync(options);
