@@ -42,17 +42,6 @@ describe('deliver', () => {
     });
   });
 
-  it('keeps no connection, for which the close() of an app would wait', async () => {
-    rp.fail(path, { status: 303, redirectTo: '/elsewhere' });
-    rp.fail('/elsewhere', { status: 200 });
-    await deliver();
-
-    expect(rp.requests.map(({ method, headers }) => [method, headers.connection])).toEqual([
-      ['POST', 'close'],
-      ['GET', 'close'],
-    ]);
-  });
-
   it.each<[HydraVersion, number, boolean]>([
     ['1.11', 200, true],
     ['2', 200, true],

@@ -99,9 +99,6 @@ const manners: Readonly<Record<HydraVersion, Manners>> = {
 /** Number of redirects that Hydra follows in one attempt. One more ends the delivery. */
 const mostRedirects = 10;
 
-/** Hydra keeps its connections. But on Fastify, the `app.close()` of a test would wait until an idle connection ends. */
-const closeAfterAnswer = { Connection: 'close' };
-
 const tooManyRedirects = 'too many redirects';
 
 /**
@@ -157,7 +154,7 @@ async function attemptOnce(
   const overdue = deadline(deadlineMs);
   const post = {
     method: 'POST',
-    headers: { ...closeAfterAnswer, 'Content-Type': 'application/x-www-form-urlencoded' },
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams({ logout_token: logoutToken, ...parameters }).toString(),
   };
   try {
@@ -189,7 +186,7 @@ async function follow(
     if (!location || !(repeats ? postsAgain : [301, 302, 303].includes(response.status))) return response;
     await response.body?.cancel();
     url = new URL(location, url).href;
-    if (!repeats) request = { method: 'GET', headers: closeAfterAnswer };
+    if (!repeats) request = { method: 'GET' };
   }
   return undefined;
 }
