@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { APP_GUARD } from '@nestjs/core';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { createSigningKey, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
@@ -13,16 +13,17 @@ import { terminalReport } from '../libs/oneid-logout/src/doctor/report.js';
 import { run } from '../libs/oneid-logout/src/doctor/run.js';
 import { type DatabaseKind, postgres, sqlite } from './support/databases.js';
 import { clientId, Host, type HostSettings } from './support/host.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 import { suiteKey } from './support/suite-key.js';
 import { terminalSvg } from './support/terminal-svg.js';
 import { ThrottlerGuard, ThrottlerModule } from './support/throttler.js';
 
 /** A host with nothing wrong. */
 let host: Host;
-beforeAll(async () => {
-  host = await Host.start();
-});
-afterAll(() => host.stop());
+shareAmongTests(
+  () => Host.start(),
+  (started) => void (host = started),
+);
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

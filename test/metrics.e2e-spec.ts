@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, HttpStatus, type INestApplication, Module, UseGuards } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
@@ -14,6 +14,7 @@ import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-tok
 import { Cleanup, delivered, post, postRaw, refused, signIn, whileDown } from './support/channel-requests.js';
 import { databases, sqlite } from './support/databases.js';
 import { clientId, Host } from './support/host.js';
+import { shareAmongTests } from './support/share-among-tests.js';
 import { Telemetry } from './support/telemetry.js';
 
 const CHECKS = 'oneid_logout.check.duration';
@@ -255,11 +256,11 @@ describe('several registrations in one app', () => {
   let app: INestApplication;
   let host: Host;
   const drops: (() => Promise<void>)[] = [];
-  beforeAll(async () => {
-    host = await Host.start();
-  });
+  shareAmongTests(
+    () => Host.start(),
+    (started) => void (host = started),
+  );
   afterAll(async () => {
-    await host.stop();
     for (const drop of drops) await drop();
   });
 

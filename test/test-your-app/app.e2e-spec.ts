@@ -37,6 +37,7 @@ beforeAll(async () => {
   oneId.registerClient({ clientId, backchannelLogoutUri: `${url}/backchannel_logout` });
 });
 afterAll(async () => {
+  await oneId.deliveries(); // OneID's logouts on their way would keep app.close() waiting, on Fastify for a minute
   await app.close();
   await oneId.close();
 });
