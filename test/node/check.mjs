@@ -78,6 +78,9 @@ const packageFaults = (stdout) => (/^the package is fine$/m.test(stdout) ? [] : 
 const failedTests = (_stdout, stderr) => (/^Tests: +[1-9]\d* passed, \d+ total$/m.test(stderr) ? [] : [stderr]);
 
 try {
+  const unknown = asked.filter((version) => !nodeLines.includes(version));
+  if (unknown.length > 0)
+    throw new Error(`Node ${unknown.join()} is not supported. Give one of ${nodeLines.join(', ')}.`);
   const wanted = nodeLines.filter((version) => (asked.length > 0 ? asked.includes(version) : version !== here));
   // better-sqlite3 13 must work without a compiler; version 12, on Node 20, may need one
   const nodes = await Promise.all(

@@ -227,10 +227,18 @@ async function faultsWithTooOldTypeScript(folder) {
   return expected ? [] : ['expected TS1479 in consumer.cts alone', ...faults];
 }
 
-/** The stock test of the template, and the one of the shared files. */
-// a test runner may write in colour also into a pipe
+/** The template's test and the test of the shared files. A test runner may write in colour also into a pipe. */
 const bothTests = (stdout, stderr) =>
   /^ *Tests:? +2 passed/m.test(stripVTControlCharacters(stdout + stderr)) ? [] : [stdout, stderr];
+
+/** Installs the packed library and more packages, then builds, tests and plays the story of the sign-in and logouts. */
+const stockSteps = (...packages) => [
+  ['npm install --no-audit --no-fund', tarball, 'typeorm class-validator', ...packages].join(' '),
+  'npm run build',
+  'npm test',
+  { command: 'npm run test:e2e', faultsOf: bothTests },
+  'node story.mjs . dist/main.js',
+];
 
 /** better-sqlite3 12 as `npm ci` of this repository has compiled it on Node 20; without it, npm compiles for minutes. */
 function compiledSqlite() {
@@ -302,13 +310,7 @@ const projects = [
       await copyInstalled('12', folder);
       addApp(folder, { commonJs: false });
       addSqlite13(folder);
-      return [
-        `npm install --no-audit --no-fund ${tarball} typeorm class-validator`,
-        'npm run build',
-        'npm test',
-        { command: 'npm run test:e2e', faultsOf: bothTests },
-        'node story.mjs . dist/main.js',
-      ];
+      return stockSteps();
     },
   },
   {
@@ -320,13 +322,7 @@ const projects = [
       addApp(folder, { commonJs: false });
       useFastify(folder);
       addSqlite13(folder);
-      return [
-        `npm install --no-audit --no-fund ${tarball} typeorm class-validator @nestjs/platform-fastify`,
-        'npm run build',
-        'npm test',
-        { command: 'npm run test:e2e', faultsOf: bothTests },
-        'node story.mjs . dist/main.js',
-      ];
+      return stockSteps('@nestjs/platform-fastify');
     },
   },
   {
@@ -397,6 +393,9 @@ const postgresServer = () => (server ??= TestPostgres.start());
 
 const asked = process.argv.slice(2);
 try {
+  const unknown = asked.filter((id) => !projects.some((project) => project.id === id));
+  if (unknown.length > 0)
+    throw new Error(`There is no project ${unknown.join()}. Give numbers from 1 to ${projects.length}.`);
   const wanted = projects.filter(({ id }) => asked.length === 0 || asked.includes(id));
   await Promise.all(wanted.map(checkProject));
 } finally {

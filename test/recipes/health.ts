@@ -8,8 +8,8 @@ const { DATABASE_URL: url = 'postgres://localhost/my-app', APP_SECRETS = '', POR
 const { APP_URL: baseUrl = 'https://my-app.example' } = process.env;
 
 /**
- * A replica that has not seen the logouts of the others for so long is not ready. It closes its sockets earlier, after
- * `maxConnectionStalenessMs` (ten seconds).
+ * How old a replica's knowledge of the other replicas' logouts may be, milliseconds. A replica whose knowledge is older is
+ * not ready. It has closed its sockets already after `maxConnectionStalenessMs` (ten seconds).
  */
 const MOST_STALENESS_MS = 30_000;
 

@@ -42,7 +42,7 @@ afterAll(async () => {
   await oneId.close();
 });
 
-/** The browser follows no redirect by itself. The test sends what is for the app's public URL to the app of the test. */
+/** This browser follows no redirect. The test requests each URL of the app's public origin from the app in the test instead. */
 const visit = (to: string, init: RequestInit = {}) =>
   fetch(to.startsWith('/') ? url + to : to.replace(appUrl, url), { redirect: 'manual', ...init });
 const locationOf = (answer: Response) => answer.headers.get('location') ?? '';

@@ -25,8 +25,7 @@ const oneId = {
   inject: [Settings],
   useFactory: ({ issuer, clientId, clientSecret }: Settings) =>
     oidc.discovery(new URL(issuer), clientId, {}, oidc.ClientSecretBasic(clientSecret), {
-      // for the OneID of the tests
-      // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as a warning only; the OneID of the tests has no TLS
       execute: issuer.startsWith('http://127.0.0.1:') ? [oidc.allowInsecureRequests] : [],
     }),
 };

@@ -14,3 +14,17 @@ export function letWatch(watch: () => unknown, report: (error: unknown) => void 
   };
   void run().catch(() => undefined);
 }
+
+/**
+ * Runs code that only watches and returns at once, such as a call of the app's OpenTelemetry SDK. Its error changes nothing
+ * for the caller. {@link letWatch} costs a promise, so code that runs for each request calls this.
+ *
+ * @returns undefined when it throws
+ */
+export function quietly<T>(watch: () => T): T | undefined {
+  try {
+    return watch();
+  } catch {
+    return undefined;
+  }
+}

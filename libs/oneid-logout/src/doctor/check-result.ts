@@ -1,6 +1,6 @@
 /** What one check of the doctor has found. */
 export interface CheckResult {
-  /** What was checked, such as `keys`. It is stable: programs may read it from `--json`. */
+  /** The name of the check, such as `keys`. It does not change between versions, because programs read it from `--json`. */
   readonly name: string;
   /** `fault`: a logout or a sign-in fails. `warning`: it works, but something may be wrong. */
   readonly status: 'ok' | 'warning' | 'fault' | 'skipped';
@@ -11,7 +11,7 @@ export interface CheckResult {
   readonly advice: string;
 }
 
-/** What is wrong, and what to do about it. */
+/** A fault or a warning: the observation, and the advice. */
 export interface Finding {
   readonly found: string;
   readonly advice: string;

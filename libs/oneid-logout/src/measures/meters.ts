@@ -2,7 +2,7 @@ import { type Attributes, type Counter, type Histogram, type Meter } from '@open
 import { type LogoutChannel } from '../rule/logout.js';
 import { OUTAGES } from './error-type.js';
 import { ATTRIBUTES, type CheckResult, INSTRUMENTS, type LogoutResult } from './instruments.js';
-import { quietly } from './quietly.js';
+import { quietly } from '../watching.js';
 import { type Readings } from './readings.js';
 
 /** The results of checks that did not fail. */

@@ -4,7 +4,7 @@ import { InvalidLogoutTokenError } from '../oneid-logout.errors.js';
 import { errorTypeOf } from './error-type.js';
 import { ATTRIBUTES } from './instruments.js';
 import { type OpenTelemetry } from './opentelemetry.js';
-import { quietly } from './quietly.js';
+import { quietly } from '../watching.js';
 
 /** How many recorded logouts the replica remembers with the span that recorded them. */
 const REMEMBERED = 1_000;
