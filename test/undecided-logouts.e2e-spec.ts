@@ -448,13 +448,13 @@ describe('a logout token that cannot be decided when it arrives', () => {
 
     it('P29: the barrier counts to the four seconds of an answer that has waited, and to no other', async () => {
       host = await cleanup.host({ options: { liveness: { maxStalenessMs: 3_900 } } });
-      /** The time passes fast for the barrier. */
+      /** The time passes fast for the barrier, but not so fast that a statement of a slow machine meets its time limit. */
       const finish = async (answer: Promise<ChannelAnswer>, logouts: number) => {
         await until('the logout is recorded', async () => (await logoutsOf(host)).length === logouts);
         for (;;) {
           const answered = await Promise.race([answer, delay(20)]);
           if (answered !== undefined) return answered;
-          host.clock.advance(500);
+          host.clock.advance(100);
         }
       };
       host.oneId.fail(endpointPaths.jwks, { delayMs: 400 });
