@@ -255,8 +255,10 @@ describe.each(databases)('the tables, on $name', (database) => {
       const dataSource = await connect(sessionDataSourceOptions(named('App_')));
       await dataSource.undoLastMigration();
       await expect(
-        dataSource.query(`SELECT * FROM ${dataSource.getMetadata(SessionEntity).tablePath}`),
-      ).rejects.toThrow();
+        dataSource.query(`SELECT * FROM ${escapePath(dataSource, dataSource.getMetadata(SessionEntity).tablePath)}`),
+        // not toThrow: it knows only errors of this suite's realm. TypeORM 0.3 passes on the SQLite addon's error, whose class
+        // belongs to the suite that used the addon first in this process.
+      ).rejects.toMatchObject({ message: expect.stringMatching(/no such table|does not exist|doesn't exist/) });
       await dataSource.runMigrations();
       await (await open(named('App_'), false)).requireTables();
     });
