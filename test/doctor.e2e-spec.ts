@@ -90,8 +90,7 @@ const SAME_VALUE = 'Give the app and the doctor the same value.';
 const backchannelOf = (url: string) =>
   `${url}/backchannel_logout: the library's 400 with the code logout_token_events_invalid`;
 const frontchannelOf = (url: string) => `${url}/frontchannel_logout: the library's page, which OneID's page may frame`;
-const callbackOf = (url: string) =>
-  `${url}/logout/callback: the library's redirect (303, no-store) to the first of returnUrls`;
+const callbackOf = (url: string) => `${url}/logout/callback: the library's refusal of a prefetch (403, no-store)`;
 
 describe('the doctor, on an app without a fault', () => {
   it('all checks pass, and the exit code is 0', async () => {
@@ -160,9 +159,14 @@ describe('the doctor, on a OneID or options with a fault', () => {
     });
     closers.push(() => other.close());
     const { exitCode, unwell } = await examine(host, { issuer: other.issuer });
-    expect(unwell[0]?.found).toBe(
-      `${other.issuer}.well-known/openid-configuration names the issuer 'https://other.example/', but the option issuer is ` +
-        `'${other.issuer}'. Put the provider's issuer into the option, because its tokens name it`,
+    expect(unwell[0]).toEqual(
+      faultOf(
+        'discovery',
+        `${other.issuer}.well-known/openid-configuration names the issuer 'https://other.example/', but the option issuer is ` +
+          `'${other.issuer}'`,
+        `the configuration of ${other.issuer}, as JSON`,
+        `Put the provider's issuer into the option, because its tokens name it. ${SAME_VALUE}`,
+      ),
     );
     expect(exitCode).toBe(1);
   });
@@ -513,6 +517,27 @@ describe('the doctor, on an app with a fault', () => {
     expect(exitCode).toBe(1);
   });
 
+  it.each([
+    ['303, to a page of the app', 303, '/welcome?code=a-secret#top', "a redirect answered 303, to '/welcome'"],
+    ['200, with a page', 200, undefined, 'a page, such as that of a single-page app, answered 200'],
+    ['403, without the words of the library', 403, undefined, 'a proxy or a firewall answered 403'],
+  ])('something else at the path of the callback answers %s', async (_what, status, location, found) => {
+    const url = await startProxy((request, response) => {
+      if (!request.url?.startsWith('/logout/callback')) return pass(host, request, response, {});
+      return response.writeHead(status, location === undefined ? {} : { location }).end('<!doctype html>');
+    });
+    const { exitCode, unwell, stdout } = await examine(host, { 'base-url': url });
+    expect(unwell).toEqual([faultOf('callback', found, callbackOf(url), expect.any(String) as unknown as string)]);
+    if (status === 303) {
+      expect(unwell[0]?.advice).toBe(
+        "This is not the library's route, which refuses a prefetch with a 403 of its own. A guard, another route or a proxy " +
+          'has answered: let the requests to this path through to the library.',
+      );
+    }
+    expect(stdout).not.toContain('a-secret');
+    expect(exitCode).toBe(1);
+  });
+
   it("a proxy with helmet's headers: OneID may not frame the front-channel", async () => {
     const headers = {
       'x-frame-options': 'SAMEORIGIN',
@@ -601,9 +626,9 @@ async function pass(to: Host, request: IncomingMessage, response: ServerResponse
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const { method = 'GET', url = '/' } = request;
-  const type = request.headers['content-type'] ?? '';
+  const { 'content-type': type = '', 'sec-purpose': purpose = '' } = request.headers;
   const answer = await to.fetch(url, {
-    ...{ method, headers: { 'content-type': type } },
+    ...{ method, headers: { 'content-type': type, 'sec-purpose': String(purpose) } },
     ...(method === 'POST' && { body: Buffer.concat(chunks) }),
   });
   for (const [name, value] of [...answer.headers, ...Object.entries(headers)]) {
@@ -781,6 +806,13 @@ describe('the command line of the doctor', () => {
         usage(
           '--database-url must be postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded), ' +
             'or sqlite:FILE.',
+        ),
+      );
+    }
+    for (const url of ['postgres://app:hid%den@h/x', 'mysql://hid%den:pw@h/x', 'postgres://app:hidden%@h/x']) {
+      expect(await run([...right, '--database-url', url], surroundings())).toEqual(
+        usage(
+          'The user or the password in --database-url has a % that begins no percent-encoded character: write %25 for a %.',
         ),
       );
     }

@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util';
-import { type SessionDatabaseOptions } from '../database/data-source-options.js';
 import { isWebUrl } from '../option-checks.js';
 import { LEAST_SECRET_LENGTH } from '../provider/client-secret-keys.js';
 import { ASYMMETRIC_ALGORITHMS } from '../provider/signature-algorithms.js';
-import { databaseOf } from './database-url.js';
+import { databaseOf, type DatabaseUrl } from './database-url.js';
 import { type DoctorSettings } from './settings.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -127,7 +126,12 @@ export function parseOrder(args: readonly string[], environment: Environment): O
   const idTokenSignedResponseAlg = read('alg') ?? 'RS256';
   const algorithms = [...ASYMMETRIC_ALGORITHMS, ...Object.keys(LEAST_SECRET_LENGTH)];
   if (!algorithms.includes(idTokenSignedResponseAlg)) faults.push(`--alg must be one of ${algorithms.join(', ')}.`);
-  const { database, secrets, fault } = readDatabase(read('database-url'), read('schema'), read('entity-prefix'));
+  const databaseUrl = read('database-url');
+  const given: DatabaseUrl =
+    databaseUrl === undefined
+      ? { secrets: [] }
+      : databaseOf(databaseUrl, { schema: read('schema'), entityPrefix: read('entity-prefix') });
+  const { database, secrets, fault } = given;
   if (fault !== undefined) faults.push(fault);
   const allowInsecureRequests =
     values['allow-insecure-requests'] === true || environment['ONEID_ALLOW_INSECURE_REQUESTS'] === 'true';
@@ -157,20 +161,4 @@ function parsed(args: readonly string[]) {
     // Node's sentence names the flag, and never its value; the advice after it is about another case
     throw new UsageError(`${(error as Error).message.replace(/\. .*$/s, '')}.`);
   }
-}
-
-function readDatabase(
-  url: string | undefined,
-  schema: string | undefined,
-  entityPrefix: string | undefined,
-): { readonly database?: SessionDatabaseOptions; readonly secrets: readonly string[]; readonly fault?: string } {
-  if (url === undefined) return { secrets: [] };
-  const read = databaseOf(url, { schema, entityPrefix });
-  if (read !== undefined) return read;
-  return {
-    secrets: [],
-    fault:
-      '--database-url must be postgres://…, mysql://… or mariadb://… (special characters of a password percent-encoded), ' +
-      'or sqlite:FILE.',
-  };
 }

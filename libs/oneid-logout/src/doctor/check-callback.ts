@@ -1,28 +1,42 @@
-import { routePaths } from '../http/library-routes.js';
-import { type CheckResult, fault, ok, warning } from './check-result.js';
+import { prefetchRefusal } from '../http/navigation.js';
+import { shown } from '../provider/token-claims.js';
+import { type CheckResult, fault, type Finding, ok, warning } from './check-result.js';
 import { explain, forbidsCaching } from './foreign-answer.js';
-import { isAnswer, type Probe } from './probe.js';
+import { type Answer, isAnswer, type Probe } from './probe.js';
 import { type DoctorSettings } from './settings.js';
 
 const NAME = 'callback';
 
 /**
- * Requests `post_logout_redirect_uri` without `state`, so the request has no effect (RP-Initiated Logout 1.0 §3). The
- * library answers with 303, to the first of `returnUrls`.
+ * Requests `post_logout_redirect_uri` (RP-Initiated Logout 1.0 §3) as a browser does that loads a page in advance. The
+ * library refuses this with words of its own, and its redirect of a navigation could be the redirect of any other route.
+ * The refused request has no effect.
  */
 export async function checkCallback(
   { postLogoutRedirectUri: uri }: DoctorSettings,
   probe: Probe,
 ): Promise<CheckResult> {
-  const expected = `${uri}: the library's redirect (303, no-store) to the first of returnUrls`;
-  const answer = await probe(uri, { headers: { accept: 'text/html' } });
+  const expected = `${uri}: the library's refusal of a prefetch (403, no-store)`;
+  const answer = await probe(uri, { headers: { accept: 'text/html', 'sec-purpose': 'prefetch' } });
   if (!isAnswer(answer)) return fault(NAME, expected, answer);
-  if (answer.status === 303 && forbidsCaching(answer)) return ok(NAME, `${uri} answered with the library's redirect`);
-  if (answer.status === 303) {
-    return warning(NAME, expected, {
-      found: 'it answered 303, but without Cache-Control: no-store',
-      advice: `Check that the URI leads to the library's route ${routePaths.callback}, and that no proxy removes the header.`,
-    });
-  }
-  return fault(NAME, expected, explain(answer));
+  if (!isRefusal(answer)) return fault(NAME, expected, explainForeign(answer));
+  if (forbidsCaching(answer)) return ok(NAME, `${uri} refused a prefetch, as it should`);
+  return warning(NAME, 'Cache-Control: no-store', {
+    found: `Cache-Control is ${shown(answer.headers.get('cache-control') ?? undefined)}`,
+    advice: 'A proxy or a middleware has replaced the header of the library. Let it leave this path alone.',
+  });
+}
+
+const isRefusal = ({ status, body }: Answer): boolean =>
+  status === prefetchRefusal.status && body === prefetchRefusal.body;
+
+function explainForeign(answer: Answer): Finding {
+  const finding = explain(answer);
+  if (answer.status !== 303) return finding;
+  return {
+    found: finding.found,
+    advice:
+      "This is not the library's route, which refuses a prefetch with a 403 of its own. A guard, another route or a proxy " +
+      'has answered: let the requests to this path through to the library.',
+  };
 }

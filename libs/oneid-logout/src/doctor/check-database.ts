@@ -10,7 +10,7 @@ import { SessionDatabase } from '../database/session-database.js';
 import { type SupportedDatabase } from '../database/sql-dialect.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { checkDatabaseClock } from './check-clocks.js';
-import { type CheckResult, fault, ok, skipped, warning } from './check-result.js';
+import { type CheckResult, fault, type Finding, findingOf, ok, skipped, warning } from './check-result.js';
 import { type DoctorSettings } from './settings.js';
 
 const EXPECTED = 'a database that the library can use';
@@ -32,8 +32,7 @@ export async function checkDatabase(settings: DoctorSettings, clock: Clock): Pro
       await database.close();
     }
   } catch (error) {
-    const { found, advice } = openingFault(error);
-    return [fault('database', EXPECTED, { found, advice })];
+    return [fault('database', EXPECTED, openingFault(error))];
   }
 }
 
@@ -66,12 +65,12 @@ async function findFileFault(file: string): Promise<CheckResult | undefined> {
   });
 }
 
-function openingFault(error: unknown) {
+function openingFault(error: unknown): Finding {
   const text = error instanceof UnusableDatabaseError ? error.message : messageOf(error);
-  const [found = '', ...cure] = text.replace(/^OneIdLogoutModule: /, '').split(/\.+ (?=[A-Z])/);
-  const advice =
-    cure.length > 0 ? `${cure.join('. ')}.` : 'Correct this setting, for the database or for the role of the app.';
-  return { found, advice };
+  return findingOf(
+    text.replace(/^OneIdLogoutModule: /, ''),
+    'Correct this setting, for the database or for the role of the app.',
+  );
 }
 
 async function checkOpen(

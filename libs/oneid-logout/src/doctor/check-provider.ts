@@ -4,7 +4,8 @@ import { isSecureUrl } from '../option-checks.js';
 import { OneIdProvider } from '../provider/oneid-provider.js';
 import { shown } from '../provider/token-claims.js';
 import { withoutSlash } from '../rule/issuer.js';
-import { type CheckResult, fault, type Finding, ok, skipped, warning } from './check-result.js';
+import { type CheckResult, fault, type Finding, findingOf, ok, skipped, warning } from './check-result.js';
+import { redirectTarget } from './foreign-answer.js';
 import { type Answer, isAnswer, type Probe } from './probe.js';
 import { type DoctorSettings } from './settings.js';
 
@@ -53,10 +54,11 @@ export async function checkDiscovery(settings: DoctorSettings, probe: Probe, clo
     const found = `${answer.url} answered with the configuration of this issuer`;
     return { result: ok(DISCOVERY, found), discovered: { issuer: named, jwksUri, document, answer } };
   } catch (error) {
-    return refused({
-      found: error instanceof OneIdLogoutError ? reasonOf(error) : 'the answer is no JSON',
-      advice: `Compare the option issuer with the issuer that OneID's operators name. ${SAME_VALUE}`,
-    });
+    const { found, advice } = findingOf(
+      error instanceof OneIdLogoutError ? reasonOf(error) : 'the answer is no JSON',
+      "Compare the option issuer with the issuer that OneID's operators name.",
+    );
+    return refused({ found, advice: `${advice} ${SAME_VALUE}` });
   }
 }
 
@@ -139,7 +141,7 @@ export function jsonFault({ url, status, headers, body }: Answer, option: string
   const type = headers.get('content-type') ?? '';
   if (status >= 300 && status < 400) {
     return {
-      found: `${url} answered ${status}, a redirect to ${shown(headers.get('location') ?? undefined)}`,
+      found: `${url} answered ${status}, a redirect to ${redirectTarget(headers)}`,
       advice: `The library follows no redirect of the provider. Put the URL that answers by itself into ${option}. ${SAME_VALUE}`,
     };
   }

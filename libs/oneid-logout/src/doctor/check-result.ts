@@ -17,6 +17,12 @@ export interface Finding {
   readonly advice: string;
 }
 
+/** Splits an error's message: its first sentence says what was found, and the others say what to do. */
+export function findingOf(message: string, adviceElse: string): Finding {
+  const [found = '', ...cure] = message.split(/\.+ (?=[A-Z])/);
+  return { found, advice: cure.length > 0 ? `${cure.join('. ').replace(/\.+$/, '')}.` : adviceElse };
+}
+
 export const ok = (name: string, found: string): CheckResult => ({
   name,
   status: 'ok',

@@ -25,10 +25,26 @@ describe('an answer that the library has not made', () => {
     ],
     [
       'a redirect to a login page',
-      answer(302, '', { location: '/login?next=%2Fbackchannel_logout' }),
-      "a redirect answered 302, to '/login?next=%2Fbackchannel_logout'",
+      answer(302, '', { location: '/login?next=%2Fbackchannel_logout#form' }),
+      "a redirect answered 302, to '/login'",
       `It leads to a login. ${PUBLIC} A proxy must let the path through.`,
     ],
+    ...['/user/log_in', '/oauth2/authorize', '/auth/realms/a', '/?page=sign-in', 'http://id.example/SSO/saml'].map(
+      (location): [string, Answer, string, string] => [
+        `a redirect to the login ${location}`,
+        answer(302, '', { location }),
+        `a redirect answered 302, to '${location.replace(/\?.*/, '')}'`,
+        `It leads to a login. ${PUBLIC} A proxy must let the path through.`,
+      ],
+    ),
+    ...['http://author.example/a', '/authors', '/blogin', '/lesson', '/?next=/processor'].map(
+      (location): [string, Answer, string, string] => [
+        `a redirect to ${location}, which is no login`,
+        answer(302, '', { location }),
+        `a redirect answered 302, to '${location.replace(/\?.*/, '')}'`,
+        `${NO_REDIRECT} URI that answers by itself, and give it as --base-url.`,
+      ],
+    ),
     [
       'a redirect to another spelling of the path',
       answer(308, '', { location: '/backchannel_logout/' }),

@@ -4,8 +4,8 @@ import { type Answer } from './probe.js';
 
 const PUBLIC = 'Give the module your @Public() in routeDecorators, or leave its routes out of the guard.';
 
-/** Paths of pages that ask for a login. */
-const LOGIN = /log-?in|sign-?in|auth|sso/i;
+/** Words in the path or the query of a page that asks for a login. */
+const LOGIN = /(?<![a-z])(?:log[-_]?in|sign[-_]?in|auth|oauth2?|authori[sz]e|authenticat(?:e|ion)|sso)(?![a-z])/i;
 
 /** Express's own page, outside Nest's global prefix. */
 const FROM_EXPRESS = /<pre>Cannot (GET|POST) \//;
@@ -83,13 +83,13 @@ export function explain(answer: Answer): Finding {
 
 function explainRedirect({ url, status, headers }: Answer): Finding {
   const location = headers.get('location') ?? '';
-  const found = `a redirect answered ${status}, to ${shown(location)}`;
+  const found = `a redirect answered ${status}, to ${redirectTarget(headers)}`;
   const target = URL.canParse(location, url) ? new URL(location, url) : undefined;
   const from = new URL(url);
   if (target?.protocol === 'https:' && from.protocol === 'http:') {
     return { found, advice: 'OneID follows no redirect. Register the https URI at OneID, and give it as --base-url.' };
   }
-  if (target !== undefined && LOGIN.test(target.host + target.pathname) && target.pathname !== from.pathname) {
+  if (target !== undefined && LOGIN.test(target.pathname + target.search) && target.pathname !== from.pathname) {
     return { found, advice: `It leads to a login. ${PUBLIC} A proxy must let the path through.` };
   }
   return {
@@ -97,6 +97,9 @@ function explainRedirect({ url, status, headers }: Answer): Finding {
     advice: 'OneID follows no redirect. Register the URI that answers by itself, and give it as --base-url.',
   };
 }
+
+/** Where a redirect leads to, for a message: without query and fragment, which may hold a `state` or a code. */
+export const redirectTarget = (headers: Headers): string => shown(headers.get('location')?.replace(/[?#].*$/s, ''));
 
 export const isHtml = ({ headers, body }: Answer): boolean =>
   /^text\/html/i.test(headers.get('content-type') ?? '') || /^\s*<(!doctype|html)/i.test(body);
