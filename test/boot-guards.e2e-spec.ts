@@ -225,6 +225,8 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
     ['reads the path', (context) => /^\/(backchannel_logout|frontchannel_logout|logout)/.test(urlOf(context)), 400],
     ['reads the address of the caller', (context) => requestOf(context).ip === '203.0.113.9', 403],
     ['reads the header of a proxy', (context) => requestOf(context).headers['x-forwarded-for'] === 'a', 403],
+    ['asks whether a header of a proxy is there', (context) => 'x-real-ip' in requestOf(context).headers, 403],
+    ['asks whether middleware has put something on the request', (context) => 'tenant' in requestOf(context), 403],
     ['reads the socket', (context) => requestOf(context).socket.remoteAddress === '203.0.113.9', 403],
     ['fails with a TypeError', (context) => (requestOf(context) as never as { a: { b: boolean } }).a.b, 500],
     [
@@ -281,6 +283,13 @@ describe.each(['express', 'fastify'] as const)('A8: a global guard, on %s', (ada
         const { [name]: found } = context.switchToHttp().getRequest<Record<string, { id?: string } | undefined>>();
         return found?.id !== undefined;
       }
+    }
+    expect((await start({ providers: [guarding(SignedIn)] })).warnings).toEqual([refusal('SignedIn', 403)]);
+  });
+
+  it('A8: is named when it asks whether there is a user, which OneID has not', async () => {
+    class SignedIn implements CanActivate {
+      canActivate = (context: ExecutionContext) => 'user' in context.switchToHttp().getRequest<object>();
     }
     expect((await start({ providers: [guarding(SignedIn)] })).warnings).toEqual([refusal('SignedIn', 403)]);
   });

@@ -151,6 +151,22 @@ describe('A4: forRootAsync', () => {
     },
   );
 
+  it.each([
+    [['useFactory', 'useClass']],
+    [['useFactory', 'useExisting']],
+    [['useClass', 'useExisting']],
+    [['useFactory', 'useClass', 'useExisting']],
+  ])('A4: says that more than one makes the options: %j', async (names) => {
+    class Settings implements OneIdLogoutOptionsFactory {
+      createOneIdLogoutOptions = () => options();
+    }
+    const all = { useFactory: options, useClass: Settings, useExisting: Settings };
+    const given = Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name)));
+    expect(await faultsOf(() => [OneIdLogoutModule.forRootAsync(unchecked(given))])).toEqual([
+      `  - forRootAsync() got ${names.join(' and ')}, but only one can make the options. Keep one of them`,
+    ]);
+  });
+
   it('A4: says that useFactory is not a function', async () => {
     expect(await faultsOf(() => [OneIdLogoutModule.forRootAsync({ useFactory: unchecked(options()) })])).toEqual([
       '  - useFactory of forRootAsync() is a value of type object, not a function. Give it a function that returns the options',

@@ -27,15 +27,20 @@ export function requireOptions(options: unknown): void {
   ]);
 }
 
-/** @throws {InvalidOptionsError} no source is given, or its factory is not a function */
+/** @throws {InvalidOptionsError} no source is given, or more than one, or its factory is not a function */
 export function requireSource(source: OptionsSource | undefined): void {
   const { useFactory, useClass, useExisting } = source ?? {};
+  const given = Object.entries({ useFactory, useClass, useExisting }).filter(([, maker]) => maker !== undefined);
+  if (given.length > 1) {
+    const names = given.map(([name]) => name).join(' and ');
+    throw new InvalidOptionsError([`forRootAsync() got ${names}, but only one can make the options. Keep one of them`]);
+  }
   if (useFactory !== undefined && typeof useFactory !== 'function') {
     throw new InvalidOptionsError([
       `useFactory of forRootAsync() is ${named(useFactory)}, not a function. Give it a function that returns the options`,
     ]);
   }
-  if (useFactory !== undefined || useClass !== undefined || useExisting !== undefined) return;
+  if (given.length === 1) return;
   throw new InvalidOptionsError([
     'forRootAsync() got none of useFactory, useClass and useExisting, so nothing makes the options. Give it one of them, ' +
       'for example useFactory: () => ({ clients: [{ issuer, clientId, postLogoutRedirectUri }] })',

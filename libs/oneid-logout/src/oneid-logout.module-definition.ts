@@ -86,7 +86,7 @@ export class ConfigurableModuleClass extends built.ConfigurableModuleClass {
    *
    * @param options `useFactory` with `inject`, `useClass` or `useExisting`, and beside them `isGlobal` and
    *   `routeDecorators`
-   * @throws {InvalidOptionsError} none of the three makes options
+   * @throws {InvalidOptionsError} none of the three makes options, or more than one of them is given
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     requireSource(options);

@@ -51,26 +51,25 @@ export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, or
       return value;
     },
   });
-  const noticing = (request: object): object =>
-    new Proxy(request, {
-      get: (target, name) => {
-        if (typeof name === 'string' && !(name in target) && !LACKED_BY_ONEID.has(name)) stand.readUnknown = true;
-        return Reflect.get(target, name) as unknown;
-      },
+  /** Notices that a guard reads such a property, or asks whether there is one. */
+  const noticing = <T extends object>(whole: T, isUnknown: (name: string) => boolean): T => {
+    const notice = (name: string | symbol) => {
+      if (typeof name === 'string' && isUnknown(name)) stand.readUnknown = true;
+    };
+    return new Proxy(whole, {
+      get: (target, name) => (notice(name), Reflect.get(target, name) as unknown),
+      has: (target, name) => (notice(name), Reflect.has(target, name)),
     });
+  };
+  const noticingMissing = (request: object): object =>
+    noticing(request, (name) => !(name in request) && !LACKED_BY_ONEID.has(name));
   const socket = Object.defineProperty(new Socket(), 'remoteAddress', { value: NOBODYS_ADDRESS });
   const raw = new IncomingMessage(socket);
   const query = queries[route.name];
   const url = query === '' ? route.path : `${route.path}?${query}`;
   const body = route.method === 'POST' ? { logout_token: 'stand-in' } : undefined;
-  const headers = new Proxy<Record<string, string>>(
-    { host, ...headersOf[route.method] },
-    {
-      get: (target, name) => {
-        if (typeof name === 'string' && OF_CALLER.test(name)) stand.readUnknown = true;
-        return Reflect.get(target, name) as unknown;
-      },
-    },
+  const headers = noticing<Record<string, string>>({ host, ...headersOf[route.method] }, (name) =>
+    OF_CALLER.test(name),
   );
   Object.assign(raw, { method: route.method, url, originalUrl: url, baseUrl: '', headers });
   Object.defineProperty(raw, 'socket', look(socket));
@@ -91,7 +90,7 @@ export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, or
     ) as object;
     // Express's own getters would look at the address of the caller, which may be a proxy
     for (const [name, value] of Object.entries(ofOrigin)) Object.defineProperty(own, name, { value });
-    const request = noticing(own);
+    const request = noticingMissing(own);
     return Object.assign(stand, {
       request,
       response: Object.setPrototypeOf(Object.assign(response, { req: request }), responses) as object,
@@ -99,7 +98,7 @@ export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, or
   }
   const own = Object.assign(parts, {
     ...{
-      raw: noticing(raw),
+      raw: noticingMissing(raw),
       method: route.method,
       url,
       originalUrl: url,
@@ -111,7 +110,7 @@ export function standInRequest(adapter: AbstractHttpAdapter, route: OwnRoute, or
   });
   for (const [name, value] of Object.entries({ ip: NOBODYS_ADDRESS, ips: [], socket }))
     Object.defineProperty(own, name, look(value));
-  const request = noticing(own);
+  const request = noticingMissing(own);
   return Object.assign(stand, {
     request,
     response: Object.assign(Object.create(replies) as object, { raw: response, request }),
