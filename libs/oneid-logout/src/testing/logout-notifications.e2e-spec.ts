@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose';
+import { type BrowserLogin } from './browser-logins.js';
 import { endpointPaths } from './endpoint-paths.js';
 import { notifyClients } from './logout-notifications.js';
 import { OneIdTestProvider } from './oneid-test-provider.js';
@@ -157,6 +158,18 @@ describe('logout at OneID', () => {
       expect(() => own.forget(login)).toThrow(
         `OneIdTestProvider.forget() ends no login, because no login has the sid "${login.sid}".`,
       );
+    });
+
+    it.each<[string, unknown]>([
+      ['undefined', undefined],
+      ['null', null],
+      ['a value of type string', 'a-sid'],
+      ['a promise', Promise.resolve({ sid: 'a' })],
+      ['an object without a sid', { sub: 'alice' }],
+    ])('logout() and forget() of %s', async (came, login) => {
+      const expected = `got ${came}, not a login. Give it what signIn() has returned, or login.`;
+      await expect(own.logout(login as BrowserLogin)).rejects.toThrow(`OneIdTestProvider.logout() ${expected}`);
+      expect(() => own.forget(login as BrowserLogin)).toThrow(`OneIdTestProvider.forget() ${expected}`);
     });
 
     it('fail() without a trouble', () => {

@@ -102,6 +102,26 @@ export function endLogin(
 }
 
 /**
+ * Refuses what a test gives in place of a login, such as a promise that it does not await.
+ *
+ * @param method the name of the method that needs a login
+ */
+export function requireLogin(login: unknown, method: string): void {
+  const came = cameInPlaceOfLogin(login);
+  if (came === undefined) return;
+  throw new Error(
+    `OneIdTestProvider.${method} got ${came}, not a login. Give it what signIn() has returned, or login.`,
+  );
+}
+
+function cameInPlaceOfLogin(login: unknown): string | undefined {
+  if (login === undefined || login === null) return String(login);
+  if (login instanceof Promise) return 'a promise';
+  if (typeof login !== 'object') return `a value of type ${typeof login}`;
+  return 'sid' in login && typeof login.sid === 'string' ? undefined : 'an object without a sid';
+}
+
+/**
  * Why OneID would tell no client that the login ends, for the author of a test who has forgotten something.
  *
  * @returns undefined if OneID tells a client, or if it tells none because it does not remember the login

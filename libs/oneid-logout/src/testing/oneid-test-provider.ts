@@ -11,6 +11,7 @@ import {
   endLogin,
   type Logout,
   type LogoutUnderWay,
+  requireLogin,
   whyNobodyIsTold,
 } from './logout-notifications.js';
 import { frontchannelUrl } from './logout-urls.js';
@@ -238,11 +239,12 @@ export class OneIdTestProvider {
    *
    * @returns the deliveries of the logout tokens, each with `delivered`, and the front-channel URLs, which no browser
    *   has loaded yet
-   * @throws {Error} OneID would tell no client, because the test has forgotten something; the message says what to do.
-   *   The login goes on
+   * @throws {Error} the argument is no login, or OneID would tell no client, because the test has forgotten something; the
+   *   message says what to do. The login goes on
    */
   async logout(login: Pick<BrowserLogin, 'sid'>, options: DeliveryOptions = {}): Promise<Logout> {
     this.#refuseIfClosed('logout()');
+    requireLogin(login, 'logout()');
     const reason = whyNobodyIsTold(this.#state, login);
     if (reason !== undefined) throw new Error(`OneIdTestProvider.logout() would tell no client: ${reason}`);
     const { backchannel, frontchannel } = this.#end(login, options);
@@ -252,9 +254,11 @@ export class OneIdTestProvider {
   /**
    * Ends the login and tells no client, as when it expires or an administrator ends all logins of the user.
    *
-   * @throws {Error} no login has this `sid`
+   * @throws {Error} the argument is no login, or no login has this `sid`
    */
-  forget({ sid }: Pick<BrowserLogin, 'sid'>): void {
+  forget(login: Pick<BrowserLogin, 'sid'>): void {
+    requireLogin(login, 'forget()');
+    const { sid } = login;
     if (!this.#state.logins.find(sid)) {
       throw new Error(`OneIdTestProvider.forget() ends no login, because no login has the sid ${JSON.stringify(sid)}.`);
     }
