@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix, relative } from 'node:path';
 import { type Carriage, carriedPage } from './package/carried-page.js';
@@ -116,17 +116,47 @@ describe('docs/licences.md', () => {
 });
 
 describe('the release', () => {
+  const script = ['--import', join(import.meta.dirname, 'support/typescript.mjs')].concat(
+    join(import.meta.dirname, 'package/release.ts'),
+  );
+
+  it.each([
+    ['a changed file', 'kept.txt', ' M kept.txt'],
+    ['a new file', 'new.txt', '?? new.txt'],
+  ])('refuses %s that is not committed, and names it', (_what, name, listed) => {
+    const folder = mkdtempSync(join(tmpdir(), 'oneid-logout-release-'));
+    try {
+      const work = join(folder, 'work');
+      const git = (...args: string[]) => execFileSync('git', args, { cwd: work });
+      mkdirSync(work);
+      writeFileSync(join(work, 'kept.txt'), 'one');
+      git('init', '--quiet');
+      git('add', '.');
+      git('-c', 'user.name=a', '-c', 'user.email=a@b.example', 'commit', '--quiet', '--message', 'one');
+      writeFileSync(join(work, name), 'two');
+      // git then looks at this folder, and not at the repository
+      const env = { PATH: process.env.PATH, GIT_DIR: join(work, '.git'), GIT_WORK_TREE: work };
+      const { status, stderr } = spawnSync(process.execPath, [...script, join(folder, 'release')], {
+        ...{ env, encoding: 'utf8' },
+      });
+      expect(stderr).toContain(
+        `These files are not as they are in the commit:\n${listed}\nCommit or remove them: others make the same package ` +
+          'from the commit.',
+      );
+      expect([status, readdirSync(folder)]).toEqual([1, ['work']]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('deletes no file of a folder that the command names', () => {
     const folder = mkdtempSync(join(tmpdir(), 'oneid-logout-release-'));
     try {
       writeFileSync(join(folder, 'work.txt'), 'of somebody else');
-      const args = ['--import', join(import.meta.dirname, 'support/typescript.mjs')];
-      const { status, stderr } = spawnSync(
-        process.execPath,
-        [...args, join(import.meta.dirname, 'package/release.ts'), folder],
-        // without a PATH, the script finds no npm
-        { env: { PATH: '' }, encoding: 'utf8' },
-      );
+      // without a PATH, the script finds no npm
+      const { status, stderr } = spawnSync(process.execPath, [...script, folder], {
+        ...{ env: { PATH: '' }, encoding: 'utf8' },
+      });
       expect(stderr).toContain(`${folder} is not empty: name an empty folder, or none`);
       expect(status).toBe(1);
       expect(readdirSync(folder)).toEqual(['work.txt']);

@@ -1,18 +1,28 @@
 // npm run release:pack: writes the package, its SBOM and the checksums of both into the folder `release`, or into the
-// folder that the command names. Run it at the commit of the release: its time becomes the time of the SBOM.
+// folder that the command names. Run it at the commit of the release, with no other changes: its time becomes the time of
+// the SBOM.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { root } from './runtime-dependencies.js';
 import { makeSbom } from './sbom.js';
 
 const given = process.argv[2];
 const folder = resolve(given ?? join(root, 'release'));
+// a folder that the command names may hold other work, so nothing in it is deleted
+if (given !== undefined && existsSync(folder) && readdirSync(folder).length > 0) {
+  throw new Error(`${folder} is not empty: name an empty folder, or none`);
+}
+const uncommitted = execFileSync('git', ['status', '--porcelain'], { cwd: root, encoding: 'utf8' }).trimEnd();
+if (uncommitted !== '') {
+  throw new Error(
+    `These files are not as they are in the commit:\n${uncommitted}\nCommit or remove them: others make the same package ` +
+      'from the commit.',
+  );
+}
 if (given === undefined) rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-// a folder that the command names may hold other work, so nothing in it is deleted
-if (readdirSync(folder).length > 0) throw new Error(`${folder} is not empty: name an empty folder, or none`);
 
 const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
 
