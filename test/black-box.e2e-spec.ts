@@ -28,6 +28,7 @@ import {
   type ProviderKey,
   providerKey,
 } from './support/black-box-provider.js';
+import { rsaKeys } from './support/suite-key.js';
 import { intercept } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
@@ -150,8 +151,8 @@ describe('the reference app, with a provider written for this test', () => {
   let box: BlackBox;
   let provider: BlackBoxProvider;
   let bootLog: string[];
-  const first = providerKey('the-fixed-kid', process.env['TEST_RSA_KEY']);
-  const second = providerKey('the-fixed-kid');
+  const first = providerKey('the-fixed-kid', rsaKeys[0]);
+  const second = providerKey('the-fixed-kid', rsaKeys[1]);
   beforeAll(async () => {
     box = await BlackBox.start(first, { trustedAudiences: [PROJECT] });
     ({ provider } = box);
@@ -301,7 +302,7 @@ describe('the reference app, with a provider written for this test', () => {
 
   it('P29: a logout of a new key, sent once, while the keys cannot be fetched', async () => {
     await box.user.signIn();
-    provider.keys = [providerKey('another-kid', process.env['TEST_RSA_KEY'])];
+    provider.keys = [providerKey('another-kid', rsaKeys[0])];
     provider.answers.set('/jwks', Array<FixedAnswer>(5).fill({ status: 503 }));
     expect(await box.send(await provider.logoutToken())).toMatchObject({ status: 503 });
     expect(await me()).toBe('200');
@@ -335,7 +336,7 @@ describe('the reference app, with a provider that encrypts ID tokens', () => {
     const signing = await generateKeyPair('ES256', { extractable: true });
     const idTokenEncryption = { alg: 'RSA-OAEP-256', privateKeys: [await exportJWK(encryption.privateKey)] };
     box = await BlackBox.start(
-      providerKey('the-kid', process.env['TEST_RSA_KEY']),
+      providerKey('the-kid', rsaKeys[0]),
       {
         idTokenEncryption,
         logoutTokenEncryption: 'none',

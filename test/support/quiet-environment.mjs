@@ -1,8 +1,10 @@
 import { TestEnvironment } from 'jest-environment-node';
+import { takeRsaKeysFrom } from './rsa-keys.mjs';
 
 /**
  * Hides the log lines of the tested code, and prints them only when a test fails. Many tests cause a failure on
- * purpose, and their log lines would confuse the reader. `console.log` prints as usual.
+ * purpose, and their log lines would confuse the reader. `console.log` prints as usual. RSA keys come from the run's
+ * stock: see rsa-keys.mjs.
  */
 export default class QuietEnvironment extends TestEnvironment {
   #lines = [];
@@ -15,6 +17,8 @@ export default class QuietEnvironment extends TestEnvironment {
       Object.defineProperty(this.global.process, stream, { value: quiet });
     }
     for (const level of ['info', 'warn', 'error']) this.global.console[level] = (...line) => keep(line.join(' '));
+    const { TEST_RSA_KEYS } = process.env;
+    if (TEST_RSA_KEYS !== undefined) takeRsaKeysFrom(JSON.parse(TEST_RSA_KEYS), this.global.crypto.subtle);
   }
 
   handleTestEvent(event) {

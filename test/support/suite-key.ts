@@ -1,14 +1,14 @@
 import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto';
 import { createSigningKey, type SigningKey } from 'nestjs-oneid-logout/testing';
 
+/** RSA private keys in PEM, which the run's global setup creates. Empty in a run without it. */
+export const rsaKeys = JSON.parse(process.env['TEST_RSA_KEYS'] ?? '[]') as readonly string[];
+
 let key: Promise<SigningKey> | undefined;
 
-/**
- * One signing key for all providers of a suite. Its RSA key pair is the same in all suites of a run, because the
- * creation of an RSA key is slow: the run's global setup creates it.
- */
+/** One signing key for all providers of a suite: the first RSA key of the run. */
 export function suiteKey(): Promise<SigningKey> {
-  const pem = process.env['TEST_RSA_KEY'];
+  const [pem] = rsaKeys;
   key ??= pem === undefined ? createSigningKey() : Promise.resolve(signingKeyOf(pem));
   return key;
 }
