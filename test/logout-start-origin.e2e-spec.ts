@@ -62,7 +62,7 @@ describe.each(['express', 'fastify'] as const)('starting a logout, on %s', (adap
           expect(JSON.parse(body)).toEqual({
             statusCode: 403,
             error: 'cross_site_request',
-            message: 'Only a page of this site can start a logout',
+            message: `Only a page of this site (${own}) can start a logout`,
           });
         }
         expect(await reasonAtMe(browser)).toBe(expected === 'started' ? 'logged_out' : 'alive');

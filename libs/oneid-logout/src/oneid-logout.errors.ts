@@ -303,8 +303,9 @@ export class InvalidLogoutRequestError extends OneIdLogoutError {
  * ```
  */
 export class CrossSiteLogoutError extends OneIdLogoutError {
-  constructor() {
-    super('cross_site_request', 'Only a page of this site can start a logout', HttpStatus.FORBIDDEN);
+  /** @param origin the app's public origin */
+  constructor(origin: string) {
+    super('cross_site_request', `Only a page of this site (${origin}) can start a logout`, HttpStatus.FORBIDDEN);
   }
 }
 

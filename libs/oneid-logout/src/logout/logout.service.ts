@@ -268,7 +268,7 @@ export class LogoutService {
           method === 'POST' || (method === 'GET' && options.allowGet === true && isNavigation(request));
         const mayStart = from === 'here' && methodAllowed;
         const mayAsk = !json && !(from === 'elsewhere' && method === 'POST');
-        if (!mayStart && !mayAsk) throw new CrossSiteLogoutError();
+        if (!mayStart && !mayAsk) throw new CrossSiteLogoutError(origin);
         if (!mayStart) return askFirst(newConfirmation(origin, this.random), this.settings.defaultReturnUrl, language);
       }
       const started = await this.startWith(options, others);
