@@ -203,7 +203,7 @@ function aimsPage(results: Results): string {
   return `# What it costs
 
 This page shows what the guard and a logout cost, beside other software. It is for readers who want to know whether the library is
-fast enough for them. \`npm run bench\` writes it, the numbers and the verdicts. The tables behind the verdicts are in
+fast enough for them. \`npm run bench\`, in the library's repository, writes it, the numbers and the verdicts. The tables behind the verdicts are in
 [a guarded page](performance-guard.md), [the guard under load](performance-load.md) and [logouts](performance-logouts.md).
 
 ${roundsOf(results)} In a round, all servers take turns. The run starts each server several times. Each figure is the median over the
@@ -223,7 +223,7 @@ ${table(['', 'aim', 'measured', ''], aimsOf(results, comparisonsOf(results)).map
 
 ### Why an aim is missed
 
-\`npm run bench -- --profile NAME\` shows in which functions a server spends its processor time. It showed:
+\`npm run bench -- --profile NAME\`, in the library's repository, shows in which functions a server spends its processor time. It showed:
 
 - **The bounded guard** hashes the session token, parses the cookie, asks Nest's \`Reflector\` for the route's decorators, and passes
   some promises. No single part stands out. A strict guard on PostgreSQL does the same work and can cost less: one answer of the
@@ -250,7 +250,7 @@ function guardPage(results: Results): string {
   const check = (name: GuardServer) => show(spreadOf(compared.extra(name, 'eocSession')), 0);
   return `# What a guarded page costs
 
-This page shows the cost of a guarded page. \`npm run bench\` writes it, and [what it costs](performance.md) says how it measures.
+This page shows the cost of a guarded page. \`npm run bench\`, in the library's repository, writes it, and [what it costs](performance.md) says how it measures.
 
 The connections request the page with 200 sessions in turns. At the end, one session was logged out, and each \`SessionAliveGuard\`
 refused it. "Bounded" is \`maxStalenessMs: ${MAX_STALENESS}\` on PostgreSQL. "CPU" is the processor time of the server process for a
@@ -288,7 +288,7 @@ test, as small as possible: one prepared statement per call.
 function loadPage(results: Results): string {
   return `# What a guarded page costs under load
 
-This page shows the cost of a guarded page with 128 connections, at a fixed rate, and with a distant database. \`npm run bench\` writes
+This page shows the cost of a guarded page with 128 connections, at a fixed rate, and with a distant database. \`npm run bench\`, in the library's repository, writes
 it, and [what it costs](performance.md) says how it measures. The columns are those of [a guarded page](performance-guard.md).
 
 ## 128 connections
@@ -325,7 +325,7 @@ function logoutsPage(results: Results): string {
   );
   return `# What a logout costs
 
-This page shows the cost of a logout, and how fast it reaches other replicas. \`npm run bench\` writes it, and
+This page shows the cost of a logout, and how fast it reaches other replicas. \`npm run bench\`, in the library's repository, writes it, and
 [what it costs](performance.md) says how it measures.
 
 ## Logouts over the back-channel
