@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { APP_GUARD } from '@nestjs/core';
-import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+import { sessionDataSourceOptions, type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { createSigningKey, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { DataSource } from 'typeorm';
 import { type CheckResult } from '../libs/oneid-logout/src/doctor/check-result.js';
 import { terminalReport } from '../libs/oneid-logout/src/doctor/report.js';
 import { run } from '../libs/oneid-logout/src/doctor/run.js';
@@ -120,6 +121,20 @@ describe('the doctor, on an app without a fault', () => {
     expect(readFileSync(fileOf(host)).equals(file)).toBe(true);
     expect(await host.stored()).toEqual(before);
     expect((await host.fetch('/me', { session })).status).toBe(200);
+  });
+
+  it('of an app that does not run, the SQLite file stays as it is, beside an empty log', async () => {
+    const options = await createDatabase(sqlite);
+    const database = await new DataSource(sessionDataSourceOptions(options)).initialize();
+    await database.runMigrations();
+    await database.destroy();
+    const file = String(options.database);
+    const content = readFileSync(file);
+    expect([existsSync(`${file}-shm`), existsSync(`${file}-wal`)]).toEqual([false, false]);
+    expect((await examine(host, { 'database-url': file })).exitCode).toBe(0);
+    expect(readFileSync(file).equals(content)).toBe(true);
+    // SQLite makes it, and -shm, for each reader of a file in WAL mode
+    expect(readFileSync(`${file}-wal`).length).toBe(0);
   });
 
   it('without a database URL, it says what it did not check', async () => {
