@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type INestApplication, Logger } from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
-import { sessionFromCookie, SessionRegistry } from 'nestjs-oneid-logout';
+import { ReplicaStatus, sessionFromCookie, SessionRegistry } from 'nestjs-oneid-logout';
 import { endpointPaths } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
+import { BackchannelWatch } from '../libs/oneid-logout/src/sessions/backchannel-watch.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import {
@@ -554,5 +555,78 @@ describe('front-channel logout in a host with its own policies', () => {
     const query = queryOf({ iss: host.oneId.issuer, sid: login.sid });
     expect(await get(host, query, { headers: { 'X-Broken': '1' } })).toEqual(loggedOut);
     expect(await stateOf(host, session)).toBe('logged_out');
+  });
+});
+
+describe.each(databases)('a back-channel that OneID does not reach, on $name', (database) => {
+  let host: Host;
+  beforeEach(async () => {
+    host = await cleanup.host({ database });
+  });
+  afterEach(() => void jest.restoreAllMocks());
+
+  const missed = () => host.app.get(ReplicaStatus, { strict: false }).read().missingBackchannelLogouts;
+  const logOut = async () => {
+    const { login } = await signIn(host);
+    expect(await get(host, queryOf({ iss: host.oneId.issuer, sid: login.sid }))).toEqual(loggedOut);
+    return login;
+  };
+  const look = () => host.app.get(BackchannelWatch, { strict: false }).wake();
+  const lookAfter = async (ms: number) => {
+    // a statement under way would meet its time limit
+    await host.settled();
+    host.clock.advance(ms);
+    await look();
+  };
+  const afterAMinute = () => lookAfter(60_000);
+
+  it('is counted for each front-channel logout without its back-channel logout, and logged once', async () => {
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    await logOut();
+    await lookAfter(59_000);
+    expect(missed()).toBe(0);
+    await afterAMinute();
+    expect(missed()).toBe(1);
+    await Promise.all([logOut(), logOut()]);
+    await afterAMinute();
+    expect(missed()).toBe(3);
+    const warnings = warned.mock.calls.map(([message]) => String(message));
+    expect(warnings.filter((warning) => warning.includes('front-channel'))).toEqual([
+      'A front-channel logout has ended a login, but its back-channel logout has not come within a minute. If both ' +
+        'channels are registered at OneID, OneID probably does not reach POST /backchannel_logout: check the ' +
+        'registered URI, the firewall, and what answers before the route (npx nestjs-oneid-logout doctor asks the ' +
+        'route). Until then, a user whose browser loads no iframe stays signed in here. This is logged once; ' +
+        'ReplicaStatus.read().missingBackchannelLogouts counts them.',
+    ]);
+  });
+
+  it('is not counted when the back-channel logout comes before, within the minute, or names only the sub', async () => {
+    const login = await logOut();
+    host.clock.advance(30_000);
+    await post(host, await host.oneId.logoutToken({ clientId, login }));
+    const second = await signIn(host);
+    await post(host, await host.oneId.logoutToken({ clientId, login: second.login }));
+    await get(host, queryOf({ iss: host.oneId.issuer, sid: second.login.sid }));
+    const { sub } = await logOut();
+    await post(host, await host.oneId.logoutToken({ clientId, sub, shape: 'spec' }));
+    await afterAMinute();
+    expect(missed()).toBe(0);
+  });
+
+  it('is not counted for a request that ends nothing', async () => {
+    expect(await get(host, queryOf({ iss: host.oneId.issuer, sid: 'unknown' }))).toEqual(loggedOut);
+    await afterAMinute();
+    expect(missed()).toBe(0);
+  });
+
+  it('is counted when the store is back, if it failed after the minute', async () => {
+    await logOut();
+    await host.settled();
+    host.clock.advance(60_000);
+    failNext(host.app.get(SessionDatabase, { strict: false }));
+    await look();
+    expect(missed()).toBe(0);
+    await look();
+    expect(missed()).toBe(1);
   });
 });

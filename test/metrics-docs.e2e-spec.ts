@@ -16,7 +16,7 @@ const CHECK_RESULTS: Record<CheckResult, true> = {
   ...{ alive: true, logged_out: true, expired: true, unknown: true, missing: true, ambiguous: true, failed: true },
 };
 const LOGOUT_RESULTS: Record<LogoutResult, true> = {
-  ...{ matched: true, unmatched: true, recorded: true, repeated: true, refused: true, failed: true },
+  ...{ matched: true, unmatched: true, recorded: true, repeated: true, refused: true, failed: true, missing: true },
 };
 const CHANNELS: Record<LogoutChannel, true> = {
   ...{ backchannel: true, frontchannel: true, app: true, admin: true, replaced: true },

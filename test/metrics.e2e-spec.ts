@@ -40,6 +40,7 @@ const malformed = 'logout_token=a&logout_token=b';
 /** The series of a replica that has got no logout. */
 const NO_LOGOUTS = {
   ...{ 'backchannel matched': 0, 'backchannel unmatched': 0, 'backchannel repeated': 0, 'backchannel recorded': 0 },
+  'backchannel missing': 0,
   'backchannel failed store_unavailable': 0,
   'backchannel failed provider_unavailable': 0,
   'backchannel failed provider_misconfigured': 0,

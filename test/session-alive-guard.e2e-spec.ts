@@ -465,7 +465,7 @@ describe('SessionAliveGuard as a global guard', () => {
 });
 
 describe('ReplicaStatus', () => {
-  const nothingKept = { unrecordedLogouts: 0, undecidedLogouts: 0 };
+  const nothingKept = { unrecordedLogouts: 0, undecidedLogouts: 0, missingBackchannelLogouts: 0 };
 
   it('gives the staleness of a replica that answers from memory', async () => {
     const host = await Host.start({ options: { liveness: { maxStalenessMs: 60_000 } } });

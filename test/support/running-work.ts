@@ -8,6 +8,7 @@ import { SessionDatabase } from '../../libs/oneid-logout/src/database/session-da
 import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js';
+import { BackchannelWatch } from '../../libs/oneid-logout/src/sessions/backchannel-watch.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { UndecidedTokens } from '../../libs/oneid-logout/src/sessions/undecided-tokens.js';
@@ -23,6 +24,7 @@ export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
     UncertainLogouts,
     LogoutInbox,
     UndecidedTokens,
+    BackchannelWatch,
   ];
   return jobs.map((job) => app.get<BackgroundJob>(job, { strict: false }));
 }

@@ -47,6 +47,7 @@ import { type Liveness, LIVENESS, stalenessBoundMs } from './replicas/liveness-o
 import { LogoutFollower } from './replicas/logout-follower.js';
 import { replicaProviders } from './replicas/replica-providers.js';
 import { LogoutInbox } from './sessions/logout-inbox.js';
+import { BackchannelWatch } from './sessions/backchannel-watch.js';
 import { LogoutBus } from './sessions/logout-bus.js';
 import { LogoutRecorder } from './sessions/logout-recorder.js';
 import { SessionEvents } from './sessions/session-events.js';
@@ -250,6 +251,7 @@ const DAY = 24 * 60 * 60 * 1000;
     AnswerTimes,
     BackchannelLogout,
     FrontchannelLogout,
+    BackchannelWatch,
     ParserErrors,
     ProviderSigningKeys,
     LogoutService,
@@ -299,6 +301,7 @@ export class OneIdLogoutModule
     private readonly uncertain: UncertainLogouts,
     private readonly undecided: UndecidedTokens,
     private readonly inbox: LogoutInbox,
+    private readonly watch: BackchannelWatch,
     private readonly measures: Measures,
     private readonly status: ReplicaStatus,
     private readonly revocations: RevocationQueue,
@@ -334,6 +337,7 @@ export class OneIdLogoutModule
     this.uncertain.start();
     this.undecided.start();
     this.inbox.start();
+    this.watch.start();
     // also without secrets: revocations that became due while the app had secrets must not stay due for ever
     this.revoker.start();
     this.bus.tokensDue.subscribe(() => void this.revoker.wake());
@@ -344,7 +348,8 @@ export class OneIdLogoutModule
   /** @internal */
   async onModuleDestroy(): Promise<void> {
     this.measures.stop();
-    await Promise.all([this.purge.stop(), this.revoker.stop(), this.uncertain.stop(), this.follower.close()]);
+    const jobs = [this.purge, this.revoker, this.uncertain, this.watch];
+    await Promise.all([...jobs.map((job) => job.stop()), this.follower.close()]);
   }
 
   private measure(): void {

@@ -15,6 +15,8 @@ import {
 } from '../oneid-logout.errors.js';
 import { ChannelSettings } from './channel-settings.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
+import { targetOf } from '../rule/targets.js';
+import { BackchannelWatch } from '../sessions/backchannel-watch.js';
 import { LogoutRecorder } from '../sessions/logout-recorder.js';
 import { SessionJudge } from '../guard/session-judge.js';
 import { type SessionRequest } from '../guard/session-resolvers.js';
@@ -41,6 +43,7 @@ export class FrontchannelLogout implements OnApplicationShutdown {
     private readonly clients: OneIdClients,
     private readonly recorder: LogoutRecorder,
     private readonly judge: SessionJudge,
+    private readonly watch: BackchannelWatch,
     private readonly settings: ChannelSettings,
     private readonly measures: Measures,
     clock: Clock,
@@ -119,8 +122,13 @@ export class FrontchannelLogout implements OnApplicationShutdown {
   }
 
   private async end(iss: string, sid: string): Promise<Ending> {
-    const recorded = this.clients.at(iss).length > 0 && (await this.recorder.recordFrontchannel(iss, sid));
-    return { named: true, recorded };
+    return { named: true, recorded: this.clients.at(iss).length > 0 && (await this.endSid(iss, sid)) };
+  }
+
+  private async endSid(issuer: string, sid: string): Promise<boolean> {
+    const recorded = await this.recorder.recordFrontchannel(issuer, sid);
+    if (recorded) this.watch.expect(targetOf('sid', issuer, sid));
+    return recorded;
   }
 
   /**
@@ -133,7 +141,7 @@ export class FrontchannelLogout implements OnApplicationShutdown {
     const session = await this.judge.findAnyAlive(carried);
     let recorded = false;
     for (const { issuer, sid, id } of session === undefined ? [] : this.judge.allOf(session)) {
-      if (sid !== undefined) recorded = (await this.recorder.recordFrontchannel(issuer, sid)) || recorded;
+      if (sid !== undefined) recorded = (await this.endSid(issuer, sid)) || recorded;
       else if (id !== undefined) recorded = (await this.recorder.recordFrontchannel(issuer, id, 'session')) || recorded;
     }
     return { named: carried !== undefined, recorded };

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LogoutFollower } from '../replicas/logout-follower.js';
+import { BackchannelWatch } from '../sessions/backchannel-watch.js';
 import { LogoutInbox } from '../sessions/logout-inbox.js';
 import { UndecidedTokens } from '../sessions/undecided-tokens.js';
 import { OpenConnections } from './open-connections.js';
@@ -23,6 +24,11 @@ export interface ReplicaState {
   readonly unrecordedLogouts: number;
   /** The number of logout tokens of OneID that this replica keeps because it can't decide them yet. */
   readonly undecidedLogouts: number;
+  /**
+   * The number of front-channel logouts, since this process started, whose back-channel logout did not come within a
+   * minute. Above zero, OneID probably does not reach the back-channel.
+   */
+  readonly missingBackchannelLogouts: number;
 }
 
 /**
@@ -53,6 +59,7 @@ export class ReplicaStatus {
     private readonly connections: OpenConnections,
     private readonly inbox: LogoutInbox,
     private readonly undecided: UndecidedTokens,
+    private readonly watch: BackchannelWatch,
   ) {}
 
   /** Reads the state as it is now. */
@@ -64,6 +71,7 @@ export class ReplicaStatus {
       openConnections: this.connections.size,
       unrecordedLogouts: this.inbox.size,
       undecidedLogouts: this.undecided.size,
+      missingBackchannelLogouts: this.watch.missed,
     };
   }
 }

@@ -89,5 +89,6 @@ export type CheckResult = 'alive' | RejectionReason | 'failed';
  * - `repeated`: it was recorded before; OneID has sent it again.
  * - `refused`: the request or its token is invalid, and got a 400.
  * - `failed`: the library could not record it now, and answered 503 or threw an error.
+ * - `missing`: a front-channel logout has come, but not the back-channel logout of the same login.
  */
-export type LogoutResult = 'matched' | 'unmatched' | 'recorded' | 'repeated' | 'refused' | 'failed';
+export type LogoutResult = 'matched' | 'unmatched' | 'recorded' | 'repeated' | 'refused' | 'failed' | 'missing';

@@ -73,7 +73,7 @@ export class Meters {
    * the first value of a series, so without the 0 it would miss the first 503 of each replica.
    */
   private beginLogouts(): void {
-    for (const result of RECORDED) this.countLogouts(0, 'backchannel', result);
+    for (const result of [...RECORDED, 'missing'] as const) this.countLogouts(0, 'backchannel', result);
     for (const errorType of OUTAGES) this.countLogouts(0, 'backchannel', 'failed', errorType);
   }
 

@@ -351,6 +351,20 @@ export class SessionRepository {
   }
 
   /**
+   * Has a back-channel logout of one of these targets been recorded lately?
+   *
+   * @param withinMs how long ago at most, whole milliseconds
+   */
+  async hasBackchannelLogout(targets: readonly string[], withinMs: number): Promise<boolean> {
+    const { rows } = await this.database.read(
+      `SELECT 1 AS known FROM ${this.tables.logout} l
+       WHERE l.target IN (${placeholders(targets)}) AND l.channel = 'backchannel' AND l.recorded_at > ${this.now} - ? LIMIT 1`,
+      [...targets, withinMs],
+    );
+    return rows.length > 0;
+  }
+
+  /**
    * Returns the targets of the users who signed in with this `sid`, as far as {@link rememberUser} remembers: one user,
    * unless the provider reuses the `sid`.
    *
