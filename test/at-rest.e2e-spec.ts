@@ -78,7 +78,8 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     tell(new URL(await logOut(fifth.browser)).searchParams.get('state') ?? '');
     // logged out by an administrator
     const sixth = await signInAs('user-of-this-test-6');
-    await host.app.get(SessionRegistry).end(sixth.session.id);
+    await host.app.get(SessionRegistry).end(sixth.session.id, { by: 'the-admin', reason: 'the-reason' });
+    tell('the-admin', 'the-reason');
     await signInAs('user-of-this-test-7');
     await host.app.get(SessionRegistry).endAll({ sub: 'user-of-this-test-7' });
 
@@ -105,6 +106,12 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     const columns = [...new Set(found.map(({ column }) => column))].sort();
     await host.stop();
     expect(columns).toEqual(await documentedColumns());
-    expect(columns).toEqual(['oneid_session.label', 'oneid_session.sid', 'oneid_session.sub']);
+    expect(columns).toEqual([
+      'oneid_logout.author',
+      'oneid_logout.reason',
+      'oneid_session.label',
+      'oneid_session.sid',
+      'oneid_session.sub',
+    ]);
   });
 });

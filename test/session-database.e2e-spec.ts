@@ -365,6 +365,8 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
           n % 100 === 0 ? n : null,
           null,
           null,
+          null,
+          null,
         ]);
       }
       const tokens = sessions.map(([id = null]) => [id, 'sealed', 'sealed', null]);

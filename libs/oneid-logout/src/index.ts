@@ -3,7 +3,7 @@
  *
  * @module nestjs-oneid-logout
  */
-export { type LogoutChannel } from './rule/logout.js';
+export { type LogoutAuthor, type LogoutChannel } from './rule/logout.js';
 export { OneIdLogoutModule } from './oneid-logout.module.js';
 export { type OneIdLogoutExtras, type OneIdLogoutOptionsFactory } from './oneid-logout.module-definition.js';
 export { type OneIdLogoutOptions } from './oneid-logout.options.js';

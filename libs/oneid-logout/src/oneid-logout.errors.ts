@@ -244,6 +244,7 @@ function messageOf(error: Error): string {
  * - `client_ambiguous`: several clients or issuers are configured, and the call names none of them
  * - `parameter_reserved`: `parameters` contains a name that the library itself sets
  * - `user_invalid`: the `sub` of {@link SessionRegistry.endAll} is missing or empty
+ * - `author_invalid`: `by` or `reason` is empty, too long, has a control character, or is no text
  * - `session_not_registered`: {@link SessionRegistry.endOthers} got the session of a bearer token, which has no `id`
  *
  * @category Errors
@@ -270,6 +271,7 @@ export class InvalidLogoutRequestError extends OneIdLogoutError {
       | 'client_ambiguous'
       | 'client_unknown'
       | 'user_invalid'
+      | 'author_invalid'
       | 'session_not_registered'
       | 'parameter_reserved',
     message: string,

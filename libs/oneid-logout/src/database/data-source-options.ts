@@ -2,6 +2,7 @@ import { type DataSourceOptions, DefaultNamingStrategy, type MigrationInterface 
 import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
 import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
+import { AddLogoutAuthor1793000000000 } from './migrations/1793000000000-add-logout-author.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionAliasEntity } from './session-alias.entity.js';
 import { SessionEntity } from './session.entity.js';
@@ -69,7 +70,10 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
  * });
  * ```
  */
-export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [CreateOneIdLogoutTables1790000000000];
+export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [
+  CreateOneIdLogoutTables1790000000000,
+  AddLogoutAuthor1793000000000,
+];
 
 /**
  * The full TypeORM options of the library's data source: the host's options, the library's entities and migrations.

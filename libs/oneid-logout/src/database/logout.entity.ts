@@ -2,7 +2,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
  * A logout, as an append-only fact. Only `changedAt`, `keepUntil`, `revocationDueAt`, `leasedUntil` and `returnedAt`
- * change afterwards.
+ * change afterwards; `author` and `reason` may be erased.
  */
 @Entity({ name: 'oneid_logout' })
 @Index(['target', 'registeredUntil', 'issuedUntil', 'authenticatedUntil'])
@@ -19,6 +19,14 @@ export class LogoutEntity {
 
   @Column({ type: 'varchar', length: 16 })
   channel!: string;
+
+  /** Who ended the sessions, as the administrator's app says; null otherwise, and after the erasure of the user. */
+  @Column({ type: 'varchar', length: 255, nullable: true })
+  author!: string | null;
+
+  /** Why, like {@link author}. */
+  @Column({ type: 'varchar', length: 255, nullable: true })
+  reason!: string | null;
 
   /** Ends sessions whose ID token was issued at this time or before: the provider's clock, seconds. */
   @Column({ name: 'issued_until', type: 'bigint', nullable: true })

@@ -26,6 +26,20 @@ export type Bound =
    */
   | { readonly authenticatedUntil: number };
 
+/**
+ * Who ended sessions as an administrator, and why, for the audit trail: each a text of 1 to 255 characters without control
+ * characters. The library stores both unencrypted with the logout, and tells them in the events of {@link SessionEvents}.
+ * No log of the library and no answer to a request has them.
+ *
+ * @category Sessions
+ */
+export interface LogoutAuthor {
+  /** Who, for example the administrator's name in your app. */
+  readonly by?: string | undefined;
+  /** Why, for example the number of a ticket. */
+  readonly reason?: string | undefined;
+}
+
 /** A logout is a fact: it ends the sessions of its target, up to its bound. */
 export interface Logout {
   /** Identifies the fact: a second insert with the same id adds no row. */
@@ -34,6 +48,8 @@ export interface Logout {
   readonly channel: LogoutChannel;
   /** Without a bound, the logout ends every session of the target, also sessions that start later. */
   readonly bound?: Bound | undefined;
+  /** Only for a logout by an administrator. */
+  readonly author?: LogoutAuthor | undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
 import { MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
-import { type Bound, type Logout, type LogoutChannel, type NewLogout } from '../rule/logout.js';
+import { type Bound, type Logout, type LogoutAuthor, type LogoutChannel, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
@@ -116,8 +116,8 @@ export class LogoutRecorder implements OnApplicationShutdown {
   }
 
   /** Ends one session for good. */
-  async endSession(session: StoredSession, channel: 'admin' | 'replaced'): Promise<void> {
-    await this.endSessions([session], channel);
+  async endSession(session: StoredSession, channel: 'admin' | 'replaced', author?: LogoutAuthor): Promise<void> {
+    await this.endSessions([session], channel, author);
   }
 
   /**
@@ -125,11 +125,15 @@ export class LogoutRecorder implements OnApplicationShutdown {
    *
    * @returns how many of the sessions had not been ended over this channel before
    */
-  async endSessions(sessions: readonly StoredSession[], channel: 'admin' | 'replaced'): Promise<number> {
+  async endSessions(
+    sessions: readonly StoredSession[],
+    channel: 'admin' | 'replaced',
+    author?: LogoutAuthor,
+  ): Promise<number> {
     if (sessions.length === 0) return 0;
     const logouts = sessions.map(({ issuer, id }): NewLogout => {
       const target = targetOf('session', issuer, id);
-      return { id: digest([channel, target]), kind: 'session', target, channel };
+      return { id: digest([channel, target]), kind: 'session', target, channel, author };
     });
     // always in the same order, so that two callers with the same sessions do not deadlock
     logouts.sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -140,12 +144,13 @@ export class LogoutRecorder implements OnApplicationShutdown {
   }
 
   /** Ends every session that a user has now. */
-  async endUser(issuer: string, sub: string): Promise<void> {
+  async endUser(issuer: string, sub: string, author?: LogoutAuthor): Promise<void> {
     const logout = {
       id: this.random.id(),
       channel: 'admin',
       kind: 'sub',
       target: targetOf('sub', issuer, sub),
+      author,
     } as const;
     const created = await this.counted('admin', () => this.recordBounded(logout));
     this.measures.countLogouts('admin', resultOf(created?.hasSignIn));

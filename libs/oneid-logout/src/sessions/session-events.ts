@@ -15,6 +15,10 @@ import { LogoutBus } from './logout-bus.js';
 export interface LogoutEvent {
   /** The source of the logout. */
   readonly channel: LogoutChannel;
+  /** Who ended the sessions: `by` of the administrator's call of {@link SessionRegistry}. */
+  readonly by?: string;
+  /** Why: `reason` of the same call. */
+  readonly reason?: string;
   /** Does this logout end the session? It answers from memory, without I/O. */
   ends(session: SessionFacts): boolean;
 }
@@ -101,5 +105,6 @@ export class SessionEvents {
 }
 
 function toEvent(logout: Logout): LogoutEvent {
-  return { channel: logout.channel, ends: (session) => ends(logout, session) };
+  const { channel, author } = logout;
+  return { channel, ...(author as Pick<LogoutEvent, 'by' | 'reason'>), ends: (session) => ends(logout, session) };
 }

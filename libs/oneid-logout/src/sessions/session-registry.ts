@@ -10,6 +10,8 @@ import {
 } from '../oneid-logout.errors.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
+import { type LogoutAuthor } from '../rule/logout.js';
+import { checkedAuthor } from './logout-author.js';
 import { LogoutRecorder } from './logout-recorder.js';
 import {
   type ListedSession,
@@ -240,7 +242,9 @@ export class SessionRegistry {
    * Ends one session for good, for an administrator. Other sessions of the same browser login stay alive.
    *
    * @param sessionId the `id` of a session, for example from {@link listAlive}
+   * @param author who ends it, and why. If the session was ended so before, the first author stays
    * @returns false when no session has this id
+   * @throws {InvalidLogoutRequestError} 400 `author_invalid`: no session has ended
    * @throws {TypeError} `sessionId` is a session token: no session has ended
    * @throws {StoreUnavailableError} 503: the session may still be alive
    * @example
@@ -254,14 +258,15 @@ export class SessionRegistry {
    * }
    * ```
    */
-  async end(sessionId: string): Promise<boolean> {
+  async end(sessionId: string, author?: LogoutAuthor): Promise<boolean> {
+    const checkedBy = checkedAuthor(author);
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) {
       // an app that mixes up the two must not believe that the session has ended
       if ((await this.findByToken(sessionId)) === undefined) return false;
       throw new TypeError('This is a session token. Pass the id of the session');
     }
-    await this.recorder.endSession(checked.session, 'admin');
+    await this.recorder.endSession(checked.session, 'admin', checkedBy);
     return true;
   }
 
@@ -270,8 +275,9 @@ export class SessionRegistry {
    * recorded for any number of sessions.
    *
    * @param user the user's `sub`, and `issuer`, which is optional if all clients have the same issuer
+   * @param author who ends them, and why
    * @throws {InvalidLogoutRequestError} 400: no session has ended. `client_ambiguous`, `client_unknown`,
-   *   `user_invalid`
+   *   `user_invalid`, `author_invalid`
    * @throws {StoreUnavailableError} 503: the sessions may still be alive
    * @example
    * ```ts
@@ -282,14 +288,15 @@ export class SessionRegistry {
    * export class Accounts {
    *   constructor(private readonly sessions: SessionRegistry) {}
    *
-   *   async block(sub: string): Promise<void> {
+   *   async block(sub: string, administrator: string): Promise<void> {
    *     // first refuse new sign-ins of this user in your own tables
-   *     await this.sessions.endAll({ sub });
+   *     await this.sessions.endAll({ sub }, { by: administrator, reason: 'blocked' });
    *   }
    * }
    * ```
    */
-  async endAll(user: { readonly sub: string; readonly issuer?: string }): Promise<void> {
+  async endAll(user: { readonly sub: string; readonly issuer?: string }, author?: LogoutAuthor): Promise<void> {
+    const checkedBy = checkedAuthor(author);
     const issuers = new Set(this.clients.all.map((client) => client.provider));
     const [provider] = issuers;
     const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
@@ -302,7 +309,7 @@ export class SessionRegistry {
     if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
       throw new InvalidLogoutRequestError('user_invalid', 'The sub is missing or empty');
     }
-    await this.recorder.endUser(issuer, user.sub);
+    await this.recorder.endUser(issuer, user.sub, checkedBy);
   }
 
   /**
@@ -311,9 +318,10 @@ export class SessionRegistry {
    * include bearer tokens that were never registered.
    *
    * @param session for example from `@CurrentSession()`; it stays alive
+   * @param author who ends them, and why
    * @returns how many sessions this call has ended
    * @throws {InvalidLogoutRequestError} 400 `session_not_registered`: a session that is known only by a bearer token
-   *   has no `id`, so the library can't tell it from the user's other sessions. No session has ended
+   *   has no `id`, so the library can't tell it from the user's other sessions. `author_invalid`. No session has ended
    * @throws {StoreUnavailableError} 503: some sessions may have ended, the newest first; call again to end the others
    * @example
    * ```ts
@@ -332,7 +340,8 @@ export class SessionRegistry {
    * }
    * ```
    */
-  async endOthers(session: SessionFacts): Promise<number> {
+  async endOthers(session: SessionFacts, author?: LogoutAuthor): Promise<number> {
+    const checkedBy = checkedAuthor(author);
     const { id, issuer, sub } = session;
     if (id === undefined || sub === undefined) {
       throw new InvalidLogoutRequestError(
@@ -347,6 +356,7 @@ export class SessionRegistry {
       count += await this.recorder.endSessions(
         page.filter((other) => other.id !== id),
         'admin',
+        checkedBy,
       );
       if (page.length < PAGE) return count;
       // the next page starts in the same millisecond: it may have more sessions, and ended ones are not found again

@@ -84,16 +84,17 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     const parameters: SqlParameter[] = [];
     for (const logout of logouts) {
       const dueAt = this.settings.storesTokens ? `${now} + ${this.revocationDueIn(logout)}` : 'NULL';
-      rows.push(`?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ?, ${now}, ${now}, ${now} + ?, ${dueAt}`);
+      rows.push(`?, ?, ?, ?, ${this.registeredUntil(logout)}, ?, ?, ?, ?, ${now}, ${now}, ${now} + ?, ${dueAt}`);
       parameters.push(logout.id, logout.target, logout.channel);
       const { bound } = logout;
       parameters.push(bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null);
       if (bound !== undefined && 'registeredUntil' in bound) parameters.push(bound.registeredUntil, logout.target);
       parameters.push(bound !== undefined && 'authenticatedUntil' in bound ? bound.authenticatedUntil : null);
+      parameters.push(logout.author?.by ?? null, logout.author?.reason ?? null);
       parameters.push(logout.iat ?? null, this.settings.logoutRetention);
     }
     const sql = `INSERT INTO ${this.database.tables.logout} (id, target, channel, issued_until, registered_until,
-      authenticated_until, issued_at, recorded_at, changed_at, keep_until, revocation_due_at) ${this.valuesOf(rows)}`;
+      authenticated_until, author, reason, issued_at, recorded_at, changed_at, keep_until, revocation_due_at) ${this.valuesOf(rows)}`;
     return { sql, parameters };
   }
 

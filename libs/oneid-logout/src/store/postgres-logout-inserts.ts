@@ -21,9 +21,9 @@ export class PostgresLogoutInserts extends LogoutInserts {
   }
 
   private record(logout: NewLogout): Record<string, unknown> {
-    const { id, kind, target, channel, bound = {}, iat } = logout;
+    const { id, kind, target, channel, bound = {}, author, iat } = logout;
     return {
-      ...{ id, target, channel, issued_at: iat },
+      ...{ id, target, channel, issued_at: iat, author: author?.by, reason: author?.reason },
       ...('issuedUntil' in bound && { issued_until: bound.issuedUntil }),
       ...('registeredUntil' in bound && { registered: kind, registered_until: bound.registeredUntil }),
       ...('authenticatedUntil' in bound && { authenticated_until: bound.authenticatedUntil }),
@@ -40,14 +40,15 @@ export class PostgresLogoutInserts extends LogoutInserts {
         `WHEN '${kind}' THEN (SELECT MAX(s.registered_at) FROM ${tables.session} s WHERE s.${column} = g.target)`,
     );
     return `INSERT INTO ${tables.logout} (id, target, channel, issued_until, registered_until, authenticated_until,
-        issued_at, recorded_at, changed_at, keep_until, revocation_due_at)
+        author, reason, issued_at, recorded_at, changed_at, keep_until, revocation_due_at)
       SELECT g.id, g.target, g.channel, g.issued_until,
         CASE WHEN g.registered IS NOT NULL
           THEN GREATEST(${now}, g.registered_until, CASE g.registered ${newest.join(' ')} END) END,
-        g.authenticated_until, g.issued_at, ${now}, ${now}, ${now} + ?::bigint, ${now} + g.due_in
+        g.authenticated_until, g.author, g.reason, g.issued_at, ${now}, ${now}, ${now} + ?::bigint, ${now} + g.due_in
       FROM (SELECT set_config('lock_timeout', '${LOCK_PATIENCE_MS}', true)) patience,
         json_to_recordset(?::json) AS g(id varchar, target varchar, channel varchar, issued_until bigint,
-          registered varchar, registered_until bigint, authenticated_until bigint, issued_at bigint, due_in bigint)
+          registered varchar, registered_until bigint, authenticated_until bigint, author varchar, reason varchar,
+          issued_at bigint, due_in bigint)
       ON CONFLICT DO NOTHING RETURNING ${this.returned}`;
   }
 }

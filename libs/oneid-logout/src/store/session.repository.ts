@@ -1,5 +1,12 @@
 import { type SqlRow } from '../database/sql.js';
-import { type Bound, type Logout, type LogoutChannel, type NewLogout, type RecordedLogout } from '../rule/logout.js';
+import {
+  type Bound,
+  type Logout,
+  type LogoutAuthor,
+  type LogoutChannel,
+  type NewLogout,
+  type RecordedLogout,
+} from '../rule/logout.js';
 import { GroupCommit } from './group-commit.js';
 import { type LogoutChanges } from './logout-changes.js';
 import { type CreatedLogout, LogoutInserts, type RetentionSettings } from './logout-inserts.js';
@@ -264,7 +271,8 @@ export class SessionRepository {
     const { rows, sent } = await this.database.read(
       `SELECT n.now_at, n.declared, page.* FROM (SELECT ${this.now} AS now_at, ${declared} AS declared) n
        LEFT JOIN (
-         SELECT id, target, channel, issued_until, registered_until, authenticated_until, changed_at FROM ${this.tables.logout}
+         SELECT id, target, channel, issued_until, registered_until, authenticated_until, author, reason, changed_at
+         FROM ${this.tables.logout}
          WHERE changed_at >= ? AND (changed_at > ? OR id > ?) ORDER BY changed_at, id LIMIT ${CHANGES_PAGE}
        ) page ON 1 = 1 ORDER BY page.changed_at, page.id`,
       [replica, after.changedAt, after.changedAt, after.id],
@@ -495,8 +503,14 @@ function toRecordedLogout(row: SqlRow): RecordedLogout {
     target: String(row['target']),
     channel: row['channel'] as LogoutChannel,
     bound: boundsOf(row)[0],
+    author: authorOf(row),
     changedAt: Number(row['changed_at']),
   };
+}
+
+function authorOf({ author: by, reason }: SqlRow): LogoutAuthor | undefined {
+  if (typeof by !== 'string' && typeof reason !== 'string') return undefined;
+  return { ...(typeof by === 'string' && { by }), ...(typeof reason === 'string' && { reason }) };
 }
 
 /** One logout has at most one bound, the row of several logouts may have several. */
