@@ -121,13 +121,22 @@ function editJson(file, change) {
   writeJson(file, change(readJson(file)));
 }
 
-/** The block of docs/testing.md that an app with ts-jest puts into its settings. */
-function jestBlock() {
-  const page = readFileSync(join(root, 'docs/testing.md'), 'utf8');
-  const [, block] = /^## Jest in a NestJS 11 app$.*?^```json\n(.*?)^```$/ms.exec(page) ?? [];
-  if (block === undefined) throw new Error('docs/testing.md has no block for Jest');
-  return JSON.parse(block);
+/** The first block of code of a language under a heading of a page. */
+function codeBlock(page, heading, language) {
+  const text = readFileSync(join(root, page), 'utf8');
+  const [, block] = new RegExp(`^## ${heading}$.*?^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(text) ?? [];
+  if (block === undefined) throw new Error(`${page} has no block of ${language} under ${heading}`);
+  return block;
 }
+
+/** What an app with ts-jest puts into its settings. */
+const jestBlock = () => JSON.parse(codeBlock('docs/testing.md', 'Jest in a NestJS 11 app', 'json'));
+
+/** The command of the docs, in one line. */
+const esbuildCommand = () =>
+  codeBlock('docs/bundle.md', 'esbuild', 'sh')
+    .replaceAll(/[\s\\]+/g, ' ')
+    .trim();
 
 /** Puts the shared files of `app/` into a project. A CommonJS project imports without `.js`, as its template does. */
 function addApp(folder, { commonJs, database = 'database.ts' }) {
@@ -155,6 +164,14 @@ function addSqlite13(folder) {
     ...manifest,
     dependencies: { ...manifest.dependencies, 'better-sqlite3': '^13.2.0' },
     overrides: { typeorm: { 'better-sqlite3': '$better-sqlite3' } },
+  }));
+}
+
+/** The CLI 11 fixes an older webpack, and webpack of this version broke the boot of a bundle. */
+function useNewWebpack(folder) {
+  editJson(join(folder, 'package.json'), (manifest) => ({
+    ...manifest,
+    overrides: { '@nestjs/cli': { webpack: '^5.113.0' } },
   }));
 }
 
@@ -327,21 +344,28 @@ const projects = [
   },
   {
     id: '5',
-    name: 'CLI 11, one webpack bundle without node_modules, PostgreSQL',
+    name: 'CLI 11, one bundle without node_modules, PostgreSQL',
     node: '24',
     async make(folder) {
       await copyInstalled('11', folder);
       addApp(folder, { commonJs: true, database: 'database.bundled.ts' });
       addJestBlock(folder);
+      useNewWebpack(folder);
       cpSync(fileURLToPath(new URL('webpack.config.cjs', import.meta.url)), join(folder, 'webpack.config.js'));
-      const bundle = join(temporary, 'bundle');
+      // outside the project, where Node finds no package, also none of the optional ones
+      const bundles = join(temporary, 'bundles');
       return [
         `npm install --no-audit --no-fund ${tarball} typeorm class-validator pg`,
+        'npm install --no-audit --no-fund --save-dev esbuild',
         'npx nest build --webpack',
         'npm test',
         { command: 'npm run test:e2e', faultsOf: bothTests },
-        () => cpSync(join(folder, 'dist'), bundle, { recursive: true }),
-        `node story.mjs ${bundle} main.js`,
+        () => cpSync(join(folder, 'dist'), bundles, { recursive: true }),
+        `node story.mjs ${bundles} main.js`,
+        'npx nest build',
+        esbuildCommand(),
+        () => cpSync(join(folder, 'bundle'), bundles, { recursive: true }),
+        `node story.mjs ${bundles} main.cjs`,
       ];
     },
     postgres: true,
