@@ -1,6 +1,7 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { DriverPackageNotInstalledError } from 'typeorm';
 import { TestClock } from '../../../../test/support/test-clock.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
 import { connectAtBoot, placeOf } from './boot-connection.js';
@@ -215,7 +216,6 @@ describe('a boot whose database is down', () => {
     ['a database that does not exist', mysql, failure("Unknown database 'app'", { code: 'ER_BAD_DB_ERROR' })],
     ['a certificate that is not trusted', postgres, failure('self-signed', { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })],
     ['a missing certificate file', postgres, failure('ENOENT: ca.pem', { code: 'ENOENT', syscall: 'open' })],
-    ['a driver that is not installed', postgres, failure('Postgres package has not been found installed')],
     ['a file', { type: 'better-sqlite3', database: 'x' }, failure('unable to open', { code: 'SQLITE_CANTOPEN' })],
   ])('A11: does not try again because of %s on %j', async (_what, options, error) => {
     const connector = new FailingConnector([error]);
@@ -225,6 +225,29 @@ describe('a boot whose database is down', () => {
     expect((boot.ended as UnusableDatabaseError).message).toContain(error.message);
     expect([connector.tries, clock.timers, warnings]).toEqual([1, 0, []]);
   });
+
+  it.each([
+    ['', postgres, 'postgres at db.example:5433'],
+    [
+      ' also with a slash in the password',
+      { type: 'postgres', url: 'postgres://user:cr/et@db.example/app' },
+      'postgres',
+    ],
+  ] as const)(
+    'A11: does not try again without the driver, and says how a bundle gets it%s',
+    async (_what, options, place) => {
+      const connector = new FailingConnector([new DriverPackageNotInstalledError('Postgres', 'pg')]);
+      const boot = start(connector, options);
+      await endOfTurn();
+      const missing = 'Postgres package has not been found installed. Please run "npm install pg"';
+      expect(boot.ended).toEqual(
+        new UnusableDatabaseError(`can't open its database (${place}): ${missing}`, {
+          cure: 'In a bundle, import the driver and give it as driver of the option database',
+        }),
+      );
+      expect([connector.tries, clock.timers, warnings]).toEqual([1, 0, []]);
+    },
+  );
 });
 
 describe('A11: a URL whose password has characters that end the host', () => {

@@ -1,3 +1,4 @@
+import { DriverPackageNotInstalledError } from 'typeorm';
 import { type Clock } from '../clock.js';
 import { Logger } from '../logger.js';
 import { UnusableDatabaseError } from '../oneid-logout.errors.js';
@@ -123,10 +124,14 @@ export function placeOf(options: SessionDatabaseOptions): string {
 }
 
 function openingError(options: SessionDatabaseOptions, cause: unknown): UnusableDatabaseError {
-  const fault = `can't open its database (${placeOf(options)}): ${reasonFor(options, cause)}`;
+  const fault = `can't open its database (${placeOf(options)}): ${reasonFor(options, cause).replace(/\.$/, '')}`;
   if (options.type === 'better-sqlite3') {
     const cure = 'Check that the option database names a file that this process may write';
     return driverErrorFor(cause) ?? new UnusableDatabaseError(fault, { cure, cause });
+  }
+  if (cause instanceof DriverPackageNotInstalledError) {
+    const cure = 'In a bundle, import the driver and give it as driver of the option database';
+    return new UnusableDatabaseError(fault, { cure, cause });
   }
   const cure = 'Check that the database is running and that the option database is right';
   if (!hasSpecialInPassword(options)) return new UnusableDatabaseError(fault, { cure, cause });
@@ -136,7 +141,7 @@ function openingError(options: SessionDatabaseOptions, cause: unknown): Unusable
 
 /** The driver's message; its code alone when the message may show a part of the password. */
 function reasonFor(options: SessionDatabaseOptions, error: unknown): string {
-  if (!hasSpecialInPassword(options)) return messageOf(error);
+  if (!hasSpecialInPassword(options) || error instanceof DriverPackageNotInstalledError) return messageOf(error);
   const { code } = driverErrorOf(error) as { readonly code?: unknown };
   return typeof code === 'string' ? code : "the driver can't use its URL";
 }
