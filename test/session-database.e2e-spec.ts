@@ -456,7 +456,13 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
       },
     ],
     ["a list of a user's sessions", () => store.registry.listAlive({ issuer, sub: 'user-9' })],
-    ["the next page of a user's sessions", () => store.repository.findAlive('sub', digest(['sub', 9]), 256, 9)],
+    [
+      "the next page of a user's sessions",
+      () =>
+        store.repository.findAlive('sub', digest(['sub', 9]), 256, {
+          before: { registeredAt: 9, id: digest(['id', 9]) },
+        }),
+    ],
     [
       "the end of a user's other sessions",
       async () => store.recorder.endSessions([await alive(), await alive()], 'admin'),

@@ -399,11 +399,39 @@ describe.each(databases)('SessionRepository, on $name', (database) => {
     }
     const found = await repository.findAlive('sub', ofUser.target, 2);
     expect(found.map(({ id }) => id)).toEqual([sessions[2]?.id, sessions[1]?.id]);
-    const before = async (until: number) =>
-      (await repository.findAlive('sub', ofUser.target, 9, until)).map(({ id }) => id);
-    const second = found[1]?.registeredAt ?? NaN;
-    expect(await before(second)).toEqual([sessions[1]?.id, sessions[0]?.id]);
-    expect(await before(second - 1)).toEqual([sessions[0]?.id]);
+    const [newest, second] = found;
+    const pages = [await repository.findAlive('sub', ofUser.target, 9, { before: newest })];
+    pages.push(await repository.findAlive('sub', ofUser.target, 9, { before: second }));
+    pages.push(await repository.findAlive('sub', ofUser.target, 9, { skip: 1 }));
+    const [third] = sessions;
+    expect(pages.map((page) => page.map(({ id }) => id))).toEqual([
+      [second?.id, third?.id],
+      [third?.id],
+      [second?.id, third?.id],
+    ]);
+    expect(await repository.findAlive('sub', ofUser.target, 9, { clientId: 'another' })).toEqual([]);
+    expect(await repository.findAlive('sub', ofUser.target, 9, { clientId })).toHaveLength(3);
+  });
+
+  it('findAlive: the id decides between sessions of the same millisecond, and a page goes on within it', async () => {
+    const sessions = Array.from({ length: 5 }, () => newSession());
+    for (const session of sessions) await repository.insertSession(session);
+    await store.database.run('UPDATE oneid_session SET registered_at = 7');
+    const ids = sessions
+      .map(({ id }) => id)
+      .sort()
+      .reverse();
+    const page = await repository.findAlive('sub', ofUser.target, 2, { skip: 1 });
+    expect(page.map(({ id }) => id)).toEqual(ids.slice(1, 3));
+    const next = await repository.findAlive('sub', ofUser.target, 9, { before: page.at(-1) });
+    expect(next.map(({ id }) => id)).toEqual(ids.slice(3));
+  });
+
+  it('insertSession: the session is newer than `registeredAfter`, also after the clock has stepped back', async () => {
+    const inAnHour = (await repository.findNow()) + 3_600_000;
+    const session = newSession();
+    await repository.insertSession({ ...session, registeredAfter: inAnHour });
+    expect(numberOf(await store.row('session', session.id), 'registered_at')).toBe(inAnHour + 1);
   });
 
   it('noteReturn: succeeds once, also when the browser comes twice at the same time, and never for an unknown logout', async () => {

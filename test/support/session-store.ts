@@ -54,6 +54,7 @@ export interface SessionStoreSettings {
   readonly clock?: TestClock;
   readonly secrets?: readonly string[];
   readonly scope?: 'session' | 'user';
+  readonly maxSessionsPerUser?: number | undefined;
 }
 
 /** The classes with which one replica stores and checks sessions, without an app and without OneID. */
@@ -76,6 +77,7 @@ export class SessionStore {
     readonly clock: TestClock,
     secrets: readonly string[],
     readonly scope: 'session' | 'user',
+    maxSessionsPerUser: number | undefined,
   ) {
     const lifetime = { maxSessionLifetimeSeconds: maxSessionLifetimeMs / 1000 };
     const settings = new GuardSettings(
@@ -105,7 +107,7 @@ export class SessionStore {
       this.bus,
       clock,
       random,
-      lifetime,
+      { ...lifetime, maxSessionsPerUser },
     );
   }
 
@@ -114,9 +116,10 @@ export class SessionStore {
       clock = new TestClock(),
       secrets = ['a secret that is long enough for a test'],
       scope = 'session',
+      maxSessionsPerUser,
     } = settings;
     const database = await SessionDatabase.open(options, true, { clock, connector: clock.connector });
-    return new SessionStore(database, clock, secrets, scope);
+    return new SessionStore(database, clock, secrets, scope, maxSessionsPerUser);
   }
 
   close(): Promise<void> {

@@ -263,6 +263,17 @@ describe('a fault', () => {
       [`maxSessionLifetimeSeconds must not be greater than ${SECONDS.year}`],
     ],
     [{ maxSessionLifetimeSeconds: 60.5 }, ['maxSessionLifetimeSeconds must be an integer number']],
+    [{ maxSessionsPerUser: 0 }, ['maxSessionsPerUser must not be less than 1']],
+    [{ maxSessionsPerUser: 1_001 }, ['maxSessionsPerUser must not be greater than 1000']],
+    [{ maxSessionsPerUser: 1.5 }, ['maxSessionsPerUser must be an integer number']],
+    [
+      { maxSessionsPerUser: null },
+      [
+        'maxSessionsPerUser must not be greater than 1000',
+        'maxSessionsPerUser must not be less than 1',
+        'maxSessionsPerUser must be an integer number',
+      ],
+    ],
     [{ clockToleranceSeconds: -1 }, ['clockToleranceSeconds must not be less than 0']],
     [{ clockToleranceSeconds: 301 }, ['clockToleranceSeconds must not be greater than 300']],
     [{ returnUrls: ['//evil.example'] }, [`each value in returnUrls ${returnUrl}`]],

@@ -133,6 +133,17 @@ class OptionsSchema {
   readonly maxSessionLifetimeSeconds?: number = 30 * 24 * 60 * 60;
 
   /**
+   * How many sessions a user may have at one client, from 1 to 1,000. A sign-in beyond it ends the user's oldest sessions at
+   * this client; {@link SessionRegistry.register} returns when they have ended. The channel of their logouts is `replaced`.
+   * Bearer tokens that were never registered do not count. Without the option, a user may have any number.
+   */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(1_000)
+  readonly maxSessionsPerUser?: number | undefined;
+
+  /**
    * How far OneID's clock may differ from this host's clock or the database's clock, seconds: from 0 to 300.
    *
    * @defaultValue 30
@@ -248,10 +259,14 @@ class OptionsSchema {
 export type OneIdLogoutOptions = { [K in keyof OptionsSchema]: OptionsSchema[K] };
 
 /** The options with all defaults filled in. */
-export type ResolvedOptions = Required<Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness' | 'fetch'>> & {
+export type ResolvedOptions = Required<
+  Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness' | 'maxSessionsPerUser' | 'fetch'>
+> & {
   readonly clients: readonly ResolvedClientOptions[];
   readonly liveness: Liveness;
   readonly sessionFrom: readonly SessionResolver[];
+  /** undefined: any number. */
+  readonly maxSessionsPerUser?: number | undefined;
   /** undefined: the global `fetch`. */
   readonly fetch?: ProviderFetch | undefined;
 };

@@ -8,7 +8,8 @@ import { type TargetKind } from './targets.js';
  * - `app`: {@link LogoutService} has started it (RP-Initiated Logout 1.0)
  * - `admin`: {@link SessionRegistry} has ended one session, all sessions of the user or the user's other sessions, or
  *   {@link LogoutService.endHere} has ended the sessions of a request
- * - `replaced`: a new sign-in has replaced the session that the browser had before, or was itself refused
+ * - `replaced`: a new sign-in has replaced the session that the browser had before, or the user's oldest session
+ *   (`maxSessionsPerUser`), or was itself refused
  *
  * @category Sessions
  */

@@ -24,7 +24,7 @@ import {
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { LogoutBus } from './logout-bus.js';
 import { storedLabel } from './session-label.js';
-import { SessionRepository } from '../store/session.repository.js';
+import { type AliveFilter, SessionRepository } from '../store/session.repository.js';
 import { SessionSettings } from './session-settings.js';
 import { targetOf } from '../rule/targets.js';
 import { RevocationQueue } from '../store/revocation-queue.js';
@@ -63,7 +63,7 @@ export interface RegisterSessionOptions {
   readonly label?: string | undefined;
 }
 
-/** How many sessions {@link SessionRegistry.endOthers} ends with one statement. */
+/** How many sessions of a user the registry ends with one statement. */
 const PAGE = 256;
 
 /** Default `limit` of {@link SessionRegistry.listAlive}. */
@@ -129,6 +129,10 @@ export class SessionRegistry {
    * answer, returns the same session with one more `sessionToken`; the earlier ones stay valid. The session keeps its
    * first `label`. A session has at most 16 tokens.
    *
+   * With `maxSessionsPerUser`, it ends the oldest sessions beyond this number before it returns. When several sign-ins of
+   * one user have all returned, at most so many sessions are alive: the newest. Of more sign-ins than that at the same
+   * time, the older ones return a session that has already ended, or throw a {@link SessionEndedError}.
+   *
    * @returns the session, with a session token that the library returns only here
    * @throws {InvalidIdTokenError} 401 `id_token_invalid`, no session is stored and no session token is added
    * @throws {SessionEndedError} 401 `session_ended`: OneID has already ended this login, perhaps during the sign-in (Hydra
@@ -139,7 +143,8 @@ export class SessionRegistry {
    * @throws {RangeError} `expiresAt` is not a valid date
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
-   * @throws {StoreUnavailableError} 503, the user is not signed in; the app may repeat the same call
+   * @throws {StoreUnavailableError} 503, the user is not signed in; the app may repeat the same call. The session may be
+   *   stored: until the user's next sign-in, the user may then have one session more than `maxSessionsPerUser`
    */
   async register(options: RegisterSessionOptions): Promise<RegisteredSession> {
     const { idToken, refreshToken } = options;
@@ -158,6 +163,7 @@ export class SessionRegistry {
       throw new InvalidIdTokenError('The ID token has been registered too often');
     }
     for (const replaced of [options.replaces ?? []].flat()) await this.replace(replaced, id);
+    await this.endOldest(verified);
     // a copy, because other callers may have the same object: they must not get the token
     return withStoredTargets({ ...session, sessionToken }, targetsByKind(session));
   }
@@ -350,18 +356,14 @@ export class SessionRegistry {
       );
     }
     let count = 0;
-    let registeredUntil: number | undefined;
-    for (;;) {
-      const page = await this.repository.findAlive('sub', targetOf('sub', issuer, sub), PAGE, registeredUntil);
+    for await (const page of this.pagesOfAlive({ issuer, sub })) {
       count += await this.recorder.endSessions(
         page.filter((other) => other.id !== id),
         'admin',
         checkedBy,
       );
-      if (page.length < PAGE) return count;
-      // the next page starts in the same millisecond: it may have more sessions, and ended ones are not found again
-      registeredUntil = page.at(-1)?.registeredAt;
     }
+    return count;
   }
 
   /**
@@ -425,10 +427,11 @@ export class SessionRegistry {
     label: string | undefined,
   ): Promise<string> {
     const { issuer, clientId, sid, sub, iat, authTime, idTokenHash } = verified;
+    const registeredAfter = await this.registeredBefore(verified);
     // before the session: without it, a later logout could miss the user's other sessions
     await this.repository.rememberUser({ issuer, sid, sub });
     const isNew = await this.repository.insertSession({
-      ...{ id, issuer, clientId, sid, sub, iat, authTime, idTokenHash, lifetime, label },
+      ...{ id, issuer, clientId, sid, sub, iat, authTime, idTokenHash, lifetime, label, registeredAfter },
     });
     if (isNew) return id;
     const known = await this.repository.checkByIdToken(idTokenHash);
@@ -455,6 +458,44 @@ export class SessionRegistry {
       throw new SessionRejectedError('expired');
     }
     return session;
+  }
+
+  /**
+   * With `maxSessionsPerUser`, when the user's newest session was registered: the database's clock, milliseconds. A session
+   * that is registered after this read is newer. Otherwise, after the database's clock has stepped back, the new session
+   * could be the oldest one, which {@link endOldest} ends.
+   */
+  private async registeredBefore({ issuer, sub }: VerifiedIdToken): Promise<number | undefined> {
+    if (this.settings.maxSessionsPerUser === undefined) return undefined;
+    const [newest] = await this.repository.findNewest('sub', targetOf('sub', issuer, sub), 1);
+    return newest?.registeredAt;
+  }
+
+  /**
+   * Ends the oldest sessions beyond `maxSessionsPerUser`. Each sign-in does so after its own session is committed: of
+   * several at the same time, the last one to commit sees the sessions of all. All of them keep the same sessions, because
+   * the order is the same for all. Also when the ID token comes again: the call before may have failed in between.
+   */
+  private async endOldest({ issuer, clientId, sub }: VerifiedIdToken): Promise<void> {
+    const { maxSessionsPerUser: skip } = this.settings;
+    if (skip === undefined) return;
+    for await (const page of this.pagesOfAlive({ issuer, sub }, { clientId, skip })) {
+      await this.recorder.endSessions(page, 'replaced');
+    }
+  }
+
+  /** Pages of a user's alive sessions, the newest first. */
+  private async *pagesOfAlive(
+    { issuer, sub }: { readonly issuer: string; readonly sub: string },
+    filter: AliveFilter = {},
+  ): AsyncGenerator<ListedSession[]> {
+    const target = targetOf('sub', issuer, sub);
+    let page = await this.repository.findAlive('sub', target, PAGE, filter);
+    yield page;
+    while (page.length === PAGE) {
+      page = await this.repository.findAlive('sub', target, PAGE, { ...filter, skip: 0, before: page.at(-1) });
+      yield page;
+    }
   }
 
   private warnOfMissingSid({ issuer, clientId }: VerifiedIdToken): void {

@@ -48,6 +48,18 @@ export interface NewSession {
   readonly idTokenHash: string;
   /** 255 characters at most. */
   readonly label?: string | undefined;
+  /** The session gets a later `registered_at` than this one: the database's clock, milliseconds. */
+  readonly registeredAfter?: number | undefined;
+}
+
+/** Which sessions {@link SessionRepository.findAlive} returns. */
+export interface AliveFilter {
+  /** Only sessions of this client. */
+  readonly clientId?: string | undefined;
+  /** Leaves out this many of the newest sessions. */
+  readonly skip?: number | undefined;
+  /** Only sessions older than this one, for the next page: its last session. */
+  readonly before?: Pick<Session, 'registeredAt' | 'id'> | undefined;
 }
 
 /** A session of a target, as {@link SessionRepository.findNewest} returns it. */
@@ -121,18 +133,28 @@ export class SessionRepository {
   }
 
   /**
-   * Returns the alive sessions of a target, the newest first.
-   *
-   * @param registeredUntil only sessions registered at this time or earlier: the database's clock, milliseconds
+   * Returns the alive sessions of a target, the newest first. The id decides between sessions of the same millisecond, so
+   * every replica finds the same order.
    */
-  async findAlive(kind: TargetKind, target: string, limit: number, registeredUntil?: number): Promise<ListedSession[]> {
+  async findAlive(
+    kind: TargetKind,
+    target: string,
+    limit: number,
+    { clientId, skip = 0, before }: AliveFilter = {},
+  ): Promise<ListedSession[]> {
     const { rows } = await this.database.read(
       `SELECT ${SESSION_COLUMNS}, s.label FROM ${this.tables.session} s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
-         AND ${noneOf(`${this.tables.logout} l`)} ${registeredUntil === undefined ? '' : 'AND s.registered_at <= ?'}
-       ORDER BY s.registered_at DESC LIMIT ${limit}`,
-      registeredUntil === undefined ? [target] : [target, registeredUntil],
-      { order: 'registered_at DESC' },
+         AND ${noneOf(`${this.tables.logout} l`)}
+         ${clientId === undefined ? '' : 'AND s.client_id = ?'}
+         ${before === undefined ? '' : 'AND s.registered_at <= ? AND (s.registered_at < ? OR s.id < ?)'}
+       ORDER BY s.registered_at DESC, s.id DESC LIMIT ${limit} OFFSET ${skip}`,
+      [
+        target,
+        ...(clientId === undefined ? [] : [clientId]),
+        ...(before === undefined ? [] : [before.registeredAt, before.registeredAt, before.id]),
+      ],
+      { order: 'registered_at DESC, id DESC' },
     );
     return rows.map(toListedSession);
   }
@@ -185,8 +207,8 @@ export class SessionRepository {
   }
 
   /**
-   * Stores a sign-in. Its `registered_at` is later than any `registered_until` already recorded for its targets, even
-   * if the database's clock has stepped back.
+   * Stores a sign-in. Its `registered_at` is later than any `registered_until` already recorded for its targets, and than
+   * `registeredAfter`, even if the database's clock has stepped back.
    *
    * @returns false if the ID token is registered already; the database is then unchanged
    */
@@ -199,8 +221,9 @@ export class SessionRepository {
     };
     // no logout names the new session itself yet
     const shared = columnsBeside('session').map((column) => targets[column]);
+    const earliest = session.registeredAfter === undefined ? this.now : this.database.dialect.greatest(this.now, '?');
     const registeredAt = this.database.dialect.greatest(
-      this.now,
+      earliest,
       `(SELECT COALESCE(MAX(l.registered_until), 0) + 1 FROM ${this.tables.logout} l WHERE l.target IN (${placeholders(shared)}))`,
     );
     const { affected } = await this.database.run(
@@ -211,6 +234,7 @@ export class SessionRepository {
       ),
       [
         ...[session.id, issuer, session.clientId, sid ?? null, session.sub, session.iat, session.authTime ?? null],
+        ...(session.registeredAfter === undefined ? [] : [session.registeredAfter + 1]),
         ...shared,
         session.lifetime,
         ...ALL_TARGET_COLUMNS.map((column) => targets[column]),
