@@ -27,9 +27,13 @@ interface SignedIn {
   readonly authenticated: number | undefined;
   /** The position in the order of all steps; it never goes back. */
   readonly order: number;
+  /** The database's clock, milliseconds; 0 before the sign-in. */
+  readonly registeredAt: number;
   /** When the session expires, milliseconds of the true time. */
   readonly ends: number;
 }
+
+type Limit = number | undefined;
 
 /** The model: sets of facts, without the library's way of storing them. */
 class Model {
@@ -53,6 +57,9 @@ class Model {
   skew = 0;
   /** The latest that the database's clock has ever shown. */
   latest = 0;
+
+  /** @param limit how many sessions a user may have */
+  constructor(public limit: Limit) {}
 
   get seconds(): number {
     return Math.floor(this.time / 1000);
@@ -83,6 +90,30 @@ class Model {
   /** May the purge have deleted it, because the clock was ahead at some time? */
   mayBeGone({ ends }: SignedIn): boolean {
     return this.latest + MINUTE > ends;
+  }
+
+  /** Is it certain which of the sessions are alive, as far as the time decides it? */
+  get isTimeClear(): boolean {
+    return this.signIns.every(
+      (signIn) => this.isOver(signIn) !== 'perhaps' && (!this.mayBeGone(signIn) || this.isOver(signIn) === true),
+    );
+  }
+
+  /** A sign-in of this user has succeeded: the oldest sessions beyond the limit end. */
+  endOldest(user: string): void {
+    const alive = this.signIns.filter(
+      (signIn) => signIn.user === user && !this.isLoggedOut(signIn) && this.isOver(signIn) === false,
+    );
+    alive.sort((a, b) => b.registeredAt - a.registeredAt || (a.id < b.id ? 1 : -1));
+    for (const { id } of alive.slice(this.limit ?? Infinity)) this.deadSessions.add(id);
+  }
+
+  /** A new session, which is the newest one of its user when there is a limit. */
+  add(signIn: SignedIn): void {
+    this.signIns.push(signIn);
+    if (this.limit === undefined) return;
+    this.endOldest(signIn.user);
+    expect(this.deadSessions).not.toContain(signIn.id);
   }
 
   /** May the purge have deleted who has signed in? It stays longer than the session. */
@@ -116,13 +147,18 @@ class Model {
 class Real {
   readonly clock = new TestClock();
   replicas: SessionStore[] = [];
+  limit: Limit;
 
   constructor(readonly database: TestDatabase) {}
 
-  async boot(): Promise<void> {
+  async boot(limit: Limit): Promise<void> {
+    this.limit = limit;
     for (const replica of this.replicas) await replica.close();
     this.replicas = [];
-    for (let n = 0; n < 2; n++) this.replicas.push(await SessionStore.open(this.database, { clock: this.clock }));
+    for (let n = 0; n < 2; n++) {
+      const store = await SessionStore.open(this.database, { clock: this.clock, maxSessionsPerUser: limit });
+      this.replicas.push(store);
+    }
   }
 
   at(replica: number): SessionStore {
@@ -190,7 +226,7 @@ class SignIn extends Command {
   }
 
   override check(model: Readonly<Model>): boolean {
-    return !model.isForgotten(`${this.user}@${this.browser}`);
+    return !model.isForgotten(`${this.user}@${this.browser}`) && (model.limit === undefined || model.isTimeClear);
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
@@ -199,7 +235,7 @@ class SignIn extends Command {
     const authenticated = this.hasAuthTime ? issued - 1 : undefined;
     const order = ++model.order;
     const idToken = store.idToken({ sub: this.user, sid: login, iat: issued, authTime: authenticated });
-    const fresh = { id: '', login, user: this.user, order, issued, authenticated };
+    const fresh = { id: '', login, user: this.user, order, registeredAt: 0, issued, authenticated };
     const result = await store.registry
       .register({ idToken, refreshToken: `refresh ${order}` })
       .catch((error: unknown) => error);
@@ -207,11 +243,12 @@ class SignIn extends Command {
       expect(result).toBeInstanceOf(SessionEndedError);
       return;
     }
-    const { id, sessionToken } = result as RegisteredSession;
+    const { id, sessionToken, registeredAt } = result as RegisteredSession;
     expect(id).toBe(tokenHashOf(sessionToken));
-    model.signIns.push({
+    model.add({
       ...fresh,
       id,
+      registeredAt,
       sessionTokens: [sessionToken],
       idToken,
       ends: model.time + model.skew + maxSessionLifetimeMs,
@@ -229,6 +266,7 @@ class SignInAgain extends Command {
 
   override check(model: Readonly<Model>): boolean {
     const known = model.pick(this.nth);
+    if (model.limit !== undefined && !model.isTimeClear) return false;
     return known !== undefined && model.seconds - known.issued < 300 && known.sessionTokens.length < MAX_TOKENS;
   }
 
@@ -243,7 +281,10 @@ class SignInAgain extends Command {
       (error: unknown) => (error instanceof SessionEndedError ? 'ended' : error),
     );
     if (model.isLoggedOut(known)) expect(again).toBe('ended');
-    else expect(again).toBe(known.id);
+    else {
+      expect(again).toBe(known.id);
+      model.endOldest(known.user);
+    }
   }
 }
 
@@ -258,6 +299,7 @@ class Replace extends Command {
 
   override check(model: Readonly<Model>): boolean {
     const old = model.pick(this.nth);
+    if (model.limit !== undefined && !model.isTimeClear) return false;
     return old !== undefined && !model.isForgotten(`${old.user}@${this.browser}`);
   }
 
@@ -270,6 +312,7 @@ class Replace extends Command {
       login,
       user: old.user,
       order: ++model.order,
+      registeredAt: 0,
       issued: model.seconds,
       authenticated: undefined,
     };
@@ -279,11 +322,12 @@ class Replace extends Command {
       await expect(registered).rejects.toThrow(SessionEndedError);
       return;
     }
-    const { id, sessionToken } = await registered;
+    const { id, sessionToken, registeredAt } = await registered;
     model.deadSessions.add(old.id);
-    model.signIns.push({
+    model.add({
       ...fresh,
       id,
+      registeredAt,
       sessionTokens: [sessionToken],
       idToken,
       ends: model.time + model.skew + maxSessionLifetimeMs,
@@ -417,9 +461,7 @@ class FrontChannel extends Command {
   }
 
   override check(model: Readonly<Model>): boolean {
-    return model.signIns.every(
-      (signIn) => model.isOver(signIn) !== 'perhaps' && (!model.mayBeGone(signIn) || model.isOver(signIn) === true),
-    );
+    return model.isTimeClear;
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
@@ -521,9 +563,18 @@ class Housekeeping extends Command {
   }
 }
 
+/** With the same limit or another one. */
 class Restart extends Command {
-  act(_model: Model, real: Real): Promise<void> {
-    return real.boot();
+  constructor(
+    replica: number,
+    readonly limit: Limit,
+  ) {
+    super(replica);
+  }
+
+  act(model: Model, real: Real): Promise<void> {
+    model.limit = this.limit;
+    return real.boot(this.limit);
   }
 }
 
@@ -532,6 +583,7 @@ const user = fc.constantFrom('alice', 'bob');
 const browser = fc.constantFrom('phone', 'laptop');
 const nth = fc.nat(9);
 
+const limit = fc.constantFrom(undefined, 1, 2);
 const mostly = fc.constantFrom(true, true, true, false);
 const signIn = fc.tuple(replica, user, browser, fc.constantFrom(0, 0, 1, 60), mostly, fc.boolean());
 
@@ -553,7 +605,7 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(replica, fc.constantFrom(1, SECOND, 61 * SECOND, DAY, 29 * DAY)).map((args) => new TimePasses(...args)),
   fc.tuple(replica, fc.constantFrom(0, -10 * SECOND, -2 * DAY, 2 * DAY)).map((args) => new DatabaseClockJumps(...args)),
   replica.map((n) => new Housekeeping(n)),
-  replica.map((n) => new Restart(n)),
+  fc.tuple(replica, limit).map((args) => new Restart(...args)),
 ];
 
 const cases: [DatabaseKind, number][] = [
@@ -567,7 +619,7 @@ describe.each(cases)('attack 5: random steps in random order, on $name', (databa
   beforeAll(async () => {
     testDatabase = await database.take();
     real = new Real(testDatabase);
-    await real.boot();
+    await real.boot(undefined);
   });
   afterAll(async () => {
     for (const replica of real.replicas) await replica.close();
@@ -576,9 +628,10 @@ describe.each(cases)('attack 5: random steps in random order, on $name', (databa
 
   it(`P4, P5: every ended session stays refused, and every other session stays alive (${numRuns} runs)`, async () => {
     await fc.assert(
-      fc.asyncProperty(fc.commands(steps, { maxCommands: 25 }), async (commands) => {
+      fc.asyncProperty(limit, fc.commands(steps, { maxCommands: 25 }), async (first, commands) => {
+        if (real.limit !== first) await real.boot(first);
         await real.at(0).clear();
-        await fc.asyncModelRun(() => ({ model: new Model(), real }), commands);
+        await fc.asyncModelRun(() => ({ model: new Model(first), real }), commands);
       }),
       { numRuns },
     );

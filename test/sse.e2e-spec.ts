@@ -1,6 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
-import { CurrentSession, SessionAliveGuard, SessionConnections, type SessionFacts } from 'nestjs-oneid-logout';
+import { Controller, type INestApplication, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
+import {
+  CurrentSession,
+  SessionAliveGuard,
+  SessionConnections,
+  type SessionFacts,
+  SessionRegistry,
+} from 'nestjs-oneid-logout';
 import { concat, map, NEVER, type Observable, of } from 'rxjs';
 import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
 import { Host } from './support/host.js';
@@ -52,6 +58,32 @@ describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adap
     expect((await host.fetch('/news', { session: alice.session })).status).toBe(401);
     other.close();
     await until('it is forgotten', () => host.app.get(OpenConnections, { strict: false }).size === 0);
+  });
+
+  it('end when a sign-in of the same user, also on another replica, is one more than maxSessionsPerUser', async () => {
+    host = await Host.start({
+      adapter,
+      controllers: [NewsController],
+      startsJobs: true,
+      options: { maxSessionsPerUser: 2 },
+    });
+    const { sub } = host.oneId.signIn();
+    const elsewhere = await startReplica(host.options, host.clock);
+    const signIn = async (app: Pick<INestApplication, 'get'>) => {
+      const idToken = await host.oneId.idToken({ clientId: 'app', login: host.oneId.signIn({ sub }) });
+      return (await app.get(SessionRegistry, { strict: false }).register({ idToken })).sessionToken;
+    };
+    const sessions = [await signIn(host.app), await signIn(elsewhere)];
+    const [first, second] = await Promise.all(sessions.map((session) => listen(session)));
+    sessions.push(await signIn(host.app));
+    await until('the oldest ends', () => first?.seen.ended === true);
+    expect(second?.seen.ended).toBe(false);
+    sessions.push(await signIn(elsewhere));
+    await until('the next one ends', () => second?.seen.ended === true);
+    const again = await Promise.all(sessions.map((session) => listen(session)));
+    expect(again.map(({ seen }) => seen.status)).toEqual([401, 401, 200, 200]);
+    for (const { close } of again) close();
+    await elsewhere.close();
   });
 
   it('end when another replica ends the session, also in strict mode', async () => {

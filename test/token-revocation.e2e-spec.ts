@@ -690,6 +690,21 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       expect((await stored(app)).tokens).toEqual([]);
     });
 
+    it('P27: is within maxSessionsPerUser: the tokens of the older ones are kept until it ends', async () => {
+      const app = await start({ maxSessionsPerUser: 1 });
+      const login = oneId.signIn();
+      const elsewhere = await signIn(app, oneId.signIn({ sub: login.sub }));
+      const signedIn = [await signIn(app, login), await signIn(app, login), await signIn(app, login)];
+      await revokeAll(app);
+      expect(revoked()).toEqual([elsewhere.refreshToken]);
+      expect((await stored(app)).tokens).toHaveLength(3);
+
+      const last = await signIn(app, oneId.signIn({ sub: login.sub }));
+      await revokeAll(app);
+      expect(revoked().sort()).toEqual([elsewhere, ...signedIn].map(({ refreshToken }) => refreshToken).sort());
+      expect((await stored(app)).tokens.map((row) => row['session_id'])).toEqual([last.session.id]);
+    });
+
     it('P27: begins while a revocation waits after a 503: the token is kept until this session ends', async () => {
       const app = await start();
       const first = await signIn(app);
