@@ -18,7 +18,13 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-const idle = { answersFromMemory: false, openConnections: 0, unrecordedLogouts: 0, undecidedLogouts: 0, missingBackchannelLogouts: 0 };
+const idle = {
+  answersFromMemory: false,
+  openConnections: 0,
+  unrecordedLogouts: 0,
+  undecidedLogouts: 0,
+  missingBackchannelLogouts: 0,
+};
 
 async function health(path: 'live' | 'ready'): Promise<[number, unknown]> {
   const response = await fetch(`${recipe.url}/health/${path}`);
