@@ -20,7 +20,11 @@ import { startReplica } from './support/replica.js';
 import { clientId, DAY, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
-const migrations = ['CreateOneIdLogoutTables1790000000000', 'AddLogoutAuthor1793000000000'];
+const migrations = [
+  'CreateOneIdLogoutTables1790000000000',
+  'AddLogoutAuthor1793000000000',
+  'AddSessionActivity1794000000000',
+];
 
 const tables = [
   'oneid_login_user',
@@ -28,6 +32,7 @@ const tables = [
   'oneid_logout_migrations',
   'oneid_replica',
   'oneid_session',
+  'oneid_session_activity',
   'oneid_session_alias',
   'oneid_session_tokens',
 ];
@@ -131,7 +136,9 @@ describe.each(databases)('the tables, on $name', (database) => {
     const dataSource = await connect();
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
-    for (let n = 0; n < migrations.length; n++) await dataSource.undoLastMigration();
+    await dataSource.undoLastMigration();
+    expect(await tableNames()).toEqual(tables.filter((table) => table !== 'oneid_session_activity'));
+    for (let n = 1; n < migrations.length; n++) await dataSource.undoLastMigration();
     expect(await tableNames()).toEqual(['oneid_logout_migrations']);
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
@@ -276,6 +283,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       'oneid_logout',
       'oneid_replica',
       'oneid_session',
+      'oneid_session_activity',
       'oneid_session_alias',
       'oneid_session_tokens',
       'users',

@@ -3,7 +3,9 @@ import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
 import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
 import { AddLogoutAuthor1793000000000 } from './migrations/1793000000000-add-logout-author.js';
+import { AddSessionActivity1794000000000 } from './migrations/1794000000000-add-session-activity.js';
 import { ReplicaEntity } from './replica.entity.js';
+import { SessionActivityEntity } from './session-activity.entity.js';
 import { SessionAliasEntity } from './session-alias.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
@@ -49,6 +51,7 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
   SessionTokensEntity,
   ReplicaEntity,
   LoginUserEntity,
+  SessionActivityEntity,
 ];
 
 /**
@@ -73,6 +76,7 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
 export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [
   CreateOneIdLogoutTables1790000000000,
   AddLogoutAuthor1793000000000,
+  AddSessionActivity1794000000000,
 ];
 
 /**

@@ -2,6 +2,7 @@ import { type DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
+import { SessionActivityEntity } from './session-activity.entity.js';
 import { SessionAliasEntity } from './session-alias.entity.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionTokensEntity } from './session-tokens.entity.js';
@@ -15,6 +16,7 @@ export interface SessionTables {
   readonly sessionTokens: string;
   readonly replica: string;
   readonly loginUser: string;
+  readonly sessionActivity: string;
 }
 
 export function sessionTablesOf(dataSource: DataSource): SessionTables {
@@ -25,6 +27,7 @@ export function sessionTablesOf(dataSource: DataSource): SessionTables {
     sessionTokens: tableOf(dataSource, SessionTokensEntity),
     replica: tableOf(dataSource, ReplicaEntity),
     loginUser: tableOf(dataSource, LoginUserEntity),
+    sessionActivity: tableOf(dataSource, SessionActivityEntity),
   };
 }
 

@@ -18,10 +18,10 @@ export class OldRows {
    * @param progress how far earlier calls have come; this call moves it on
    * @param now the database's clock, milliseconds, as the caller has checked it. One time for the whole call: a clock that
    *   jumps ahead meanwhile deletes nothing
-   * @returns how many rows were deleted, without the tokens and aliases that are deleted with their session
+   * @returns how many rows were deleted, without the tokens, aliases and activities that are deleted with their session
    */
   async purge(limit: number, progress: PurgeProgress, now: number): Promise<number> {
-    const { session, sessionAlias, logout, sessionTokens, loginUser } = this.database.tables;
+    const { session, sessionAlias, sessionActivity, logout, sessionTokens, loginUser } = this.database.tables;
     const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
     // no EXISTS: for it, PostgreSQL may read all tokens
     const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
@@ -42,6 +42,7 @@ export class OldRows {
         async (ids) => {
           await this.deleteIds(sessionTokens, 'session_id', ids);
           await this.deleteIds(sessionAlias, 'session_id', ids);
+          await this.deleteIds(sessionActivity, 'session_id', ids);
           await this.deleteIds(session, 'id', ids);
         },
       ),
