@@ -13,7 +13,16 @@ const read = (name: string) => readFileSync(join(import.meta.dirname, '../docs',
 const [metrics, health, rules] = [read('metrics.md'), read('health-and-alerts.md'), read('oneid-logout.rules.yml')];
 
 const CHECK_RESULTS: Record<CheckResult, true> = {
-  ...{ alive: true, logged_out: true, expired: true, unknown: true, missing: true, ambiguous: true, failed: true },
+  ...{
+    alive: true,
+    logged_out: true,
+    expired: true,
+    idle: true,
+    unknown: true,
+    missing: true,
+    ambiguous: true,
+    failed: true,
+  },
 };
 const LOGOUT_RESULTS: Record<LogoutResult, true> = {
   ...{ matched: true, unmatched: true, recorded: true, repeated: true, refused: true, failed: true, missing: true },

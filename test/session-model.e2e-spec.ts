@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type RegisteredSession, SessionEndedError } from 'nestjs-oneid-logout';
+import { type RegisteredSession, SessionEndedError, SessionRejectedError } from 'nestjs-oneid-logout';
 import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
 import { DAY, issuer, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
@@ -8,6 +8,10 @@ import { TestClock } from './support/test-clock.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+
+/** The option `maxIdleSeconds` of the runs with idleness, milliseconds; and how old a recorded use is when one is due. */
+const MAX_IDLE = 60 * MINUTE;
+const USE_DUE = (MAX_IDLE / 20) * 1.25;
 
 /** How many session tokens a session may have. */
 const MAX_TOKENS = 16;
@@ -31,6 +35,8 @@ interface SignedIn {
   readonly registeredAt: number;
   /** When the session expires, milliseconds of the true time. */
   readonly ends: number;
+  /** The last use that the library has recorded, or the sign-in: the database's clock, milliseconds. */
+  usedAt: number;
 }
 
 type Limit = number | undefined;
@@ -59,13 +65,16 @@ class Model {
   latest = 0;
 
   /** @param limit how many sessions a user may have */
-  constructor(public limit: Limit) {}
+  constructor(
+    public limit: Limit,
+    readonly endsIdleSessions: boolean,
+  ) {}
 
   get seconds(): number {
     return Math.floor(this.time / 1000);
   }
 
-  isLoggedOut(signIn: Omit<SignedIn, 'idToken' | 'sessionTokens' | 'ends'>): boolean {
+  isLoggedOut(signIn: Omit<SignedIn, 'idToken' | 'sessionTokens' | 'ends' | 'usedAt'>): boolean {
     const { id, login, user, order, issued, authenticated = 0 } = signIn;
     const byLogin =
       login === undefined
@@ -84,6 +93,18 @@ class Model {
   /** Has the session expired? `perhaps` close to its end, because real time goes on during a step. */
   isOver({ ends }: SignedIn): boolean | 'perhaps' {
     const left = ends - this.time - this.skew;
+    return Math.abs(left) < MINUTE ? 'perhaps' : left < 0;
+  }
+
+  /** How long the session has been unused, milliseconds of the database's clock. */
+  unused({ usedAt }: SignedIn): number {
+    return this.time + this.skew - usedAt;
+  }
+
+  /** Is the session idle? `perhaps` close to that time. */
+  isIdle(signIn: SignedIn): boolean | 'perhaps' {
+    if (!this.endsIdleSessions) return false;
+    const left = MAX_IDLE - this.unused(signIn);
     return Math.abs(left) < MINUTE ? 'perhaps' : left < 0;
   }
 
@@ -149,15 +170,21 @@ class Real {
   replicas: SessionStore[] = [];
   limit: Limit;
 
-  constructor(readonly database: TestDatabase) {}
+  constructor(
+    readonly database: TestDatabase,
+    readonly endsIdleSessions: boolean,
+  ) {}
 
   async boot(limit: Limit): Promise<void> {
     this.limit = limit;
     for (const replica of this.replicas) await replica.close();
     this.replicas = [];
+    const options = {
+      ...(limit !== undefined && { maxSessionsPerUser: limit }),
+      ...(this.endsIdleSessions && { maxIdleSeconds: MAX_IDLE / SECOND }),
+    };
     for (let n = 0; n < 2; n++) {
-      const store = await SessionStore.open(this.database, { clock: this.clock, maxSessionsPerUser: limit });
-      this.replicas.push(store);
+      this.replicas.push(await SessionStore.open(this.database, { clock: this.clock, ...options }));
     }
   }
 
@@ -200,7 +227,11 @@ abstract class Command implements Step {
       }
       const over = model.isOver(signIn);
       const expected = model.isLoggedOut(signIn) ? ['logged_out'] : [];
-      if (expected.length === 0 && over !== true) expected.push('alive');
+      if (expected.length === 0 && over !== true) {
+        const idle = model.isIdle(signIn);
+        if (idle !== true) expected.push('alive');
+        if (idle !== false) expected.push('idle');
+      }
       if (expected.length === 0 || over === 'perhaps') expected.push('expired');
       if (model.mayBeGone(signIn)) expected.push('unknown');
       const wrong = [...verdicts].find((verdict) => !expected.includes(verdict));
@@ -252,6 +283,7 @@ class SignIn extends Command {
       sessionTokens: [sessionToken],
       idToken,
       ends: model.time + model.skew + maxSessionLifetimeMs,
+      usedAt: registeredAt,
     });
   }
 }
@@ -266,8 +298,9 @@ class SignInAgain extends Command {
 
   override check(model: Readonly<Model>): boolean {
     const known = model.pick(this.nth);
+    if (known === undefined || model.isIdle(known) === 'perhaps') return false;
     if (model.limit !== undefined && !model.isTimeClear) return false;
-    return known !== undefined && model.seconds - known.issued < 300 && known.sessionTokens.length < MAX_TOKENS;
+    return model.seconds - known.issued < 300 && known.sessionTokens.length < MAX_TOKENS;
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
@@ -278,10 +311,17 @@ class SignInAgain extends Command {
         known.sessionTokens.push(sessionToken);
         return id;
       },
-      (error: unknown) => (error instanceof SessionEndedError ? 'ended' : error),
+      (error: unknown) => {
+        if (error instanceof SessionRejectedError) return error.reason;
+        return error instanceof SessionEndedError ? 'ended' : error;
+      },
     );
     if (model.isLoggedOut(known)) expect(again).toBe('ended');
-    else {
+    else if (model.isIdle(known) === true) {
+      expect(again).toBe('idle');
+      // so that its refresh token is revoked
+      model.deadSessions.add(known.id);
+    } else {
       expect(again).toBe(known.id);
       model.endOldest(known.user);
     }
@@ -331,7 +371,34 @@ class Replace extends Command {
       sessionTokens: [sessionToken],
       idToken,
       ends: model.time + model.skew + maxSessionLifetimeMs,
+      usedAt: registeredAt,
     });
+  }
+}
+
+/** The user uses the session, and the background job records it. */
+class Use extends Command {
+  constructor(
+    replica: number,
+    readonly nth: number,
+  ) {
+    super(replica);
+  }
+
+  override check(model: Readonly<Model>): boolean {
+    const known = model.pick(this.nth);
+    if (known === undefined || model.isOver(known) === 'perhaps') return false;
+    const unused = model.unused(known);
+    return Math.abs(unused - USE_DUE) > MINUTE && Math.abs(unused - MAX_IDLE) > 2 * MINUTE;
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const known = model.pick(this.nth);
+    const [sessionToken] = known?.sessionTokens ?? [];
+    if (known === undefined || sessionToken === undefined) return;
+    const verdict = await store.judge.judge({ sessionToken }, true);
+    await store.activity?.wake();
+    if ('alive' in verdict && model.unused(known) > USE_DUE) known.usedAt = model.time + model.skew;
   }
 }
 
@@ -573,8 +640,8 @@ class Restart extends Command {
   }
 
   act(model: Model, real: Real): Promise<void> {
-    model.limit = this.limit;
-    return real.boot(this.limit);
+    model.limit = model.endsIdleSessions ? undefined : this.limit;
+    return real.boot(model.limit);
   }
 }
 
@@ -608,17 +675,41 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(replica, limit).map((args) => new Restart(...args)),
 ];
 
-const cases: [DatabaseKind, number][] = [
-  [sqlite, Number(process.env['MODEL_RUNS'] ?? 2000)],
-  [postgres, Math.ceil(Number(process.env['MODEL_RUNS'] ?? 2000) / 20)],
+/** Steps of hours, in which sessions are idle or not. */
+const idleSteps: fc.Arbitrary<Step>[] = [
+  ...[1, 2, 3].map(() => fc.tuple(replica, nth).map((args) => new Use(...args))),
+  ...[1, 2, 3].map(() =>
+    fc
+      .tuple(replica, fc.constantFrom(2 * MINUTE, 20 * MINUTE, 40 * MINUTE, 55 * MINUTE, 70 * MINUTE))
+      .map((args) => new TimePasses(...args)),
+  ),
 ];
 
-describe.each(cases)('attack 5: random steps in random order, on $name', (database, numRuns) => {
+const runs = Number(process.env['MODEL_RUNS'] ?? 2000);
+
+interface Case {
+  readonly name: string;
+  readonly database: DatabaseKind;
+  readonly endsIdleSessions: boolean;
+  readonly numRuns: number;
+}
+
+const casesOf = (database: DatabaseKind, numRuns: number, idleRuns: number): Case[] => [
+  { name: database.name, database, endsIdleSessions: false, numRuns },
+  { name: `${database.name} with maxIdleSeconds`, database, endsIdleSessions: true, numRuns: idleRuns },
+];
+
+const cases = [
+  ...casesOf(sqlite, runs, Math.ceil(runs / 4)),
+  ...casesOf(postgres, Math.ceil(runs / 20), Math.ceil(runs / 40)),
+];
+
+describe.each(cases)('attack 5: random steps in random order, on $name', ({ database, endsIdleSessions, numRuns }) => {
   let testDatabase: TestDatabase;
   let real: Real;
   beforeAll(async () => {
     testDatabase = await database.take();
-    real = new Real(testDatabase);
+    real = new Real(testDatabase, endsIdleSessions);
     await real.boot(undefined);
   });
   afterAll(async () => {
@@ -626,12 +717,16 @@ describe.each(cases)('attack 5: random steps in random order, on $name', (databa
     await testDatabase.drop();
   });
 
+  const allSteps = endsIdleSessions ? [...steps, ...idleSteps] : steps;
+  // the limit counts only sessions that are not idle: each option has its own runs
+  const limits = endsIdleSessions ? fc.constant(undefined) : limit;
+
   it(`P4, P5: every ended session stays refused, and every other session stays alive (${numRuns} runs)`, async () => {
     await fc.assert(
-      fc.asyncProperty(limit, fc.commands(steps, { maxCommands: 25 }), async (first, commands) => {
+      fc.asyncProperty(limits, fc.commands(allSteps, { maxCommands: 25 }), async (first, commands) => {
         if (real.limit !== first) await real.boot(first);
         await real.at(0).clear();
-        await fc.asyncModelRun(() => ({ model: new Model(first), real }), commands);
+        await fc.asyncModelRun(() => ({ model: new Model(first, endsIdleSessions), real }), commands);
       }),
       { numRuns },
     );

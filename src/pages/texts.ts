@@ -40,7 +40,7 @@ export interface PageTexts {
   readonly refusedTitle: string;
   readonly over: string;
   readonly openOther: (app: string) => string;
-  readonly overText: Readonly<Record<'logged_out' | 'expired' | 'unknown', string>>;
+  readonly overText: Readonly<Record<'logged_out' | 'expired' | 'idle' | 'unknown', string>>;
   readonly obeyed: Readonly<Record<LogoutChannel, string>>;
   readonly told: Readonly<Record<'backchannel' | 'frontchannel', (ms: number) => string>>;
   readonly signInHappened: (device: string) => string;
@@ -120,6 +120,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     refused: {
       logged_out: 'You have been logged out.',
       expired: 'Your session has expired.',
+      idle: 'Your session is over, because you did not use it for a long time.',
       unknown: 'This app does not know your session. It may have ended long ago.',
       missing: 'You are not signed in.',
       ambiguous: 'Your browser sent sessions of different users. Log out, then sign in again.',
@@ -128,6 +129,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     overText: {
       logged_out: 'You have been logged out.',
       expired: 'The session has expired.',
+      idle: 'You did not use the session for a long time.',
       unknown: 'This app does not know the session any more.',
     },
     obeyed: {
@@ -218,6 +220,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     refused: {
       logged_out: 'Bạn đã bị đăng xuất.',
       expired: 'Phiên của bạn đã hết hạn.',
+      idle: 'Phiên của bạn đã kết thúc, vì bạn không sử dụng trong thời gian dài.',
       unknown: 'Không tìm thấy phiên của bạn, hoặc phiên đã kết thúc từ lâu.',
       missing: 'Bạn chưa đăng nhập.',
       ambiguous: 'Trình duyệt đã gửi phiên của nhiều người dùng. Hãy đăng xuất rồi đăng nhập lại.',
@@ -226,6 +229,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     overText: {
       logged_out: 'Bạn đã bị đăng xuất khỏi ứng dụng này.',
       expired: 'Phiên đã hết hạn.',
+      idle: 'Bạn đã không sử dụng phiên này trong thời gian dài.',
       unknown: 'Không còn tìm thấy phiên này.',
     },
     obeyed: {

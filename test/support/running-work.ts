@@ -9,6 +9,7 @@ import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/tokens/refresh-
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js';
 import { BackchannelWatch } from '../../libs/oneid-logout/src/sessions/backchannel-watch.js';
+import { SessionActivity } from '../../libs/oneid-logout/src/sessions/session-activity.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { UndecidedTokens } from '../../libs/oneid-logout/src/sessions/undecided-tokens.js';
@@ -26,7 +27,8 @@ export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
     UndecidedTokens,
     BackchannelWatch,
   ];
-  return jobs.map((job) => app.get<BackgroundJob>(job, { strict: false }));
+  // without maxIdleSeconds, no job records activity
+  return [...jobs, SessionActivity].flatMap((job) => app.get<BackgroundJob | undefined>(job, { strict: false }) ?? []);
 }
 
 /** The unfinished work of an app that uses the library: requests, statements and runs of the library's jobs. */

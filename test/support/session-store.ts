@@ -21,6 +21,10 @@ import { OldRows } from '../../libs/oneid-logout/src/store/old-rows.js';
 import { PurgeProgress } from '../../libs/oneid-logout/src/store/purge-progress.js';
 import { RevocationQueue } from '../../libs/oneid-logout/src/store/revocation-queue.js';
 import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
+import { IdleLimit } from '../../libs/oneid-logout/src/rule/idle-limit.js';
+import { ActivityRepository } from '../../libs/oneid-logout/src/store/activity.repository.js';
+import { SessionActivity } from '../../libs/oneid-logout/src/sessions/session-activity.js';
+import { ActivityLookup } from '../../libs/oneid-logout/src/replicas/activity-lookup.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { InboxLookup } from '../../libs/oneid-logout/src/replicas/inbox-lookup.js';
 import { type RegisteredSession, type Session } from '../../libs/oneid-logout/src/rule/session.js';
@@ -55,6 +59,7 @@ export interface SessionStoreSettings {
   readonly secrets?: readonly string[];
   readonly scope?: 'session' | 'user';
   readonly maxSessionsPerUser?: number | undefined;
+  readonly maxIdleSeconds?: number | undefined;
 }
 
 /** The classes with which one replica stores and checks sessions, without an app and without OneID. */
@@ -71,13 +76,16 @@ export class SessionStore {
   readonly inbox: LogoutInbox;
   readonly registry: SessionRegistry;
   readonly judge: SessionJudge;
+  /** Undefined without `maxIdleSeconds`. */
+  readonly idleLimit: IdleLimit | undefined;
+  readonly activity: SessionActivity | undefined;
 
   private constructor(
     readonly database: SessionDatabase,
     readonly clock: TestClock,
     secrets: readonly string[],
     readonly scope: 'session' | 'user',
-    maxSessionsPerUser: number | undefined,
+    { maxSessionsPerUser, maxIdleSeconds }: Pick<SessionStoreSettings, 'maxSessionsPerUser' | 'maxIdleSeconds'>,
   ) {
     const lifetime = { maxSessionLifetimeSeconds: maxSessionLifetimeMs / 1000 };
     const settings = new GuardSettings(
@@ -85,10 +93,17 @@ export class SessionStore {
       [],
       () => scope,
       () => true,
+      maxIdleSeconds === undefined ? undefined : maxIdleSeconds * 1000,
     );
     const random = new Random();
     const measures = Measures.off(clock);
-    this.repository = new SessionRepository(database, { logoutRetention, storesTokens: secrets.length > 0 });
+    const idleLimit = maxIdleSeconds === undefined ? undefined : new IdleLimit(maxIdleSeconds * 1000);
+    this.idleLimit = idleLimit;
+    this.activity =
+      idleLimit && new SessionActivity(new ActivityRepository(database, idleLimit), idleLimit, clock, random);
+    this.repository = new SessionRepository(database, {
+      ...{ logoutRetention, storesTokens: secrets.length > 0, idleLimit },
+    });
     this.oldRows = new OldRows(database);
     this.tokens = new TokenRepository(database);
     this.revocations = new RevocationQueue(database, { logoutRetention });
@@ -96,7 +111,8 @@ export class SessionStore {
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random, measures);
     this.inbox = new LogoutInbox(this.recorder, this.bus, clock, random);
-    this.judge = new SessionJudge(new InboxLookup(this.repository, this.inbox), settings, clock, measures);
+    const lookup = this.activity === undefined ? this.repository : new ActivityLookup(this.repository, this.activity);
+    this.judge = new SessionJudge(new InboxLookup(lookup, this.inbox), settings, clock, measures);
     this.registry = new SessionRegistry(
       new OneIdClients([], clock),
       new TrustingVerifier(scope),
@@ -116,10 +132,9 @@ export class SessionStore {
       clock = new TestClock(),
       secrets = ['a secret that is long enough for a test'],
       scope = 'session',
-      maxSessionsPerUser,
     } = settings;
     const database = await SessionDatabase.open(options, true, { clock, connector: clock.connector });
-    return new SessionStore(database, clock, secrets, scope, maxSessionsPerUser);
+    return new SessionStore(database, clock, secrets, scope, settings);
   }
 
   close(): Promise<void> {
@@ -137,7 +152,7 @@ export class SessionStore {
   }
 
   async rows(
-    table: 'session' | 'session_alias' | 'logout' | 'session_tokens' | 'login_user',
+    table: 'session' | 'session_alias' | 'logout' | 'session_tokens' | 'login_user' | 'session_activity',
     condition = '1 = 1',
     ...parameters: SqlParameter[]
   ) {
@@ -149,7 +164,7 @@ export class SessionStore {
   }
 
   async clear(): Promise<void> {
-    for (const table of ['session_tokens', 'session_alias', 'session', 'logout', 'login_user']) {
+    for (const table of ['session_tokens', 'session_alias', 'session_activity', 'session', 'logout', 'login_user']) {
       await this.database.run(`DELETE FROM oneid_${table}`);
     }
   }

@@ -47,6 +47,7 @@ export {
   type AllowAnonymousOptions,
   CurrentSession,
   currentSession,
+  NotActivity,
 } from './guard/session.decorators.js';
 export { type SessionEnding } from './connections/open-connections.js';
 export { type ReplicaState, ReplicaStatus } from './connections/replica-status.js';

@@ -7,13 +7,14 @@ import { HttpException, HttpStatus } from '@nestjs/common';
  *
  * - `logged_out`: a logout has ended the session
  * - `expired`: the session has reached its absolute end
+ * - `idle`: the session has not been used for `maxIdleSeconds`
  * - `unknown`: the session was never registered, or the library has already deleted it
  * - `missing`: the request carries no session
  * - `ambiguous`: the request carries live sessions of different users, or too many values
  *
  * @category Errors
  */
-export type RejectionReason = 'logged_out' | 'expired' | 'unknown' | 'missing' | 'ambiguous';
+export type RejectionReason = 'logged_out' | 'expired' | 'idle' | 'unknown' | 'missing' | 'ambiguous';
 
 /**
  * The base class of the library's HTTP errors.
@@ -151,6 +152,7 @@ export class InvalidIdTokenError extends OneIdLogoutError {
 const REJECTIONS: Record<RejectionReason, string> = {
   logged_out: 'A logout has ended the session',
   expired: 'The session has expired',
+  idle: 'The session was not used for too long',
   unknown: 'The session is unknown',
   missing: 'The request carries no session',
   ambiguous: 'The request carries sessions of different users, or too many sessions',
@@ -188,8 +190,8 @@ export class SessionEndedError extends OneIdLogoutError {
 }
 
 /**
- * 401: {@link SessionAliveGuard} rejected a request, or {@link SessionRegistry} refused a session that is unknown or
- * expired. `code` is `session_` plus the `reason`, and the body contains both (`error`, `reason`).
+ * 401: {@link SessionAliveGuard} rejected a request, or {@link SessionRegistry} refused a session that is unknown,
+ * expired or idle. `code` is `session_` plus the `reason`, and the body contains both (`error`, `reason`).
  *
  * In a gateway or a microservice, the guard throws a `WsException` or an `RpcException` with the same `error` and
  * `reason` instead. In GraphQL, they are in the `extensions` of this error.

@@ -42,10 +42,13 @@ import { OneIdClients } from './provider/oneid-clients.js';
 import { ProviderSigningKeys } from './provider/provider-signing-keys.js';
 import { TokenTimes } from './provider/token-times.js';
 import { Random } from './random.js';
+import { IDLE_LIMIT, IdleLimit } from './rule/idle-limit.js';
 import { ModuleRegistrations } from './registrations.js';
 import { type Liveness, LIVENESS, stalenessBoundMs } from './replicas/liveness-options.js';
 import { LogoutFollower } from './replicas/logout-follower.js';
 import { replicaProviders } from './replicas/replica-providers.js';
+import { ActivityRepository } from './store/activity.repository.js';
+import { SessionActivity } from './sessions/session-activity.js';
 import { LogoutInbox } from './sessions/logout-inbox.js';
 import { BackchannelWatch } from './sessions/backchannel-watch.js';
 import { LogoutBus } from './sessions/logout-bus.js';
@@ -179,13 +182,28 @@ const DAY = 24 * 60 * 60 * 1000;
     {
       provide: GuardSettings,
       inject: [RESOLVED_OPTIONS, OneIdClients],
-      useFactory: ({ maxSessionLifetimeSeconds, sessionFrom }: ResolvedOptions, clients: OneIdClients) =>
+      useFactory: (
+        { maxSessionLifetimeSeconds, maxIdleSeconds, sessionFrom }: ResolvedOptions,
+        clients: OneIdClients,
+      ) =>
         new GuardSettings(
           maxSessionLifetimeSeconds,
           sessionFrom,
           (issuer) => clients.logoutScopeOf(issuer),
           (issuer, clientId) => clients.find(issuer, clientId) !== undefined,
+          maxIdleSeconds === undefined ? undefined : maxIdleSeconds * 1000,
         ),
+    },
+    {
+      provide: IDLE_LIMIT,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: ({ maxIdleSeconds }: ResolvedOptions) =>
+        maxIdleSeconds === undefined ? undefined : new IdleLimit(maxIdleSeconds * 1000),
+    },
+    {
+      provide: SessionActivity,
+      inject: [SessionDatabase, IDLE_LIMIT, Clock, Random],
+      useFactory: sessionActivityOf,
     },
     {
       provide: SessionDatabase,
@@ -197,11 +215,12 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     {
       provide: SessionRepository,
-      inject: [SessionDatabase, RESOLVED_OPTIONS],
-      useFactory: (database: SessionDatabase, options: ResolvedOptions) =>
+      inject: [SessionDatabase, RESOLVED_OPTIONS, IDLE_LIMIT],
+      useFactory: (database: SessionDatabase, options: ResolvedOptions, idleLimit: IdleLimit | undefined) =>
         new SessionRepository(database, {
           logoutRetention: logoutRetentionOf(options),
           storesTokens: options.secrets.length > 0,
+          idleLimit,
         }),
     },
     {
@@ -305,6 +324,7 @@ export class OneIdLogoutModule
     private readonly measures: Measures,
     private readonly status: ReplicaStatus,
     private readonly revocations: RevocationQueue,
+    @Inject(SessionActivity) private readonly activity: SessionActivity | undefined,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
@@ -338,6 +358,7 @@ export class OneIdLogoutModule
     this.undecided.start();
     this.inbox.start();
     this.watch.start();
+    this.activity?.start();
     // also without secrets: revocations that became due while the app had secrets must not stay due for ever
     this.revoker.start();
     this.bus.tokensDue.subscribe(() => void this.revoker.wake());
@@ -366,7 +387,7 @@ export class OneIdLogoutModule
   async onApplicationShutdown(): Promise<void> {
     // OneID may be slow to answer, and the verified logouts need not wait for it
     await Promise.all([this.inbox.recordKept(), this.undecided.stop()]);
-    await this.inbox.stop();
+    await Promise.all([this.inbox.stop(), this.activity?.stop()]);
     await this.database.close();
     this.report.close();
   }
@@ -383,6 +404,15 @@ function openConnectionsOf(
 ): OpenConnections {
   const maxStalenessMs = Math.max(maxConnectionStalenessMs, stalenessBoundMs(liveness));
   return new OpenConnections(bus, follower, judge, repository, clock, random, maxStalenessMs);
+}
+
+function sessionActivityOf(
+  database: SessionDatabase,
+  limit: IdleLimit | undefined,
+  clock: Clock,
+  random: Random,
+): SessionActivity | undefined {
+  return limit && new SessionActivity(new ActivityRepository(database, limit), limit, clock, random);
 }
 
 /** How long a logout is kept, milliseconds. */

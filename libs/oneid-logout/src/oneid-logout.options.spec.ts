@@ -2,6 +2,7 @@ import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { foreignUrls, hostileUrls } from '../../../test/support/hostile-urls.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
+import { sessionFromClaims, sessionFromCookie } from './guard/session-resolvers.js';
 import { type OneIdLogoutOptions, resolveOptions } from './oneid-logout.options.js';
 import { type ClientAuthenticationOptions } from './provider/client-options.js';
 
@@ -39,6 +40,12 @@ const clientFaultsWith = (options: Record<string, unknown>) => faultsOf({ client
 const SECONDS = { minute: 60, year: 366 * 24 * 60 * 60 };
 
 describe('resolveOptions', () => {
+  it('accepts maxIdleSeconds from a minute on, also beside verified tokens, and has no default', () => {
+    const sessionFrom = [sessionFromClaims(), sessionFromCookie('session')];
+    expect(resolveOptions({ clients: [client], sessionFrom, maxIdleSeconds: 60 }).maxIdleSeconds).toBe(60);
+    expect(resolveOptions({ clients: [client], sessionFrom }).maxIdleSeconds).toBeUndefined();
+  });
+
   it('fills in the defaults for OneID', () => {
     expect(resolveOptions({ clients: [client] })).toEqual({
       clients: [
@@ -273,6 +280,16 @@ describe('a fault', () => {
         'maxSessionsPerUser must not be less than 1',
         'maxSessionsPerUser must be an integer number',
       ],
+    ],
+    [{ maxIdleSeconds: 59 }, ['maxIdleSeconds must not be less than 60']],
+    [{ maxIdleSeconds: 60.5 }, ['maxIdleSeconds must be an integer number']],
+    [
+      { maxIdleSeconds: 3600, maxSessionLifetimeSeconds: 3600 },
+      ['maxIdleSeconds must be less than maxSessionLifetimeSeconds, otherwise it has no effect'],
+    ],
+    [
+      { maxIdleSeconds: 3600, sessionFrom: [sessionFromClaims()] },
+      ['maxIdleSeconds needs registered sessions, and sessionFrom finds only verified tokens (sessionFromClaims)'],
     ],
     [{ clockToleranceSeconds: -1 }, ['clockToleranceSeconds must not be less than 0']],
     [{ clockToleranceSeconds: 301 }, ['clockToleranceSeconds must not be greater than 300']],

@@ -14,7 +14,7 @@ import {
 } from 'class-validator';
 import { type SessionDatabaseOptions } from './database/data-source-options.js';
 import { sqlDialects } from './database/sql-dialect.js';
-import { type SessionResolver } from './guard/session-resolvers.js';
+import { readsClaims, type SessionResolver } from './guard/session-resolvers.js';
 import { clearCookie, type CookieOptions } from './http/cookies.js';
 import { isReturnUrl } from './http/return-url.js';
 import { InvalidOptionsError } from './oneid-logout.errors.js';
@@ -144,6 +144,18 @@ class OptionsSchema {
   readonly maxSessionsPerUser?: number | undefined;
 
   /**
+   * How long a registered session may be unused, seconds: from 60 seconds to 366 days, and less than
+   * `maxSessionLifetimeSeconds`. Then it is over, with the reason `idle`; never later, and at most a tenth of the time
+   * early. A request that the guard lets through is a use, and so is a message over a socket, but not a stream and not a
+   * route with {@link NotActivity}. Without the option, only the lifetime limits a session.
+   */
+  @IsOptional()
+  @IsInt()
+  @Min(60)
+  @Max(366 * 24 * 60 * 60)
+  readonly maxIdleSeconds?: number | undefined;
+
+  /**
    * How far OneID's clock may differ from this host's clock or the database's clock, seconds: from 0 to 300.
    *
    * @defaultValue 30
@@ -260,13 +272,15 @@ export type OneIdLogoutOptions = { [K in keyof OptionsSchema]: OptionsSchema[K] 
 
 /** The options with all defaults filled in. */
 export type ResolvedOptions = Required<
-  Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness' | 'maxSessionsPerUser' | 'fetch'>
+  Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness' | 'maxSessionsPerUser' | 'maxIdleSeconds' | 'fetch'>
 > & {
   readonly clients: readonly ResolvedClientOptions[];
   readonly liveness: Liveness;
   readonly sessionFrom: readonly SessionResolver[];
   /** undefined: any number. */
   readonly maxSessionsPerUser?: number | undefined;
+  /** undefined: a session may be unused for as long as it lives. */
+  readonly maxIdleSeconds?: number | undefined;
   /** undefined: the global `fetch`. */
   readonly fetch?: ProviderFetch | undefined;
 };
@@ -306,7 +320,8 @@ export function resolveOptions(given: OneIdLogoutOptions | undefined): ResolvedO
     ...elsewhere,
     ...checked.filter(({ property }) => !Object.hasOwn(misplaced, property)).flatMap((fault) => faultLines(fault)),
   ];
-  if (faults.length === 0) faults.push(...clientFaults(options.clients), ...livenessFaults(options));
+  if (faults.length === 0)
+    faults.push(...clientFaults(options.clients), ...livenessFaults(options), ...idleFaults(options));
   if (faults.length > 0) throw new InvalidOptionsError(faults);
   return Object.assign({}, options, {
     sessionFrom: [options.sessionFrom ?? []].flat(),
@@ -328,4 +343,21 @@ function faultsOfMisplaced(given: unknown): string[] {
 function livenessFaults({ liveness = 'strict', database }: OneIdLogoutOptions): string[] {
   if (liveness === 'strict' || liveness.nudge !== 'postgres' || database?.type === 'postgres') return [];
   return ["liveness.nudge is 'postgres', but database.type is not: use { redis }"];
+}
+
+function idleFaults({
+  maxIdleSeconds,
+  maxSessionLifetimeSeconds = Infinity,
+  sessionFrom = [],
+}: OneIdLogoutOptions): string[] {
+  if (maxIdleSeconds === undefined) return [];
+  const resolvers = [sessionFrom].flat();
+  return [
+    ...(maxIdleSeconds < maxSessionLifetimeSeconds
+      ? []
+      : ['maxIdleSeconds must be less than maxSessionLifetimeSeconds, otherwise it has no effect']),
+    ...(resolvers.length > 0 && resolvers.every(readsClaims)
+      ? ['maxIdleSeconds needs registered sessions, and sessionFrom finds only verified tokens (sessionFromClaims)']
+      : []),
+  ];
 }

@@ -17,16 +17,20 @@ import { letWatch } from '../watching.js';
  *
  * - `logged_out`: a logout has ended the session
  * - `expired`: the session has reached its absolute end
+ * - `idle`: the session has not been used for `maxIdleSeconds`; an open stream or socket is no use
  * - `unknown`: the library no longer finds the session in its database
  * - `out_of_sync`: this replica has not seen the logouts of the others for longer than `maxConnectionStalenessMs`
  * - `shutting_down`: the app is shutting down
  *
  * @category Sessions
  */
-export type SessionEnding = 'logged_out' | 'expired' | 'unknown' | 'out_of_sync' | 'shutting_down';
+export type SessionEnding = 'logged_out' | 'expired' | 'idle' | 'unknown' | 'out_of_sync' | 'shutting_down';
 
 /** How often to look for expired sessions and for a lost sync, milliseconds. */
 const SWEEP_INTERVAL = 1_000;
+
+/** How many connections are checked at the same time when their sessions may be idle. */
+const MOST_CHECKS = 256;
 
 /** How many `sid`s one look for their users names. */
 const MOST_SIDS = 256;
@@ -42,6 +46,8 @@ interface ConnectionSession {
   readonly targets: readonly string[];
   /** For a token without `sub`, while no user has signed in with its `sid`: the target of this `sid`. */
   readonly userlessSid?: string | undefined;
+  /** Only with `maxIdleSeconds`: when to ask again whether the session is idle: the database's clock, milliseconds. */
+  idleAt?: number | undefined;
 }
 
 /** The open sockets and streams of this process, indexed by the targets of their sessions. */
@@ -54,6 +60,7 @@ export class OpenConnections extends BackgroundJob {
   private checkedGeneration: number | undefined;
   private checking = false;
   private lookingForUsers = false;
+  private lookingForIdle = false;
 
   constructor(
     private readonly bus: LogoutBus,
@@ -123,6 +130,24 @@ export class OpenConnections extends BackgroundJob {
     }
     void this.checkAll(this.follower.generation);
     void this.findUsers();
+    void this.checkIdle(now);
+  }
+
+  /** A session may have been used since the last check, perhaps at another replica: only the store says that it is idle. */
+  private async checkIdle(now: number): Promise<void> {
+    if (this.lookingForIdle) return;
+    const due = [...this.connections].filter(({ sessions }) => sessions.some(({ idleAt = Infinity }) => now >= idleAt));
+    if (due.length === 0) return;
+    this.lookingForIdle = true;
+    try {
+      for (let n = 0; n < due.length; n += MOST_CHECKS) {
+        await Promise.all(due.slice(n, n + MOST_CHECKS).map((connection) => this.check(connection)));
+      }
+    } catch {
+      // the next sweep asks again, or closes all connections
+    } finally {
+      this.lookingForIdle = false;
+    }
   }
 
   /** After the follower may have missed logouts, asks the store about all connections again, one at a time. */
@@ -143,6 +168,7 @@ export class OpenConnections extends BackgroundJob {
     for (const session of connection.sessions) {
       if (this.closed || !this.connections.has(connection)) return;
       const verdict = await this.judge.judgeAgain(session.facts);
+      if ('alive' in verdict) session.idleAt = verdict.idleAt;
       if ('reason' in verdict) this.end(connection, verdict.reason);
       else if (session.userlessSid !== undefined && targetsByKind(verdict.alive).sub !== undefined)
         await this.checkForUser(connection, session, verdict.alive);

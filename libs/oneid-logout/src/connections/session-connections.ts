@@ -17,6 +17,7 @@ import { type SocketClient, socketOf } from './sockets.js';
 const CLOSE_CODES: Readonly<Record<RejectionReason | SessionEnding | 'server_error', number>> = {
   logged_out: 4401,
   expired: 4401,
+  idle: 4401,
   unknown: 4401,
   missing: 4401,
   ambiguous: 4401,
@@ -34,8 +35,8 @@ const NO_REQUEST = 'SessionConnections.accept() needs the request that opened th
 /**
  * Closes the open streams and the sockets (of `ws` and socket.io) of a session when the session is over.
  *
- * A session counts as over when it is logged out on any replica, when it has expired, when the app shuts down, or when
- * this replica has not seen the logouts of the others for longer than the option `maxConnectionStalenessMs`.
+ * A session counts as over when it is logged out on any replica, when it has expired, when it is idle (`maxIdleSeconds`), when the
+ * app shuts down, or when this replica has not seen the logouts of the others for longer than the option `maxConnectionStalenessMs`.
  *
  * @category Sessions
  * @hideconstructor

@@ -109,12 +109,15 @@ function graphQlRequestOf(graphQlContext: unknown): unknown {
 export function operationOf(context: ExecutionContext, request: SessionRequest): object | undefined {
   if (context.getType<string>() !== 'graphql' || request.headers['upgrade'] !== undefined) return undefined;
   const { req } = propertiesOf(context.getArgByIndex(2));
-  const { operation, variableValues } = propertiesOf(context.getArgByIndex(3));
-  const ofItsOwn =
-    isRequest(req) &&
-    propertiesOf(req)['extra'] === undefined &&
-    propertiesOf(operation)['operation'] !== 'subscription';
+  const { variableValues } = propertiesOf(context.getArgByIndex(3));
+  const ofItsOwn = isRequest(req) && propertiesOf(req)['extra'] === undefined && !isSubscription(context);
   return ofItsOwn && isObject(variableValues) ? variableValues : undefined;
+}
+
+/** Is this the subscription of a GraphQL client? */
+export function isSubscription(context: ExecutionContext): boolean {
+  if (context.getType<string>() !== 'graphql') return false;
+  return propertiesOf(propertiesOf(context.getArgByIndex(3))['operation'])['operation'] === 'subscription';
 }
 
 /** Returns Node's request: Fastify wraps it in its own. */

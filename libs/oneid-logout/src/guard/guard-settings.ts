@@ -10,5 +10,7 @@ export class GuardSettings {
     readonly logoutScopeOf: (issuer: string) => 'session' | 'user' | undefined,
     /** OneID does not tell this app about logouts of unconfigured clients, so their sessions do not count. */
     readonly isConfiguredClient: (issuer: string, clientId: string) => boolean,
+    /** Milliseconds; undefined without the option `maxIdleSeconds`. */
+    readonly maxIdleMs?: number,
   ) {}
 }

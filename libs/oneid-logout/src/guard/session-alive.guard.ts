@@ -1,4 +1,5 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { Logger } from '../logger.js';
 import {
@@ -8,13 +9,19 @@ import {
   StoreUnavailableError,
 } from '../oneid-logout.errors.js';
 import { errorFor } from './context-error.js';
-import { isAccepted, operationOf, requestOf } from './context-request.js';
+import { isAccepted, isSubscription, operationOf, requestOf } from './context-request.js';
 import { type Carried, SessionJudge, type Verdict } from './session-judge.js';
-import { ALLOW_ANONYMOUS, type AllowAnonymousOptions, LIBRARY_ROUTES, rememberSession } from './session.decorators.js';
+import {
+  ALLOW_ANONYMOUS,
+  type AllowAnonymousOptions,
+  LIBRARY_ROUTES,
+  NOT_ACTIVITY,
+  rememberSession,
+} from './session.decorators.js';
 import { type SessionRequest } from './session-resolvers.js';
 
 /** What the guard asks the judge: the stand-in of unit tests answers the same questions. */
-export type GuardQuestions = Pick<SessionJudge, 'judge' | 'requireResolvers' | 'resolveSession'>;
+export type GuardQuestions = Pick<SessionJudge, 'endsIdleSessions' | 'judge' | 'requireResolvers' | 'resolveSession'>;
 
 /** Sets a header of an HTTP answer: the app's HTTP adapter, or its stand-in. */
 export interface HeaderSetter {
@@ -25,6 +32,13 @@ export interface HeaderSetter {
 interface Judged {
   readonly carried: Carried | undefined;
   readonly verdict: Verdict;
+}
+
+/** The verdict that serves all fields of a GraphQL operation. */
+interface JudgedOperation {
+  readonly request: SessionRequest;
+  readonly countsAsUse: boolean;
+  readonly judged: Promise<Judged>;
 }
 
 /**
@@ -67,7 +81,7 @@ interface Judged {
 @Injectable()
 export class SessionAliveGuard implements CanActivate {
   private warnedOfUnaccepted = false;
-  private readonly operations = new WeakMap<object, { request: SessionRequest; judged: Promise<Judged> }>();
+  private readonly operations = new WeakMap<object, JudgedOperation>();
 
   constructor(
     @Inject(SessionJudge) private readonly judge: GuardQuestions,
@@ -163,18 +177,31 @@ export class SessionAliveGuard implements CanActivate {
 
   /** GraphQL calls the guard for every guarded field: one check serves the whole operation. */
   private judgeOnce(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
+    const countsAsUse = this.judge.endsIdleSessions && this.countsAsUse(context);
     const operation = operationOf(context, request);
-    if (operation === undefined) return this.judgeRequest(context, request);
+    if (operation === undefined) return this.judgeRequest(context, request, countsAsUse);
     const known = this.operations.get(operation);
-    if (known?.request === request) return known.judged;
-    const judged = this.judgeRequest(context, request);
-    this.operations.set(operation, { request, judged });
+    // an operation counts as a use if one of its fields does
+    if (known?.request === request && (known.countsAsUse || !countsAsUse)) return known.judged;
+    const judged = this.judgeRequest(context, request, countsAsUse);
+    this.operations.set(operation, { request, countsAsUse, judged });
     return judged;
   }
 
-  private async judgeRequest(context: ExecutionContext, request: SessionRequest): Promise<Judged> {
+  private async judgeRequest(
+    context: ExecutionContext,
+    request: SessionRequest,
+    countsAsUse: boolean,
+  ): Promise<Judged> {
     const carried = await this.judge.resolveSession(request, context);
-    return { carried, verdict: await this.judge.judge(carried) };
+    return { carried, verdict: await this.judge.judge(carried, countsAsUse) };
+  }
+
+  /** Clients open streams again by themselves, so even their opening says nothing of the user. */
+  private countsAsUse(context: ExecutionContext): boolean {
+    const handler = context.getHandler();
+    const isMarked = this.reflector.getAllAndOverride<boolean | undefined>(NOT_ACTIVITY, [handler, context.getClass()]);
+    return !isMarked && !this.reflector.get<boolean | undefined>(SSE_METADATA, handler) && !isSubscription(context);
   }
 
   /** RFC 6750 §3: the `WWW-Authenticate` header tells a bearer client that its token is no longer valid. */

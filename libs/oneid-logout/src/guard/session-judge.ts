@@ -5,7 +5,7 @@ import { Measures } from '../measures/measures.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { isSessionExpiry, presentClaims, shown } from '../provider/token-claims.js';
-import { isSameUser, type SessionFacts, targetsByKind, withStoredTargets } from '../rule/session.js';
+import { isSameUser, type SessionFacts, targetsByKind, timedOutBy, withStoredTargets } from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
@@ -15,7 +15,7 @@ import { type CarriedSession, type SessionRequest, type TokenClaims } from './se
 const MOST_WARNINGS = 20;
 
 /** Why the session of a request is not alive. */
-export type DeadReason = 'logged_out' | 'expired' | 'unknown';
+export type DeadReason = 'logged_out' | 'expired' | 'idle' | 'unknown';
 
 /**
  * What a request carries: usually one session. If a resolver finds several values, or several resolvers find something:
@@ -35,7 +35,12 @@ const MOST_ENDED = 4 * MOST_VALUES;
 
 /** The session, if it is alive; otherwise the reason why a guard rejects it. */
 export type Verdict<Reason extends RejectionReason = RejectionReason> =
-  { readonly alive: SessionFacts } | { readonly reason: Reason };
+  | {
+      readonly alive: SessionFacts;
+      /** Only with `maxIdleSeconds`: when the session is idle unless it is used: the database's clock, milliseconds. */
+      readonly idleAt?: number;
+    }
+  | { readonly reason: Reason };
 
 /**
  * Decides whether the session that a request carries is alive. The option `liveness` decides whether the database or
@@ -74,6 +79,11 @@ export class SessionJudge {
     return carried;
   }
 
+  /** Does an unused session end, by the option `maxIdleSeconds`? */
+  get endsIdleSessions(): boolean {
+    return this.settings.maxIdleMs !== undefined;
+  }
+
   /** @throws {Error} the option `sessionFrom` is empty, so the guard cannot find a session */
   requireResolvers(): void {
     if (this.settings.sessionFrom.length > 0) return;
@@ -85,15 +95,16 @@ export class SessionJudge {
    * sessions belong to one user. The verdict then has the first one; {@link allOf} gives the others.
    *
    * @param carried from {@link resolveSession}
+   * @param countsAsUse whether the user has done something, so that the sessions are not idle (`maxIdleSeconds`)
    * @throws {StoreUnavailableError} 503
    */
-  judge(carried: Carried | undefined): Promise<Verdict> {
-    return this.measures.check(() => this.judgeCarried(carried));
+  judge(carried: Carried | undefined, countsAsUse = false): Promise<Verdict> {
+    return this.measures.check(() => this.judgeCarried(carried, countsAsUse));
   }
 
-  private async judgeCarried(carried: Carried | undefined): Promise<Verdict> {
+  private async judgeCarried(carried: Carried | undefined, countsAsUse: boolean): Promise<Verdict> {
     if (carried === undefined) return { reason: 'missing' };
-    return 'length' in carried ? this.judgeSeveral(carried) : this.judgeOne(carried);
+    return 'length' in carried ? this.judgeSeveral(carried, countsAsUse) : this.judgeOne(carried, countsAsUse);
   }
 
   /** @returns all live sessions of the request that the session comes from, the session itself first */
@@ -141,12 +152,13 @@ export class SessionJudge {
 
   private async judgeSeveral(
     groups: readonly (readonly CarriedSession[])[],
+    countsAsUse: boolean,
   ): Promise<Verdict<DeadReason | 'ambiguous'>> {
     const askable = groups.map(distinct);
     // a request must not hide the session of another user behind many dead ones, so this refuses instead of ignoring
     if (askable.some((values) => values.length > MOST_VALUES)) return { reason: 'ambiguous' };
     const verdicts = await Promise.all(
-      askable.map((values) => Promise.all(values.map((value) => this.judgeOne(value)))),
+      askable.map((values) => Promise.all(values.map((value) => this.judgeOne(value, countsAsUse)))),
     );
     for (const [first, ...others] of verdicts) {
       if (first !== undefined && 'reason' in first && aliveIn(others).length === 0) return first;
@@ -167,21 +179,27 @@ export class SessionJudge {
     return session;
   }
 
-  private judgeOne(carried: CarriedSession): Promise<Verdict<DeadReason>> {
-    return 'sessionToken' in carried ? this.judgeToken(carried.sessionToken) : this.judgeClaims(carried.claims);
+  private judgeOne(carried: CarriedSession, countsAsUse = false): Promise<Verdict<DeadReason>> {
+    if ('sessionToken' in carried) return this.judgeToken(carried.sessionToken, countsAsUse);
+    return this.judgeClaims(carried.claims);
   }
 
   /** An attacker can put any text into a cookie. Text that is no session token costs neither a hash nor a query. */
-  private async judgeToken(sessionToken: string): Promise<Verdict<DeadReason>> {
-    return isSessionToken(sessionToken) ? this.judgeHash(tokenHashOf(sessionToken)) : { reason: 'unknown' };
+  private async judgeToken(sessionToken: string, countsAsUse: boolean): Promise<Verdict<DeadReason>> {
+    if (!isSessionToken(sessionToken)) return { reason: 'unknown' };
+    return this.judgeHash(tokenHashOf(sessionToken), countsAsUse);
   }
 
-  private async judgeHash(tokenHash: string): Promise<Verdict<DeadReason>> {
-    const checked = await this.lookup.check(tokenHash);
+  private async judgeHash(tokenHash: string, countsAsUse = false): Promise<Verdict<DeadReason>> {
+    const checked = await this.lookup.check(tokenHash, countsAsUse);
     const ours = checked && this.settings.isConfiguredClient(checked.session.issuer, checked.session.clientId);
     if (checked === undefined || !ours) return { reason: 'unknown' };
     if (checked.endedBy !== undefined) return { reason: 'logged_out' };
-    return checked.expired ? { reason: 'expired' } : { alive: checked.session };
+    const timedOut = timedOutBy(checked);
+    if (timedOut !== undefined) return { reason: timedOut };
+    const { session, usage } = checked;
+    if (usage === undefined) return { alive: session };
+    return { alive: session, idleAt: usage.recordedAt + (this.settings.maxIdleMs ?? Infinity) };
   }
 
   /**
@@ -190,6 +208,7 @@ export class SessionJudge {
    */
   private async judgeClaims(claims: TokenClaims): Promise<Verdict<DeadReason>> {
     const { iss, exp, auth_time: authTime } = claims;
+    if (this.endsIdleSessions) this.warnOnce(IDLE_CLAIMS);
     const {
       sid,
       sub,
@@ -289,6 +308,9 @@ export class SessionJudge {
 const TOO_MANY_TO_END =
   `A logout came with more than ${MOST_ENDED} different session tokens of one resolver, and the library ended the ` +
   `sessions of the first ${MOST_ENDED}. The guard refuses such requests. Set the session cookie with one path and domain.`;
+
+const IDLE_CLAIMS =
+  'A request carried a verified token. maxIdleSeconds does not end it: only registered sessions can be idle.';
 
 const WRONG_SHAPE = 'A session resolver must return { sessionToken }, { claims }, a list of them, or undefined';
 

@@ -8,9 +8,10 @@ import { type CheckedSession, type SessionFacts } from '../rule/session.js';
 export interface SessionLookup {
   /**
    * @param tokenHash the hash of one of the session's tokens; the session's id is such a hash
+   * @param countsAsUse whether the user has done something, so that the session is not idle (`maxIdleSeconds`)
    * @returns undefined if no session has a token with this hash
    */
-  check(tokenHash: string): Promise<CheckedSession | undefined>;
+  check(tokenHash: string, countsAsUse?: boolean): Promise<CheckedSession | undefined>;
   /** @returns the channel of a logout that ends the session with these facts; undefined if no logout ends it */
   endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined>;
   /** Has this user signed in with a `sid`, as far as this database remembers? */

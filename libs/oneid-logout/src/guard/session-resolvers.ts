@@ -202,10 +202,18 @@ export function sessionFromUser(key = 'sessionToken'): SessionResolver {
 export function sessionFromClaims(
   read: (request: SessionRequest) => unknown = (request) => request.user,
 ): SessionResolver {
-  return (request) => {
+  const resolver: SessionResolver = (request) => {
     const claims = read(request);
     return typeof claims === 'object' && claims !== null && 'iss' in claims ? { claims } : undefined;
   };
+  return Object.defineProperty(resolver, READS_CLAIMS, { value: true });
+}
+
+const READS_CLAIMS = Symbol('oneid-logout reads claims');
+
+/** Is this a resolver of {@link sessionFromClaims}? */
+export function readsClaims(resolver: SessionResolver): boolean {
+  return READS_CLAIMS in resolver;
 }
 
 function byToken(sessionToken: unknown): CarriedSession | undefined {

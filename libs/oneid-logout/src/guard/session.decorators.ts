@@ -57,6 +57,34 @@ export interface AllowAnonymousOptions {
 export const AllowAnonymous = (options: AllowAnonymousOptions = {}) =>
   SetMetadata(ALLOW_ANONYMOUS, { deadSession: 'reject', ...options } satisfies Required<AllowAnonymousOptions>);
 
+/** @internal */
+export const NOT_ACTIVITY = 'oneid-logout:not-activity';
+
+/**
+ * Requests of this route do not count as a use of the session, for the option `maxIdleSeconds`: for what a page does
+ * without its user, such as polling. {@link SessionAliveGuard} checks them as usual. Streams (`@Sse()`, subscriptions of
+ * GraphQL) never count: browsers open them again by themselves.
+ *
+ * @returns a decorator for a controller or a handler
+ * @category Guard and decorators
+ * @example
+ * ```ts
+ * import { Controller, Get, UseGuards } from '@nestjs/common';
+ * import { NotActivity, SessionAliveGuard } from 'nestjs-oneid-logout';
+ *
+ * @Controller('inbox')
+ * @UseGuards(SessionAliveGuard)
+ * export class InboxController {
+ *   @Get('unread') // the page asks every 30 seconds
+ *   @NotActivity()
+ *   countUnread() {
+ *     return { unread: 3 };
+ *   }
+ * }
+ * ```
+ */
+export const NotActivity = () => SetMetadata(NOT_ACTIVITY, true);
+
 /**
  * A parameter of a handler: the session that {@link SessionAliveGuard} found alive, as {@link SessionFacts}. It is
  * undefined on an anonymous request ({@link AllowAnonymous}). For handlers of HTTP, gateways, microservices and GraphQL.

@@ -1,10 +1,17 @@
-import { type CheckedSession } from '../rule/session.js';
 import { LRUCache } from 'lru-cache';
 import { type Clock, type Moment } from '../clock.js';
 import { type LogoutFollower } from './logout-follower.js';
 import { type LogoutChannel } from '../rule/logout.js';
 import { type SessionLookup } from '../guard/session-lookup.js';
-import { type Session, type SessionFacts, targetsByKind, targetsOf } from '../rule/session.js';
+import { type IdleLimit } from '../rule/idle-limit.js';
+import {
+  type CheckedSession,
+  type Session,
+  type SessionFacts,
+  targetsByKind,
+  targetsOf,
+  timedOutBy,
+} from '../rule/session.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
 /** Milliseconds until a remembered session is read from the database again. The follower keeps logouts as long. */
@@ -17,6 +24,8 @@ export interface CachedSessionLookupSettings {
   readonly allowDuringOutageMs: number;
   /** Largest number of entries in each cache: of sessions, of claims, of users, and of users by `sid`. */
   readonly maxSessions: number;
+  /** Undefined without the option `maxIdleSeconds`. */
+  readonly idleLimit?: IdleLimit | undefined;
 }
 
 interface Remembered<T> {
@@ -25,6 +34,15 @@ interface Remembered<T> {
   /** The follower's generation when the read began; the entry counts only in this generation. */
   readonly generation: number;
   readonly asked: Moment;
+  /** Only of a session, with the option `maxIdleSeconds`. */
+  readonly usage?: RememberedUsage | undefined;
+}
+
+/** When a remembered session was last used, as far as this replica knows that the database has recorded it. */
+interface RememberedUsage {
+  /** The database's clock, milliseconds. */
+  recordedAt: number;
+  readonly onRecorded: (recordedAt: number) => void;
 }
 
 /** A database read that callers may share. */
@@ -62,13 +80,17 @@ export class CachedSessionLookup implements SessionLookup {
 
   check(tokenHash: string): Promise<CheckedSession | undefined> {
     const known = this.sessions.get(tokenHash);
-    if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.checked(known));
+    if (this.isUsable(known, this.follower.usableGeneration) && !this.mayBeIdleSoon(known))
+      return Promise.resolve(this.checked(known));
     return this.readOnce(`session ${tokenHash}`, async (remember) => {
       const checked = await this.repository.check(tokenHash).catch((error: unknown) => {
-        return this.checked(this.requireUsableInOutage(this.sessions.get(tokenHash), error));
+        const remembered = this.requireUsableInOutage(this.sessions.get(tokenHash), error);
+        // memory cannot say that a session is idle
+        if (this.settings.idleLimit?.isIdle(this.unusedMs(remembered))) throw error;
+        return this.checked(remembered);
       });
-      if (checked !== undefined && checked.endedBy === undefined && !checked.expired) {
-        remember(this.sessions, tokenHash, checked.session);
+      if (checked !== undefined && checked.endedBy === undefined && timedOutBy(checked) === undefined) {
+        remember(this.sessions, tokenHash, checked.session, checked.usage?.recordedAt);
       }
       return checked;
     });
@@ -110,7 +132,32 @@ export class CachedSessionLookup implements SessionLookup {
     const { facts: session } = known;
     const endedBy = this.endedInMemory(known);
     const expired = (this.follower.databaseNow() ?? Infinity) >= session.expiresAt;
-    return { session, expired, ...(endedBy !== undefined && { endedBy }) };
+    const checked = { session, expired, ...(endedBy !== undefined && { endedBy }) };
+    if (known.usage === undefined) return checked;
+    const { recordedAt, onRecorded } = known.usage;
+    // a time that is too late would let the session live too long
+    const checkedAt = Math.floor(this.follower.databaseNowAtLeast() ?? recordedAt);
+    return { ...checked, usage: { recordedAt, checkedAt, idle: false, onRecorded } };
+  }
+
+  /** Memory confirms only sessions that are not near their end: the database may know of a later use. */
+  private mayBeIdleSoon(known: Remembered<Session>): boolean {
+    return this.settings.idleLimit?.isNearEnd(this.unusedMs(known)) ?? false;
+  }
+
+  /** How long the session may have been unused, milliseconds: since the recorded use that this replica knows. */
+  private unusedMs({ usage }: Remembered<Session>): number {
+    return usage === undefined ? 0 : (this.follower.databaseNow() ?? Infinity) - usage.recordedAt;
+  }
+
+  private rememberedUsage(recordedAt: number): RememberedUsage {
+    const usage: RememberedUsage = {
+      recordedAt,
+      onRecorded: (later) => {
+        usage.recordedAt = Math.max(usage.recordedAt, later);
+      },
+    };
+    return usage;
   }
 
   private endedInMemory({ facts, targets }: Remembered<SessionFacts>): LogoutChannel | undefined {
@@ -141,7 +188,12 @@ export class CachedSessionLookup implements SessionLookup {
   private readOnce<T>(
     what: string,
     load: (
-      remember: <F extends SessionFacts>(cache: LRUCache<string, Remembered<F>>, key: string, facts: F) => void,
+      remember: <F extends SessionFacts>(
+        cache: LRUCache<string, Remembered<F>>,
+        key: string,
+        facts: F,
+        recordedAt?: number,
+      ) => void,
     ) => Promise<T>,
   ): Promise<T> {
     const asked = this.clock.moment();
@@ -149,9 +201,10 @@ export class CachedSessionLookup implements SessionLookup {
     const isYoung = pending !== undefined && this.clock.ageOf(pending.asked) <= this.settings.maxStalenessMs;
     if (isYoung && this.follower.isDeclared) return pending.answer as Promise<T>;
     const generation = this.follower.usableGeneration;
-    const answer = load((cache, key, facts) => {
+    const answer = load((cache, key, facts, recordedAt) => {
       if (generation === undefined) return;
-      cache.set(key, { facts, targets: targetsOf(facts), generation, asked });
+      const usage = recordedAt === undefined ? undefined : this.rememberedUsage(recordedAt);
+      cache.set(key, { facts, targets: targetsOf(facts), generation, asked, ...(usage && { usage }) });
     });
     const read = { asked, answer };
     this.pendingReads.set(what, read);

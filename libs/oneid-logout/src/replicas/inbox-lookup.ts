@@ -10,8 +10,8 @@ export class InboxLookup implements SessionLookup {
     private readonly inbox: Pick<LogoutInbox, 'endedBy' | 'size'>,
   ) {}
 
-  check(tokenHash: string): Promise<CheckedSession | undefined> {
-    const checked = this.lookup.check(tokenHash);
+  check(tokenHash: string, countsAsUse?: boolean): Promise<CheckedSession | undefined> {
+    const checked = this.lookup.check(tokenHash, countsAsUse);
     return this.inbox.size === 0 ? checked : checked.then((one) => this.obeyed(one));
   }
 

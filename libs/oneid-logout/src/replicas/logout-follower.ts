@@ -51,6 +51,8 @@ interface Look {
   readonly began: Moment;
   /** The database's clock that it read, milliseconds. */
   readonly now: number;
+  /** The monotonic clock when the answer was here, milliseconds. */
+  readonly answeredAt: number;
 }
 
 /**
@@ -207,6 +209,15 @@ export class LogoutFollower extends BackgroundJob {
     return this.lastLook && this.lastLook.now + this.clock.ageOf(this.lastLook.began);
   }
 
+  /**
+   * The database's clock, milliseconds, or earlier: the time that the last successful look read, plus our time since its
+   * answer was here. Undefined before the first successful look.
+   */
+  databaseNowAtLeast(): number | undefined {
+    // the monotonic clock, because it never steps ahead
+    return this.lastLook && this.lastLook.now + (this.clock.monotonicNow() - this.lastLook.answeredAt);
+  }
+
   /** Reads the new logouts from the database now. Resolves also when the look fails. */
   async look(): Promise<void> {
     const began = this.clock.moment();
@@ -214,6 +225,7 @@ export class LogoutFollower extends BackgroundJob {
       if (this.settings.answers) await this.declaration.renew(began);
       const since = this.lastLook?.now ?? (await this.repository.findNow());
       const first = await this.findAfter({ changedAt: since - OVERLAP, id: '' });
+      const answeredAt = this.clock.monotonicNow();
       if (this.isClosed()) return;
       // if memory begins with this look, it reads each session later, and that read sees the older logouts
       const neededSince = this.begin(first) ? first.now - OVERLAP : 0;
@@ -224,7 +236,7 @@ export class LogoutFollower extends BackgroundJob {
         page = await this.findAfter(last);
         if (this.isClosed()) return;
       }
-      this.finish(first);
+      this.finish(first, answeredAt);
     } catch (error) {
       this.fail(error, began);
     }
@@ -255,10 +267,10 @@ export class LogoutFollower extends BackgroundJob {
     this.bus.publishFound(logouts.filter((logout) => logout.changedAt < neededSince || this.recent.add(logout)));
   }
 
-  private finish({ now, sent }: LogoutChanges): void {
+  private finish({ now, sent }: LogoutChanges, answeredAt: number): void {
     this.recent.forget(now - this.settings.retention - OVERLAP);
     if (this.state.mode === 'failing') this.logger.log('This replica reads the logouts of other replicas again.');
-    this.state = { mode: 'following', lastLook: { began: sent, now } };
+    this.state = { mode: 'following', lastLook: { began: sent, now, answeredAt } };
   }
 
   private isClosed(): boolean {

@@ -4,6 +4,9 @@ import { SessionDatabase } from '../database/session-database.js';
 import { SESSION_LOOKUP, type SessionLookup } from '../guard/session-lookup.js';
 import { Random } from '../random.js';
 import { LogoutInbox } from '../sessions/logout-inbox.js';
+import { IDLE_LIMIT, type IdleLimit } from '../rule/idle-limit.js';
+import { SessionActivity } from '../sessions/session-activity.js';
+import { ActivityLookup } from './activity-lookup.js';
 import { InboxLookup } from './inbox-lookup.js';
 import { LogoutBus } from '../sessions/logout-bus.js';
 import { ReplicaRepository } from '../store/replica.repository.js';
@@ -48,7 +51,7 @@ export const replicaProviders: Provider[] = [
   },
   {
     provide: SESSION_LOOKUP,
-    inject: [SessionRepository, LogoutFollower, LogoutInbox, Clock, LIVENESS],
+    inject: [SessionRepository, LogoutFollower, LogoutInbox, SessionActivity, IDLE_LIMIT, Clock, LIVENESS],
     useFactory: lookupOf,
   },
 ];
@@ -85,9 +88,14 @@ function lookupOf(
   repository: SessionRepository,
   follower: LogoutFollower,
   inbox: LogoutInbox,
+  activity: SessionActivity | undefined,
+  idleLimit: IdleLimit | undefined,
   clock: Clock,
   liveness: Liveness,
 ): SessionLookup {
-  const lookup = liveness === 'strict' ? repository : new CachedSessionLookup(repository, follower, clock, liveness);
-  return new InboxLookup(lookup, inbox);
+  const lookup =
+    liveness === 'strict'
+      ? repository
+      : new CachedSessionLookup(repository, follower, clock, { ...liveness, idleLimit });
+  return new InboxLookup(activity === undefined ? lookup : new ActivityLookup(lookup, activity), inbox);
 }

@@ -68,6 +68,26 @@ export interface CheckedSession {
   /** The channel of a logout that ends the session; absent if no logout ends it. */
   readonly endedBy?: LogoutChannel;
   readonly expired: boolean;
+  /** Only with the option `maxIdleSeconds`. */
+  readonly usage?: SessionUsage;
+}
+
+/** What a check knows of the use of a session: all times are the database's clock, milliseconds. */
+export interface SessionUsage {
+  /** The last use that the database has recorded, or the sign-in. */
+  readonly recordedAt: number;
+  /** The time of the check, or a little earlier. */
+  readonly checkedAt: number;
+  /** Whether the session has been unused for too long. Only the database says so, never a replica's memory. */
+  readonly idle: boolean;
+  /** Tells the memory that has answered the check of a later use that the database has recorded. */
+  readonly onRecorded?: (recordedAt: number) => void;
+}
+
+/** Why a session that no logout has ended is over all the same; undefined if it is alive. */
+export function timedOutBy({ expired, usage }: CheckedSession): 'expired' | 'idle' | undefined {
+  if (expired) return 'expired';
+  return usage?.idle === true ? 'idle' : undefined;
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   type Session,
   type SessionFacts,
   targetsByKind,
+  timedOutBy,
   withStoredTargets,
 } from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
@@ -170,7 +171,8 @@ export class SessionRegistry {
 
   /**
    * Stores refreshed tokens for an alive session. The session keeps the facts of its sign-in: a refresh does not extend
-   * a session, and does not bring an ended session back. It does not shorten a session either: a `session_expiry` of the
+   * a session, and does not bring an ended session back. It does not count as a use of the session (`maxIdleSeconds`),
+   * because an app may refresh tokens without its user. It does not shorten a session either: a `session_expiry` of the
    * refreshed ID token has no effect.
    *
    * @param sessionId the `id` of the session, for example from `@CurrentSession()`
@@ -178,7 +180,7 @@ export class SessionRegistry {
    * @throws {InvalidIdTokenError} 401 `id_token_invalid`: the ID token is invalid or belongs to another session
    * @throws {SessionEndedError} 401 `session_ended`: a logout has ended the session; with `secrets`, the new refresh token
    *   is revoked at OneID
-   * @throws {SessionRejectedError} 401 `session_unknown` or `session_expired`
+   * @throws {SessionRejectedError} 401 `session_unknown`, `session_expired` or `session_idle`
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
    * @throws {StoreUnavailableError} 503: the app may repeat the same call
@@ -198,7 +200,8 @@ export class SessionRegistry {
   async refresh(sessionId: string, options: RefreshSessionOptions): Promise<Session> {
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) throw new SessionRejectedError('unknown');
-    if (checked.expired && checked.endedBy === undefined) throw new SessionRejectedError('expired');
+    const timedOut = timedOutBy(checked);
+    if (timedOut !== undefined && checked.endedBy === undefined) throw new SessionRejectedError(timedOut);
     const { session } = checked;
     if (options.idToken !== undefined) {
       refuseOtherLogin(session, await this.verifier.verify(options.idToken, {}));
@@ -356,7 +359,7 @@ export class SessionRegistry {
       );
     }
     let count = 0;
-    for await (const page of this.pagesOfAlive({ issuer, sub })) {
+    for await (const page of this.pagesOfAlive({ issuer, sub }, { orIdle: true })) {
       count += await this.recorder.endSessions(
         page.filter((other) => other.id !== id),
         'admin',
@@ -443,7 +446,7 @@ export class SessionRegistry {
   private async requireAlive(id: string, signIn?: VerifiedIdToken): Promise<Session> {
     const checked = await this.repository.check(id);
     if (checked === undefined) throw new SessionRejectedError('unknown');
-    const { session, endedBy, expired } = checked;
+    const { session, endedBy } = checked;
     if (endedBy !== undefined) {
       if (signIn !== undefined) await this.endUserInScopeUser(signIn);
       if (this.vault.storesTokens) {
@@ -452,10 +455,11 @@ export class SessionRegistry {
       }
       throw new SessionEndedError();
     }
-    if (expired) {
+    const timedOut = timedOutBy(checked);
+    if (timedOut !== undefined) {
       // without this logout, the refresh token of the refused sign-in would never be revoked
       if (signIn !== undefined && this.vault.storesTokens) await this.recorder.endSession(session, 'replaced');
-      throw new SessionRejectedError('expired');
+      throw new SessionRejectedError(timedOut);
     }
     return session;
   }

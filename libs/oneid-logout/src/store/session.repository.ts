@@ -12,6 +12,7 @@ import { type LogoutChanges } from './logout-changes.js';
 import { type CreatedLogout, LogoutInserts, type RetentionSettings } from './logout-inserts.js';
 import { PostgresLogoutInserts } from './postgres-logout-inserts.js';
 import { Gatherer } from './gatherer.js';
+import { type IdleLimit } from '../rule/idle-limit.js';
 import { ends } from '../rule/rule.js';
 import { type Turn } from '../database/statement-queue.js';
 import { endedBySql, notEndedSql } from './rule-sql.js';
@@ -20,6 +21,7 @@ import {
   type ListedSession,
   type Session,
   type SessionFacts,
+  type SessionUsage,
   targetsOf,
   withStoredTargets,
 } from '../rule/session.js';
@@ -60,6 +62,8 @@ export interface AliveFilter {
   readonly skip?: number | undefined;
   /** Only sessions older than this one, for the next page: its last session. */
   readonly before?: Pick<Session, 'registeredAt' | 'id'> | undefined;
+  /** Also sessions that are idle: they would be alive again with a higher `maxIdleSeconds`. */
+  readonly orIdle?: boolean;
 }
 
 /** A session of a target, as {@link SessionRepository.findNewest} returns it. */
@@ -87,6 +91,11 @@ const MAX_GROUP_CHECKS = 256;
 const SESSION_COLUMNS = `s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.auth_time, s.registered_at,
   s.expires_at, ${ALL_TARGET_COLUMNS.map((column) => `s.${column}`).join(', ')}`;
 
+export interface RepositorySettings extends RetentionSettings {
+  /** Undefined without the option `maxIdleSeconds`: then no statement reads when a session was used. */
+  readonly idleLimit?: IdleLimit | undefined;
+}
+
 /** Reads and writes sessions and logouts. Each method is one statement. */
 export class SessionRepository {
   private readonly logoutGroups: GroupCommit<NewLogout, CreatedLogout>;
@@ -96,12 +105,14 @@ export class SessionRepository {
   private readonly sessionsQuery: ValuesQuery;
   private readonly endingsQuery: ValuesQuery;
   private readonly logoutRetention: number;
+  private readonly idleLimit: IdleLimit | undefined;
 
   constructor(
     private readonly database: SessionDatabase,
-    settings: RetentionSettings,
+    settings: RepositorySettings,
   ) {
     this.logoutRetention = settings.logoutRetention;
+    this.idleLimit = settings.idleLimit;
     const inserts =
       database.dataSource.options.type === 'postgres'
         ? new PostgresLogoutInserts(database, settings)
@@ -129,7 +140,7 @@ export class SessionRepository {
   async checkByIdToken(idTokenHash: string): Promise<CheckedSession | undefined> {
     const sql = this.checkSql(`${this.tables.session} s WHERE s.id_token_hash = ?`);
     const { rows } = await this.database.read(sql, [idTokenHash], { prepared: true });
-    return rows[0] && toCheckedSession(rows[0]);
+    return rows[0] && toCheckedSession(rows[0], this.idleLimit);
   }
 
   /**
@@ -140,12 +151,12 @@ export class SessionRepository {
     kind: TargetKind,
     target: string,
     limit: number,
-    { clientId, skip = 0, before }: AliveFilter = {},
+    { clientId, skip = 0, before, orIdle = false }: AliveFilter = {},
   ): Promise<ListedSession[]> {
     const { rows } = await this.database.read(
       `SELECT ${SESSION_COLUMNS}, s.label FROM ${this.tables.session} s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
-         AND ${noneOf(`${this.tables.logout} l`)}
+         AND ${noneOf(`${this.tables.logout} l`)} ${orIdle ? '' : this.andNotIdle}
          ${clientId === undefined ? '' : 'AND s.client_id = ?'}
          ${before === undefined ? '' : 'AND s.registered_at <= ? AND (s.registered_at < ? OR s.id < ?)'}
        ORDER BY s.registered_at DESC, s.id DESC LIMIT ${limit} OFFSET ${skip}`,
@@ -445,7 +456,7 @@ export class SessionRepository {
     // each caller gets an object of its own: what one of them changes must not reach the others
     return tokenHashes.map((tokenHash) => {
       const row = byHash.get(tokenHash);
-      return row && toCheckedSession(row);
+      return row && toCheckedSession(row, this.idleLimit);
     });
   }
 
@@ -470,6 +481,7 @@ export class SessionRepository {
   private checkSql(from: string, columns = ''): string {
     return `SELECT ${columns}${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
          ${endedBySql(this.tables.logout)} AS ended_by
+         ${this.idleLimit === undefined ? '' : `, ${this.lastUse} AS last_use_at, ${this.now} AS checked_at`}
        FROM ${from}`;
   }
 
@@ -492,6 +504,17 @@ export class SessionRepository {
     return this.database.tables;
   }
 
+  /** SQL expression: when session `s` was last used, as far as recorded. */
+  private get lastUse(): string {
+    const { sessionActivity } = this.tables;
+    return `COALESCE((SELECT a.active_at FROM ${sessionActivity} a WHERE a.session_id = s.id), s.registered_at)`;
+  }
+
+  private get andNotIdle(): string {
+    if (this.idleLimit === undefined) return '';
+    return `AND ${this.lastUse} > ${this.now} - ${this.idleLimit.maxIdleMs}`;
+  }
+
   private get andWritable(): string {
     const { isWritable } = this.database.dialect;
     return isWritable === undefined ? '' : `AND ${isWritable}`;
@@ -512,13 +535,19 @@ function toEndings(row: SqlRow): Ending[] {
   return boundsOf(row).map((bound) => ({ target, channel, bound }));
 }
 
-function toCheckedSession(row: SqlRow): CheckedSession {
+function toCheckedSession(row: SqlRow, idleLimit: IdleLimit | undefined): CheckedSession {
   const endedBy = row['ended_by'] as LogoutChannel | null;
   return {
     session: toSession(row),
     expired: Number(row['expired']) === 1,
     ...(endedBy !== null && { endedBy }),
+    ...(idleLimit !== undefined && { usage: toUsage(row, idleLimit) }),
   };
+}
+
+function toUsage(row: SqlRow, idleLimit: IdleLimit): SessionUsage {
+  const [recordedAt, checkedAt] = [Number(row['last_use_at']), Number(row['checked_at'])];
+  return { recordedAt, checkedAt, idle: idleLimit.isIdle(checkedAt - recordedAt) };
 }
 
 function toRecordedLogout(row: SqlRow): RecordedLogout {

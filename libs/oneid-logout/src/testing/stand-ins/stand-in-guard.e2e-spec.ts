@@ -83,6 +83,7 @@ class UserResolver {
 const rejections = [
   ['logged_out', 'A logout has ended the session'],
   ['expired', 'The session has expired'],
+  ['idle', 'The session was not used for too long'],
   ['unknown', 'The session is unknown'],
   ['missing', 'The request carries no session'],
   ['ambiguous', 'The request carries sessions of different users, or too many sessions'],

@@ -81,6 +81,9 @@ const responseItself: HeaderSetter = {
 class StandInJudge implements GuardQuestions {
   constructor(public answer: Verdict | { readonly reason: 'store_unavailable' }) {}
 
+  /** The test itself says which sessions are idle. */
+  readonly endsIdleSessions = false;
+
   requireResolvers(): void {
     // a unit test has no option sessionFrom
   }

@@ -1,0 +1,47 @@
+/**
+ * The times that follow from the option `maxIdleSeconds`, milliseconds. A session that has been unused for so long is
+ * over.
+ *
+ * Uses are recorded coarsely and in batches, so a recorded use is at most the last use, never later. A session therefore
+ * never lives longer than the limit. These parts of the limit keep it from ending more than two twentieths early:
+ *
+ * - A use is due to be recorded when the recorded use is {@link due} old, so 1¼ twentieths at most are never recorded.
+ * - A batch has one time, of its oldest use. The others are at most {@link spread} later, so each write moves the recorded
+ *   use on by a twentieth or more.
+ * - No write is accepted in the last {@link margin}, so no write is committed after a check has said that the session is
+ *   idle.
+ */
+export class IdleLimit {
+  /** How much older the time of a batch may be than its latest use: a quarter of a twentieth. */
+  readonly spread: number;
+  /** A write takes less than this from the database's look at its clock to its commit: a quarter of a twentieth. */
+  readonly margin: number;
+  /** The least that a write moves the recorded use on: a twentieth. */
+  readonly step: number;
+  private readonly due: number;
+
+  constructor(readonly maxIdleMs: number) {
+    this.step = maxIdleMs / 20;
+    this.spread = Math.floor(this.step / 4);
+    this.margin = this.spread;
+    this.due = this.step + this.spread;
+  }
+
+  /** @param unusedMs since the recorded use, as for the other methods */
+  isIdle(unusedMs: number): boolean {
+    return unusedMs >= this.maxIdleMs;
+  }
+
+  /** Must a use now be recorded? */
+  isDue(unusedMs: number): boolean {
+    return unusedMs >= this.due;
+  }
+
+  /** Is the session in the last two twentieths of its idle time? A use must then be recorded at once. */
+  isNearEnd(unusedMs: number): boolean {
+    return unusedMs >= this.maxIdleMs - 2 * this.step;
+  }
+}
+
+/** Provides the {@link IdleLimit} of a registration; undefined without the option `maxIdleSeconds`. */
+export const IDLE_LIMIT = Symbol('oneid-logout idle limit');

@@ -1,0 +1,67 @@
+import { type SessionDatabase } from '../database/session-database.js';
+import { type IdleLimit } from '../rule/idle-limit.js';
+import { placeholders } from './sql-conditions.js';
+
+/**
+ * Records when sessions were used. It leaves out sessions that are idle by now, so a late batch never revives a session;
+ * and sessions with a recorded use less than a twentieth earlier, so two replicas write the same use once.
+ */
+export class ActivityRepository {
+  constructor(
+    private readonly database: SessionDatabase,
+    private readonly limit: IdleLimit,
+  ) {}
+
+  /**
+   * Records the first use of sessions in one statement. A session that has a recorded use by now keeps it.
+   *
+   * @param usedAt the database's clock, milliseconds; no session was used earlier
+   */
+  async recordFirst(sessionIds: readonly string[], usedAt: number): Promise<void> {
+    const { dialect, tables } = this.database;
+    const { isWritable } = dialect;
+    const ids = inOrder(sessionIds);
+    await this.database.run(
+      dialect.insertOrIgnore(
+        `INSERT INTO ${tables.sessionActivity} (session_id, active_at)
+         SELECT s.id, ? FROM ${tables.session} s
+         WHERE s.id IN (${placeholders(ids)}) AND ${this.mayMoveOn('s.registered_at')}
+           ${isWritable === undefined ? '' : `AND ${isWritable}`}
+         ORDER BY s.id`,
+      ),
+      [usedAt, ...ids, usedAt - this.limit.step],
+    );
+  }
+
+  /** Records a later use of sessions in one statement. @param usedAt as in {@link recordFirst} */
+  async recordNext(sessionIds: readonly string[], usedAt: number): Promise<void> {
+    const { dialect, tables } = this.database;
+    const { isWritable } = dialect;
+    const ids = inOrder(sessionIds);
+    await this.database.run(
+      `UPDATE ${tables.sessionActivity} SET active_at = ?
+       WHERE session_id IN (${placeholders(ids)}) AND ${this.mayMoveOn('active_at')}
+         ${isWritable === undefined ? '' : `AND ${isWritable}`}`,
+      [usedAt, ...ids, usedAt - this.limit.step],
+    );
+  }
+
+  /** Returns the recorded uses of these sessions, by session id: the database's clock, milliseconds. */
+  async findUses(sessionIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.database.read(
+      `SELECT a.session_id, a.active_at FROM ${this.database.tables.sessionActivity} a
+       WHERE a.session_id IN (${placeholders(sessionIds)})`,
+      sessionIds,
+    );
+    return new Map(rows.map((row) => [String(row['session_id']), Number(row['active_at'])]));
+  }
+
+  /** @param recorded SQL: the recorded use. The condition has one parameter: the latest that it may be */
+  private mayMoveOn(recorded: string): string {
+    const { maxIdleMs, margin } = this.limit;
+    return `${recorded} > ${this.database.dialect.now} - ${maxIdleMs - margin} AND ${recorded} <= ?`;
+  }
+}
+
+/** Always in the same order: two statements with the same rows in another order may deadlock. */
+const inOrder = (ids: readonly string[]): string[] => [...ids].sort();
