@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { digest } from '../libs/oneid-logout/src/rule/targets.js';
+import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
-import { databases, type TestDatabase } from './support/databases.js';
+import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { findAlive } from './support/find-alive.js';
 
@@ -18,6 +18,32 @@ describe.each(servers.filter(({ name }) => name.startsWith('PostgreSQL')))('a lo
     );
     expect(rows).toHaveLength(1);
     expect(Number(rows[0]?.['kept'])).toBeGreaterThanOrEqual(3);
+    await store.close();
+    await testDatabase.drop();
+  });
+});
+
+describe('the sessions of a user, on SQLite', () => {
+  it('maxSessionsPerUser: are read by the index of user and time, also before the table has statistics', async () => {
+    const testDatabase = await sqlite.create();
+    const store = await SessionStore.open(testDatabase);
+    const target = targetOf('sub', issuer, 'alice');
+    const before = { registeredAt: 2_000, id: digest(['id', 0]) };
+    const steps: string[] = [];
+    const restore = intercept(store.database, async (run, sql, parameters) => {
+      const { rows } = await run(`EXPLAIN QUERY PLAN ${sql}`, parameters);
+      steps.push(...rows.map((row) => String(row['detail'])).filter((step) => !/ l |SUBQUERY/.test(step)));
+      return run(sql, parameters);
+    });
+    await store.repository.findAlive('sub', target, 256, { clientId: 'app', skip: 5 });
+    await store.repository.findAlive('sub', target, 256, { clientId: 'app', before });
+    restore();
+    expect(steps).toEqual([
+      expect.stringMatching(/^SEARCH s USING INDEX \w+ \(target_sub=\?\)$/),
+      'USE TEMP B-TREE FOR LAST TERM OF ORDER BY',
+      expect.stringMatching(/^SEARCH s USING INDEX \w+ \(target_sub=\? AND registered_at<\?\)$/),
+      'USE TEMP B-TREE FOR LAST TERM OF ORDER BY',
+    ]);
     await store.close();
     await testDatabase.drop();
   });
@@ -116,4 +142,38 @@ describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
       expect(plan).not.toMatch(/Seq Scan|"table":"[sl]\w*","type":"(ALL|index)"/);
     }
   });
+
+  it.each([1, 2_000])(
+    "maxSessionsPerUser: reads a user's oldest sessions by the index of user and time, with %d sessions of the user",
+    async (count) => {
+      const sub = `of ${count}`;
+      const target = targetOf('sub', issuer, sub);
+      await fill(10_000);
+      await store.database.run('UPDATE oneid_session SET target_sub = ? WHERE registered_at <= ?', [target, count]);
+      const isPostgres = store.database.dataSource.options.type === 'postgres';
+      const { rows } = await store.database.run(
+        isPostgres
+          ? `SELECT indexname AS name FROM pg_indexes
+             WHERE tablename = 'oneid_session' AND indexdef LIKE '%(target_sub, registered_at)'`
+          : `SELECT index_name AS name FROM information_schema.statistics
+             WHERE table_schema = DATABASE() AND table_name = 'oneid_session' AND column_name = 'target_sub'`,
+      );
+      const index = String(rows[0]?.['name']);
+      for (const size of [10_000, 1_000_000]) {
+        await store.database.run(`ANALYZE ${isPostgres ? '' : 'TABLE'} oneid_session`);
+        if (size > 10_000) await pretend(size);
+        const before = { registeredAt: 2_000, id: digest(['id', 0]) };
+        const plans = await plansOf(async () => {
+          await store.repository.findAlive('sub', target, 256, { clientId: 'app', skip: 5 });
+          await store.repository.findAlive('sub', target, 256, { clientId: 'app', before });
+          await store.repository.findNewest('sub', target, 1);
+        });
+        expect(plans).toHaveLength(3);
+        for (const plan of plans) {
+          expect(plan).toContain(index);
+          expect(plan).not.toMatch(/Seq Scan|"table":"[sl]\w*","type":"(ALL|index)"/);
+        }
+      }
+    },
+  );
 });
