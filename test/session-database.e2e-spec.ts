@@ -6,6 +6,8 @@ import { Logger } from '@nestjs/common';
 import Sqlite from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { oneIdLogoutMigrations, type SessionDatabaseOptions, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { IdleLimit } from '../libs/oneid-logout/src/rule/idle-limit.js';
+import { ActivityRepository } from '../libs/oneid-logout/src/store/activity.repository.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { CreateOneIdLogoutTables1790000000000 } from '../libs/oneid-logout/src/database/migrations/1790000000000-create-oneid-logout-tables.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
@@ -321,15 +323,21 @@ describe('two boots on one SQLite file', () => {
 describe.each(databases)('no statement reads a whole table, on $name', (database) => {
   let testDatabase: TestDatabase;
   let store: SessionStore;
+  /** The same with `maxIdleSeconds`. */
+  let idling: SessionStore;
   beforeAll(async () => {
     testDatabase = await database.create();
     store = await SessionStore.open(testDatabase);
+    idling = await SessionStore.open(testDatabase, { maxIdleSeconds: 3600 });
     await fill(store);
   });
   afterAll(async () => {
     await store.close();
+    await idling.close();
     await testDatabase.drop();
   });
+
+  const activity = () => new ActivityRepository(store.database, new IdleLimit(3_600_000));
 
   /** Enough rows to make an index useful. */
   async function fill({ database }: SessionStore): Promise<void> {
@@ -373,7 +381,11 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
       const aliases = sessions.map(([id = null]) => [digest(['alias', id]), id]);
       const users = sessions.map((_, n) => ['sid', 'sub'].map((kind) => digest([kind, batch * 250 + n])));
       const login_user = users.map((targets) => [...targets, 9e12]);
-      const all = { session: sessions, session_alias: aliases, logout: logouts, session_tokens: tokens, login_user };
+      const session_activity = sessions.map(([id = null]) => [id, 7]);
+      const all = {
+        ...{ session: sessions, session_alias: aliases, session_activity },
+        ...{ logout: logouts, session_tokens: tokens, login_user },
+      };
       for (const [table, rows] of Object.entries(all)) {
         const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
         await database.run(`INSERT INTO oneid_${table} VALUES ${values}`, rows.flat());
@@ -384,7 +396,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
 
   async function analyze(): Promise<void> {
     const type = testDatabase.options.type;
-    for (const name of ['session', 'session_alias', 'logout', 'session_tokens', 'login_user']) {
+    for (const name of ['session', 'session_alias', 'session_activity', 'logout', 'session_tokens', 'login_user']) {
       const table = `oneid_${name}`;
       await store.database.run(type === 'mariadb' || type === 'mysql' ? `ANALYZE TABLE ${table}` : `ANALYZE ${table}`);
     }
@@ -393,11 +405,13 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
   /** The statements that a piece of work runs. */
   async function statementsOf(work: () => Promise<unknown>): Promise<Statement[]> {
     const seen: Statement[] = [];
-    const restore = intercept(store.database, (run, sql, parameters) => {
-      seen.push({ sql, parameters });
-      return run(sql, parameters);
-    });
-    await work().finally(restore);
+    const restores = [store, idling].map(({ database }) =>
+      intercept(database, (run, sql, parameters) => {
+        seen.push({ sql, parameters });
+        return run(sql, parameters);
+      }),
+    );
+    await work().finally(() => restores.forEach((restore) => restore()));
     return seen;
   }
 
@@ -480,6 +494,29 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
       },
     ],
     ['settling logouts without tokens', () => store.revocations.closeLogoutsWithoutTokens(20)],
+    ["the guard's check with maxIdleSeconds", () => idling.isAlive(digest(['id', 7]))],
+    [
+      'many checks at once with maxIdleSeconds',
+      () => Promise.all(Array.from({ length: 9 }, (_, n) => idling.isAlive(digest(['id', n])))),
+    ],
+    ["a list of a user's sessions with maxIdleSeconds", () => idling.registry.listAlive({ issuer, sub: 'user-9' })],
+    [
+      'the first uses of sessions',
+      () =>
+        activity().recordFirst(
+          [3, 4, 5].map((n) => digest(['id', n])),
+          Date.now(),
+        ),
+    ],
+    [
+      'later uses of sessions',
+      () =>
+        activity().recordNext(
+          [7, 8, 9].map((n) => digest(['id', n])),
+          Date.now(),
+        ),
+    ],
+    ['the recorded uses of sessions', () => activity().findUses([7, 8, 9].map((n) => digest(['id', n])))],
     ['the tokens of a logout', () => store.tokens.findEndedBy(digest(['logout', 7]), '', 20)],
     ['a look for new logouts', () => store.repository.findChanges('nobody', { changedAt: Date.now(), id: '' })],
     ['making tokens due', async () => store.revocations.makeDue(await alive())],
