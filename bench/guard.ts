@@ -29,7 +29,7 @@ const SECRET = 'a secret that is long enough for a benchmark';
 /** Two servers without a guard may differ by this share. If they differ by more, the bench runs more rounds. */
 export const MOST_DIFFERENCE = 0.03;
 /** The most rounds in all, as a multiple of the planned rounds. */
-const MOST_ROUNDS = 1.5;
+export const MOST_ROUNDS = 1.5;
 
 export const nestServers = [
   ...(['none', 'noneAgain', 'empty', 'bounded', 'strictSqlite', 'strictPostgres', 'strictMariadb'] as const),
@@ -115,8 +115,8 @@ export function differenceOfEquals(measured: Measured<GuardServer>): number {
   return Math.abs(median(ratios(measured.of('noneAgain', 'some').cpu, measured.of('none', 'some').cpu)) - 1);
 }
 
-export function ourHeaders(): Headers[] {
-  return Array.from({ length: SESSIONS }, (_, n) => ourHeadersOf(n));
+export function ourHeaders(sessions = SESSIONS): Headers[] {
+  return Array.from({ length: sessions }, (_, n) => ourHeadersOf(n));
 }
 
 const ourHeadersOf = (n: number): Headers => ({ cookie: `session=${sessionTokenOf(n)}` });
@@ -198,9 +198,13 @@ async function startGuardServer(around: Surroundings, name: GuardServer): Promis
 }
 
 /** Stores the sessions in an empty database. */
-async function withSessions(around: Surroundings, options: SessionDatabaseOptions): Promise<SessionDatabaseOptions> {
+export async function withSessions(
+  around: Surroundings,
+  options: SessionDatabaseOptions,
+  sessions = LOGGED_OUT + 1,
+): Promise<SessionDatabaseOptions> {
   const database = await SessionDatabase.open(options, true);
-  await fill(database, 0, LOGGED_OUT + 1, { issuer: around.oneId.issuer, loggedOut: false });
+  await fill(database, 0, sessions, { issuer: around.oneId.issuer, loggedOut: false });
   await database.close();
   return options;
 }

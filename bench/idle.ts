@@ -1,0 +1,90 @@
+import { median, medianInterval, ratios, show } from './figures.js';
+import { CONNECTIONS, DURATION, MOST_DIFFERENCE, MOST_ROUNDS, ourHeaders, WARM_UP, withSessions } from './guard.js';
+import { browse } from './load.js';
+import { MAX_STALENESS } from './propagation.js';
+import { inTurns, type Measured } from './rounds.js';
+import { type ServerProcess } from './server-process.js';
+import { type NestSettings } from './servers/nest.js';
+import { type Surroundings } from './surroundings.js';
+
+/** Sessions that are busy at once: the requests of a load carry them in turns. */
+const BUSY_SESSIONS = 10_000;
+
+/**
+ * The option `maxIdleSeconds`. A server waits while the others have their turns, so more of its requests find a use due
+ * than in an app that is always busy: the comparison counts too many writes, not too few.
+ */
+const MAX_IDLE_SECONDS = 30 * 60;
+
+/** Each guard without the option, once more without it, and with it. */
+const GROUPS = [
+  { title: 'bounded', liveness: { maxStalenessMs: MAX_STALENESS }, names: names('bounded') },
+  { title: 'strict, PostgreSQL', liveness: 'strict', names: names('strict') },
+] as const;
+
+type IdleServer = `${'bounded' | 'strict'}${'Off' | 'OffAgain' | 'On'}`;
+
+function names<Guard extends 'bounded' | 'strict'>(guard: Guard) {
+  return { off: `${guard}Off`, offAgain: `${guard}OffAgain`, on: `${guard}On` } as const;
+}
+
+/**
+ * Compares processor time per request with `maxIdleSeconds` and without, at {@link BUSY_SESSIONS}. The servers take
+ * turns, round by round; with more rounds if two servers without the option differ too much.
+ */
+export async function compareIdleness(around: Surroundings, rounds: number): Promise<string> {
+  const headers = ourHeaders(BUSY_SESSIONS);
+  const cases = GROUPS.flatMap(({ names: { off, offAgain, on } }): IdleServer[] => [off, offAgain, on]).map(
+    (server) => ({ server, load: 'some' }) as const,
+  );
+  const measured = await inTurns({
+    rounds,
+    start: (servers: ReadonlySet<IdleServer>) => startServers(around, servers),
+    cases,
+    measure: (server, _one, { round }) =>
+      browse(server, headers, { connections: CONNECTIONS.some, duration: round === 0 ? WARM_UP : DURATION }),
+    more: {
+      cases,
+      limit: Math.ceil(rounds * MOST_ROUNDS),
+      isSteady: (all) => GROUPS.every(({ names }) => differenceOfEquals(all, names) <= MOST_DIFFERENCE),
+    },
+  });
+  return GROUPS.map(({ title, names }) => {
+    const cpu = (name: IdleServer) => measured.of(name, 'some').cpu;
+    const compared = medianInterval(ratios(cpu(names.on), cpu(names.off)));
+    const error = (100 * differenceOfEquals(measured, names)).toFixed(1);
+    const statements = median(measured.of(names.on, 'some').statements).toFixed(4);
+    return (
+      `${title}: processor time per request with maxIdleSeconds, times without: ${show(compared, 3)}; two servers ` +
+      `without it differ by ${error} %; ${statements} statements per request with it, ` +
+      `${median(measured.of(names.off, 'some').statements).toFixed(4)} without`
+    );
+  }).join('\n');
+}
+
+function differenceOfEquals(
+  measured: Measured<IdleServer>,
+  { off, offAgain }: (typeof GROUPS)[number]['names'],
+): number {
+  return Math.abs(median(ratios(measured.of(offAgain, 'some').cpu, measured.of(off, 'some').cpu)) - 1);
+}
+
+async function startServers(
+  around: Surroundings,
+  servers: ReadonlySet<IdleServer>,
+): Promise<ReadonlyMap<IdleServer, ServerProcess>> {
+  const started = new Map<IdleServer, ServerProcess>();
+  for (const { liveness, names } of GROUPS) {
+    for (const name of Object.values(names)) {
+      if (!servers.has(name)) continue;
+      const database = await withSessions(around, await around.database('postgres'), BUSY_SESSIONS);
+      const options = around.options(database, { liveness });
+      const settings: NestSettings = {
+        guard: 'alive',
+        options: name === names.on ? { ...options, maxIdleSeconds: MAX_IDLE_SECONDS } : options,
+      };
+      started.set(name, await around.start('nest.ts', settings));
+    }
+  }
+  return started;
+}
