@@ -1,7 +1,7 @@
 import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
 import { type SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
-import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
+import { digest, everyoneTargetsOf, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 
 const exampleIssuer = 'https://oneid.example/';
 const BATCH = 1000;
@@ -27,6 +27,8 @@ export async function fill(
 ): Promise<void> {
   const { tables } = database;
   const now = Date.now();
+  const clients = everyoneTargetsOf(issuer, 'app').map((target) => [issuer, 'app', target]);
+  await insert(database, `${tables.clientTarget} (issuer, client_id, target)`, clients);
   const expiresAt = expired ? 1 : now + 30 * 24 * 60 * 60 * 1000;
   for (let start = from; start < to; start += BATCH) {
     const numbers = Array.from({ length: Math.min(BATCH, to - start) }, (_, n) => start + n);
@@ -55,5 +57,6 @@ export async function fill(
 async function insert(database: SessionDatabase, table: string, rows: readonly SqlParameter[][]): Promise<void> {
   if (rows.length === 0) return;
   const values = rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
-  await database.run(`INSERT INTO ${table} VALUES ${values}`, rows.flat());
+  const statement = `INSERT INTO ${table} VALUES ${values}`;
+  await database.run(database.dialect.insertOrIgnore(statement), rows.flat());
 }

@@ -93,6 +93,7 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     const values = await dump(host);
     const tables = new Set(values.map(({ column }) => column.split('.')[0]));
     expect([...tables].sort()).toEqual([
+      'oneid_client_target',
       'oneid_login_user',
       'oneid_logout',
       'oneid_logout_migrations',

@@ -113,6 +113,19 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     expect(await reader.check(other)).toEqual(['alive', 0]);
   });
 
+  it('refuses the sessions of everyone that another replica has ended, after the next look and without a query', async () => {
+    const [session, other] = [await signIn(), await signIn()];
+    await reader.check(session);
+    await reader.check(other);
+    await writer.recorder.endEveryone(issuer, session.clientId);
+    const later = await signIn();
+    await reader.check(later);
+    await reader.follower.look();
+    expect(await reader.check(session)).toEqual(['admin', 0]);
+    expect(await reader.check(other)).toEqual(['admin', 0]);
+    expect(await reader.check(later)).toEqual(['alive', 0]);
+  });
+
   it('refuses an ended session when the bound is over, also without a look', async () => {
     const session = await signIn();
     await reader.check(session);

@@ -33,6 +33,7 @@ describe.each(databases)('who ended a session, and why, on $name', (database) =>
   const ways: [string, (session: RegisteredSession, who?: LogoutAuthor) => Promise<unknown>][] = [
     ['end()', ({ id }, who) => host.app.get(SessionRegistry).end(id, who)],
     ['endAll()', ({ sub }, who) => host.app.get(SessionRegistry).endAll({ sub }, who)],
+    ['endEveryone()', ({ issuer }, who) => host.app.get(SessionRegistry).endEveryone({ issuer }, who)],
     [
       'endOthers()',
       async (_session, who) => host.app.get(SessionRegistry).endOthers((await signIn(host)).session, who),

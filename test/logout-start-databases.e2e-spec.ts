@@ -98,6 +98,24 @@ describe.each(databases)('on $name', (database) => {
     for (const { browser } of mine) expect(await reasonAtMe(browser)).toBe('logged_out');
   });
 
+  it('endEveryone() ends every session that everyone has now, and no later session', async () => {
+    const sessions = host.app.get(SessionRegistry);
+    const [alice, bob] = [await signIn(host), await signIn(host, { sub: 'bob' })];
+    await sessions.endEveryone({ issuer: host.oneId.issuer });
+    expect((await host.stored()).logouts).toEqual([
+      expect.objectContaining({
+        target: targetOf('issuer', host.oneId.issuer, ''),
+        channel: 'admin',
+        issued_until: null,
+        registered_until: expect.anything(),
+      }),
+    ]);
+    const later = await signIn(host);
+    for (const { browser } of [alice, bob]) expect(await reasonAtMe(browser)).toBe('logged_out');
+    expect(await reasonAtMe(later.browser)).toBe('alive');
+    expect(await sessions.listAlive(alice.session)).toEqual([expect.objectContaining({ id: later.session.id })]);
+  });
+
   describe('endOthers()', () => {
     it('ends all other sessions of the user, no session of other users, and returns their number', async () => {
       const sessions = host.app.get(SessionRegistry);
@@ -240,7 +258,7 @@ describe.each(databases)('on $name', (database) => {
     });
   });
 
-  it('end(), endOthers() and endAll() fail with store_unavailable when the store is down', async () => {
+  it('end(), endOthers(), endAll() and endEveryone() fail with store_unavailable when the store is down', async () => {
     const [logout, sessions] = [host.app.get(LogoutService), host.app.get(SessionRegistry)];
     const { session } = await signIn(host);
     const { dataSource } = host.app.get(SessionDatabase);
@@ -249,6 +267,7 @@ describe.each(databases)('on $name', (database) => {
     await expect(sessions.end(session.id)).rejects.toMatchObject(down);
     await expect(sessions.endOthers(session)).rejects.toMatchObject(down);
     await expect(sessions.endAll({ sub: 'alice' })).rejects.toMatchObject(down);
+    await expect(sessions.endEveryone({ issuer: session.issuer })).rejects.toMatchObject(down);
     await expect(logout.start({ session })).rejects.toMatchObject(down);
     await dataSource.initialize();
     // for a moment after a failed connection, the library does not try to connect

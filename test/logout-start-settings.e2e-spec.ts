@@ -542,4 +542,32 @@ describe('with several clients', () => {
       channel: 'admin',
     });
   });
+
+  it.each<[string, object]>([
+    ['an unknown issuer', { issuer: 'https://three.example/' }],
+    ['no issuer', {}],
+    ['an issuer that is undefined', { issuer: undefined }],
+    ['a client of another issuer', { issuer: 'https://two.example/', clientId: 'b' }],
+    ['an unknown client', { issuer: 'https://two.example/', clientId: 'c' }],
+    ['an empty clientId', { issuer: 'https://one.example/', clientId: '' }],
+    ['a clientId that is undefined', { issuer: 'https://one.example/', clientId: undefined }],
+  ])('endEveryone() refuses %s, and ends no session', async (_what, everyone) => {
+    const sessions = host.app.get(SessionRegistry);
+    const before = (await host.stored()).logouts.length;
+    await expect(sessions.endEveryone(everyone as { issuer: string })).rejects.toMatchObject({
+      code: 'client_unknown',
+      message: 'No configured client has this issuer and clientId',
+    });
+    expect((await host.stored()).logouts).toHaveLength(before);
+  });
+
+  it('endEveryone() names the issuer, or one client of it', async () => {
+    const sessions = host.app.get(SessionRegistry);
+    await sessions.endEveryone({ issuer: 'https://one.example' });
+    await sessions.endEveryone({ issuer: 'https://one.example/', clientId: 'a' });
+    expect((await host.stored()).logouts.slice(-2)).toEqual([
+      expect.objectContaining({ target: targetOf('issuer', 'https://one.example/', ''), channel: 'admin' }),
+      expect.objectContaining({ target: targetOf('client', 'https://one.example/', 'a'), channel: 'admin' }),
+    ]);
+  });
 });

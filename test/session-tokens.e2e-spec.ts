@@ -107,6 +107,10 @@ describe.each(databases)('session tokens, on $name', (database) => {
     ['an administrator', ({ session }) => registry.end(session.id)],
     ['an administrator, who ends all sessions of the user', ({ session }) => registry.endAll(session)],
     [
+      'an administrator, who ends all sessions of everyone',
+      ({ session: { issuer } }) => registry.endEveryone({ issuer }),
+    ],
+    [
       'the user, who signs out everywhere else',
       async ({ login }) => {
         const idToken = await host.oneId.idToken({ clientId, login: host.oneId.signIn({ sub: login.sub }) });

@@ -9,7 +9,7 @@ const { now } = sqlDialects.postgres;
 
 const CHECK = `SELECT s.id, s.issuer, s.client_id, s.sid, s.sub, s.issued_at, s.registered_at, s.expires_at,
     s.target_session, s.target_sid, s.target_sub, CASE WHEN s.expires_at <= ${now} THEN 1 ELSE 0 END AS expired,
-    ${endedBySql('oneid_logout')} AS ended_by
+    ${endedBySql({ logout: 'oneid_logout', clientTarget: 'oneid_client_target' })} AS ended_by
   FROM oneid_session s WHERE s.id = $1`;
 
 /** Each session of the bench has a `sid`. */

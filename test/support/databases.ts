@@ -89,8 +89,8 @@ const mariadbServer: Server = {
 
 /** The library's tables, with the names of the default options, without the table of its migrations. */
 const TABLES = [
-  ...['oneid_login_user', 'oneid_logout', 'oneid_replica', 'oneid_session', 'oneid_session_alias'],
-  'oneid_session_activity',
+  ...['oneid_client_target', 'oneid_login_user', 'oneid_logout', 'oneid_replica', 'oneid_session'],
+  ...['oneid_session_alias', 'oneid_session_activity'],
   'oneid_session_tokens',
 ];
 const ALL_TABLES = ['oneid_logout_migrations', ...TABLES].sort();

@@ -152,7 +152,8 @@ export class SessionStore {
   }
 
   async rows(
-    table: 'session' | 'session_alias' | 'logout' | 'session_tokens' | 'login_user' | 'session_activity',
+    table:
+      'session' | 'session_alias' | 'logout' | 'session_tokens' | 'login_user' | 'session_activity' | 'client_target',
     condition = '1 = 1',
     ...parameters: SqlParameter[]
   ) {

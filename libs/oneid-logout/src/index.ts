@@ -19,6 +19,7 @@ export { type ProviderFetch } from './provider/provider-fetch.js';
 export { ProviderSigningKeys } from './provider/provider-signing-keys.js';
 export { type BoundedLivenessOptions, type RedisNudgeOptions } from './replicas/liveness-options.js';
 export {
+  ClocksDifferError,
   CrossSiteLogoutError,
   InvalidIdTokenError,
   InvalidLogoutRequestError,

@@ -350,6 +350,41 @@ export class StoreUnavailableError extends OneIdLogoutError {
 }
 
 /**
+ * 503 `clocks_differ`: {@link SessionRegistry.endEveryone} has ended no session, because the database's clock and this
+ * host's clock differ by more than a minute. A logout of everyone that a wrong clock dates ahead would refuse every bearer
+ * token until this time. Set the wrong clock right, then call again.
+ *
+ * @category Errors
+ * @hideconstructor
+ * @example
+ * ```ts
+ * import { ClocksDifferError, SessionRegistry } from 'nestjs-oneid-logout';
+ *
+ * export async function endEveryone(sessions: SessionRegistry, issuer: string): Promise<string> {
+ *   try {
+ *     await sessions.endEveryone({ issuer });
+ *     return 'Everyone is signed out.';
+ *   } catch (error) {
+ *     if (error instanceof ClocksDifferError) return error.message; // no session has ended
+ *     throw error;
+ *   }
+ * }
+ * ```
+ */
+export class ClocksDifferError extends OneIdLogoutError {
+  /** @param differenceMs how far the database's clock is ahead of this host's, milliseconds; negative if it is behind */
+  constructor(differenceMs: number) {
+    const seconds = Math.round(Math.abs(differenceMs) / 1000);
+    super(
+      'clocks_differ',
+      `No session has ended: the database's clock is ${seconds} s ${differenceMs > 0 ? 'ahead of' : 'behind'} this ` +
+        "host's clock. Set the wrong clock right",
+      HttpStatus.SERVICE_UNAVAILABLE,
+    );
+  }
+}
+
+/**
  * 503 `provider_unavailable`: the library can't get the provider's metadata or keys now. The caller should try again.
  *
  * @category Errors

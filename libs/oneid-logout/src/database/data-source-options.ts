@@ -1,7 +1,9 @@
 import { type DataSourceOptions, DefaultNamingStrategy, type MigrationInterface } from 'typeorm';
+import { ClientTargetEntity } from './client-target.entity.js';
 import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
 import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000-create-oneid-logout-tables.js';
+import { AddEveryone1791000000000 } from './migrations/1791000000000-add-everyone.js';
 import { AddLogoutAuthor1793000000000 } from './migrations/1793000000000-add-logout-author.js';
 import { AddSessionActivity1794000000000 } from './migrations/1794000000000-add-session-activity.js';
 import { ReplicaEntity } from './replica.entity.js';
@@ -52,6 +54,7 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
   ReplicaEntity,
   LoginUserEntity,
   SessionActivityEntity,
+  ClientTargetEntity,
 ];
 
 /**
@@ -75,6 +78,7 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
  */
 export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = [
   CreateOneIdLogoutTables1790000000000,
+  AddEveryone1791000000000,
   AddLogoutAuthor1793000000000,
   AddSessionActivity1794000000000,
 ];

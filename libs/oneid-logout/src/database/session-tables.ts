@@ -1,4 +1,5 @@
 import { type DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import { ClientTargetEntity } from './client-target.entity.js';
 import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
@@ -17,6 +18,7 @@ export interface SessionTables {
   readonly replica: string;
   readonly loginUser: string;
   readonly sessionActivity: string;
+  readonly clientTarget: string;
 }
 
 export function sessionTablesOf(dataSource: DataSource): SessionTables {
@@ -28,6 +30,7 @@ export function sessionTablesOf(dataSource: DataSource): SessionTables {
     replica: tableOf(dataSource, ReplicaEntity),
     loginUser: tableOf(dataSource, LoginUserEntity),
     sessionActivity: tableOf(dataSource, SessionActivityEntity),
+    clientTarget: tableOf(dataSource, ClientTargetEntity),
   };
 }
 

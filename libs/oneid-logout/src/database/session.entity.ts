@@ -6,6 +6,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index(['targetSid', 'registeredAt'])
 @Index(['targetSub', 'registeredAt'])
 @Index(['expiresAt'])
+@Index(['registeredAt'])
 @Index(['idTokenHash'], { unique: true })
 export class SessionEntity {
   /** The hash of the first session token: see {@link SessionAliasEntity} for further ones. */

@@ -1,4 +1,4 @@
-import { MAX_CLOCK_DIFFERENCE } from '../store/session-purge.js';
+import { MAX_CLOCK_DIFFERENCE } from '../store/clock-difference.js';
 import { type CheckResult, fault, ok, skipped, warning } from './check-result.js';
 import { type Answer } from './probe.js';
 import { type DoctorSettings } from './settings.js';

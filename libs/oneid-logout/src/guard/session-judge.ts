@@ -239,8 +239,10 @@ export class SessionJudge {
     const since = typeof authTime === 'number' ? Math.min(authTime, iat) : iat;
     const lastMoment = Math.min(since + this.settings.maxSessionLifetimeSeconds, limit) * 1000;
     if (lastMoment <= this.clock.now()) return { reason: 'expired' };
+    const clientId = this.clientOf(iss, claims);
     const facts: SessionFacts = {
       issuer: iss,
+      ...(clientId !== undefined && { clientId }),
       iat,
       registeredAt: iat * 1000,
       // `exp` has been verified already: here it limits sockets and streams opened with the token
@@ -249,7 +251,7 @@ export class SessionJudge {
       ...(sid !== undefined && { sid }),
     };
     const verdict = await this.judgeForUsers(facts);
-    if ('alive' in verdict && targetsByKind(verdict.alive).sub === undefined) this.warnOfUnknownUser(iss, claims);
+    if ('alive' in verdict && targetsByKind(verdict.alive).sub === undefined) this.warnOfUnknownUser(iss, clientId);
     return verdict;
   }
 
@@ -278,10 +280,16 @@ export class SessionJudge {
     return { reason: 'unknown' };
   }
 
-  private warnOfUnknownUser(iss: string, { client_id: clientId, azp, aud }: TokenClaims): void {
+  /** The client that a token is for: the first configured one that it names. */
+  private clientOf(iss: string, { client_id: clientId, azp, aud }: TokenClaims): string | undefined {
     const names: unknown[] = [clientId, azp, aud].flat();
-    const client = names.find((name) => typeof name === 'string' && this.settings.isConfiguredClient(iss, name));
-    const of = typeof client === 'string' ? `for ${client} of ${shown(iss)}` : `of ${shown(iss)}`;
+    return names.find((name): name is string => {
+      return typeof name === 'string' && this.settings.isConfiguredClient(iss, name);
+    });
+  }
+
+  private warnOfUnknownUser(iss: string, client: string | undefined): void {
+    const of = client === undefined ? `of ${shown(iss)}` : `for ${client} of ${shown(iss)}`;
     this.warnOnce(
       `The guard let in a verified token ${of} without sub, and nobody has signed in here with its sid. Only a logout ` +
         'of this sid can end it. Make OneID put the sub into the token, or register the sign-ins in this database.',

@@ -28,11 +28,11 @@ export interface TokenClaims {
   readonly auth_time?: unknown;
   /** Seconds. The provider's limit for the session, see `RegisterSessionOptions.expiresAt`. */
   readonly session_expiry?: unknown;
-  /** Names the client in warnings, before `azp` and `aud`. */
+  /** Names the client, before `azp` and `aud`: a logout of everyone may be one of this client. */
   readonly client_id?: unknown;
-  /** Names the client in warnings. */
+  /** Names the client, before `aud`. */
   readonly azp?: unknown;
-  /** Names the client in warnings. */
+  /** Names the client. */
   readonly aud?: unknown;
 }
 

@@ -97,10 +97,10 @@ export class CachedSessionLookup implements SessionLookup {
   }
 
   endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined> {
-    const { issuer, sid, sub, iat, registeredAt, authTime } = facts;
+    const { issuer, clientId, sid, sub, iat, registeredAt, authTime } = facts;
     // without `sub`, the target of its user may be known, and not at every request
     const user = sub === undefined ? targetsByKind(facts).sub : undefined;
-    const key = JSON.stringify([issuer, sid, sub, iat, registeredAt, authTime, user]);
+    const key = JSON.stringify([issuer, clientId, sid, sub, iat, registeredAt, authTime, user]);
     const known = this.claims.get(key);
     if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.endedInMemory(known));
     return this.readOnce(`claims ${key}`, async (remember) => {

@@ -5,3 +5,9 @@
 export function withoutSlash(issuer: string): string {
   return issuer.replace(/\/$/, '');
 }
+
+/** The `iss` that tokens of this issuer may have: without the trailing slash, and with it. */
+export function spellingsOf(issuer: string): readonly [string, string] {
+  const plain = withoutSlash(issuer);
+  return [plain, `${plain}/`];
+}

@@ -1,4 +1,4 @@
-import { type TargetKind } from './targets.js';
+import { digest, type TargetKind } from './targets.js';
 
 /**
  * The source of a logout:
@@ -6,8 +6,8 @@ import { type TargetKind } from './targets.js';
  * - `backchannel`: OneID has sent a logout token (Back-Channel Logout 1.0)
  * - `frontchannel`: OneID's page has loaded the app's front-channel URL in the browser (Front-Channel Logout 1.0)
  * - `app`: {@link LogoutService} has started it (RP-Initiated Logout 1.0)
- * - `admin`: {@link SessionRegistry} has ended one session, all sessions of the user or the user's other sessions, or
- *   {@link LogoutService.endHere} has ended the sessions of a request
+ * - `admin`: {@link SessionRegistry} has ended one session, all sessions of the user, the user's other sessions or the
+ *   sessions of everyone, or {@link LogoutService.endHere} has ended the sessions of a request
  * - `replaced`: a new sign-in has replaced the session that the browser had before, or the user's oldest session
  *   (`maxSessionsPerUser`), or was itself refused
  *
@@ -55,12 +55,25 @@ export interface Logout {
 
 /**
  * A logout to record. The database raises the bound `registeredUntil` to its time now, so that it covers every session
- * that is registered by now.
+ * that is registered by now; but not the bound of a logout of everyone, which it records as given.
  */
 export interface NewLogout extends Logout {
   readonly kind: TargetKind;
   /** `iat` of the logout token, seconds. */
   readonly iat?: number | undefined;
+}
+
+/** The id of a logout of everyone begins so. The store finds these logouts by it. */
+export const EVERYONE_ID = 'everyone';
+
+/** @param key makes the id: a second logout of everyone with the same key is the same fact */
+export function everyoneIdOf(key: string): string {
+  return EVERYONE_ID + digest([key]).slice(EVERYONE_ID.length);
+}
+
+/** Does this logout end the sessions of everyone? */
+export function isOfEveryone({ id }: Pick<Logout, 'id'>): boolean {
+  return id.startsWith(EVERYONE_ID);
 }
 
 /** A logout as the database holds it. */

@@ -2,7 +2,7 @@ import { type Logout } from './logout.js';
 import { describe, expect, it } from '@jest/globals';
 import { ends } from './rule.js';
 import { isSameUser, type SessionFacts, targetsOf } from './session.js';
-import { targetOf } from './targets.js';
+import { everyoneTargetOf, targetOf } from './targets.js';
 
 const issuer = 'https://oneid.example/';
 const session: SessionFacts = {
@@ -19,6 +19,8 @@ const sid = targetOf('sid', issuer, 'sid-1');
 const sidless = targetOf('sidless', issuer, 'alice');
 const sub = targetOf('sub', issuer, 'alice');
 const own = targetOf('session', issuer, 'session-1');
+const { target: everyone } = everyoneTargetOf(issuer);
+const { target: ofApp } = everyoneTargetOf(issuer, 'app');
 
 describe('targetOf', () => {
   it('is the lower-case hex SHA-256 of [kind, issuer without slash, value]', () => {
@@ -137,6 +139,38 @@ describe('ends: which logout ends which session', () => {
       {},
       false,
     ],
+    ['our admin, everyone: registered before', { target: everyone, bound: { registeredUntil: 1_000_500 } }, {}, true],
+    [
+      'our admin, everyone: a later sign-in lives',
+      { target: everyone, bound: { registeredUntil: 1_000_499 } },
+      {},
+      false,
+    ],
+    [
+      'our admin, everyone: no other issuer',
+      { target: everyone, bound: { registeredUntil: 9e15 } },
+      { issuer: 'https://other.example/' },
+      false,
+    ],
+    [
+      'our admin, everyone: also a token without client, sid, sub and id',
+      { target: everyone, bound: { registeredUntil: 1_000_500 } },
+      { id: undefined, clientId: undefined, sid: undefined, sub: undefined },
+      true,
+    ],
+    ['our admin, one client: registered before', { target: ofApp, bound: { registeredUntil: 1_000_500 } }, {}, true],
+    [
+      'our admin, one client: no other client',
+      { target: ofApp, bound: { registeredUntil: 9e15 } },
+      { clientId: 'other' },
+      false,
+    ],
+    [
+      'our admin, one client: no token that names no client',
+      { target: ofApp, bound: { registeredUntil: 9e15 } },
+      { clientId: undefined },
+      false,
+    ],
     ["attack 6: another issuer's sid", { target: targetOf('sid', 'https://other.example', 'sid-1') }, {}, false],
     ["attack 6: a sub that is a session's sid", { target: targetOf('sub', issuer, 'sid-1') }, {}, false],
     ['a slash that OneID has dropped since', { target: targetOf('sid', 'https://oneid.example', 'sid-1') }, {}, true],
@@ -152,9 +186,9 @@ describe('ends: which logout ends which session', () => {
 
 describe('targetsOf', () => {
   it('returns all targets of a session, and no others', () => {
-    expect(targetsOf(session)).toEqual([own, sid, sub]);
-    expect(targetsOf({ issuer, iat: 0, registeredAt: 0 })).toEqual([]);
-    expect(targetsOf({ issuer, iat: 0, registeredAt: 0, sub: 'alice' })).toEqual([sidless, sub]);
+    expect(targetsOf(session)).toEqual([own, sid, sub, everyone, ofApp]);
+    expect(targetsOf({ issuer, iat: 0, registeredAt: 0 })).toEqual([everyone]);
+    expect(targetsOf({ issuer, iat: 0, registeredAt: 0, sub: 'alice' })).toEqual([sidless, sub, everyone]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { type LogoutChannel } from './logout.js';
-import { targetOf, type TargetKind } from './targets.js';
+import { everyoneTargetsOf, type OwnTargetKind, targetOf } from './targets.js';
 
 /**
  * The facts of a session, or of the verified token that a request carries. They never change.
@@ -14,7 +14,10 @@ export interface SessionFacts {
   readonly id?: string;
   /** `iss` of the ID token. */
   readonly issuer: string;
-  /** The client that the user signed in to: one of the option `clients`. */
+  /**
+   * The client that the user signed in to: one of the option `clients`. For a verified token, the one that it names in
+   * `client_id`, `azp` or `aud`; absent when it names none.
+   */
   readonly clientId?: string;
   /** The provider's id for one browser login. All clients in this login get the same `sid`. */
   readonly sid?: string;
@@ -111,8 +114,8 @@ export function isSameUser(one: SessionFacts, other: SessionFacts): boolean {
   return a.sid !== undefined && a.sid === b.sid;
 }
 
-/** The targets of a session, by the kind of logout that they are for. */
-export type TargetsByKind = Readonly<Partial<Record<TargetKind, string>>>;
+/** The targets of a session that name its user, by the kind of logout that they are for. */
+export type TargetsByKind = Readonly<Partial<Record<OwnTargetKind, string>>>;
 
 /** Carries the stored targets of a session. The property is not enumerable, so no log and no answer shows it. */
 const STORED_TARGETS = Symbol('oneid-logout stored targets');
@@ -126,7 +129,7 @@ export function withStoredTargets<Facts extends SessionFacts>(session: Facts, ta
 }
 
 /**
- * The targets by which a logout can reach a session: as stored, or for a session that is not stored, from its facts. In
+ * The targets by which a logout of its user can reach a session: as stored, or for a session that is not stored, from its facts. In
  * place of a `sid`, a session without `sid` has the target of its user's sessions without `sid`: a logout token that
  * names another login of the user is then the only one that can reach it.
  */
@@ -142,7 +145,7 @@ export function targetsByKind(session: SessionFacts): TargetsByKind {
   };
 }
 
-/** The targets of {@link targetsByKind} as a list. */
+/** All targets by which a logout can reach a session: those of {@link targetsByKind}, and those of everyone. */
 export function targetsOf(session: SessionFacts): string[] {
-  return Object.values(targetsByKind(session));
+  return [...Object.values(targetsByKind(session)), ...everyoneTargetsOf(session.issuer, session.clientId)];
 }

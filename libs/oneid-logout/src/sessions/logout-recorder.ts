@@ -1,19 +1,27 @@
 import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
 import { MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
-import { type Bound, type Logout, type LogoutAuthor, type LogoutChannel, type NewLogout } from '../rule/logout.js';
+import {
+  type Bound,
+  everyoneIdOf,
+  type Logout,
+  type LogoutAuthor,
+  type LogoutChannel,
+  type NewLogout,
+} from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
 import { CountedWarning } from '../counted-warning.js';
 import { Measures } from '../measures/measures.js';
-import { StoreUnavailableError } from '../oneid-logout.errors.js';
+import { ClocksDifferError, StoreUnavailableError } from '../oneid-logout.errors.js';
 import { Random } from '../random.js';
 import { type Session, type SessionFacts, targetsByKind } from '../rule/session.js';
 import { LogoutBus } from './logout-bus.js';
+import { MAX_CLOCK_DIFFERENCE } from '../store/clock-difference.js';
 import { UncertainLogouts } from './uncertain-logouts.js';
 import { SessionRepository } from '../store/session.repository.js';
-import { digest, targetOf, type TargetKind } from '../rule/targets.js';
+import { digest, everyoneTargetOf, everyoneTargetsOf, targetOf, type TargetKind } from '../rule/targets.js';
 
 type StoredSession = Pick<Session, 'issuer' | 'id'>;
 
@@ -22,6 +30,9 @@ const ATTEMPTS = 3;
 
 /** How many sessions of a target a front-channel request looks at: anyone can send such requests. */
 const MOST_SESSIONS_LOOKED_AT = 32;
+
+/** How many sessions one statement ends, of those that were registered while the database's clock was ahead. */
+const PAGE = 256;
 
 /** Records the logouts of all channels, and publishes new logouts in this process. */
 @Injectable()
@@ -154,6 +165,64 @@ export class LogoutRecorder implements OnApplicationShutdown {
     } as const;
     const created = await this.counted('admin', () => this.recordBounded(logout));
     this.measures.countLogouts('admin', resultOf(created?.hasSignIn));
+  }
+
+  /**
+   * Ends the sessions that everyone has now at an issuer, or of one client there.
+   *
+   * The bound is read before it is recorded: a bound far ahead would refuse every bearer token until then. So this ends
+   * one by one the sessions that were registered while the database's clock was ahead.
+   *
+   * @throws {ClocksDifferError} the bound would be wrong. Nothing is recorded
+   */
+  async endEveryone(issuer: string, clientId?: string, author?: LogoutAuthor): Promise<void> {
+    const { now, hasAhead } = await this.counted('admin', async () => {
+      const found = await this.repository.findRegistrations(MAX_CLOCK_DIFFERENCE);
+      const difference = found.now - this.clock.now();
+      if (Math.abs(difference) > MAX_CLOCK_DIFFERENCE) throw new ClocksDifferError(difference);
+      const fact = { key: this.random.id(), channel: 'admin', author } as const;
+      await this.endEveryoneUntil(Math.max(found.now, found.newest), fact, issuer, clientId);
+      return found;
+    });
+    this.measures.countLogouts('admin', 'recorded');
+    if (hasAhead) await this.endRegisteredAfter(now + MAX_CLOCK_DIFFERENCE, issuer, clientId, author);
+  }
+
+  /**
+   * Ends the sessions of everyone at an issuer, or of one client there, that were registered until this time.
+   *
+   * @param registeredUntil recorded as given: the database's clock, milliseconds
+   * @param fact its key makes the id of the logout: a second one with the same key records no second row
+   */
+  private async endEveryoneUntil(
+    registeredUntil: number,
+    { key, ...fact }: { readonly key: string } & Pick<Logout, 'channel' | 'author'>,
+    issuer: string,
+    clientId?: string,
+  ): Promise<void> {
+    const id = everyoneIdOf(key);
+    await this.recordAll([{ id, ...fact, ...everyoneTargetOf(issuer, clientId), bound: { registeredUntil } }]);
+  }
+
+  /** Ends, one by one, the sessions of everyone that are registered after this time. */
+  private async endRegisteredAfter(
+    registeredAt: number,
+    issuer: string,
+    clientId?: string,
+    author?: LogoutAuthor,
+  ): Promise<void> {
+    const { target } = everyoneTargetOf(issuer, clientId);
+    let page = await this.repository.findRegisteredAfter({ registeredAt: registeredAt + 1, id: '' }, PAGE);
+    for (;;) {
+      await this.endSessions(
+        page.filter((session) => everyoneTargetsOf(session.issuer, session.clientId).includes(target)),
+        'admin',
+        author,
+      );
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return;
+      page = await this.repository.findRegisteredAfter(last, PAGE);
+    }
   }
 
   /**

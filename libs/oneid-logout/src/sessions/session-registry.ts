@@ -322,6 +322,57 @@ export class SessionRegistry {
   }
 
   /**
+   * Ends every session that everyone has now, for an administrator: after a leak, for example. Sessions of a later sign-in
+   * stay alive. One logout is recorded for any number of sessions.
+   *
+   * It also ends bearer tokens whose `iat` is not later than the time of the database's clock; with `clientId`, only those
+   * that name this client in `client_id`, `azp` or `aud`. The refresh tokens of all these sessions are revoked one by one,
+   * in the background.
+   *
+   * @param everyone the issuer, and `clientId` to end only the sessions of this client. Without it, the sessions of all
+   *   clients that share the database end
+   * @param author who ends them, and why
+   * @throws {InvalidLogoutRequestError} 400 `client_unknown`: no configured client has this issuer or `clientId`, or one of
+   *   them is given as undefined. `author_invalid`. No session has ended
+   * @throws {ClocksDifferError} 503 `clocks_differ`: the clocks of the database and of this host differ by more than a
+   *   minute. No session has ended
+   * @throws {StoreUnavailableError} 503: the sessions may still be alive
+   * @example
+   * ```ts
+   * import { Controller, HttpCode, Post } from '@nestjs/common';
+   * import { SessionRegistry } from 'nestjs-oneid-logout';
+   *
+   * // put your own guard for administrators here
+   * @Controller('admin')
+   * export class EmergencyController {
+   *   constructor(private readonly sessions: SessionRegistry) {}
+   *
+   *   @Post('end-everyone')
+   *   @HttpCode(204)
+   *   async endEveryone(): Promise<void> {
+   *     await this.sessions.endEveryone({ issuer: 'https://oneid.example/' });
+   *   }
+   * }
+   * ```
+   */
+  async endEveryone(
+    everyone: { readonly issuer: string; readonly clientId?: string },
+    author?: LogoutAuthor,
+  ): Promise<void> {
+    const checkedBy = checkedAuthor(author);
+    const { issuer, clientId } = everyone;
+    // a JavaScript caller may pass undefined: without its client, the call would end too many sessions
+    const isGiven = typeof (issuer as unknown) === 'string' && 'clientId' in everyone === (clientId !== undefined);
+    const clients = isGiven ? this.clients.at(issuer) : [];
+    if (!clients.some((client) => clientId === undefined || client.clientId === clientId)) {
+      throw new InvalidLogoutRequestError('client_unknown', 'No configured client has this issuer and clientId');
+    }
+    // a database that was restored since this process wrote them may lack the clients
+    for (const client of clients) await this.repository.rememberClient(issuer, client.clientId);
+    await this.recorder.endEveryone(issuer, clientId, checkedBy);
+  }
+
+  /**
    * Signs the user out everywhere else: ends for good, as {@link end} does, all other sessions that this session's user
    * has now. This includes the sessions of all clients that share the database, also in the same browser. It does not
    * include bearer tokens that were never registered.

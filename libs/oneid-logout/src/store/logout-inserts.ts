@@ -6,7 +6,7 @@ import { type Turn } from '../database/statement-queue.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type NewLogout } from '../rule/logout.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, hasSignInSql, isTrue, placeholders } from './sql-conditions.js';
-import { TARGET_COLUMNS } from './target-columns.js';
+import { isEveryoneKind, TARGET_COLUMNS } from './target-columns.js';
 
 export interface RetentionSettings {
   /** How long a logout is kept, milliseconds. */
@@ -88,7 +88,9 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
       parameters.push(logout.id, logout.target, logout.channel);
       const { bound } = logout;
       parameters.push(bound !== undefined && 'issuedUntil' in bound ? bound.issuedUntil : null);
-      if (bound !== undefined && 'registeredUntil' in bound) parameters.push(bound.registeredUntil, logout.target);
+      if (bound !== undefined && 'registeredUntil' in bound) {
+        parameters.push(bound.registeredUntil, ...(isEveryoneKind(logout.kind) ? [] : [logout.target]));
+      }
       parameters.push(bound !== undefined && 'authenticatedUntil' in bound ? bound.authenticatedUntil : null);
       parameters.push(logout.author?.by ?? null, logout.author?.reason ?? null);
       parameters.push(logout.iat ?? null, this.settings.logoutRetention);
@@ -116,9 +118,13 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
     return channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
   }
 
-  /** The bound covers every session registered by now, even if the clock stepped back after its registration. */
+  /**
+   * The bound covers every session registered by now, even if the clock stepped back after its registration. The bound
+   * of a logout of everyone stays as it is.
+   */
   private registeredUntil(logout: NewLogout): string {
     if (!hasRegisteredUntil(logout)) return 'NULL';
+    if (isEveryoneKind(logout.kind)) return '?';
     const { dialect, tables } = this.database;
     const newest = `(SELECT COALESCE(MAX(s.registered_at), 0) FROM ${tables.session} s WHERE s.${TARGET_COLUMNS[logout.kind]} = ?)`;
     return dialect.greatest(dialect.greatest(dialect.now, '?'), newest);

@@ -1,6 +1,7 @@
 import { type SessionDatabase } from '../database/session-database.js';
+import { isOfEveryoneSql } from './rule-sql.js';
 import { type PurgeCursor, type PurgeProgress } from './purge-progress.js';
-import { isTrue, noneOf, placeholders, REVOKING } from './sql-conditions.js';
+import { isTrue, noneOf, notEnded, placeholders, REVOKING } from './sql-conditions.js';
 
 /** How long an expired session is kept, milliseconds: for a day, the answer is `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
@@ -21,8 +22,12 @@ export class OldRows {
    * @returns how many rows were deleted, without the tokens, aliases and activities that are deleted with their session
    */
   async purge(limit: number, progress: PurgeProgress, now: number): Promise<number> {
-    const { session, sessionAlias, sessionActivity, logout, sessionTokens, loginUser } = this.database.tables;
-    const noneRevoking = noneOf(`${logout} l`, `AND ${REVOKING}`);
+    const { tables } = this.database;
+    const { session, sessionAlias, sessionActivity, logout, sessionTokens, loginUser } = tables;
+    const noneRevoking = notEnded(tables, `AND ${REVOKING}`);
+    // for a logout of everyone, the oldest session of all clients decides: no index finds the sessions of one client
+    const oldest = `COALESCE((SELECT MIN(s.registered_at) FROM ${session} s), ${Number.MAX_SAFE_INTEGER})`;
+    const endsNone = `${noneOf(`${session} s`)} AND (NOT (${isOfEveryoneSql}) OR l.registered_until < ${oldest})`;
     // no EXISTS: for it, PostgreSQL may read all tokens
     const hasTokens = `(SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id = s.id) IS NOT NULL`;
     const sessions = (size: number) => `(
@@ -50,7 +55,7 @@ export class OldRows {
         progress.logouts,
         limit,
         now,
-        `SELECT l.id, l.keep_until AS ended_at, NOT (${REVOKING}) AND ${noneOf(`${session} s`)} AS deletable FROM ${logouts}`,
+        `SELECT l.id, l.keep_until AS ended_at, NOT (${REVOKING}) AND ${endsNone} AS deletable FROM ${logouts}`,
         (ids) => this.deleteIds(logout, 'id', ids),
       ),
       // most expired sessions have no tokens any more, so this page is larger

@@ -1,7 +1,7 @@
 import { byId, type CreatedLogout, LogoutInserts } from './logout-inserts.js';
 import { type NewLogout } from '../rule/logout.js';
 import { type Turn } from '../database/statement-queue.js';
-import { TARGET_COLUMNS } from './target-columns.js';
+import { isEveryoneKind, TARGET_COLUMNS } from './target-columns.js';
 
 /**
  * How long a group waits for a row that another transaction has locked, milliseconds. PostgreSQL does not notice when
@@ -25,7 +25,8 @@ export class PostgresLogoutInserts extends LogoutInserts {
     return {
       ...{ id, target, channel, issued_at: iat, author: author?.by, reason: author?.reason },
       ...('issuedUntil' in bound && { issued_until: bound.issuedUntil }),
-      ...('registeredUntil' in bound && { registered: kind, registered_until: bound.registeredUntil }),
+      ...('registeredUntil' in bound && { registered_until: bound.registeredUntil }),
+      ...('registeredUntil' in bound && !isEveryoneKind(kind) && { registered: kind }),
       ...('authenticatedUntil' in bound && { authenticated_until: bound.authenticatedUntil }),
       ...(this.settings.storesTokens && { due_in: this.revocationDueIn(logout) }),
     };
@@ -43,7 +44,7 @@ export class PostgresLogoutInserts extends LogoutInserts {
         author, reason, issued_at, recorded_at, changed_at, keep_until, revocation_due_at)
       SELECT g.id, g.target, g.channel, g.issued_until,
         CASE WHEN g.registered IS NOT NULL
-          THEN GREATEST(${now}, g.registered_until, CASE g.registered ${newest.join(' ')} END) END,
+          THEN GREATEST(${now}, g.registered_until, CASE g.registered ${newest.join(' ')} END) ELSE g.registered_until END,
         g.authenticated_until, g.author, g.reason, g.issued_at, ${now}, ${now}, ${now} + ?::bigint, ${now} + g.due_in
       FROM (SELECT set_config('lock_timeout', '${LOCK_PATIENCE_MS}', true)) patience,
         json_to_recordset(?::json) AS g(id varchar, target varchar, channel varchar, issued_until bigint,

@@ -1,7 +1,7 @@
 import { nowOnce } from '../database/sql-dialect.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
-import { type LogoutChannel } from '../rule/logout.js';
+import { isOfEveryone, type LogoutChannel } from '../rule/logout.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type RetentionSettings } from './logout-inserts.js';
 import { boundSql } from './rule-sql.js';
@@ -114,7 +114,7 @@ export class RevocationQueue {
 
   /**
    * Closes due logouts whose sessions, and their siblings, have no tokens, many at a time: most due logouts are like this, and closing each
-   * one alone costs two commits. A single due logout is left to {@link claim}.
+   * one alone costs two commits. A single due logout, and a logout of everyone, are left to {@link claim}.
    *
    * @returns how many of the checked logouts may have tokens; they stay due
    */
@@ -135,7 +135,7 @@ export class RevocationQueue {
            WHERE e.target_session = l.target)`,
       [...ids, leaseEnd],
     );
-    const tokenless = new Set(rows.map((row) => String(row['id'])));
+    const tokenless = new Set(rows.map((row) => String(row['id'])).filter((id) => !isOfEveryone({ id })));
     await this.releaseAll([...tokenless], leaseEnd, null);
     const left = ids.filter((id) => !tokenless.has(id));
     await this.releaseAll(left, leaseEnd, first.now);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { type Bound, type Logout } from '../rule/logout.js';
+import { type Bound, everyoneIdOf, type Logout } from '../rule/logout.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsByKind } from '../rule/session.js';
-import { targetOf } from '../rule/targets.js';
-import { endedBySql, endsSql, notEndedSql } from './rule-sql.js';
+import { everyoneTargetOf, everyoneTargetsOf, targetOf } from '../rule/targets.js';
+import { endedBySql, endedWithEveryoneSql, endsSql, endsWithEveryoneSql, notEndedSql } from './rule-sql.js';
 
 const issuer = 'https://oneid.example/';
 const sessionWithoutSid: SessionFacts = {
@@ -27,20 +27,36 @@ const own = targetOf('session', issuer, 'session-1');
 describe('the rule in SQL', () => {
   const database = new Database(':memory:');
   database.exec(
-    `CREATE TABLE s (target_session, target_sid, target_sub, issued_at, registered_at, auth_time);
-     CREATE TABLE l (target, channel, issued_until, registered_until, authenticated_until)`,
+    `CREATE TABLE s (issuer, client_id, target_session, target_sid, target_sub, issued_at, registered_at, auth_time);
+     CREATE TABLE c (issuer, client_id, target);
+     CREATE TABLE l (id, target, channel, issued_until, registered_until, authenticated_until)`,
   );
 
   const rowsOf = (query: string, of: SessionFacts, { target, bound }: Pick<Logout, 'target' | 'bound'>) => {
     const until: Partial<Record<'issuedUntil' | 'registeredUntil' | 'authenticatedUntil', number>> = { ...bound };
     const { session, sub, ...other } = targetsByKind(of);
-    database.exec('DELETE FROM s; DELETE FROM l');
+    database.exec('DELETE FROM s; DELETE FROM l; DELETE FROM c');
+    for (const client of ['app', 'other']) {
+      for (const one of everyoneTargetsOf(issuer, client)) {
+        database.prepare('INSERT INTO c VALUES (?, ?, ?)').run(issuer, client, one);
+      }
+    }
     database
-      .prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?, ?)')
-      .run(session, other.sid ?? other.sidless, sub, of.iat, of.registeredAt, of.authTime ?? null);
-    database
-      .prepare('INSERT INTO l VALUES (?, ?, ?, ?, ?)')
+      .prepare('INSERT INTO s VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
+        of.issuer,
+        of.clientId,
+        session,
+        other.sid ?? other.sidless,
+        sub,
+        of.iat,
+        of.registeredAt,
+        of.authTime ?? null,
+      );
+    database
+      .prepare('INSERT INTO l VALUES (?, ?, ?, ?, ?, ?)')
+      .run(
+        everyone.has(target) ? everyoneIdOf(target) : target,
         ...[target, 'app', until.issuedUntil ?? null, until.registeredUntil ?? null, until.authenticatedUntil ?? null],
       );
     return database.prepare(query).all();
@@ -52,16 +68,30 @@ describe('the rule in SQL', () => {
     ...[-1, 0, 1].map((offset) => ({ registeredUntil: session.registeredAt + offset })),
     ...[0, AUTH_TIME - 1, AUTH_TIME, AUTH_TIME + 1].map((authenticatedUntil) => ({ authenticatedUntil })),
   ];
+  const ofEveryone = {
+    issuer: everyoneTargetOf(issuer).target,
+    client: everyoneTargetOf(issuer, 'app').target,
+    'other client': everyoneTargetOf(issuer, 'other').target,
+    'other issuer': everyoneTargetOf('https://other.example').target,
+  };
+  const everyone = new Set(Object.values(ofEveryone));
+  /** The logouts of everyone have one kind of bound. */
+  const boundsOf = (target: string) =>
+    everyone.has(target) ? bounds.filter((bound) => bound !== undefined && 'registeredUntil' in bound) : bounds;
   const sessions: Record<string, SessionFacts> = {
     'with auth_time': { ...session, authTime: AUTH_TIME },
     'without auth_time': session,
     'without sid': sessionWithoutSid,
   };
   const sidless = targetOf('sidless', issuer, 'alice');
-  const targets = { own, sid, sidless, sub, other: targetOf('sid', issuer, 'another') };
+  const targets = {
+    ...{ own, sid, sidless, sub, other: targetOf('sid', issuer, 'another') },
+    ...ofEveryone,
+  };
+  const tables = { logout: 'l', clientTarget: 'c' };
   const cases = Object.entries(targets).flatMap(([name, target]) =>
     Object.entries(sessions).flatMap(([which, of]) =>
-      bounds.map((bound) => ({
+      boundsOf(target).map((bound) => ({
         name,
         which,
         of,
@@ -74,9 +104,13 @@ describe('the rule in SQL', () => {
   it.each(cases)('P4, P5: decides like the code for $name, $bound, a session $which', ({ logout, of }) => {
     const ended = ends(logout, of);
     const endedBy = ended ? 'app' : null;
-    expect(rowsOf(`SELECT ${endedBySql('l')} AS ended_by FROM s`, of, logout)).toEqual([{ ended_by: endedBy }]);
-    expect(rowsOf(`SELECT 1 AS one FROM s, l WHERE ${endsSql}`, of, logout)).toEqual(ended ? [{ one: 1 }] : []);
-    const notEnded = ['s.target_session', 's.target_sid', 's.target_sub'].map((target) => notEndedSql('l', target));
+    expect(rowsOf(`SELECT ${endedBySql(tables)} AS ended_by FROM s`, of, logout)).toEqual([{ ended_by: endedBy }]);
+    const ofAnyone = `(${endsSql}) OR (${endsWithEveryoneSql(tables)})`;
+    expect(rowsOf(`SELECT 1 AS one FROM s, l WHERE ${ofAnyone}`, of, logout)).toEqual(ended ? [{ one: 1 }] : []);
+    const notEnded = [
+      ...['s.target_session', 's.target_sid', 's.target_sub'].map((target) => notEndedSql('l', target)),
+      `${endedWithEveryoneSql(tables)} IS NULL`,
+    ];
     expect(rowsOf(`SELECT 1 AS one FROM s WHERE ${notEnded.join(' AND ')}`, of, logout)).toEqual(
       ended ? [] : [{ one: 1 }],
     );

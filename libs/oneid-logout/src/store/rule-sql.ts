@@ -1,3 +1,5 @@
+import { type SessionTables } from '../database/session-tables.js';
+import { EVERYONE_ID } from '../rule/logout.js';
 import { ALL_TARGET_COLUMNS } from './target-columns.js';
 
 /** The rule of `rule/rule.ts` as SQL conditions. A property test checks that both agree. */
@@ -22,19 +24,57 @@ export function boundSql(iat: string, registeredAt: string, authTime: string): s
 /** The bound check of `ends` for logout `l` and session `s`. */
 export const sessionBoundSql = boundSql('s.issued_at', 's.registered_at', AUTH_TIME);
 
+/** The least text that is greater than the ids of all logouts of everyone: their last letter is the next one. */
+const AFTER_EVERYONE_ID = EVERYONE_ID.replace(/e$/, 'f');
+
+/** The tables that hold the logouts, and the targets of everyone. */
+export type RuleTables = Pick<SessionTables, 'logout' | 'clientTarget'>;
+
 /**
- * SQL expression: the channel of a logout in this table that ends session `s`, or NULL. It compares one target column at
- * a time, because MySQL does not use its index for `IN` with several columns.
+ * SQL expression: the channel of a logout that ends session `s`, or NULL. It compares one target column at a time,
+ * because MySQL does not use its index for `IN` with several columns.
  */
-export function endedBySql(logoutTable: string): string {
+export function endedBySql(tables: RuleTables): string {
   const channels = ALL_TARGET_COLUMNS.map(
     // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
-    (column) => `(SELECT MIN(l.channel) FROM ${logoutTable} l WHERE l.target = s.${column} AND ${sessionBoundSql})`,
+    (column) => `(SELECT MIN(l.channel) FROM ${tables.logout} l WHERE l.target = s.${column} AND ${sessionBoundSql})`,
   );
-  return `COALESCE(${channels.join(', ')})`;
+  return `COALESCE(${channels.join(', ')}, ${endedWithEveryoneSql(tables)})`;
 }
 
-/** `ends` for logout `l` and session `s`, as a condition that finds the sessions of a logout by their indexes. */
+/** Condition: logout `l` is one of everyone. The primary key finds them: there are few. */
+export const isOfEveryoneSql = `l.id >= '${EVERYONE_ID}' AND l.id < '${AFTER_EVERYONE_ID}'`;
+
+/**
+ * The bound check of `ends` for logout `l` of everyone and session `s`. These logouts have no other bound, and an index
+ * finds those that end the session: none, for a session that is alive.
+ */
+const everyoneBoundSql = 's.registered_at <= l.registered_until';
+
+/**
+ * SQL expression: the channel of a logout of everyone that ends session `s`, or NULL. A session that is newer than all
+ * logouts of everyone costs one comparison: the database reads their latest bound once in a statement. For the others,
+ * the inner query reads one target's logouts by index. A join of both tables would let PostgreSQL read all logouts, if
+ * their table was empty when it made its statistics.
+ *
+ * @param condition on logout `l`
+ */
+export function endedWithEveryoneSql({ logout, clientTarget }: RuleTables, condition = ''): string {
+  const latest = `SELECT MAX(l.registered_until) FROM ${logout} l WHERE ${isOfEveryoneSql}`;
+  const channel = `SELECT MIN(l.channel) FROM ${logout} l WHERE l.target = c.target AND ${everyoneBoundSql} ${condition}`;
+  return `(CASE WHEN s.registered_at <= (${latest}) THEN
+    (SELECT MIN((${channel})) FROM ${clientTarget} c WHERE c.issuer = s.issuer AND c.client_id = s.client_id) END)`;
+}
+
+/** `ends` for logout `l` of everyone and session `s`. No index finds the sessions of such a logout. */
+export function endsWithEveryoneSql({ clientTarget }: Pick<RuleTables, 'clientTarget'>): string {
+  return `l.target IN (SELECT c.target FROM ${clientTarget} c WHERE c.issuer = s.issuer AND c.client_id = s.client_id)
+    AND ${everyoneBoundSql}`;
+}
+
+/**
+ * `ends` for logout `l` of one user and session `s`, as a condition that finds the sessions of a logout by their indexes.
+ */
 export const endsSql = `(${ALL_TARGET_COLUMNS.map((column) => `s.${column} = l.target`).join(' OR ')})
   AND ${sessionBoundSql}`;
 

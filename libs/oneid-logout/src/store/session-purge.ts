@@ -3,6 +3,7 @@ import { Logger } from '../logger.js';
 import { BackgroundJob } from '../background-job.js';
 import { Clock } from '../clock.js';
 import { Random } from '../random.js';
+import { MAX_CLOCK_DIFFERENCE } from './clock-difference.js';
 import { OldRows } from './old-rows.js';
 import { PurgeProgress } from './purge-progress.js';
 import { SessionRepository } from './session.repository.js';
@@ -14,9 +15,6 @@ const INTERVAL = 10 * 60 * 1000;
 export const PURGE_BATCH = 25;
 /** Batches per run. The next run goes on with the other rows. */
 const MAX_BATCHES = 400;
-
-/** How far the database's clock and this host's clock may differ for a purge, milliseconds. */
-export const MAX_CLOCK_DIFFERENCE = 60_000;
 
 /** Deletes sessions, tokens and logouts on which no answer depends any more, in batches of limited size. */
 @Injectable()

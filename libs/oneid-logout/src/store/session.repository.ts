@@ -7,6 +7,7 @@ import {
   type NewLogout,
   type RecordedLogout,
 } from '../rule/logout.js';
+import { spellingsOf } from '../rule/issuer.js';
 import { GroupCommit } from './group-commit.js';
 import { type LogoutChanges } from './logout-changes.js';
 import { type CreatedLogout, LogoutInserts, type RetentionSettings } from './logout-inserts.js';
@@ -15,7 +16,7 @@ import { Gatherer } from './gatherer.js';
 import { type IdleLimit } from '../rule/idle-limit.js';
 import { ends } from '../rule/rule.js';
 import { type Turn } from '../database/statement-queue.js';
-import { endedBySql, notEndedSql } from './rule-sql.js';
+import { endedBySql, endedWithEveryoneSql, notEndedSql } from './rule-sql.js';
 import {
   type CheckedSession,
   type ListedSession,
@@ -28,10 +29,10 @@ import {
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
-import { hasSignInSql, isTrue, noneOf, placeholders } from './sql-conditions.js';
+import { hasSignInSql, isTrue, notEnded, placeholders } from './sql-conditions.js';
 import { ALL_TARGET_COLUMNS, columnsBeside, TARGET_COLUMNS, type TargetColumn } from './target-columns.js';
 import { type SessionTables } from '../database/session-tables.js';
-import { targetOf, type TargetKind } from '../rule/targets.js';
+import { everyoneTargetsOf, type OwnTargetKind, targetOf } from '../rule/targets.js';
 import { ValuesQuery } from './values-query.js';
 
 export interface NewSession {
@@ -73,6 +74,16 @@ export interface NewestSession {
   readonly isAlive: boolean;
 }
 
+/** Up to which time sessions are registered, as {@link SessionRepository.findRegistrations} returns it. */
+export interface Registrations {
+  /** The database's clock, milliseconds. */
+  readonly now: number;
+  /** The `registered_at` of the newest session that is not far ahead of this clock, milliseconds; 0 without sessions. */
+  readonly newest: number;
+  /** Are there sessions that are farther ahead? */
+  readonly hasAhead: boolean;
+}
+
 /**
  * How many further session tokens a session may have. The rows of a session stay few even if an attacker registers a
  * stolen ID token again and again. Requests at the same time may add a few more.
@@ -106,6 +117,8 @@ export class SessionRepository {
   private readonly endingsQuery: ValuesQuery;
   private readonly logoutRetention: number;
   private readonly idleLimit: IdleLimit | undefined;
+  /** The clients whose targets of everyone this process has written, or is writing. */
+  private readonly rememberedClients = new Map<string, Promise<void>>();
 
   constructor(
     private readonly database: SessionDatabase,
@@ -148,7 +161,7 @@ export class SessionRepository {
    * every replica finds the same order.
    */
   async findAlive(
-    kind: TargetKind,
+    kind: OwnTargetKind,
     target: string,
     limit: number,
     { clientId, skip = 0, before, orIdle = false }: AliveFilter = {},
@@ -156,7 +169,7 @@ export class SessionRepository {
     const { rows } = await this.database.read(
       `SELECT ${SESSION_COLUMNS}, s.label FROM ${this.tables.session} s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
-         AND ${noneOf(`${this.tables.logout} l`)} ${orIdle ? '' : this.andNotIdle}
+         AND ${notEnded(this.tables)} ${orIdle ? '' : this.andNotIdle}
          ${clientId === undefined ? '' : 'AND s.client_id = ?'}
          ${before === undefined ? '' : 'AND s.registered_at <= ? AND (s.registered_at < ? OR s.id < ?)'}
        ORDER BY s.registered_at DESC, s.id DESC LIMIT ${limit} OFFSET ${skip}`,
@@ -175,12 +188,15 @@ export class SessionRepository {
    * the expiry may have ended them. However many sessions and logouts the target has, the database reads only `limit`
    * sessions, by index.
    */
-  async findNewest(kind: TargetKind, target: string, limit: number): Promise<NewestSession[]> {
+  async findNewest(kind: OwnTargetKind, target: string, limit: number): Promise<NewestSession[]> {
     const own = TARGET_COLUMNS[kind];
-    const notEnded = columnsBeside(kind).map((column) => notEndedSql(this.tables.logout, `s.${column}`));
+    const notEndedByOthers = [
+      ...columnsBeside(kind).map((column) => notEndedSql(this.tables.logout, `s.${column}`)),
+      `${endedWithEveryoneSql(this.tables)} IS NULL`,
+    ];
     const { rows } = await this.database.read(
       `SELECT s.registered_at,
-         CASE WHEN s.expires_at > ${this.now} AND ${notEnded.join(' AND ')} THEN 1 ELSE 0 END AS alive
+         CASE WHEN s.expires_at > ${this.now} AND ${notEndedByOthers.join(' AND ')} THEN 1 ELSE 0 END AS alive
        FROM (SELECT s.* FROM ${this.tables.session} s
          WHERE s.${own} = ? AND ${notEndedSql(this.tables.logout, '?')}
          ORDER BY s.registered_at DESC LIMIT ${limit}) s
@@ -230,8 +246,12 @@ export class SessionRepository {
       target_sid: loginTargetOf(session),
       target_sub: targetOf('sub', issuer, session.sub),
     };
+    await this.rememberClientOnce(issuer, session.clientId);
     // no logout names the new session itself yet
-    const shared = columnsBeside('session').map((column) => targets[column]);
+    const shared = [
+      ...columnsBeside('session').map((column) => targets[column]),
+      ...everyoneTargetsOf(issuer, session.clientId),
+    ];
     const earliest = session.registeredAfter === undefined ? this.now : this.database.dialect.greatest(this.now, '?');
     const registeredAt = this.database.dialect.greatest(
       earliest,
@@ -253,6 +273,22 @@ export class SessionRepository {
       ],
     );
     return affected === 1;
+  }
+
+  /**
+   * Remembers the targets of everyone to which the sessions of a client belong. The library writes them before a session,
+   * and before a logout of everyone.
+   */
+  async rememberClient(issuer: string, clientId: string): Promise<void> {
+    const targets = everyoneTargetsOf(issuer, clientId);
+    const rows = spellingsOf(issuer).flatMap((spelling) => targets.map((target) => [spelling, clientId, target]));
+    await this.database.run(
+      this.database.dialect.insertOrIgnore(
+        `INSERT INTO ${this.tables.clientTarget} (issuer, client_id, target)
+         VALUES ${rows.map(() => '(?, ?, ?)').join(', ')}`,
+      ),
+      rows.flat(),
+    );
   }
 
   /**
@@ -321,6 +357,40 @@ export class SessionRepository {
       logouts: found.map(toRecordedLogout),
       more: found.length === CHANGES_PAGE,
     };
+  }
+
+  /**
+   * Finds up to which time sessions are registered.
+   *
+   * @param maxAheadMs how far a session may be ahead of the database's clock to count as the newest, milliseconds
+   */
+  async findRegistrations(maxAheadMs: number): Promise<Registrations> {
+    const newest = `SELECT COALESCE(MAX(s.registered_at), 0) FROM ${this.tables.session} s`;
+    const { rows } = await this.database.read(
+      `SELECT n.now_at, (${newest} WHERE s.registered_at <= n.now_at + ?) AS newest_at,
+         CASE WHEN (${newest}) > n.now_at + ? THEN 1 ELSE 0 END AS has_ahead
+       FROM (SELECT ${this.now} AS now_at) n`,
+      [maxAheadMs, maxAheadMs],
+      { lane: 'logout' },
+    );
+    const now = Number(rows[0]?.['now_at']);
+    return { now, newest: Number(rows[0]?.['newest_at']), hasAhead: isTrue(rows[0]?.['has_ahead']) };
+  }
+
+  /**
+   * Returns a page of the sessions that are registered after a time, also ended ones, the earliest first.
+   *
+   * @param after the last session of the page before; or `id: ''` and the time, milliseconds
+   */
+  async findRegisteredAfter(after: Pick<Session, 'registeredAt' | 'id'>, limit: number): Promise<Session[]> {
+    const { registeredAt, id } = after;
+    const { rows } = await this.database.read(
+      `SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} s
+       WHERE s.registered_at >= ? AND (s.registered_at > ? OR s.id > ?) ORDER BY s.registered_at, s.id LIMIT ${limit}`,
+      [registeredAt, registeredAt, id],
+      { order: 'registered_at, id' },
+    );
+    return rows.map(toSession);
   }
 
   /** The database's clock, milliseconds. */
@@ -447,6 +517,17 @@ export class SessionRepository {
     return affected === 1;
   }
 
+  /** Once in this process, for each client. */
+  private rememberClientOnce(issuer: string, clientId: string): Promise<void> {
+    const key = JSON.stringify([issuer, clientId]);
+    const known = this.rememberedClients.get(key);
+    if (known !== undefined) return known;
+    const remembering = this.rememberClient(issuer, clientId);
+    this.rememberedClients.set(key, remembering);
+    remembering.catch(() => this.rememberedClients.delete(key));
+    return remembering;
+  }
+
   private async checkAll(
     tokenHashes: readonly string[],
     turn?: Turn,
@@ -480,7 +561,7 @@ export class SessionRepository {
   /** @param from the source `s` of the sessions, with its condition */
   private checkSql(from: string, columns = ''): string {
     return `SELECT ${columns}${SESSION_COLUMNS}, CASE WHEN s.expires_at <= ${this.now} THEN 1 ELSE 0 END AS expired,
-         ${endedBySql(this.tables.logout)} AS ended_by
+         ${endedBySql(this.tables)} AS ended_by
          ${this.idleLimit === undefined ? '' : `, ${this.lastUse} AS last_use_at, ${this.now} AS checked_at`}
        FROM ${from}`;
   }
@@ -595,7 +676,7 @@ function toSession(row: SqlRow): Session {
     expiresAt: Number(row['expires_at']),
   };
   const loginKind = typeof sid === 'string' ? 'sid' : 'sidless';
-  const others: Readonly<Record<Exclude<TargetKind, 'sid' | 'sidless'>, string>> = {
+  const others: Readonly<Record<Exclude<OwnTargetKind, 'sid' | 'sidless'>, string>> = {
     session: String(row[TARGET_COLUMNS.session]),
     sub: String(row[TARGET_COLUMNS.sub]),
   };

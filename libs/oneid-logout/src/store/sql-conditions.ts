@@ -1,4 +1,4 @@
-import { sessionBoundSql } from './rule-sql.js';
+import { endedWithEveryoneSql, type RuleTables, sessionBoundSql } from './rule-sql.js';
 import { ALL_TARGET_COLUMNS } from './target-columns.js';
 
 /**
@@ -17,7 +17,15 @@ export const REVOKING = `COALESCE(l.revocation_due_at, 0) > 0 AND l.channel <> '
 export const placeholders = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
 
 /**
- * Condition: `others` has no row where logout `l` ends session `s`. It tests one target column at a time, because MySQL
+ * Condition: no logout `l` ends session `s`.
+ *
+ * @param condition on logout `l`
+ */
+export const notEnded = (tables: RuleTables, condition = ''): string =>
+  `${noneOf(`${tables.logout} l`, condition)} AND ${endedWithEveryoneSql(tables, condition)} IS NULL`;
+
+/**
+ * Condition: `others` has no row where logout `l` of one user ends session `s`. It tests one target column at a time, because MySQL
  * does not use its indexes if the columns are in one condition.
  */
 export const noneOf = (others: string, condition = ''): string =>

@@ -1,6 +1,6 @@
 import { type SqlRow } from '../database/sql.js';
-import { endsSql, notEndedSql } from './rule-sql.js';
-import { IS_SIBLING, noneOf, REVOKING } from './sql-conditions.js';
+import { endedWithEveryoneSql, endsSql, endsWithEveryoneSql, notEndedSql } from './rule-sql.js';
+import { IS_SIBLING, notEnded, REVOKING } from './sql-conditions.js';
 import { columnsBeside } from './target-columns.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type SessionTables } from '../database/session-tables.js';
@@ -20,6 +20,9 @@ export interface StoredTokens {
 
 const TOKEN_COLUMNS = `t.session_id, t.id_token, t.refresh_token, t.revoked_at, s.issuer, s.client_id,
   CASE WHEN s.sid IS NOT NULL THEN s.target_sid END AS target_sid`;
+
+/** How many tokens one query looks at for the sessions of a logout of everyone. */
+const WINDOW = 256;
 
 /** The tokens of the sessions, as ciphertext. */
 export class TokenRepository {
@@ -108,14 +111,14 @@ export class TokenRepository {
   async hasAliveSibling({ sessionId, clientId, targetSid }: StoredTokens): Promise<boolean> {
     if (targetSid === null) return false;
     const { logout, session } = this.tables;
-    const notEnded = ['?', ...columnsBeside('sid').map((column) => `s.${column}`)].map((target) =>
+    const notEndedByUser = ['?', ...columnsBeside('sid').map((column) => `s.${column}`)].map((target) =>
       notEndedSql(logout, target),
     );
     // the newest first, by index: it is the most likely to be alive
     const { rows } = await this.database.read(
       `SELECT s.registered_at FROM ${session} s
        WHERE s.target_sid = ? AND s.client_id = ? AND s.id <> ? AND s.expires_at > ${this.database.dialect.now}
-         AND ${notEnded.join(' AND ')}
+         AND ${notEndedByUser.join(' AND ')} AND ${endedWithEveryoneSql(this.tables)} IS NULL
        ORDER BY s.registered_at DESC LIMIT 1`,
       [targetSid, clientId, sessionId, targetSid, targetSid, targetSid, targetSid],
       { order: 'registered_at DESC' },
@@ -141,6 +144,46 @@ export class TokenRepository {
   }
 
   /**
+   * Does {@link findEndedBy} for a logout of everyone. No index finds the sessions of such a logout, so it looks at all
+   * tokens in the order of their session ids, some at a time, until it finds any of the logout.
+   *
+   * @returns none only when no further tokens are left
+   */
+  async findEndedWithEveryone(logoutId: string, afterSessionId: string, limit: number): Promise<StoredTokens[]> {
+    const { logout, session, sessionTokens } = this.tables;
+    // no join: for it, PostgreSQL may read all sessions
+    const isEnded = `SELECT 1 FROM ${session} s JOIN ${logout} l ON ${endsWithEveryoneSql(this.tables)}
+      WHERE s.id = t.session_id AND l.id = ?`;
+    for (let after = afterSessionId; ;) {
+      const last = await this.findWindowEnd(after);
+      if (last === undefined) return [];
+      const { rows } = await this.database.read(
+        `SELECT ${TOKEN_COLUMNS} FROM (
+           SELECT t.session_id FROM ${sessionTokens} t WHERE t.session_id > ? AND t.session_id <= ? AND (${isEnded}) = 1
+           ORDER BY t.session_id LIMIT ${limit}) found
+         JOIN ${sessionTokens} t ON t.session_id = found.session_id
+         JOIN ${session} s ON s.id = found.session_id
+         ORDER BY t.session_id`,
+        [after, last, logoutId],
+        { order: 'session_id' },
+      );
+      if (rows.length > 0) return rows.map(toTokens);
+      after = last;
+    }
+  }
+
+  /** The last session id of the next tokens to look at; undefined when there are none. */
+  private async findWindowEnd(afterSessionId: string): Promise<string | undefined> {
+    const { rows } = await this.database.read(
+      `SELECT MAX(w.session_id) AS last_id FROM (SELECT t.session_id FROM ${this.tables.sessionTokens} t
+         WHERE t.session_id > ? ORDER BY t.session_id LIMIT ${WINDOW}) w`,
+      [afterSessionId],
+    );
+    const last = rows[0]?.['last_id'];
+    return typeof last === 'string' ? last : undefined;
+  }
+
+  /**
    * For a logout that ends one session: returns the tokens of the other sessions of its client and `sid` that wait for
    * their revocation, ordered by session id. They may have waited for the end of this session. A logout of a `sid` or a
    * `sub` ends these sessions itself.
@@ -160,7 +203,7 @@ export class TokenRepository {
 
   /** Condition: no logout is about to revoke the tokens of session `s`. */
   private get noneRevoking(): string {
-    return noneOf(`${this.tables.logout} l`, `AND ${REVOKING}`);
+    return notEnded(this.tables, `AND ${REVOKING}`);
   }
 
   private get tables(): SessionTables {

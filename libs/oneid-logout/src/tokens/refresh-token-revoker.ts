@@ -5,10 +5,11 @@ import { Clock } from '../clock.js';
 import { Measures } from '../measures/measures.js';
 import { Random } from '../random.js';
 import { type OneIdClient, OneIdClients } from '../provider/oneid-clients.js';
-import { RevocationQueue } from '../store/revocation-queue.js';
+import { type DueLogout, RevocationQueue } from '../store/revocation-queue.js';
 import { type StoredTokens, TokenRepository } from '../store/token.repository.js';
 import { CONFIRM_AFTER, LeasedLogout, type Outcome } from './leased-logout.js';
 import { MOST_REFUSALS, RunAnswers } from './run-answers.js';
+import { isOfEveryone } from '../rule/logout.js';
 import { TokenVault } from './token-vault.js';
 import { requestRevocation } from '../provider/revocation-request.js';
 
@@ -83,9 +84,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
       let lastSessionId = '';
       let batch: StoredTokens[];
       do {
-        batch = await (ownSessions
-          ? this.tokens.findEndedBy(logout.id, lastSessionId, BATCH)
-          : this.tokens.findBeside(logout.id, lastSessionId, BATCH));
+        batch = await this.findTokens(logout, ownSessions, lastSessionId);
         for (const tokens of batch) {
           if (this.stopping || leased.isOver) return 'continue';
           const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens, leased, answers);
@@ -101,9 +100,17 @@ export class RefreshTokenRevoker extends BackgroundJob {
           }
           lastSessionId = tokens.sessionId;
         }
-      } while (batch.length === BATCH);
+      } while (batch.length === BATCH || (isOfEveryone(logout) && batch.length > 0));
     }
     return outcome;
+  }
+
+  /** @param ownSessions of the sessions that the logout ends; otherwise of the sessions beside them */
+  private findTokens(logout: DueLogout, ownSessions: boolean, afterSessionId: string): Promise<StoredTokens[]> {
+    const { id } = logout;
+    if (!ownSessions) return this.tokens.findBeside(id, afterSessionId, BATCH);
+    if (isOfEveryone(logout)) return this.tokens.findEndedWithEveryone(id, afterSessionId, BATCH);
+    return this.tokens.findEndedBy(id, afterSessionId, BATCH);
   }
 
   private async revoke(tokens: StoredTokens, leased: LeasedLogout, answers: RunAnswers): Promise<TokenOutcome> {

@@ -13,9 +13,13 @@ const LOCK_PATIENCE_SECONDS = 2;
  * migration first checks whether the change exists.
  */
 export async function alterTable(queryRunner: QueryRunner, table: string, change: string): Promise<void> {
-  const dataSource = dataSourceOf(queryRunner);
-  const statement = `ALTER TABLE ${escapePath(dataSource, tablePathOf(queryRunner, table))} ${change}`;
-  switch (dataSource.options.type) {
+  const path = escapePath(dataSourceOf(queryRunner), tablePathOf(queryRunner, table));
+  await changeTable(queryRunner, `ALTER TABLE ${path} ${change}`);
+}
+
+/** As {@link alterTable}, for another statement that needs the table's lock. */
+export async function changeTable(queryRunner: QueryRunner, statement: string): Promise<void> {
+  switch (dataSourceOf(queryRunner).options.type) {
     case 'postgres':
       return alterPostgres(queryRunner, statement);
     case 'mysql':
