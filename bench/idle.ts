@@ -1,3 +1,6 @@
+import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { IdleLimit } from '../libs/oneid-logout/src/rule/idle-limit.js';
 import { median, medianInterval, ratios, show } from './figures.js';
 import { CONNECTIONS, DURATION, MOST_DIFFERENCE, MOST_ROUNDS, ourHeaders, WARM_UP, withSessions } from './guard.js';
 import { browse } from './load.js';
@@ -74,17 +77,31 @@ async function startServers(
   servers: ReadonlySet<IdleServer>,
 ): Promise<ReadonlyMap<IdleServer, ServerProcess>> {
   const started = new Map<IdleServer, ServerProcess>();
+  const withBusySessions = async () => withSessions(around, await around.database('postgres'), BUSY_SESSIONS);
+  // servers without the option write nothing, so they may share a database
+  const shared = await withBusySessions();
   for (const { liveness, names } of GROUPS) {
     for (const name of Object.values(names)) {
       if (!servers.has(name)) continue;
-      const database = await withSessions(around, await around.database('postgres'), BUSY_SESSIONS);
-      const options = around.options(database, { liveness });
+      const isOn = name === names.on;
+      const options = around.options(isOn ? await spreadUses(await withBusySessions()) : shared, { liveness });
       const settings: NestSettings = {
         guard: 'alive',
-        options: name === names.on ? { ...options, maxIdleSeconds: MAX_IDLE_SECONDS } : options,
+        options: isOn ? { ...options, maxIdleSeconds: MAX_IDLE_SECONDS } : options,
       };
       started.set(name, await around.start('nest.ts', settings));
     }
   }
   return started;
+}
+
+/** Makes the uses of the sessions due one after the other, as in an app that has been busy for long. */
+async function spreadUses(options: SessionDatabaseOptions): Promise<SessionDatabaseOptions> {
+  const { step, spread } = new IdleLimit(MAX_IDLE_SECONDS * 1000);
+  const database = await SessionDatabase.open(options, false);
+  await database.run(
+    `UPDATE ${database.tables.session} SET registered_at = registered_at - floor(random() * ${step + spread})`,
+  );
+  await database.close();
+  return options;
 }
