@@ -3,28 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import { SessionRegistry } from 'nestjs-oneid-logout';
 import { post } from './support/channel-requests.js';
 import { databases } from './support/databases.js';
-import { clientId, type Host } from './support/host.js';
+import { dump } from './support/dump.js';
+import { clientId } from './support/host.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { sendRequest, nextRequest } from './support/browser.js';
 import { logOut, pathOf, signIn, start, startHost, stateCookies } from './support/logout-host.js';
-
-/** Every value of every table of the library, also of tables that this test does not know. */
-async function dump(host: Host): Promise<{ column: string; value: string }[]> {
-  const database = host.app.get(SessionDatabase, { strict: false });
-  const catalog =
-    database.dataSource.options.type === 'better-sqlite3'
-      ? `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'`
-      : `SELECT table_name AS name FROM information_schema.tables WHERE table_name LIKE 'oneid%'`;
-  const tables = (await database.run(catalog)).rows.map((row) => String(row['name']));
-  const values: { column: string; value: string }[] = [];
-  for (const table of tables) {
-    for (const row of (await database.run(`SELECT * FROM ${table}`)).rows) {
-      for (const [name, value] of Object.entries(row))
-        values.push({ column: `${table}.${name}`, value: String(value) });
-    }
-  }
-  return values;
-}
 
 /** The columns with personal data or secrets in clear, as the documentation lists them. */
 async function documentedColumns(): Promise<string[]> {
@@ -90,7 +73,7 @@ describe.each(databases)('attack 7: at rest, on $name', (database) => {
     tell((await host.app.get(SessionRegistry).register({ idToken: next, replaces })).sessionToken);
     tell('user-of-this-test-9');
 
-    const values = await dump(host);
+    const values = await dump(host.app.get(SessionDatabase, { strict: false }));
     const tables = new Set(values.map(({ column }) => column.split('.')[0]));
     expect([...tables].sort()).toEqual([
       'oneid_client_target',

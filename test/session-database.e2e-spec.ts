@@ -484,6 +484,7 @@ describe.each(databases)('no statement reads a whole table, on $name', (database
           before: { registeredAt: 9, id: digest(['id', 9]) },
         }),
     ],
+    ['the erasure of a user', () => store.userData.erase(digest(['sub', 9]))],
     [
       "the end of a user's other sessions",
       async () => store.recorder.endSessions([await alive(), await alive()], 'admin'),

@@ -18,6 +18,7 @@ import { SessionEvents } from '../../libs/oneid-logout/src/sessions/session-even
 import { SessionRegistry } from '../../libs/oneid-logout/src/sessions/session-registry.js';
 import { SessionRepository } from '../../libs/oneid-logout/src/store/session.repository.js';
 import { OldRows } from '../../libs/oneid-logout/src/store/old-rows.js';
+import { UserData } from '../../libs/oneid-logout/src/store/user-data.js';
 import { PurgeProgress } from '../../libs/oneid-logout/src/store/purge-progress.js';
 import { RevocationQueue } from '../../libs/oneid-logout/src/store/revocation-queue.js';
 import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
@@ -66,6 +67,7 @@ export interface SessionStoreSettings {
 export class SessionStore {
   readonly repository: SessionRepository;
   readonly oldRows: OldRows;
+  readonly userData: UserData;
   readonly tokens: TokenRepository;
   readonly revocations: RevocationQueue;
   readonly vault: TokenVault;
@@ -105,6 +107,7 @@ export class SessionStore {
       ...{ logoutRetention, storesTokens: secrets.length > 0, idleLimit },
     });
     this.oldRows = new OldRows(database);
+    this.userData = new UserData(database, { storesTokens: secrets.length > 0 });
     this.tokens = new TokenRepository(database);
     this.revocations = new RevocationQueue(database, { logoutRetention });
     this.vault = new TokenVault(this.tokens, secrets);
@@ -124,6 +127,7 @@ export class SessionStore {
       clock,
       random,
       { ...lifetime, maxSessionsPerUser },
+      this.userData,
     );
   }
 

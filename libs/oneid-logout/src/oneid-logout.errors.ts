@@ -245,7 +245,7 @@ function messageOf(error: Error): string {
  * - `client_unknown`: no configured client has this `clientId` or issuer
  * - `client_ambiguous`: several clients or issuers are configured, and the call names none of them
  * - `parameter_reserved`: `parameters` contains a name that the library itself sets
- * - `user_invalid`: the `sub` of {@link SessionRegistry.endAll} is missing or empty
+ * - `user_invalid`: the `sub` of {@link SessionRegistry.endAll} or {@link SessionRegistry.eraseUser} is missing or empty
  * - `author_invalid`: `by` or `reason` is empty, too long, has a control character, or is no text
  * - `session_not_registered`: {@link SessionRegistry.endOthers} got the session of a bearer token, which has no `id`
  *

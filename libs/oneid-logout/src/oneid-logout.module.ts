@@ -61,6 +61,7 @@ import { UndecidedTokens } from './sessions/undecided-tokens.js';
 import { RevocationQueue } from './store/revocation-queue.js';
 import { OldRows } from './store/old-rows.js';
 import { SessionPurge } from './store/session-purge.js';
+import { UserData } from './store/user-data.js';
 import { SessionRepository } from './store/session.repository.js';
 import { TokenRepository } from './store/token.repository.js';
 import { RefreshTokenRevoker } from './tokens/refresh-token-revoker.js';
@@ -227,6 +228,12 @@ const DAY = 24 * 60 * 60 * 1000;
       provide: OldRows,
       inject: [SessionDatabase],
       useFactory: (database: SessionDatabase) => new OldRows(database),
+    },
+    {
+      provide: UserData,
+      inject: [SessionDatabase, RESOLVED_OPTIONS],
+      useFactory: (database: SessionDatabase, { secrets }: ResolvedOptions) =>
+        new UserData(database, { storesTokens: secrets.length > 0 }),
     },
     {
       provide: TokenRepository,

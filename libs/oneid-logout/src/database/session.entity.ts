@@ -1,6 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** A sign-in, as an immutable fact. */
+/** A sign-in, as an immutable fact. When its user is erased, `sub` and `sid` become empty, and `label` null. */
 @Entity({ name: 'oneid_session' })
 @Index(['targetSession'])
 @Index(['targetSid', 'registeredAt'])

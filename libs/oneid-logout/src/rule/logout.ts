@@ -6,7 +6,7 @@ import { digest, type TargetKind } from './targets.js';
  * - `backchannel`: OneID has sent a logout token (Back-Channel Logout 1.0)
  * - `frontchannel`: OneID's page has loaded the app's front-channel URL in the browser (Front-Channel Logout 1.0)
  * - `app`: {@link LogoutService} has started it (RP-Initiated Logout 1.0)
- * - `admin`: {@link SessionRegistry} has ended one session, all sessions of the user, the user's other sessions or the
+ * - `admin`: {@link SessionRegistry} has ended one session, all sessions of the user (also to erase the user), the user's other sessions or the
  *   sessions of everyone, or {@link LogoutService.endHere} has ended the sessions of a request
  * - `replaced`: a new sign-in has replaced the session that the browser had before, or the user's oldest session
  *   (`maxSessionsPerUser`), or was itself refused

@@ -29,6 +29,7 @@ import { type AliveFilter, SessionRepository } from '../store/session.repository
 import { SessionSettings } from './session-settings.js';
 import { targetOf } from '../rule/targets.js';
 import { RevocationQueue } from '../store/revocation-queue.js';
+import { UserData } from '../store/user-data.js';
 import { TokenVault } from '../tokens/token-vault.js';
 
 /**
@@ -121,6 +122,7 @@ export class SessionRegistry {
     private readonly clock: Clock,
     private readonly random: Random,
     private readonly settings: SessionSettings,
+    private readonly userData: UserData,
   ) {}
 
   /**
@@ -306,19 +308,49 @@ export class SessionRegistry {
    */
   async endAll(user: { readonly sub: string; readonly issuer?: string }, author?: LogoutAuthor): Promise<void> {
     const checkedBy = checkedAuthor(author);
-    const issuers = new Set(this.clients.all.map((client) => client.provider));
-    const [provider] = issuers;
-    const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
-    if (issuer === undefined)
-      throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers are configured: name one of them');
-    if (this.clients.at(issuer).length === 0) {
-      throw new InvalidLogoutRequestError('client_unknown', 'The issuer has no configured client');
-    }
-    // a JavaScript caller may pass undefined, for example if its request has no `sub`
-    if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
-      throw new InvalidLogoutRequestError('user_invalid', 'The sub is missing or empty');
-    }
-    await this.recorder.endUser(issuer, user.sub, checkedBy);
+    await this.recorder.endUser(this.issuerOf(user), user.sub, checkedBy);
+  }
+
+  /**
+   * Erases the data of a user, for example because the user asks for it: docs/erase-user.md says what the law wants, what
+   * stays, and for how long. It first ends the user's sessions, as {@link endAll} does. Then it erases what they hold of
+   * the user: `sub`, `sid`, the `label`, the stored ID tokens, and the authors of their logouts. Hashes stay that still
+   * have to end something.
+   *
+   * A refresh token must be revoked at OneID before it is erased. This goes on in the background, also after a restart and
+   * while OneID is down. Until then the token stays, encrypted.
+   *
+   * Refuse new sign-ins of this user first: a later sign-in is a new session, which this call does not erase. You may call
+   * it again at any time.
+   *
+   * @param user the user's `sub`, and `issuer`, which is optional if all clients have the same issuer
+   * @returns `pendingTokens`: how many refresh tokens are still to be revoked and erased. Call again later to see 0
+   * @throws {InvalidLogoutRequestError} 400: nothing is erased. `client_ambiguous`, `client_unknown`, `user_invalid`
+   * @throws {StoreUnavailableError} 503: some of the data may be erased. Call again to erase the rest
+   * @example
+   * ```ts
+   * import { Injectable } from '@nestjs/common';
+   * import { SessionRegistry } from 'nestjs-oneid-logout';
+   *
+   * @Injectable()
+   * export class Accounts {
+   *   constructor(private readonly sessions: SessionRegistry) {}
+   *
+   *   async erase(sub: string): Promise<'erased' | 'in progress'> {
+   *     // first refuse new sign-ins of this user in your own tables
+   *     const { pendingTokens } = await this.sessions.eraseUser({ sub });
+   *     return pendingTokens === 0 ? 'erased' : 'in progress';
+   *   }
+   * }
+   * ```
+   */
+  async eraseUser(user: {
+    readonly sub: string;
+    readonly issuer?: string;
+  }): Promise<{ readonly pendingTokens: number }> {
+    const issuer = this.issuerOf(user);
+    await this.recorder.endUser(issuer, user.sub);
+    return { pendingTokens: await this.userData.erase(targetOf('sub', issuer, user.sub)) };
   }
 
   /**
@@ -553,6 +585,23 @@ export class SessionRegistry {
     }
   }
 
+  /** @throws {InvalidLogoutRequestError} the issuer of this user is not clear, or the `sub` is missing */
+  private issuerOf(user: { readonly sub: string; readonly issuer?: string }): string {
+    const issuers = new Set(this.clients.all.map((client) => client.provider));
+    const [provider] = issuers;
+    const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
+    if (issuer === undefined)
+      throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers are configured: name one of them');
+    if (this.clients.at(issuer).length === 0) {
+      throw new InvalidLogoutRequestError('client_unknown', 'The issuer has no configured client');
+    }
+    // a JavaScript caller may pass undefined, for example if its request has no `sub`
+    if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
+      throw new InvalidLogoutRequestError('user_invalid', 'The sub is missing or empty');
+    }
+    return issuer;
+  }
+
   private warnOfMissingSid({ issuer, clientId }: VerifiedIdToken): void {
     const client = JSON.stringify([issuer, clientId]);
     if (this.clientsWithoutSid.has(client)) return;
@@ -587,11 +636,12 @@ export class SessionRegistry {
 }
 
 function refuseOtherLogin(session: Session, token: VerifiedIdToken): void {
+  // compared as targets, which ignore the issuer's trailing slash, and which stay when the user is erased
+  const { sid, sub } = targetsByKind(session);
   const same =
-    // compared as targets, which ignore the issuer's trailing slash
-    targetOf('sub', token.issuer, token.sub) === targetOf('sub', session.issuer, session.sub) &&
+    targetOf('sub', token.issuer, token.sub) === sub &&
     token.clientId === session.clientId &&
     token.loginEnded !== true &&
-    (token.sid === undefined || token.sid === session.sid);
+    (token.sid === undefined || targetOf('sid', token.issuer, token.sid) === sid);
   if (!same) throw new InvalidIdTokenError('The ID token belongs to another session');
 }

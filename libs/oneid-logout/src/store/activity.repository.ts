@@ -13,7 +13,8 @@ export class ActivityRepository {
   ) {}
 
   /**
-   * Records the first use of sessions in one statement. A session that has a recorded use by now keeps it.
+   * Records the first use of sessions in one statement. A session that has a recorded use by now keeps it, and one whose
+   * user is erased gets none.
    *
    * @param usedAt the database's clock, milliseconds; no session was used earlier
    */
@@ -25,7 +26,7 @@ export class ActivityRepository {
       dialect.insertOrIgnore(
         `INSERT INTO ${tables.sessionActivity} (session_id, active_at)
          SELECT s.id, ? FROM ${tables.session} s
-         WHERE s.id IN (${placeholders(ids)}) AND ${this.mayMoveOn('s.registered_at')}
+         WHERE s.id IN (${placeholders(ids)}) AND s.sub <> '' AND ${this.mayMoveOn('s.registered_at')}
            ${isWritable === undefined ? '' : `AND ${isWritable}`}
          ORDER BY s.id`,
       ),

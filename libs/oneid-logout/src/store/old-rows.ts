@@ -2,6 +2,7 @@ import { type SessionDatabase } from '../database/session-database.js';
 import { isOfEveryoneSql } from './rule-sql.js';
 import { type PurgeCursor, type PurgeProgress } from './purge-progress.js';
 import { isTrue, noneOf, notEnded, placeholders, REVOKING } from './sql-conditions.js';
+import { eraseAuthorsSql } from './user-data.js';
 
 /** How long an expired session is kept, milliseconds: for a day, the answer is `expired` and not `unknown`. */
 const EXPIRED_SESSION_RETENTION = 24 * 60 * 60 * 1000;
@@ -48,6 +49,7 @@ export class OldRows {
           await this.deleteIds(sessionTokens, 'session_id', ids);
           await this.deleteIds(sessionAlias, 'session_id', ids);
           await this.deleteIds(sessionActivity, 'session_id', ids);
+          await this.eraseAuthors(ids);
           await this.deleteIds(session, 'id', ids);
         },
       ),
@@ -94,6 +96,18 @@ export class OldRows {
     await deleteAll(ids);
     cursor.moveTo(rows, rows.length === size);
     return ids.length;
+  }
+
+  /** Without its session, nothing would tell whose data the author of a session's logout is: see `UserData`. */
+  private async eraseAuthors(sessionIds: readonly string[]): Promise<void> {
+    if (sessionIds.length === 0) return;
+    const { session, logout } = this.database.tables;
+    const { rows } = await this.database.read(
+      `SELECT s.target_session FROM ${session} s WHERE s.id IN (${placeholders(sessionIds)})`,
+      sessionIds,
+    );
+    const targets = rows.map((row) => String(row['target_session']));
+    if (targets.length > 0) await this.database.run(eraseAuthorsSql(logout, targets), targets);
   }
 
   private async deleteIds(
