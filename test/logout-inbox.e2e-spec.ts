@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { type RegisteredSession, StoreUnavailableError } from 'nestjs-oneid-logout';
@@ -52,6 +53,31 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
   };
   const logoutOf = (name: string) => store.logout({ sid: `sid-${name}` });
+
+  it('is kept without its sid and its sub in clear: their user may be erased meanwhile', async () => {
+    const [alice, bob] = [await signIn('alice'), await signIn('bob')];
+    await recordWhileDown(
+      store.logout({ sid: 'sid-alice', jti: 'sid-alice' }),
+      store.logout({ sub: 'sub-bob', sid: 'sid-of-bob', scope: 'user' }),
+      store.logout({ sid: 'sid-bob', scope: 'user' }),
+    );
+    expect(store.inbox.size).toBe(3);
+    // without the parts that it shares with the replica
+    const kept = inspect(
+      Object.entries(store.inbox).filter(([name]) => name === 'kept' || name === 'logouts'),
+      {
+        depth: Infinity,
+        maxStringLength: Infinity,
+        showHidden: true,
+      },
+    );
+    expect(kept).toContain(targetOf('sid', issuer, 'sid-alice'));
+    expect(kept).not.toMatch(/sid-alice|sub-bob|sid-of-bob|sid-bob/);
+    expect([store.inbox.endedBy(alice), store.inbox.endedBy(bob)]).toEqual(['backchannel', 'backchannel']);
+    await store.inbox.recordKept();
+    expect([await store.isAlive(alice.id), await store.isAlive(bob.id)]).toEqual([false, false]);
+    expect(store.inbox.size).toBe(0);
+  });
 
   it('BC-13: is kept and recorded when the store is back, however old its token is by then', async () => {
     const [alice, bob] = [await signIn('alice'), await signIn('bob')];

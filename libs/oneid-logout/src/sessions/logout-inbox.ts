@@ -8,10 +8,10 @@ import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Random } from '../random.js';
 import { type Logout, type LogoutChannel } from '../rule/logout.js';
 import { type SessionFacts } from '../rule/session.js';
-import { digest } from '../rule/targets.js';
 import { LogoutBus } from './logout-bus.js';
-import { LogoutRecorder, logoutsNamedBy } from './logout-recorder.js';
+import { LogoutRecorder } from './logout-recorder.js';
 import { LogoutsByTarget } from './logouts-by-target.js';
+import { logoutsOfToken, type TokenLogouts } from './token-logouts.js';
 
 /** How often to try again, milliseconds. After a failure the pause doubles, up to the longest pause. */
 const INTERVAL = 2_000;
@@ -25,7 +25,7 @@ export const INBOX_SIZE = 10_000;
 const BATCH = 128;
 
 interface UnrecordedLogout {
-  readonly token: VerifiedLogoutToken;
+  readonly logouts: TokenLogouts;
   readonly since: Moment;
   /** Emits when the logout is recorded; never, when it is given up. */
   readonly recorded: Subject<void>;
@@ -40,7 +40,7 @@ interface UnrecordedLogout {
 export class LogoutInbox extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   private readonly kept = new Map<string, UnrecordedLogout>();
-  /** What the kept tokens end. */
+  /** What the kept tokens end, by the ids of {@link obeyed}. */
   private readonly logouts = new LogoutsByTarget();
   /** The logouts that are being recorded: the same token again waits for the same end. */
   private readonly recording = new Map<string, Promise<void>>();
@@ -68,10 +68,11 @@ export class LogoutInbox extends BackgroundJob {
    * @throws {StoreUnavailableError} the logout is not recorded yet; the replica keeps it
    */
   record(token: VerifiedLogoutToken): Promise<void> {
-    const key = keyOf(token);
+    const logouts = logoutsOfToken(token);
+    const { key } = logouts;
     const running = this.recording.get(key);
     if (running !== undefined) return running;
-    const recording = this.recordOrKeep(key, token).finally(() => this.recording.delete(key));
+    const recording = this.recordOrKeep(logouts).finally(() => this.recording.delete(key));
     this.recording.set(key, recording);
     return recording;
   }
@@ -84,7 +85,7 @@ export class LogoutInbox extends BackgroundJob {
    */
   recordedLater(token: VerifiedLogoutToken, withinMs: number): Promise<void> | undefined {
     const pauseLeft = this.pausedSince === undefined ? 0 : this.pause - this.clock.ageOf(this.pausedSince);
-    const kept = this.isStarted && pauseLeft < withinMs ? this.kept.get(keyOf(token)) : undefined;
+    const kept = this.isStarted && pauseLeft < withinMs ? this.kept.get(logoutsOfToken(token).key) : undefined;
     return kept && firstValueFrom(kept.recorded);
   }
 
@@ -98,13 +99,13 @@ export class LogoutInbox extends BackgroundJob {
    * batch needs few statements.
    */
   async recordKept(): Promise<void> {
-    const tokens = [...this.kept];
-    for (let n = 0; n < tokens.length; n += BATCH) {
-      const batch = tokens.slice(n, n + BATCH);
+    const kept = [...this.kept.values()];
+    for (let n = 0; n < kept.length; n += BATCH) {
+      const batch = kept.slice(n, n + BATCH);
       const outcomes = await Promise.allSettled(
-        batch.map(async ([key, { token }]) => {
-          await this.recorder.recordBackchannel(token);
-          this.forgetRecorded(key, token);
+        batch.map(async ({ logouts }) => {
+          await this.recorder.recordTokenLogouts(logouts);
+          this.forgetRecorded(logouts);
         }),
       );
       if (outcomes.every(({ status }) => status === 'rejected')) {
@@ -135,14 +136,14 @@ export class LogoutInbox extends BackgroundJob {
     this.forgetOld();
   }
 
-  private async recordOrKeep(key: string, token: VerifiedLogoutToken): Promise<void> {
+  private async recordOrKeep(logouts: TokenLogouts): Promise<void> {
     try {
-      await this.recorder.recordBackchannel(token);
+      await this.recorder.recordTokenLogouts(logouts);
     } catch (error) {
-      if (error instanceof StoreUnavailableError) this.keep(key, token);
+      if (error instanceof StoreUnavailableError) this.keep(logouts);
       throw error;
     }
-    this.forgetRecorded(key, token);
+    this.forgetRecorded(logouts);
     // the store is back
     if (this.kept.size > 0 && !this.stopping) {
       this.pausedSince = undefined;
@@ -150,8 +151,8 @@ export class LogoutInbox extends BackgroundJob {
     }
   }
 
-  private keep(key: string, token: VerifiedLogoutToken): void {
-    if (this.kept.has(key)) return;
+  private keep(logouts: TokenLogouts): void {
+    if (this.kept.has(logouts.key)) return;
     if (this.kept.size >= INBOX_SIZE) {
       if (!this.full) {
         this.logger.error(
@@ -163,29 +164,29 @@ export class LogoutInbox extends BackgroundJob {
       this.full = true;
       return;
     }
-    this.kept.set(key, { token, since: this.clock.moment(), recorded: new Subject() });
-    for (const logout of obeyed(key, token)) this.logouts.add(logout);
+    this.kept.set(logouts.key, { logouts, since: this.clock.moment(), recorded: new Subject() });
+    for (const logout of obeyed(logouts)) this.logouts.add(logout);
     // the connections of the ended sessions close at once
-    this.bus.publishFound(logoutsNamedBy(token));
+    this.bus.publishFound(logouts.named);
   }
 
-  private forgetRecorded(key: string, token: VerifiedLogoutToken): void {
-    const recorded = this.kept.get(key)?.recorded;
-    this.forget(key, token);
+  private forgetRecorded(logouts: TokenLogouts): void {
+    const recorded = this.kept.get(logouts.key)?.recorded;
+    this.forget(logouts);
     recorded?.next();
   }
 
-  private forget(key: string, token: VerifiedLogoutToken): void {
-    if (!this.kept.delete(key)) return;
+  private forget(logouts: TokenLogouts): void {
+    if (!this.kept.delete(logouts.key)) return;
     this.full = false;
-    for (const { id } of obeyed(key, token)) this.logouts.remove(id);
+    for (const { id } of obeyed(logouts)) this.logouts.remove(id);
   }
 
   private forgetOld(): void {
     let lost = 0;
-    for (const [key, { token, since }] of this.kept) {
+    for (const { logouts, since } of this.kept.values()) {
       if (this.clock.monotonicNow() - since.monotonic <= UNRECORDED_FOR) break;
-      this.forget(key, token);
+      this.forget(logouts);
       lost += 1;
     }
     if (lost === 0) return;
@@ -197,10 +198,6 @@ export class LogoutInbox extends BackgroundJob {
 }
 
 /** What a kept token ends. Its logouts have ids of their own, because a provider may give two tokens the same `jti`. */
-function obeyed(key: string, token: VerifiedLogoutToken): Logout[] {
-  return logoutsNamedBy(token).map((logout) => ({ ...logout, id: `${key} ${logout.kind}` }));
-}
-
-function keyOf({ issuer, clientId, jti, iat, sid, sub, scope }: VerifiedLogoutToken): string {
-  return digest([issuer, clientId, jti, iat, sid ?? null, sub ?? null, scope]);
+function obeyed({ key, named }: TokenLogouts): Logout[] {
+  return named.map((logout) => ({ ...logout, id: `${key} ${logout.kind}` }));
 }

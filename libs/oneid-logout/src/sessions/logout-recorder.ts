@@ -1,14 +1,7 @@
 import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
 import { MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
-import {
-  type Bound,
-  everyoneIdOf,
-  type Logout,
-  type LogoutAuthor,
-  type LogoutChannel,
-  type NewLogout,
-} from '../rule/logout.js';
+import { everyoneIdOf, type Logout, type LogoutAuthor, type LogoutChannel, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
@@ -19,9 +12,10 @@ import { Random } from '../random.js';
 import { type Session, type SessionFacts, targetsByKind } from '../rule/session.js';
 import { LogoutBus } from './logout-bus.js';
 import { MAX_CLOCK_DIFFERENCE } from '../store/clock-difference.js';
+import { logoutsOfToken, type TokenLogouts } from './token-logouts.js';
 import { UncertainLogouts } from './uncertain-logouts.js';
 import { SessionRepository } from '../store/session.repository.js';
-import { digest, everyoneTargetOf, everyoneTargetsOf, targetOf, type TargetKind } from '../rule/targets.js';
+import { digest, everyoneTargetOf, everyoneTargetsOf, targetOf } from '../rule/targets.js';
 
 type StoredSession = Pick<Session, 'issuer' | 'id'>;
 
@@ -68,21 +62,21 @@ export class LogoutRecorder implements OnApplicationShutdown {
    * provider reuses, ends the sign-ins of the same login. A logout of a `sub` ends the sessions that OneID issued until
    * the token's `iat`; beside a `sid`, only those without `sid`. The same token again records no second logout.
    */
-  async recordBackchannel(logout: VerifiedLogoutToken): Promise<void> {
-    const { issuer, iat, sid, sub, scope } = logout;
-    const named = logoutsNamedBy(logout);
-    const created = await this.recordToken(logout, named);
-    if (scope === 'user' && sid !== undefined && sub === undefined) {
+  async recordBackchannel(token: VerifiedLogoutToken): Promise<void> {
+    await this.recordTokenLogouts(logoutsOfToken(token));
+  }
+
+  /** Does {@link recordBackchannel} for a token of which only the hashes are left. */
+  async recordTokenLogouts({ issuer, named, ofUser }: TokenLogouts): Promise<void> {
+    const created = await this.recordToken(issuer, named);
+    if (ofUser !== undefined) {
       // read after the sid is recorded: a sign-in that is registered after this read sees that the sid has ended, and
       // SessionRegistry then calls endUserOfEndedSid
-      const users = await this.repository.findUsers(targetOf('sid', issuer, sid), 'logout');
+      const users = await this.repository.findUsers(ofUser.sidTarget, 'logout');
       if (users.length > 0) {
         await this.recordToken(
-          logout,
-          users.map((target) => {
-            const one = fromToken(logout, 'sub', target, { issuedUntil: iat });
-            return { ...one, id: digest([one.id, one.target]) };
-          }),
+          issuer,
+          users.map((target) => ({ ...ofUser.logout, target, id: digest([ofUser.logout.id, target]) })),
         );
       }
     }
@@ -245,10 +239,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
   }
 
   /** @returns one entry for each logout that was new */
-  private async recordToken(
-    logout: VerifiedLogoutToken,
-    logouts: readonly NewLogout[],
-  ): Promise<readonly CreatedLogout[]> {
+  private async recordToken(issuer: string, logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
     const created = await this.recordAll(logouts);
     if (created.length === logouts.length) return created;
     const recorded = await this.repository.findLogouts(logouts.map((one) => one.id));
@@ -259,7 +250,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
     if (reused.length === 0) return created;
     // some providers use the sid as jti: a refusal would lose the second logout
     this.logger.warn(
-      `${logout.issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
+      `${issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
     );
     return this.recordAll(reused.map((one) => ({ ...one, id: digest([one.id, one.target, ...tokenBoundOf(one)]) })));
   }
@@ -378,36 +369,6 @@ export class LogoutRecorder implements OnApplicationShutdown {
   private isInTime(sent: Moment): boolean {
     return this.clock.ageOf(sent) <= MAX_COMMIT_LATENESS;
   }
-}
-
-/**
- * The logouts that a token names: of its login, of its user, or of both. A token with both ends the user's sessions
- * without `sid`, too: no logout of a `sid` could ever end them.
- */
-export function logoutsNamedBy(token: VerifiedLogoutToken): NewLogout[] {
-  const { issuer, iat, sid, sub, scope, authenticatedUntil } = token;
-  const logouts: NewLogout[] = [];
-  if (sid !== undefined) {
-    const bound = authenticatedUntil === undefined ? undefined : { authenticatedUntil };
-    logouts.push(fromToken(token, 'sid', targetOf('sid', issuer, sid), bound));
-  }
-  if (sub !== undefined) {
-    const kind = sid === undefined || scope === 'user' ? 'sub' : 'sidless';
-    logouts.push(fromToken(token, kind, targetOf(kind, issuer, sub), { issuedUntil: iat }));
-  }
-  return logouts;
-}
-
-function fromToken(token: VerifiedLogoutToken, kind: TargetKind, target: string, bound?: Bound): NewLogout {
-  const { issuer, clientId, jti, iat } = token;
-  return {
-    id: digest(['backchannel', issuer, clientId, jti, kind]),
-    kind,
-    target,
-    channel: 'backchannel',
-    bound,
-    iat,
-  };
 }
 
 function resultOf(hasSignIn: boolean | undefined): 'matched' | 'unmatched' | 'recorded' {
