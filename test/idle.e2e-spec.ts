@@ -5,6 +5,7 @@ import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-se
 import { ActivityLookup } from '../libs/oneid-logout/src/replicas/activity-lookup.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { Random } from '../libs/oneid-logout/src/random.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { timedOutBy } from '../libs/oneid-logout/src/rule/session.js';
 import { type SessionActivity } from '../libs/oneid-logout/src/sessions/session-activity.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
@@ -306,6 +307,18 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
     await store.purge(25);
     const left = await store.rows('session_activity');
     expect(left.map((row) => row['session_id'])).toEqual([other.id]);
+  });
+
+  it('the erasure of a user deletes the activity of the sessions, and a late batch adds none', async () => {
+    const [recorded, waiting, other] = [await signIn('alice'), await signIn('alice'), await signIn('bob')];
+    clock.advance(DUE);
+    for (const session of [recorded, other]) await use(store, session);
+    await record(store);
+    await use(store, waiting);
+    await store.recorder.endUser(issuer, 'alice');
+    await store.userData.erase(targetOf('sub', issuer, 'alice'));
+    await record(store);
+    expect((await store.rows('session_activity')).map((row) => row['session_id'])).toEqual([other.id]);
   });
 
   it('without the option, no statement reads or writes when a session was used', async () => {
