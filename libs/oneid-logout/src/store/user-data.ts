@@ -1,6 +1,6 @@
 import { type SessionDatabase } from '../database/session-database.js';
 import { type RetentionSettings } from './logout-inserts.js';
-import { noneOf, placeholders } from './sql-conditions.js';
+import { notEnded, placeholders } from './sql-conditions.js';
 
 /** How many sessions one statement erases. Small, because SQLite runs inside this process. */
 export const ERASED_AT_ONCE = 100;
@@ -81,7 +81,7 @@ export class UserData {
 
   /** Condition: a logout ends session `s`. */
   private get isEnded(): string {
-    return `NOT (${noneOf(`${this.tables.logout} l`)})`;
+    return `NOT (${notEnded(this.tables)})`;
   }
 
   private get tables() {
