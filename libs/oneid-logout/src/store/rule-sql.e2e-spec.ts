@@ -4,7 +4,7 @@ import { type Bound, everyoneIdOf, type Logout } from '../rule/logout.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsByKind } from '../rule/session.js';
 import { everyoneTargetOf, everyoneTargetsOf, targetOf } from '../rule/targets.js';
-import { endedBySql, endedWithEveryoneSql, endsSql, endsWithEveryoneSql, notEndedSql } from './rule-sql.js';
+import { endedBySql, endsSql, endsWithEveryoneSql, notEndedSql, notEndedWithEveryoneSql } from './rule-sql.js';
 
 const issuer = 'https://oneid.example/';
 const sessionWithoutSid: SessionFacts = {
@@ -109,7 +109,7 @@ describe('the rule in SQL', () => {
     expect(rowsOf(`SELECT 1 AS one FROM s, l WHERE ${ofAnyone}`, of, logout)).toEqual(ended ? [{ one: 1 }] : []);
     const notEnded = [
       ...['s.target_session', 's.target_sid', 's.target_sub'].map((target) => notEndedSql('l', target)),
-      `${endedWithEveryoneSql(tables)} IS NULL`,
+      notEndedWithEveryoneSql(tables),
     ];
     expect(rowsOf(`SELECT 1 AS one FROM s WHERE ${notEnded.join(' AND ')}`, of, logout)).toEqual(
       ended ? [] : [{ one: 1 }],

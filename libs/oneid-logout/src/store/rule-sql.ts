@@ -59,11 +59,27 @@ const everyoneBoundSql = 's.registered_at <= l.registered_until';
  *
  * @param condition on logout `l`
  */
-export function endedWithEveryoneSql({ logout, clientTarget }: RuleTables, condition = ''): string {
-  const latest = `SELECT MAX(l.registered_until) FROM ${logout} l WHERE ${isOfEveryoneSql}`;
+export function endedWithEveryoneSql(tables: RuleTables, condition = ''): string {
+  return `(CASE WHEN s.registered_at <= ${latestOfEveryone(tables)} THEN ${channelOfEveryone(tables, condition)} END)`;
+}
+
+/**
+ * Condition: no logout of everyone ends session `s`. The primary key finds these logouts, which are few.
+ *
+ * @param condition on logout `l`
+ */
+export function notEndedWithEveryoneSql(tables: RuleTables, condition = ''): string {
+  const { logout, clientTarget } = tables;
+  return `NOT EXISTS (SELECT 1 FROM ${logout} l JOIN ${clientTarget} c ON c.target = l.target
+    WHERE ${isOfEveryoneSql} AND c.issuer = s.issuer AND c.client_id = s.client_id AND ${everyoneBoundSql} ${condition})`;
+}
+
+const latestOfEveryone = ({ logout }: RuleTables): string =>
+  `(SELECT MAX(l.registered_until) FROM ${logout} l WHERE ${isOfEveryoneSql})`;
+
+function channelOfEveryone({ logout, clientTarget }: RuleTables, condition: string): string {
   const channel = `SELECT MIN(l.channel) FROM ${logout} l WHERE l.target = c.target AND ${everyoneBoundSql} ${condition}`;
-  return `(CASE WHEN s.registered_at <= (${latest}) THEN
-    (SELECT MIN((${channel})) FROM ${clientTarget} c WHERE c.issuer = s.issuer AND c.client_id = s.client_id) END)`;
+  return `(SELECT MIN((${channel})) FROM ${clientTarget} c WHERE c.issuer = s.issuer AND c.client_id = s.client_id)`;
 }
 
 /** `ends` for logout `l` of everyone and session `s`. No index finds the sessions of such a logout. */

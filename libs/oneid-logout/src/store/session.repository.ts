@@ -16,7 +16,7 @@ import { Gatherer } from './gatherer.js';
 import { type IdleLimit } from '../rule/idle-limit.js';
 import { ends } from '../rule/rule.js';
 import { type Turn } from '../database/statement-queue.js';
-import { endedBySql, endedWithEveryoneSql, notEndedSql } from './rule-sql.js';
+import { endedBySql, notEndedSql, notEndedWithEveryoneSql } from './rule-sql.js';
 import {
   type CheckedSession,
   type ListedSession,
@@ -192,7 +192,7 @@ export class SessionRepository {
     const own = TARGET_COLUMNS[kind];
     const notEndedByOthers = [
       ...columnsBeside(kind).map((column) => notEndedSql(this.tables.logout, `s.${column}`)),
-      `${endedWithEveryoneSql(this.tables)} IS NULL`,
+      notEndedWithEveryoneSql(this.tables),
     ];
     const { rows } = await this.database.read(
       `SELECT s.registered_at,

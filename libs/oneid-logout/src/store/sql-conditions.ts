@@ -1,4 +1,4 @@
-import { endedWithEveryoneSql, type RuleTables, sessionBoundSql } from './rule-sql.js';
+import { notEndedWithEveryoneSql, type RuleTables, sessionBoundSql } from './rule-sql.js';
 import { ALL_TARGET_COLUMNS } from './target-columns.js';
 
 /**
@@ -22,7 +22,7 @@ export const placeholders = (values: readonly unknown[]): string => values.map((
  * @param condition on logout `l`
  */
 export const notEnded = (tables: RuleTables, condition = ''): string =>
-  `${noneOf(`${tables.logout} l`, condition)} AND ${endedWithEveryoneSql(tables, condition)} IS NULL`;
+  `${noneOf(`${tables.logout} l`, condition)} AND ${notEndedWithEveryoneSql(tables, condition)}`;
 
 /**
  * Condition: `others` has no row where logout `l` of one user ends session `s`. It tests one target column at a time, because MySQL

@@ -1,5 +1,5 @@
 import { type SqlRow } from '../database/sql.js';
-import { endedWithEveryoneSql, endsSql, endsWithEveryoneSql, notEndedSql } from './rule-sql.js';
+import { endsSql, endsWithEveryoneSql, notEndedSql, notEndedWithEveryoneSql } from './rule-sql.js';
 import { IS_SIBLING, notEnded, REVOKING } from './sql-conditions.js';
 import { columnsBeside } from './target-columns.js';
 import { type SessionDatabase } from '../database/session-database.js';
@@ -118,7 +118,7 @@ export class TokenRepository {
     const { rows } = await this.database.read(
       `SELECT s.registered_at FROM ${session} s
        WHERE s.target_sid = ? AND s.client_id = ? AND s.id <> ? AND s.expires_at > ${this.database.dialect.now}
-         AND ${notEndedByUser.join(' AND ')} AND ${endedWithEveryoneSql(this.tables)} IS NULL
+         AND ${notEndedByUser.join(' AND ')} AND ${notEndedWithEveryoneSql(this.tables)}
        ORDER BY s.registered_at DESC LIMIT 1`,
       [targetSid, clientId, sessionId, targetSid, targetSid, targetSid, targetSid],
       { order: 'registered_at DESC' },
