@@ -30,9 +30,13 @@ describe.each(databases)('maxSessionsPerUser, on $name', (database) => {
   });
 
   /** A replica; further ones are on the same database. */
-  async function open(maxSessionsPerUser: number | undefined, clock = new TestClock()): Promise<SessionStore> {
+  async function open(
+    maxSessionsPerUser: number | undefined,
+    clock = new TestClock(),
+    maxIdleSeconds?: number,
+  ): Promise<SessionStore> {
     if (stores.length === 0) testDatabase = await database.take();
-    const store = await SessionStore.open(testDatabase, { clock, maxSessionsPerUser });
+    const store = await SessionStore.open(testDatabase, { clock, maxSessionsPerUser, maxIdleSeconds });
     stores.push(store);
     return store;
   }
@@ -92,6 +96,21 @@ describe.each(databases)('maxSessionsPerUser, on $name', (database) => {
     expect(await aliveOf(store)).toEqual(idsOf([fourth, first]));
     expect(await store.rows('logout', 'channel = ?', 'replaced')).toEqual([]);
     expect((await store.repository.check(short.id))?.endedBy).toBeUndefined();
+  });
+
+  it('counts no idle session, so that a session in use does not end in its place', async () => {
+    const clock = new TestClock();
+    const store = await open(2, clock, 3_600);
+    const [used, idle] = [await signIn(store), await signIn(store)];
+    for (const passed of [HOUR / 2, HOUR / 2 + 1_000]) {
+      clock.advance(passed);
+      expect(await store.judge.judge({ sessionToken: used.sessionToken }, true)).toHaveProperty('alive');
+      await store.activity?.wake();
+    }
+    const fresh = await signIn(store);
+    expect(await aliveOf(store)).toEqual(idsOf([fresh, used]));
+    expect(await store.judge.judge({ sessionToken: idle.sessionToken }, true)).toEqual({ reason: 'idle' });
+    expect(await store.rows('logout')).toEqual([]);
   });
 
   it('counts the sessions of one issuer, user and client', async () => {

@@ -559,9 +559,10 @@ export class SessionRegistry {
   }
 
   /**
-   * Ends the oldest sessions beyond `maxSessionsPerUser`. Each sign-in does so after its own session is committed: of
-   * several at the same time, the last one to commit sees the sessions of all. All of them keep the same sessions, because
-   * the order is the same for all. Also when the ID token comes again: the call before may have failed in between.
+   * Ends the oldest sessions beyond `maxSessionsPerUser`. Idle sessions do not count: they are over. Each sign-in does so
+   * after its own session is committed: of several at the same time, the last one to commit sees the sessions of all. All
+   * of them keep the same sessions, because the order is the same for all. Also when the ID token comes again: the call
+   * before may have failed in between.
    */
   private async endOldest({ issuer, clientId, sub }: VerifiedIdToken): Promise<void> {
     const { maxSessionsPerUser: skip } = this.settings;

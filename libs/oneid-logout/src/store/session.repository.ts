@@ -29,7 +29,7 @@ import {
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
-import { hasSignInSql, isTrue, notEnded, placeholders } from './sql-conditions.js';
+import { hasSignInSql, isTrue, placeholders } from './sql-conditions.js';
 import { ALL_TARGET_COLUMNS, columnsBeside, TARGET_COLUMNS, type TargetColumn } from './target-columns.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { everyoneTargetsOf, type OwnTargetKind, targetOf } from '../rule/targets.js';
@@ -158,7 +158,8 @@ export class SessionRepository {
 
   /**
    * Returns the alive sessions of a target, the newest first. The id decides between sessions of the same millisecond, so
-   * every replica finds the same order.
+   * every replica finds the same order. It looks up logouts as {@link check} does: for NOT EXISTS, PostgreSQL may read all
+   * logouts for each session, because it underestimates how many sessions are left.
    */
   async findAlive(
     kind: OwnTargetKind,
@@ -169,7 +170,7 @@ export class SessionRepository {
     const { rows } = await this.database.read(
       `SELECT ${SESSION_COLUMNS}, s.label FROM ${this.tables.session} s
        WHERE s.${TARGET_COLUMNS[kind]} = ? AND s.expires_at > ${this.now}
-         AND ${notEnded(this.tables)} ${orIdle ? '' : this.andNotIdle}
+         AND ${endedBySql(this.tables)} IS NULL ${orIdle ? '' : this.andNotIdle}
          ${clientId === undefined ? '' : 'AND s.client_id = ?'}
          ${before === undefined ? '' : 'AND s.registered_at <= ? AND (s.registered_at < ? OR s.id < ?)'}
        ORDER BY s.registered_at DESC, s.id DESC LIMIT ${limit} OFFSET ${skip}`,
