@@ -38,6 +38,7 @@ describe.each(databases)('who ended a session, and why, on $name', (database) =>
       'endOthers()',
       async (_session, who) => host.app.get(SessionRegistry).endOthers((await signIn(host)).session, who),
     ],
+    ['endEveryone()', ({ issuer }, who) => host.app.get(SessionRegistry).endEveryone({ issuer }, who)],
   ];
 
   it.each(ways)('%s keeps it with the logout, and tells it in the event on every replica', async (_way, end) => {

@@ -7,6 +7,7 @@ import {
   SessionRejectedError,
 } from 'nestjs-oneid-logout';
 import { isOfEveryone } from '../libs/oneid-logout/src/rule/logout.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
 import { type DatabaseKind, postgres, sqlite, type TestDatabase } from './support/databases.js';
 import { clientId, DAY, issuer, maxSessionLifetimeMs, SessionStore } from './support/session-store.js';
@@ -598,6 +599,16 @@ class AdminEndsUser extends Command {
   }
 }
 
+class AdminErasesUser extends AdminEndsUser {
+  override async act(model: Model, real: Real, store: SessionStore): Promise<void> {
+    await super.act(model, real, store);
+    await store.userData.erase(targetOf('sub', issuer, this.user));
+    expect(await store.rows('session', 'sub = ?', this.user)).toEqual([]);
+    // the guard no longer knows the further tokens of an ended session
+    for (const signIn of model.signIns) if (signIn.user === this.user) signIn.sessionTokens.splice(1);
+  }
+}
+
 class AdminEndsEveryone extends Command {
   constructor(
     replica: number,
@@ -699,6 +710,7 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(replica, nth).map((args) => new UserLogsOut(...args)),
   fc.tuple(replica, nth).map((args) => new AdminEndsSession(...args)),
   fc.tuple(replica, user).map((args) => new AdminEndsUser(...args)),
+  fc.tuple(replica, user).map((args) => new AdminErasesUser(...args)),
   fc
     .tuple(replica, fc.constantFrom('issuer' as const, 'client' as const, 'another client' as const))
     .map((args) => new AdminEndsEveryone(...args)),
