@@ -25,6 +25,7 @@ const migrations = [
   'AddEveryone1791000000000',
   'AddLogoutAuthor1793000000000',
   'AddSessionActivity1794000000000',
+  'AddRecordingTime1795000000000',
 ];
 
 const tables = [
@@ -32,6 +33,7 @@ const tables = [
   'oneid_login_user',
   'oneid_logout',
   'oneid_logout_migrations',
+  'oneid_recording_time',
   'oneid_replica',
   'oneid_session',
   'oneid_session_activity',
@@ -40,8 +42,8 @@ const tables = [
 ];
 
 /** A later version's migration. It changes a table as such a migration must: see `alterTable`. */
-class AddNote1795000000000 {
-  readonly name = 'AddNote1795000000000';
+class AddNote1796000000000 {
+  readonly name = 'AddNote1796000000000';
 
   async up(runner: QueryRunner): Promise<void> {
     if (await runner.hasColumn(tablePathOf(runner, 'oneid_session'), 'note')) return;
@@ -53,7 +55,7 @@ class AddNote1795000000000 {
   }
 }
 
-const upgradedMigrations = [...oneIdLogoutMigrations, AddNote1795000000000];
+const upgradedMigrations = [...oneIdLogoutMigrations, AddNote1796000000000];
 
 /** Connects as a later version of the library, which has one more migration. */
 class LaterVersion extends DatabaseConnector {
@@ -139,7 +141,7 @@ describe.each(databases)('the tables, on $name', (database) => {
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
     await dataSource.undoLastMigration();
-    expect(await tableNames()).toEqual(tables.filter((table) => table !== 'oneid_session_activity'));
+    expect(await tableNames()).toEqual(tables.filter((table) => table !== 'oneid_recording_time'));
     for (let n = 1; n < migrations.length; n++) await dataSource.undoLastMigration();
     expect(await tableNames()).toEqual(['oneid_logout_migrations']);
     await dataSource.runMigrations();
@@ -272,10 +274,10 @@ describe.each(databases)('the tables, on $name', (database) => {
         'schema' in options ? options.schema : undefined,
       );
       const notes = escapePath(database.dataSource, path);
-      await database.run(`DELETE FROM ${notes} WHERE name = 'AddNote1795000000000'`);
+      await database.run(`DELETE FROM ${notes} WHERE name = 'AddNote1796000000000'`);
       await (await upgrade(named('App_'))).close();
       const noted = await database.run(`SELECT name FROM ${notes} ORDER BY id`);
-      expect(noted.rows).toEqual([...migrations, 'AddNote1795000000000'].map((name) => ({ name })));
+      expect(noted.rows).toEqual([...migrations, 'AddNote1796000000000'].map((name) => ({ name })));
     });
 
     it('can be reverted and created again', async () => {
@@ -303,6 +305,7 @@ describe.each(databases)('the tables, on $name', (database) => {
       'oneid_client_target',
       'oneid_login_user',
       'oneid_logout',
+      'oneid_recording_time',
       'oneid_replica',
       'oneid_session',
       'oneid_session_activity',
@@ -432,7 +435,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
       await reading.commitTransaction();
       const opened = await opening;
       expect(await readSessions()).toEqual([{ ...row, note: null }]);
-      expect(await noted()).toEqual([...migrations, 'AddNote1795000000000'].map((name) => ({ name })));
+      expect(await noted()).toEqual([...migrations, 'AddNote1796000000000'].map((name) => ({ name })));
       await opened.close();
     });
 

@@ -4,7 +4,7 @@ import { type PageTexts } from './texts.js';
 
 /** Wraps `content`. When the session ends, the page's script replaces the content with the notice in the template. */
 export function live(texts: PageTexts, session: SessionFacts, content: Part): Html {
-  const reasons = (['logged_out', 'expired', 'idle', 'unknown'] as const).map(
+  const reasons = (['logged_out', 'unconfirmed', 'expired', 'idle', 'unknown'] as const).map(
     (reason) => html`<p data-reason="${reason}">${texts.overText[reason]}</p>`,
   );
   return html`<div id="over" aria-live="assertive"></div>

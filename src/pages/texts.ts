@@ -40,7 +40,7 @@ export interface PageTexts {
   readonly refusedTitle: string;
   readonly over: string;
   readonly openOther: (app: string) => string;
-  readonly overText: Readonly<Record<'logged_out' | 'expired' | 'idle' | 'unknown', string>>;
+  readonly overText: Readonly<Record<'logged_out' | 'unconfirmed' | 'expired' | 'idle' | 'unknown', string>>;
   readonly obeyed: Readonly<Record<LogoutChannel, string>>;
   readonly told: Readonly<Record<'backchannel' | 'frontchannel', (ms: number) => string>>;
   readonly signInHappened: (device: string) => string;
@@ -119,6 +119,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     refusedTitle: 'Sign in to see this page',
     refused: {
       logged_out: 'You have been logged out.',
+      unconfirmed: 'This app was away for a while, so OneID must confirm that you are still signed in.',
       expired: 'Your session has expired.',
       idle: 'Your session is over, because you did not use it for a long time.',
       unknown: 'This app does not know your session. It may have ended long ago.',
@@ -128,6 +129,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     over: 'Your session is over',
     overText: {
       logged_out: 'You have been logged out.',
+      unconfirmed: 'This app was away for a while, so OneID must confirm that you are still signed in.',
       expired: 'The session has expired.',
       idle: 'You did not use the session for a long time.',
       unknown: 'This app does not know the session any more.',
@@ -138,6 +140,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
       app: 'This app ended the session: you logged out here.',
       admin: 'This app ended the session: you ended it, here or on another device, or an administrator did.',
       replaced: 'This app ended the session: this browser has signed in again.',
+      unconfirmed: 'This app ended the session: it was away for a while and may have missed a logout.',
     },
     told: {
       backchannel: (ms) =>
@@ -219,6 +222,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     refusedTitle: 'Hãy đăng nhập để xem trang này',
     refused: {
       logged_out: 'Bạn đã bị đăng xuất.',
+      unconfirmed: 'Ứng dụng đã gián đoạn một lúc, nên OneID cần xác nhận bạn vẫn đang đăng nhập.',
       expired: 'Phiên của bạn đã hết hạn.',
       idle: 'Phiên của bạn đã kết thúc, vì bạn không sử dụng trong thời gian dài.',
       unknown: 'Không tìm thấy phiên của bạn, hoặc phiên đã kết thúc từ lâu.',
@@ -228,6 +232,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
     over: 'Phiên của bạn đã kết thúc',
     overText: {
       logged_out: 'Bạn đã bị đăng xuất khỏi ứng dụng này.',
+      unconfirmed: 'Ứng dụng đã gián đoạn một lúc, nên OneID cần xác nhận bạn vẫn đang đăng nhập.',
       expired: 'Phiên đã hết hạn.',
       idle: 'Bạn đã không sử dụng phiên này trong thời gian dài.',
       unknown: 'Không còn tìm thấy phiên này.',
@@ -238,6 +243,7 @@ export const pageTexts: InEveryLanguage<PageTexts> = {
       app: 'Ứng dụng đã kết thúc phiên: bạn đăng xuất tại đây.',
       admin: 'Ứng dụng đã kết thúc phiên theo yêu cầu của bạn, ở đây hoặc trên thiết bị khác, hoặc của quản trị viên.',
       replaced: 'Ứng dụng đã kết thúc phiên: trình duyệt này vừa đăng nhập lại.',
+      unconfirmed: 'Ứng dụng đã kết thúc phiên: ứng dụng đã gián đoạn một lúc và có thể đã bỏ lỡ một lần đăng xuất.',
     },
     told: {
       backchannel: (ms) =>

@@ -89,7 +89,14 @@ const mariadbServer: Server = {
 
 /** The library's tables, with the names of the default options, without the table of its migrations. */
 const TABLES = [
-  ...['oneid_client_target', 'oneid_login_user', 'oneid_logout', 'oneid_replica', 'oneid_session'],
+  ...[
+    'oneid_client_target',
+    'oneid_login_user',
+    'oneid_logout',
+    'oneid_recording_time',
+    'oneid_replica',
+    'oneid_session',
+  ],
   ...['oneid_session_alias', 'oneid_session_activity'],
   'oneid_session_tokens',
 ];

@@ -27,6 +27,9 @@ import { ActivityRepository } from '../../libs/oneid-logout/src/store/activity.r
 import { SessionActivity } from '../../libs/oneid-logout/src/sessions/session-activity.js';
 import { ActivityLookup } from '../../libs/oneid-logout/src/replicas/activity-lookup.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
+import { OutageLookup } from '../../libs/oneid-logout/src/replicas/outage-lookup.js';
+import { OutageWatch } from '../../libs/oneid-logout/src/sessions/outage-watch.js';
+import { RecordingTimeRepository } from '../../libs/oneid-logout/src/store/recording-time.repository.js';
 import { InboxLookup } from '../../libs/oneid-logout/src/replicas/inbox-lookup.js';
 import { type RegisteredSession, type Session } from '../../libs/oneid-logout/src/rule/session.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
@@ -61,6 +64,9 @@ export interface SessionStoreSettings {
   readonly scope?: 'session' | 'user';
   readonly maxSessionsPerUser?: number | undefined;
   readonly maxIdleSeconds?: number | undefined;
+  /** Of the client of {@link clientId}, and of the given ones. */
+  readonly reconfirmAfterOutageSeconds?: number | undefined;
+  readonly clients?: readonly { readonly issuer: string; readonly clientId: string }[];
 }
 
 /** The classes with which one replica stores and checks sessions, without an app and without OneID. */
@@ -76,6 +82,7 @@ export class SessionStore {
   readonly uncertain: UncertainLogouts;
   readonly recorder: LogoutRecorder;
   readonly inbox: LogoutInbox;
+  readonly outages: OutageWatch;
   readonly registry: SessionRegistry;
   readonly judge: SessionJudge;
   /** Undefined without `maxIdleSeconds`. */
@@ -87,7 +94,7 @@ export class SessionStore {
     readonly clock: TestClock,
     secrets: readonly string[],
     readonly scope: 'session' | 'user',
-    { maxSessionsPerUser, maxIdleSeconds }: Pick<SessionStoreSettings, 'maxSessionsPerUser' | 'maxIdleSeconds'>,
+    { maxSessionsPerUser, maxIdleSeconds, ...outages }: Omit<SessionStoreSettings, 'clock' | 'secrets' | 'scope'>,
   ) {
     const lifetime = { maxSessionLifetimeSeconds: maxSessionLifetimeMs / 1000 };
     const settings = new GuardSettings(
@@ -114,7 +121,12 @@ export class SessionStore {
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random, measures);
     this.inbox = new LogoutInbox(this.recorder, this.bus, clock, random);
-    const lookup = this.activity === undefined ? this.repository : new ActivityLookup(this.repository, this.activity);
+    const { clients = [{ issuer, clientId }] } = outages;
+    const times = new RecordingTimeRepository(database);
+    const noMemory = () => Promise.resolve();
+    this.outages = new OutageWatch(times, this.recorder, clients, outages, noMemory, clock, random);
+    const known = new OutageLookup(this.repository, this.outages, { usableGenerationInOutage: undefined });
+    const lookup = this.activity === undefined ? known : new ActivityLookup(known, this.activity);
     this.judge = new SessionJudge(new InboxLookup(lookup, this.inbox), settings, clock, measures);
     this.registry = new SessionRegistry(
       new OneIdClients([], clock),
@@ -123,6 +135,7 @@ export class SessionStore {
       this.revocations,
       this.vault,
       this.recorder,
+      this.outages,
       this.bus,
       clock,
       random,
@@ -136,9 +149,10 @@ export class SessionStore {
       clock = new TestClock(),
       secrets = ['a secret that is long enough for a test'],
       scope = 'session',
+      ...others
     } = settings;
     const database = await SessionDatabase.open(options, true, { clock, connector: clock.connector });
-    return new SessionStore(database, clock, secrets, scope, settings);
+    return new SessionStore(database, clock, secrets, scope, others);
   }
 
   close(): Promise<void> {
@@ -157,7 +171,14 @@ export class SessionStore {
 
   async rows(
     table:
-      'session' | 'session_alias' | 'logout' | 'session_tokens' | 'login_user' | 'session_activity' | 'client_target',
+      | 'session'
+      | 'session_alias'
+      | 'logout'
+      | 'session_tokens'
+      | 'login_user'
+      | 'session_activity'
+      | 'client_target'
+      | 'recording_time',
     condition = '1 = 1',
     ...parameters: SqlParameter[]
   ) {

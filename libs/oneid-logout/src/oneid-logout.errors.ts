@@ -6,6 +6,8 @@ import { HttpException, HttpStatus } from '@nestjs/common';
  * `error`.
  *
  * - `logged_out`: a logout has ended the session
+ * - `unconfirmed`: after an outage, OneID must confirm the session again (option `reconfirmAfterOutageSeconds`): send the
+ *   browser through OneID's sign-in
  * - `expired`: the session has reached its absolute end
  * - `idle`: the session has not been used for `maxIdleSeconds`
  * - `unknown`: the session was never registered, or the library has already deleted it
@@ -14,7 +16,7 @@ import { HttpException, HttpStatus } from '@nestjs/common';
  *
  * @category Errors
  */
-export type RejectionReason = 'logged_out' | 'expired' | 'idle' | 'unknown' | 'missing' | 'ambiguous';
+export type RejectionReason = 'logged_out' | 'unconfirmed' | 'expired' | 'idle' | 'unknown' | 'missing' | 'ambiguous';
 
 /**
  * The base class of the library's HTTP errors.
@@ -151,6 +153,7 @@ export class InvalidIdTokenError extends OneIdLogoutError {
 
 const REJECTIONS: Record<RejectionReason, string> = {
   logged_out: 'A logout has ended the session',
+  unconfirmed: 'OneID must confirm the session again after an outage',
   expired: 'The session has expired',
   idle: 'The session was not used for too long',
   unknown: 'The session is unknown',

@@ -51,6 +51,7 @@ import { ActivityRepository } from './store/activity.repository.js';
 import { SessionActivity } from './sessions/session-activity.js';
 import { LogoutInbox } from './sessions/logout-inbox.js';
 import { BackchannelWatch } from './sessions/backchannel-watch.js';
+import { OUTAGE_SETTINGS, type OutageSettings, OutageWatch } from './sessions/outage-watch.js';
 import { LogoutBus } from './sessions/logout-bus.js';
 import { LogoutRecorder } from './sessions/logout-recorder.js';
 import { SessionEvents } from './sessions/session-events.js';
@@ -267,6 +268,11 @@ const DAY = 24 * 60 * 60 * 1000;
       inject: [RESOLVED_OPTIONS],
       useFactory: ({ liveness }: ResolvedOptions): Liveness => liveness,
     },
+    {
+      provide: OUTAGE_SETTINGS,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: (options: ResolvedOptions): OutageSettings => options,
+    },
     ...replicaProviders,
     ...bootProviders,
     {
@@ -328,6 +334,7 @@ export class OneIdLogoutModule
     private readonly undecided: UndecidedTokens,
     private readonly inbox: LogoutInbox,
     private readonly watch: BackchannelWatch,
+    private readonly outages: OutageWatch,
     private readonly measures: Measures,
     private readonly status: ReplicaStatus,
     private readonly revocations: RevocationQueue,
@@ -356,6 +363,7 @@ export class OneIdLogoutModule
     // the host's own migrations have run by now, for example in onModuleInit
     if (!this.options.runMigrations) await this.database.requireTables();
     this.measure();
+    await this.outages.open();
     if (this.options.liveness !== 'strict') await this.follower.open();
     // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber; or when a connection
     // is open, which OpenConnections notices
@@ -395,6 +403,7 @@ export class OneIdLogoutModule
     // OneID may be slow to answer, and the verified logouts need not wait for it
     await Promise.all([this.inbox.recordKept(), this.undecided.stop()]);
     await Promise.all([this.inbox.stop(), this.activity?.stop()]);
+    await this.outages.close();
     await this.database.close();
     this.report.close();
   }

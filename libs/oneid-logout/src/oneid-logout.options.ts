@@ -186,6 +186,18 @@ class OptionsSchema {
   readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
 
   /**
+   * After an outage in which no replica could record OneID's logouts for so long, seconds, all sessions of before are over
+   * with the reason `unconfirmed`, and OneID decides at the next sign-in who is still signed in. Replicas write every few
+   * seconds that they can record logouts. Give all replicas of a database the same value: whole seconds from 10 to one
+   * day. By default, an outage ends no session.
+   */
+  @IsOptional()
+  @IsInt()
+  @Min(10)
+  @Max(24 * 60 * 60)
+  readonly reconfirmAfterOutageSeconds?: number | undefined;
+
+  /**
    * How long a socket or stream may stay open while its replica can't see the other replicas' logouts, milliseconds. A
    * value below `maxStalenessMs` plus `allowDuringOutageMs` of `liveness` counts as this sum. While the replica sees the
    * logouts, it closes an ended session's sockets and streams within about a second, or `maxStalenessMs` if longer. From
@@ -272,7 +284,16 @@ export type OneIdLogoutOptions = { [K in keyof OptionsSchema]: OptionsSchema[K] 
 
 /** The options with all defaults filled in. */
 export type ResolvedOptions = Required<
-  Omit<OneIdLogoutOptions, 'clients' | 'sessionFrom' | 'liveness' | 'maxSessionsPerUser' | 'maxIdleSeconds' | 'fetch'>
+  Omit<
+    OneIdLogoutOptions,
+    | 'clients'
+    | 'sessionFrom'
+    | 'liveness'
+    | 'maxSessionsPerUser'
+    | 'maxIdleSeconds'
+    | 'reconfirmAfterOutageSeconds'
+    | 'fetch'
+  >
 > & {
   readonly clients: readonly ResolvedClientOptions[];
   readonly liveness: Liveness;
@@ -283,6 +304,8 @@ export type ResolvedOptions = Required<
   readonly maxIdleSeconds?: number | undefined;
   /** undefined: the global `fetch`. */
   readonly fetch?: ProviderFetch | undefined;
+  /** undefined: an outage ends no session. */
+  readonly reconfirmAfterOutageSeconds?: number | undefined;
 };
 
 /** @internal */

@@ -5,7 +5,7 @@ import { reasonOf } from '../oneid-logout.errors.js';
 import { type Clock } from '../clock.js';
 import { type Random } from '../random.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
-import { type SessionJudge } from '../guard/session-judge.js';
+import { reasonOfEnd, type SessionJudge } from '../guard/session-judge.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsByKind, targetsOf } from '../rule/session.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
@@ -16,6 +16,7 @@ import { letWatch } from '../watching.js';
  * Why the library closes the sockets and streams of a session:
  *
  * - `logged_out`: a logout has ended the session
+ * - `unconfirmed`: after an outage, OneID must confirm the session again (option `reconfirmAfterOutageSeconds`)
  * - `expired`: the session has reached its absolute end
  * - `idle`: the session has not been used for `maxIdleSeconds`; an open stream or socket is no use
  * - `unknown`: the library no longer finds the session in its database
@@ -24,13 +25,20 @@ import { letWatch } from '../watching.js';
  *
  * @category Sessions
  */
-export type SessionEnding = 'logged_out' | 'expired' | 'idle' | 'unknown' | 'out_of_sync' | 'shutting_down';
+export type SessionEnding =
+  'logged_out' | 'unconfirmed' | 'expired' | 'idle' | 'unknown' | 'out_of_sync' | 'shutting_down';
 
 /** How often to look for expired sessions and for a lost sync, milliseconds. */
 const SWEEP_INTERVAL = 1_000;
 
 /** How many connections are checked at the same time when their sessions may be idle. */
 const MOST_CHECKS = 256;
+
+/**
+ * Over how long the closing of connections is spread when they are all over at once, milliseconds: otherwise all their
+ * users would go to OneID at the same time. No message passes the guard meanwhile.
+ */
+const SPREAD = 5_000;
 
 /** How many `sid`s one look for their users names. */
 const MOST_SIDS = 256;
@@ -39,6 +47,8 @@ interface Connection {
   /** All sessions that the connection's request carried: the connection is over when one of them is. */
   sessions: readonly ConnectionSession[];
   readonly close: (ending: SessionEnding) => void;
+  /** It closes within `SPREAD`. */
+  isEnding?: boolean;
 }
 
 interface ConnectionSession {
@@ -68,11 +78,11 @@ export class OpenConnections extends BackgroundJob {
     private readonly judge: SessionJudge,
     private readonly repository: Pick<SessionRepository, 'findSignedIn'>,
     clock: Clock,
-    random: Random,
+    private readonly chance: Random,
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
     private readonly maxConnectionStalenessMs: number,
   ) {
-    super('closing the open connections of dead sessions', SWEEP_INTERVAL, clock, random);
+    super('closing the open connections of dead sessions', SWEEP_INTERVAL, clock, chance);
   }
 
   get size(): number {
@@ -237,12 +247,21 @@ export class OpenConnections extends BackgroundJob {
   private closeEndedBy(logout: Logout): void {
     for (const connection of this.byTarget.get(logout.target) ?? []) {
       if (connection.sessions.some(({ facts, targets }) => ends(logout, facts, targets)))
-        this.end(connection, 'logged_out');
+        this.end(connection, reasonOfEnd(logout.channel));
     }
   }
 
   private end(connection: Connection, ending: SessionEnding): void {
-    if (this.forget(connection)) connection.close(ending);
+    if (ending === 'unconfirmed') this.endLater(connection);
+    else if (this.forget(connection)) connection.close(ending);
+  }
+
+  private endLater(connection: Connection): void {
+    if (connection.isEnding === true) return;
+    connection.isEnding = true;
+    this.clock.after(this.chance.fraction() * SPREAD, () => {
+      if (this.forget(connection)) connection.close('unconfirmed');
+    });
   }
 
   private forget(connection: Connection): boolean {

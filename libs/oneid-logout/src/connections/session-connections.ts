@@ -16,6 +16,7 @@ import { type SocketClient, socketOf } from './sockets.js';
 /** Close codes (RFC 6455 §7.4): GraphQL over WebSocket uses 4401 for "unauthorized"; 1012 and 1013 mean "try again". */
 const CLOSE_CODES: Readonly<Record<RejectionReason | SessionEnding | 'server_error', number>> = {
   logged_out: 4401,
+  unconfirmed: 4401,
   expired: 4401,
   idle: 4401,
   unknown: 4401,

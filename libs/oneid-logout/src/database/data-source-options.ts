@@ -6,6 +6,8 @@ import { CreateOneIdLogoutTables1790000000000 } from './migrations/1790000000000
 import { AddEveryone1791000000000 } from './migrations/1791000000000-add-everyone.js';
 import { AddLogoutAuthor1793000000000 } from './migrations/1793000000000-add-logout-author.js';
 import { AddSessionActivity1794000000000 } from './migrations/1794000000000-add-session-activity.js';
+import { AddRecordingTime1795000000000 } from './migrations/1795000000000-add-recording-time.js';
+import { RecordingTimeEntity } from './recording-time.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionActivityEntity } from './session-activity.entity.js';
 import { SessionAliasEntity } from './session-alias.entity.js';
@@ -55,6 +57,7 @@ export const oneIdLogoutEntities: readonly (new () => object)[] = [
   LoginUserEntity,
   SessionActivityEntity,
   ClientTargetEntity,
+  RecordingTimeEntity,
 ];
 
 /**
@@ -81,6 +84,7 @@ export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = 
   AddEveryone1791000000000,
   AddLogoutAuthor1793000000000,
   AddSessionActivity1794000000000,
+  AddRecordingTime1795000000000,
 ];
 
 /**

@@ -2,6 +2,7 @@ import { type DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { ClientTargetEntity } from './client-target.entity.js';
 import { LoginUserEntity } from './login-user.entity.js';
 import { LogoutEntity } from './logout.entity.js';
+import { RecordingTimeEntity } from './recording-time.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionActivityEntity } from './session-activity.entity.js';
 import { SessionAliasEntity } from './session-alias.entity.js';
@@ -19,6 +20,7 @@ export interface SessionTables {
   readonly loginUser: string;
   readonly sessionActivity: string;
   readonly clientTarget: string;
+  readonly recordingTime: string;
 }
 
 export function sessionTablesOf(dataSource: DataSource): SessionTables {
@@ -31,6 +33,7 @@ export function sessionTablesOf(dataSource: DataSource): SessionTables {
     loginUser: tableOf(dataSource, LoginUserEntity),
     sessionActivity: tableOf(dataSource, SessionActivityEntity),
     clientTarget: tableOf(dataSource, ClientTargetEntity),
+    recordingTime: tableOf(dataSource, RecordingTimeEntity),
   };
 }
 

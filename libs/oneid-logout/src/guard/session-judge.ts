@@ -3,6 +3,7 @@ import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
 import { Measures } from '../measures/measures.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
+import { type LogoutChannel } from '../rule/logout.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { isSessionExpiry, presentClaims, shown } from '../provider/token-claims.js';
 import { isSameUser, type SessionFacts, targetsByKind, timedOutBy, withStoredTargets } from '../rule/session.js';
@@ -14,8 +15,11 @@ import { type CarriedSession, type SessionRequest, type TokenClaims } from './se
 /** How many different warnings of claims the log gets. */
 const MOST_WARNINGS = 20;
 
+/** Why a recorded logout has ended a session. */
+type EndReason = 'logged_out' | 'unconfirmed';
+
 /** Why the session of a request is not alive. */
-export type DeadReason = 'logged_out' | 'expired' | 'idle' | 'unknown';
+export type DeadReason = EndReason | 'expired' | 'idle' | 'unknown';
 
 /**
  * What a request carries: usually one session. If a resolver finds several values, or several resolvers find something:
@@ -194,7 +198,7 @@ export class SessionJudge {
     const checked = await this.lookup.check(tokenHash, countsAsUse);
     const ours = checked && this.settings.isConfiguredClient(checked.session.issuer, checked.session.clientId);
     if (checked === undefined || !ours) return { reason: 'unknown' };
-    if (checked.endedBy !== undefined) return { reason: 'logged_out' };
+    if (checked.endedBy !== undefined) return { reason: reasonOfEnd(checked.endedBy) };
     const timedOut = timedOutBy(checked);
     if (timedOut !== undefined) return { reason: timedOut };
     const { session, usage } = checked;
@@ -256,13 +260,16 @@ export class SessionJudge {
   }
 
   /** Is a token alive for each of its users? */
-  private async judgeForUsers(facts: SessionFacts): Promise<Verdict<'logged_out'>> {
+  private async judgeForUsers(facts: SessionFacts): Promise<Verdict<EndReason>> {
     let alive = facts;
+    let isUnconfirmed = false;
     for (const candidate of await this.ofUsers(facts)) {
-      if ((await this.lookup.endedBy(candidate)) !== undefined) return { reason: 'logged_out' };
+      const endedBy = await this.lookup.endedBy(candidate);
+      if (endedBy === 'unconfirmed') isUnconfirmed = true;
+      else if (endedBy !== undefined) return { reason: 'logged_out' };
       alive = candidate;
     }
-    return { alive };
+    return isUnconfirmed ? { reason: 'unconfirmed' } : { alive };
   }
 
   /** A token without `sub` as the token of each user who has signed in with its `sid`: logouts of these users end it. */
@@ -311,6 +318,11 @@ export class SessionJudge {
         'register the sign-ins of its users, with their sid, in this database.',
     );
   }
+}
+
+/** Why a session is over that a logout of this channel has ended. */
+export function reasonOfEnd(endedBy: LogoutChannel): EndReason {
+  return endedBy === 'unconfirmed' ? 'unconfirmed' : 'logged_out';
 }
 
 const TOO_MANY_TO_END =

@@ -6,7 +6,7 @@ import { quietly } from '../watching.js';
 import { type Readings } from './readings.js';
 
 /** The results of checks that did not fail. */
-const VERDICTS = ['alive', 'logged_out', 'expired', 'idle', 'unknown', 'missing', 'ambiguous'] as const;
+const VERDICTS = ['alive', 'logged_out', 'unconfirmed', 'expired', 'idle', 'unknown', 'missing', 'ambiguous'] as const;
 
 /** The results of back-channel logouts that get a 200. */
 const RECORDED = ['matched', 'unmatched', 'recorded', 'repeated'] as const satisfies readonly LogoutResult[];

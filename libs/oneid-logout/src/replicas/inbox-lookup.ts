@@ -16,7 +16,8 @@ export class InboxLookup implements SessionLookup {
   }
 
   async endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined> {
-    return (await this.lookup.endedBy(facts)) ?? this.inbox.endedBy(facts);
+    const endedBy = await this.lookup.endedBy(facts);
+    return isLogoutOfUser(endedBy) ? endedBy : (this.inbox.endedBy(facts) ?? endedBy);
   }
 
   knowsUser(issuer: string, sub: string): Promise<boolean> {
@@ -28,8 +29,12 @@ export class InboxLookup implements SessionLookup {
   }
 
   private obeyed(checked: CheckedSession | undefined): CheckedSession | undefined {
-    if (checked === undefined || checked.endedBy !== undefined) return checked;
+    if (checked === undefined || isLogoutOfUser(checked.endedBy)) return checked;
     const endedBy = this.inbox.endedBy(checked.session);
     return endedBy === undefined ? checked : { ...checked, endedBy };
   }
+}
+
+function isLogoutOfUser(endedBy: LogoutChannel | undefined): boolean {
+  return endedBy !== undefined && endedBy !== 'unconfirmed';
 }

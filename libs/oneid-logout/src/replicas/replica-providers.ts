@@ -9,6 +9,11 @@ import { SessionActivity } from '../sessions/session-activity.js';
 import { ActivityLookup } from './activity-lookup.js';
 import { InboxLookup } from './inbox-lookup.js';
 import { LogoutBus } from '../sessions/logout-bus.js';
+import { LogoutRecorder } from '../sessions/logout-recorder.js';
+import { OUTAGE_SETTINGS, type OutageSettings, OutageWatch } from '../sessions/outage-watch.js';
+import { OneIdClients } from '../provider/oneid-clients.js';
+import { OutageLookup } from './outage-lookup.js';
+import { RecordingTimeRepository } from '../store/recording-time.repository.js';
 import { ReplicaRepository } from '../store/replica.repository.js';
 import { SessionRepository } from '../store/session.repository.js';
 import { CachedSessionLookup, SESSION_RETENTION } from './cached-session-lookup.js';
@@ -35,6 +40,11 @@ export const replicaProviders: Provider[] = [
     useFactory: (database: SessionDatabase) => new ReplicaRepository(database),
   },
   {
+    provide: RecordingTimeRepository,
+    inject: [SessionDatabase],
+    useFactory: (database: SessionDatabase) => new RecordingTimeRepository(database),
+  },
+  {
     provide: ReplicaBarrier,
     inject: [ReplicaRepository, Clock, LIVENESS],
     useFactory: (replicas: ReplicaRepository, clock: Clock, liveness: Liveness) =>
@@ -51,8 +61,13 @@ export const replicaProviders: Provider[] = [
   },
   {
     provide: SESSION_LOOKUP,
-    inject: [SessionRepository, LogoutFollower, LogoutInbox, SessionActivity, IDLE_LIMIT, Clock, LIVENESS],
+    inject: [SessionRepository, LogoutFollower, LogoutInbox, OutageWatch, SessionActivity, IDLE_LIMIT, Clock, LIVENESS],
     useFactory: lookupOf,
+  },
+  {
+    provide: OutageWatch,
+    inject: [RecordingTimeRepository, LogoutRecorder, OneIdClients, OUTAGE_SETTINGS, LogoutFollower, Clock, Random],
+    useFactory: outageWatchOf,
   },
 ];
 
@@ -88,14 +103,30 @@ function lookupOf(
   repository: SessionRepository,
   follower: LogoutFollower,
   inbox: LogoutInbox,
+  outages: OutageWatch,
   activity: SessionActivity | undefined,
   idleLimit: IdleLimit | undefined,
   clock: Clock,
   liveness: Liveness,
 ): SessionLookup {
-  const lookup =
+  const known =
     liveness === 'strict'
       ? repository
       : new CachedSessionLookup(repository, follower, clock, { ...liveness, idleLimit });
+  const lookup = outages.isOn ? new OutageLookup(known, outages, follower) : known;
   return new InboxLookup(activity === undefined ? lookup : new ActivityLookup(lookup, activity), inbox);
+}
+
+function outageWatchOf(
+  times: RecordingTimeRepository,
+  recorder: LogoutRecorder,
+  { all }: OneIdClients,
+  settings: OutageSettings,
+  follower: LogoutFollower,
+  clock: Clock,
+  random: Random,
+): OutageWatch {
+  // a follower that has not begun knows nothing, so it can have missed nothing
+  const catchUp = () => (follower.stalenessMs === undefined ? Promise.resolve() : follower.wake());
+  return new OutageWatch(times, recorder, all, settings, catchUp, clock, random);
 }

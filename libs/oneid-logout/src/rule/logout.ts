@@ -10,10 +10,13 @@ import { digest, type TargetKind } from './targets.js';
  *   sessions of everyone, or {@link LogoutService.endHere} has ended the sessions of a request
  * - `replaced`: a new sign-in has replaced the session that the browser had before, or the user's oldest session
  *   (`maxSessionsPerUser`), or was itself refused
+ * - `unconfirmed`: no replica could record OneID's logouts for a while (option `reconfirmAfterOutageSeconds`). It is no
+ *   logout of the user; if another logout ends the session too, the library names that one
  *
  * @category Sessions
  */
-export type LogoutChannel = 'backchannel' | 'frontchannel' | 'app' | 'admin' | 'replaced';
+// `unconfirmed` is the last one in the alphabet: where several logouts end a session, the SQL names the first channel
+export type LogoutChannel = 'backchannel' | 'frontchannel' | 'app' | 'admin' | 'replaced' | 'unconfirmed';
 
 /** Limits a logout to sessions that are old enough. */
 export type Bound =

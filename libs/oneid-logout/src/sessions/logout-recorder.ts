@@ -28,6 +28,13 @@ const MOST_SESSIONS_LOOKED_AT = 32;
 /** How many sessions one statement ends, of those that were registered while the database's clock was ahead. */
 const PAGE = 256;
 
+/** A logout of everyone. Its key makes the id of the logout: a second one with the same key records no second row. */
+interface EveryoneFact {
+  readonly key: string;
+  readonly channel: 'admin' | 'unconfirmed';
+  readonly author?: LogoutAuthor | undefined;
+}
+
 /** Records the logouts of all channels, and publishes new logouts in this process. */
 @Injectable()
 export class LogoutRecorder implements OnApplicationShutdown {
@@ -132,7 +139,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
    */
   async endSessions(
     sessions: readonly StoredSession[],
-    channel: 'admin' | 'replaced',
+    channel: 'admin' | 'replaced' | 'unconfirmed',
     author?: LogoutAuthor,
   ): Promise<number> {
     if (sessions.length === 0) return 0;
@@ -169,28 +176,46 @@ export class LogoutRecorder implements OnApplicationShutdown {
    *
    * @throws {ClocksDifferError} the bound would be wrong. Nothing is recorded
    */
-  async endEveryone(issuer: string, clientId?: string, author?: LogoutAuthor): Promise<void> {
-    const { now, hasAhead } = await this.counted('admin', async () => {
+  endEveryone(issuer: string, clientId?: string, author?: LogoutAuthor): Promise<void> {
+    return this.endEveryoneNow({ key: this.random.id(), channel: 'admin', author }, issuer, clientId);
+  }
+
+  /**
+   * Ends the sessions that everyone has now of a client, because its logouts could not be recorded for a while.
+   *
+   * @param recordableUntil when this began: the database's clock, milliseconds. Replicas that find the same outage record
+   *   the same logout
+   * @throws {ClocksDifferError} as {@link endEveryone}
+   */
+  async endUnconfirmed(issuer: string, clientId: string, recordableUntil: number): Promise<void> {
+    // a database that was restored since this process wrote the client may lack it
+    await this.repository.rememberClient(issuer, clientId);
+    const { target } = everyoneTargetOf(issuer, clientId);
+    const key = digest(['unconfirmed', target, recordableUntil]);
+    await this.endEveryoneNow({ key, channel: 'unconfirmed' }, issuer, clientId);
+  }
+
+  private async endEveryoneNow(fact: EveryoneFact, issuer: string, clientId?: string): Promise<void> {
+    const { channel } = fact;
+    const { now, hasAhead } = await this.counted(channel, async () => {
       const found = await this.repository.findRegistrations(MAX_CLOCK_DIFFERENCE);
       const difference = found.now - this.clock.now();
       if (Math.abs(difference) > MAX_CLOCK_DIFFERENCE) throw new ClocksDifferError(difference);
-      const fact = { key: this.random.id(), channel: 'admin', author } as const;
       await this.endEveryoneUntil(Math.max(found.now, found.newest), fact, issuer, clientId);
       return found;
     });
-    this.measures.countLogouts('admin', 'recorded');
-    if (hasAhead) await this.endRegisteredAfter(now + MAX_CLOCK_DIFFERENCE, issuer, clientId, author);
+    this.measures.countLogouts(channel, 'recorded');
+    if (hasAhead) await this.endRegisteredAfter(now + MAX_CLOCK_DIFFERENCE, fact, issuer, clientId);
   }
 
   /**
    * Ends the sessions of everyone at an issuer, or of one client there, that were registered until this time.
    *
    * @param registeredUntil recorded as given: the database's clock, milliseconds
-   * @param fact its key makes the id of the logout: a second one with the same key records no second row
    */
   private async endEveryoneUntil(
     registeredUntil: number,
-    { key, ...fact }: { readonly key: string } & Pick<Logout, 'channel' | 'author'>,
+    { key, ...fact }: EveryoneFact,
     issuer: string,
     clientId?: string,
   ): Promise<void> {
@@ -201,16 +226,16 @@ export class LogoutRecorder implements OnApplicationShutdown {
   /** Ends, one by one, the sessions of everyone that are registered after this time. */
   private async endRegisteredAfter(
     registeredAt: number,
+    { channel, author }: EveryoneFact,
     issuer: string,
     clientId?: string,
-    author?: LogoutAuthor,
   ): Promise<void> {
     const { target } = everyoneTargetOf(issuer, clientId);
     let page = await this.repository.findRegisteredAfter({ registeredAt: registeredAt + 1, id: '' }, PAGE);
     for (;;) {
       await this.endSessions(
         page.filter((session) => everyoneTargetsOf(session.issuer, session.clientId).includes(target)),
-        'admin',
+        channel,
         author,
       );
       const last = page.at(-1);

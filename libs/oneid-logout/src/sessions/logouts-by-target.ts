@@ -21,14 +21,17 @@ export class LogoutsByTarget<Stored extends Logout = Logout> {
     return isNew;
   }
 
-  /** The channel of a logout that ends this session; undefined without such a logout. */
+  /** The channel of a logout that ends this session, `unconfirmed` last; undefined without such a logout. */
   endedBy(session: SessionFacts, targets: readonly string[] = targetsOf(session)): LogoutChannel | undefined {
+    let unconfirmed: LogoutChannel | undefined;
     for (const target of targets) {
       for (const logout of this.byTarget.get(target)?.values() ?? []) {
-        if (ends(logout, session, targets)) return logout.channel;
+        if (!ends(logout, session, targets)) continue;
+        if (logout.channel !== 'unconfirmed') return logout.channel;
+        unconfirmed = logout.channel;
       }
     }
-    return undefined;
+    return unconfirmed;
   }
 
   remove(id: string): void {

@@ -23,6 +23,7 @@ import {
   withStoredTargets,
 } from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
+import { OutageWatch } from './outage-watch.js';
 import { LogoutBus } from './logout-bus.js';
 import { storedLabel } from './session-label.js';
 import { type AliveFilter, SessionRepository } from '../store/session.repository.js';
@@ -118,6 +119,7 @@ export class SessionRegistry {
     private readonly revocations: RevocationQueue,
     private readonly vault: TokenVault,
     private readonly recorder: LogoutRecorder,
+    private readonly outages: OutageWatch,
     private readonly bus: LogoutBus,
     private readonly clock: Clock,
     private readonly random: Random,
@@ -142,7 +144,8 @@ export class SessionRegistry {
    *   v1.11 then sends an ID token with an empty `sid`). Send the browser to OneID again with `prompt=login`. Also after a
    *   logout of the user by `sub`, if the ID token's `iat` is in the same second or earlier
    * @throws {SessionRejectedError} 401 `session_expired`: `expiresAt` or `session_expiry` is past, or the session of this
-   *   ID token has expired. With `secrets`, the refresh token is revoked at OneID
+   *   ID token has expired. With `secrets`, the refresh token is revoked at OneID. 401 `session_unconfirmed`: the session of
+   *   this ID token was registered before an outage (option `reconfirmAfterOutageSeconds`); start the sign-in again
    * @throws {RangeError} `expiresAt` is not a valid date
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
@@ -154,6 +157,8 @@ export class SessionRegistry {
     const verified = await this.verifier.verify(idToken, { nonce: options.nonce });
     if (verified.loginEnded === true) return this.refuseEndedLogin(verified, refreshToken);
     const lifetime = this.lifetime(options.expiresAt, verified.sessionExpiry);
+    // the logout that follows an outage must not end this session
+    await this.outages.confirm();
     await this.refuseEnded(verified, refreshToken);
     if (verified.sid === undefined) this.warnOfMissingSid(verified);
 
@@ -182,7 +187,8 @@ export class SessionRegistry {
    * @throws {InvalidIdTokenError} 401 `id_token_invalid`: the ID token is invalid or belongs to another session
    * @throws {SessionEndedError} 401 `session_ended`: a logout has ended the session; with `secrets`, the new refresh token
    *   is revoked at OneID
-   * @throws {SessionRejectedError} 401 `session_unknown`, `session_expired` or `session_idle`
+   * @throws {SessionRejectedError} 401 `session_unknown`, `session_expired`, `session_idle` or
+   *   `session_unconfirmed`
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
    * @throws {StoreUnavailableError} 503: the app may repeat the same call
@@ -200,6 +206,7 @@ export class SessionRegistry {
    * ```
    */
   async refresh(sessionId: string, options: RefreshSessionOptions): Promise<Session> {
+    await this.outages.confirm();
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) throw new SessionRejectedError('unknown');
     const timedOut = timedOutBy(checked);
@@ -536,7 +543,7 @@ export class SessionRegistry {
         await this.revocations.makeDue(session);
         this.bus.publishTokensDue();
       }
-      throw new SessionEndedError();
+      throw endedBy === 'unconfirmed' ? new SessionRejectedError('unconfirmed') : new SessionEndedError();
     }
     const timedOut = timedOutBy(checked);
     if (timedOut !== undefined) {

@@ -1,0 +1,309 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type RegisteredSession, SessionRejectedError, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
+import { databases, type TestDatabase } from './support/databases.js';
+import {
+  clientId,
+  intercept,
+  issuer,
+  numberOf,
+  SessionStore,
+  type SessionStoreSettings,
+} from './support/session-store.js';
+import { TestClock } from './support/test-clock.js';
+
+const SECOND = 1_000;
+const target = targetOf('client', issuer, clientId);
+
+describe.each(databases)('an outage in which no replica can record logouts, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let clock: TestClock;
+  const replicas: SessionStore[] = [];
+  beforeEach(async () => {
+    testDatabase = await database.take();
+    // it stands still, so that a test says how long an outage lasts
+    clock = new TestClock(Date.now());
+  });
+  afterEach(async () => {
+    await Promise.all(replicas.splice(0).map((replica) => replica.close()));
+    await testDatabase.drop();
+  });
+
+  /** Starts a replica on the database. It writes when a test calls `wake()`. */
+  const start = async (settings: SessionStoreSettings = {}): Promise<SessionStore> => {
+    const replica = await SessionStore.open(testDatabase, { clock, reconfirmAfterOutageSeconds: 30, ...settings });
+    replicas.push(replica);
+    await replica.outages.wake();
+    return replica;
+  };
+  let made = 0;
+  const signIn = (replica: SessionStore, facts: { clientId?: string; sub?: string; sid?: string } = {}) => {
+    made += 1;
+    const login = { sub: `user-${made}`, sid: `sid-${made}` };
+    return replica.registry.register({ idToken: replica.idToken({ ...login, ...facts }) });
+  };
+  const stateOf = async (replica: SessionStore, { sessionToken }: RegisteredSession): Promise<string> => {
+    const verdict = await replica.judge.judge({ sessionToken });
+    return 'alive' in verdict ? 'alive' : verdict.reason;
+  };
+  /** A write one millisecond later, because MySQL does not count a row that keeps its value. */
+  const expectRecordable = async (replica: SessionStore, now = clock.now()) => {
+    expect([now, now + 1]).toContain(await recordableUntil(replica));
+  };
+  const recordableUntil = async (replica: SessionStore) =>
+    numberOf((await replica.rows('recording_time'))[0], 'recordable_until');
+
+  it('the first start is no outage', async () => {
+    const off = await start({ reconfirmAfterOutageSeconds: undefined });
+    const session = await signIn(off);
+    expect(await off.rows('recording_time')).toEqual([]);
+    clock.advance(3_600 * SECOND);
+    const replica = await start();
+    expect(await stateOf(replica, session)).toBe('alive');
+    expect(await replica.rows('logout')).toEqual([]);
+    expect(await replica.rows('recording_time')).toMatchObject([{ target }]);
+    await expectRecordable(replica);
+  });
+
+  it('one longer than the option ends all sessions of the client with one row, before the next request is answered', async () => {
+    const replica = await start();
+    const sessions = [await signIn(replica), await signIn(replica)];
+    const other = await signIn(replica, { clientId: 'another app' });
+    clock.advance(30 * SECOND + 2);
+    expect(await stateOf(replica, sessions[0] ?? other)).toBe('unconfirmed');
+    expect(await stateOf(replica, sessions[1] ?? other)).toBe('unconfirmed');
+    // another app writes its own times, because OneID sends it its own logouts
+    expect(await stateOf(replica, other)).toBe('alive');
+    const rows = await replica.rows('logout');
+    expect(rows).toMatchObject([{ target, channel: 'unconfirmed', issued_until: null }]);
+    expect(numberOf(rows[0], 'registered_until')).toBe(clock.now());
+    await expectRecordable(replica);
+    expect(await stateOf(replica, await signIn(replica))).toBe('alive');
+  });
+
+  it('one as long as the option ends no session', async () => {
+    const replica = await start();
+    const session = await signIn(replica);
+    clock.advance(30 * SECOND);
+    expect(await stateOf(replica, session)).toBe('alive');
+    expect(await replica.rows('logout')).toEqual([]);
+  });
+
+  it('a replica that starts finds it', async () => {
+    const before = await start();
+    const session = await signIn(before);
+    clock.advance(31 * SECOND);
+    const after = await start();
+    expect(await after.rows('logout')).toMatchObject([{ target, channel: 'unconfirmed' }]);
+    expect(await stateOf(after, session)).toBe('unconfirmed');
+  });
+
+  it('two replicas that find it at the same time store one row', async () => {
+    const [one, two] = [await start(), await start()];
+    const session = await signIn(one);
+    clock.advance(31 * SECOND);
+    // the second replica stops after it has found the outage, and goes on when the first one has ended it
+    let goOn = (): void => undefined;
+    const firstIsReady = new Promise<void>((resolve) => (goOn = resolve));
+    const found = new Promise<void>((resolve) => {
+      const restore = intercept(two.database, async (run, sql, parameters) => {
+        if (!sql.includes('client_target')) return run(sql, parameters);
+        restore();
+        resolve();
+        await firstIsReady;
+        return run(sql, parameters);
+      });
+    });
+    const late = two.outages.confirm();
+    await found;
+    await one.outages.confirm();
+    const back = await signIn(one);
+    clock.advance(SECOND);
+    goOn();
+    await late;
+    expect(await two.rows('logout')).toHaveLength(1);
+    expect([await stateOf(two, session), await stateOf(two, back)]).toEqual(['unconfirmed', 'alive']);
+  });
+
+  it('a sign-in in the middle of it first ends it, and lives', async () => {
+    const replica = await start();
+    const before = await signIn(replica, { sub: 'alice', sid: 'login' });
+    clock.advance(31 * SECOND);
+    const back = await signIn(replica, { sub: 'alice', sid: 'login' });
+    expect([await stateOf(replica, before), await stateOf(replica, back)]).toEqual(['unconfirmed', 'alive']);
+    expect(back.registeredAt).toBe((numberOf((await replica.rows('logout'))[0], 'registered_until') ?? 0) + 1);
+  });
+
+  it('the same ID token again, of a session before it, gets 401 session_unconfirmed, also a refresh', async () => {
+    const replica = await start();
+    const idToken = replica.idToken({ sub: 'alice', sid: 'login' });
+    const { id } = await replica.registry.register({ idToken });
+    clock.advance(31 * SECOND);
+    const { registry } = replica;
+    for (const refuse of [() => registry.register({ idToken }), () => registry.refresh(id, {})]) {
+      const refused = refuse();
+      await expect(refused).rejects.toBeInstanceOf(SessionRejectedError);
+      await expect(refused).rejects.toMatchObject({
+        code: 'session_unconfirmed',
+        message: 'OneID must confirm the session again after an outage',
+      });
+    }
+  });
+
+  it('a crash after the row leaves it open, and the next replica stores no second row', async () => {
+    const replica = await start();
+    const session = await signIn(replica);
+    clock.advance(31 * SECOND);
+    const restore = intercept(replica.database, (run, sql, parameters) =>
+      sql.includes('AND recordable_until = ?')
+        ? Promise.reject(new StoreUnavailableError(new Error('the process has crashed')))
+        : run(sql, parameters),
+    );
+    await expect(replica.outages.confirm()).rejects.toBeInstanceOf(StoreUnavailableError);
+    restore();
+    const [row] = await replica.rows('logout');
+    clock.advance(9 * SECOND);
+    const next = await start();
+    expect(await next.rows('logout')).toMatchObject([{ id: row?.['id'], registered_until: row?.['registered_until'] }]);
+    expect(await stateOf(next, session)).toBe('unconfirmed');
+    await expectRecordable(next);
+  });
+
+  it('the reason is logged_out where a logout has ended the session, before it or after it', async () => {
+    const replica = await start();
+    const [early, late, other] = [await signIn(replica), await signIn(replica), await signIn(replica)];
+    const reasons = () => Promise.all([early, late, other].map((session) => stateOf(replica, session)));
+    await replica.recorder.recordBackchannel(replica.logout({ sid: early.sid }));
+    clock.advance(31 * SECOND);
+    expect(await reasons()).toEqual(['logged_out', 'unconfirmed', 'unconfirmed']);
+    await replica.recorder.recordBackchannel(replica.logout({ sid: late.sid }));
+    expect(await reasons()).toEqual(['logged_out', 'logged_out', 'unconfirmed']);
+    await replica.recorder.endEveryone(issuer, clientId);
+    expect(await reasons()).toEqual(['logged_out', 'logged_out', 'logged_out']);
+  });
+
+  it('ends the bearer tokens of the client that were issued before its end', async () => {
+    const replica = await start();
+    const verdictOf = (iat: number, azp: string) =>
+      replica.judge.judge({ claims: { iss: issuer, sub: 'alice', sid: 'login', iat, azp } });
+    const iat = clock.seconds;
+    clock.advance(31 * SECOND);
+    expect(await verdictOf(iat, clientId)).toEqual({ reason: 'unconfirmed' });
+    expect(await verdictOf(iat, 'another app')).toMatchObject({ alive: { iat } });
+    expect(await verdictOf(clock.seconds + 1, clientId)).toMatchObject({ alive: { sub: 'alice' } });
+  });
+
+  it('a deploy leaves none: a replica writes a last time when it stops, and the next one begins', async () => {
+    const one = await start();
+    const session = await signIn(one);
+    for (let deploy = 0; deploy < 3; deploy++) {
+      clock.advance(20 * SECOND);
+      const next = await start();
+      clock.advance(20 * SECOND);
+      await next.outages.close();
+      await expectRecordable(next);
+    }
+    clock.advance(30 * SECOND);
+    const last = await start();
+    expect([await stateOf(last, session), await last.rows('logout')]).toEqual(['alive', []]);
+  });
+
+  it('a replica that stops in the middle of it leaves it open', async () => {
+    const replica = await start();
+    const session = await signIn(replica);
+    const until = await recordableUntil(replica);
+    clock.advance(31 * SECOND);
+    await replica.outages.close();
+    expect(await recordableUntil(replica)).toBe(until);
+    await expect(stateOf(replica, session)).rejects.toBeInstanceOf(StoreUnavailableError);
+    expect(await stateOf(await start(), session)).toBe('unconfirmed');
+  });
+
+  it('is none while one replica is cut off from the database and another one is not', async () => {
+    const [cutOff, other] = [await start(), await start()];
+    const session = await signIn(other);
+    const restore = intercept(cutOff.database, () =>
+      Promise.reject(new StoreUnavailableError(new Error('the database is gone'))),
+    );
+    for (let write = 0; write < 9; write++) {
+      clock.advance(5 * SECOND);
+      await Promise.all([cutOff.outages.wake(), other.outages.wake()]);
+    }
+    await expect(stateOf(cutOff, session)).rejects.toBeInstanceOf(StoreUnavailableError);
+    restore();
+    expect([await stateOf(cutOff, session), await stateOf(other, session)]).toEqual(['alive', 'alive']);
+    expect(await other.rows('logout')).toEqual([]);
+  });
+
+  it('lets no request pass while the database can be read but not written, and ends when it can be written', async () => {
+    const replica = await start();
+    const session = await signIn(replica);
+    const restore = intercept(replica.database, (run, sql, parameters) =>
+      sql.startsWith('SELECT')
+        ? run(sql, parameters)
+        : Promise.reject(new StoreUnavailableError(new Error('the database is read-only'))),
+    );
+    clock.advance(26 * SECOND);
+    expect(await stateOf(replica, session)).toBe('alive');
+    clock.advance(5 * SECOND);
+    const refused = stateOf(replica, session);
+    await expect(refused).rejects.toBeInstanceOf(StoreUnavailableError);
+    await expect(refused).rejects.toMatchObject({ cause: { cause: new Error('the database is read-only') } });
+    restore();
+    expect(await stateOf(replica, session)).toBe('unconfirmed');
+  });
+
+  it('the option off and on again: a replica without it goes on writing', async () => {
+    const on = await start();
+    const session = await signIn(on);
+    const off = await start({ reconfirmAfterOutageSeconds: undefined });
+    await on.outages.close();
+    for (let hour = 0; hour < 3; hour++) {
+      clock.advance(3_600 * SECOND);
+      expect(await stateOf(off, session)).toBe('alive');
+      await off.outages.wake();
+    }
+    const again = await start();
+    expect([await stateOf(again, session), await again.rows('logout')]).toEqual(['alive', []]);
+  });
+
+  it('two replicas with different values: the first one that writes decides', async () => {
+    const patient = { reconfirmAfterOutageSeconds: 300 };
+    const [one, two] = [await start(), await start(patient)];
+    const session = await signIn(one);
+    clock.advance(60 * SECOND);
+    await two.outages.wake();
+    expect([await stateOf(one, session), await stateOf(two, session)]).toEqual(['alive', 'alive']);
+    clock.advance(60 * SECOND);
+    await one.outages.wake();
+    expect([await stateOf(one, session), await stateOf(two, session)]).toEqual(['unconfirmed', 'unconfirmed']);
+  });
+
+  it.each([31, -31, 61, -61, 86_400])("a jump of the database's clock by %d s is none", async (jump) => {
+    const replica = await start();
+    const session = await signIn(replica);
+    clock.advance(5 * SECOND);
+    clock.databaseAhead += jump * SECOND;
+    await replica.outages.wake();
+    expect([await stateOf(replica, session), await replica.rows('logout')]).toEqual(['alive', []]);
+    await expectRecordable(replica, clock.now() + jump * SECOND);
+    clock.databaseAhead -= jump * SECOND;
+    await replica.outages.wake();
+    expect([await stateOf(replica, session), await replica.rows('logout')]).toEqual(['alive', []]);
+    await expectRecordable(replica);
+  });
+
+  it('writes and reads with the priority of logouts', async () => {
+    const replica = await start();
+    const lanes = new Map<string, unknown>();
+    const { database: traced } = replica;
+    const run: SessionStore['database']['run'] = traced.run.bind(traced);
+    traced.run = (sql, parameters, options) => {
+      if (sql.includes('oneid_recording_time')) lanes.set(sql, options?.lane);
+      return run(sql, parameters, options);
+    };
+    clock.advance(31 * SECOND);
+    await replica.outages.confirm();
+    expect([...lanes.values()]).toEqual(['logout', 'logout', 'logout']);
+  });
+});
