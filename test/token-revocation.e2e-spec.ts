@@ -871,6 +871,77 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
+  describe('after an outage', () => {
+    const TURN = 31_000;
+    const endUnconfirmed = (app: INestApplication) =>
+      recorder(app).endUnconfirmed(oneId.issuer, clientId, clock.now() - MINUTE);
+
+    it('BC-15: refresh tokens are revoked from ten minutes later on, a hundred every half minute', async () => {
+      const app = await start();
+      const sessions: SignedIn[] = [];
+      for (let n = 0; n < 230; n++) sessions.push(await signIn(app));
+      await endUnconfirmed(app);
+      const counts: number[] = [];
+      for (const pause of [9 * MINUTE, MINUTE + 1_000, TURN / 2, TURN / 2, TURN, TURN]) {
+        clock.advance(pause);
+        await revoke(app);
+        counts.push(new Set(revoked()).size);
+      }
+      expect(counts).toEqual([0, 100, 100, 200, 230, 230]);
+      for (let turn = 0; turn < 8; turn++) {
+        clock.advance(TURN);
+        await revoke(app);
+      }
+      expect(revoked().sort()).toEqual(sessions.map(({ refreshToken }) => refreshToken).sort());
+      expect(await stored(app)).toEqual({ tokens: [], due: [] });
+    });
+
+    it('P27: the refresh tokens of users who are back under the same sid are kept, until their sessions end', async () => {
+      const app = await start();
+      const sessions: SignedIn[] = [];
+      for (let n = 0; n < 130; n++) sessions.push(await signIn(app));
+      const away = new Set(sessions.filter((_, n) => n % 10 === 0));
+      await endUnconfirmed(app);
+      const back: SignedIn[] = [];
+      for (const one of sessions) if (!away.has(one)) back.push(await signIn(app, one.login));
+      clock.advance(9 * MINUTE);
+      for (let turn = 0; turn < 9; turn++) {
+        clock.advance(MINUTE + 1_000);
+        await revoke(app);
+      }
+      expect(revoked().sort()).toEqual([...away].map(({ refreshToken }) => refreshToken).sort());
+      expect(await app.get(SessionRegistry).countPendingRevocations()).toBe(0);
+      expect((await stored(app)).tokens).toHaveLength(2 * back.length);
+      const [first] = back;
+      if (first === undefined) throw new Error('nobody is back');
+      await backchannel(first);
+      for (let turn = 0; turn < 9; turn++) {
+        await revoke(app);
+        clock.advance(61 * MINUTE);
+      }
+      expect(revoked()).toHaveLength(away.size + 2);
+    });
+
+    it('BC-15: OneID is down in the middle, and the app starts again: all refresh tokens are revoked', async () => {
+      const app = await start();
+      const sessions: SignedIn[] = [];
+      for (let n = 0; n < 130; n++) sessions.push(await signIn(app));
+      await endUnconfirmed(app);
+      clock.advance(11 * MINUTE);
+      await revoke(app);
+      oneId.fail(endpointPaths.revocation, { status: 503, times: 1 });
+      clock.advance(TURN);
+      await revoke(app);
+      const again = await restart(app);
+      for (let turn = 0; turn < 12; turn++) {
+        clock.advance(12 * MINUTE);
+        await revoke(again);
+      }
+      expect(revoked().sort()).toEqual(sessions.map(({ refreshToken }) => refreshToken).sort());
+      expect(await stored(again)).toEqual({ tokens: [], due: [] });
+    });
+  });
+
   it('BC-15: more logouts than one batch: all refresh tokens are revoked', async () => {
     const app = await start();
     const sessions: SignedIn[] = [];

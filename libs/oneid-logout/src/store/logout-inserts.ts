@@ -5,7 +5,13 @@ import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { type Turn } from '../database/statement-queue.js';
 import { type SessionDatabase } from '../database/session-database.js';
 import { type NewLogout } from '../rule/logout.js';
-import { FRONTCHANNEL_TOKEN_RETENTION, hasSignInSql, isTrue, placeholders } from './sql-conditions.js';
+import {
+  FRONTCHANNEL_TOKEN_RETENTION,
+  hasSignInSql,
+  isTrue,
+  placeholders,
+  UNCONFIRMED_TOKEN_RETENTION,
+} from './sql-conditions.js';
 import { isEveryoneKind, TARGET_COLUMNS } from './target-columns.js';
 
 export interface RetentionSettings {
@@ -115,7 +121,8 @@ export class LogoutInserts implements GroupedInserts<NewLogout, CreatedLogout> {
 
   /** The time from the logout until the work on its tokens is due, milliseconds. */
   protected revocationDueIn({ channel }: NewLogout): number {
-    return channel === 'frontchannel' ? FRONTCHANNEL_TOKEN_RETENTION : 0;
+    if (channel === 'frontchannel') return FRONTCHANNEL_TOKEN_RETENTION;
+    return channel === 'unconfirmed' ? UNCONFIRMED_TOKEN_RETENTION : 0;
   }
 
   /**

@@ -8,6 +8,12 @@ import { ALL_TARGET_COLUMNS } from './target-columns.js';
 export const FRONTCHANNEL_TOKEN_RETENTION = 60 * 60 * 1000;
 
 /**
+ * The time from the logout after an outage until the revoking of its tokens begins, milliseconds. A token is kept while its
+ * user is back, and users with an open page come back first.
+ */
+export const UNCONFIRMED_TOKEN_RETENTION = 10 * 60 * 1000;
+
+/**
  * Condition: logout `l` still has refresh tokens to revoke. COALESCE rules out the index on `revocation_due_at`,
  * because other conditions of the query find the logouts faster.
  */

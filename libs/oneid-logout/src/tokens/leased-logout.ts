@@ -14,6 +14,7 @@ export const CONFIRM_AFTER = MINUTE;
  * - `retryElsewhere`: another replica may be able to revoke. It may have other clients, or a newer secret.
  * - `retrySoon`: the provider went down after it had revoked some of the tokens.
  * - `confirm`: the provider has said that it has revoked a token, and is asked once more.
+ * - `slow`: there are more tokens, of a logout that is no hurry and may have very many.
  */
 const PAUSES = {
   kept: { least: MINUTE, most: 60 * MINUTE },
@@ -21,6 +22,7 @@ const PAUSES = {
   retryElsewhere: { least: MINUTE, most: 10 * MINUTE },
   retrySoon: { least: MINUTE, most: MINUTE },
   confirm: { least: CONFIRM_AFTER, most: CONFIRM_AFTER },
+  slow: { least: MINUTE / 2, most: MINUTE / 2 },
 };
 
 /** How long a replica works on one logout before it gives the logout back, milliseconds. */

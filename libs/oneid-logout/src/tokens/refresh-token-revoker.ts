@@ -19,11 +19,21 @@ const INTERVAL = 30_000;
 /** Sessions whose tokens one query reads. */
 const BATCH = 20;
 
+/** How many tokens of a logout after an outage one turn looks at. */
+const SLOW_BATCH = 100;
+
 /** How many due logouts are checked together for tokens to revoke. */
 const DUE_BATCH = 100;
 
 /** `settled`: this token needs no more work, also when the provider refused to revoke it. */
 type TokenOutcome = 'settled' | 'kept' | 'retry' | 'retryElsewhere' | 'confirm';
+
+/** How far the work on a logout has come, whose tokens need several turns. */
+interface Pass {
+  afterSessionId: string;
+  outcome: Outcome;
+  someKept: boolean;
+}
 
 /** Token outcomes that do not end the work on the other tokens of the logout, those with the shortest pause last. */
 const LASTING: readonly Outcome[] = ['done', 'kept', 'retryElsewhere', 'confirm'];
@@ -36,6 +46,8 @@ const LASTING: readonly Outcome[] = ['done', 'kept', 'retryElsewhere', 'confirm'
 @Injectable()
 export class RefreshTokenRevoker extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
+  /** Of the logouts after an outage, by id. Without it, for example after a restart, the work begins with the first token. */
+  private readonly passes = new Map<string, Pass>();
 
   constructor(
     private readonly revocations: RevocationQueue,
@@ -67,7 +79,8 @@ export class RefreshTokenRevoker extends BackgroundJob {
   private async settle(leased: LeasedLogout, answers: RunAnswers): Promise<void> {
     const { logout } = leased;
     if (!(await this.revocations.claim(logout))) return;
-    const outcome = await this.settleTokens(leased, answers);
+    const isSlow = logout.channel === 'unconfirmed' && isOfEveryone(logout);
+    const outcome = await (isSlow ? this.settleSlowly(leased, answers) : this.settleTokens(leased, answers));
     const next = leased.nextDue(outcome);
     const { someKept } = leased;
     const released = await this.revocations.release(logout, next, { kept: outcome === 'kept', someKept });
@@ -87,22 +100,57 @@ export class RefreshTokenRevoker extends BackgroundJob {
         batch = await this.findTokens(logout, ownSessions, lastSessionId);
         for (const tokens of batch) {
           if (this.stopping || leased.isOver) return 'continue';
-          const result = logout.channel === 'frontchannel' ? 'settled' : await this.revoke(tokens, leased, answers);
+          const result = await this.settleToken(tokens, leased, answers);
           // the login goes on, for all of these tokens. The logouts of their own sessions stay due
           if (result === 'kept' && !ownSessions) return outcome;
           if (result === 'kept') leased.someKept = true;
           if (result === 'retry') return settledCount > 0 ? 'retrySoon' : 'retry';
           if (result === 'settled' || result === 'confirm') settledCount += 1;
-          if (result === 'settled') {
-            await this.tokens.erase(tokens, { unlessRevoking: logout.channel === 'frontchannel' });
-          } else if (LASTING.indexOf(result) > LASTING.indexOf(outcome)) {
-            outcome = result;
-          }
+          outcome = lasting(outcome, result);
           lastSessionId = tokens.sessionId;
         }
       } while (batch.length === BATCH || (isOfEveryone(logout) && batch.length > 0));
     }
     return outcome;
+  }
+
+  /**
+   * For a logout after an outage: it ends the sessions of everyone, and most users come back. So there is no hurry, and a
+   * turn looks at some of the tokens only.
+   */
+  private async settleSlowly(leased: LeasedLogout, answers: RunAnswers): Promise<Outcome> {
+    const { logout } = leased;
+    const pass = this.passes.get(logout.id) ?? { afterSessionId: '', outcome: 'done', someKept: false };
+    const isFirstTurn = pass.afterSessionId === '';
+    this.passes.set(logout.id, pass);
+    for (let count = 0; count < SLOW_BATCH;) {
+      const batch = await this.findTokens(logout, true, pass.afterSessionId);
+      if (batch.length === 0) {
+        this.passes.delete(logout.id);
+        leased.someKept = pass.someKept;
+        // only a turn that has looked at all tokens knows that none are left
+        return isFirstTurn || pass.outcome !== 'done' ? pass.outcome : 'slow';
+      }
+      for (const tokens of batch) {
+        if (this.stopping || leased.isOver) return 'slow';
+        const result = await this.settleToken(tokens, leased, answers);
+        if (result === 'retry') return 'retry';
+        if (result === 'kept') pass.someKept = true;
+        pass.outcome = lasting(pass.outcome, result);
+        pass.afterSessionId = tokens.sessionId;
+      }
+      count += batch.length;
+    }
+    leased.someKept = pass.someKept;
+    return 'slow';
+  }
+
+  /** Revokes the refresh token of one session, and erases the tokens that need no more work. */
+  private async settleToken(tokens: StoredTokens, leased: LeasedLogout, answers: RunAnswers): Promise<TokenOutcome> {
+    const isFrontchannel = leased.logout.channel === 'frontchannel';
+    const result = isFrontchannel ? 'settled' : await this.revoke(tokens, leased, answers);
+    if (result === 'settled') await this.tokens.erase(tokens, { unlessRevoking: isFrontchannel });
+    return result;
   }
 
   /** @param ownSessions of the sessions that the logout ends; otherwise of the sessions beside them */
@@ -179,4 +227,9 @@ export class RefreshTokenRevoker extends BackgroundJob {
         return 'retry';
     }
   }
+}
+
+/** The outcome for several tokens: the one with the shortest pause. */
+function lasting(outcome: Outcome, result: Exclude<TokenOutcome, 'retry'>): Outcome {
+  return result !== 'settled' && LASTING.indexOf(result) > LASTING.indexOf(outcome) ? result : outcome;
 }
