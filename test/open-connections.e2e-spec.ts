@@ -7,7 +7,7 @@ import { OpenConnections } from '../libs/oneid-logout/src/connections/open-conne
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { clientId, intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
 import { findAlive } from './support/find-alive.js';
@@ -137,6 +137,24 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     else await elsewhere.recorder.endSession(session, 'admin');
     await here.follower.look();
     expect(endings).toEqual(['logged_out', 'complete']);
+  });
+
+  it('closes within five seconds after an outage, at another moment than the others, and at once after a logout', async () => {
+    const sessions = await Promise.all(Array.from({ length: 40 }, () => signIn()));
+    const [leaving, ...others] = sessions.map((session) => here.watch(session));
+    await here.settled();
+    await elsewhere.recorder.endUnconfirmed(issuer, clientId, clock.now() - MINUTE);
+    await here.follower.look();
+    await elsewhere.recorder.recordBackchannel(elsewhere.logout({ sid: sessions[0]?.sid }));
+    await here.follower.look();
+    expect(leaving?.[0]).toMatch(/^(logged_out|unconfirmed)$/);
+    clock.advance(2_500);
+    const closed = others.filter((endings) => endings.length > 0).length;
+    expect(closed).toBeGreaterThan(0);
+    expect(closed).toBeLessThan(others.length);
+    clock.advance(2_500);
+    for (const endings of others) expect(endings).toEqual(['unconfirmed', 'complete']);
+    expect([leaving?.length, here.open.size]).toEqual([2, 0]);
   });
 
   it('stays open after a logout that is older than the sign-in', async () => {

@@ -1,5 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type RegisteredSession, SessionRejectedError, StoreUnavailableError } from 'nestjs-oneid-logout';
+import { type INestApplication } from '@nestjs/common';
+import {
+  type OneIdLogoutOptions,
+  type RegisteredSession,
+  SessionRejectedError,
+  StoreUnavailableError,
+} from 'nestjs-oneid-logout';
+import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
+import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
+import { OutageWatch } from '../libs/oneid-logout/src/sessions/outage-watch.js';
+import { startReplica } from './support/replica.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import {
@@ -305,5 +316,160 @@ describe.each(databases)('an outage in which no replica can record logouts, on $
     clock.advance(31 * SECOND);
     await replica.outages.confirm();
     expect([...lanes.values()]).toEqual(['logout', 'logout', 'logout']);
+  });
+});
+
+describe.each(databases)('an outage, and replicas that answer from memory, on $name', (database) => {
+  let testDatabase: TestDatabase;
+  let clock: TestClock;
+  let writer: SessionStore;
+  const apps: INestApplication[] = [];
+  beforeEach(async () => {
+    testDatabase = await database.take();
+    clock = new TestClock(Date.now());
+    writer = await SessionStore.open(testDatabase, { clock, reconfirmAfterOutageSeconds: 30 });
+    await writer.outages.wake();
+  });
+  afterEach(async () => {
+    for (const app of apps.splice(0)) await app.close();
+    await writer.close();
+    await testDatabase.drop();
+  });
+
+  /** A whole app. It looks at the database, and writes that it can record logouts, when a test says so. */
+  const start = async (options: Partial<OneIdLogoutOptions> = {}): Promise<INestApplication> => {
+    const app = await startReplica(
+      {
+        clients: [{ issuer, clientId, postLogoutRedirectUri: 'https://app.example/logout/callback' }],
+        database: testDatabase.options,
+        liveness: { maxStalenessMs: 500 },
+        reconfirmAfterOutageSeconds: 30,
+        fetch: () => Promise.reject(new TypeError('there is no OneID here')),
+        ...options,
+      },
+      clock,
+    );
+    apps.push(app);
+    return app;
+  };
+  const signIn = (sid: string) => writer.registry.register({ idToken: writer.idToken({ sub: 'alice', sid }) });
+  const stateOf = async (app: INestApplication, { sessionToken }: RegisteredSession): Promise<string> => {
+    const verdict = await app.get(SessionJudge).judge({ sessionToken });
+    return 'alive' in verdict ? 'alive' : verdict.reason;
+  };
+  const statementsOf = async (app: INestApplication, work: () => Promise<unknown>): Promise<string[]> => {
+    const seen: string[] = [];
+    const restore = intercept(app.get(SessionDatabase, { strict: false }), (run, sql, parameters) => {
+      seen.push(sql);
+      return run(sql, parameters);
+    });
+    await work();
+    restore();
+    return seen;
+  };
+  const failing = (app: INestApplication, matches: (sql: string) => boolean) =>
+    intercept(app.get(SessionDatabase, { strict: false }), (run, sql, parameters) =>
+      matches(sql)
+        ? Promise.reject(new StoreUnavailableError(new Error('the database is gone')))
+        : run(sql, parameters),
+    );
+  const follower = (app: INestApplication) => app.get(LogoutFollower, { strict: false });
+  const outages = (app: INestApplication) => app.get(OutageWatch, { strict: false });
+
+  it('a busy session costs no statement more', async () => {
+    const app = await start();
+    const session = await signIn('login');
+    expect(await stateOf(app, session)).toBe('alive');
+    expect(await statementsOf(app, () => stateOf(app, session))).toEqual([]);
+    const strict = await start({ liveness: 'strict' });
+    const statements = await statementsOf(strict, () => stateOf(strict, session));
+    expect(statements.filter((sql) => sql.includes('oneid_recording_time'))).toEqual([]);
+  });
+
+  it('a boot ends it before the first request', async () => {
+    const session = await signIn('login');
+    clock.advance(31 * SECOND);
+    const app = await start();
+    expect(await writer.rows('logout')).toMatchObject([{ target, channel: 'unconfirmed' }]);
+    expect(await stateOf(app, session)).toBe('unconfirmed');
+  });
+
+  it('a shutdown writes a last time', async () => {
+    const app = await start();
+    clock.advance(20 * SECOND);
+    await app.close();
+    const [row] = await writer.rows('recording_time');
+    expect([clock.now(), clock.now() + 1]).toContain(numberOf(row, 'recordable_until'));
+  });
+
+  it.each(['before', 'after'])(
+    'another replica ends it: memory refuses the session %s its next look, although the look before was fresh',
+    async (when) => {
+      const app = await start();
+      const session = await signIn('login');
+      expect(await stateOf(app, session)).toBe('alive');
+      // only the writes fail, so memory stays fresh
+      const restore = failing(app, (sql) => sql.includes('oneid_recording_time'));
+      for (let n = 0; n < 78; n++) {
+        clock.advance(400);
+        await follower(app).look();
+      }
+      expect(follower(app).answersNow).toBe(true);
+      await expect(stateOf(app, session)).rejects.toBeInstanceOf(StoreUnavailableError);
+      await writer.outages.wake();
+      restore();
+      if (when === 'after') await follower(app).look();
+      expect(await stateOf(app, session)).toBe('unconfirmed');
+      expect(await stateOf(app, await signIn('login'))).toBe('alive');
+      expect(await writer.rows('logout')).toHaveLength(1);
+    },
+  );
+
+  it('this replica ends it: memory has the logout at once', async () => {
+    const app = await start();
+    const session = await signIn('login');
+    await stateOf(app, session);
+    clock.advance(31 * SECOND);
+    await outages(app).wake();
+    expect(await stateOf(app, session)).toBe('unconfirmed');
+  });
+
+  it('`allowDuringOutageMs` lets in who was alive, until the database is back', async () => {
+    const app = await start({ liveness: { maxStalenessMs: 500, allowDuringOutageMs: 60 * SECOND } });
+    const session = await signIn('login');
+    expect(await stateOf(app, session)).toBe('alive');
+    const restore = failing(app, () => true);
+    clock.advance(45 * SECOND);
+    await follower(app).look();
+    expect(await stateOf(app, session)).toBe('alive');
+    restore();
+    expect(await stateOf(app, session)).toBe('unconfirmed');
+  });
+
+  it('without `allowDuringOutageMs`, requests get 503 until the database is back', async () => {
+    const app = await start();
+    const session = await signIn('login');
+    await stateOf(app, session);
+    const restore = failing(app, () => true);
+    clock.advance(45 * SECOND);
+    await expect(stateOf(app, session)).rejects.toBeInstanceOf(StoreUnavailableError);
+    restore();
+    expect(await stateOf(app, session)).toBe('unconfirmed');
+  });
+
+  it('a logout of OneID that waits for the database is the reason', async () => {
+    const session = await signIn('login');
+    const restore = intercept(writer.database, (run, sql, parameters) =>
+      sql.startsWith('INSERT')
+        ? Promise.reject(new StoreUnavailableError(new Error('the database is gone')))
+        : run(sql, parameters),
+    );
+    const recording = writer.inbox.record(writer.logout({ sid: 'login' }));
+    await expect(recording).rejects.toBeInstanceOf(StoreUnavailableError);
+    clock.advance(31 * SECOND);
+    restore();
+    const verdict = await writer.judge.judge({ sessionToken: session.sessionToken });
+    expect(await writer.rows('logout')).toMatchObject([{ target, channel: 'unconfirmed' }]);
+    expect(verdict).toEqual({ reason: 'logged_out' });
   });
 });

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { type LogoutEvent, type Session } from 'nestjs-oneid-logout';
 import { firstValueFrom, map, mergeMap, mergeWith, NEVER, timer } from 'rxjs';
 import { databases, type TestDatabase } from './support/databases.js';
-import { intercept, issuer, SessionStore } from './support/session-store.js';
+import { clientId, intercept, issuer, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
 describe.each(databases)('SessionEvents, on $name', (database) => {
@@ -64,6 +64,12 @@ describe.each(databases)('SessionEvents, on $name', (database) => {
       'an administrator, everyone',
       ['admin'],
       () => store.recorder.endEveryone(issuer),
+      ['phone', 'laptop', 'sidless', 'other'],
+    ],
+    [
+      'an outage',
+      ['unconfirmed'],
+      () => store.recorder.endUnconfirmed(issuer, clientId, 1),
       ['phone', 'laptop', 'sidless', 'other'],
     ],
     ['a new sign-in', ['replaced'], ({ phone }) => store.recorder.endSession(phone, 'replaced'), ['phone']],
