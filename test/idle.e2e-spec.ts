@@ -164,7 +164,7 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
     clock.advance(DUE + 1);
     expect([await look(store, fresh), await look(store, used)]).toEqual(['idle', 'idle']);
     hanging.mockRestore();
-    expect(await activityStatements(() => record(store))).toHaveLength(2);
+    expect(await activityStatements(() => record(store))).toHaveLength(3);
     expect([await look(store, fresh), await look(store, used)]).toEqual(['idle', 'idle']);
     expect([await recordedUse(store, fresh), await recordedUse(store, used)]).toEqual([null, recorded]);
   });
@@ -321,6 +321,23 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
     expect((await store.rows('session_activity')).map((row) => row['session_id'])).toEqual([other.id]);
   });
 
+  it('a batch that is recorded in the middle of an erasure leaves no activity of the user', async () => {
+    const session = await signIn('alice');
+    clock.advance(DUE);
+    await use(store, session);
+    await store.recorder.endUser(issuer, 'alice');
+    const restore = intercept(store.database, async (run, sql, parameters) => {
+      if (sql.includes("SET sub = ''")) {
+        restore();
+        await record(store);
+      }
+      return run(sql, parameters);
+    });
+    await store.userData.erase(targetOf('sub', issuer, 'alice'));
+    expect(await store.rows('session_activity')).toEqual([]);
+    expect(await store.rows('session')).toMatchObject([{ sub: '' }]);
+  });
+
   it('without the option, no statement reads or writes when a session was used', async () => {
     const off = await open('off');
     const session = await signIn();
@@ -419,6 +436,19 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
       expect(await reader.use(session, false)).toEqual(['alive', 1]);
       clock.advance(4 * STEP);
       expect(await reader.use(session, false)).toEqual(['alive', 0]);
+    });
+
+    it('records a use of a session whose first use another replica has recorded meanwhile', async () => {
+      const reader = await replica();
+      const session = await signIn();
+      await reader.use(session, false);
+      clock.advance(2 * STEP);
+      await use(store, session);
+      await record(store);
+      clock.advance(6 * STEP);
+      expect(await reader.use(session)).toEqual(['alive', 0]);
+      await record(reader.store);
+      expect(await recordedUse(store, session)).toBe(clock.now());
     });
 
     it('memory does not confirm a use that the database has refused as too late', async () => {

@@ -91,8 +91,9 @@ export class SessionActivity extends BackgroundJob {
   private async recordBatch(batch: Batch): Promise<void> {
     const ids = batch.map(([id]) => id);
     const [, { usedAt, isFirst }] = batch[0];
-    if (isFirst) await this.repository.recordFirst(ids, usedAt);
-    else await this.repository.recordNext(ids, usedAt);
+    const recorded = isFirst ? await this.repository.recordFirst(ids, usedAt) : 0;
+    // another replica may have recorded an earlier use since this replica read that there was none
+    if (recorded < ids.length) await this.repository.recordNext(ids, usedAt);
     await this.tellMemory(batch);
   }
 

@@ -17,12 +17,13 @@ export class ActivityRepository {
    * user is erased gets none.
    *
    * @param usedAt the database's clock, milliseconds; no session was used earlier
+   * @returns of how many sessions it has recorded the first use
    */
-  async recordFirst(sessionIds: readonly string[], usedAt: number): Promise<void> {
+  async recordFirst(sessionIds: readonly string[], usedAt: number): Promise<number> {
     const { dialect, tables } = this.database;
     const { isWritable } = dialect;
     const ids = inOrder(sessionIds);
-    await this.database.run(
+    const { affected } = await this.database.run(
       dialect.insertOrIgnore(
         `INSERT INTO ${tables.sessionActivity} (session_id, active_at)
          SELECT s.id, ? FROM ${tables.session} s
@@ -32,6 +33,7 @@ export class ActivityRepository {
       ),
       [usedAt, ...ids, usedAt - this.limit.step],
     );
+    return affected;
   }
 
   /** Records a later use of sessions in one statement. @param usedAt as in {@link recordFirst} */

@@ -52,12 +52,13 @@ export class UserData {
     // only a logout page at OneID needs the ID token, and its session is over
     await this.run(ids, `UPDATE ${sessionTokens} SET id_token = NULL WHERE session_id IN (IDS)`);
     await this.run(ids, `DELETE FROM ${sessionAlias} WHERE session_id IN (IDS)`);
-    await this.run(ids, `DELETE FROM ${sessionActivity} WHERE session_id IN (IDS)`);
     // an empty sid, because a session without sid has another kind of target: see IS_SIBLING
     await this.run(
       ids,
       `UPDATE ${session} SET sub = '', sid = CASE WHEN sid IS NOT NULL THEN '' END, label = NULL WHERE id IN (IDS)`,
     );
+    // last: a replica records no use of a session without sub
+    await this.run(ids, `DELETE FROM ${sessionActivity} WHERE session_id IN (IDS)`);
   }
 
   private async eraseAuthors(targets: readonly string[]): Promise<void> {
