@@ -351,6 +351,11 @@ describe.each(databases)('eraseUser(), on $name', (kind) => {
     const refusals = [
       [{ sub: '' }, 'user_invalid'],
       [{ sub: undefined as never }, 'user_invalid'],
+      [{ sub: ['user-alice'] as never }, 'user_invalid'],
+      [undefined as never, 'user_invalid'],
+      [null as never, 'user_invalid'],
+      ['user-alice' as never, 'user_invalid'],
+      [{ sub: 'user-alice', issuer: 7 as never }, 'client_unknown'],
       [{ sub: 'user-alice', issuer: 'https://other.example/' }, 'client_unknown'],
     ] as const;
     for (const [user, code] of refusals)

@@ -535,6 +535,10 @@ describe('with several clients', () => {
       code: 'user_invalid',
       message: 'The sub is missing or empty',
     });
+    await expect(sessions.endAll({ sub: 'alice', issuer: ['https://one.example/'] as never })).rejects.toMatchObject({
+      code: 'client_unknown',
+    });
+    await expect(sessions.endAll(undefined as never)).rejects.toMatchObject({ code: 'client_ambiguous' });
     expect((await host.stored()).logouts).toHaveLength(before);
     await sessions.endAll({ sub: 'alice', issuer: 'https://two.example' });
     expect((await host.stored()).logouts.at(-1)).toMatchObject({
@@ -543,7 +547,7 @@ describe('with several clients', () => {
     });
   });
 
-  it.each<[string, object]>([
+  it.each<[string, unknown]>([
     ['an unknown issuer', { issuer: 'https://three.example/' }],
     ['no issuer', {}],
     ['an issuer that is undefined', { issuer: undefined }],
@@ -551,6 +555,11 @@ describe('with several clients', () => {
     ['an unknown client', { issuer: 'https://two.example/', clientId: 'c' }],
     ['an empty clientId', { issuer: 'https://one.example/', clientId: '' }],
     ['a clientId that is undefined', { issuer: 'https://one.example/', clientId: undefined }],
+    ['a clientId that is no text', { issuer: 'https://one.example/', clientId: ['a'] }],
+    ['an issuer that is no text', { issuer: ['https://one.example/'] }],
+    ['a missing argument', undefined],
+    ['null', null],
+    ['a text', 'https://one.example/'],
   ])('endEveryone() refuses %s, and ends no session', async (_what, everyone) => {
     const sessions = host.app.get(SessionRegistry);
     const before = (await host.stored()).logouts.length;

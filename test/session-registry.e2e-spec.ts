@@ -429,7 +429,8 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
 
     it('refuses a user without sub, because a bearer token may have no sub', async () => {
       const facts = { issuer: host.oneId.issuer } as Session;
-      await expect(registry.listAlive(facts)).rejects.toThrow(new TypeError('The user has no sub'));
+      for (const user of [facts, undefined as never])
+        await expect(registry.listAlive(user)).rejects.toThrow(new TypeError('The user has no sub'));
     });
 
     it('fails with store_unavailable when the store is down', async () => {

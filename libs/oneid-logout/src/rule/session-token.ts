@@ -5,12 +5,17 @@ const FORMAT = /^[0-9a-f]{64}$/;
 
 /** Has this text the format of a session token? A request can carry any text: only such a token is hashed. */
 export function isSessionToken(text: string): boolean {
-  return FORMAT.test(text);
+  return isHexOf256Bits(text);
 }
 
 /** Has this text the format of such a hash? A caller can pass any text: only such a hash reaches the database. */
 export function isTokenHash(text: string): boolean {
-  return FORMAT.test(text);
+  return isHexOf256Bits(text);
+}
+
+/** A JavaScript caller may pass a list of one text, and `FORMAT` would test this text. */
+function isHexOf256Bits(text: unknown): boolean {
+  return typeof text === 'string' && FORMAT.test(text);
 }
 
 /**

@@ -144,8 +144,9 @@ export class SessionRegistry {
    *   v1.11 then sends an ID token with an empty `sid`). Send the browser to OneID again with `prompt=login`. Also after a
    *   logout of the user by `sub`, if the ID token's `iat` is in the same second or earlier
    * @throws {SessionRejectedError} 401 `session_expired`: `expiresAt` or `session_expiry` is past, or the session of this
-   *   ID token has expired. With `secrets`, the refresh token is revoked at OneID. 401 `session_unconfirmed`: the session of
-   *   this ID token was registered before an outage (option `reconfirmAfterOutageSeconds`); start the sign-in again
+   *   ID token has expired. 401 `session_idle`: it is idle (`maxIdleSeconds`). With `secrets`, the refresh token is
+   *   revoked at OneID. 401 `session_unconfirmed`: the session of this ID token was registered before an outage (option
+   *   `reconfirmAfterOutageSeconds`); start the sign-in again
    * @throws {RangeError} `expiresAt` is not a valid date
    * @throws {ProviderUnavailableError} 503, OneID's keys cannot be loaded
    * @throws {ProviderMisconfiguredError} 500, OneID's configuration does not fit the options
@@ -250,10 +251,10 @@ export class SessionRegistry {
    * ```
    */
   async listAlive(user: Pick<Session, 'issuer' | 'sub'>, limit = LISTED): Promise<ListedSession[]> {
-    // a JavaScript caller may pass unchecked values of a request
-    if (typeof (user.sub as unknown) !== 'string') throw new TypeError('The user has no sub');
+    const { sub } = unchecked(user);
+    if (typeof sub !== 'string') throw new TypeError('The user has no sub');
     if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError('limit must be a whole number above 0');
-    return this.repository.findAlive('sub', targetOf('sub', user.issuer, user.sub), limit);
+    return this.repository.findAlive('sub', targetOf('sub', user.issuer, sub), limit);
   }
 
   /**
@@ -399,13 +400,14 @@ export class SessionRegistry {
     author?: LogoutAuthor,
   ): Promise<void> {
     const checkedBy = checkedAuthor(author);
-    const { issuer, clientId } = everyone;
-    // a JavaScript caller may pass undefined: without its client, the call would end too many sessions
-    const isGiven = typeof (issuer as unknown) === 'string' && 'clientId' in everyone === (clientId !== undefined);
-    const clients = isGiven ? this.clients.at(issuer) : [];
-    if (!clients.some((client) => clientId === undefined || client.clientId === clientId)) {
+    const { issuer: atIssuer, clientId: ofClient } = unchecked(everyone);
+    // undefined is no client: without its client, the call would end too many sessions
+    const isGiven = typeof atIssuer === 'string' && 'clientId' in everyone === (ofClient !== undefined);
+    const clients = isGiven ? this.clients.at(atIssuer) : [];
+    if (!clients.some((client) => ofClient === undefined || client.clientId === ofClient)) {
       throw new InvalidLogoutRequestError('client_unknown', 'No configured client has this issuer and clientId');
     }
+    const { issuer, clientId } = everyone;
     // a database that was restored since this process wrote them may lack the clients
     for (const client of clients) await this.repository.rememberClient(issuer, client.clientId);
     await this.recorder.endEveryone(issuer, clientId, checkedBy);
@@ -441,15 +443,15 @@ export class SessionRegistry {
    */
   async endOthers(session: SessionFacts, author?: LogoutAuthor): Promise<number> {
     const checkedBy = checkedAuthor(author);
-    const { id, issuer, sub } = session;
-    if (id === undefined || sub === undefined) {
+    const { id, sub } = unchecked(session);
+    if (typeof id !== 'string' || typeof sub !== 'string') {
       throw new InvalidLogoutRequestError(
         'session_not_registered',
         'This session is not registered, so the library cannot tell it from the other sessions of its user',
       );
     }
     let count = 0;
-    for await (const page of this.pagesOfAlive({ issuer, sub }, { orIdle: true })) {
+    for await (const page of this.pagesOfAlive({ issuer: session.issuer, sub }, { orIdle: true })) {
       count += await this.recorder.endSessions(
         page.filter((other) => other.id !== id),
         'admin',
@@ -595,16 +597,16 @@ export class SessionRegistry {
 
   /** @throws {InvalidLogoutRequestError} the issuer of this user is not clear, or the `sub` is missing */
   private issuerOf(user: { readonly sub: string; readonly issuer?: string }): string {
+    const { issuer: named, sub } = unchecked(user);
     const issuers = new Set(this.clients.all.map((client) => client.provider));
     const [provider] = issuers;
-    const issuer = user.issuer ?? (issuers.size === 1 ? provider?.issuer : undefined);
+    const issuer = named ?? (issuers.size === 1 ? provider?.issuer : undefined);
     if (issuer === undefined)
       throw new InvalidLogoutRequestError('client_ambiguous', 'Several issuers are configured: name one of them');
-    if (this.clients.at(issuer).length === 0) {
+    if (typeof issuer !== 'string' || this.clients.at(issuer).length === 0) {
       throw new InvalidLogoutRequestError('client_unknown', 'The issuer has no configured client');
     }
-    // a JavaScript caller may pass undefined, for example if its request has no `sub`
-    if (typeof (user.sub as unknown) !== 'string' || user.sub === '') {
+    if (typeof sub !== 'string' || sub === '') {
       throw new InvalidLogoutRequestError('user_invalid', 'The sub is missing or empty');
     }
     return issuer;
@@ -641,6 +643,11 @@ export class SessionRegistry {
     const maxLifetimeMs = this.settings.maxSessionLifetimeSeconds * 1000;
     return Math.max(0, Math.min(maxLifetimeMs, Math.min(ends, sessionExpiry * 1000) - this.clock.now()));
   }
+}
+
+/** The properties of an argument, as a JavaScript caller may pass it: undefined, or with unchecked values of a request. */
+function unchecked(argument: object): Readonly<Record<string, unknown>> {
+  return (argument as Readonly<Record<string, unknown>> | null | undefined) ?? {};
 }
 
 function refuseOtherLogin(session: Session, token: VerifiedIdToken): void {
