@@ -5,7 +5,7 @@ import { sessionCookie } from './sign-in/session-cookie.js';
 
 /** This app's options for the library. */
 export function oneIdLogoutOptions(settings: Settings, { registration }: OneId): OneIdLogoutOptions {
-  const { baseUrl, database, secrets, maxStalenessMs, redisUrl } = settings;
+  const { baseUrl, database, secrets, maxStalenessMs, redisUrl, reconfirmAfterOutageSeconds } = settings;
   const { issuer, clientId, clientSecret, allowInsecureRequests } = registration;
   const clientAuthentication = clientSecret === undefined ? undefined : { clientSecret };
   const nudge = redisUrl !== undefined ? { redis: redisUrl } : database.type === 'postgres' ? 'postgres' : undefined;
@@ -21,6 +21,7 @@ export function oneIdLogoutOptions(settings: Settings, { registration }: OneId):
     // a person starts this app, and wants to read at once that the database is down
     connectAttempts: 1,
     secrets,
+    ...(reconfirmAfterOutageSeconds !== undefined && { reconfirmAfterOutageSeconds }),
     liveness: maxStalenessMs === undefined ? 'strict' : { maxStalenessMs, nudge },
     // a bearer token that a guard has verified comes before the cookie
     sessionFrom: [sessionFromClaims(), sessionFromCookie(cookie.name)],

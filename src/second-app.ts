@@ -24,7 +24,17 @@ export async function startSecondApp(oneId: EmbeddedOneId, preferredPort: number
   const registration = { issuer, clientId: CLIENT_ID, clientSecret, apiAudience, accountUri: issuer };
   const database = { type: 'better-sqlite3', database: ':memory:' } as const;
   const secrets = [randomBytes(32).toString('base64url')];
-  const settings = new Settings(port, baseUrl, registration, database, secrets, undefined, undefined, IDENTITY);
+  const settings = new Settings(
+    port,
+    baseUrl,
+    registration,
+    database,
+    secrets,
+    undefined,
+    undefined,
+    undefined,
+    IDENTITY,
+  );
 
   await oneId.register({ ...registrationOf(baseUrl, IDENTITY.name), clientId: CLIENT_ID, clientSecret });
   const app = await createApp(settings, { logLevels: ['error', 'fatal', 'warn'] });

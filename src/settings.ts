@@ -41,6 +41,8 @@ export class Settings {
     readonly maxStalenessMs: number | undefined,
     /** The Redis for nudges between replicas. Absent: PostgreSQL nudges them, when it is the database. */
     readonly redisUrl: string | undefined,
+    /** As in the library's options. Absent: after an outage, the app keeps all sessions. */
+    readonly reconfirmAfterOutageSeconds: number | undefined,
     readonly identity: AppIdentity,
   ) {}
 }
@@ -64,6 +66,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const secrets = variables.read('APP_SECRETS', asSecrets);
   const maxStalenessMs = variables.read('LIVENESS_MAX_STALENESS_MS', asStaleness);
   const redisUrl = variables.read('REDIS_URL', asRedisUrl);
+  const reconfirm = variables.read('RECONFIRM_AFTER_OUTAGE_SECONDS', asOutage) ?? DEFAULT_OUTAGE;
   const name = variables.read('APP_NAME', String) ?? 'Reference app';
 
   if (!variables.has('ONEID_ISSUER') && env['NODE_ENV'] === 'production') {
@@ -81,7 +84,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   // the embedded OneID forgets all logins when it stops, so sessions need not outlive the process
   const anyDatabase = database ?? databaseOf(oneId === undefined ? 'sqlite::memory:' : undefined);
   const identity = { name, cookiePrefix: 'app', accent: 'green' } as const;
-  return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStalenessMs, redisUrl, identity);
+  const outage = reconfirm === 0 ? undefined : reconfirm;
+  return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStalenessMs, redisUrl, outage, identity);
 }
 
 /**
@@ -169,6 +173,16 @@ function asStaleness(value: string): number {
   const staleness = Number(value);
   if (!/^\d+$/.test(value) || staleness < 50 || staleness > 60_000) throw new Error('must be 50 to 60000');
   return staleness;
+}
+
+/** Seconds. */
+const DEFAULT_OUTAGE = 30;
+
+function asOutage(value: string): number {
+  const seconds = Number(value);
+  if (!/^\d+$/.test(value) || (seconds !== 0 && (seconds < 5 || seconds > 86_400)))
+    throw new Error('must be 5 to 86400, or 0 to keep all sessions');
+  return seconds;
 }
 
 function asRedisUrl(value: string): string {

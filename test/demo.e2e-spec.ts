@@ -21,13 +21,13 @@ describe('the demo', () => {
 
     const lines: string[] = [];
     const story = new Story((line) => lines.push(line));
-    await Chapters.tell(story, settings.baseUrl, embedded);
+    await Chapters.tell(story, settings.baseUrl, embedded, join(folder, 'stopping.sqlite'));
     const asTold = story.end();
     await app.close();
     rmSync(folder, { recursive: true });
 
     expect(lines.filter((line) => line.includes('✗'))).toEqual([]);
-    expect(lines.filter((line) => /^\n\d\. /.test(line))).toHaveLength(8);
+    expect(lines.filter((line) => /^\n\d\. /.test(line))).toHaveLength(9);
     expect(asTold).toBe(true);
   });
 });

@@ -530,3 +530,58 @@ function shapeOf(texts: object): unknown {
     ]),
   );
 }
+
+describe('after an outage of the app', () => {
+  let outages = 0;
+  const outage = async () => {
+    outages += 1;
+    const recorder = world.app.get(LogoutRecorder, { strict: false });
+    await recorder.endUnconfirmed(world.oneId.issuer, 'reference-app', outages);
+  };
+
+  beforeEach(async () => {
+    await user.signIn();
+    await outage();
+  });
+
+  test.each(['/', '/account'])(
+    'a user who is still signed in at OneID comes back to %s without a form',
+    async (path) => {
+      const first = await user.browser.get(world.url + path);
+      expect([first.status, first.headers.get('cache-control')]).toEqual([303, 'no-store']);
+      const page = await user.browser.follow(first);
+      expect([page.status, page.url]).toEqual([200, world.url + path]);
+      expect(await user.meInShort()).toBe('200');
+    },
+  );
+
+  test('a user who has logged out at OneID meanwhile gets the form of OneID', async () => {
+    // the cookies of OneID are lost, as after a logout there
+    const { cookie } = user;
+    const page = await new Browser().get(`${world.url}/account`, { cookie });
+    expect(page.next).toBe(`${world.url}/login?returnTo=%2Faccount`);
+    const form = await new Browser().visit(page.next ?? '');
+    expect([new URL(form.url).origin, form.body.includes('name="password"')]).toEqual([
+      new URL(world.oneId.issuer).origin,
+      true,
+    ]);
+  });
+
+  test('a script gets 401 unconfirmed, and a form gets a page with a link to sign in', async () => {
+    expect(await user.meInShort()).toBe('401 unconfirmed');
+    const answer = await post('/sessions/end-others', fromHere);
+    expect(answer.status).toBe(401);
+    const body = await answer.text();
+    expect(body).toContain(en.refused.unconfirmed);
+    expect(body).toContain('href="/login"');
+  });
+
+  test.each(['https://evil.example/', '//evil.example', '/logout', '/account/', ''])(
+    'a sign-in returns to no page that a link chooses freely: %j',
+    async (returnTo) => {
+      const query = new URLSearchParams({ returnTo }).toString();
+      const page = await user.browser.visit(`${world.url}/login?${query}`);
+      expect([page.status, page.url]).toEqual([200, `${world.url}/`]);
+    },
+  );
+});

@@ -114,6 +114,12 @@ describe('settings', () => {
     expect(readSettings({}).secrets).not.toEqual(settings.secrets);
   });
 
+  test('take an outage of 5 seconds to a day, or none', () => {
+    const outageOf = (value: string) =>
+      readSettings({ RECONFIRM_AFTER_OUTAGE_SECONDS: value }).reconfirmAfterOutageSeconds;
+    expect(['', '5', '86400', '0'].map(outageOf)).toEqual([30, 5, 86_400, undefined]);
+  });
+
   test('accept a real OneID', () => {
     const settings = readSettings({
       NODE_ENV: 'production',
@@ -139,6 +145,7 @@ describe('settings', () => {
       secrets: [SECRET, `older ${SECRET}`],
       maxStalenessMs: 500,
       redisUrl: 'rediss://redis.example/1',
+      reconfirmAfterOutageSeconds: 30,
       identity: { name: 'Reference app', cookiePrefix: 'app', accent: 'green' },
     });
   });
@@ -182,6 +189,10 @@ describe('settings', () => {
     ],
     [{ REDIS_URL: 'redis://redis.example' }, 'LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is set'],
     [{ LIVENESS_MAX_STALENESS_MS: 'soon' }, 'LIVENESS_MAX_STALENESS_MS must be 50 to 60000'],
+    ...['4', '86401', '-1', '5.5', 'never'].map((value): [Record<string, string>, string] => [
+      { RECONFIRM_AFTER_OUTAGE_SECONDS: value },
+      'RECONFIRM_AFTER_OUTAGE_SECONDS must be 5 to 86400, or 0 to keep all sessions',
+    ]),
   ])('refuse %j', (env, fault) => {
     expect(() => readSettings(env)).toThrow(fault);
   });

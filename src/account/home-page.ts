@@ -2,14 +2,16 @@ import { type SessionFacts } from 'nestjs-oneid-logout';
 import { type Html, html } from '../html/html.js';
 import { type OtherApp } from '../oneid/oneid.js';
 import { live } from '../pages/live.js';
+import { type PageWriter } from '../pages/pages.js';
 import { type PageTexts } from '../pages/texts.js';
 import { type MySession } from './my-sessions.js';
 import { sessionList } from './session-list.js';
 
 /** @param isDemo the app runs the embedded OneID, so the page explains how to sign in with the demo account */
-export function signedOutHome(texts: PageTexts, isDemo: boolean): Html {
+export function signedOutHome(writer: PageWriter, isDemo: boolean): string {
+  const { texts } = writer;
   const steps = texts.tryThis.map((step) => html`<li>${step}</li>`);
-  return html`<section class="card">
+  const body = html`<section class="card">
     <h1>${texts.signedOut}</h1>
     <p>${texts.whatThisIs}</p>
     ${
@@ -21,6 +23,7 @@ export function signedOutHome(texts: PageTexts, isDemo: boolean): Html {
     }
     <p class="actions"><a class="button" href="/login">${texts.signIn}</a></p>
   </section>`;
+  return writer.page(texts.signedOut, body);
 }
 
 export interface Home {

@@ -6,6 +6,7 @@ import { OneId } from '../oneid/oneid.js';
 import { ErrorPageFilter } from '../pages/error-page.filter.js';
 import { Pages } from '../pages/pages.js';
 import { accountPage } from './account-page.js';
+import { HomePageFilter } from './home-page.filter.js';
 import { signedInHome, signedOutHome } from './home-page.js';
 import { MySessions } from './my-sessions.js';
 
@@ -19,17 +20,17 @@ export class HomeController {
     private readonly client: OneIdClient,
   ) {}
 
-  /** Needs no session. A session that has ended counts as absent. */
+  /** Needs no session. A session that has ended counts as absent, see {@link HomePageFilter}. */
   @Get()
   @UseGuards(SessionAliveGuard)
-  @UseFilters(ErrorPageFilter)
-  @AllowAnonymous({ deadSession: 'anonymous' })
+  @UseFilters(ErrorPageFilter, HomePageFilter)
+  @AllowAnonymous()
   @Header('Cache-Control', 'no-store')
   async home(@Req() request: Request, @CurrentSession() session: SessionFacts | undefined): Promise<string> {
     const writer = this.pages.for(request);
     const { texts } = writer;
     const { embedded, otherApps } = this.oneId;
-    if (session === undefined) return writer.page(texts.signedOut, signedOutHome(texts, embedded !== undefined));
+    if (session === undefined) return signedOutHome(writer, embedded !== undefined);
     const sessions = await this.sessions.list(session);
     return writer.page(texts.signedIn, signedInHome(texts, { session, sessions, otherApps }));
   }

@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type EmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
 import { Browser } from './browser.js';
 import { forgedTokens } from './forged-tokens.js';
 import { OtherApp, type OtherAppTokens } from './other-app.js';
 import { inShort, ReferenceUser } from './reference-user.js';
+import { OUTAGE_SECONDS, StoppingApp } from './stopping-app.js';
 import { type Story } from './story.js';
 
 /** The chapters of the demo. Each chapter continues from the state after the previous one. */
@@ -20,7 +22,8 @@ export class Chapters {
     this.#user = new ReferenceUser(baseUrl);
   }
 
-  static async tell(story: Story, baseUrl: string, oneId: EmbeddedOneId): Promise<void> {
+  /** @param file for the SQLite database of an app that stops and starts again */
+  static async tell(story: Story, baseUrl: string, oneId: EmbeddedOneId, file: string): Promise<void> {
     const chapters = new Chapters(story, baseUrl, oneId, await OtherApp.at(oneId));
     const tokens = await chapters.signIn();
     const oldCookie = await chapters.logOutElsewhere(tokens);
@@ -30,6 +33,12 @@ export class Chapters {
     await chapters.logOutHere();
     await chapters.logoutOvertakesSignIn();
     await chapters.forgeries();
+    const stopping = await StoppingApp.start(oneId, file);
+    try {
+      await chapters.outage(stopping);
+    } finally {
+      await stopping.stop();
+    }
   }
 
   private async signIn(): Promise<OtherAppTokens> {
@@ -145,6 +154,37 @@ export class Chapters {
     story.step('GET /me', await user.meInShort(), '200');
   }
 
+  private async outage(app: StoppingApp): Promise<void> {
+    const { story } = this;
+    const [leaver, stayer] = [new ReferenceUser(app.baseUrl), new ReferenceUser(app.baseUrl)];
+    story.chapter('9. Another app is down while the user logs out at OneID, and OneID gives up telling it');
+    story.step('GET /login at that app, and back', inShort(await leaver.signIn()), '200');
+    story.step('the same in another browser', inShort(await stayer.signIn()), '200');
+    const tokens = await this.otherApp.signIn(leaver.browser);
+    const { cookie } = leaver;
+    await this.delivered();
+    await app.stop();
+    const stoppedAt = Date.now();
+    story.step(
+      'the app stops; the user logs out at OneID',
+      String(await this.otherApp.logOut(leaver.browser, tokens)),
+      '200',
+    );
+    story.step('OneID: POST /backchannel_logout', await this.delivered(), 'no answer');
+    await delay(Math.max(0, stoppedAt + (OUTAGE_SECONDS + 1) * 1000 - Date.now()));
+    await app.start();
+    story.step(
+      'the app starts again; GET /me with the old cookie',
+      await leaver.meInShortWith(cookie),
+      '401 unconfirmed',
+    );
+    const asked = await leaver.browser.visit(`${app.baseUrl}/account`);
+    story.step('GET /account: over OneID, which asks for the password', asksForPassword(asked), 'a form at OneID');
+    const back = await stayer.browser.visit(`${app.baseUrl}/account`);
+    story.step('the same in the other browser: over OneID, and back, without a form', whereIs(back.url), '/account');
+    story.step('GET /me in the other browser', await stayer.meInShort(), '200');
+  }
+
   private async api({ accessToken }: OtherAppTokens): Promise<string> {
     const headers = { authorization: `Bearer ${accessToken}` };
     return inShort(await this.#programs.get(`${this.baseUrl}/api/me`, headers));
@@ -166,6 +206,10 @@ export class Chapters {
   private lastToken(): string {
     return this.oneId.deliveries.finished.at(-1)?.token ?? '';
   }
+}
+
+function asksForPassword({ body }: { body: string }): string {
+  return body.includes('name="password"') ? 'a form at OneID' : 'no form';
 }
 
 function whereTo({ status, url, next }: { status: number; url: string; next?: string }): string {

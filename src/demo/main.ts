@@ -28,7 +28,7 @@ async function demo(opened: Opened): Promise<Outcome> {
   if (embedded === undefined) throw new Error('The demo needs the embedded OneID, but the app started without it');
   console.log(`The app: ${settings.baseUrl}   OneID: ${embedded.issuer}`);
   const story = new Story(console.log);
-  await Chapters.tell(story, settings.baseUrl, embedded);
+  await Chapters.tell(story, settings.baseUrl, embedded, join(folder, 'stopping.sqlite'));
   return story.end() ? 'done' : 'failed';
 }
 

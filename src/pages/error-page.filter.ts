@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, HttpException, NotFoundException } from '@ne
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { type Request, type Response } from 'express';
 import { SessionRejectedError } from 'nestjs-oneid-logout';
+import { signInUrl } from './return-page.js';
 import { Pages } from './pages.js';
 import { type PageTexts } from './texts.js';
 
@@ -20,6 +21,11 @@ export class ErrorPageFilter extends BaseExceptionFilter {
     const request = http.getRequest<Request>();
     if (request.accepts(['html', 'json']) !== 'html') {
       super.catch(error, host);
+      return;
+    }
+    if (request.method === 'GET' && error instanceof SessionRejectedError && error.reason === 'unconfirmed') {
+      // after an outage: a user who is still signed in at OneID comes back to this page, another user sees OneID's form
+      http.getResponse<Response>().setHeader('Cache-Control', 'no-store').redirect(303, signInUrl(request.path));
       return;
     }
     const page = this.pages.for(request);

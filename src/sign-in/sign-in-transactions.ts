@@ -4,6 +4,7 @@ import { parseCookie } from 'cookie';
 import { type CookieOptions, type Response } from 'express';
 import { EncryptJWT, jwtDecrypt } from 'jose';
 import { Settings } from '../settings.js';
+import { type ReturnPage } from '../pages/return-page.js';
 
 /** The values against which the app checks the callback from OneID. */
 export interface SignInTransaction {
@@ -12,6 +13,8 @@ export interface SignInTransaction {
   readonly codeVerifier: string;
   /** True when the app itself has started this try after a failed one, see {@link SignInController}. */
   readonly isSecondTry: boolean;
+  /** The page to show after the sign-in. */
+  readonly returnTo: ReturnPage;
 }
 
 /** The browser has no transaction for this callback. */

@@ -9,6 +9,7 @@ import { requestUrl } from '../pages/request-url.js';
 import { Settings } from '../settings.js';
 import { deviceOf } from './device.js';
 import { NavigationGuard } from './navigation.guard.js';
+import { returnPageOf } from '../pages/return-page.js';
 import { loggedOutHereCookie, sessionCookie } from './session-cookie.js';
 import { SignInFailedFilter } from './sign-in-failed.filter.js';
 import { type SignInTransaction, SignInTransactions, UnknownTransactionError } from './sign-in-transactions.js';
@@ -35,7 +36,8 @@ export class SignInController {
 
   @Get()
   async start(@Req() request: Request, @Res() response: Response, @Lang() language: Language): Promise<void> {
-    await this.sendToOneId(request, response, { isSecondTry: false, language });
+    const returnTo = returnPageOf(requestUrl(request, this.settings.baseUrl).searchParams.get('returnTo'));
+    await this.sendToOneId(request, response, { isSecondTry: false, returnTo, language });
   }
 
   @Get('callback')
@@ -54,12 +56,17 @@ export class SignInController {
         device: deviceOf(userAgent),
       });
       response.cookie(name, sessionToken, attributes);
-      response.redirect(303, '/');
+      response.redirect(303, transaction.returnTo);
     } catch (error) {
       const again = this.secondTryAfter(error, transaction, cookies);
       if (again === undefined) throw error;
       if (again.newLogin) await this.signIn.nextSecond();
-      await this.sendToOneId(request, response, { ...again, isSecondTry: true, language });
+      await this.sendToOneId(request, response, {
+        ...again,
+        isSecondTry: true,
+        returnTo: transaction.returnTo,
+        language,
+      });
     }
   }
 

@@ -14,10 +14,12 @@ import { OneIdClient } from '../oneid/oneid-client.js';
 import { OneId } from '../oneid/oneid.js';
 import { Settings } from '../settings.js';
 import { Timeline } from '../timeline/timeline.js';
+import { type ReturnPage } from '../pages/return-page.js';
 import { type SignInTransaction } from './sign-in-transactions.js';
 
 export interface BeginOptions {
   readonly isSecondTry: boolean;
+  readonly returnTo: ReturnPage;
   /** Forces a new login, also when OneID still knows the one that has just been ended. */
   readonly newLogin?: boolean;
   /** The language of OneID's pages. */
@@ -52,6 +54,7 @@ export class SignInService {
   /** Starts a sign-in. @returns the URL for the browser, and the values to check when it returns */
   async begin({
     isSecondTry,
+    returnTo,
     newLogin = false,
     language,
   }: BeginOptions): Promise<{ url: string; transaction: SignInTransaction }> {
@@ -61,6 +64,7 @@ export class SignInService {
       nonce: randomNonce(),
       codeVerifier: randomPKCECodeVerifier(),
       isSecondTry,
+      returnTo,
     };
     const url = buildAuthorizationUrl(configuration, {
       redirect_uri: this.redirectUri,

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ReplicaStatus } from 'nestjs-oneid-logout';
 import { type Browser } from 'playwright-core';
+import { LogoutRecorder } from '../../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { until } from '../support/until.js';
 import { World } from '../support/world.js';
 import { launchChromium } from './support/chromium.js';
@@ -212,5 +213,31 @@ describe('the list of sessions', () => {
     await page.keyboard.press('Shift+Tab');
     await buttons.nth(before).waitFor();
     await other.close();
+  });
+});
+
+describe('an outage of the app', () => {
+  test('open pages come back to where they were, over OneID and without a form', async () => {
+    await person.signIn(world.url);
+    const other = await person.newTab();
+    const tabs = [
+      [person, `${world.url}/account`],
+      [other, `${world.url}/`],
+    ] as const;
+    const login = await person.loginAt(world.url);
+    // the page is another one when it no longer has this mark
+    for (const [tab, url] of tabs) {
+      await tab.page.goto(url);
+      await tab.page.evaluate("document.body.dataset.of = 'before'");
+    }
+    const recorder = world.app.get(LogoutRecorder, { strict: false });
+    await recorder.endUnconfirmed(world.oneId.issuer, 'reference-app', 1);
+
+    for (const [tab, url] of tabs) {
+      await tab.page.bringToFront();
+      await tab.page.locator('body:not([data-of]) #signed-in').waitFor();
+      expect(tab.page.url()).toBe(url);
+    }
+    expect(await person.loginAt(world.url)).toEqual(login);
   });
 });

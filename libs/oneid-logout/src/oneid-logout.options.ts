@@ -188,12 +188,12 @@ class OptionsSchema {
   /**
    * After an outage in which no replica could record OneID's logouts for so long, seconds, all sessions of before are over
    * with the reason `unconfirmed`, and OneID decides at the next sign-in who is still signed in. Replicas write every few
-   * seconds that they can record logouts. Give all replicas of a database the same value: whole seconds from 10 to one
+   * seconds that they can record logouts. Give all replicas of a database the same value: whole seconds from 5 to one
    * day. By default, an outage ends no session.
    */
   @IsOptional()
   @IsInt()
-  @Min(10)
+  @Min(5)
   @Max(24 * 60 * 60)
   readonly reconfirmAfterOutageSeconds?: number | undefined;
 

@@ -77,6 +77,10 @@ function start() {
     const { reason } = JSON.parse(data);
     // the app closes the stream; the session may still be alive
     if (reason === 'out_of_sync' || reason === 'shutting_down') return;
+    if (reason === 'unconfirmed') {
+      confirmSession();
+      return;
+    }
     showOver(reason);
     setTimeout(stop, LAST_WORDS);
   });
@@ -101,15 +105,44 @@ function stop() {
 /** Asks the app whether the session is alive. Unless the app answers 401, starts the stream again after a backoff. */
 async function askAgain() {
   failures += 1;
-  const answer = await fetch('/me').catch(() => undefined);
-  if (answer?.status === 401) {
-    const { reason } = await answer.json().catch(() => ({ reason: 'unknown' }));
-    showOver(reason);
+  const reason = await refusal();
+  if (reason === 'unconfirmed') {
+    confirmSession();
+    return;
+  }
+  if (reason !== undefined) {
+    await pause(ARRIVAL);
+    // a sign-in in another tab has replaced the session
+    if ((await refusal()) === undefined) location.reload();
+    else showOver(reason);
     return;
   }
   const longest = Math.min(PATIENCE * 2 ** failures, MOST_PATIENCE);
-  await new Promise((resolve) => setTimeout(resolve, (longest / 2) * (1 + Math.random())));
+  await pause((longest / 2) * (1 + Math.random()));
   start();
+}
+
+/** @returns {Promise<string | undefined>} the reason of the app's 401; undefined with another answer, or with none */
+async function refusal() {
+  const answer = await fetch('/me').catch(() => undefined);
+  if (answer?.status !== 401) return undefined;
+  const { reason } = await answer.json().catch(() => ({ reason: 'unknown' }));
+  return reason;
+}
+
+/** @param {number} ms */
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/**
+ * After an outage of the app, OneID must confirm the session. Loading this page leads over OneID, and back to this page if
+ * the user is still signed in there.
+ */
+function confirmSession() {
+  isOver = true;
+  stop();
+  location.reload();
 }
 
 /** @param {string} words about a lost connection; empty when the connection is good */
