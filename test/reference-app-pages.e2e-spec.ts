@@ -569,6 +569,11 @@ describe('after an outage of the app', () => {
 
   test('a script gets 401 unconfirmed, and a form gets a page with a link to sign in', async () => {
     expect(await user.meInShort()).toBe('401 unconfirmed');
+    const script = await user.browser.get(`${world.url}/sessions`, {
+      'sec-fetch-mode': 'cors',
+      'sec-fetch-dest': 'empty',
+    });
+    expect(script.status).toBe(401);
     const answer = await post('/sessions/end-others', fromHere);
     expect(answer.status).toBe(401);
     const body = await answer.text();

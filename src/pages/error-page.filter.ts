@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, HttpException, NotFoundException } from '@nestjs/common';
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { type Request, type Response } from 'express';
-import { SessionRejectedError } from 'nestjs-oneid-logout';
+import { isNavigation, SessionRejectedError } from 'nestjs-oneid-logout';
 import { signInUrl } from './return-page.js';
 import { Pages } from './pages.js';
 import { type PageTexts } from './texts.js';
@@ -23,7 +23,7 @@ export class ErrorPageFilter extends BaseExceptionFilter {
       super.catch(error, host);
       return;
     }
-    if (request.method === 'GET' && error instanceof SessionRejectedError && error.reason === 'unconfirmed') {
+    if (error instanceof SessionRejectedError && error.reason === 'unconfirmed' && isPage(request)) {
       // after an outage: a user who is still signed in at OneID comes back to this page, another user sees OneID's form
       http.getResponse<Response>().setHeader('Cache-Control', 'no-store').redirect(303, signInUrl(request.path));
       return;
@@ -42,6 +42,11 @@ export class ErrorPageFilter extends BaseExceptionFilter {
 /** For the whole app: a page for unknown addresses. */
 @Catch(NotFoundException)
 export class NotFoundPageFilter extends ErrorPageFilter {}
+
+/** Does the browser show the answer as a page? A script's `fetch` gets the 401. */
+function isPage(request: Request): boolean {
+  return request.method === 'GET' && isNavigation(request);
+}
 
 function contentOf(error: HttpException, texts: PageTexts) {
   if (error instanceof SessionRejectedError) {

@@ -36,6 +36,8 @@ const notice = /** @type {HTMLTemplateElement | null} */ (document.querySelector
 let stream;
 let failures = 0;
 let isOver = false;
+/** An outage of the app has ended the session. The app closes the streams one by one, so the end of this one may come later. */
+let mustConfirm = false;
 
 putTimes(document);
 if (notice) {
@@ -77,7 +79,7 @@ function start() {
     const { reason } = JSON.parse(data);
     // the app closes the stream; the session may still be alive
     if (reason === 'out_of_sync' || reason === 'shutting_down') return;
-    if (reason === 'unconfirmed') {
+    if (reason === 'unconfirmed' || mustConfirm) {
       confirmSession();
       return;
     }
@@ -154,6 +156,7 @@ function say(words) {
 function addEntry({ at, kind, channel, text }) {
   // this browser has signed in again, perhaps in another tab; then this tab has the new session too
   if (kind === 'obeyed' && channel === 'replaced') setTimeout(() => location.reload(), ARRIVAL);
+  if (kind === 'obeyed' && channel === 'unconfirmed') mustConfirm = true;
   if (kind !== 'told' && kind !== 'obeyed') refreshSessions();
   if (!timeline) return;
   const date = new Date(at);
