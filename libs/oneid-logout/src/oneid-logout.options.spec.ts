@@ -281,7 +281,7 @@ describe('a fault', () => {
         'maxSessionsPerUser must be an integer number',
       ],
     ],
-    [{ reconfirmAfterOutageSeconds: 9 }, ['reconfirmAfterOutageSeconds must not be less than 10']],
+    [{ reconfirmAfterOutageSeconds: 4 }, ['reconfirmAfterOutageSeconds must not be less than 5']],
     [{ reconfirmAfterOutageSeconds: 86_401 }, ['reconfirmAfterOutageSeconds must not be greater than 86400']],
     [{ reconfirmAfterOutageSeconds: 30.5 }, ['reconfirmAfterOutageSeconds must be an integer number']],
     [{ maxIdleSeconds: 59 }, ['maxIdleSeconds must not be less than 60']],
