@@ -44,6 +44,45 @@ async function recordedUse(store: SessionStore, { id }: Session): Promise<number
   return numberOf(row, 'active_at');
 }
 
+/** The option `maxStalenessMs` of these tests. */
+const STALENESS = 500;
+
+/** A replica that answers from memory; it looks at the database when the test says so. */
+class Replica {
+  readonly follower: LogoutFollower;
+  readonly lookup: ActivityLookup;
+  statements: string[] = [];
+
+  constructor(
+    readonly store: SessionStore,
+    allowDuringOutageMs = 0,
+  ) {
+    const bounds = { maxStalenessMs: STALENESS, allowDuringOutageMs };
+    this.follower = new LogoutFollower(
+      ...([store.repository, new ReplicaRepository(store.database), store.bus, store.clock, new Random()] as const),
+      { answers: true, ...bounds, retention: 10 * MINUTE + allowDuringOutageMs },
+    );
+    const settings = { ...bounds, maxSessions: 1000, idleLimit: store.idleLimit };
+    this.lookup = new ActivityLookup(
+      new CachedSessionLookup(store.repository, this.follower, store.clock, settings),
+      activityOf(store),
+    );
+    intercept(store.database, (run, sql, parameters) => {
+      this.statements.push(sql);
+      return run(sql, parameters);
+    });
+  }
+
+  /** The answer to a request, and the number of statements for it. */
+  async use(session: Session, countsAsUse = true): Promise<[string, number]> {
+    await this.follower.look();
+    this.statements = [];
+    const checked = await this.lookup.check(session.id, countsAsUse);
+    const answer = checked === undefined ? 'unknown' : (checked.endedBy ?? timedOutBy(checked) ?? 'alive');
+    return [answer, this.statements.length];
+  }
+}
+
 describe.each(databases)('maxIdleSeconds, on $name', (database) => {
   let testDatabase: TestDatabase;
   let clock: TestClock;
@@ -116,6 +155,19 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
     }
     clock.advance(STEP);
     expect(await use(store, session)).toBe('idle');
+  });
+
+  it('a request that is refused is no use of the sessions that it carries', async () => {
+    const [alices, bobs, dead] = [await signIn('alice'), await signIn('bob'), await signIn('alice')];
+    await store.registry.end(dead.id);
+    clock.advance(DUE);
+    expect(await store.judge.judge([[alices, bobs]], true)).toEqual({ reason: 'ambiguous' });
+    expect(await store.judge.judge([[alices], [dead]], true)).toEqual({ reason: 'logged_out' });
+    await record(store);
+    expect(await store.rows('session_activity')).toEqual([]);
+    expect(await store.judge.judge([[alices, dead]], true)).toMatchObject({ alive: { id: alices.id } });
+    await record(store);
+    expect((await store.rows('session_activity')).map((row) => row['session_id'])).toEqual([alices.id]);
   });
 
   it('a request writes nothing itself, and a session is written at most once per twentieth', async () => {
@@ -351,44 +403,6 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
   });
 
   describe('and bounded liveness', () => {
-    const STALENESS = 500;
-
-    /** A replica that answers from memory; it looks at the database when the test says so. */
-    class Replica {
-      readonly follower: LogoutFollower;
-      readonly lookup: ActivityLookup;
-      statements: string[] = [];
-
-      constructor(
-        readonly store: SessionStore,
-        allowDuringOutageMs = 0,
-      ) {
-        const bounds = { maxStalenessMs: STALENESS, allowDuringOutageMs };
-        this.follower = new LogoutFollower(
-          ...([store.repository, new ReplicaRepository(store.database), store.bus, clock, new Random()] as const),
-          { answers: true, ...bounds, retention: 10 * MINUTE + allowDuringOutageMs },
-        );
-        const settings = { ...bounds, maxSessions: 1000, idleLimit: store.idleLimit };
-        this.lookup = new ActivityLookup(
-          new CachedSessionLookup(store.repository, this.follower, clock, settings),
-          activityOf(store),
-        );
-        intercept(store.database, (run, sql, parameters) => {
-          this.statements.push(sql);
-          return run(sql, parameters);
-        });
-      }
-
-      /** The answer to a request, and the number of statements for it. */
-      async use(session: Session, countsAsUse = true): Promise<[string, number]> {
-        await this.follower.look();
-        this.statements = [];
-        const checked = await this.lookup.check(session.id, countsAsUse);
-        const answer = checked === undefined ? 'unknown' : (checked.endedBy ?? timedOutBy(checked) ?? 'alive');
-        return [answer, this.statements.length];
-      }
-    }
-
     const replica = async (allowDuringOutageMs?: number) => new Replica(await open(), allowDuringOutageMs);
 
     it('memory confirms the uses of a busy session without a question to the database', async () => {
@@ -501,43 +515,57 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
 describe('maxIdleSeconds, with random uses', () => {
   const INTERVAL = 5 * SECOND;
 
-  it('a session whose pauses are below 18 twentieths lives on; after 20 twentieths it is always over', async () => {
-    const testDatabase = await sqlite.take();
-    const clock = new TestClock(Date.now());
-    const settings = { clock, maxIdleSeconds: IDLE / SECOND };
-    const replicas = [await SessionStore.open(testDatabase, settings), await SessionStore.open(testDatabase, settings)];
-    const [first] = replicas;
-    if (first === undefined) throw new Error('no replica');
-    let made = 0;
+  const rule = 'a session whose pauses are below 18 twentieths lives on; after 20 twentieths it is always over';
+  it.each(['the database', 'memory'])(
+    `${rule}; %s answers`,
+    async (answerer) => {
+      const testDatabase = await sqlite.take();
+      const clock = new TestClock(Date.now());
+      const settings = { clock, maxIdleSeconds: IDLE / SECOND };
+      const replicas = [
+        await SessionStore.open(testDatabase, settings),
+        await SessionStore.open(testDatabase, settings),
+      ];
+      const [first] = replicas;
+      if (first === undefined) throw new Error('no replica');
+      const readers = replicas.map((store) => new Replica(store));
+      let made = 0;
 
-    /** Time passes, and the background jobs run. */
-    async function pass(milliseconds: number): Promise<void> {
-      for (let left = milliseconds; left > 0; left -= INTERVAL) {
-        clock.advance(Math.min(left, INTERVAL));
-        for (const replica of replicas) await record(replica);
-      }
-    }
-    const pause = fc.oneof(
-      fc.integer({ min: 1, max: 3 * STEP }),
-      fc.integer({ min: 1, max: IDLE - 2 * STEP - 1 }),
-      fc.constant(IDLE - 2 * STEP - 1),
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(pause, fc.nat(1)), { maxLength: 8 }), async (uses) => {
-        const idToken = first.idToken({ sub: 'alice', sid: `sid-${(made += 1)}` });
-        const session = await first.registry.register({ idToken });
-        for (const [milliseconds, n] of uses) {
-          await pass(milliseconds);
-          expect(await use(replicas[n] ?? first, session)).toBe('alive');
+      const answer = async (n: number, session: RegisteredSession, countsAsUse: boolean) => {
+        if (answerer === 'memory') return (await readers[n]?.use(session, countsAsUse))?.[0];
+        return use(replicas[n] ?? first, session, countsAsUse);
+      };
+
+      /** Time passes, and the background jobs run. */
+      async function pass(milliseconds: number): Promise<void> {
+        for (let left = milliseconds; left > 0; left -= INTERVAL) {
+          clock.advance(Math.min(left, INTERVAL));
+          for (const replica of replicas) await record(replica);
         }
-        await pass(IDLE - 2 * STEP - 1);
-        expect(await look(first, session)).toBe('alive');
-        await pass(2 * STEP + 1);
-        expect(await look(first, session)).toBe('idle');
-      }),
-      { numRuns: 40 },
-    );
-    for (const replica of replicas) await replica.close();
-    await testDatabase.drop();
-  }, 120_000);
+      }
+      const pause = fc.oneof(
+        fc.integer({ min: 1, max: 3 * STEP }),
+        fc.integer({ min: 1, max: IDLE - 2 * STEP - 1 }),
+        fc.constant(IDLE - 2 * STEP - 1),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.tuple(pause, fc.nat(1)), { maxLength: 8 }), fc.nat(1), async (uses, asked) => {
+          const idToken = first.idToken({ sub: 'alice', sid: `sid-${(made += 1)}` });
+          const session = await first.registry.register({ idToken });
+          for (const [milliseconds, n] of uses) {
+            await pass(milliseconds);
+            expect(await answer(n, session, true)).toBe('alive');
+          }
+          await pass(IDLE - 2 * STEP - 1);
+          expect(await answer(asked, session, false)).toBe('alive');
+          await pass(2 * STEP + 1);
+          expect(await answer(asked, session, false)).toBe('idle');
+        }),
+        { numRuns: 40 },
+      );
+      for (const replica of replicas) await replica.close();
+      await testDatabase.drop();
+    },
+    120_000,
+  );
 });

@@ -162,7 +162,7 @@ export class SessionJudge {
     // a request must not hide the session of another user behind many dead ones, so this refuses instead of ignoring
     if (askable.some((values) => values.length > MOST_VALUES)) return { reason: 'ambiguous' };
     const verdicts = await Promise.all(
-      askable.map((values) => Promise.all(values.map((value) => this.judgeOne(value, countsAsUse)))),
+      askable.map((values) => Promise.all(values.map((value) => this.judgeOne(value)))),
     );
     for (const [first, ...others] of verdicts) {
       if (first !== undefined && 'reason' in first && aliveIn(others).length === 0) return first;
@@ -170,7 +170,14 @@ export class SessionJudge {
     const alive = aliveIn(verdicts.flat());
     const session = this.withOthers(alive);
     if (session === undefined) return { reason: 'unknown' };
-    return alive.every((other) => isSameUser(session, other)) ? { alive: session } : { reason: 'ambiguous' };
+    if (!alive.every((other) => isSameUser(session, other))) return { reason: 'ambiguous' };
+    if (countsAsUse) await this.noteUses(alive);
+    return { alive: session };
+  }
+
+  /** Only now, because a request that is refused is no use of the live sessions that it carries. */
+  private async noteUses(sessions: readonly SessionFacts[]): Promise<void> {
+    await Promise.all(sessions.map(({ id }) => (id === undefined ? undefined : this.judgeHash(id, true))));
   }
 
   /** Returns the first session, and remembers the others for {@link allOf}. */
