@@ -15,8 +15,8 @@ export interface SessionFacts {
   /** `iss` of the ID token. */
   readonly issuer: string;
   /**
-   * The client that the user signed in to: one of the option `clients`. For a verified token, the one that it names in
-   * `client_id`, `azp` or `aud`; absent when it names none.
+   * The client that the user signed in to: one of the option `clients`. For a verified token, the first one that it names
+   * in `client_id`, `azp` or `aud`, in this order; absent when it names none.
    */
   readonly clientId?: string;
   /** The provider's id for one browser login. All clients in this login get the same `sid`. */

@@ -366,7 +366,8 @@ export class SessionRegistry {
    * stay alive. One logout is recorded for any number of sessions.
    *
    * It also ends bearer tokens whose `iat` is not later than the time of the database's clock; with `clientId`, only those
-   * that name this client in `client_id`, `azp` or `aud`. The refresh tokens of all these sessions are revoked one by one,
+   * of this client. A token belongs to the first client that it names in `client_id`, `azp` or `aud` and that is among the
+   * `clients` of the API. The refresh tokens of all these sessions are revoked one by one,
    * in the background.
    *
    * @param everyone the issuer, and `clientId` to end only the sessions of this client. Without it, the sessions of all
