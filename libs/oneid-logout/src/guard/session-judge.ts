@@ -177,7 +177,7 @@ export class SessionJudge {
 
   /** Only now, because a request that is refused is no use of the live sessions that it carries. */
   private async noteUses(sessions: readonly SessionFacts[]): Promise<void> {
-    await Promise.all(sessions.map(({ id }) => (id === undefined ? undefined : this.judgeHash(id, true))));
+    await Promise.all(sessions.flatMap(({ id }) => (id === undefined ? [] : [this.judgeHash(id, true)])));
   }
 
   /** Returns the first session, and remembers the others for {@link allOf}. */
