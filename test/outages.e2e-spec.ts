@@ -136,6 +136,39 @@ describe.each(databases)('an outage in which no replica can record logouts, on $
     expect([await stateOf(two, session), await stateOf(two, back)]).toEqual(['unconfirmed', 'alive']);
   });
 
+  it('lets no request pass whose answer was read before the row, and comes after it', async () => {
+    const replica = await start();
+    const { sessionToken } = await signIn(replica);
+    const claims = { iss: issuer, sub: 'alice', sid: 'login', iat: clock.seconds, azp: clientId };
+    clock.advance(31 * SECOND);
+    let deliver = (): void => undefined;
+    const mayDeliver = new Promise<void>((resolve) => (deliver = resolve));
+    const read: Promise<unknown>[] = [];
+    /** The next answer comes late. */
+    const late =
+      <Q, A>(ask: (question: Q) => Promise<A>) =>
+      async (question: Q): Promise<A> => {
+        const answer = ask(question);
+        read.push(answer);
+        await mayDeliver;
+        return answer;
+      };
+    const { repository } = replica;
+    const check = repository.check.bind(repository);
+    const endedBy = repository.endedBy.bind(repository);
+    Object.assign(repository, { check: late(check), endedBy: late(endedBy) });
+    const verdicts = [replica.judge.judge({ sessionToken }), replica.judge.judge({ claims })];
+    await Promise.all(read);
+    Object.assign(repository, { check, endedBy });
+    await replica.outages.wake();
+    deliver();
+    expect([read.length, ...(await Promise.all(verdicts))]).toEqual([
+      2,
+      { reason: 'unconfirmed' },
+      { reason: 'unconfirmed' },
+    ]);
+  });
+
   it('a sign-in in the middle of it first ends it, and lives', async () => {
     const replica = await start();
     const before = await signIn(replica, { sub: 'alice', sid: 'login' });
@@ -262,6 +295,21 @@ describe.each(databases)('an outage in which no replica can record logouts, on $
     await expect(refused).rejects.toMatchObject({ cause: { cause: new Error('the database is read-only') } });
     restore();
     expect(await stateOf(replica, session)).toBe('unconfirmed');
+  });
+
+  it('a trial of the option: the replicas without it, which go on running, write on after the trial', async () => {
+    const off = await start({ reconfirmAfterOutageSeconds: undefined });
+    await off.outages.open();
+    const session = await signIn(off);
+    const trial = await start();
+    await trial.outages.close();
+    for (let minute = 0; minute < 3; minute++) {
+      clock.advance(60 * SECOND);
+      await off.outages.run;
+    }
+    const again = await start();
+    expect([await stateOf(again, session), await again.rows('logout')]).toEqual(['alive', []]);
+    await off.outages.close();
   });
 
   it('the option off and on again: a replica without it goes on writing', async () => {
@@ -424,6 +472,33 @@ describe.each(databases)('an outage, and replicas that answer from memory, on $n
       expect(await writer.rows('logout')).toHaveLength(1);
     },
   );
+
+  it('another replica ends it during a slow write of this one: memory has the logout at once', async () => {
+    const app = await start();
+    const session = await signIn('login');
+    expect(await stateOf(app, session)).toBe('alive');
+    const pass = async (seconds: number) => {
+      // memory stays fresh
+      for (let n = 0; n < seconds * 2; n++) {
+        clock.advance(SECOND / 2);
+        await follower(app).look();
+      }
+    };
+    await pass(26);
+    let goOn = (): void => undefined;
+    const mayGoOn = new Promise<void>((resolve) => (goOn = resolve));
+    const restore = intercept(app.get(SessionDatabase, { strict: false }), async (run, sql, parameters) => {
+      if (sql.includes('oneid_recording_time')) await mayGoOn;
+      return run(sql, parameters);
+    });
+    const slow = outages(app).wake();
+    await pass(5);
+    await writer.outages.wake();
+    goOn();
+    await slow;
+    restore();
+    expect(await stateOf(app, session)).toBe('unconfirmed');
+  });
 
   it('this replica ends it: memory has the logout at once', async () => {
     const app = await start();

@@ -9,6 +9,7 @@ import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/tokens/refresh-
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js';
 import { BackchannelWatch } from '../../libs/oneid-logout/src/sessions/backchannel-watch.js';
+import { OutageWatch } from '../../libs/oneid-logout/src/sessions/outage-watch.js';
 import { SessionActivity } from '../../libs/oneid-logout/src/sessions/session-activity.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
 import { UncertainLogouts } from '../../libs/oneid-logout/src/sessions/uncertain-logouts.js';
@@ -26,6 +27,7 @@ export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
     LogoutInbox,
     UndecidedTokens,
     BackchannelWatch,
+    OutageWatch,
   ];
   // without maxIdleSeconds, no job records activity
   return [...jobs, SessionActivity].flatMap((job) => app.get<BackgroundJob | undefined>(job, { strict: false }) ?? []);

@@ -39,8 +39,8 @@ export const OUTAGE_SETTINGS = Symbol('oneid-logout outage settings');
  * only a replica that finds it too old acts: it first records the logout, and only then moves the time on. After a crash in
  * between, the next replica finds the same outage again, and the same logout.
  *
- * A check asks no database for this: {@link isSure} holds while the replica's own last write is young enough to prove that
- * no outage is open. Otherwise {@link confirm} waits until this replica has written again.
+ * A check asks no database for this: {@link sureGeneration} is defined while the replica's own last write is young enough
+ * to prove that no outage is open. Otherwise {@link confirm} waits until this replica has written again.
  */
 export class OutageWatch extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
@@ -50,6 +50,7 @@ export class OutageWatch extends BackgroundJob {
   private readonly maxOutageMs: number;
   /** When the last write that succeeded was sent. */
   private written: Moment | undefined;
+  private generation = 0;
   private failure: unknown;
 
   /** @param catchUp makes memory that answers checks learn of all logouts that are recorded by now */
@@ -74,11 +75,12 @@ export class OutageWatch extends BackgroundJob {
 
   /**
    * Ends an outage before this replica, and then writes at an interval. Without the option it only goes on writing the
-   * times that the database has: a replica that has the option, now or later, must not take this time for an outage.
+   * times that the database has: a replica that has the option, now or later, must not take this time for an outage. Such
+   * a replica may come and go while this one runs, so this one looks again and again whether there are times.
    */
   async open(): Promise<void> {
     await this.wake();
-    if (!this.stopping && (this.isOn || this.written !== undefined)) this.start();
+    if (!this.stopping) this.start();
   }
 
   /** Writes a last time that logouts can be recorded. Call it when the app takes no more logouts. */
@@ -94,9 +96,12 @@ export class OutageWatch extends BackgroundJob {
     return this.maxOutageMs !== Infinity;
   }
 
-  /** Is it sure that no outage is open? */
-  isSure(): boolean {
-    return !this.isOn || this.hasWrittenWithin(this.maxOutageMs * PROOF);
+  /**
+   * A number while it is sure that no outage is open, else undefined. While it stays the same, no replica has ended an
+   * outage: an answer that was asked for before, and that comes now, is of no time before such a logout.
+   */
+  get sureGeneration(): number | undefined {
+    return this.isSure() ? this.generation : undefined;
   }
 
   /**
@@ -113,13 +118,17 @@ export class OutageWatch extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
-    const wasSure = this.isSure();
     const sent = this.clock.moment();
     try {
-      if (!(await this.write())) return;
-      if (!wasSure) await this.catchUp();
-      this.written = sent;
+      const written = await this.write();
       this.failure = undefined;
+      if (!written) return;
+      // by now, also another replica may have ended an outage
+      if (!this.isSure()) {
+        await this.catchUp();
+        this.generation += 1;
+      }
+      this.written = sent;
     } catch (error) {
       const isFirst = this.failure === undefined;
       this.failure = error;
@@ -160,6 +169,10 @@ export class OutageWatch extends BackgroundJob {
       );
     }
     await this.times.resume(target, recordableUntil);
+  }
+
+  private isSure(): boolean {
+    return !this.isOn || this.hasWrittenWithin(this.maxOutageMs * PROOF);
   }
 
   private hasWrittenWithin(milliseconds: number): boolean {
