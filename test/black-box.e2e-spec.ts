@@ -87,6 +87,8 @@ class BlackBox {
       ONEID_CLIENT_SECRET: 'the secret of the black box',
       APP_SECRETS: 'a secret of thirty-two characters',
       API_AUDIENCE,
+      // a test that moves the clock by minutes is an outage for the app
+      RECONFIRM_AFTER_OUTAGE_SECONDS: '0',
     });
     const oneId = await OneId.of(settings);
     const options = oneIdLogoutOptions(settings, oneId);
