@@ -21,7 +21,6 @@ import { OneId } from '../src/oneid/oneid.js';
 import { keepLanguage } from '../src/pages/language.js';
 import { readSettings } from '../src/settings.js';
 import {
-  API_AUDIENCE,
   BlackBoxProvider,
   CLIENT_ID,
   type FixedAnswer,
@@ -80,13 +79,8 @@ class BlackBox {
     const provider = await BlackBoxProvider.start(() => clock.now(), key);
     const port = await freePort();
     const settings = readSettings({
-      PORT: String(port),
+      ...provider.environment(port),
       DATABASE_URL: 'sqlite::memory:',
-      ONEID_ISSUER: provider.issuer,
-      ONEID_CLIENT_ID: CLIENT_ID,
-      ONEID_CLIENT_SECRET: 'the secret of the black box',
-      APP_SECRETS: 'a secret of thirty-two characters',
-      API_AUDIENCE,
       // a test that moves the clock by minutes is an outage for the app
       RECONFIRM_AFTER_OUTAGE_SECONDS: '0',
     });

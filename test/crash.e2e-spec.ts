@@ -1,11 +1,18 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { SessionRegistry, type OneIdLogoutOptions } from 'nestjs-oneid-logout';
 import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
+import { type ReferenceUser } from '../src/demo/reference-user.js';
+import { BlackBoxApp } from './support/black-box-app.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { clientId, clientSecret, secrets } from './support/host.js';
+import { TestPostgres } from './support/postgres.mjs';
 import { ReplicaProcess } from './support/replica-process.js';
 import { startReplica } from './support/replica.js';
 import { TestClock } from './support/test-clock.js';
@@ -92,5 +99,79 @@ describe.each(databases)('BC-15: a replica killed between a logout and its revoc
     await survivor.get(RefreshTokenRevoker, { strict: false }).wake();
     expect(oneId.revoked).toMatchObject([{ token: refreshToken, effective: true }]);
     expect(await findAlive(survivor.get(SessionJudge, { strict: false }), { sessionToken })).toBeUndefined();
+  });
+});
+
+describe('a logout that OneID gives up in an outage longer than reconfirmAfterOutageSeconds', () => {
+  /** The lowest value of the option, seconds. */
+  const OPTION = 5;
+  /** The real length of the outages, milliseconds. */
+  const OUTAGE = OPTION * 1000 + 250;
+
+  /** The reference app, a user who logs out at OneID in the outage, and one who does not. */
+  interface World {
+    readonly app: BlackBoxApp;
+    readonly leaver: ReferenceUser;
+    readonly stayer: ReferenceUser;
+  }
+
+  let folder: string;
+  let postgres: TestPostgres;
+  let apps: BlackBoxApp[];
+  let killed: World;
+  let withoutDatabase: World;
+  beforeAll(async () => {
+    apps = [];
+    [folder, postgres] = await Promise.all([mkdtemp(join(tmpdir(), 'oneid-crash-')), TestPostgres.start()]);
+    // their outages take real time, so they have them at the same time
+    [killed, withoutDatabase] = await Promise.all([start(`sqlite:${join(folder, 'app.sqlite')}`), start(postgres.url)]);
+    await Promise.all([killed.app.kill(), postgres.kill('SIGKILL')]);
+    const outage = delay(OUTAGE);
+    await expect(killed.app.provider.logOut()).rejects.toThrow('fetch failed');
+    expect(await withoutDatabase.app.provider.logOut()).toBe(503);
+    for (const user of [withoutDatabase.leaver, withoutDatabase.stayer]) expect(await user.meInShort()).toBe('503');
+    await outage;
+    await Promise.all([killed.app.restart(), postgres.restart()]);
+  });
+  afterAll(async () => {
+    await Promise.all(apps.map((app) => app.stop()));
+    await postgres.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  async function start(url: string): Promise<World> {
+    const app = await BlackBoxApp.start({ DATABASE_URL: url, RECONFIRM_AFTER_OUTAGE_SECONDS: String(OPTION) });
+    apps.push(app);
+    const [stayer, leaver] = [await app.signIn(), await app.signIn()];
+    for (const user of [stayer, leaver]) expect(await user.meInShort()).toBe('200');
+    return { app, leaver, stayer };
+  }
+
+  /** The user's first answer that is not 503. */
+  async function firstAnswer(user: ReferenceUser): Promise<string> {
+    let answer = '503';
+    await until('the app answers', async () => {
+      answer = await user.meInShort();
+      return !answer.startsWith('503');
+    });
+    return answer;
+  }
+
+  async function expectNewSignIn(user: ReferenceUser): Promise<void> {
+    await user.signIn();
+    expect(await user.meInShort()).toBe('200');
+  }
+
+  it('the app was killed: after its start, each cookie gets 401 unconfirmed, and a new sign-in works', async () => {
+    const { leaver, stayer } = killed;
+    expect([await leaver.meInShort(), await stayer.meInShort()]).toEqual(['401 unconfirmed', '401 unconfirmed']);
+    for (const user of [leaver, stayer]) await expectNewSignIn(user);
+  });
+
+  it('the database was gone: no cookie gets 200, the other user gets 401 unconfirmed, and a new sign-in works', async () => {
+    const { leaver, stayer } = withoutDatabase;
+    // the replica answered 503 and kept the logout: it ends its session as a logout, and `unconfirmed` ends the others
+    expect(await Promise.all([stayer, leaver].map(firstAnswer))).toEqual(['401 unconfirmed', '401 logged_out']);
+    for (const user of [leaver, stayer]) await expectNewSignIn(user);
   });
 });

@@ -39,7 +39,7 @@ interface Code {
 export type ClaimOverrides = Readonly<Record<string, unknown>>;
 
 export const CLIENT_ID = 'black-box';
-export const API_AUDIENCE = 'https://api.black-box.example';
+const API_AUDIENCE = 'https://api.black-box.example';
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const HOUR = 3600;
 
@@ -113,6 +113,18 @@ export class BlackBoxProvider {
     await closed;
   }
 
+  /** The reference app's environment variables for this provider. */
+  environment(port: number): Readonly<Record<string, string>> {
+    return {
+      PORT: String(port),
+      ONEID_ISSUER: this.issuer,
+      ONEID_CLIENT_ID: CLIENT_ID,
+      ONEID_CLIENT_SECRET: 'the secret of the black box',
+      APP_SECRETS: 'a secret of thirty-two characters',
+      API_AUDIENCE,
+    };
+  }
+
   /** Forgets the login, the requests, and the answers that the last test has put in place. */
   reset(): void {
     this.login = undefined;
@@ -163,9 +175,9 @@ export class BlackBoxProvider {
   /** Ends the login. The app is told once, unless a revocation has detached it. @returns the app's status */
   async logOut(): Promise<number | undefined> {
     const { sid } = this;
-    const status = sid === undefined || this.detached.has(sid) ? undefined : await this.send(await this.logoutToken());
+    const token = sid === undefined || this.detached.has(sid) ? undefined : await this.logoutToken();
     this.login = undefined;
-    return status?.status;
+    return token === undefined ? undefined : (await this.send(token)).status;
   }
 
   private async answer(path: string, parameters: ProviderRequest['parameters']): Promise<FixedAnswer> {

@@ -1,14 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { type OneIdLogoutOptions, type RegisteredSession } from 'nestjs-oneid-logout';
-
-const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+import { TypescriptProcess } from './typescript-process.js';
 
 /** A replica of an app that uses the library, as a separate process, so that a test can kill it. */
 export class ReplicaProcess {
   private constructor(
-    private readonly child: ChildProcess,
+    private readonly process: TypescriptProcess,
     readonly url: string,
   ) {}
 
@@ -17,25 +14,18 @@ export class ReplicaProcess {
    * @param settings.trustsMemoryForever switches the staleness limit off, for control tests
    */
   static async start(options: OneIdLogoutOptions, { trustsMemoryForever = false } = {}): Promise<ReplicaProcess> {
-    const output: string[] = [];
-    const child = fork(file('replica-main.ts'), {
-      execArgv: ['--import', new URL('typescript.mjs', import.meta.url).href],
-      env: {
-        ...process.env,
-        NODE_OPTIONS: '',
-        REPLICA_OPTIONS: JSON.stringify(options),
-        ...(trustsMemoryForever && { REPLICA_TRUSTS_MEMORY_FOREVER: '1' }),
-      },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    const process = TypescriptProcess.start(new URL('replica-main.ts', import.meta.url), {
+      REPLICA_OPTIONS: JSON.stringify(options),
+      ...(trustsMemoryForever && { REPLICA_TRUSTS_MEMORY_FOREVER: '1' }),
     });
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => output.push(String(text)));
+    const { child } = process;
     const url = await Promise.race([
       once(child, 'message').then(([message]) => String(message)),
       once(child, 'exit').then(() => {
-        throw new Error(`the replica did not start:\n${output.join('')}`);
+        throw new Error(`the replica did not start:\n${process.output}`);
       }),
     ]);
-    return new ReplicaProcess(child, url);
+    return new ReplicaProcess(process, url);
   }
 
   /** Registers a sign-in with OneID's tokens. @returns the session token */
@@ -58,13 +48,14 @@ export class ReplicaProcess {
 
   /** Pauses the process, or continues it. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.child.kill(signal);
+    this.process.child.kill(signal);
   }
 
   /** Changes its wall clock, like NTP. @param ahead milliseconds ahead of the machine's clock */
   async setClock(ahead: number): Promise<void> {
-    const set = once(this.child, 'message');
-    this.child.send(ahead);
+    const { child } = this.process;
+    const set = once(child, 'message');
+    child.send(ahead);
     await set;
   }
 
@@ -77,10 +68,7 @@ export class ReplicaProcess {
   }
 
   /** Kills the process at once. It cannot finish its work. */
-  async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exit = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
-    await exit;
+  kill(): Promise<void> {
+    return this.process.kill();
   }
 }
