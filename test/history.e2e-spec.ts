@@ -105,6 +105,49 @@ describe('the history of replicas', () => {
     });
   });
 
+  describe('an outage that ends sessions', () => {
+    const signedIn = (session: string, sent: number) => history.signIns.push({ session, sent, answered: sent + 5 });
+    beforeEach(() => {
+      history.troubles.push({ ...cut, what: 'an outage', endsSessions: true, recoveryMs: Infinity });
+    });
+
+    it('the sessions of before are refused as unconfirmed, and those of later are not', () => {
+      signedIn('bob', 100);
+      signedIn('carol', 301);
+      asked('bob', 190, 200);
+      asked('bob', 300, 'unconfirmed');
+      asked('carol', 310, 200, 1);
+      expect(history.violations()).toEqual(noViolations);
+      asked('carol', 320, 'unconfirmed');
+      asked('bob', 190, 'unconfirmed');
+      expect(history.violations().refused).toEqual([
+        'replica 0, session carol: answered unconfirmed',
+        'replica 0, session bob: answered unconfirmed',
+      ]);
+    });
+
+    it('a session of before is let in afterwards', () => {
+      signedIn('bob', 100);
+      asked('bob', 303, 200, 1);
+      asked('bob', 299, 200, 1);
+      expect(history.violations().letIn).toEqual(['replica 1, session bob: let in 3 ms after: an outage']);
+    });
+
+    it('the reason of a session that OneID has logged out is the logout', () => {
+      signedIn('alice', 10);
+      told('alice', 400, 200);
+      asked('alice', 460, 'unconfirmed');
+      expect(history.violations().lost).toEqual(['replica 0, session alice: the last answer was unconfirmed']);
+    });
+
+    it('a trouble that ends no session permits no unconfirmed', () => {
+      history.troubles.splice(0, 1, cut);
+      signedIn('bob', 100);
+      asked('bob', 250, 'unconfirmed', 1);
+      expect(history.violations().refused).toEqual(['replica 1, session bob, during "a cut": answered unconfirmed']);
+    });
+  });
+
   describe('reports a replica that does not recover:', () => {
     beforeEach(() => {
       history.troubles.push(cut);

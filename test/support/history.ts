@@ -1,5 +1,15 @@
-/** An HTTP status, or `no answer` when the connection was refused or broke. */
-export type Status = number | 'no answer';
+/**
+ * An HTTP status, or `no answer` when the connection was refused or broke. A 401 with the reason `unconfirmed` is
+ * `unconfirmed`.
+ */
+export type Status = number | 'no answer' | 'unconfirmed';
+
+/** A sign-in that a replica has registered. Times as in {@link RecordedRequest}. */
+export interface RecordedSignIn {
+  readonly session: string;
+  readonly sent: number;
+  readonly answered: number;
+}
 
 /** A request to a guarded page. Times are in milliseconds, on the monotonic clock of the test process. */
 export interface RecordedRequest {
@@ -27,12 +37,17 @@ export interface Trouble {
   readonly permits?: Status;
   /** For this long after its end, milliseconds, they may still answer with that status. */
   readonly recoveryMs: number;
+  /** No replica can record logouts for so long that the sessions of before its end are over, as `unconfirmed`. */
+  readonly endsSessions?: boolean;
   readonly began: number;
   ended: number;
 }
 
 export interface Violations {
-  /** Requests that a replica let in although OneID had already got its 200 for the logout of their session. */
+  /**
+   * Requests that a replica let in although OneID had already got its 200 for the logout of their session, or although an
+   * outage had ended their session.
+   */
   readonly letIn: string[];
   /**
    * Logouts that OneID got a 200 for but that had no effect, and logouts that a replica told OneID not to send again.
@@ -50,12 +65,18 @@ export const noViolations: Violations = { letIn: [], lost: [], refused: [], late
 export class History {
   readonly requests: RecordedRequest[] = [];
   readonly deliveries: Delivery[] = [];
+  readonly signIns: RecordedSignIn[] = [];
   readonly troubles: Trouble[] = [];
   /** Sessions whose logout is in the database at the end of the test. */
   recorded: ReadonlySet<string> = new Set();
 
   violations(): Violations {
-    return { letIn: this.letIn(), lost: this.lost(), refused: this.refused(), late: this.late() };
+    return {
+      letIn: [...this.letIn(), ...this.letInAfterOutage()],
+      lost: this.lost(),
+      refused: this.refused(),
+      late: this.late(),
+    };
   }
 
   /** For each session with a logout: when OneID got its first 200. */
@@ -76,6 +97,15 @@ export class History {
       const since = request.sent - (acknowledged.get(request.session) ?? Infinity);
       if (request.status !== 200 || since <= 0) return [];
       return `${this.name(request)} let in ${since.toFixed(0)} ms after OneID had its 200`;
+    });
+  }
+
+  private letInAfterOutage(): string[] {
+    return this.outages.flatMap(({ what, began, ended }) => {
+      const before = new Set(this.signIns.filter(({ answered }) => answered < began).map(({ session }) => session));
+      return this.requests
+        .filter(({ session, status, sent }) => status === 200 && sent >= ended && before.has(session))
+        .map((request) => `${this.name(request)} let in ${(request.sent - ended).toFixed(0)} ms after: ${what}`);
     });
   }
 
@@ -100,9 +130,20 @@ export class History {
       .filter((request) => {
         if (request.status === 200) return false;
         if (request.status === 401) return (told.get(request.session) ?? Infinity) >= request.answered;
+        if (request.status === 'unconfirmed') return !this.mayBeUnconfirmed(request);
         return !this.troubles.some((trouble) => permits(trouble, request));
       })
       .map((request) => `${this.name(request)} answered ${request.status}`);
+  }
+
+  /** Has an outage begun before the answer, and did the session's sign-in begin before its end? */
+  private mayBeUnconfirmed({ session, answered }: RecordedRequest): boolean {
+    const signIn = this.signIns.find((one) => one.session === session);
+    return this.outages.some(({ began, ended }) => began <= answered && (signIn?.sent ?? 0) < ended);
+  }
+
+  private get outages(): readonly Trouble[] {
+    return this.troubles.filter(({ endsSessions = false }) => endsSessions);
   }
 
   private late(): string[] {

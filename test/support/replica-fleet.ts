@@ -29,6 +29,8 @@ export interface FleetSettings {
   readonly database: TestDatabase;
   /** One entry for each replica. */
   readonly liveness: readonly Liveness[];
+  /** More options of all replicas. They must be valid JSON values. */
+  readonly options?: Partial<OneIdLogoutOptions>;
   /** Switches the staleness limit of all replicas off, for control tests. */
   readonly trustsMemoryForever?: boolean;
   /** Filters the data from the database to each replica. */
@@ -128,14 +130,14 @@ export class ReplicaFleet {
   }
 
   private async startReplica(liveness: Liveness): Promise<Replica> {
-    const { filter, trustsMemoryForever = false } = this.settings;
+    const { filter, options, trustsMemoryForever = false } = this.settings;
     const databaseProxy = await TcpProxy.start(urlOf(this.database.options), filter);
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     const clientAuthentication = { clientSecret };
     const clients = [{ issuer: this.oneId.issuer, clientId, clientAuthentication, postLogoutRedirectUri }];
     const database = { ...this.database.options, url: databaseProxy.url } as SessionDatabaseOptions;
     try {
-      const process = await ReplicaProcess.start({ clients, database, liveness }, { trustsMemoryForever });
+      const process = await ReplicaProcess.start({ ...options, clients, database, liveness }, { trustsMemoryForever });
       return { process, databaseProxy };
     } catch (error) {
       await databaseProxy.stop();

@@ -39,11 +39,11 @@ export class ReplicaProcess {
     return ((await response.json()) as RegisteredSession).sessionToken;
   }
 
-  /** Requests a guarded page. @returns the status */
-  async me(session: string): Promise<number> {
+  /** Requests a guarded page. @returns the status; of a 401 with the reason `unconfirmed`, the reason */
+  async me(session: string): Promise<number | 'unconfirmed'> {
     const response = await fetch(`${this.url}/me`, { headers: { cookie: `session=${session}` } });
-    await response.text();
-    return response.status;
+    const body = await response.text();
+    return response.status === 401 && body.includes('"reason":"unconfirmed"') ? 'unconfirmed' : response.status;
   }
 
   /** Pauses the process, or continues it. */

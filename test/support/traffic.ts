@@ -16,7 +16,10 @@ const RECENT_LEAVING_USERS = 8;
 /** The pause between two rounds of a reader, milliseconds. The replicas share one machine and need time to work. */
 const READER_PAUSE = 250;
 
-export interface TroubleSettings extends Pick<Trouble, 'what' | 'replicas' | 'permits' | 'recoveryMs'> {
+export interface TroubleSettings extends Pick<
+  Trouble,
+  'what' | 'replicas' | 'permits' | 'recoveryMs' | 'endsSessions'
+> {
   /** During the trouble, OneID cannot reach these replicas. */
   readonly undeliverable?: boolean;
 }
@@ -39,7 +42,7 @@ export class Traffic {
 
   static async start(fleet: ReplicaFleet): Promise<Traffic> {
     const traffic = new Traffic(fleet);
-    for (let n = 0; n < STAYING_USERS; n++) traffic.stayingUsers.push(await fleet.signIn(traffic.nextReplica()));
+    for (let n = 0; n < STAYING_USERS; n++) traffic.stayingUsers.push(await traffic.signIn());
     for (const replica of fleet.numbers) traffic.startReader(replica);
     for (let n = 0; n < WRITERS; n++) traffic.loops.push(traffic.write());
     return traffic;
@@ -59,7 +62,7 @@ export class Traffic {
     { undeliverable = false, ...settings }: TroubleSettings,
     harm: (guests: readonly Login[]) => Promise<void>,
   ): Promise<void> {
-    const guests = await Promise.all(Array.from({ length: GUESTS }, () => this.fleet.signIn(this.nextReplica())));
+    const guests = await Promise.all(Array.from({ length: GUESTS }, () => this.signIn()));
     this.leavingUsers.push(...guests);
     await Promise.all(guests.map((guest) => this.askAll(guest)));
     await this.logouts(2);
@@ -100,6 +103,13 @@ export class Traffic {
     return status;
   }
 
+  async signIn(): Promise<Login> {
+    const sent = performance.now();
+    const login = await this.fleet.signIn(this.nextReplica());
+    this.history.signIns.push({ session: login.session, sent, answered: performance.now() });
+    return login;
+  }
+
   async ask(replica: number, login: Login): Promise<Status> {
     const sent = performance.now();
     const status = await this.fleet.ask(replica, login);
@@ -123,7 +133,7 @@ export class Traffic {
 
   private async write(): Promise<void> {
     while (!this.stopped) {
-      const login = await this.fleet.signIn(this.nextReplica()).catch(() => undefined);
+      const login = await this.signIn().catch(() => undefined);
       if (login === undefined) {
         await delay(READER_PAUSE);
         continue;
