@@ -8,8 +8,11 @@ import { MAX_CLOCK_DIFFERENCE } from '../store/clock-difference.js';
 import { type RecordingTimeRepository, type RecordingTimes } from '../store/recording-time.repository.js';
 import { type LogoutRecorder } from './logout-recorder.js';
 
-/** How often a replica writes at least that it can record logouts, milliseconds. */
-const INTERVAL = 5_000;
+/**
+ * How often a replica writes at least that it can record logouts, milliseconds. Also after the random quarter of a
+ * background job, this is less than the smallest value of the option, which another replica may have.
+ */
+const INTERVAL = 3_000;
 
 /** A replica writes so many times in the option's time, so that one failed write is no outage. */
 const WRITES_PER_OUTAGE = 4;
