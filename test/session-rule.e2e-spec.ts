@@ -138,6 +138,16 @@ describe.each(databases)('the rule in SQL and the rule in code agree, on $name',
 
   const runs = { numRuns: Number(process.env['RULE_RUNS'] ?? 50) };
 
+  it.each(['sid', 'sub'] as const)('a logout by %s outranks the end of the session after an outage', async (kind) => {
+    await store.clear();
+    const { id } = await store.registry.register({ idToken: store.idToken({ sub: 'alice', sid: 'login' }) });
+    const found = await store.repository.check(id);
+    await store.recorder.endSessions(found === undefined ? [] : [found.session], 'unconfirmed');
+    expect((await store.repository.check(id))?.endedBy).toBe('unconfirmed');
+    await store.recorder.recordBackchannel(store.logout(kind === 'sid' ? { sid: 'login' } : { sub: 'alice' }));
+    expect((await store.repository.check(id))?.endedBy).toBe('backchannel');
+  });
+
   it('check, checkByIdToken, endedBy and findAlive follow the rule', async () => {
     await fc.assert(
       fc.asyncProperty(world, async (world) => {
