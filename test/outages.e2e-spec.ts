@@ -1,12 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type INestApplication } from '@nestjs/common';
+import { type INestApplication, type INestApplicationContext } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import {
+  OneIdLogoutModule,
   type OneIdLogoutOptions,
   type RegisteredSession,
   SessionRejectedError,
   StoreUnavailableError,
 } from 'nestjs-oneid-logout';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
+import { Clock } from '../libs/oneid-logout/src/clock.js';
+import { DatabaseConnector } from '../libs/oneid-logout/src/database/database-connector.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { OutageWatch } from '../libs/oneid-logout/src/sessions/outage-watch.js';
@@ -299,7 +303,7 @@ describe.each(databases)('an outage in which no replica can record logouts, on $
 
   it('a trial of the option: the replicas without it, which go on running, write on after the trial', async () => {
     const off = await start({ reconfirmAfterOutageSeconds: undefined });
-    await off.outages.open();
+    off.outages.start();
     const session = await signIn(off);
     const trial = await start();
     await trial.outages.close();
@@ -384,20 +388,24 @@ describe.each(databases)('an outage, and replicas that answer from memory, on $n
     await testDatabase.drop();
   });
 
-  /** A whole app. It looks at the database, and writes that it can record logouts, when a test says so. */
-  const start = async (options: Partial<OneIdLogoutOptions> = {}): Promise<INestApplication> => {
-    const app = await startReplica(
-      {
-        clients: [{ issuer, clientId, postLogoutRedirectUri: 'https://app.example/logout/callback' }],
-        database: testDatabase.options,
-        liveness: { maxStalenessMs: 500 },
-        reconfirmAfterOutageSeconds: 30,
-        fetch: () => Promise.reject(new TypeError('there is no OneID here')),
-        ...options,
-      },
-      clock,
-    );
+  const optionsWith = (options: Partial<OneIdLogoutOptions> = {}): OneIdLogoutOptions => ({
+    clients: [{ issuer, clientId, postLogoutRedirectUri: 'https://app.example/logout/callback' }],
+    database: testDatabase.options,
+    liveness: { maxStalenessMs: 500 },
+    reconfirmAfterOutageSeconds: 30,
+    fetch: () => Promise.reject(new TypeError('there is no OneID here')),
+    ...options,
+  });
+  /** A whole app that does not listen. It looks at the database when a test says so. */
+  const boot = async (options?: Partial<OneIdLogoutOptions>): Promise<INestApplication> => {
+    const app = await startReplica(optionsWith(options), clock);
     apps.push(app);
+    return app;
+  };
+  /** As {@link boot}, and it has written that it can record logouts. */
+  const start = async (options?: Partial<OneIdLogoutOptions>): Promise<INestApplication> => {
+    const app = await boot(options);
+    await outages(app).wake();
     return app;
   };
   const signIn = (sid: string) => writer.registry.register({ idToken: writer.idToken({ sub: 'alice', sid }) });
@@ -422,7 +430,7 @@ describe.each(databases)('an outage, and replicas that answer from memory, on $n
         : run(sql, parameters),
     );
   const follower = (app: INestApplication) => app.get(LogoutFollower, { strict: false });
-  const outages = (app: INestApplication) => app.get(OutageWatch, { strict: false });
+  const outages = (app: INestApplicationContext) => app.get(OutageWatch, { strict: false });
 
   it('a busy session costs no statement more', async () => {
     const app = await start();
@@ -434,12 +442,46 @@ describe.each(databases)('an outage, and replicas that answer from memory, on $n
     expect(statements.filter((sql) => sql.includes('oneid_recording_time'))).toEqual([]);
   });
 
-  it('a boot ends it before the first request', async () => {
+  it('an app that begins to listen ends it', async () => {
     const session = await signIn('login');
     clock.advance(31 * SECOND);
-    const app = await start();
+    const app = await boot();
+    await app.listen(0);
+    await outages(app).run;
     expect(await writer.rows('logout')).toMatchObject([{ target, channel: 'unconfirmed' }]);
     expect(await stateOf(app, session)).toBe('unconfirmed');
+  });
+
+  it('the first request ends it in an app that another server serves', async () => {
+    const session = await signIn('login');
+    clock.advance(31 * SECOND);
+    expect(await stateOf(await boot(), session)).toBe('unconfirmed');
+  });
+
+  it.each([
+    ['a boot that fails before the app listens', boot],
+    [
+      'a process without HTTP, such as a command',
+      async () =>
+        (
+          await Test.createTestingModule({ imports: [OneIdLogoutModule.forRoot(optionsWith())] })
+            .overrideProvider(Clock)
+            .useValue(clock)
+            .overrideProvider(DatabaseConnector)
+            .useValue(clock.connector)
+            .compile()
+        ).init(),
+    ],
+  ])('%s does not hide it', async (_, begin) => {
+    const session = await signIn('login');
+    for (let n = 0; n < 4; n++) {
+      const process = await begin();
+      clock.advance(10 * SECOND);
+      await outages(process).run;
+      await process.close();
+    }
+    apps.length = 0;
+    expect(await stateOf(await start(), session)).toBe('unconfirmed');
   });
 
   it('a shutdown writes a last time', async () => {

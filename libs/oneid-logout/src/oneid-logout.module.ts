@@ -8,7 +8,7 @@ import {
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { bootProviders, BootReport } from './boot/boot-report.js';
 import { BootSettings } from './boot/boot-settings.js';
 import { AnswerTimes } from './channels/answer-time.js';
@@ -24,6 +24,7 @@ import { SessionDatabase } from './database/session-database.js';
 import { GuardSettings } from './guard/guard-settings.js';
 import { SessionJudge } from './guard/session-judge.js';
 import { SessionAliveGuard } from './guard/session-alive.guard.js';
+import { servesHttp, whenListening } from './http/http-server.js';
 import { ParserErrors } from './http/parser-errors.js';
 import { LogoutSettings } from './logout/logout-settings.js';
 import { LogoutStates } from './logout/logout-state.js';
@@ -335,6 +336,7 @@ export class OneIdLogoutModule
     private readonly inbox: LogoutInbox,
     private readonly watch: BackchannelWatch,
     private readonly outages: OutageWatch,
+    private readonly adapterHost: HttpAdapterHost,
     private readonly measures: Measures,
     private readonly status: ReplicaStatus,
     private readonly revocations: RevocationQueue,
@@ -363,7 +365,9 @@ export class OneIdLogoutModule
     // the host's own migrations have run by now, for example in onModuleInit
     if (!this.options.runMigrations) await this.database.requireTables();
     this.measure();
-    await this.outages.open();
+    // a process without HTTP takes no logouts, and a boot may fail before the app listens
+    if (servesHttp(this.adapterHost)) this.outages.start();
+    if (this.outages.isOn) whenListening(this.adapterHost, () => void this.outages.wake());
     if (this.options.liveness !== 'strict') await this.follower.open();
     // with strict liveness, follow other replicas' logouts only when SessionEvents has a subscriber; or when a connection
     // is open, which OpenConnections notices

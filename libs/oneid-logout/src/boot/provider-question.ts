@@ -1,6 +1,6 @@
-import { type Server } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { whenListening } from '../http/http-server.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
 
 /**
@@ -15,14 +15,9 @@ export class ProviderQuestion {
   ) {}
 
   start(): void {
-    // an application context without HTTP has no adapter, and the server of another adapter may be no server of Node
-    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
-    const server = adapter?.getHttpServer() as Partial<Server> | undefined;
-    if (server?.listening) this.ask();
-    else
-      server?.once?.('listening', () => {
-        this.ask();
-      });
+    whenListening(this.adapterHost, () => {
+      this.ask();
+    });
   }
 
   /** Abandons the questions that are not answered yet, so that they neither hold the process nor reach the log. */

@@ -42,6 +42,10 @@ export const OUTAGE_SETTINGS = Symbol('oneid-logout outage settings');
  * only a replica that finds it too old acts: it first records the logout, and only then moves the time on. After a crash in
  * between, the next replica finds the same outage again, and the same logout.
  *
+ * Start it only in a process that takes logouts: a command that writes while the app is down would hide the outage. Without
+ * the option, a replica only goes on writing the times that the database has: a replica that has the option, now or later,
+ * must not take this time for an outage. Such a replica may come and go, so this one looks again and again for times.
+ *
  * A check asks no database for this: {@link sureGeneration} is defined while the replica's own last write is young enough
  * to prove that no outage is open. Otherwise {@link confirm} waits until this replica has written again.
  */
@@ -74,16 +78,6 @@ export class OutageWatch extends BackgroundJob {
       return { issuer, clientId, target: everyoneTargetOf(issuer, clientId).target };
     });
     this.targets = this.clients.map(({ target }) => target);
-  }
-
-  /**
-   * Ends an outage before this replica, and then writes at an interval. Without the option it only goes on writing the
-   * times that the database has: a replica that has the option, now or later, must not take this time for an outage. Such
-   * a replica may come and go while this one runs, so this one looks again and again whether there are times.
-   */
-  async open(): Promise<void> {
-    await this.wake();
-    if (!this.stopping) this.start();
   }
 
   /** Writes a last time that logouts can be recorded. Call it when the app takes no more logouts. */
