@@ -105,6 +105,17 @@ describe('the history of replicas', () => {
     });
   });
 
+  it('reports a session that is idle, also one that OneID has logged out', () => {
+    good();
+    asked('bob', 500, 'idle');
+    asked('alice', 510, 'idle');
+    expect(history.violations()).toEqual({
+      ...noViolations,
+      lost: ['replica 0, session alice: the last answer was idle'],
+      refused: ['replica 0, session bob: answered idle', 'replica 0, session alice: answered idle'],
+    });
+  });
+
   describe('an outage that ends sessions', () => {
     const signedIn = (session: string, sent: number) => history.signIns.push({ session, sent, answered: sent + 5 });
     beforeEach(() => {

@@ -6,9 +6,9 @@ import { noViolations } from './support/history.js';
 import { ReplicaFleet } from './support/replica-fleet.js';
 import { Traffic } from './support/traffic.js';
 
-const OPTION = 10;
+const OPTION = 5;
 /** Longer than the option, by more than the time between two writes, milliseconds. */
-const OUTAGE = OPTION * 1_000 + 4_000;
+const OUTAGE = OPTION * 1_000 + 2_000;
 
 const bounded = { maxStalenessMs: 400 };
 

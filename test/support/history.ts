@@ -1,8 +1,13 @@
 /**
- * An HTTP status, or `no answer` when the connection was refused or broke. A 401 with the reason `unconfirmed` is
- * `unconfirmed`.
+ * An HTTP status, or `no answer` when the connection was refused or broke. A 401 with one of {@link otherEnds} as its
+ * reason is this reason.
  */
-export type Status = number | 'no answer' | 'unconfirmed';
+export type Status = number | 'no answer' | OtherEnd;
+
+/** Reasons of a 401 for which a session is over without a logout. */
+export const otherEnds = ['idle', 'unconfirmed'] as const;
+
+export type OtherEnd = (typeof otherEnds)[number];
 
 /** A sign-in that a replica has registered. Times as in {@link RecordedRequest}. */
 export interface RecordedSignIn {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type OneIdLogoutOptions, type RegisteredSession } from 'nestjs-oneid-logout';
+import { type OtherEnd, otherEnds } from './history.js';
 import { TypescriptProcess } from './typescript-process.js';
 
 /** A replica of an app that uses the library, as a separate process, so that a test can kill it. */
@@ -39,11 +40,12 @@ export class ReplicaProcess {
     return ((await response.json()) as RegisteredSession).sessionToken;
   }
 
-  /** Requests a guarded page. @returns the status; of a 401 with the reason `unconfirmed`, the reason */
-  async me(session: string): Promise<number | 'unconfirmed'> {
+  /** Requests a guarded page. @returns the status; of a 401 with one of these reasons, the reason */
+  async me(session: string): Promise<number | OtherEnd> {
     const response = await fetch(`${this.url}/me`, { headers: { cookie: `session=${session}` } });
     const body = await response.text();
-    return response.status === 401 && body.includes('"reason":"unconfirmed"') ? 'unconfirmed' : response.status;
+    const end = otherEnds.find((reason) => body.includes(`"reason":"${reason}"`));
+    return response.status === 401 && end !== undefined ? end : response.status;
   }
 
   /** Pauses the process, or continues it. */
