@@ -11,6 +11,7 @@ import {
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { Clock } from '../libs/oneid-logout/src/clock.js';
 import { DatabaseConnector } from '../libs/oneid-logout/src/database/database-connector.js';
+import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
 import { OutageWatch } from '../libs/oneid-logout/src/sessions/outage-watch.js';
@@ -540,6 +541,34 @@ describe.each(databases)('an outage, and replicas that answer from memory, on $n
     await slow;
     restore();
     expect(await stateOf(app, session)).toBe('unconfirmed');
+  });
+
+  it('a request after its end joins no read of before', async () => {
+    const app = await start();
+    const session = await signIn('login');
+    clock.advance(31 * SECOND);
+    // a fresh declaration, so that callers may share a read
+    await follower(app).look();
+    let deliver = (): void => undefined;
+    const mayDeliver = new Promise<void>((resolve) => (deliver = resolve));
+    const repository = app.get(SessionRepository, { strict: false });
+    const check = repository.check.bind(repository);
+    let read: Promise<unknown> | undefined;
+    repository.check = async (hash) => {
+      repository.check = check;
+      const answer = check(hash);
+      read = answer;
+      await mayDeliver;
+      return answer;
+    };
+    const early = stateOf(app, session);
+    await clock.endOfTurn();
+    await read;
+    await outages(app).wake();
+    const late = stateOf(app, session);
+    await clock.endOfTurn();
+    deliver();
+    expect([read !== undefined, await early, await late]).toEqual([true, 'unconfirmed', 'unconfirmed']);
   });
 
   it('this replica ends it: memory has the logout at once', async () => {

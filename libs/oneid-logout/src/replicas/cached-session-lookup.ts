@@ -12,6 +12,7 @@ import {
   targetsOf,
   timedOutBy,
 } from '../rule/session.js';
+import { type OutageWatch } from '../sessions/outage-watch.js';
 import { type SessionRepository } from '../store/session.repository.js';
 
 /** Milliseconds until a remembered session is read from the database again. The follower keeps logouts as long. */
@@ -26,6 +27,8 @@ export interface CachedSessionLookupSettings {
   readonly maxSessions: number;
   /** Undefined without the option `maxIdleSeconds`. */
   readonly idleLimit?: IdleLimit | undefined;
+  /** Undefined where an outage ends no session. */
+  readonly outages?: Pick<OutageWatch, 'sureGeneration'> | undefined;
 }
 
 interface Remembered<T> {
@@ -48,6 +51,7 @@ interface RememberedUsage {
 /** A database read that callers may share. */
 interface PendingRead<T> {
   readonly asked: Moment;
+  readonly sureGeneration: number | undefined;
   readonly answer: Promise<T>;
 }
 
@@ -183,7 +187,7 @@ export class CachedSessionLookup implements SessionLookup {
   /**
    * Callers that ask the same at the same time share one database read. A caller does not join a read that began more
    * than `maxStalenessMs` ago, or any read while this replica is not declared: such a read may have missed a logout for
-   * which OneID already has its 200.
+   * which OneID already has its 200. Nor does a caller after the end of an outage join a read of before.
    */
   private readOnce<T>(
     what: string,
@@ -199,14 +203,16 @@ export class CachedSessionLookup implements SessionLookup {
     const asked = this.clock.moment();
     const pending = this.pendingReads.get(what);
     const isYoung = pending !== undefined && this.clock.ageOf(pending.asked) <= this.settings.maxStalenessMs;
-    if (isYoung && this.follower.isDeclared) return pending.answer as Promise<T>;
+    const sureGeneration = this.settings.outages?.sureGeneration;
+    const isOfNow = isYoung && pending.sureGeneration === sureGeneration;
+    if (isOfNow && this.follower.isDeclared) return pending.answer as Promise<T>;
     const generation = this.follower.usableGeneration;
     const answer = load((cache, key, facts, recordedAt) => {
       if (generation === undefined) return;
       const usage = recordedAt === undefined ? undefined : this.rememberedUsage(recordedAt);
       cache.set(key, { facts, targets: targetsOf(facts), generation, asked, ...(usage && { usage }) });
     });
-    const read = { asked, answer };
+    const read = { asked, sureGeneration, answer };
     this.pendingReads.set(what, read);
     const done = () => {
       if (this.pendingReads.get(what) === read) this.pendingReads.delete(what);

@@ -112,7 +112,7 @@ function lookupOf(
   const known =
     liveness === 'strict'
       ? repository
-      : new CachedSessionLookup(repository, follower, clock, { ...liveness, idleLimit });
+      : new CachedSessionLookup(repository, follower, clock, { ...liveness, idleLimit, outages });
   const lookup = outages.isOn ? new OutageLookup(known, outages, follower) : known;
   return new InboxLookup(activity === undefined ? lookup : new ActivityLookup(lookup, activity), inbox);
 }
