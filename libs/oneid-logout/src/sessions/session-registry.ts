@@ -352,10 +352,10 @@ export class SessionRegistry {
    * }
    * ```
    */
-  async eraseUser(user: {
-    readonly sub: string;
-    readonly issuer?: string;
-  }): Promise<{ readonly pendingTokens: number }> {
+  async eraseUser(user: { readonly sub: string; readonly issuer?: string }): Promise<{
+    /** How many refresh tokens are still to be revoked and erased. */
+    readonly pendingTokens: number;
+  }> {
     const issuer = this.issuerOf(user);
     await this.recorder.endUser(issuer, user.sub);
     return { pendingTokens: await this.userData.erase(targetOf('sub', issuer, user.sub)) };
