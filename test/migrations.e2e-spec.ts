@@ -572,31 +572,34 @@ for (const database of databases.filter(({ name }) => name.startsWith('MariaDB')
       await dataSource.query(`ALTER DATABASE CHARACTER SET ${characterSet}`);
       await dataSource.destroy();
       const store = await SessionStore.open(testDatabase);
-      const sub = '日本 😀 ålice';
-      const session = {
-        id: 'a'.repeat(64),
-        issuer,
-        clientId,
-        sub,
-        sid: sub,
-        iat: 1,
-        lifetime: DAY,
-        idTokenHash: 'b',
-        label: sub,
-      };
-      await store.repository.insertSession(session);
-      expect((await store.repository.check(session.id))?.session).toMatchObject({ sub, sid: sub });
-      expect(await store.registry.listAlive({ issuer, sub })).toMatchObject([{ label: sub }]);
-      const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
-      expect(upQueries).toEqual([]);
-      // all columns have the same collation; otherwise comparisons would use no index
-      const columns = await store.database.run(
-        `SELECT DISTINCT character_set_name, collation_name FROM information_schema.columns
-         WHERE table_schema = DATABASE() AND data_type = 'varchar' AND table_name <> 'oneid_logout_migrations'`,
-      );
-      expect(columns.rows.map((row) => Object.values(row))).toEqual([['utf8mb4', 'utf8mb4_bin']]);
-      await store.close();
-      await testDatabase.drop();
+      try {
+        const sub = '日本 😀 ålice';
+        const session = {
+          id: 'a'.repeat(64),
+          issuer,
+          clientId,
+          sub,
+          sid: sub,
+          iat: 1,
+          lifetime: DAY,
+          idTokenHash: 'b',
+          label: sub,
+        };
+        await store.repository.insertSession(session);
+        expect((await store.repository.check(session.id))?.session).toMatchObject({ sub, sid: sub });
+        expect(await store.registry.listAlive({ issuer, sub })).toMatchObject([{ label: sub }]);
+        const { upQueries } = await store.database.dataSource.driver.createSchemaBuilder().log();
+        expect(upQueries).toEqual([]);
+        // all columns have the same collation; otherwise comparisons would use no index
+        const columns = await store.database.run(
+          `SELECT DISTINCT character_set_name, collation_name FROM information_schema.columns
+           WHERE table_schema = DATABASE() AND data_type = 'varchar' AND table_name <> 'oneid_logout_migrations'`,
+        );
+        expect(columns.rows.map((row) => Object.values(row))).toEqual([['utf8mb4', 'utf8mb4_bin']]);
+      } finally {
+        await store.close();
+        await testDatabase.drop();
+      }
     });
   });
 }

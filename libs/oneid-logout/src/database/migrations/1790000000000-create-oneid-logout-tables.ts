@@ -5,6 +5,7 @@ import {
   type TableColumnOptions,
   type TableIndexOptions,
 } from 'typeorm';
+import { EVERY_CHARACTER } from './alter-table.js';
 import { dataSourceOf, tablePathOf } from './table-path.js';
 
 const key = (name: string): TableColumnOptions => ({ name, type: 'varchar', length: '64' });
@@ -134,7 +135,7 @@ export class CreateOneIdLogoutTables1790000000000 implements MigrationInterface 
   private async storeEveryCharacter(queryRunner: QueryRunner): Promise<void> {
     const { driver, options } = dataSourceOf(queryRunner);
     if (options.type !== 'mysql' && options.type !== 'mariadb') return;
-    const to = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
+    const to = EVERY_CHARACTER;
     const alter = (table: string, change: string) =>
       queryRunner.query(`ALTER TABLE ${driver.escape(tablePathOf(queryRunner, table))} ${change}`);
     await alter('oneid_session', `CONVERT TO ${to}`);

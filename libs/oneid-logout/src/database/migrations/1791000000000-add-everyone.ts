@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type MigrationInterface, type QueryRunner, Table, type TableColumnOptions } from 'typeorm';
-import { alterTable, changeTable } from './alter-table.js';
+import { changeTable, storeEveryCharacter } from './alter-table.js';
 import { dataSourceOf, escapePath, tablePathOf } from './table-path.js';
 
 const TABLE = 'oneid_client_target';
@@ -42,10 +42,7 @@ export class AddEveryone1791000000000 implements MigrationInterface {
   private async createTable(queryRunner: QueryRunner): Promise<void> {
     const columns = [primary('issuer', '255'), primary('client_id', '255'), primary('target', '64')];
     await queryRunner.createTable(new Table({ name: tablePathOf(queryRunner, TABLE), columns }), true);
-    const { type } = dataSourceOf(queryRunner).options;
-    if (type !== 'mysql' && type !== 'mariadb') return;
-    // as the columns of the sessions
-    await alterTable(queryRunner, TABLE, 'CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin');
+    await storeEveryCharacter(queryRunner, TABLE);
   }
 
   private async fill(queryRunner: QueryRunner): Promise<void> {

@@ -1,5 +1,5 @@
 import { type MigrationInterface, type QueryRunner } from 'typeorm';
-import { alterTable } from './alter-table.js';
+import { alterTable, EVERY_CHARACTER } from './alter-table.js';
 import { dataSourceOf, tablePathOf } from './table-path.js';
 
 const TABLE = 'oneid_logout';
@@ -26,6 +26,6 @@ export class AddLogoutAuthor1793000000000 implements MigrationInterface {
   /** As the other columns of the table: MySQL's default character set may lack characters. */
   private characterSet(queryRunner: QueryRunner): string {
     const { type } = dataSourceOf(queryRunner).options;
-    return type === 'mysql' || type === 'mariadb' ? ' CHARACTER SET utf8mb4 COLLATE utf8mb4_bin' : '';
+    return type === 'mysql' || type === 'mariadb' ? ` ${EVERY_CHARACTER}` : '';
   }
 }

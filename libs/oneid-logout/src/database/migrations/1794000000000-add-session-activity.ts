@@ -1,5 +1,6 @@
 import { type MigrationInterface, type QueryRunner, Table } from 'typeorm';
-import { dataSourceOf, escapePath, tablePathOf } from './table-path.js';
+import { storeEveryCharacter } from './alter-table.js';
+import { tablePathOf } from './table-path.js';
 
 const TABLE = 'oneid_session_activity';
 
@@ -8,7 +9,6 @@ export class AddSessionActivity1794000000000 implements MigrationInterface {
   readonly name = 'AddSessionActivity1794000000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    const dataSource = dataSourceOf(queryRunner);
     const path = tablePathOf(queryRunner, TABLE);
     // MySQL and MariaDB commit the table at once: after a crash, it may exist without a migration record
     if (!(await queryRunner.hasTable(path))) {
@@ -22,12 +22,7 @@ export class AddSessionActivity1794000000000 implements MigrationInterface {
         }),
       );
     }
-    const { type } = dataSource.options;
-    if (type !== 'mysql' && type !== 'mariadb') return;
-    // the same as the id of a session; otherwise MySQL does not use the index
-    await queryRunner.query(
-      `ALTER TABLE ${escapePath(dataSource, path)} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
-    );
+    await storeEveryCharacter(queryRunner, TABLE);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {

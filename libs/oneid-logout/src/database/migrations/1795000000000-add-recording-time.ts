@@ -1,4 +1,5 @@
 import { type MigrationInterface, type QueryRunner, Table } from 'typeorm';
+import { storeEveryCharacter } from './alter-table.js';
 import { tablePathOf } from './table-path.js';
 
 const TABLE = 'oneid_recording_time';
@@ -13,6 +14,7 @@ export class AddRecordingTime1795000000000 implements MigrationInterface {
       { name: 'recordable_until', type: 'bigint' },
     ];
     await queryRunner.createTable(new Table({ name: tablePathOf(queryRunner, TABLE), columns }), true);
+    await storeEveryCharacter(queryRunner, TABLE);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {

@@ -30,6 +30,19 @@ export async function changeTable(queryRunner: QueryRunner, statement: string): 
   }
 }
 
+/** The character set and the collation of the library's tables on MySQL and MariaDB. */
+export const EVERY_CHARACTER = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
+
+/**
+ * Gives a new table the character set of the others. MySQL's default character set may lack characters, and its default
+ * collation may treat different names as equal. Columns that are compared need the same character set and collation;
+ * otherwise MySQL does not use the index.
+ */
+export async function storeEveryCharacter(queryRunner: QueryRunner, table: string): Promise<void> {
+  const { type } = dataSourceOf(queryRunner).options;
+  if (type === 'mysql' || type === 'mariadb') await alterTable(queryRunner, table, `CONVERT TO ${EVERY_CHARACTER}`);
+}
+
 async function alterPostgres(queryRunner: QueryRunner, statement: string): Promise<void> {
   const [row] = (await queryRunner.query("SELECT current_setting('lock_timeout') AS former")) as { former: string }[];
   // PostgreSQL runs one message in one transaction, so SET LOCAL works here without BEGIN; the former value is restored
