@@ -186,8 +186,8 @@ class OptionsSchema {
   readonly liveness?: 'strict' | BoundedLivenessOptions = 'strict';
 
   /**
-   * After an outage in which no replica could record OneID's logouts for so long, seconds, all sessions of before are over
-   * with the reason `unconfirmed`, and OneID decides at the next sign-in who is still signed in. Replicas write every few
+   * The length of an outage, seconds. When no replica could record OneID's logouts for longer, the library ends all sessions
+   * of before, with the reason `unconfirmed`. OneID decides at the next sign-in who is still signed in. Replicas write every few
    * seconds that they can record logouts. Give all replicas of a database the same value: whole seconds from 5 to one
    * day. By default, an outage ends no session.
    */

@@ -1,6 +1,6 @@
 /**
- * The times that follow from the option `maxIdleSeconds`, milliseconds. A session that has been unused for so long is
- * over.
+ * The times that follow from the option `maxIdleSeconds`, milliseconds. A session is over after this
+ * time without use.
  *
  * Uses are recorded coarsely and in batches, so a recorded use is at most the last use, never later. A session therefore
  * never lives longer than the limit. These parts of the limit keep it from ending more than two twentieths early:
