@@ -1,12 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './create-app.js';
 import { type EmbeddedOneId } from './embedded-oneid/embedded-oneid.js';
 import { freePort } from './embedded-oneid/free-port.js';
-import { registrationOf } from './oneid/registration.js';
-import { type AppIdentity, Settings } from './settings.js';
-
-const CLIENT_ID = 'second-app';
+import { registerAnotherApp } from './oneid/registration.js';
+import { type AppIdentity } from './settings.js';
 
 const IDENTITY: AppIdentity = { name: 'Second app', cookiePrefix: 'second_app', accent: 'violet' };
 
@@ -18,25 +15,8 @@ const IDENTITY: AppIdentity = { name: 'Second app', cookiePrefix: 'second_app', 
  */
 export async function startSecondApp(oneId: EmbeddedOneId, preferredPort: number): Promise<NestExpressApplication> {
   const port = await freePort(preferredPort < 65_536 ? preferredPort : 0);
-  const baseUrl = `http://127.0.0.1:${port}`;
-  const clientSecret = randomBytes(32).toString('base64url');
-  const { issuer, apiAudience } = oneId;
-  const registration = { issuer, clientId: CLIENT_ID, clientSecret, apiAudience, accountUri: issuer };
   const database = { type: 'better-sqlite3', database: ':memory:' } as const;
-  const secrets = [randomBytes(32).toString('base64url')];
-  const settings = new Settings(
-    port,
-    baseUrl,
-    registration,
-    database,
-    secrets,
-    undefined,
-    undefined,
-    undefined,
-    IDENTITY,
-  );
-
-  await oneId.register({ ...registrationOf(baseUrl, IDENTITY.name), clientId: CLIENT_ID, clientSecret });
+  const settings = await registerAnotherApp(oneId, 'second-app', { port, database, identity: IDENTITY });
   const app = await createApp(settings, { logLevels: ['error', 'fatal', 'warn'] });
   try {
     await app.listen(port, '127.0.0.1');

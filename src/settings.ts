@@ -27,24 +27,22 @@ export interface AppIdentity {
 }
 
 /** The app's settings, validated. */
-export class Settings {
-  constructor(
-    readonly port: number,
-    /** The public origin, without a trailing slash. */
-    readonly baseUrl: string,
-    /** Absent: the app runs the embedded OneID. */
-    readonly oneId: OneIdRegistration | undefined,
-    readonly database: SessionDatabaseOptions,
-    /** The first secret encrypts; all secrets decrypt. */
-    readonly secrets: readonly string[],
-    /** Greatest age of the guard's data, in milliseconds. Absent: the guard asks the database for every request. */
-    readonly maxStalenessMs: number | undefined,
-    /** The Redis for nudges between replicas. Absent: PostgreSQL nudges them, when it is the database. */
-    readonly redisUrl: string | undefined,
-    /** As in the library's options. Absent: after an outage, the app keeps all sessions. */
-    readonly reconfirmAfterOutageSeconds: number | undefined,
-    readonly identity: AppIdentity,
-  ) {}
+export abstract class Settings {
+  abstract readonly port: number;
+  /** The public origin, without a trailing slash. */
+  abstract readonly baseUrl: string;
+  /** Absent: the app runs the embedded OneID. */
+  abstract readonly oneId?: OneIdRegistration | undefined;
+  abstract readonly database: SessionDatabaseOptions;
+  /** The first secret encrypts; all secrets decrypt. */
+  abstract readonly secrets: readonly string[];
+  /** Greatest age of the guard's data, in milliseconds. Absent: the guard asks the database for every request. */
+  abstract readonly maxStalenessMs?: number | undefined;
+  /** The Redis for nudges between replicas. Absent: PostgreSQL nudges them, when it is the database. */
+  abstract readonly redisUrl?: string | undefined;
+  /** As in the library's options. Absent: after an outage, the app keeps all sessions. */
+  abstract readonly reconfirmAfterOutageSeconds?: number | undefined;
+  abstract readonly identity: AppIdentity;
 }
 
 /** All faults of the environment in one message, without the values, because they may be secret. */
@@ -80,12 +78,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     variables.fault('LIVENESS_MAX_STALENESS_MS must be set when REDIS_URL is set: without it, the app sends no nudges');
   }
   if (variables.faults.length > 0) throw new SettingsError(variables.faults);
-  const anySecrets = secrets ?? [randomBytes(32).toString('base64url')];
-  // the embedded OneID forgets all logins when it stops, so sessions need not outlive the process
-  const anyDatabase = database ?? databaseOf(oneId === undefined ? 'sqlite::memory:' : undefined);
-  const identity = { name, cookiePrefix: 'app', accent: 'green' } as const;
-  const outage = reconfirm === 0 ? undefined : reconfirm;
-  return new Settings(port, baseUrl, oneId, anyDatabase, anySecrets, maxStalenessMs, redisUrl, outage, identity);
+  return {
+    ...{ port, baseUrl, oneId, maxStalenessMs, redisUrl },
+    // the embedded OneID forgets all logins when it stops, so sessions need not outlive the process
+    database: database ?? databaseOf(oneId === undefined ? 'sqlite::memory:' : undefined),
+    secrets: secrets ?? [randomBytes(32).toString('base64url')],
+    reconfirmAfterOutageSeconds: reconfirm === 0 ? undefined : reconfirm,
+    identity: { name, cookiePrefix: 'app', accent: 'green' },
+  };
 }
 
 /**

@@ -1,13 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from '../create-app.js';
 import { type EmbeddedOneId } from '../embedded-oneid/embedded-oneid.js';
 import { freePort } from '../embedded-oneid/free-port.js';
-import { registrationOf } from '../oneid/registration.js';
-import { Settings } from '../settings.js';
-
-const CLIENT_ID = 'stopping-app';
-const NAME = 'Stopping app';
+import { registerAnotherApp } from '../oneid/registration.js';
+import { type Settings } from '../settings.js';
 
 /** After an outage of more seconds, the app asks OneID to confirm each session. The lowest value that the library takes. */
 export const OUTAGE_SECONDS = 5;
@@ -20,24 +16,13 @@ export class StoppingApp {
 
   /** Registers the app at OneID, and starts it. @param file of its SQLite database */
   static async start(oneId: EmbeddedOneId, file: string): Promise<StoppingApp> {
-    const port = await freePort();
-    const baseUrl = `http://127.0.0.1:${port}`;
-    const clientSecret = randomBytes(32).toString('base64url');
-    await oneId.register({ ...registrationOf(baseUrl, NAME), clientId: CLIENT_ID, clientSecret });
-    const { issuer, apiAudience } = oneId;
-    const app = new StoppingApp(
-      new Settings(
-        port,
-        baseUrl,
-        { issuer, clientId: CLIENT_ID, clientSecret, apiAudience },
-        { type: 'better-sqlite3', database: file },
-        [randomBytes(32).toString('base64url')],
-        undefined,
-        undefined,
-        OUTAGE_SECONDS,
-        { name: NAME, cookiePrefix: 'stopping_app', accent: 'violet' },
-      ),
-    );
+    const settings = await registerAnotherApp(oneId, 'stopping-app', {
+      port: await freePort(),
+      database: { type: 'better-sqlite3', database: file },
+      identity: { name: 'Stopping app', cookiePrefix: 'stopping_app', accent: 'violet' },
+      reconfirmAfterOutageSeconds: OUTAGE_SECONDS,
+    });
+    const app = new StoppingApp(settings);
     await app.start();
     return app;
   }
