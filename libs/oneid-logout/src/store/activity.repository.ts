@@ -1,6 +1,6 @@
 import { type SessionDatabase } from '../database/session-database.js';
 import { type IdleLimit } from '../rule/idle-limit.js';
-import { placeholders } from './sql-conditions.js';
+import { andWritable, placeholders } from './sql-conditions.js';
 
 /**
  * Records when sessions were used. It leaves out sessions that are idle by now, so a late batch never revives a session;
@@ -21,14 +21,13 @@ export class ActivityRepository {
    */
   async recordFirst(sessionIds: readonly string[], usedAt: number): Promise<number> {
     const { dialect, tables } = this.database;
-    const { isWritable } = dialect;
     const ids = inOrder(sessionIds);
     const { affected } = await this.database.run(
       dialect.insertOrIgnore(
         `INSERT INTO ${tables.sessionActivity} (session_id, active_at)
          SELECT s.id, ? FROM ${tables.session} s
          WHERE s.id IN (${placeholders(ids)}) AND s.sub <> '' AND ${this.mayMoveOn('s.registered_at')}
-           ${isWritable === undefined ? '' : `AND ${isWritable}`}
+           ${andWritable(dialect)}
          ORDER BY s.id`,
       ),
       [usedAt, ...ids, usedAt - this.limit.step],
@@ -39,12 +38,11 @@ export class ActivityRepository {
   /** Records a later use of sessions in one statement. @param usedAt as in {@link recordFirst} */
   async recordNext(sessionIds: readonly string[], usedAt: number): Promise<void> {
     const { dialect, tables } = this.database;
-    const { isWritable } = dialect;
     const ids = inOrder(sessionIds);
     await this.database.run(
       `UPDATE ${tables.sessionActivity} SET active_at = ?
        WHERE session_id IN (${placeholders(ids)}) AND ${this.mayMoveOn('active_at')}
-         ${isWritable === undefined ? '' : `AND ${isWritable}`}`,
+         ${andWritable(dialect)}`,
       [usedAt, ...ids, usedAt - this.limit.step],
     );
   }

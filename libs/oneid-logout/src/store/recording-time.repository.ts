@@ -1,5 +1,5 @@
 import { type SessionDatabase } from '../database/session-database.js';
-import { placeholders } from './sql-conditions.js';
+import { andWritable, placeholders } from './sql-conditions.js';
 
 /** Until when logouts could be recorded, of some clients, as {@link RecordingTimeRepository.find} returns it. */
 export interface RecordingTimes {
@@ -82,8 +82,7 @@ export class RecordingTimeRepository {
   }
 
   private get andWritable(): string {
-    const { isWritable } = this.database.dialect;
-    return isWritable === undefined ? '' : `AND ${isWritable}`;
+    return andWritable(this.database.dialect);
   }
 
   private get now(): string {

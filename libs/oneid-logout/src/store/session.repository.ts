@@ -29,7 +29,7 @@ import {
 import { StoreUnavailableError } from '../oneid-logout.errors.js';
 import { isTokenHash } from '../rule/session-token.js';
 import { type SessionDatabase } from '../database/session-database.js';
-import { hasSignInSql, isTrue, placeholders } from './sql-conditions.js';
+import { andWritable, hasSignInSql, isTrue, placeholders } from './sql-conditions.js';
 import { ALL_TARGET_COLUMNS, columnsBeside, TARGET_COLUMNS, type TargetColumn } from './target-columns.js';
 import { type SessionTables } from '../database/session-tables.js';
 import { everyoneTargetsOf, type OwnTargetKind, targetOf } from '../rule/targets.js';
@@ -598,8 +598,7 @@ export class SessionRepository {
   }
 
   private get andWritable(): string {
-    const { isWritable } = this.database.dialect;
-    return isWritable === undefined ? '' : `AND ${isWritable}`;
+    return andWritable(this.database.dialect);
   }
 
   private get now(): string {

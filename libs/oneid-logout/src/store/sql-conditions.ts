@@ -1,3 +1,4 @@
+import { type SqlDialect } from '../database/sql-dialect.js';
 import { notEndedWithEveryoneSql, type RuleTables, sessionBoundSql } from './rule-sql.js';
 import { ALL_TARGET_COLUMNS } from './target-columns.js';
 
@@ -58,3 +59,8 @@ export const IS_SIBLING =
 
 /** The value of a condition: some drivers return a boolean, others a number. */
 export const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;
+
+/** The end of a statement's condition: the server accepts writes. It is empty where the database itself refuses them. */
+export function andWritable({ isWritable }: Pick<SqlDialect, 'isWritable'>): string {
+  return isWritable === undefined ? '' : `AND ${isWritable}`;
+}
