@@ -3,6 +3,7 @@ import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import config from '../../jest.config.js';
+import { withPlantedPatch } from '../sabotage/patch.mjs';
 
 const [project] = config.projects;
 const [[, [, options]]] = Object.entries(project.transform);
@@ -30,7 +31,7 @@ export async function load(url, context, next) {
 }
 
 async function compiled(filename) {
-  const source = await readFile(filename, 'utf8');
+  const source = withPlantedPatch(filename, await readFile(filename, 'utf8'));
   const key = createHash('sha256')
     .update(JSON.stringify([filename, source, options]))
     .digest('hex');
