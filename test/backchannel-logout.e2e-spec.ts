@@ -610,69 +610,6 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
     expect(await post(host, await withClaims(unknown))).toEqual(delivered);
   });
 
-  describe('the modules of the OpenID Foundation', () => {
-    /** Tokens as the conformance suite makes them. */
-    const conformance = (claims: Claims = {}, request: Partial<LogoutTokenRequest> = {}) =>
-      host.oneId.logoutToken({
-        clientId,
-        ...(request.login === undefined && { sid: 'conformance-sid' }),
-        ...request,
-        header: { typ: undefined, ...request.header },
-        claims: { 'https://openid.example/unknown': 'claim', ...claims },
-      });
-    const send = (logoutToken: string) => post(host, logoutToken, { unknown_parameter: 'value' });
-
-    it('rp-backchannel-rpinitlogout', async () => {
-      const { login, session } = await signIn(host);
-      await host.fetch('/logout', {
-        method: 'POST',
-        session: session.sessionToken,
-        headers: { 'Sec-Fetch-Site': 'same-origin' },
-      });
-
-      expect(await send(await conformance({}, { login }))).toEqual(delivered);
-      expect(await stateOf(host, session)).toBe('logged_out');
-    });
-
-    it('rp-backchannel-rpinitlogout-alg-none', async () => {
-      const logoutToken = await conformance({}, { key: 'none' });
-      expect(await storingNothing(() => send(logoutToken))).toEqual(badAlg);
-    });
-
-    it('rp-backchannel-rpinitlogout-wrong-alg', async () => {
-      const logoutToken = await conformance({}, { key: await host.oneId.addKey('ES256') });
-      expect(await storingNothing(() => send(logoutToken))).toEqual(badAlg);
-    });
-
-    it('rp-backchannel-rpinitlogout-wrong-iss', async () => {
-      const logoutToken = await conformance({ iss: `${host.oneId.issuer}wrong` });
-      expect(await storingNothing(() => send(logoutToken))).toEqual(badIssuer);
-    });
-
-    it('rp-backchannel-rpinitlogout-wrong-aud', async () => {
-      const logoutToken = await conformance({ aud: `${clientId}1` });
-      expect(await storingNothing(() => send(logoutToken))).toEqual(badAudience("'app1'"));
-    });
-
-    it('rp-backchannel-rpinitlogout-no-event', async () => {
-      const logoutToken = await conformance({ events: undefined });
-      expect(await storingNothing(() => send(logoutToken))).toEqual(badEvents);
-    });
-
-    it('rp-backchannel-rpinitlogout-wrong-event', async () => {
-      const logoutToken = await conformance({ events: { 'http://schemas.openid.net/event/wrong': {} } });
-      expect(await storingNothing(() => send(logoutToken))).toEqual(badEvents);
-    });
-
-    it('rp-backchannel-rpinitlogout-with-nonce', async () => {
-      const logoutToken = await conformance({ nonce: 'n-0S6_WzA2Mj' });
-      expect(await storingNothing(() => send(logoutToken))).toMatchObject({
-        status: 400,
-        body: { code: 'logout_token_nonce_present' },
-      });
-    });
-  });
-
   describe('attacks', () => {
     it('attack 1: refuses an ID token, an access token or another SET in place of a logout token', async () => {
       const login = host.oneId.signIn();

@@ -71,7 +71,7 @@ export class ReferenceUser {
 }
 
 /** An answer's status, and the `reason` or `code` of a rejection. */
-export function inShort({ status, body }: Page): string {
+export function inShort({ status, body }: Pick<Page, 'status' | 'body'>): string {
   const reason = /"reason":"(\w+)"/.exec(body)?.[1] ?? /"code":"(\w+)"/.exec(body)?.[1];
   return reason === undefined ? String(status) : `${status} ${reason}`;
 }

@@ -1,5 +1,6 @@
-import { expect, it } from '@jest/globals';
-import { conformance, rawPlaceholders, readable, securityClaims } from './conformance.mjs';
+import { describe, expect, it } from '@jest/globals';
+import { conformance, rawPlaceholders, readable, securityClaims } from './document.mjs';
+import { faultOf, lineOf, modules } from './modules.mjs';
 
 it('every row of the requirements and every situation has a test, and docs/conformance.md names them', async () => {
   const { missing, text, written } = await conformance();
@@ -25,4 +26,28 @@ it('every test that SECURITY.md names exists', async () => {
   const claims = await securityClaims();
   expect(claims.length).toBeGreaterThan(15);
   expect(claims.filter(({ found }) => !found)).toEqual([]);
+});
+
+describe('npm run conformance', () => {
+  const [[name, expected] = ['', '']] = Object.entries(modules);
+  const page = `# Conformance\n\n${lineOf(name, expected)}\n`;
+
+  it('a module passes if it shows what the page says', () => {
+    expect(faultOf(name, expected, page)).toBeUndefined();
+  });
+
+  it.each([
+    ['shows anything else', name, 'Session 2 alive.', page, `expected: ${expected}`],
+    [
+      'has another line in the page',
+      name,
+      expected,
+      page.replace('alive', 'ended'),
+      'docs/conformance.md has another line',
+    ],
+    ['has no line in the page', name, expected, '', 'docs/conformance.md has another line'],
+    ['is in no list', 'oidcc-client-test-rp-new', 'The token gets 200.', page, 'expected: no such module'],
+  ])('a module fails if it %s', (_what, module, observed, text, fault) => {
+    expect(faultOf(module, observed, text)).toBe(fault);
+  });
 });

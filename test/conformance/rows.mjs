@@ -53,29 +53,4 @@ export const rows = [
       'RPI-6': 'A POST of the same origin starts the logout. An option allows a GET (§6).',
     },
   },
-  {
-    title: 'Modules of the OpenID Foundation conformance suite',
-    text: [
-      "The tests below are tests of this repository, shaped after the suite's modules. The library was also run against the",
-      'real suite (12f2a4da): all 8 back-channel modules and all 3 RP-initiated modules passed. The front-channel modules',
-      'give REVIEW at best.',
-    ],
-    rows: {
-      'rp-backchannel-rpinitlogout': 'The answer to a valid token is exactly 200.',
-      'rp-backchannel-rpinitlogout-alg-none': 'The answer is 400.',
-      'rp-backchannel-rpinitlogout-wrong-alg': 'The answer is 400.',
-      'rp-backchannel-rpinitlogout-wrong-iss': 'The answer is 400.',
-      'rp-backchannel-rpinitlogout-wrong-aud': 'The answer is 400.',
-      'rp-backchannel-rpinitlogout-no-event': 'The answer is 400.',
-      'rp-backchannel-rpinitlogout-wrong-event': 'The answer is 400.',
-      'rp-backchannel-rpinitlogout-with-nonce': 'The answer is 400.',
-      'rp-init-logout': 'The browser goes to OneID and comes back.',
-      'rp-init-logout-other-state': 'The browser lands on the default page.',
-      'rp-init-logout-no-state': 'The browser lands on the default page.',
-      'rp-frontchannel-rpinitlogout':
-        'The session ends before the browser goes to OneID; the iframe is answered with 200.',
-      'rp-frontchannel-opinitlogout':
-        'The iframe of the real suite has no `iss` and no `sid`, so the session does not end (FC-3). With both, it ends.',
-    },
-  },
 ];

@@ -1,6 +1,6 @@
 import { ReferenceUser } from '../../src/demo/reference-user.js';
 import { freePort } from '../../src/embedded-oneid/free-port.js';
-import { BlackBoxProvider, providerKey } from './black-box-provider.js';
+import { BlackBoxProvider, type ProviderKey, providerKey } from './black-box-provider.js';
 import { rsaKeys } from './suite-key.js';
 import { TypescriptProcess } from './typescript-process.js';
 import { until } from './until.js';
@@ -15,9 +15,16 @@ export class BlackBoxApp {
     private readonly environment: Readonly<Record<string, string>>,
   ) {}
 
-  /** @param environment variables of the app, beside its provider and its port */
-  static async start(environment: Readonly<Record<string, string>>): Promise<BlackBoxApp> {
+  /**
+   * @param environment variables of the app, beside its provider and its port
+   * @param otherKeys keys that the provider publishes, beside the one that signs
+   */
+  static async start(
+    environment: Readonly<Record<string, string>>,
+    otherKeys: readonly ProviderKey[] = [],
+  ): Promise<BlackBoxApp> {
     const provider = await BlackBoxProvider.start(() => Date.now(), providerKey('the-kid', rsaKeys[0]));
+    provider.keys = [...provider.keys, ...otherKeys];
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
     provider.appUrl = url;

@@ -14,7 +14,10 @@ export interface ProviderKey {
 /** An answer that a test puts in place of the provider's own. */
 export interface FixedAnswer {
   readonly status: number;
+  /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as a page, in place of `body`. */
+  readonly html?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -97,9 +100,10 @@ export class BlackBoxProvider {
       request.on('end', () => {
         const { pathname, searchParams } = new URL(request.url ?? '/', issuer);
         const parameters = Object.fromEntries([...searchParams, ...new URLSearchParams(body)]);
-        void provider.answer(pathname, parameters).then(({ status, body: answer, headers = {} }) => {
-          response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
-          response.end(answer === undefined ? '' : JSON.stringify(answer));
+        void provider.answer(pathname, parameters).then(({ status, body: answer, html, headers = {} }) => {
+          const type = html === undefined ? 'application/json' : 'text/html';
+          response.writeHead(status, { 'Content-Type': type, ...headers });
+          response.end(html ?? (answer === undefined ? '' : JSON.stringify(answer)));
         });
       });
     });
