@@ -52,6 +52,19 @@ describe.each(databases)('on $name', (database) => {
     }
   });
 
+  it('RPI-3: a logout ends the other sessions of the same browser login, and no other login of the user', async () => {
+    const { browser, session, login } = await signIn(host);
+    // another app in the same browser, which shares the database
+    const sibling = await host.app
+      .get(SessionRegistry)
+      .register({ idToken: await host.oneId.idToken({ clientId, login }) });
+    const elsewhere = await signIn(host);
+    await start(browser);
+    expect((await host.fetch('/me', { session: session.sessionToken })).status).toBe(401);
+    expect((await host.fetch('/me', { session: sibling.sessionToken })).status).toBe(401);
+    expect(await reasonAtMe(elsewhere.browser)).toBe('alive');
+  });
+
   it('end() ends one session, and no other session of the same login', async () => {
     const sessions = host.app.get(SessionRegistry);
     const { session, login } = await signIn(host);

@@ -1,0 +1,75 @@
+import { type Sabotage } from './sabotage.js';
+
+const source = 'libs/oneid-logout/src';
+const connectionsSource = `${source}/connections/open-connections.ts`;
+const sockets = 'test/sockets.e2e-spec.ts';
+const file = 'test/open-connections.e2e-spec.ts';
+const suite = 'the open connections of a session, on SQLite';
+
+/** Sockets and streams that are open when their session ends. */
+export const connections: readonly Sabotage[] = [
+  {
+    promise: 'sockets',
+    breaks: 'A socket stays open when its session ends.',
+    file: connectionsSource,
+    search: `this.bus.allLogouts.subscribe((logout) => {
+      this.closeEndedBy(logout);
+    });`,
+    replace: ``,
+    test: { file, name: `${suite} closes at once when this replica ends the session, and other connections stay open` },
+  },
+  {
+    promise: 'sockets',
+    breaks: 'A logout between the check of the guard and the opening leaves the socket open.',
+    file: connectionsSource,
+    search: `void this.checkOnce(connection);`,
+    replace: `void this.follower.open();`,
+    test: { file, name: `${suite} closes when the session was ended between the guard and the opening` },
+  },
+  {
+    promise: 'sockets',
+    breaks: 'A replica that can no longer see the logouts of others keeps its sockets open.',
+    file: connectionsSource,
+    search: `return (this.follower.stalenessMs ?? 0) > this.maxConnectionStalenessMs;`,
+    replace: `return false;`,
+    test: { file, name: `${suite} closes when looks have failed for \`maxStalenessMs\`, and not before` },
+  },
+  {
+    promise: 'sockets',
+    breaks: 'A socket stays open when its session expires.',
+    file: connectionsSource,
+    search: `else if (connection.sessions.some(({ facts: { expiresAt = Infinity } }) => now >= expiresAt))`,
+    replace: `else if (now < 0)`,
+    test: { file, name: `${suite} closes when the session expires` },
+  },
+  {
+    promise: 'sockets',
+    breaks: 'A message reaches the app before the session is checked.',
+    file: `${source}/connections/session-connections.ts`,
+    search: `socket.hold(finding.then((found) => typeof found !== 'string'));`,
+    replace: ``,
+    test: { file: sockets, name: 'sockets of ws let no message through before the session is checked' },
+  },
+  {
+    promise: 'S19',
+    breaks: 'A socket that is not accepted yet may fill the memory.',
+    file: `${source}/connections/held-packets.ts`,
+    search: `if (size === undefined || !this.memory.take(size)) return false;`,
+    replace: `if (size === undefined) return true;`,
+    test: {
+      file: `${source}/connections/held-packets.spec.ts`,
+      name: 'HeldPackets S19: holds at most 1 MiB for a socket',
+    },
+  },
+  {
+    promise: 'P18',
+    breaks: 'socket.io gives a client that comes back the events of after its logout.',
+    file: `${source}/connections/socket-recovery.ts`,
+    search: `if (sessions === undefined || !(await this.areAlive(sessions))) return null;`,
+    replace: `if (sessions === undefined) return null;`,
+    test: {
+      file: sockets,
+      name: 'socket.io clients that come back with connectionStateRecovery P18: a recovered socket receives no event that the server emitted after the logout of its session',
+    },
+  },
+];
