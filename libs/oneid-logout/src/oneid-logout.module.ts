@@ -340,6 +340,8 @@ export class OneIdLogoutModule
     private readonly measures: Measures,
     private readonly status: ReplicaStatus,
     private readonly revocations: RevocationQueue,
+    private readonly repository: SessionRepository,
+    private readonly clients: OneIdClients,
     @Inject(SessionActivity) private readonly activity: SessionActivity | undefined,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
@@ -364,6 +366,8 @@ export class OneIdLogoutModule
   async onApplicationBootstrap(): Promise<void> {
     // the host's own migrations have run by now, for example in onModuleInit
     if (!this.options.runMigrations) await this.database.requireTables();
+    // an older version may have registered the sessions of these clients: it does not remember the clients
+    for (const { issuer, clientId } of this.clients.all) await this.repository.rememberClient(issuer, clientId);
     this.measure();
     // a process without HTTP takes no logouts, and a boot may fail before the app listens
     if (servesHttp(this.adapterHost)) this.outages.start();

@@ -4,7 +4,7 @@ import { type SessionTables } from '../database/session-tables.js';
 import { isOfEveryone, type LogoutChannel } from '../rule/logout.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
 import { type RetentionSettings } from './logout-inserts.js';
-import { boundSql } from './rule-sql.js';
+import { boundSql, isOfEveryoneSql } from './rule-sql.js';
 import { FRONTCHANNEL_TOKEN_RETENTION, IS_SIBLING, noneOf, placeholders } from './sql-conditions.js';
 
 /** A recorded logout whose sessions may have refresh tokens to revoke. */
@@ -19,6 +19,9 @@ export interface DueLogout {
   readonly overdue: boolean;
 }
 
+/** `leased_until` of a logout of everyone that is closed. Null says that an older version has closed it. */
+const CLOSED = -1;
+
 /** How long a lease lasts from the read of the due logout, milliseconds. */
 export const LEASE = 60_000;
 
@@ -26,7 +29,8 @@ export const LEASE = 60_000;
  * The logouts whose sessions may still have refresh tokens to revoke, as a queue in the logout table. A replica leases
  * a due logout, revokes the tokens, and gives the logout back. Two columns hold the state of a logout:
  *
- * - waiting: `revocation_due_at` is the time when it is due (or null: no work), `leased_until` is null.
+ * - waiting: `revocation_due_at` is the time when it is due, `leased_until` is null.
+ * - closed: `revocation_due_at` is null. `leased_until` is null too, or -1 for a logout of everyone.
  * - leased: both are the end of the lease. This time also identifies the lease, because no two leases of one
  *   logout end at the same time.
  * - leased, and {@link makeDue} was called meanwhile: `revocation_due_at` has another value than `leased_until`.
@@ -36,6 +40,9 @@ export const LEASE = 60_000;
  *   is kept, its retention starts again: the tries to revoke the tokens only begin when that session has ended.
  *
  * For a front-channel logout, the work is to erase the tokens an hour later, not to revoke them.
+ *
+ * A replica of an older version shares the queue, but it does not know the logouts of everyone: it finds no tokens of
+ * theirs, and closes them. {@link reopen} makes such a logout due again.
  */
 export class RevocationQueue {
   constructor(
@@ -54,6 +61,15 @@ export class RevocationQueue {
        WHERE id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l
          WHERE l.target IN (${placeholders(targets)}) AND ${boundSql('?', '?', '?')}) due)`,
       [...targets, session.iat, session.registeredAt, session.authTime ?? 0],
+    );
+  }
+
+  /** Makes the logouts of everyone due again that a replica of an older version has closed. */
+  async reopen(): Promise<void> {
+    await this.database.run(
+      `UPDATE ${this.tables.logout} SET revocation_due_at = ${this.database.dialect.now}
+       WHERE revocation_due_at IS NULL AND leased_until IS NULL
+         AND id IN (SELECT id FROM (SELECT l.id FROM ${this.tables.logout} l WHERE ${isOfEveryoneSql}) everyone)`,
     );
   }
 
@@ -84,7 +100,7 @@ export class RevocationQueue {
     // as in REVOKING, but by the index: nearly all logouts have no tokens left
     const { rows } = await this.database.read(
       `SELECT COUNT(*) AS due FROM ${this.tables.logout} WHERE revocation_due_at > 0 AND channel <> 'frontchannel'
-         AND (leased_until IS NULL OR leased_until > 0)`,
+         AND (leased_until IS NULL OR leased_until <> 0)`,
     );
     return Number(rows[0]?.['due']);
   }
@@ -109,7 +125,8 @@ export class RevocationQueue {
    * @returns false if the lease has ended: another replica may have claimed the logout, so nothing changes
    */
   async release(logout: DueLogout, dueAt: number | null, { kept = false, someKept = false } = {}): Promise<boolean> {
-    return (await this.releaseAll([logout.id], leaseEndOf(logout), dueAt, { kept, someKept })) === 1;
+    const leasedUntil = dueAt === null && isOfEveryone(logout) ? CLOSED : null;
+    return (await this.releaseAll([logout.id], leaseEndOf(logout), dueAt, { kept, someKept, leasedUntil })) === 1;
   }
 
   /**
@@ -159,7 +176,7 @@ export class RevocationQueue {
     ids: readonly string[],
     leaseEnd: number,
     dueAt: number | null,
-    { kept = false, someKept = false } = {},
+    { kept = false, someKept = false, leasedUntil = null as number | null } = {},
   ): Promise<number> {
     if (ids.length === 0) return 0;
     const { dialect } = this.database;
@@ -170,7 +187,7 @@ export class RevocationQueue {
        SET revocation_due_at = CASE WHEN revocation_due_at = leased_until THEN ? ELSE revocation_due_at END
          ${keepLonger}, leased_until = ?
        WHERE id IN (${placeholders(ids)}) AND leased_until = ? AND leased_until > ${dialect.now}`,
-      [dueAt, ...(someKept ? [this.settings.logoutRetention] : []), kept ? 0 : null, ...ids, leaseEnd],
+      [dueAt, ...(someKept ? [this.settings.logoutRetention] : []), kept ? 0 : leasedUntil, ...ids, leaseEnd],
     );
     return affected;
   }

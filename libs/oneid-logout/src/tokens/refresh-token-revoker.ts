@@ -48,6 +48,8 @@ export class RefreshTokenRevoker extends BackgroundJob {
   private readonly logger = new Logger('OneIdLogout');
   /** Of the logouts after an outage, by id. Without it, for example after a restart, the work begins with the first token. */
   private readonly passes = new Map<string, Pass>();
+  /** When this replica last made logouts due again, on the monotonic clock, milliseconds. */
+  private reopenedAt = -Infinity;
 
   constructor(
     private readonly revocations: RevocationQueue,
@@ -62,6 +64,7 @@ export class RefreshTokenRevoker extends BackgroundJob {
   }
 
   protected async work(): Promise<void> {
+    await this.reopen();
     const answers = new RunAnswers();
     // repeat: close the logouts without tokens, then work on each of the others. It ends when no logout is due
     for (;;) {
@@ -74,6 +77,14 @@ export class RefreshTokenRevoker extends BackgroundJob {
         await this.settle(new LeasedLogout(logout, readAt, this.clock), answers);
       }
     }
+  }
+
+  /** Once in an interval: a replica may have many logouts, and each of them wakes this job. */
+  private async reopen(): Promise<void> {
+    const now = this.clock.monotonicNow();
+    if (now - this.reopenedAt < INTERVAL) return;
+    await this.revocations.reopen();
+    this.reopenedAt = now;
   }
 
   private async settle(leased: LeasedLogout, answers: RunAnswers): Promise<void> {
