@@ -6,7 +6,7 @@ import { targetOf } from '../../libs/oneid-logout/src/rule/targets.js';
 import { type TestDatabase } from './databases.js';
 import { type Status } from './history.js';
 import { clientId, clientSecret } from './host.js';
-import { ReplicaProcess } from './replica-process.js';
+import { type ReplicaApp, ReplicaProcess } from './replica-process.js';
 import { TcpProxy } from './tcp-proxy.js';
 import { suiteKey } from './suite-key.js';
 
@@ -17,6 +17,11 @@ export interface Login {
   readonly session: string;
   readonly logoutToken: string;
   readonly sid: string;
+}
+
+/** An app, with more options that only its replicas have. They must be valid JSON values. */
+export interface FleetApp extends ReplicaApp {
+  readonly options?: Partial<OneIdLogoutOptions>;
 }
 
 interface Replica {
@@ -31,6 +36,8 @@ export interface FleetSettings {
   readonly liveness: readonly Liveness[];
   /** More options of all replicas. They must be valid JSON values. */
   readonly options?: Partial<OneIdLogoutOptions>;
+  /** The app of the replicas that start with the fleet. Default: the one of `replica-main.ts` */
+  readonly app?: FleetApp;
   /** Switches the staleness limit of all replicas off, for control tests. */
   readonly trustsMemoryForever?: boolean;
   /** Filters the data from the database to each replica. */
@@ -42,7 +49,7 @@ export class ReplicaFleet {
   private readonly replicas: Replica[] = [];
 
   private constructor(
-    private readonly oneId: OneIdTestProvider,
+    readonly oneId: OneIdTestProvider,
     readonly database: TestDatabase,
     private readonly settings: Omit<FleetSettings, 'database' | 'liveness'>,
   ) {}
@@ -74,16 +81,16 @@ export class ReplicaFleet {
   }
 
   /** Starts one more replica. @returns its number */
-  async add(liveness: Liveness): Promise<number> {
-    return this.replicas.push(await this.startReplica(liveness)) - 1;
+  async add(liveness: Liveness, app?: FleetApp): Promise<number> {
+    return this.replicas.push(await this.startReplica(liveness, app)) - 1;
   }
 
   /** Kills a replica and starts a new one under the same number. */
-  async replace(number: number, liveness: Liveness): Promise<void> {
+  async replace(number: number, liveness: Liveness, app?: FleetApp): Promise<void> {
     const { process, databaseProxy } = this.replica(number);
     await process.kill();
     await databaseProxy.stop();
-    this.replicas[number] = await this.startReplica(liveness);
+    this.replicas[number] = await this.startReplica(liveness, app);
   }
 
   async signIn(number: number): Promise<Login> {
@@ -129,15 +136,19 @@ export class ReplicaFleet {
     await this.oneId.close();
   }
 
-  private async startReplica(liveness: Liveness): Promise<Replica> {
-    const { filter, options, trustsMemoryForever = false } = this.settings;
+  private async startReplica(liveness: Liveness, app = this.settings.app): Promise<Replica> {
+    const { filter, trustsMemoryForever = false } = this.settings;
+    const options = { ...this.settings.options, ...app?.options };
     const databaseProxy = await TcpProxy.start(urlOf(this.database.options), filter);
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     const clientAuthentication = { clientSecret };
     const clients = [{ issuer: this.oneId.issuer, clientId, clientAuthentication, postLogoutRedirectUri }];
     const database = { ...this.database.options, url: databaseProxy.url } as SessionDatabaseOptions;
     try {
-      const process = await ReplicaProcess.start({ ...options, clients, database, liveness }, { trustsMemoryForever });
+      const process = await ReplicaProcess.start(
+        { ...options, clients, database, liveness },
+        { trustsMemoryForever, ...(app && { app }) },
+      );
       return { process, databaseProxy };
     } catch (error) {
       await databaseProxy.stop();

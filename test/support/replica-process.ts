@@ -3,6 +3,15 @@ import { type OneIdLogoutOptions, type RegisteredSession } from 'nestjs-oneid-lo
 import { type OtherEnd, otherEnds } from './history.js';
 import { TypescriptProcess } from './typescript-process.js';
 
+/** The app of a replica, and the version of the library that it uses. */
+export interface ReplicaApp {
+  readonly main: URL;
+  /** The sources of another version of the library. */
+  readonly library?: URL;
+}
+
+const thisApp: ReplicaApp = { main: new URL('replica-main.ts', import.meta.url) };
+
 /** A replica of an app that uses the library, as a separate process, so that a test can kill it. */
 export class ReplicaProcess {
   private constructor(
@@ -14,9 +23,13 @@ export class ReplicaProcess {
    * @param options must be valid JSON values. The replica takes the session from the cookie `session`
    * @param settings.trustsMemoryForever switches the staleness limit off, for control tests
    */
-  static async start(options: OneIdLogoutOptions, { trustsMemoryForever = false } = {}): Promise<ReplicaProcess> {
-    const process = TypescriptProcess.start(new URL('replica-main.ts', import.meta.url), {
+  static async start(
+    options: OneIdLogoutOptions,
+    { trustsMemoryForever = false, app = thisApp }: { trustsMemoryForever?: boolean; app?: ReplicaApp } = {},
+  ): Promise<ReplicaProcess> {
+    const process = TypescriptProcess.start(app.main, {
       REPLICA_OPTIONS: JSON.stringify(options),
+      ...(app.library && { TEST_LIBRARY: app.library.href }),
       ...(trustsMemoryForever && { REPLICA_TRUSTS_MEMORY_FOREVER: '1' }),
     });
     const { child } = process;
@@ -67,6 +80,11 @@ export class ReplicaProcess {
     const response = await fetch(`${this.url}/backchannel_logout`, { method: 'POST', body });
     await response.text();
     return response.status;
+  }
+
+  /** All that it has printed. */
+  get output(): string {
+    return this.process.output;
   }
 
   /** Kills the process at once. It cannot finish its work. */

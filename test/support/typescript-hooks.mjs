@@ -7,7 +7,8 @@ import { withPlantedPatch } from '../sabotage/patch.mjs';
 
 const [project] = config.projects;
 const [[, [, options]]] = Object.entries(project.transform);
-const library = new URL('../../libs/oneid-logout/src/', import.meta.url);
+/** The sources of the library: of this checkout, or of another version (test/upgrade). */
+const library = new URL(process.env.TEST_LIBRARY ?? '../../libs/oneid-logout/src/', import.meta.url);
 const entries = {
   'nestjs-oneid-logout': new URL('index.ts', library).href,
   'nestjs-oneid-logout/testing': new URL('testing/index.ts', library).href,
