@@ -89,4 +89,28 @@ export const tokens: readonly Sabotage[] = [
       name: 'TokenVault decrypts its own token, for the same session, with a secret that it still has',
     },
   },
+  {
+    promise: 'BC-15',
+    breaks:
+      'A logout of everyone that an older version has closed stays closed, and its refresh tokens are not revoked.',
+    file: revoker,
+    search: `await this.revocations.reopen();`,
+    replace: `await Promise.resolve();`,
+    test: {
+      file: 'test/older-version.e2e-spec.ts',
+      name: 'rows of a version without endEveryone(), on SQLite BC-15: the older version finds no tokens of a logout of everyone, and closes it: they are revoked all the same',
+    },
+  },
+  {
+    promise: 'endEveryone',
+    breaks:
+      'A replica does not remember its clients at boot, so sessions that an older version has registered stay alive.',
+    file: `${source}/oneid-logout.module.ts`,
+    search: `of this.clients.all) await this.repository.rememberClient(issuer, clientId);`,
+    replace: `of this.clients.all) void this.repository;`,
+    test: {
+      file: 'test/older-version.e2e-spec.ts',
+      name: 'rows of a version without endEveryone(), on SQLite a client whose sessions only the older version has registered: this version ends them from its boot on',
+    },
+  },
 ];
