@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
+import { IdleSessions } from '../libs/oneid-logout/src/store/idle-sessions.js';
 import { databases, sqlite, type TestDatabase } from './support/databases.js';
 import { intercept, issuer, SessionStore } from './support/session-store.js';
 import { findAlive } from './support/find-alive.js';
@@ -176,4 +177,30 @@ describe.each(servers)('the plan of a grouped check, on $name', (kind) => {
       }
     },
   );
+
+  it('maxIdleSeconds: finds idle sessions by the indexes of their uses and of their sign-ins', async () => {
+    await fill(10_000);
+    const { database } = store;
+    const isPostgres = database.dataSource.options.type === 'postgres';
+    await database.run(
+      `INSERT INTO oneid_session_activity (session_id, active_at)
+       SELECT s.id, s.registered_at FROM oneid_session s WHERE s.registered_at > 5000`,
+    );
+    await database.dataSource.query(`ANALYZE ${isPostgres ? '' : 'TABLE'} oneid_session_activity`);
+    const idle = new IdleSessions(database);
+    for (const size of [10_000, 1_000_000]) {
+      if (size > 10_000) await pretend(size);
+      const plans = await plansOf(async () => {
+        expect((await idle.findLongUnused(7_000, 1, 25)).alive.length).toBeGreaterThan(20);
+        expect((await idle.findNeverUsed(4_000, 1, { registeredAt: 3_000, id: '' }, 100)).alive.length).toBeGreaterThan(
+          80,
+        );
+        await idle.forgetUses([digest(['id', 1])], 1);
+      });
+      expect(plans).toHaveLength(3);
+      for (const plan of plans) {
+        expect(plan).not.toMatch(/Seq Scan on (?!oneid_client_target)|"table":"[asl]\w*","type":"(ALL|index)"/);
+      }
+    }
+  });
 });

@@ -330,7 +330,7 @@ describe('the doctor, on a database with a fault', () => {
     expect(unwell).toEqual([
       faultOf(
         'migrations',
-        'pending: CreateOneIdLogoutTables1790000000000, AddEveryone1791000000000, AddLogoutAuthor1793000000000, AddSessionActivity1794000000000, AddRecordingTime1795000000000',
+        'pending: CreateOneIdLogoutTables1790000000000, AddEveryone1791000000000, AddLogoutAuthor1793000000000, AddSessionActivity1794000000000, AddRecordingTime1795000000000, AddActivityIndex1796000000000',
         'no pending migrations',
         'Start the app once with runMigrations (the default), or run your deploy job. If the tables are in a schema or have ' +
           'a prefix, give --schema or --entity-prefix.',
@@ -375,7 +375,7 @@ describe('the doctor, on a database with a fault', () => {
       expect(unwell.map(({ name, found }) => [name, found])).toEqual([
         [
           'migrations',
-          'pending: CreateOneIdLogoutTables1790000000000, AddEveryone1791000000000, AddLogoutAuthor1793000000000, AddSessionActivity1794000000000, AddRecordingTime1795000000000',
+          'pending: CreateOneIdLogoutTables1790000000000, AddEveryone1791000000000, AddLogoutAuthor1793000000000, AddSessionActivity1794000000000, AddRecordingTime1795000000000, AddActivityIndex1796000000000',
         ],
       ]);
       expect(await onPostgres(options, "SELECT 1 FROM pg_tables WHERE schemaname IN ('public', 'logout')")).toEqual([]);

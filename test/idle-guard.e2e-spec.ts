@@ -19,6 +19,7 @@ import { WebSocket } from 'ws';
 import { OpenConnections } from '../libs/oneid-logout/src/connections/open-connections.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
+import { IdleEnds } from '../libs/oneid-logout/src/sessions/idle-ends.js';
 import { SessionActivity } from '../libs/oneid-logout/src/sessions/session-activity.js';
 import { Host, type HostSettings } from './support/host.js';
 import { until } from './support/until.js';
@@ -117,11 +118,27 @@ describe.each([
     await host.app.get(LogoutFollower, { strict: false }).wake();
     await host.app.get(SessionActivity, { strict: false }).wake();
     await host.app.get(OpenConnections, { strict: false }).wake();
+    await host.app.get(IdleEnds, { strict: false }).wake();
     // not host.settled(), which would wait for open streams
     for (let turn = 0; turn < 10; turn++) await host.clock.endOfTurn();
   }
 
   const status = async (path: string, session: string) => (await host.fetch(path, { session })).status;
+
+  it('an idle session ends for good some minutes later, by a job that the module starts', async () => {
+    const starting = jest.spyOn(IdleEnds.prototype, 'start');
+    await start({ startsJobs: true });
+    expect(starting).toHaveBeenCalledTimes(1);
+    starting.mockRestore();
+    const { session } = await host.signIn();
+    const channels = async () => (await host.stored()).logouts.map((row) => row['channel']);
+    await pass(20);
+    expect([await status('/me', session), await channels()]).toEqual([401, []]);
+    await pass(4);
+    expect(await channels()).toEqual(['idle']);
+    const response = await host.fetch('/me', { session });
+    expect([response.status, await response.json()]).toMatchObject([401, { error: 'session_idle', reason: 'idle' }]);
+  });
 
   it('an unused session gets 401 with the reason idle', async () => {
     await start();

@@ -306,6 +306,36 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
     expect([await recordedUse(store, first), await recordedUse(store, second)]).toEqual([usedFirst, usedSecond]);
   });
 
+  it("if the database's clock steps back, a session of before ends later by the step, and no other one", async () => {
+    const back = 10 * MINUTE;
+    const [left, inUse] = [await signIn(), await signIn()];
+    clock.advance(DUE);
+    for (const session of [left, inUse]) await use(store, session);
+    await record(store);
+    const recorded = clock.now();
+    clock.advance(-back);
+    const later = await signIn();
+    // no use is recorded until the clock has caught up; the session in use stays alive all the same
+    for (let passed = 0; passed < back + DUE - MINUTE; passed += MINUTE) {
+      expect(await use(store, inUse)).toBe('alive');
+      await record(store);
+      expect(await recordedUse(store, inUse)).toBe(recorded);
+      clock.advance(MINUTE);
+    }
+    clock.advance(MINUTE);
+    await use(store, inUse);
+    await record(store);
+    expect(await recordedUse(store, inUse)).toBe(clock.now());
+    clock.advance(recorded - back + IDLE - clock.now() - 1);
+    expect([await look(store, left), await look(store, later)]).toEqual(['alive', 'alive']);
+    clock.advance(1);
+    expect([await look(store, left), await look(store, later)]).toEqual(['alive', 'idle']);
+    clock.advance(back - 1);
+    expect(await look(store, left)).toBe('alive');
+    clock.advance(1);
+    expect([await look(store, left), await look(store, inUse)]).toEqual(['idle', 'alive']);
+  });
+
   it('a stop records the uses that wait', async () => {
     const session = await signIn();
     clock.advance(DUE);

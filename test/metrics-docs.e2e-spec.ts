@@ -29,7 +29,7 @@ const LOGOUT_RESULTS: Record<LogoutResult, true> = {
   ...{ matched: true, unmatched: true, recorded: true, repeated: true, refused: true, failed: true, missing: true },
 };
 const CHANNELS: Record<LogoutChannel, true> = {
-  ...{ backchannel: true, frontchannel: true, app: true, admin: true, replaced: true, unconfirmed: true },
+  ...{ backchannel: true, frontchannel: true, app: true, admin: true, idle: true, replaced: true, unconfirmed: true },
 };
 
 /** A name as Prometheus shows it. */

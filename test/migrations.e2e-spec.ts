@@ -26,6 +26,7 @@ const migrations = [
   'AddLogoutAuthor1793000000000',
   'AddSessionActivity1794000000000',
   'AddRecordingTime1795000000000',
+  'AddActivityIndex1796000000000',
 ];
 
 const tables = [
@@ -42,8 +43,8 @@ const tables = [
 ];
 
 /** A later version's migration. It changes a table as such a migration must: see `alterTable`. */
-class AddNote1796000000000 {
-  readonly name = 'AddNote1796000000000';
+class AddNote1797000000000 {
+  readonly name = 'AddNote1797000000000';
 
   async up(runner: QueryRunner): Promise<void> {
     if (await runner.hasColumn(tablePathOf(runner, 'oneid_session'), 'note')) return;
@@ -55,7 +56,7 @@ class AddNote1796000000000 {
   }
 }
 
-const upgradedMigrations = [...oneIdLogoutMigrations, AddNote1796000000000];
+const upgradedMigrations = [...oneIdLogoutMigrations, AddNote1797000000000];
 
 /** Connects as a later version of the library, which has one more migration. */
 class LaterVersion extends DatabaseConnector {
@@ -141,8 +142,10 @@ describe.each(databases)('the tables, on $name', (database) => {
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
     await dataSource.undoLastMigration();
+    expect(await tableNames()).toEqual(tables);
+    await dataSource.undoLastMigration();
     expect(await tableNames()).toEqual(tables.filter((table) => table !== 'oneid_recording_time'));
-    for (let n = 1; n < migrations.length; n++) await dataSource.undoLastMigration();
+    for (let n = 2; n < migrations.length; n++) await dataSource.undoLastMigration();
     expect(await tableNames()).toEqual(['oneid_logout_migrations']);
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(tables);
@@ -274,10 +277,10 @@ describe.each(databases)('the tables, on $name', (database) => {
         'schema' in options ? options.schema : undefined,
       );
       const notes = escapePath(database.dataSource, path);
-      await database.run(`DELETE FROM ${notes} WHERE name = 'AddNote1796000000000'`);
+      await database.run(`DELETE FROM ${notes} WHERE name = 'AddNote1797000000000'`);
       await (await upgrade(named('App_'))).close();
       const noted = await database.run(`SELECT name FROM ${notes} ORDER BY id`);
-      expect(noted.rows).toEqual([...migrations, 'AddNote1796000000000'].map((name) => ({ name })));
+      expect(noted.rows).toEqual([...migrations, 'AddNote1797000000000'].map((name) => ({ name })));
     });
 
     it('can be reverted and created again', async () => {
@@ -435,7 +438,7 @@ describe.each(databases.filter(({ name }) => name !== 'SQLite'))(
       await reading.commitTransaction();
       const opened = await opening;
       expect(await readSessions()).toEqual([{ ...row, note: null }]);
-      expect(await noted()).toEqual([...migrations, 'AddNote1796000000000'].map((name) => ({ name })));
+      expect(await noted()).toEqual([...migrations, 'AddNote1797000000000'].map((name) => ({ name })));
       await opened.close();
     });
 

@@ -6,6 +6,7 @@ import {
   SessionEndedError,
   SessionRejectedError,
 } from 'nestjs-oneid-logout';
+import { IDLE_GRACE } from '../libs/oneid-logout/src/sessions/idle-ends.js';
 import { isOfEveryone } from '../libs/oneid-logout/src/rule/logout.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { tokenHashOf } from '../libs/oneid-logout/src/rule/session-token.js';
@@ -16,9 +17,11 @@ import { TestClock } from './support/test-clock.js';
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** The option `maxIdleSeconds` of the runs with idleness, milliseconds; and how old a recorded use is when one is due. */
+/** The option `maxIdleSeconds` of the runs with idleness, milliseconds. A restart may double it. */
 const MAX_IDLE = 60 * MINUTE;
-const USE_DUE = (MAX_IDLE / 20) * 1.25;
+
+/** How old a recorded use is when one is due, milliseconds. */
+const useDue = (maxIdle: number) => (maxIdle / 20) * 1.25;
 
 /** How many session tokens a session may have. */
 const MAX_TOKENS = 16;
@@ -44,6 +47,8 @@ interface SignedIn {
   readonly ends: number;
   /** The last use that the library has recorded, or the sign-in: the database's clock, milliseconds. */
   usedAt: number;
+  /** The library has recorded that the session is idle: it is over for good. */
+  endedIdle?: boolean;
 }
 
 type Limit = number | undefined;
@@ -73,6 +78,8 @@ class Model {
   skew = 0;
   /** The latest that the database's clock has ever shown. */
   latest = 0;
+  /** The option `maxIdleSeconds`, milliseconds. */
+  maxIdle = MAX_IDLE;
 
   /** @param limit how many sessions a user may have */
   constructor(
@@ -101,9 +108,16 @@ class Model {
     );
   }
 
-  /** Is the session over by a logout, or by an outage? */
+  /** Is the session over by a logout, by an outage, or for good because it was idle? */
   isEnded(signIn: SignedIn): boolean {
-    return this.isLoggedOut(signIn) || signIn.order <= this.unconfirmed;
+    return this.isLoggedOut(signIn) || signIn.endedIdle === true || signIn.order <= this.unconfirmed;
+  }
+
+  /** Why the session is over, as far as a logout of any channel has ended it. */
+  reasonOf(signIn: SignedIn): 'logged_out' | 'idle' | 'unconfirmed' | undefined {
+    if (this.isLoggedOut(signIn)) return 'logged_out';
+    if (signIn.endedIdle === true) return 'idle';
+    return this.isEnded(signIn) ? 'unconfirmed' : undefined;
   }
 
   /** Has the session expired? `perhaps` close to its end, because real time goes on during a step. */
@@ -120,7 +134,7 @@ class Model {
   /** Is the session idle? `perhaps` close to that time. */
   isIdle(signIn: SignedIn): boolean | 'perhaps' {
     if (!this.endsIdleSessions) return false;
-    const left = MAX_IDLE - this.unused(signIn);
+    const left = this.maxIdle - this.unused(signIn);
     return Math.abs(left) < MINUTE ? 'perhaps' : left < 0;
   }
 
@@ -185,19 +199,21 @@ class Real {
   readonly clock = new TestClock();
   replicas: SessionStore[] = [];
   limit: Limit;
+  maxIdle = MAX_IDLE;
 
   constructor(
     readonly database: TestDatabase,
     readonly endsIdleSessions: boolean,
   ) {}
 
-  async boot(limit: Limit): Promise<void> {
+  async boot(limit: Limit, maxIdle = MAX_IDLE): Promise<void> {
     this.limit = limit;
+    this.maxIdle = maxIdle;
     for (const replica of this.replicas) await replica.close();
     this.replicas = [];
     const options = {
       ...(limit !== undefined && { maxSessionsPerUser: limit }),
-      ...(this.endsIdleSessions && { maxIdleSeconds: MAX_IDLE / SECOND }),
+      ...(this.endsIdleSessions && { maxIdleSeconds: maxIdle / SECOND }),
     };
     for (let n = 0; n < 2; n++) {
       this.replicas.push(await SessionStore.open(this.database, { clock: this.clock, ...options }));
@@ -243,8 +259,10 @@ abstract class Command implements Step {
       }
       const over = model.isOver(signIn);
       const expected: string[] = [];
-      if (model.isLoggedOut(signIn)) expected.push('logged_out');
-      else if (model.isEnded(signIn)) expected.push('unconfirmed');
+      const reason = model.reasonOf(signIn);
+      if (reason !== undefined) expected.push(reason);
+      // the logouts that name the session itself outrank those of everyone
+      if (reason === 'logged_out' && signIn.endedIdle === true) expected.push('idle');
       if (expected.length === 0 && over !== true) {
         const idle = model.isIdle(signIn);
         if (idle !== true) expected.push('alive');
@@ -334,12 +352,13 @@ class SignInAgain extends Command {
         return error instanceof SessionEndedError ? 'ended' : error;
       },
     );
-    if (model.isLoggedOut(known)) expect(again).toBe('ended');
-    else if (model.isEnded(known)) expect(again).toBe('unconfirmed');
+    const reason = model.reasonOf(known);
+    if (reason === 'logged_out') expect(known.endedIdle === true ? ['ended', 'idle'] : ['ended']).toContain(again);
+    else if (reason !== undefined) expect(again).toBe(reason);
     else if (model.isIdle(known) === true) {
       expect(again).toBe('idle');
       // so that its refresh token is revoked
-      model.deadSessions.add(known.id);
+      known.endedIdle = true;
     } else {
       expect(again).toBe(known.id);
       model.endOldest(known.user);
@@ -382,7 +401,7 @@ class Replace extends Command {
       return;
     }
     const { id, sessionToken, registeredAt } = await registered;
-    model.deadSessions.add(old.id);
+    if (old.endedIdle !== true) model.deadSessions.add(old.id);
     model.add({
       ...fresh,
       id,
@@ -408,7 +427,8 @@ class Use extends Command {
     const known = model.pick(this.nth);
     if (known === undefined || model.isOver(known) === 'perhaps') return false;
     const unused = model.unused(known);
-    return Math.abs(unused - USE_DUE) > MINUTE && Math.abs(unused - MAX_IDLE) > 2 * MINUTE;
+    const { maxIdle } = model;
+    return Math.abs(unused - useDue(maxIdle)) > MINUTE && Math.abs(unused - maxIdle) > maxIdle / 20;
   }
 
   async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
@@ -417,7 +437,7 @@ class Use extends Command {
     if (known === undefined || sessionToken === undefined) return;
     const verdict = await store.judge.judge({ sessionToken }, true);
     await store.activity?.wake();
-    if ('alive' in verdict && model.unused(known) > USE_DUE) known.usedAt = model.time + model.skew;
+    if ('alive' in verdict && model.unused(known) > useDue(model.maxIdle)) known.usedAt = model.time + model.skew;
   }
 }
 
@@ -655,6 +675,31 @@ class Outage extends Command {
   }
 }
 
+/** The background job that ends idle sessions for good. */
+class IdleSessionsEnd extends Command {
+  override check(model: Readonly<Model>): boolean {
+    if (!model.isTimeClear) return false;
+    return model.signIns.every((signIn) => Math.abs(model.unused(signIn) - model.maxIdle - IDLE_GRACE) > MINUTE);
+  }
+
+  async act(model: Model, _real: Real, store: SessionStore): Promise<void> {
+    const rows = async () => (await store.rows('logout', 'channel = ?', 'idle')).length;
+    const before = await rows();
+    await store.idleEnds?.wake();
+    const due =
+      Math.abs(model.skew) > MINUTE
+        ? []
+        : model.signIns.filter(
+            (signIn) =>
+              !model.isEnded(signIn) &&
+              model.isOver(signIn) === false &&
+              model.unused(signIn) > model.maxIdle + IDLE_GRACE,
+          );
+    for (const signIn of due) signIn.endedIdle = true;
+    expect((await rows()) - before).toBe(due.length);
+  }
+}
+
 class TimePasses extends Command {
   constructor(
     replica: number,
@@ -698,18 +743,20 @@ class Housekeeping extends Command {
   }
 }
 
-/** With the same limit or another one. */
+/** With the same options or other ones. */
 class Restart extends Command {
   constructor(
     replica: number,
     readonly limit: Limit,
+    readonly maxIdle: number,
   ) {
     super(replica);
   }
 
   act(model: Model, real: Real): Promise<void> {
     model.limit = model.endsIdleSessions ? undefined : this.limit;
-    return real.boot(model.limit);
+    model.maxIdle = this.maxIdle;
+    return real.boot(model.limit, model.maxIdle);
   }
 }
 
@@ -719,6 +766,7 @@ const browser = fc.constantFrom('phone', 'laptop');
 const nth = fc.nat(9);
 
 const limit = fc.constantFrom(undefined, 1, 2);
+const maxIdle = fc.constantFrom(MAX_IDLE, MAX_IDLE, 2 * MAX_IDLE);
 const mostly = fc.constantFrom(true, true, true, false);
 const signIn = fc.tuple(replica, user, browser, fc.constantFrom(0, 0, 1, 60), mostly, fc.boolean());
 
@@ -745,12 +793,13 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(replica, fc.constantFrom(1, SECOND, 61 * SECOND, DAY, 29 * DAY)).map((args) => new TimePasses(...args)),
   fc.tuple(replica, fc.constantFrom(0, -10 * SECOND, -2 * DAY, 2 * DAY)).map((args) => new DatabaseClockJumps(...args)),
   replica.map((n) => new Housekeeping(n)),
-  fc.tuple(replica, limit).map((args) => new Restart(...args)),
+  fc.tuple(replica, limit, maxIdle).map((args) => new Restart(...args)),
 ];
 
 /** Steps of hours, in which sessions are idle or not. */
 const idleSteps: fc.Arbitrary<Step>[] = [
   ...[1, 2, 3].map(() => fc.tuple(replica, nth).map((args) => new Use(...args))),
+  ...[1, 2].map(() => replica.map((n) => new IdleSessionsEnd(n))),
   ...[1, 2, 3].map(() =>
     fc
       .tuple(replica, fc.constantFrom(2 * MINUTE, 20 * MINUTE, 40 * MINUTE, 55 * MINUTE, 70 * MINUTE))
@@ -797,7 +846,7 @@ describe.each(cases)('attack 5: random steps in random order, on $name', ({ data
   it(`P4, P5: every ended session stays refused, and every other session stays alive (${numRuns} runs)`, async () => {
     await fc.assert(
       fc.asyncProperty(limits, fc.commands(allSteps, { maxCommands: 25 }), async (first, commands) => {
-        if (real.limit !== first) await real.boot(first);
+        if (real.limit !== first || real.maxIdle !== MAX_IDLE) await real.boot(first);
         await real.at(0).clear();
         await fc.asyncModelRun(() => ({ model: new Model(first, endsIdleSessions), real }), commands);
       }),

@@ -10,6 +10,7 @@ import {
 } from 'nestjs-oneid-logout';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
 import { RefreshTokenRevoker } from '../libs/oneid-logout/src/tokens/refresh-token-revoker.js';
+import { IDLE_GRACE, IdleEnds } from '../libs/oneid-logout/src/sessions/idle-ends.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { SessionPurge } from '../libs/oneid-logout/src/store/session-purge.js';
@@ -869,6 +870,69 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     await revokeAll(app);
     expect(revoked().sort()).toEqual(sessions.map(({ refreshToken }) => refreshToken).sort());
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
+  });
+
+  describe('idle sessions', () => {
+    const IDLE = 60 * MINUTE;
+    const startIdle = () => start({ maxIdleSeconds: IDLE / 1_000 });
+    const endIdle = (app: INestApplication) => app.get(IdleEnds, { strict: false }).wake();
+
+    it('BC-15: the token of an idle session is revoked and erased, and one of a session in use is kept', async () => {
+      const app = await startIdle();
+      const idle = await signIn(app);
+      clock.advance(IDLE);
+      const used = await signIn(app);
+      await endIdle(app);
+      await revokeAll(app);
+      expect(asked()).toBe(0);
+      clock.advance(IDLE_GRACE);
+      await endIdle(app);
+      await revokeAll(app);
+      expect(revoked()).toEqual([idle.refreshToken]);
+      const { tokens, due } = await stored(app);
+      expect([tokens.map((row) => row['session_id']), due]).toEqual([[used.session.id], []]);
+    });
+
+    it('P27: an idle session no longer spares the token of a session of its login', async () => {
+      const app = await startIdle();
+      const first = await signIn(app);
+      const second = await signIn(app, first.login, first.session.sessionToken);
+      await revokeAll(app);
+      expect(asked()).toBe(0);
+      clock.advance(IDLE + IDLE_GRACE);
+      await endIdle(app);
+      await revokeAll(app);
+      expect(revoked().sort()).toEqual([first.refreshToken, second.refreshToken].sort());
+      expect((await stored(app)).tokens).toEqual([]);
+    });
+
+    it('P27: the token of an idle session is kept while its user is back with the same sid', async () => {
+      const app = await startIdle();
+      const idle = await signIn(app);
+      clock.advance(IDLE + IDLE_GRACE);
+      const back = await signIn(app, idle.login, idle.session.sessionToken);
+      await endIdle(app);
+      await revokeAll(app);
+      expect([asked(), (await stored(app)).tokens.length]).toEqual([0, 2]);
+      await app.get(SessionRegistry).end(back.session.id);
+      await revokeAll(app);
+      expect(revoked().sort()).toEqual([idle.refreshToken, back.refreshToken].sort());
+    });
+
+    it('a refreshed token that comes after the end is revoked, too', async () => {
+      const app = await startIdle();
+      const idle = await signIn(app);
+      clock.advance(IDLE + IDLE_GRACE);
+      await endIdle(app);
+      await revokeAll(app);
+      const refreshToken = oneId.refreshToken({ clientId, login: idle.login });
+      await expect(app.get(SessionRegistry).refresh(idle.session.id, { refreshToken })).rejects.toMatchObject({
+        code: 'session_idle',
+      });
+      await revokeAll(app);
+      expect(revoked()).toEqual([idle.refreshToken, refreshToken]);
+      expect((await stored(app)).tokens).toEqual([]);
+    });
   });
 
   describe('after an outage', () => {

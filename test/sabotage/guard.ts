@@ -8,6 +8,7 @@ const suite = 'SessionAliveGuard, on SQLite with express';
 const several = 'test/several-sessions.e2e-spec.ts';
 const severalSuite = 'a request with several sessions, strict';
 const idle = 'test/idle.e2e-spec.ts';
+const idleEnds = 'test/idle-ends.e2e-spec.ts';
 const watch = `${source}/sessions/outage-watch.ts`;
 const outages = 'test/outages.e2e-spec.ts';
 const outageSuite = 'an outage in which no replica can record logouts, on SQLite';
@@ -173,6 +174,28 @@ export const guard: readonly Sabotage[] = [
     test: {
       file: idle,
       name: 'maxIdleSeconds, on SQLite and bounded liveness only the database says that a session is idle: another replica may know of a later use',
+    },
+  },
+  {
+    promise: 'idle',
+    breaks: 'An idle session ends for good while a use of it may still be on its way.',
+    file: `${source}/sessions/idle-ends.ts`,
+    search: `const until = now - this.limit.maxIdleMs - IDLE_GRACE;`,
+    replace: `const until = now - this.limit.maxIdleMs;`,
+    test: {
+      file: idleEnds,
+      name: 'idle sessions end for good, on SQLite with a logout of the one session, once it has been unused for the grace longer; a higher option brings none back',
+    },
+  },
+  {
+    promise: 'idle',
+    breaks: 'A jump of the clock ends sessions for good that are in use.',
+    file: `${source}/sessions/idle-ends.ts`,
+    search: `if (Math.abs(now - this.clock.now()) > MAX_CLOCK_DIFFERENCE) return;`,
+    replace: ``,
+    test: {
+      file: idleEnds,
+      name: 'idle sessions end for good, on SQLite ends nothing while the clocks differ by more than a minute, and nothing by a clock that jumps during its run',
     },
   },
   {

@@ -9,6 +9,7 @@ import { RefreshTokenRevoker } from '../../libs/oneid-logout/src/tokens/refresh-
 import { LogoutFollower } from '../../libs/oneid-logout/src/replicas/logout-follower.js';
 import { SessionPurge } from '../../libs/oneid-logout/src/store/session-purge.js';
 import { BackchannelWatch } from '../../libs/oneid-logout/src/sessions/backchannel-watch.js';
+import { IdleEnds } from '../../libs/oneid-logout/src/sessions/idle-ends.js';
 import { OutageWatch } from '../../libs/oneid-logout/src/sessions/outage-watch.js';
 import { SessionActivity } from '../../libs/oneid-logout/src/sessions/session-activity.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
@@ -29,8 +30,9 @@ export function jobsOf(app: INestApplicationContext): BackgroundJob[] {
     BackchannelWatch,
     OutageWatch,
   ];
-  // without maxIdleSeconds, no job records activity
-  return [...jobs, SessionActivity].flatMap((job) => app.get<BackgroundJob | undefined>(job, { strict: false }) ?? []);
+  // without maxIdleSeconds, these jobs do not exist
+  const idleJobs = [SessionActivity, IdleEnds];
+  return [...jobs, ...idleJobs].flatMap((job) => app.get<BackgroundJob | undefined>(job, { strict: false }) ?? []);
 }
 
 /** The unfinished work of an app that uses the library: requests, statements and runs of the library's jobs. */

@@ -24,6 +24,8 @@ import { RevocationQueue } from '../../libs/oneid-logout/src/store/revocation-qu
 import { TokenRepository } from '../../libs/oneid-logout/src/store/token.repository.js';
 import { IdleLimit } from '../../libs/oneid-logout/src/rule/idle-limit.js';
 import { ActivityRepository } from '../../libs/oneid-logout/src/store/activity.repository.js';
+import { IdleSessions } from '../../libs/oneid-logout/src/store/idle-sessions.js';
+import { IdleEnds } from '../../libs/oneid-logout/src/sessions/idle-ends.js';
 import { SessionActivity } from '../../libs/oneid-logout/src/sessions/session-activity.js';
 import { ActivityLookup } from '../../libs/oneid-logout/src/replicas/activity-lookup.js';
 import { LogoutInbox } from '../../libs/oneid-logout/src/sessions/logout-inbox.js';
@@ -88,6 +90,7 @@ export class SessionStore {
   /** Undefined without `maxIdleSeconds`. */
   readonly idleLimit: IdleLimit | undefined;
   readonly activity: SessionActivity | undefined;
+  readonly idleEnds: IdleEnds | undefined;
 
   private constructor(
     readonly database: SessionDatabase,
@@ -120,6 +123,8 @@ export class SessionStore {
     this.vault = new TokenVault(this.tokens, secrets);
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random, measures);
+    this.idleEnds =
+      idleLimit && new IdleEnds(this.repository, new IdleSessions(database), this.recorder, idleLimit, clock, random);
     this.inbox = new LogoutInbox(this.recorder, this.bus, clock, random);
     const { clients = [{ issuer, clientId }] } = outages;
     const times = new RecordingTimeRepository(database);

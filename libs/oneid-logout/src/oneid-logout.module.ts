@@ -49,6 +49,8 @@ import { type Liveness, LIVENESS, stalenessBoundMs } from './replicas/liveness-o
 import { LogoutFollower } from './replicas/logout-follower.js';
 import { replicaProviders } from './replicas/replica-providers.js';
 import { ActivityRepository } from './store/activity.repository.js';
+import { IdleSessions } from './store/idle-sessions.js';
+import { IdleEnds } from './sessions/idle-ends.js';
 import { SessionActivity } from './sessions/session-activity.js';
 import { LogoutInbox } from './sessions/logout-inbox.js';
 import { BackchannelWatch } from './sessions/backchannel-watch.js';
@@ -209,6 +211,11 @@ const DAY = 24 * 60 * 60 * 1000;
       useFactory: sessionActivityOf,
     },
     {
+      provide: IdleEnds,
+      inject: [SessionRepository, SessionDatabase, LogoutRecorder, IDLE_LIMIT, Clock, Random],
+      useFactory: idleEndsOf,
+    },
+    {
       provide: SessionDatabase,
       inject: [RESOLVED_OPTIONS, Clock, DatabaseConnector],
       useFactory: (options: ResolvedOptions, clock: Clock, connector: DatabaseConnector) => {
@@ -343,6 +350,7 @@ export class OneIdLogoutModule
     private readonly repository: SessionRepository,
     private readonly clients: OneIdClients,
     @Inject(SessionActivity) private readonly activity: SessionActivity | undefined,
+    @Inject(IdleEnds) private readonly idleEnds: IdleEnds | undefined,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
@@ -382,6 +390,7 @@ export class OneIdLogoutModule
     this.inbox.start();
     this.watch.start();
     this.activity?.start();
+    this.idleEnds?.start();
     // also without secrets: revocations that became due while the app had secrets must not stay due for ever
     this.revoker.start();
     this.bus.tokensDue.subscribe(() => void this.revoker.wake());
@@ -393,7 +402,7 @@ export class OneIdLogoutModule
   async onModuleDestroy(): Promise<void> {
     this.measures.stop();
     const jobs = [this.purge, this.revoker, this.uncertain, this.watch];
-    await Promise.all([...jobs.map((job) => job.stop()), this.follower.close()]);
+    await Promise.all([...jobs.map((job) => job.stop()), this.idleEnds?.stop(), this.follower.close()]);
   }
 
   private measure(): void {
@@ -437,6 +446,17 @@ function sessionActivityOf(
   random: Random,
 ): SessionActivity | undefined {
   return limit && new SessionActivity(new ActivityRepository(database, limit), limit, clock, random);
+}
+
+function idleEndsOf(
+  repository: SessionRepository,
+  database: SessionDatabase,
+  recorder: LogoutRecorder,
+  limit: IdleLimit | undefined,
+  clock: Clock,
+  random: Random,
+): IdleEnds | undefined {
+  return limit && new IdleEnds(repository, new IdleSessions(database), recorder, limit, clock, random);
 }
 
 /** How long a logout is kept, milliseconds. */

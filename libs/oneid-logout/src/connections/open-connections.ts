@@ -1,11 +1,11 @@
-import { type Logout } from '../rule/logout.js';
+import { type Logout, reasonOfEnd } from '../rule/logout.js';
 import { BackgroundJob } from '../background-job.js';
 import { Logger } from '../logger.js';
 import { reasonOf } from '../oneid-logout.errors.js';
 import { type Clock } from '../clock.js';
 import { type Random } from '../random.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
-import { reasonOfEnd, type SessionJudge } from '../guard/session-judge.js';
+import { type SessionJudge } from '../guard/session-judge.js';
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsByKind, targetsOf } from '../rule/session.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';

@@ -7,6 +7,7 @@ import { AddEveryone1791000000000 } from './migrations/1791000000000-add-everyon
 import { AddLogoutAuthor1793000000000 } from './migrations/1793000000000-add-logout-author.js';
 import { AddSessionActivity1794000000000 } from './migrations/1794000000000-add-session-activity.js';
 import { AddRecordingTime1795000000000 } from './migrations/1795000000000-add-recording-time.js';
+import { AddActivityIndex1796000000000 } from './migrations/1796000000000-add-activity-index.js';
 import { RecordingTimeEntity } from './recording-time.entity.js';
 import { ReplicaEntity } from './replica.entity.js';
 import { SessionActivityEntity } from './session-activity.entity.js';
@@ -85,6 +86,7 @@ export const oneIdLogoutMigrations: readonly (new () => MigrationInterface)[] = 
   AddLogoutAuthor1793000000000,
   AddSessionActivity1794000000000,
   AddRecordingTime1795000000000,
+  AddActivityIndex1796000000000,
 ];
 
 /**

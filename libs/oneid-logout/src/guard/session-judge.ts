@@ -3,7 +3,7 @@ import { Logger } from '../logger.js';
 import { Clock } from '../clock.js';
 import { Measures } from '../measures/measures.js';
 import { type RejectionReason } from '../oneid-logout.errors.js';
-import { type LogoutChannel } from '../rule/logout.js';
+import { type EndReason, reasonOfEnd } from '../rule/logout.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { isSessionExpiry, presentClaims, shown } from '../provider/token-claims.js';
 import { isSameUser, type SessionFacts, targetsByKind, timedOutBy, withStoredTargets } from '../rule/session.js';
@@ -15,11 +15,8 @@ import { type CarriedSession, type SessionRequest, type TokenClaims } from './se
 /** How many different warnings of claims the log gets. */
 const MOST_WARNINGS = 20;
 
-/** Why a recorded logout has ended a session. */
-type EndReason = 'logged_out' | 'unconfirmed';
-
 /** Why the session of a request is not alive. */
-export type DeadReason = EndReason | 'expired' | 'idle' | 'unknown';
+export type DeadReason = EndReason | 'expired' | 'unknown';
 
 /**
  * What a request carries: usually one session. If a resolver finds several values, or several resolvers find something:
@@ -325,11 +322,6 @@ export class SessionJudge {
         'register the sign-ins of its users, with their sid, in this database.',
     );
   }
-}
-
-/** Why a session is over that a logout of this channel has ended. */
-export function reasonOfEnd(endedBy: LogoutChannel): EndReason {
-  return endedBy === 'unconfirmed' ? 'unconfirmed' : 'logged_out';
 }
 
 const TOO_MANY_TO_END =

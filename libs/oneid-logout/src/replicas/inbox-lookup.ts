@@ -1,5 +1,5 @@
 import { type SessionLookup } from '../guard/session-lookup.js';
-import { type LogoutChannel } from '../rule/logout.js';
+import { type LogoutChannel, reasonOfEnd } from '../rule/logout.js';
 import { type CheckedSession, type SessionFacts } from '../rule/session.js';
 import { type LogoutInbox } from '../sessions/logout-inbox.js';
 
@@ -36,5 +36,5 @@ export class InboxLookup implements SessionLookup {
 }
 
 function isLogoutOfUser(endedBy: LogoutChannel | undefined): boolean {
-  return endedBy !== undefined && endedBy !== 'unconfirmed';
+  return endedBy !== undefined && reasonOfEnd(endedBy) === 'logged_out';
 }

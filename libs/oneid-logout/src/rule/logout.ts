@@ -10,13 +10,23 @@ import { digest, type TargetKind } from './targets.js';
  *   sessions of everyone, or {@link LogoutService.endHere} has ended the sessions of a request
  * - `replaced`: a new sign-in has replaced the session that the browser had before, or the user's oldest session
  *   (`maxSessionsPerUser`), or was itself refused
+ * - `idle`: the session was not used for `maxIdleSeconds`, as the library has noticed some minutes later. It is no logout of
+ *   the user
  * - `unconfirmed`: no replica could record OneID's logouts for a while (option `reconfirmAfterOutageSeconds`). It is no
  *   logout of the user; if another logout ends the session too, the library names that one
  *
  * @category Sessions
  */
 // `unconfirmed` is the last one in the alphabet: where several logouts end a session, the SQL names the first channel
-export type LogoutChannel = 'backchannel' | 'frontchannel' | 'app' | 'admin' | 'replaced' | 'unconfirmed';
+export type LogoutChannel = 'backchannel' | 'frontchannel' | 'app' | 'admin' | 'idle' | 'replaced' | 'unconfirmed';
+
+/** Why a session is over that a logout of some channel has ended. */
+export type EndReason = 'logged_out' | 'idle' | 'unconfirmed';
+
+/** Why a session is over that a logout of this channel has ended. */
+export function reasonOfEnd(endedBy: LogoutChannel): EndReason {
+  return endedBy === 'idle' || endedBy === 'unconfirmed' ? endedBy : 'logged_out';
+}
 
 /** Limits a logout to sessions that are old enough. */
 export type Bound =

@@ -128,7 +128,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
   }
 
   /** Ends one session for good. */
-  async endSession(session: StoredSession, channel: 'admin' | 'replaced', author?: LogoutAuthor): Promise<void> {
+  async endSession(session: StoredSession, channel: 'admin' | 'idle' | 'replaced', author?: LogoutAuthor): Promise<void> {
     await this.endSessions([session], channel, author);
   }
 
@@ -139,7 +139,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
    */
   async endSessions(
     sessions: readonly StoredSession[],
-    channel: 'admin' | 'replaced' | 'unconfirmed',
+    channel: 'admin' | 'idle' | 'replaced' | 'unconfirmed',
     author?: LogoutAuthor,
   ): Promise<number> {
     if (sessions.length === 0) return 0;

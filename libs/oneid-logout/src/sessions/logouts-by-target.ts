@@ -1,6 +1,6 @@
 import { ends } from '../rule/rule.js';
 import { type SessionFacts, targetsOf } from '../rule/session.js';
-import { type Logout, type LogoutChannel } from '../rule/logout.js';
+import { type Logout, type LogoutChannel, reasonOfEnd } from '../rule/logout.js';
 
 /** Logouts in memory, which finds those of a session by their targets. */
 export class LogoutsByTarget<Stored extends Logout = Logout> {
@@ -21,17 +21,18 @@ export class LogoutsByTarget<Stored extends Logout = Logout> {
     return isNew;
   }
 
-  /** The channel of a logout that ends this session, `unconfirmed` last; undefined without such a logout. */
+  /** The channel of a logout that ends this session, then `idle`, then `unconfirmed`; undefined without such a logout. */
   endedBy(session: SessionFacts, targets: readonly string[] = targetsOf(session)): LogoutChannel | undefined {
-    let unconfirmed: LogoutChannel | undefined;
+    let other: 'idle' | 'unconfirmed' | undefined;
     for (const target of targets) {
       for (const logout of this.byTarget.get(target)?.values() ?? []) {
         if (!ends(logout, session, targets)) continue;
-        if (logout.channel !== 'unconfirmed') return logout.channel;
-        unconfirmed = logout.channel;
+        const reason = reasonOfEnd(logout.channel);
+        if (reason === 'logged_out') return logout.channel;
+        if (other !== 'idle') other = reason;
       }
     }
-    return unconfirmed;
+    return other;
   }
 
   remove(id: string): void {

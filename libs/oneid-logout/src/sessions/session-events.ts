@@ -88,8 +88,8 @@ export class SessionEvents {
   }
 
   /**
-   * Emits once when a logout ends this session, then completes. It does not emit when the session expires or is
-   * idle, or when it had already ended before the subscription.
+   * Emits once when a logout ends this session, then completes. It does not emit when the session expires, or when it had
+   * already ended before the subscription. When the session is idle (`maxIdleSeconds`), it emits some minutes later.
    *
    * @param session for example from `@CurrentSession()`
    */

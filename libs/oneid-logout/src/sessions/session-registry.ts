@@ -10,10 +10,11 @@ import {
 } from '../oneid-logout.errors.js';
 import { IdTokenVerifier, type VerifiedIdToken } from '../provider/id-token.js';
 import { OneIdClients } from '../provider/oneid-clients.js';
-import { type LogoutAuthor } from '../rule/logout.js';
+import { type LogoutAuthor, reasonOfEnd } from '../rule/logout.js';
 import { checkedAuthor } from './logout-author.js';
 import { LogoutRecorder } from './logout-recorder.js';
 import {
+  type CheckedSession,
   type ListedSession,
   type RegisteredSession,
   type Session,
@@ -282,7 +283,7 @@ export class SessionRegistry {
     const checked = await this.repository.check(sessionId);
     if (checked === undefined) {
       // an app that mixes up the two must not believe that the session has ended
-      if ((await this.findByToken(sessionId)) === undefined) return false;
+      if ((await this.checkToken(sessionId)) === undefined) return false;
       throw new TypeError('This is a session token. Pass the id of the session');
     }
     await this.recorder.endSession(checked.session, 'admin', checkedBy);
@@ -546,12 +547,14 @@ export class SessionRegistry {
         await this.revocations.makeDue(session);
         this.bus.publishTokensDue();
       }
-      throw endedBy === 'unconfirmed' ? new SessionRejectedError('unconfirmed') : new SessionEndedError();
+      const reason = reasonOfEnd(endedBy);
+      throw reason === 'logged_out' ? new SessionEndedError() : new SessionRejectedError(reason);
     }
     const timedOut = timedOutBy(checked);
     if (timedOut !== undefined) {
       // without this logout, the refresh token of the refused sign-in would never be revoked
-      if (signIn !== undefined && this.vault.storesTokens) await this.recorder.endSession(session, 'replaced');
+      const channel = timedOut === 'idle' ? 'idle' : 'replaced';
+      if (signIn !== undefined && this.vault.storesTokens) await this.recorder.endSession(session, channel);
       throw new SessionRejectedError(timedOut);
     }
     return session;
@@ -625,13 +628,15 @@ export class SessionRegistry {
   }
 
   private async replace(sessionToken: string, by: string): Promise<void> {
-    const replaced = await this.findByToken(sessionToken);
-    if (replaced !== undefined && replaced.id !== by) await this.recorder.endSession(replaced, 'replaced');
+    const replaced = await this.checkToken(sessionToken);
+    // an idle session is over for good already: the usual one, when its user comes back
+    if (replaced === undefined || replaced.session.id === by || replaced.endedBy === 'idle') return;
+    await this.recorder.endSession(replaced.session, 'replaced');
   }
 
-  private async findByToken(sessionToken: string): Promise<Session | undefined> {
+  private async checkToken(sessionToken: string): Promise<CheckedSession | undefined> {
     if (!isSessionToken(sessionToken)) return undefined;
-    return (await this.repository.check(tokenHashOf(sessionToken)))?.session;
+    return this.repository.check(tokenHashOf(sessionToken));
   }
 
   /**

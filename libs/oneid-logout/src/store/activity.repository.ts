@@ -35,13 +35,18 @@ export class ActivityRepository {
     return affected;
   }
 
-  /** Records a later use of sessions in one statement. @param usedAt as in {@link recordFirst} */
+  /**
+   * Records a later use of sessions in one statement. COALESCE rules out the index on `active_at`: the ids find the rows
+   * faster.
+   *
+   * @param usedAt as in {@link recordFirst}
+   */
   async recordNext(sessionIds: readonly string[], usedAt: number): Promise<void> {
     const { dialect, tables } = this.database;
     const ids = inOrder(sessionIds);
     await this.database.run(
       `UPDATE ${tables.sessionActivity} SET active_at = ?
-       WHERE session_id IN (${placeholders(ids)}) AND ${this.mayMoveOn('active_at')}
+       WHERE session_id IN (${placeholders(ids)}) AND ${this.mayMoveOn('COALESCE(active_at, 0)')}
          ${andWritable(dialect)}`,
       [usedAt, ...ids, usedAt - this.limit.step],
     );

@@ -35,7 +35,7 @@ export type RuleTables = Pick<SessionTables, 'logout' | 'clientTarget'>;
  * because MySQL does not use its index for `IN` with several columns.
  */
 export function endedBySql(tables: RuleTables): string {
-  // the session's own target last: after an outage it may have a logout `unconfirmed`, which a real logout outranks
+  // the session's own target last: it may have a logout `idle` or `unconfirmed`, which a real logout outranks
   const channels = ALL_TARGET_COLUMNS.toReversed().map(
     // no LIMIT 1: with it, PostgreSQL may read the whole table if the table was empty when it made its statistics
     (column) => `(SELECT MIN(l.channel) FROM ${tables.logout} l WHERE l.target = s.${column} AND ${sessionBoundSql})`,

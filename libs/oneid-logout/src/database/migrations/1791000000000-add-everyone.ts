@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type MigrationInterface, type QueryRunner, Table, type TableColumnOptions } from 'typeorm';
-import { changeTable, storeEveryCharacter } from './alter-table.js';
+import { storeEveryCharacter } from './alter-table.js';
+import { createIndex, dropIndex } from './table-index.js';
 import { dataSourceOf, escapePath, tablePathOf } from './table-path.js';
 
 const TABLE = 'oneid_client_target';
@@ -19,23 +20,12 @@ export class AddEveryone1791000000000 implements MigrationInterface {
 
   async up(queryRunner: QueryRunner): Promise<void> {
     await this.createTable(queryRunner);
-    // MySQL may have committed the index before a crash
-    const session = await queryRunner.getTable(tablePathOf(queryRunner, SESSION));
-    const { name, on } = this.index(queryRunner);
-    if (session?.indices.some((index) => index.name === name) !== true) {
-      await changeTable(queryRunner, `CREATE INDEX ${this.escape(queryRunner, name)} ON ${on} (registered_at)`);
-    }
+    await createIndex(queryRunner, SESSION, 'registered_at');
     await this.fill(queryRunner);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    const { name, path, on, isMysql } = this.index(queryRunner);
-    await changeTable(
-      queryRunner,
-      isMysql
-        ? `DROP INDEX ${this.escape(queryRunner, name)} ON ${on}`
-        : `DROP INDEX ${this.escape(queryRunner, path)}`,
-    );
+    await dropIndex(queryRunner, SESSION, 'registered_at');
     await queryRunner.dropTable(tablePathOf(queryRunner, TABLE));
   }
 
@@ -46,9 +36,9 @@ export class AddEveryone1791000000000 implements MigrationInterface {
   }
 
   private async fill(queryRunner: QueryRunner): Promise<void> {
-    const { on } = this.index(queryRunner);
-    const table = this.escape(queryRunner, tablePathOf(queryRunner, TABLE));
-    const clients = (await queryRunner.query(`SELECT DISTINCT issuer, client_id FROM ${on}`)) as {
+    const table = this.path(queryRunner, TABLE);
+    const sessions = this.path(queryRunner, SESSION);
+    const clients = (await queryRunner.query(`SELECT DISTINCT issuer, client_id FROM ${sessions}`)) as {
       readonly issuer: string;
       readonly client_id: string;
     }[];
@@ -64,17 +54,8 @@ export class AddEveryone1791000000000 implements MigrationInterface {
     }
   }
 
-  private index(queryRunner: QueryRunner) {
-    const { namingStrategy, options } = dataSourceOf(queryRunner);
-    const table = tablePathOf(queryRunner, SESSION);
-    const name = namingStrategy.indexName(table, ['registered_at']);
-    const schema = table.split('.').slice(0, -1);
-    const isMysql = options.type === 'mysql' || options.type === 'mariadb';
-    return { name, path: [...schema, name].join('.'), on: this.escape(queryRunner, table), isMysql };
-  }
-
-  private escape(queryRunner: QueryRunner, path: string): string {
-    return escapePath(dataSourceOf(queryRunner), path);
+  private path(queryRunner: QueryRunner, table: string): string {
+    return escapePath(dataSourceOf(queryRunner), tablePathOf(queryRunner, table));
   }
 }
 
