@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { type INestApplication } from '@nestjs/common';
 import { type OneIdLogoutOptions, type RegisteredSession, type Session, SessionRegistry } from 'nestjs-oneid-logout';
 import { type BrowserLogin, endpointPaths, OneIdTestProvider } from 'nestjs-oneid-logout/testing';
+import { type SqlParameter } from '../libs/oneid-logout/src/database/sql.js';
+import { placeholders } from '../libs/oneid-logout/src/store/sql-conditions.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { digest, targetOf } from '../libs/oneid-logout/src/rule/targets.js';
@@ -14,7 +16,7 @@ import { TokenVault } from '../libs/oneid-logout/src/tokens/token-vault.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { dump } from './support/dump.js';
 import { clientId, clientSecret, secrets } from './support/host.js';
-import { DAY, intercept } from './support/session-store.js';
+import { DAY, failNext, intercept } from './support/session-store.js';
 import { startReplica } from './support/replica.js';
 import { suiteKey } from './support/suite-key.js';
 import { TestClock } from './support/test-clock.js';
@@ -275,6 +277,67 @@ describe.each(databases)('eraseUser(), on $name', (kind) => {
     ]);
     expect(await reasonFor(alice.session)).toBe('admin');
     expect(await foundInClear(alice.login.sid)).toEqual([]);
+  });
+
+  /** The next session to be stored is committed only after the erasure of its user; its time is from before. */
+  function commitAfterErasure(sub: string, then: () => void = () => undefined): void {
+    const restore = intercept(database(), async (run, sql, parameters) => {
+      if (!/INTO \S*oneid_session\W? \(/.test(sql)) return run(sql, parameters);
+      restore();
+      const result = await run(sql, parameters);
+      const [row = {}] = await rows('SELECT * FROM oneid_session');
+      await run('DELETE FROM oneid_session', []);
+      expect(await sessions.eraseUser({ sub })).toEqual({ pendingTokens: 0 });
+      const columns = Object.keys(row);
+      const values = Object.values(row) as SqlParameter[];
+      await run(`INSERT INTO oneid_session (${columns.join(', ')}) VALUES (${placeholders(columns)})`, values);
+      then();
+      return result;
+    });
+  }
+
+  it('a sign-in that is committed after the look for sessions is refused, and erases its own data', async () => {
+    const login = oneId.signIn({ sub: 'user-alice' });
+    const [idToken, refreshToken] = [await oneId.idToken({ clientId, login }), oneId.refreshToken({ clientId, login })];
+    commitAfterErasure('user-alice');
+    const label = 'phone of user-alice';
+    await expect(sessions.register({ idToken, refreshToken, label })).rejects.toMatchObject({ code: 'session_ended' });
+    expect(await rows('SELECT sub, sid, label FROM oneid_session')).toEqual([{ sub: '', sid: '', label: null }]);
+    expect(await foundInClear('user-alice', login.sid)).toEqual([]);
+    await revokeAll();
+    expect(revoked()).toEqual([refreshToken]);
+    expect(await rows('SELECT * FROM oneid_session_tokens')).toEqual([]);
+    expect(await sessions.countPendingRevocations()).toBe(0);
+  });
+
+  it('a sign-in whose process crashes right after that leaves its data, and the next call erases them', async () => {
+    const login = oneId.signIn({ sub: 'user-alice' });
+    const idToken = await oneId.idToken({ clientId, login });
+    commitAfterErasure('user-alice', () => failNext(database(), 99));
+    await expect(sessions.register({ idToken, label: 'phone of user-alice' })).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+    app = await start();
+    sessions = app.get(SessionRegistry);
+    const [row] = await rows('SELECT id FROM oneid_session');
+    expect((await at(SessionRepository).check(String(row?.['id'])))?.endedBy).toBe('admin');
+    expect(await foundInClear('user-alice', login.sid)).toEqual([
+      'oneid_session.label',
+      'oneid_session.sid',
+      'oneid_session.sub',
+    ]);
+    await sessions.eraseUser({ sub: 'user-alice' });
+    expect(await foundInClear('user-alice', login.sid)).toEqual([]);
+  });
+
+  it('a sign-in whose login OneID has ended is stored to revoke its token, without data of the user', async () => {
+    const login = oneId.signIn({ sub: 'user-alice' });
+    const idToken = await oneId.idToken({ clientId, login, claims: { sid: '' } });
+    const refreshToken = oneId.refreshToken({ clientId, login });
+    await expect(sessions.register({ idToken, refreshToken })).rejects.toMatchObject({ code: 'session_ended' });
+    expect(await foundInClear('user-alice')).toEqual([]);
+    await revokeAll();
+    expect(revoked()).toEqual([refreshToken]);
   });
 
   it('the same ID token and a refresh bring nothing back: refused with session_ended, and their tokens are revoked', async () => {

@@ -48,6 +48,10 @@ const outcomeOf = (work: Promise<unknown>): Promise<Outcome> =>
     },
   );
 
+/** By their target: a sign-in that was refused keeps no sub. */
+const sessionsOf = (store: SessionStore, sub: string) =>
+  store.rows('session', 'target_sub = ? ORDER BY registered_at', targetOf('sub', issuer, sub));
+
 describe.each(databases)('races, on $name', (database) => {
   const clock = new TestClock();
   let testDatabase: TestDatabase;
@@ -80,7 +84,7 @@ describe.each(databases)('races, on $name', (database) => {
   }
 
   const liveSessions = async (sub: string) => {
-    const rows = await fast.rows('session', 'sub = ?', sub);
+    const rows = await sessionsOf(fast, sub);
     const alive = await Promise.all(rows.map(({ id }) => fast.isAlive(String(id))));
     return alive.filter(Boolean).length;
   };
@@ -88,7 +92,7 @@ describe.each(databases)('races, on $name', (database) => {
   /** Checks that stored tokens are due for revocation, or belong to an alive session. */
   const noTokenIsForgotten = async (sub: string) => {
     const due = await fast.revocations.findDue(999);
-    for (const { id } of await fast.rows('session', 'sub = ?', sub)) {
+    for (const { id } of await sessionsOf(fast, sub)) {
       if ((await fast.isAlive(String(id))) || (await fast.tokens.find(String(id))) === undefined) continue;
       const reached = await Promise.all(due.map((logout) => fast.tokens.findEndedBy(logout.id, '', 99)));
       expect(reached.flat().map(({ sessionId }) => sessionId)).toContain(id);
@@ -194,7 +198,7 @@ describe.each(databases)('races, on $name', (database) => {
 
     /** Was the logout recorded before the first session was registered? */
     const endedBefore = async (sub: string): Promise<boolean> => {
-      const rows = await fast.rows('session', 'sub = ? ORDER BY registered_at', sub);
+      const rows = await sessionsOf(fast, sub);
       return fast.isAlive(String(rows[0]?.['id']));
     };
   });
@@ -240,7 +244,7 @@ describe.each(databases)('races, on $name', (database) => {
         interruption: async () => (other = (await fast.registry.register({ idToken, refreshToken })).id),
         after: async (id: string) => {
           expect(id).toBe(other);
-          expect(await fast.rows('session', 'sub = ?', sub)).toHaveLength(1);
+          expect(await sessionsOf(fast, sub)).toHaveLength(1);
         },
       });
     });
@@ -474,8 +478,26 @@ describe.each(postgresKinds)('statements that are sent but not committed, on $na
     );
     if (ended) expect(result).toBeInstanceOf(SessionEndedError);
     else expect(result).toBeUndefined();
-    const [row] = await fast.rows('session', 'sub = ?', sub);
+    const [row] = await sessionsOf(fast, sub);
     expect(await fast.isAlive(String(row?.['id']))).toBe(!ended);
+  });
+
+  it('attack 5: a sign-in is inserted but not committed, and its user is erased: it erases its own data', async () => {
+    const sub = 'erased user';
+    const idToken = slow.idToken({ sub, sid: 'erased sid' });
+    const result = await hold(
+      'session',
+      () => slow.registry.register({ idToken, refreshToken: 'refresh', label: 'phone' }),
+      async () => {
+        await fast.recorder.endUser(issuer, sub);
+        expect(await fast.userData.erase(targetOf('sub', issuer, sub))).toBe(0);
+      },
+    );
+    expect(result).toBeInstanceOf(SessionEndedError);
+    const rows = await sessionsOf(fast, sub);
+    expect(rows).toMatchObject([{ sub: '', sid: '', label: null }]);
+    const tokens = await fast.rows('session_tokens', 'session_id = ?', String(rows[0]?.['id']));
+    expect(tokens).toMatchObject([{ id_token: null, refresh_token: expect.any(String) as unknown }]);
   });
 
   it.each([

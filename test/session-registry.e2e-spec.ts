@@ -14,6 +14,7 @@ import {
 import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
 import { type BrowserLogin } from 'nestjs-oneid-logout/testing';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { LogoutRecorder } from '../libs/oneid-logout/src/sessions/logout-recorder.js';
 import { RevocationQueue } from '../libs/oneid-logout/src/store/revocation-queue.js';
 import { TokenRepository } from '../libs/oneid-logout/src/store/token.repository.js';
@@ -56,8 +57,9 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
     const token = await host.oneId.logoutToken({ clientId, login });
     expect((await host.oneId.deliver(`${host.url}/backchannel_logout`, token)).delivered).toBe(true);
   };
+  /** By their target: a sign-in that was refused keeps no sub. */
   const sessionsOf = async ({ sub }: BrowserLogin) =>
-    (await host.stored()).sessions.filter((row) => row['sub'] === sub);
+    (await host.stored()).sessions.filter((row) => row['target_sub'] === targetOf('sub', host.oneId.issuer, sub));
 
   describe('register', () => {
     it('accepts a new ID token and returns a session with its facts', async () => {
@@ -207,8 +209,8 @@ describe.each(databases)('SessionRegistry, on $name', (database) => {
       await logOut(login);
       await failure(registry.register({ idToken: await idToken(login) }));
       expect(await sessionsOf(login)).toEqual([]);
-      await failure(registry.register({ idToken: await idToken(login), refreshToken: 'r' }));
-      expect(await sessionsOf(login)).toHaveLength(1);
+      await failure(registry.register({ idToken: await idToken(login), refreshToken: 'r', label: 'phone' }));
+      expect(await sessionsOf(login)).toMatchObject([{ sid: '', sub: '', label: null }]);
     });
 
     it('accepts expiresAt, and limits it to `maxSessionLifetimeSeconds`', async () => {

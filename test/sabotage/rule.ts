@@ -166,8 +166,8 @@ export const rule: readonly Sabotage[] = [
     promise: 'attack 5',
     breaks: 'A sign-in that a logout has overtaken gives a session.',
     file: registry,
-    search: `const session = await this.requireAlive(id, verified);`,
-    replace: `const session = (await this.repository.check(id))!.session;`,
+    search: `await this.requireAlive(id, verified).catch(`,
+    replace: `await this.repository.check(id).then((checked) => checked!.session).catch(`,
     test: {
       file: 'test/races.e2e-spec.ts',
       name: 'races, on SQLite attack 5: a logout during the sign-in that it ends a logout by sid, scope session, wins at every moment of the sign-in',
@@ -210,7 +210,7 @@ export const rule: readonly Sabotage[] = [
     promise: 'registering is for sign-ins only',
     breaks: 'The session that the browser had before lives on.',
     file: registry,
-    search: `if (replaced !== undefined && replaced.id !== by) await this.recorder.endSession(replaced, 'replaced');`,
+    search: `await this.recorder.endSession(replaced.session, 'replaced');`,
     replace: ``,
     test: {
       file: registryFile,

@@ -168,7 +168,10 @@ export class SessionRegistry {
     const tokenHash = tokenHashOf(sessionToken);
     const id = await this.insert(tokenHash, verified, lifetime, storedLabel(options.label));
     await this.vault.store(id, { idToken, refreshToken });
-    const session = await this.requireAlive(id, verified);
+    const session = await this.requireAlive(id, verified).catch(async (error: unknown) => {
+      if (id === tokenHash && error instanceof SessionEndedError) await this.eraseRefused(id);
+      throw error;
+    });
     if (id !== tokenHash && !(await this.repository.insertAlias(tokenHash, id))) {
       throw new InvalidIdTokenError('The ID token has been registered too often');
     }
@@ -485,9 +488,18 @@ export class SessionRegistry {
       await this.recorder.endSession({ issuer: verified.issuer, id }, 'replaced');
       const stored = await this.insert(id, verified, this.lifetime(undefined), undefined);
       await this.vault.store(stored, { refreshToken });
-      await this.requireAlive(stored);
+      await this.requireAlive(stored).finally(() => this.eraseRefused(stored));
     }
     throw new SessionEndedError();
+  }
+
+  /**
+   * Erases the user's data of a sign-in that is refused after it was stored: nobody has got its session. The logout may be
+   * the beginning of {@link eraseUser}, which may have looked for the user's sessions before this one was committed. If it
+   * fails, the sign-in is refused all the same, and the next `eraseUser` erases the data.
+   */
+  private async eraseRefused(id: string): Promise<void> {
+    await this.userData.eraseSession(id).catch(() => undefined);
   }
 
   /**

@@ -44,6 +44,15 @@ export class UserData {
     }
   }
 
+  /**
+   * Erases what a session holds of its user, as {@link erase} does.
+   *
+   * @param sessionId a logout must have ended the session
+   */
+  async eraseSession(sessionId: string): Promise<void> {
+    await this.eraseSessions([sessionId]);
+  }
+
   private async eraseSessions(ids: readonly string[]): Promise<void> {
     const { session, sessionAlias, sessionActivity, sessionTokens } = this.tables;
     // without secrets, no replica can revoke a refresh token
