@@ -357,6 +357,26 @@ describe.each(databases)('an outage in which no replica can record logouts, on $
     await expectRecordable(replica);
   });
 
+  it("a replica that boots before the next write after a jump of the database's clock takes the jump for one", async () => {
+    const running = await start();
+    const sessions = [await signIn(running), await signIn(running)];
+    const states = () => Promise.all(sessions.map((session) => stateOf(running, session)));
+    // the running replica writes first: the jump ends nothing
+    clock.databaseAhead += 40 * SECOND;
+    await running.outages.wake();
+    await start();
+    expect(await states()).toEqual(['alive', 'alive']);
+    // by more than a minute, the clocks then differ
+    clock.databaseAhead += 40 * SECOND;
+    await start();
+    expect(await states()).toEqual(['alive', 'alive']);
+    clock.databaseAhead = 0;
+    await running.outages.wake();
+    clock.databaseAhead += 40 * SECOND;
+    await start();
+    expect(await states()).toEqual(['unconfirmed', 'unconfirmed']);
+  });
+
   it('writes and reads with the priority of logouts', async () => {
     const replica = await start();
     const lanes = new Map<string, unknown>();
