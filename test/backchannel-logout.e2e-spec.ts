@@ -272,6 +272,7 @@ describe.each(databases)('back-channel logout, on $name', (database) => {
     });
 
     it('BC-3: fetches the keys again for a token with a new key, and accepts it', async () => {
+      expect(await post(host, await token())).toEqual(delivered);
       host.clock.advance(HOUR / 2);
       await host.oneId.rotateKeys();
 

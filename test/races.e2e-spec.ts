@@ -11,12 +11,12 @@ type Outcome = 'registered' | 'ended';
 interface Scenario<T> {
   readonly work: () => Promise<T>;
   readonly interruption: () => Promise<unknown>;
-  readonly after: (result: T, n: number) => Promise<void>;
+  readonly after: (result: T, isInterrupted: boolean) => Promise<void>;
 }
 
 /**
  * Runs `work` many times on one replica. In run n, `interruption` runs just before statement n of `work`. In the last
- * run, `interruption` runs after all statements. Then `after` checks the result.
+ * run, `interruption` runs after all statements. Then `after` checks the result: `isInterrupted` is false in the last run.
  */
 async function atEachStatement<T>(
   store: SessionStore,
@@ -34,7 +34,7 @@ async function atEachStatement<T>(
     });
     const result = await work().finally(restore);
     if (statements < n) await interruption();
-    await after(result, n);
+    await after(result, statements >= n);
     if (statements < n) return n;
   }
 }
@@ -131,7 +131,8 @@ describe.each(databases)('races, on $name', (database) => {
             work: () =>
               outcomeOf(store.registry.register({ idToken: tokens.idToken, refreshToken: tokens.refreshToken })),
             interruption: () => fast.recorder.recordBackchannel(store.logout({ sid, scope })),
-            after: async () => {
+            after: async (outcome, isInterrupted) => {
+              expect(outcome).toBe(isInterrupted ? 'ended' : 'registered');
               expect(await liveSessions(sub)).toBe(scope === 'user' ? 0 : 1);
               await noTokenIsForgotten(sub);
             },
@@ -146,7 +147,8 @@ describe.each(databases)('races, on $name', (database) => {
         return {
           work: () => outcomeOf(slow.registry.register({ idToken, refreshToken })),
           interruption: () => fast.recorder.recordBackchannel(fast.logout({ sub })),
-          after: async () => {
+          after: async (outcome, isInterrupted) => {
+            expect(outcome).toBe(isInterrupted ? 'ended' : 'registered');
             expect(await liveSessions(sub)).toBe(0);
             await noTokenIsForgotten(sub);
           },

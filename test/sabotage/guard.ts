@@ -167,13 +167,13 @@ export const guard: readonly Sabotage[] = [
   },
   {
     promise: 'idle',
-    breaks: 'Memory says that a session is idle, although another replica may know of a later use.',
+    breaks: 'A replica that answers from memory lets idle sessions in.',
     file: `${source}/replicas/cached-session-lookup.ts`,
     search: `return this.settings.idleLimit?.isNearEnd(this.unusedMs(known)) ?? false;`,
     replace: `return false;`,
     test: {
       file: idle,
-      name: 'maxIdleSeconds, on SQLite and bounded liveness only the database says that a session is idle: another replica may know of a later use',
+      name: 'maxIdleSeconds, on SQLite and bounded liveness a session that is used only here lives beyond the limit, and then ends to the millisecond',
     },
   },
   {
@@ -230,10 +230,10 @@ export const guard: readonly Sabotage[] = [
   },
   {
     promise: 'outage',
-    breaks: 'A replica that stops hides an outage that it has not ended.',
-    file: watch,
-    search: `if (this.written !== undefined && this.isSure())`,
-    replace: `if (this.written !== undefined)`,
-    test: { file: outages, name: `${outageSuite} a replica that stops in the middle of it leaves it open` },
+    breaks: 'A replica that starts hides an outage of before.',
+    file: `${source}/store/recording-time.repository.ts`,
+    search: 'AND recordable_until >= ${this.now} - ? ${this.andWritable}`',
+    replace: 'AND recordable_until >= ${this.now} - 1000 * ? ${this.andWritable}`',
+    test: { file: outages, name: `${outageSuite} a replica that starts finds it` },
   },
 ];

@@ -227,7 +227,7 @@ export const liveness: readonly Sabotage[] = [
     replace: `return this.monotonicNow() - moment.monotonic;`,
     test: {
       file,
-      name: `${suite} a machine that was suspended does not let in a session that it remembers from before the suspend`,
+      name: `${suite} computes how stale its memory is when the machine was suspended and only the clock of the host went on`,
     },
   },
   {

@@ -1,5 +1,5 @@
 // npm run sabotage: breaks the code one promise at a time, in memory, and expects the named test to fail.
-//   --only BC-4               only the sabotages of this promise
+//   --only BC-4               only the sabotages of this promise; may be given several times
 //   --sample 8 --seed a1b2c3  so many of them, chosen by the seed, for example a commit's hash
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -18,12 +18,17 @@ const TIMEOUT_MS = 120_000;
 
 function chosen(): readonly Sabotage[] {
   const { values } = parseArgs({
-    options: { only: { type: 'string' }, sample: { type: 'string' }, seed: { type: 'string', default: '' } },
+    options: {
+      only: { type: 'string', multiple: true },
+      sample: { type: 'string' },
+      seed: { type: 'string', default: '' },
+    },
   });
   const { only, sample, seed } = values;
   if (sample !== undefined && !/^[1-9]\d*$/.test(sample)) throw new TypeError('--sample takes a whole number');
-  const all = only === undefined ? sabotages : sabotages.filter(({ promise }) => promise === only);
-  if (all.length === 0) throw new TypeError(`No sabotage has the promise ${String(only)}`);
+  const unknown = only?.find((name) => !sabotages.some(({ promise }) => promise === name));
+  if (unknown !== undefined) throw new TypeError(`No sabotage has the promise ${unknown}`);
+  const all = sabotages.filter(({ promise }) => only === undefined || only.includes(promise));
   if (sample === undefined) return all;
   const rank = (one: Sabotage) =>
     createHash('sha256')

@@ -192,7 +192,7 @@ export const rule: readonly Sabotage[] = [
     replace: `return digest([kind, value]);`,
     test: {
       file: 'test/backchannel-logout.e2e-spec.ts',
-      name: 'back-channel logout of several issuers and clients attack 6: an issuer cannot end logins of another issuer',
+      name: 'back-channel logout of several issuers and clients BC-8, attack 6: equal sid, sub and jti of two issuers are different',
     },
   },
   {

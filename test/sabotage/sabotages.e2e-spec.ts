@@ -98,11 +98,11 @@ describe('the verdict on a run', () => {
   const reportOf = (assertionResults: Result[], message = '', name = `/home/x/${test.file}`): JestReport => ({
     testResults: [{ name, message, assertionResults }],
   });
-  const byAssertion = reportOf([result('failed', { isAssertion: true })]);
+  const byVerdict = reportOf([result('failed', { isVerdict: true })]);
 
-  it('the test has found the fault if it fails by an assertion', () => {
-    expect(faultWith(byAssertion, test)).toBeUndefined();
-    expect(faultWithout(byAssertion, test)).toBe(
+  it('the test has found the fault if it fails because of what the code does', () => {
+    expect(faultWith(byVerdict, test)).toBeUndefined();
+    expect(faultWithout(byVerdict, test)).toBe(
       'the named test fails without the sabotage: Error: expected 1 / at somewhere',
     );
   });
@@ -112,15 +112,15 @@ describe('the verdict on a run', () => {
     expect(faultWithout(reportOf([result('passed')]), test)).toBeUndefined();
   });
 
-  it('a failure that is no assertion does not count', () => {
+  it('another failure does not count', () => {
     expect(faultWith(reportOf([result('failed', {})]), test)).toBe(
-      'the named test fails, but by no assertion: Error: expected 1 / at somewhere',
+      'the named test fails, but not because of what the code does: Error: expected 1 / at somewhere',
     );
   });
 
   it.each([
-    ['has another name', reportOf([{ ...result('failed', { isAssertion: true }), fullName: 'a works well' }])],
-    ['is in another file', reportOf([result('failed', { isAssertion: true })], '', '/home/x/test/b.e2e-spec.ts')],
+    ['has another name', reportOf([{ ...result('failed', { isVerdict: true }), fullName: 'a works well' }])],
+    ['is in another file', reportOf([result('failed', { isVerdict: true })], '', '/home/x/test/b.e2e-spec.ts')],
     ['is skipped', reportOf([result('pending')])],
   ])('a test that %s does not count', (_what, report) => {
     for (const fault of [faultWith(report, test), faultWithout(report, test)]) {

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { type NamedTest } from './sabotage.js';
 
 /** The parts of Jest's JSON report that a verdict needs. */
@@ -10,7 +11,7 @@ export interface JestReport {
     readonly assertionResults: readonly {
       readonly fullName: string;
       readonly status: string;
-      /** `environment.mjs` marks the errors of assertions. */
+      /** `environment.mjs` marks the errors by which a test judges the code. */
       readonly failureDetails: readonly unknown[];
       readonly failureMessages: readonly string[];
     }[];
@@ -31,8 +32,8 @@ export function faultWith(report: JestReport, test: NamedTest): string | undefin
   if (ran.length === 0) return didNotRun(message);
   const failed = ran.filter(({ status }) => status === 'failed');
   if (failed.length === 0) return 'the named test passes all the same';
-  if (failed.some(({ failureDetails }) => failureDetails.some(isAssertion))) return undefined;
-  return `the named test fails, but by no assertion: ${firstLines(failed.flatMap((one) => one.failureMessages).join('\n'))}`;
+  if (failed.some(({ failureDetails }) => failureDetails.some(isVerdict))) return undefined;
+  return `the named test fails, but not because of what the code does: ${firstLines(failed.flatMap((one) => one.failureMessages).join('\n'))}`;
 }
 
 function resultsOf({ testResults }: JestReport, { file, name }: NamedTest) {
@@ -48,16 +49,16 @@ function didNotRun(message: string): string {
   return message === '' ? 'no test with this name has run' : `the named test did not run: ${firstLines(message)}`;
 }
 
-function isAssertion(detail: unknown): boolean {
-  return typeof detail === 'object' && detail !== null && 'isAssertion' in detail && detail.isAssertion === true;
+function isVerdict(detail: unknown): boolean {
+  return typeof detail === 'object' && detail !== null && 'isVerdict' in detail && detail.isVerdict === true;
 }
 
 /** Enough of a message to see its reason. */
 function firstLines(message: string): string {
-  // eslint-disable-next-line no-control-regex -- Jest colours its messages
-  const plain = message.replace(/\x1b\[\d+m/g, '').split('\n');
-  return plain
-    .map((line) => line.trim())
+  // Jest colours its messages
+  return stripVTControlCharacters(message)
+    .split('\n')
+    .map((line) => line.trim().slice(0, 300))
     .filter((line) => line !== '')
     .slice(0, 6)
     .join(' / ');
