@@ -29,6 +29,12 @@ describe('docs/asvs.md', () => {
     ]);
   });
 
+  it('names a test for each requirement that it names code for', () => {
+    const requirements = page.split(/^- \*\*/m).filter((text) => /^ {2}Code: /m.test(text));
+    expect(requirements.length).toBeGreaterThan(15);
+    expect(requirements.filter((text) => !/^ {2}Tests?: `/m.test(text))).toEqual([]);
+  });
+
   it('names tests that exist', () => {
     const names = [...page.matchAll(/^ {2}Tests?: (.+)$/gm)].flatMap(([, line = '']) =>
       [...line.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),

@@ -6,6 +6,3 @@ export function readable(title: string): string;
 
 /** The lines with a placeholder of a test's title: a percent sign before a letter, or a dollar sign. */
 export function rawPlaceholders(text: string): string[];
-
-/** The tests that SECURITY.md names by quotation or by id. `found` tells whether the linked file has the test. */
-export function securityClaims(): Promise<{ test: string; file: string; found: boolean }[]>;

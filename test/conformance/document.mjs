@@ -124,26 +124,6 @@ export async function conformance() {
   return { missing, text: `${lines.join('\n')}\n`, written: await readFile(document, 'utf8').catch(() => '') };
 }
 
-/** The tests that SECURITY.md names by "quotation" or `id`. `found` tells whether the next linked file has the test. */
-export async function securityClaims() {
-  const guarantees =
-    (await readFile(join(root, 'SECURITY.md'), 'utf8')).split(/^## (?:Guarantees|Out of scope)$/m)[1] ?? '';
-  const claims = [];
-  let named = [];
-  for (const [, quoted, id, file] of guarantees.matchAll(
-    /"([^"]{20,})"|`((?:(?:BC|FC|RPI)-|P)\d+)`|\]\(([^)]+\.ts)\)/g,
-  )) {
-    if (file === undefined) {
-      named.push((quoted ?? id).replace(/\s+/g, ' '));
-      continue;
-    }
-    const source = await readFile(join(root, file), 'utf8').catch(() => '');
-    for (const test of named) claims.push({ test, file, found: source.includes(test) });
-    named = [];
-  }
-  return claims;
-}
-
 // npm run docs:conformance
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { missing, text } = await conformance();

@@ -76,7 +76,7 @@ function contentFaults() {
       'dist/testing/index.js',
       'dist/testing/index.d.ts',
       'dist/doctor/main.js',
-      'docs/testing.md',
+      'docs/test-with-stand-ins.md',
       'docs/versioning.md',
       'docs/oneid-logout.rules.yml',
     ],
@@ -87,8 +87,8 @@ function contentFaults() {
         file,
       ) || /(spec|test)\.(js|d\.ts)$/.test(file),
   );
-  const repositoryPages = ['docs/conformance.md', 'docs/mutation.md', 'docs/releasing.md'].filter((file) =>
-    files.includes(file),
+  const repositoryPages = ['docs/conformance.md', 'docs/mutation.md', 'docs/releasing.md', 'docs/testing.md'].filter(
+    (file) => files.includes(file),
   );
   return [
     ...required.map((file) => `${file} is missing`),
@@ -193,7 +193,7 @@ function versionFaults() {
     .map(([name, range]) => `docs/versioning.md does not say ${name} ${range}`);
 }
 
-/** A host's Jest may convert the library to CommonJS, where `import.meta` is a syntax error: see docs/testing.md. */
+/** A host's Jest may convert the library to CommonJS, where `import.meta` is a syntax error: see docs/test-with-stand-ins.md. */
 function importMetaFaults() {
   return filesIn(join(installed, 'dist'))
     .filter((file) => /\bimport\.meta\b/.test(readFileSync(join(installed, 'dist', file), 'utf8')))

@@ -130,7 +130,7 @@ function codeBlock(page, heading, language) {
 }
 
 /** What an app with ts-jest puts into its settings. */
-const jestBlock = () => JSON.parse(codeBlock('docs/testing.md', 'Jest in a NestJS 11 app', 'json'));
+const jestBlock = () => JSON.parse(codeBlock('docs/test-with-stand-ins.md', 'Jest in a NestJS 11 app', 'json'));
 
 /** The command of the docs, in one line. */
 const esbuildCommand = () =>

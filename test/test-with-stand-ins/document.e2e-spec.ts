@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '../..');
 const blocksOf = (page: string) => codeBlocksOf(page, readFileSync(join(root, page), 'utf8'));
 
 describe.each([
-  { page: 'docs/testing.md', folder: 'test/testing-guide' },
+  { page: 'docs/test-with-stand-ins.md', folder: 'test/test-with-stand-ins' },
   { page: 'docs/test-your-app.md', folder: 'test/test-your-app' },
 ])('A10: $page', ({ page, folder }) => {
   const shown = blocksOf(page);
