@@ -37,7 +37,7 @@ export const shared = {
  */
 const processes = [
   ...['collapse', 'crash', 'database-restart', 'failover', 'nudges-trouble', 'replicas', 'replicas-controls'],
-  ...['replicas-cut-off', 'replicas-database', 'replicas-outage'],
+  ...['replicas-cut-off', 'replicas-database', 'replicas-idle', 'replicas-outage'],
 ].map((name) => `<rootDir>/test/${name}.e2e-spec.ts`);
 
 export default {

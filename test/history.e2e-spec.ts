@@ -159,6 +159,87 @@ describe('the history of replicas', () => {
     });
   });
 
+  describe('an end that the app has caused itself', () => {
+    const signedIn = (session: string, sent: number) => history.signIns.push({ session, sent, answered: sent + 5 });
+    beforeEach(() => {
+      signedIn('bob', 100);
+      signedIn('carol', 310);
+    });
+
+    it('of everyone: the sessions of before are refused, within the staleness, and those of later are not', () => {
+      history.ownEnds.push({ what: 'the end of everyone', sent: 200, answered: 300, withinMs: 50 });
+      asked('bob', 190, 200);
+      asked('bob', 250, 401);
+      asked('bob', 350, 200);
+      asked('bob', 351, 401);
+      asked('carol', 400, 200);
+      expect(history.violations()).toEqual(noViolations);
+      asked('bob', 351, 200, 1);
+      asked('bob', 190, 401);
+      asked('carol', 400, 401);
+      expect(history.violations()).toEqual({
+        ...noViolations,
+        letIn: ['replica 1, session bob: let in 51 ms after: the end of everyone'],
+        refused: ['replica 0, session bob: answered 401', 'replica 0, session carol: answered 401'],
+      });
+    });
+
+    it('of one user: other sessions are not refused', () => {
+      const sessions = new Set(['bob']);
+      history.ownEnds.push({ what: 'the erasure of bob', sessions, sent: 400, answered: 450, withinMs: 0 });
+      asked('bob', 400, 401);
+      asked('bob', 450, 200);
+      asked('carol', 460, 200);
+      expect(history.violations()).toEqual(noViolations);
+      asked('bob', 451, 200);
+      asked('carol', 460, 401);
+      expect(history.violations()).toEqual({
+        ...noViolations,
+        letIn: ['replica 0, session bob: let in 1 ms after: the erasure of bob'],
+        refused: ['replica 0, session carol: answered 401'],
+      });
+    });
+  });
+
+  describe('a limit of idleness', () => {
+    beforeEach(() => {
+      history = new History(1_000);
+      history.signIns.push({ session: 'bob', sent: 0, answered: 10 });
+    });
+
+    it('has no violations when the session ends within the last two twentieths', () => {
+      for (const sent of [500, 1_400, 2_405]) asked('bob', sent, 200);
+      asked('bob', 3_300, 'idle');
+      asked('bob', 9_000, 'idle', 1);
+      expect(history.violations()).toEqual(noViolations);
+    });
+
+    it('reports a session that lives longer, counted from the answer of its last use', () => {
+      asked('bob', 1_010, 200);
+      asked('bob', 2_015, 200);
+      expect(history.violations()).toEqual(noViolations);
+      asked('bob', 3_021, 200, 2);
+      expect(history.violations().letIn).toEqual(['replica 2, session bob: let in, unused for 1001 ms']);
+    });
+
+    it('reports a session that ends more than two twentieths early, counted from the sending of its last use', () => {
+      asked('bob', 500, 200);
+      asked('bob', 1_394, 'idle');
+      expect(history.violations()).toEqual({
+        ...noViolations,
+        refused: ['replica 0, session bob: idle, unused for 899 ms'],
+      });
+    });
+
+    it('reports a session that comes back', () => {
+      asked('bob', 996, 'idle');
+      asked('bob', 1_001, 200);
+      expect(history.violations()).toEqual(noViolations);
+      asked('bob', 1_005, 200, 1);
+      expect(history.violations().letIn).toEqual(['replica 1, session bob: let in 4 ms after it was idle']);
+    });
+  });
+
   describe('reports a replica that does not recover:', () => {
     beforeEach(() => {
       history.troubles.push(cut);

@@ -15,7 +15,9 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
   beforeAll(async () => {
     database = await kind.create();
     const nudged = { ...bounded, nudge: kind.nudge };
-    fleet = await ReplicaFleet.start({ database, liveness: [nudged, bounded, nudged, bounded] });
+    // only the tests of the limit sign a user in again
+    const options = { maxSessionsPerUser: 2 };
+    fleet = await ReplicaFleet.start({ database, options, liveness: [nudged, bounded, nudged, bounded] });
   });
   afterAll(async () => {
     await fleet.stop();
@@ -34,6 +36,37 @@ describe.each(sharedDatabases)('replicas that answer from memory, on $name', (ki
   it('no replica of four lets in a request that arrives after OneID has its 200', async () => {
     await traffic.logouts(12);
     expect(await traffic.violations()).toEqual(noViolations);
+  });
+
+  it('the app ends sessions itself: no replica lets them in after the staleness, or refuses others', async () => {
+    const { maxStalenessMs } = bounded;
+    const [erased, limited] = [await traffic.signInToStay('erased'), await traffic.signInToStay('limited')];
+    await traffic.endOwn('the erasure of a user', [erased], maxStalenessMs, (replica) =>
+      fleet.eraseUser(replica, erased),
+    );
+    await traffic.signInToStay('limited');
+    await traffic.endOwn('one session more than the limit', [limited], maxStalenessMs, () =>
+      traffic.signInToStay('limited'),
+    );
+    await traffic.endOwn('the end of everyone', undefined, maxStalenessMs, (replica) => fleet.endEveryone(replica));
+    await traffic.signInToStay('erased');
+    await traffic.logouts(2);
+    expect(await traffic.violations()).toEqual(noViolations);
+  });
+
+  it('a user signs in at all replicas at once: once all have returned, the limit of them is alive, the same everywhere', async () => {
+    const logins = await Promise.all(
+      fleet.numbers.map((replica) => fleet.signIn(replica, 'many').catch(() => undefined)),
+    );
+    await delay(bounded.maxStalenessMs);
+    const answers = await Promise.all(
+      fleet.numbers.map((replica) =>
+        Promise.all(logins.map(async (login) => login && (await fleet.ask(replica, login)))),
+      ),
+    );
+    const [first] = answers;
+    expect(first?.filter((status) => status === 200)).toHaveLength(2);
+    expect(answers).toEqual(fleet.numbers.map(() => first));
   });
 
   it('a replica that was stopped during logouts refuses the ended sessions when it runs again', async () => {

@@ -48,17 +48,34 @@ export interface Trouble {
   ended: number;
 }
 
+/**
+ * An end of sessions that the app has caused itself: of everyone, of a user who is erased, or of the oldest session by
+ * `maxSessionsPerUser`. Times as in {@link RecordedRequest}.
+ */
+export interface OwnEnd {
+  readonly what: string;
+  /** Undefined: the sessions of everyone. */
+  readonly sessions?: ReadonlySet<string>;
+  readonly sent: number;
+  readonly answered: number;
+  /** For so long after the answer, milliseconds, other replicas may let these sessions in: only OneID's 200 waits. */
+  readonly withinMs: number;
+}
+
 export interface Violations {
   /**
-   * Requests that a replica let in although OneID had already got its 200 for the logout of their session, or although an
-   * outage had ended their session.
+   * Requests that a replica let in although OneID had already got its 200 for the logout of their session, although an
+   * outage or the app itself had ended their session, or although their session had to be idle.
    */
   readonly letIn: string[];
   /**
    * Logouts that OneID got a 200 for but that had no effect, and logouts that a replica told OneID not to send again.
    */
   readonly lost: string[];
-  /** Requests that a replica refused before their session was logged out, and failures that no trouble permits. */
+  /**
+   * Requests that a replica refused before their session was logged out or had been unused for long enough, and failures
+   * that no trouble permits.
+   */
   readonly refused: string[];
   /** Replicas that needed more than `recoveryMs` to let an alive session in again. */
   readonly late: string[];
@@ -72,14 +89,18 @@ export class History {
   readonly deliveries: Delivery[] = [];
   readonly signIns: RecordedSignIn[] = [];
   readonly troubles: Trouble[] = [];
+  readonly ownEnds: OwnEnd[] = [];
   /** Sessions whose logout is in the database at the end of the test. */
   recorded: ReadonlySet<string> = new Set();
 
+  /** @param maxIdleMs how long a session may be unused; undefined: for ever */
+  constructor(private readonly maxIdleMs?: number) {}
+
   violations(): Violations {
     return {
-      letIn: [...this.letIn(), ...this.letInAfterOutage()],
+      letIn: [...this.letIn(), ...this.letInAfterOutage(), ...this.letInAfterOwnEnd(), ...this.letInWhenIdle()],
       lost: this.lost(),
-      refused: this.refused(),
+      refused: [...this.refused(), ...this.idleTooEarly()],
       late: this.late(),
     };
   }
@@ -114,6 +135,60 @@ export class History {
     });
   }
 
+  private letInAfterOwnEnd(): string[] {
+    return this.ownEnds.flatMap(({ what, sessions, sent, answered, withinMs }) => {
+      const before = new Set(this.signIns.filter((one) => one.answered < sent).map(({ session }) => session));
+      return this.requests
+        .filter(
+          ({ session, status, sent: asked }) =>
+            status === 200 && asked > answered + withinMs && (sessions?.has(session) ?? before.has(session)),
+        )
+        .map((request) => `${this.name(request)} let in ${(request.sent - answered).toFixed(0)} ms after: ${what}`);
+    });
+  }
+
+  private letInWhenIdle(): string[] {
+    const { maxIdleMs } = this;
+    if (maxIdleMs === undefined) return [];
+    return this.bySession().flatMap(({ signIn, requests }) => {
+      const idleAt = Math.min(...requests.filter(({ status }) => status === 'idle').map(({ answered }) => answered));
+      return requests
+        .filter(({ status }) => status === 200)
+        .flatMap((request) => {
+          if (request.sent > idleAt)
+            return `${this.name(request)} let in ${(request.sent - idleAt).toFixed(0)} ms after it was idle`;
+          const uses = requests.filter((one) => one !== request && one.status === 200 && one.sent <= request.sent);
+          const unused = request.sent - Math.max(signIn.answered, ...uses.map(({ answered }) => answered));
+          return unused <= maxIdleMs ? [] : `${this.name(request)} let in, unused for ${unused.toFixed(0)} ms`;
+        });
+    });
+  }
+
+  /** A session may end up to two twentieths of the time early. */
+  private idleTooEarly(): string[] {
+    const least = (this.maxIdleMs ?? 0) * 0.9;
+    return this.bySession().flatMap(({ signIn, requests }) =>
+      requests
+        .filter(({ status }) => status === 'idle')
+        .flatMap((request) => {
+          const uses = requests.filter((one) => one.status === 200 && one.answered <= request.sent);
+          const unused = request.answered - Math.max(signIn.sent, ...uses.map(({ sent }) => sent));
+          return unused >= least ? [] : `${this.name(request)} idle, unused for ${unused.toFixed(0)} ms`;
+        }),
+    );
+  }
+
+  /** The requests of each session whose sign-in is known. */
+  private bySession(): { readonly signIn: RecordedSignIn; readonly requests: readonly RecordedRequest[] }[] {
+    const requests = new Map<string, RecordedRequest[]>();
+    for (const request of this.requests) {
+      const known = requests.get(request.session);
+      if (known === undefined) requests.set(request.session, [request]);
+      else known.push(request);
+    }
+    return this.signIns.map((signIn) => ({ signIn, requests: requests.get(signIn.session) ?? [] }));
+  }
+
   private lost(): string[] {
     const found = this.deliveries
       .filter(({ status }) => typeof status === 'number' && status !== 200 && status < 500)
@@ -134,7 +209,10 @@ export class History {
     return this.requests
       .filter((request) => {
         if (request.status === 200) return false;
-        if (request.status === 401) return (told.get(request.session) ?? Infinity) >= request.answered;
+        if (request.status === 401) {
+          return (told.get(request.session) ?? Infinity) >= request.answered && !this.mayHaveEnded(request);
+        }
+        if (request.status === 'idle' && this.maxIdleMs !== undefined) return false;
         if (request.status === 'unconfirmed') return !this.mayBeUnconfirmed(request);
         return !this.troubles.some((trouble) => permits(trouble, request));
       })
@@ -145,6 +223,15 @@ export class History {
   private mayBeUnconfirmed({ session, answered }: RecordedRequest): boolean {
     const signIn = this.signIns.find((one) => one.session === session);
     return this.outages.some(({ began, ended }) => began <= answered && (signIn?.sent ?? 0) < ended);
+  }
+
+  /** Has the app itself begun to end the session before the answer, and did the sign-in begin before this end? */
+  private mayHaveEnded({ session, answered }: RecordedRequest): boolean {
+    const signIn = this.signIns.find((one) => one.session === session);
+    return this.ownEnds.some(
+      (end) =>
+        end.sent <= answered && (end.sessions?.has(session) ?? (signIn !== undefined && signIn.sent < end.answered)),
+    );
   }
 
   private get outages(): readonly Trouble[] {

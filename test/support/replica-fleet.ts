@@ -17,6 +17,7 @@ export interface Login {
   readonly session: string;
   readonly logoutToken: string;
   readonly sid: string;
+  readonly sub: string;
 }
 
 /** An app, with more options that only its replicas have. They must be valid JSON values. */
@@ -38,6 +39,8 @@ export interface FleetSettings {
   readonly options?: Partial<OneIdLogoutOptions>;
   /** The app of the replicas that start with the fleet. Default: the one of `replica-main.ts` */
   readonly app?: FleetApp;
+  /** In place of the option `maxIdleSeconds`, which permits no such short time, milliseconds. */
+  readonly maxIdleMs?: number;
   /** Switches the staleness limit of all replicas off, for control tests. */
   readonly trustsMemoryForever?: boolean;
   /** Filters the data from the database to each replica. */
@@ -93,11 +96,22 @@ export class ReplicaFleet {
     this.replicas[number] = await this.startReplica(liveness, app);
   }
 
-  async signIn(number: number): Promise<Login> {
-    const login = this.oneId.signIn();
+  /** @param sub undefined: a new user */
+  async signIn(number: number, sub?: string): Promise<Login> {
+    const login = this.oneId.signIn(sub === undefined ? {} : { sub });
     const idToken = await this.oneId.idToken({ clientId, login });
     const session = await this.replica(number).process.signIn({ idToken });
-    return { session, sid: login.sid, logoutToken: await this.oneId.logoutToken({ clientId, sid: login.sid }) };
+    const logoutToken = await this.oneId.logoutToken({ clientId, sid: login.sid });
+    return { session, sid: login.sid, sub: login.sub, logoutToken };
+  }
+
+  /** Ends the sessions of everyone, by a call at this replica. */
+  async endEveryone(number: number): Promise<void> {
+    await this.replica(number).process.endEveryone(this.oneId.issuer);
+  }
+
+  async eraseUser(number: number, { sub }: Login): Promise<void> {
+    await this.replica(number).process.eraseUser(sub);
   }
 
   /** Requests a guarded page of a replica. */
@@ -137,8 +151,9 @@ export class ReplicaFleet {
   }
 
   private async startReplica(liveness: Liveness, app = this.settings.app): Promise<Replica> {
-    const { filter, trustsMemoryForever = false } = this.settings;
-    const options = { ...this.settings.options, ...app?.options };
+    const { filter, trustsMemoryForever = false, maxIdleMs } = this.settings;
+    const idleness = maxIdleMs === undefined ? {} : { maxIdleSeconds: 60 };
+    const options = { ...idleness, ...this.settings.options, ...app?.options };
     const databaseProxy = await TcpProxy.start(urlOf(this.database.options), filter);
     const postLogoutRedirectUri = 'https://app.example/logout/callback';
     const clientAuthentication = { clientSecret };
@@ -147,7 +162,7 @@ export class ReplicaFleet {
     try {
       const process = await ReplicaProcess.start(
         { ...options, clients, database, liveness },
-        { trustsMemoryForever, ...(app && { app }) },
+        { trustsMemoryForever, ...(app && { app }), ...(maxIdleMs !== undefined && { maxIdleMs }) },
       );
       return { process, databaseProxy };
     } catch (error) {

@@ -22,15 +22,21 @@ export class ReplicaProcess {
   /**
    * @param options must be valid JSON values. The replica takes the session from the cookie `session`
    * @param settings.trustsMemoryForever switches the staleness limit off, for control tests
+   * @param settings.maxIdleMs in place of the option `maxIdleSeconds`, which must be set: milliseconds
    */
   static async start(
     options: OneIdLogoutOptions,
-    { trustsMemoryForever = false, app = thisApp }: { trustsMemoryForever?: boolean; app?: ReplicaApp } = {},
+    {
+      trustsMemoryForever = false,
+      app = thisApp,
+      maxIdleMs,
+    }: { trustsMemoryForever?: boolean; app?: ReplicaApp; maxIdleMs?: number } = {},
   ): Promise<ReplicaProcess> {
     const process = TypescriptProcess.start(app.main, {
       REPLICA_OPTIONS: JSON.stringify(options),
       ...(app.library && { TEST_LIBRARY: app.library.href }),
       ...(trustsMemoryForever && { REPLICA_TRUSTS_MEMORY_FOREVER: '1' }),
+      ...(maxIdleMs !== undefined && { REPLICA_MAX_IDLE_MS: String(maxIdleMs) }),
     });
     const { child } = process;
     const url = await Promise.race([
@@ -44,13 +50,17 @@ export class ReplicaProcess {
 
   /** Registers a sign-in with OneID's tokens. @returns the session token */
   async signIn(tokens: { readonly idToken: string; readonly refreshToken?: string }): Promise<string> {
-    const response = await fetch(`${this.url}/sign-in`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(tokens),
-    });
-    if (!response.ok) throw new Error(`The sign-in was answered ${response.status}: ${await response.text()}`);
+    const response = await this.post('sign-in', tokens);
     return ((await response.json()) as RegisteredSession).sessionToken;
+  }
+
+  /** Ends the sessions of everyone. */
+  async endEveryone(issuer: string): Promise<void> {
+    await this.post('end-everyone', { issuer });
+  }
+
+  async eraseUser(sub: string): Promise<void> {
+    await this.post('erase-user', { sub });
   }
 
   /** Requests a guarded page. @returns the status; of a 401 with one of these reasons, the reason */
@@ -90,5 +100,15 @@ export class ReplicaProcess {
   /** Kills the process at once. It cannot finish its work. */
   kill(): Promise<void> {
     return this.process.kill();
+  }
+
+  private async post(path: string, body: object): Promise<Response> {
+    const response = await fetch(`${this.url}/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${path} was answered ${response.status}: ${await response.text()}`);
+    return response;
   }
 }

@@ -103,10 +103,39 @@ export class Traffic {
     return status;
   }
 
-  async signIn(): Promise<Login> {
+  /** @param sub undefined: a new user */
+  async signIn(sub?: string): Promise<Login> {
     const sent = performance.now();
-    const login = await this.fleet.signIn(this.nextReplica());
+    const login = await this.fleet.signIn(this.nextReplica(), sub);
     this.history.signIns.push({ session: login.session, sent, answered: performance.now() });
+    return login;
+  }
+
+  /**
+   * The app ends sessions itself, by a call at one replica. Then all replicas are asked for them.
+   *
+   * @param logins whose sessions end; undefined: everyone's
+   * @param withinMs the staleness of the replicas, milliseconds
+   */
+  async endOwn(
+    what: string,
+    logins: readonly Login[] | undefined,
+    withinMs: number,
+    end: (replica: number) => Promise<unknown>,
+  ): Promise<void> {
+    const sent = performance.now();
+    await end(this.nextReplica());
+    const sessions = logins && { sessions: new Set(logins.map(({ session }) => session)) };
+    this.history.ownEnds.push({ what, sent, answered: performance.now(), withinMs, ...sessions });
+    await delay(withinMs + 1);
+    await Promise.all((logins ?? this.stayingUsers).map((login) => this.askAll(login)));
+  }
+
+  /** Signs a user in who then is a reader's user, too, and requests the session from every replica. */
+  async signInToStay(sub?: string): Promise<Login> {
+    const login = await this.signIn(sub);
+    this.stayingUsers.push(login);
+    await this.askAll(login);
     return login;
   }
 
