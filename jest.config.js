@@ -25,7 +25,9 @@ export const shared = {
     '^nest-keycloak-connect$': '<rootDir>/test/recipes/support/nest-keycloak-connect.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/', '<rootDir>/.stryker-tmp/'],
+  modulePathIgnorePatterns: ['dist/', 'libs/.*/dist/', '.stryker-tmp/', 'reports/'].map(
+    (folder) => `<rootDir>/${folder}`,
+  ),
   setupFiles: ['reflect-metadata'],
   // which TypeORM the library must find; jest.typeorm.config.js says another one
   globals: { TYPEORM_LINE: '1' },

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { carriedPage } from './carried-page.js';
 
 /** Pages for the people who change the library. */
-const FOR_CONTRIBUTORS = ['conformance', 'mutation', 'releasing', 'scale', 'screenshots', 'testing'].map(
+const FOR_CONTRIBUTORS = ['conformance', 'fuzzing', 'mutation', 'releasing', 'scale', 'screenshots', 'testing'].map(
   (name) => `docs/${name}.md`,
 );
 

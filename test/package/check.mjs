@@ -87,9 +87,13 @@ function contentFaults() {
         file,
       ) || /(spec|test)\.(js|d\.ts)$/.test(file),
   );
-  const repositoryPages = ['docs/conformance.md', 'docs/mutation.md', 'docs/releasing.md', 'docs/testing.md'].filter(
-    (file) => files.includes(file),
-  );
+  const repositoryPages = [
+    'docs/conformance.md',
+    'docs/fuzzing.md',
+    'docs/mutation.md',
+    'docs/releasing.md',
+    'docs/testing.md',
+  ].filter((file) => files.includes(file));
   return [
     ...required.map((file) => `${file} is missing`),
     ...[...foreign, ...repositoryPages].map((file) => `${file} should not be there`),

@@ -1,5 +1,5 @@
 import { type ExecutionContext } from '@nestjs/common';
-import { readCookie, readCookies, repeatsCookie } from '../http/cookies.js';
+import { isCookieName, readCookie, readCookies, repeatsCookie } from '../http/cookies.js';
 
 /**
  * Claims of a token that another guard has verified. The request is rejected if `iss` or `iat` is missing, if both `sid`
@@ -101,6 +101,7 @@ export type SessionResolver = (
  * Reads the session token from the cookie with this name, or from each cookie with this name.
  *
  * @returns for the option `sessionFrom`
+ * @throws {TypeError} this is no name of a cookie, for example an empty text (RFC 6265 §4.1.1)
  * @category Guard and decorators
  * @example
  * ```ts
@@ -115,6 +116,9 @@ export type SessionResolver = (
  * ```
  */
 export function sessionFromCookie(name: string): SessionResolver {
+  if (!isCookieName(name)) {
+    throw new TypeError("sessionFromCookie() needs the name of a cookie, such as '__Host-session'");
+  }
   return ({ headers: { cookie } }) => {
     if (!repeatsCookie(cookie, name)) return byToken(readCookie(cookie, name));
     return readCookies(cookie, name).flatMap((value) => byToken(value) ?? []);

@@ -30,6 +30,13 @@ export interface CookieOptions {
 /** The request's `Cookie`, as Node gives it. */
 type CookieHeader = string | string[] | undefined;
 
+/** The characters that the package `cookie` takes in a name: more than RFC 6265 §4.1.1 allows. */
+const NAME = /^[\x21-\x3a\x3c\x3e-\x7e]+$/;
+
+export function isCookieName(name: unknown): name is string {
+  return typeof name === 'string' && NAME.test(name);
+}
+
 /** The `Set-Cookie` value that sets the cookie. @param maxAge seconds */
 export function setCookie(cookie: CookieOptions, value: string, maxAge: number): string {
   return stringifySetCookie({ ...cookie, path: cookie.path ?? '/', value, maxAge });
@@ -45,6 +52,7 @@ export function clearCookie(cookie: CookieOptions): string {
  * the name occurs.
  *
  * @param header the request's `Cookie`
+ * @param name not empty
  */
 export function readCookie(header: CookieHeader, name: string): string | undefined {
   if (typeof header !== 'string') return undefined;
@@ -58,6 +66,8 @@ export function readCookie(header: CookieHeader, name: string): string | undefin
 /**
  * The decoded values of all cookies with this name, in the order of the header. A browser sends several if they were
  * set with different paths or domains (RFC 6265 §5.4).
+ *
+ * @param name not empty
  */
 export function readCookies(header: CookieHeader, name: string): readonly string[] {
   const values: string[] = [];

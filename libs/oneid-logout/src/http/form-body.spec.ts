@@ -33,6 +33,14 @@ describe('readForm', () => {
     },
   );
 
+  it('a question mark before the first name belongs to the name, as in a form that the host has parsed', async () => {
+    const expected = [['?logout_token', 'a']];
+    expect(await fields({ rawBody: Buffer.from('?logout_token=a') })).toEqual(expected);
+    expect(await fields({ body: '?logout_token=a' })).toEqual(expected);
+    expect(await fields({ raw: Readable.from([Buffer.from('?logout_token=a')]) })).toEqual(expected);
+    expect(await fields({ body: { '?logout_token': 'a' } })).toEqual(expected);
+  });
+
   it('uses the raw body rather than the parsed body', async () => {
     expect(await fields({ rawBody: Buffer.from('a=1&a=2'), body: { a: 'x' } })).toEqual([
       ['a', '1'],

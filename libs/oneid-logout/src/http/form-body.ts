@@ -1,4 +1,5 @@
 import { type Readable } from 'node:stream';
+import { parseParameters } from './parameters.js';
 
 /** The parts of a request that {@link readForm} needs, on Express and on Fastify. */
 export interface FormRequest {
@@ -35,7 +36,7 @@ export async function readForm(request: FormRequest): Promise<URLSearchParams> {
 
 function parse(body: Buffer): URLSearchParams {
   if (body.length > MAX_SIZE) throw new FormBodyError('The form is too large');
-  return new URLSearchParams(body.toString('utf8'));
+  return parseParameters(body.toString('utf8'));
 }
 
 /** Accepts only values that a form can express: a string is one value, an array of strings is a repeated name. */

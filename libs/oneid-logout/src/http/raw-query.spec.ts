@@ -24,6 +24,7 @@ describe('rawQuery', () => {
 
   it('accepts more question marks and invalid escapes', () => {
     expect(all({ url: '/x?a=1?b=2' })).toEqual([['a', '1?b=2']]);
+    expect(all({ url: '/x??a=1' })).toEqual([['?a', '1']]);
     expect(all({ url: '/x?a=%&b=%zz&c=%ff' })).toEqual([
       ['a', '%'],
       ['b', '%zz'],
