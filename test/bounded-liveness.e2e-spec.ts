@@ -444,6 +444,32 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
     await early;
   });
 
+  it('a replica that has just declared itself does not share queries of before', async () => {
+    const session = await signIn();
+    await reader.follower.close();
+    reader = new Replica(await open(), clock);
+    const { early, release } = await hold(session);
+    await logOut(session);
+    // no replica is declared, so OneID gets its 200 at once
+    expect(await reader.replicas.findMaxStaleness()).toBe(0);
+    await reader.follower.look();
+    const late = reader.check(session);
+    release();
+    expect((await late)[0]).toBe('backchannel');
+    await early;
+  });
+
+  it('a touch that the database executes late does not set the time of a logout back', async () => {
+    const session = await signIn();
+    await logOut(session);
+    const [row] = await writer.rows('logout');
+    clock.databaseAhead -= 4_500;
+    expect(await writer.repository.touchLogouts([String(row?.['id'])])).toBe(1);
+    clock.databaseAhead += 4_500;
+    const [touched] = await writer.rows('logout');
+    expect(numberOf(touched, 'changed_at')).toBe(numberOf(row, 'changed_at'));
+  });
+
   describe('a logout whose insert has failed, but may still be committed', () => {
     it.each(['the statement was cut', 'it could not be given a new time'])(
       'is found and gets a new time: %s',

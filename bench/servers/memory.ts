@@ -35,7 +35,7 @@ async function sessions(count: number): Promise<number> {
   };
   const follower = {
     usableGeneration: 1,
-    isDeclared: true,
+    declaredPeriod: 1,
     databaseNow: () => now,
     logouts: new RecentLogouts(),
   } satisfies Partial<LogoutFollower> as unknown as LogoutFollower;

@@ -215,7 +215,7 @@ export const liveness: readonly Sabotage[] = [
     promise: 'assumption: the declarations',
     breaks: 'A replica that is no longer declared lets a check share a query of before.',
     file: lookup,
-    search: `if (isOfNow && this.follower.isDeclared) return pending.answer as Promise<T>;`,
+    search: `if (isOfNow && isShared) return pending.answer as Promise<T>;`,
     replace: `if (isOfNow) return pending.answer as Promise<T>;`,
     test: { file, name: `${suite} a replica that is no longer declared does not share queries` },
   },

@@ -52,6 +52,8 @@ interface RememberedUsage {
 interface PendingRead<T> {
   readonly asked: Moment;
   readonly sureGeneration: number | undefined;
+  /** As {@link LogoutFollower.declaredPeriod}, when it was asked. */
+  readonly declaredPeriod: number | undefined;
   readonly answer: Promise<T>;
 }
 
@@ -186,8 +188,8 @@ export class CachedSessionLookup implements SessionLookup {
 
   /**
    * Callers that ask the same at the same time share one database read. A caller does not join a read that began more
-   * than `maxStalenessMs` ago, or any read while this replica is not declared: such a read may have missed a logout for
-   * which OneID already has its 200. Nor does a caller after the end of an outage join a read of before.
+   * than `maxStalenessMs` ago, or one since which this replica was not always declared: such a read may have missed a
+   * logout for which OneID already has its 200. Nor does a caller after the end of an outage join a read of before.
    */
   private readOnce<T>(
     what: string,
@@ -205,14 +207,16 @@ export class CachedSessionLookup implements SessionLookup {
     const isYoung = pending !== undefined && this.clock.ageOf(pending.asked) <= this.settings.maxStalenessMs;
     const sureGeneration = this.settings.outages?.sureGeneration;
     const isOfNow = isYoung && pending.sureGeneration === sureGeneration;
-    if (isOfNow && this.follower.isDeclared) return pending.answer as Promise<T>;
+    const { declaredPeriod } = this.follower;
+    const isShared = declaredPeriod !== undefined && pending?.declaredPeriod === declaredPeriod;
+    if (isOfNow && isShared) return pending.answer as Promise<T>;
     const generation = this.follower.usableGeneration;
     const answer = load((cache, key, facts, recordedAt) => {
       if (generation === undefined) return;
       const usage = recordedAt === undefined ? undefined : this.rememberedUsage(recordedAt);
       cache.set(key, { facts, targets: targetsOf(facts), generation, asked, ...(usage && { usage }) });
     });
-    const read = { asked, sureGeneration, answer };
+    const read = { asked, sureGeneration, declaredPeriod, answer };
     this.pendingReads.set(what, read);
     const done = () => {
       if (this.pendingReads.get(what) === read) this.pendingReads.delete(what);

@@ -23,9 +23,9 @@ const MAX_CLOCK_STEP = 1_000;
 
 /**
  * Milliseconds before the previous look from which a look reads again, because a logout is committed after its
- * `changedAt`. The sum of three delays: how late the writer may commit it; how much earlier than it reads its clock the
- * database may take the snapshot of the table for the previous look; how far the database's clock may step back without
- * this follower noticing (beyond `MAX_CLOCK_STEP` plus the duration of the look it notices).
+ * `changedAt`. The sum of three times: how late the writer may commit it; how much earlier than it reads its clock the
+ * database may take the snapshot of the table for the previous look; how far the database's clock may be set ahead while
+ * a logout is being recorded. A larger step is noticed, but a logout that is not committed by then can be missed.
  */
 const OVERLAP = MAX_COMMIT_LATENESS + MAX_LOOK_DURATION + (MAX_CLOCK_STEP + MAX_LOOK_DURATION);
 
@@ -156,7 +156,7 @@ export class LogoutFollower extends BackgroundJob {
    *   replica is not declared
    */
   get usableGeneration(): number | undefined {
-    if (this.state.mode !== 'following' || !this.isDeclared) return undefined;
+    if (this.state.mode !== 'following' || !this.declaration.isValid) return undefined;
     const staleness = this.clock.ageOf(this.state.lastLook.began);
     return staleness > this.settings.maxStalenessMs ? undefined : this.currentGeneration;
   }
@@ -171,9 +171,12 @@ export class LogoutFollower extends BackgroundJob {
       : undefined;
   }
 
-  /** Whether this replica has declared its staleness recently, so that OneID's 200 waits for it. */
-  get isDeclared(): boolean {
-    return this.declaration.isValid;
+  /**
+   * Changes when OneID's 200 may not have waited for this replica meanwhile. Undefined while this replica has not declared
+   * its staleness recently.
+   */
+  get declaredPeriod(): number | undefined {
+    return this.declaration.period;
   }
 
   /** Changes when the follower may have missed a logout. */

@@ -17,6 +17,7 @@ const TRUSTED_FOR = 30 * 60 * 1000;
 export class ReplicaDeclaration {
   /** Undefined while the replica must declare itself again. */
   private declaredAt: Moment | undefined;
+  private periods = 0;
   private withdrawn = false;
 
   constructor(
@@ -31,6 +32,11 @@ export class ReplicaDeclaration {
     return !this.withdrawn && this.declaredAt !== undefined && this.clock.ageOf(this.declaredAt) <= TRUSTED_FOR;
   }
 
+  /** Changes when the replica declares itself after a time in which it was not declared. Undefined in such a time. */
+  get period(): number | undefined {
+    return this.isValid ? this.periods : undefined;
+  }
+
   /**
    * Declares the replica if its declaration is lost or old.
    *
@@ -40,6 +46,7 @@ export class ReplicaDeclaration {
   async renew(now: Moment): Promise<void> {
     if (this.declaredAt !== undefined && this.clock.ageOf(this.declaredAt) <= RENEW_AFTER) return;
     await this.replicas.declare(this.replicaId, this.declaredStalenessMs);
+    if (!this.isValid) this.periods += 1;
     this.declaredAt = now;
   }
 

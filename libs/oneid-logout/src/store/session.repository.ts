@@ -319,13 +319,14 @@ export class SessionRepository {
 
   /**
    * Gives recorded logouts a new `changed_at`, so that every replica reads them again. Replicas may have missed a
-   * logout that was committed late.
+   * logout that was committed late. The time never goes back: on MySQL, a statement that waits for a lock has the time of its
+   * start, so it may write after a later one.
    *
    * @returns how many of these logouts exist
    */
   async touchLogouts(ids: readonly string[]): Promise<number> {
     const { affected } = await this.database.run(
-      `UPDATE ${this.tables.logout} SET changed_at = ${this.now} WHERE id IN (${placeholders(ids)}) ${this.andWritable}`,
+      `UPDATE ${this.tables.logout} SET changed_at = ${this.database.dialect.greatest('changed_at', this.now)} WHERE id IN (${placeholders(ids)}) ${this.andWritable}`,
       ids,
       { lane: 'logout' },
     );
