@@ -15,9 +15,16 @@ import { fileURLToPath } from 'node:url';
 import { carriedPage } from './carried-page.js';
 
 /** Pages for the people who change the library. */
-const FOR_CONTRIBUTORS = ['conformance', 'fuzzing', 'mutation', 'releasing', 'scale', 'screenshots', 'testing'].map(
-  (name) => `docs/${name}.md`,
-);
+const FOR_CONTRIBUTORS = [
+  'conformance',
+  'fuzzing',
+  'model-check',
+  'mutation',
+  'releasing',
+  'scale',
+  'screenshots',
+  'testing',
+].map((name) => `docs/${name}.md`);
 
 /** npm and a registry show these as the package's front page. */
 const FRONT_PAGES = ['README.md', 'README.vi.md'];
