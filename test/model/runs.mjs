@@ -3,6 +3,7 @@
 const STALENESS = 1;
 const WAIT = { TRUSTED_STALENESS: STALENESS, WAITED_STALENESS: STALENESS, JOINED_FOR: STALENESS, ALLOWANCE: 0 };
 const BOUNDED = { STALENESS, ...WAIT };
+const TWO_TICKS = { STALENESS: 2, TRUSTED_STALENESS: 2, WAITED_STALENESS: 2, JOINED_FOR: 2 };
 
 /** The models as they are: no counterexample. `visits`: the marks of states that the search must have reached. */
 export const proofs = [
@@ -15,6 +16,7 @@ export const proofs = [
     macros: { ...BOUNDED, ALLOWANCE: 1, WAITED_STALENESS: 2 },
     visits: 4,
   },
+  { name: 'bounded: two ticks', file: 'bounded.pml', macros: { ...BOUNDED, ...TWO_TICKS }, visits: 4 },
   { name: 'groups', file: 'groups.pml', macros: {}, visits: 2 },
   { name: 'failover', file: 'failover.pml', macros: { STALENESS }, visits: 4 },
   { name: 'failover: Galera', file: 'failover.pml', macros: { STALENESS, GALERA: '' }, visits: 4 },
@@ -47,7 +49,7 @@ export const removals = {
   'group-not-closed': groups({ NO_CLOSED_GROUP: '' }),
   'answer-before-commit': groups({ NO_ACKNOWLEDGED_COMMIT: '' }),
   'no-wait': bounded({ NO_WAIT: '' }),
-  'wait-a-tick-shorter': bounded({ WAITED_STALENESS: STALENESS - 1 }),
+  'wait-a-tick-shorter': bounded({ ...TWO_TICKS, WAITED_STALENESS: 1 }),
   'trust-a-tick-longer': bounded({ TRUSTED_STALENESS: STALENESS + 1 }),
   'join-a-tick-longer': bounded({ QUESTIONS: '', JOINED_FOR: STALENESS + 1 }),
   'wait-without-allowance': bounded({ ALLOWANCE: 1 }),
