@@ -128,7 +128,11 @@ export class LogoutRecorder implements OnApplicationShutdown {
   }
 
   /** Ends one session for good. */
-  async endSession(session: StoredSession, channel: 'admin' | 'idle' | 'replaced', author?: LogoutAuthor): Promise<void> {
+  async endSession(
+    session: StoredSession,
+    channel: 'admin' | 'idle' | 'replaced',
+    author?: LogoutAuthor,
+  ): Promise<void> {
     await this.endSessions([session], channel, author);
   }
 
