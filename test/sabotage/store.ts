@@ -58,8 +58,8 @@ export const store: readonly Sabotage[] = [
     promise: 'S13',
     breaks: 'A write on a connection that was lost is sent again.',
     file: `${source}/database/pooled-statements.ts`,
-    search: `if (isNew || !statement.proved) throw error;`,
-    replace: `if (isNew) throw error;`,
+    search: `if (!dropped || isNew || !statement.proved) throw error;`,
+    replace: `if (!dropped || isNew) throw error;`,
     test: {
       file: `${source}/database/pooled-statements.spec.ts`,
       name: 'PooledStatements S13: a write is not sent again: it may have changed something',

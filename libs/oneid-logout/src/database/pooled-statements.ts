@@ -30,28 +30,32 @@ export class PooledStatements implements Statements {
 
   async run(statement: SqlStatement, limit: TimeLimit): Promise<SqlResult> {
     const first = await this.attempt(statement, limit);
-    if (!('lost' in first)) return first;
-    // the connection had died while it was idle; a read may be sent again, because it has changed nothing
+    if (!('failed' in first)) return first;
+    // the connection had died while it was idle, or led to a server that has become a standby meanwhile; a read may be
+    // sent again, because it has changed nothing
     const second = await this.attempt(statement, limit);
-    if ('lost' in second) throw second.lost;
+    if ('failed' in second) throw second.failed;
     return second;
   }
 
-  /** @returns the result; or `lost`, the error of a read whose idle connection was gone */
-  private async attempt(statement: SqlStatement, limit: TimeLimit): Promise<SqlResult | { readonly lost: unknown }> {
+  /** @returns the result; or `failed`, the error of a read on an older connection, which a new one may not have */
+  private async attempt(statement: SqlStatement, limit: TimeLimit): Promise<SqlResult | { readonly failed: unknown }> {
     const { connection, epoch, isNew } = await this.borrow();
     try {
       const result = await limit.cutting(
         () => connection.query(statement),
         () => connection.destroy(),
       );
-      if (statement.proved) this.requireProof(result, connection, epoch);
+      if (statement.proved) this.requireProof(result);
       return result;
     } catch (error) {
-      if (error instanceof UnprovedAnswerError || limit.isOver || !connection.isLost(error)) throw error;
-      this.dropSince(epoch);
-      if (isNew || !statement.proved) throw error;
-      return { lost: error };
+      if (limit.isOver) throw error;
+      const dropped =
+        error instanceof UnprovedAnswerError
+          ? this.dropStandby(connection, epoch)
+          : this.dropLost(connection, epoch, error);
+      if (!dropped || isNew || !statement.proved) throw error;
+      return { failed: error };
     } finally {
       await connection.release();
     }
@@ -73,16 +77,27 @@ export class PooledStatements implements Statements {
     }
   }
 
-  private requireProof({ rows }: SqlResult, connection: BorrowedConnection, epoch: number): void {
+  private requireProof({ rows }: SqlResult): void {
     const fault = this.proof?.faultOf(String(rows[0]?.['proof']));
-    if (fault === undefined) return;
+    if (fault !== undefined) throw new UnprovedAnswerError(fault);
+  }
+
+  /** @returns false if the connection is not lost */
+  private dropLost(connection: BorrowedConnection, epoch: number, error: unknown): boolean {
+    if (!connection.isLost(error)) return false;
+    this.dropSince(epoch);
+    return true;
+  }
+
+  /** @returns false while a new connection would not help: the last ones were dropped a moment ago */
+  private dropStandby(connection: BorrowedConnection, epoch: number): boolean {
     const now = this.clock.monotonicNow();
-    if (now >= this.nextDropAt) {
-      this.nextDropAt = now + DROP_PAUSE;
-      connection.destroy();
-      this.dropSince(epoch);
-    }
-    throw new UnprovedAnswerError(fault);
+    const isNewest = epoch === this.epoch;
+    if (isNewest && now < this.nextDropAt) return false;
+    if (isNewest) this.nextDropAt = now + DROP_PAUSE;
+    connection.destroy();
+    this.dropSince(epoch);
+    return true;
   }
 
   /** The server behind a connection of this epoch is gone or no primary, so its other connections are useless too. */
