@@ -80,8 +80,10 @@ export class CachedSessionLookup implements SessionLookup {
     const { maxSessions: max } = settings;
     this.sessions = new LRUCache({ max });
     this.claims = new LRUCache({ max });
-    this.users = new LRUCache({ max, ttl: SESSION_RETENTION });
-    this.usersOfLogin = new LRUCache({ max, ttl: SESSION_RETENTION });
+    // by default, LRUCache takes the time from the process, and keeps it with a timer of its own
+    const times = { ttl: SESSION_RETENTION, ttlResolution: 0, perf: { now: () => clock.monotonicNow() } };
+    this.users = new LRUCache({ max, ...times });
+    this.usersOfLogin = new LRUCache({ max, ...times });
   }
 
   check(tokenHash: string): Promise<CheckedSession | undefined> {
