@@ -24,7 +24,8 @@ import { PostgresNudges } from './postgres-nudges.js';
 import { RedisNudges } from './redis-nudges.js';
 import { ReplicaBarrier } from './replica-barrier.js';
 
-const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
+/** Provides the {@link LogoutNudges} of a registration; undefined without nudges. */
+export const LOGOUT_NUDGES = Symbol('oneid-logout nudges');
 
 /**
  * With strict liveness the database answers every check. This replica then follows the other replicas' logouts only for
