@@ -27,6 +27,9 @@ export function readConstants() {
     /@Max\(([\d_]+)\)\s+readonly maxStalenessMs/.exec(sourceOf('replicas/liveness-options.ts')) ?? [];
   const [, maxAllowance] =
     /@Max\(([\d_ *]+)\)\s+readonly allowDuringOutageMs/.exec(sourceOf('replicas/liveness-options.ts')) ?? [];
+  const [, checks] =
+    /check: \{ connections: \(all\) => \(all < 3 \? 1 : (\d+)\)/.exec(sourceOf('database/statement-queue.ts')) ?? [];
+  known.CHECKS_AT_ONCE = calculate(String(checks), known);
   known.LARGEST_STALENESS = calculate(String(maxStaleness), known);
   known.LARGEST_ALLOWANCE = calculate(String(maxAllowance), known);
   return known;
@@ -45,7 +48,7 @@ const gcd = (a, b) => (b === 0 ? a : gcd(b, a % b));
  * find every order that fractions of a tick can make, because the models only add and compare these times.
  */
 export function inTicks(constants) {
-  const { MAX_COMMIT_LATENESS, MAX_LOOK_DURATION, MAX_CLOCK_STEP, OVERLAP } = constants;
+  const { MAX_COMMIT_LATENESS, MAX_LOOK_DURATION, MAX_CLOCK_STEP, OVERLAP, CHECKS_AT_ONCE } = constants;
   const tick = [MAX_COMMIT_LATENESS, MAX_LOOK_DURATION, MAX_CLOCK_STEP, OVERLAP].reduce(gcd);
   const lookDuration = MAX_LOOK_DURATION / tick;
   return {
@@ -55,6 +58,7 @@ export function inTicks(constants) {
       LOOK_DURATION: lookDuration,
       CLOCK_STEP: MAX_CLOCK_STEP / tick,
       OVERLAP: OVERLAP / tick,
+      CHECKS_AT_ONCE,
       // a look that is slower is like this one
       SLOWEST_LOOK: lookDuration + 1,
     },

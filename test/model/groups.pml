@@ -9,8 +9,7 @@
 
 #define NONE 255
 #define GROUPS 3
-/* LANES.check.connections */
-#define RUNNING_AT_MOST 2
+/* CHECKS_AT_ONCE: how many groups of checks run at the same time, from LANES */
 
 mtype = { free, open, sent, answered };
 
@@ -73,7 +72,7 @@ end:
     }
   /* G2: the group has a turn. It closes, and its statement is sent */
   :: atomic {
-      running < RUNNING_AT_MOST;
+      running < CHECKS_AT_ONCE;
       choose(g, open);
       running++;
       check[g].phase = sent;

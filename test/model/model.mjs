@@ -55,8 +55,9 @@ async function search({ file, macros, shorterOverlap = 0 }) {
       story = storyOf(String(replay.stdout));
     }
     const states = Number(/(\d+) states, stored/.exec(stdout)?.[1] ?? NaN);
+    const megabytes = Number(/([\d.]+)\s+total actual memory usage/.exec(stdout)?.[1] ?? NaN);
     return {
-      ...{ states, isViolated, story, seconds: (performance.now() - started) / 1000 },
+      ...{ states, megabytes, isViolated, story, seconds: (performance.now() - started) / 1000 },
       isComplete:
         / errors: 0/.test(stdout) && !/max search depth|out of memory|Search not completed|memory limit/.test(stdout),
       missed: missedVisits(file, stdout),
@@ -125,7 +126,9 @@ const proved = await inPairs(proofs.map((proof) => () => search(proof)));
 proofs.forEach(({ name, visits }, n) => {
   const result = proved[n];
   states += result.states;
-  console.log(`${name}: ${result.states.toLocaleString('en')} states, ${result.seconds.toFixed(1)} s`);
+  console.log(
+    `${name}: ${result.states.toLocaleString('en')} states, ${result.megabytes.toFixed(0)} MB, ${result.seconds.toFixed(1)} s`,
+  );
   if (result.isViolated) faults.push(`${name}: a request after OneID's 200 is let in`);
   else if (!result.isComplete) faults.push(`${name}: the search is not complete\n${result.output}`);
   if (result.missed.length > 0) faults.push(`${name}: the search does not reach lines ${result.missed.join(', ')}`);
