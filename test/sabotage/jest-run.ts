@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Patch, PLANTED_PATCH } from './patch.mjs';
+import { type Patch, PLANTED_PATCH } from '../support/patch.mjs';
 import { type NamedTest } from './sabotage.js';
 import { type JestReport } from './verdict.js';
 

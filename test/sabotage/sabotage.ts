@@ -1,4 +1,4 @@
-import { type Patch } from './patch.mjs';
+import { type Patch } from '../support/patch.mjs';
 
 /** A test by its file, from the repository's root, and its full name: its titles, and those of its `describe`, with spaces. */
 export interface NamedTest {

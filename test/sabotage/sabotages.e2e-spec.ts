@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { rows } from '../conformance/rows.mjs';
 import { root } from '../support/documents.js';
-import { applyPatch } from './patch.mjs';
+import { applyPatch } from '../support/patch.mjs';
 import { type Sabotage, titleOf } from './sabotage.js';
 import { sabotages } from './sabotages.js';
 import { namesOf } from './test-names.js';

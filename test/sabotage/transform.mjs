@@ -1,5 +1,5 @@
 import { createTransformer as createSwcTransformer } from '@swc/jest';
-import { withPlantedPatch } from './patch.mjs';
+import { withPlantedPatch } from '../support/patch.mjs';
 
 /** Jest's transform of this repository, with the patch of the environment. Its cache key contains the patched source. */
 function createTransformer(options) {

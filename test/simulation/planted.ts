@@ -1,4 +1,4 @@
-import { PLANTED_PATCH } from '../sabotage/patch.mjs';
+import { PLANTED_PATCH } from '../support/patch.mjs';
 import { runFleet } from './fleet.js';
 import { plantedFaults } from './planted/faults.js';
 

@@ -3,7 +3,7 @@ import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import config from '../../jest.config.js';
-import { withPlantedPatch } from '../sabotage/patch.mjs';
+import { withPlantedPatch } from './patch.mjs';
 
 const [project] = config.projects;
 const [[, [, options]]] = Object.entries(project.transform);

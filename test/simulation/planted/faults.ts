@@ -1,4 +1,4 @@
-import { type Patch } from '../../sabotage/patch.mjs';
+import { type Patch } from '../../support/patch.mjs';
 
 const library = 'libs/oneid-logout/src';
 

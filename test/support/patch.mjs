@@ -1,5 +1,5 @@
 // A patch is a fault to plant: a search and replace in one source file of this repository, in memory only. The sabotages
-// of this folder and the simulation use this one format. Jest with `transform.mjs` of this folder, and a Node process with
+// of test/sabotage and the simulation use this one format. Jest with `test/sabotage/transform.mjs`, and a Node process with
 // `--import test/support/typescript.mjs`, plant the patch of the environment variable PLANTED_PATCH when they load the file.
 // Other code calls `applyPatch(patch, source)`.
 import { relative, sep } from 'node:path';
