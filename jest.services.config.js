@@ -24,8 +24,8 @@ const onlyPostgres = inTest([
   'prepared-statements.e2e-spec',
 ]);
 
-/** This one has tests for each service, and some for PostgreSQL alone. */
-const onBoth = inTest(['check-plans.e2e-spec']);
+/** These have tests for each service, and some for PostgreSQL alone. */
+const onBoth = inTest(['check-plans.e2e-spec', 'races.e2e-spec']);
 
 /**
  * The other suites whose result another version or installation of PostgreSQL can change: connections, migrations, the
@@ -33,7 +33,7 @@ const onBoth = inTest(['check-plans.e2e-spec']);
  */
 const onPostgres = inTest([
   ...['session-database.e2e-spec', 'migrations.e2e-spec', 'store.e2e-spec', 'session-repository.e2e-spec'],
-  ...['session-rule.e2e-spec', 'session-tokens.e2e-spec', 'logout-groups.e2e-spec', 'races.e2e-spec'],
+  ...['session-rule.e2e-spec', 'session-tokens.e2e-spec', 'logout-groups.e2e-spec'],
   'main-path.e2e-spec',
 ]);
 
