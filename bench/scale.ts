@@ -155,7 +155,7 @@ of the rounds in brackets. In a round, all sizes take turns. A tenth of the sess
 
 - A *check* is the guard's query for a random session.
 - A *record* is a back-channel logout of a random \`sid\`, committed to disk.
-- *Everyone* is \`endEveryone()\`, which ends all these sessions, committed to disk. It is one row, whatever the number of
+- *Everyone* is \`endEveryone()\`, which ends all these sessions, committed to disk. It writes one row for any number of
   sessions. At a million sessions it must cost at most 1.5 times as much as at a thousand.
 - A *purge* deletes ${PURGED} expired sessions with their tokens and logouts, in batches of ${PURGE_BATCH}.
 

@@ -37,7 +37,7 @@ const BEGINNING: SignInPosition = { registeredAt: 0, id: '' };
  * Ends idle sessions for good, with a logout of each: a higher `maxIdleSeconds` brings none back, their refresh tokens are
  * revoked, and the app hears of it. The guard refuses them before: this job may be late.
  *
- * Several replicas may find the same session: it has one logout, whoever records it.
+ * Several replicas may find the same session: each of them may record its one logout.
  */
 export class IdleEnds extends BackgroundJob {
   /** The sessions before it have ended, or have a recorded use. After a restart, this replica looks at all of them again. */
