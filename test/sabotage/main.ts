@@ -1,6 +1,6 @@
 // npm run sabotage: breaks the code one promise at a time, in memory, and expects the named test to fail.
 //   --only BC-4               only the sabotages of this promise; may be given several times
-//   --sample 8 --seed a1b2c3  so many of them, chosen by the seed, for example a commit's hash
+//   --sample 8 --seed a1b2c3  eight of them, chosen by the seed, for example a commit's hash
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import start from '../support/global-setup.mjs';

@@ -8,7 +8,7 @@ const typescript = new URL('../support/typescript.mjs', import.meta.url).href;
 
 export interface FleetWork {
   readonly firstSeed: number;
-  /** At most so many runs, and so many seconds. */
+  /** The most runs, and the most seconds. */
   readonly runs: number;
   readonly seconds: number;
   readonly processes: number;

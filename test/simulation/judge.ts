@@ -224,7 +224,7 @@ export class Judge {
     return this.logouts.some((logout) => logout.began <= at && this.mayEnd(logout, session));
   }
 
-  /** Could the logout end the session, in whatever order the statements ran? */
+  /** Could the logout end the session, in some order of the statements? */
   private mayEnd(logout: AskedLogout, session: SignedIn): boolean {
     if (!this.namesSession(logout, session)) return false;
     if (logout.channel === 'backchannel') {

@@ -63,7 +63,7 @@ export class EmptyTables {
   }
 }
 
-/** What the database says to those who watch it. */
+/** The judge hears from the database by these calls. */
 export interface DatabaseWatch {
   /** A statement has run. */
   executed(server: string, sql: string, result: SqlResult | Error): void;
@@ -181,7 +181,7 @@ export class SimulatedDatabase {
     );
   }
 
-  /** Reads the tables of the primary, for those who watch. */
+  /** Reads the tables of the primary, for the judge. */
   read(sql: string): readonly SqlRow[] {
     const now = this.primary.clockAt(this.world.now);
     return this.primary.execute({ sql, parameters: [], prepared: false, proved: false }, now).rows;

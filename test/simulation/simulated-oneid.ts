@@ -27,7 +27,7 @@ export interface RefreshToken {
   readonly answers: RevocationAnswer[];
 }
 
-/** What OneID says to those who watch it. */
+/** The judge hears from OneID by these calls. */
 export interface OneIdWatch {
   /** It has made a refresh token. */
   made(token: RefreshToken): void;
@@ -75,7 +75,7 @@ export class SimulatedOneId {
 
   /** In place of `IdTokenVerifier`. */
   readonly idTokens = {
-    // eslint-disable-next-line @typescript-eslint/require-await
+    // eslint-disable-next-line @typescript-eslint/require-await -- a fault must reject, not throw
     verify: async (token: string): Promise<VerifiedIdToken> => {
       this.requireKeys();
       const { iss, aud, sid, sub, iat } = claimsOf(token);
@@ -88,7 +88,7 @@ export class SimulatedOneId {
 
   /** In place of `LogoutTokenVerifier`. */
   readonly logoutTokens = {
-    // eslint-disable-next-line @typescript-eslint/require-await
+    // eslint-disable-next-line @typescript-eslint/require-await -- a fault must reject, not throw
     verify: async (token: string): Promise<VerifiedLogoutToken> => {
       this.requireKeys();
       const { iss, aud, jti, iat, sid, sub } = claimsOf(token);

@@ -39,7 +39,7 @@ function streamOf(body: Buffer): Readable {
 }
 
 /**
- * The body of a back-channel request, with its content type in the first line. Whoever reads the body, the library finds
+ * The body of a back-channel request, with its content type in the first line. The app or the library reads the body: the library finds
  * the same fields. References: WHATWG `URL`; and `querystring`, which parses bodies for Express.
  */
 export const formBodyTarget: FuzzTarget = {

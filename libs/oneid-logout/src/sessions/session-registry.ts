@@ -494,7 +494,7 @@ export class SessionRegistry {
   }
 
   /**
-   * Erases the user's data of a sign-in that is refused after it was stored: nobody has got its session. The logout may be
+   * Erases the user's data of a sign-in that is refused after it was stored: no caller has its session. The logout may be
    * the beginning of {@link eraseUser}, which may have looked for the user's sessions before this one was committed. If it
    * fails, the sign-in is refused all the same, and the next `eraseUser` erases the data.
    */
