@@ -3,7 +3,10 @@ import { type Measurement } from './load.js';
 /** The measurements of one server under one load, round by round. */
 export type Series = Record<keyof Measurement, number[]>;
 
-/** How often servers are started anew: two processes with the same program may differ for as long as they live. */
+/**
+ * How often servers are started anew, unless the plan says otherwise: two processes with the same program may differ for
+ * as long as they live.
+ */
 const GENERATIONS = 3;
 
 /** A server, and the load under which it is measured. */
@@ -24,6 +27,8 @@ interface Stoppable {
 
 export interface Plan<Name extends string, Server extends Stoppable, C extends Case<Name>> {
   readonly rounds: number;
+  /** How often servers are started anew. */
+  readonly generations?: number;
   /** Starts servers. The cases of a server that it does not start are left out. */
   start(names: ReadonlySet<Name>): Promise<ReadonlyMap<Name, Server>>;
   /** The loads follow each other. The servers of one load take turns, in another order in each round. */
@@ -71,7 +76,7 @@ export async function inTurns<Name extends string, Server extends Stoppable, C e
 ): Promise<Measured<Name>> {
   const { rounds, more } = plan;
   const measured = new Measured<Name>();
-  const generations = Math.min(GENERATIONS, rounds);
+  const generations = Math.min(plan.generations ?? GENERATIONS, rounds);
   let done = 0;
   let generation = 0;
   for (; done < rounds; generation++) {
