@@ -1,4 +1,4 @@
-// npm run simulate [-- --runs N | --minutes M | --seed S | --planted]: docs/simulation.md says what it shows.
+// npm run simulate [-- --runs N | --minutes M | --seed S | --planted [--fault TEXT]]: docs/simulation.md says what it shows.
 import 'reflect-metadata';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -25,12 +25,13 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     processes: { type: 'string', default: String(Math.min(2, availableParallelism())) },
     planted: { type: 'boolean', default: false },
+    fault: { type: 'string', default: '' },
     whole: { type: 'boolean', default: false },
   },
 });
 const processes = Number(values.processes);
 
-if (values.planted) process.exitCode = (await runPlanted(processes)) ? 0 : 1;
+if (values.planted) process.exitCode = (await runPlanted(processes, values.fault)) ? 0 : 1;
 else if (values.seed !== undefined) process.exitCode = (await replay(values.seed)) ? 0 : 1;
 else process.exitCode = (await runMany()) ? 0 : 1;
 

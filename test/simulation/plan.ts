@@ -44,8 +44,16 @@ interface During {
 
 /** What goes wrong. All times are milliseconds of the run. */
 export type Fault =
-  /** A replica does not reach the database: nothing answers, or every connection is reset. */
-  | ({ readonly kind: 'cut'; readonly replica: number; readonly silent: boolean } & During)
+  /**
+   * A replica does not reach the database: nothing answers, or every connection is reset. With `answersArrive`, only its
+   * statements get lost, and the answers to earlier ones still come.
+   */
+  | ({
+      readonly kind: 'cut';
+      readonly replica: number;
+      readonly silent: boolean;
+      readonly answersArrive?: true;
+    } & During)
   /** The database does not run: nothing answers, or every connection is refused. */
   | ({ readonly kind: 'databaseDown'; readonly silent: boolean } & During)
   /** Statements take up to this much longer. */
@@ -242,6 +250,12 @@ function faultsBetween(
         break;
       case 'slow':
         faults.push({ kind, upToMs: prng.pick([300, 1_500, 6_000]), ...during });
+        // a network that fades: the last answers come late, and no further statement arrives
+        if (prng.chance(0.4)) {
+          const cutFrom = prng.whole(during.from, during.to);
+          const to = cutFrom + prng.whole(500, 9_000);
+          faults.push({ kind: 'cut', replica, silent: true, answersArrive: true, from: cutFrom, to });
+        }
         break;
       case 'lateCommits':
         faults.push({ kind, chance: prng.pick([0.3, 1]), upToMs: prng.pick([900, 3_000, 9_000]), ...during });

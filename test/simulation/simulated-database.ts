@@ -268,7 +268,8 @@ export class SimulatedDatabase {
     const { world, faults, prng } = this;
     const lost = faults.at('lostAnswers', world.now);
     if (lost !== undefined && prng.chance(lost.chance)) return;
-    const trouble = faults.cutOf(connection.replica, world.now);
+    const cut = faults.cutOf(connection.replica, world.now);
+    const trouble = cut?.kind === 'cut' && cut.answersArrive ? undefined : cut;
     if (trouble !== undefined && !trouble.silent) return;
     if (trouble !== undefined && !prng.chance(CHANCE_TO_ARRIVE)) return;
     const from = trouble === undefined ? world.now : trouble.to;
