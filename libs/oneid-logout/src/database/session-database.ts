@@ -2,7 +2,7 @@ import { type DataSource } from 'typeorm';
 import { Logger } from '../logger.js';
 import { Clock, type Moment } from '../clock.js';
 import { StoreUnavailableError, UnusableDatabaseError } from '../oneid-logout.errors.js';
-import { withProof } from './answer-proof.js';
+import { type AnswerProof, withProof } from './answer-proof.js';
 import { type BootConnectionSeam, connectAtBoot } from './boot-connection.js';
 import { checkPromises } from './database-checks.js';
 import { type DatabaseConnection, DatabaseConnector } from './database-connector.js';
@@ -67,6 +67,8 @@ export class SessionDatabase {
   private readonly logger = new Logger('OneIdLogout');
   private readonly queue: StatementQueue | undefined;
   private silentUntil = 0;
+  /** The few prepared SELECTs with their proof: making such a text at every request would cost more than looking it up. */
+  private readonly preparedTexts = new Map<string, string>();
 
   private constructor(
     private readonly connection: DatabaseConnection,
@@ -200,8 +202,19 @@ export class SessionDatabase {
     const { order, ...rest } = options;
     const { proof } = this.dialect;
     if (proof === undefined) return this.run(select, parameters, rest);
-    const result = await this.run(withProof(select, proof, order), parameters, { ...rest, proved: true });
+    const sql = rest.prepared ? this.preparedWithProof(select, proof, order) : withProof(select, proof, order);
+    const result = await this.run(sql, parameters, { ...rest, proved: true });
     return { ...result, rows: result.rows.filter((row) => row['found_row'] !== null) };
+  }
+
+  private preparedWithProof(select: string, proof: AnswerProof, order: string | undefined): string {
+    const key = order === undefined ? select : `${select} ORDER BY ${order}`;
+    let sql = this.preparedTexts.get(key);
+    if (sql === undefined) {
+      sql = withProof(select, proof, order);
+      this.preparedTexts.set(key, sql);
+    }
+    return sql;
   }
 
   /**

@@ -72,6 +72,7 @@ export class StatementQueue {
     check: new Set(),
   };
   private readonly running: Record<Lane, number> = { logout: 0, look: 0, work: 0, check: 0 };
+  private runningInAll = 0;
   /** Why the library could not connect; undefined once a connection works. */
   private failure: Error | undefined;
   /** How many statements may run now: after a failed connection, no more than the connections that work. */
@@ -96,6 +97,8 @@ export class StatementQueue {
     const { failure } = this;
     const isDown = failure !== undefined && this.runningInAll === 0;
     if (isDown && this.clock.monotonicNow() < this.moreAt) throw failure;
+    // no statement of this lane waits then, because each end of a turn gives the next ones
+    if (this.hasFree(lane)) return this.begin(lane);
     const { waitMs } = LANES[lane];
     const waiting = this.waiting[lane];
     if (waiting.size >= MAX_WAITING) throw new Error(`${MAX_WAITING} statements already wait for a connection`);
@@ -106,7 +109,6 @@ export class StatementQueue {
       });
       const entry: Waiting = { grant, refuse, timer };
       waiting.add(entry);
-      this.grantNext();
     });
   }
 
@@ -140,27 +142,30 @@ export class StatementQueue {
 
   private grantNext(): void {
     for (const lane of LANE_NAMES) {
-      const most = LANES[lane].connections(this.connections);
       for (const entry of this.waiting[lane]) {
-        if (this.runningInAll >= this.allowed) return;
-        if (this.running[lane] >= most) break;
+        if (!this.hasFree(lane)) break;
         this.take(lane, entry);
-        this.running[lane] += 1;
-        const end = () => {
-          this.running[lane] -= 1;
-          this.grantNext();
-        };
-        entry.grant(new Turn(this.clock.moment(), end));
+        entry.grant(this.begin(lane));
       }
     }
+  }
+
+  private hasFree(lane: Lane): boolean {
+    return this.runningInAll < this.allowed && this.running[lane] < LANES[lane].connections(this.connections);
+  }
+
+  private begin(lane: Lane): Turn {
+    this.running[lane] += 1;
+    this.runningInAll += 1;
+    return new Turn(this.clock.moment(), () => {
+      this.running[lane] -= 1;
+      this.runningInAll -= 1;
+      this.grantNext();
+    });
   }
 
   private take(lane: Lane, entry: Waiting): void {
     this.waiting[lane].delete(entry);
     entry.timer.cancel();
-  }
-
-  private get runningInAll(): number {
-    return LANE_NAMES.reduce((sum, lane) => sum + this.running[lane], 0);
   }
 }
