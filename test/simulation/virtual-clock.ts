@@ -1,7 +1,8 @@
-import { Clock, type Timer } from '../../libs/oneid-logout/src/clock.js';
+import { type Timer } from '../../libs/oneid-logout/src/clock.js';
 import { Random } from '../../libs/oneid-logout/src/random.js';
 import { type Prng } from './prng.js';
 import { type Actor, type PlannedEvent, type World } from './world.js';
+import { TimerClock } from '../support/timer-clock.js';
 
 /** What all wall clocks show when a run begins, milliseconds since the epoch: 2027-01-15. */
 export const EPOCH = 1_800_000_000_000;
@@ -11,7 +12,7 @@ const EARLY = 0.9;
 const LATE = 2;
 
 /** The clocks and timers of one simulated process. */
-export class VirtualClock extends Clock {
+export class VirtualClock extends TimerClock {
   /** How far the wall clock is ahead of the world's time, milliseconds. */
   aheadMs = 0;
   /** For how long the machine was suspended: the monotonic clock stood still, milliseconds. */
@@ -47,27 +48,6 @@ export class VirtualClock extends Clock {
     };
     plan(this.world.now + Math.max(1, milliseconds) + this.prng.between(-EARLY, LATE));
     return { cancel: () => planned.cancel() };
-  }
-
-  override every(milliseconds: number, run: () => void): Timer {
-    const again = () => {
-      timer = this.after(milliseconds, again);
-      run();
-    };
-    let timer = this.after(milliseconds, again);
-    return { cancel: () => timer.cancel() };
-  }
-
-  override async delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.after(milliseconds, resolve);
-      const abort = () => {
-        timer.cancel();
-        resolve();
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-    });
   }
 
   override endOfTurn(): Promise<void> {

@@ -1,10 +1,11 @@
-import { Clock, type Timer } from '../../libs/oneid-logout/src/clock.js';
+import { type Timer } from '../../libs/oneid-logout/src/clock.js';
 import { DatabaseConnector } from '../../libs/oneid-logout/src/database/database-connector.js';
 import {
   type SqlDialect,
   sqlDialects,
   type SupportedDatabase,
 } from '../../libs/oneid-logout/src/database/sql-dialect.js';
+import { TimerClock } from './timer-clock.js';
 
 interface PendingTimer {
   readonly due: number;
@@ -14,7 +15,7 @@ interface PendingTimer {
 }
 
 /** The clocks and timers of this process and of the database. A test can move them. */
-export class TestClock extends Clock {
+export class TestClock extends TimerClock {
   /** How far this process's monotonic clock is ahead of real time, milliseconds. */
   monotonicAhead = 0;
   /** How far this process's wall clock is ahead of real time, milliseconds. */
@@ -49,27 +50,6 @@ export class TestClock extends Clock {
         this.waiting.delete(waiting);
       },
     };
-  }
-
-  override every(milliseconds: number, run: () => void): Timer {
-    const again = () => {
-      timer = this.after(milliseconds, again);
-      run();
-    };
-    let timer = this.after(milliseconds, again);
-    return { cancel: () => timer.cancel() };
-  }
-
-  override async delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.after(milliseconds, resolve);
-      const abort = () => {
-        timer.cancel();
-        resolve();
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-    });
   }
 
   /** The number of timers that have not fired yet. */
