@@ -199,11 +199,11 @@ export class SessionDatabase {
    * @throws {StoreUnavailableError} also when the answer does not prove that
    */
   async read(select: string, parameters: readonly SqlParameter[] = [], options: ReadOptions = {}): Promise<RunResult> {
-    const { order, ...rest } = options;
+    const { order, prepared } = options;
     const { proof } = this.dialect;
-    if (proof === undefined) return this.run(select, parameters, rest);
-    const sql = rest.prepared ? this.preparedWithProof(select, proof, order) : withProof(select, proof, order);
-    const result = await this.run(sql, parameters, { ...rest, proved: true });
+    if (proof === undefined) return this.run(select, parameters, options);
+    const sql = prepared ? this.preparedWithProof(select, proof, order) : withProof(select, proof, order);
+    const result = await this.run(sql, parameters, { ...options, proved: true });
     return { ...result, rows: result.rows.filter((row) => row['found_row'] !== null) };
   }
 

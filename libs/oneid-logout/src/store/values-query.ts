@@ -27,7 +27,7 @@ export class ValuesQuery {
     const distinct = values.length === 1 ? values : [...new Set(values)];
     const { sql, uses } = this.textFor(distinct);
     const list: readonly SqlParameter[] = this.isOneParameter ? [distinct] : distinct;
-    const parameters = Array.from({ length: uses }, () => list).flat();
+    const parameters = uses === 1 ? list : Array.from({ length: uses }, () => list).flat();
     const options = { prepared: true, lane: 'check', ...(turn && { turn }) } as const;
     return (await this.database.read(sql, parameters, options)).rows;
   }
