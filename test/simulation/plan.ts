@@ -258,7 +258,7 @@ function faultsBetween(
         }
         break;
       case 'lateCommits':
-        faults.push({ kind, chance: prng.pick([0.3, 1]), upToMs: prng.pick([900, 3_000, 9_000]), ...during });
+        faults.push({ kind, chance: prng.pick([0.3, 1]), upToMs: prng.pick([900, 5_000, 9_000]), ...during });
         break;
       case 'earlySnapshots':
         faults.push({ kind, chance: prng.pick([0.3, 1]), upToMs: prng.pick([400, 1_500]), ...during });
