@@ -4,10 +4,18 @@ import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-se
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { Random } from '../libs/oneid-logout/src/random.js';
 import { IDLE_GRACE } from '../libs/oneid-logout/src/sessions/idle-ends.js';
-import { IdleSessions } from '../libs/oneid-logout/src/store/idle-sessions.js';
+import { type IdlePosition, IdleSessions } from '../libs/oneid-logout/src/store/idle-sessions.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { DAY, failNext, intercept, issuer, SessionStore } from './support/session-store.js';
+import {
+  clientId,
+  DAY,
+  failNext,
+  intercept,
+  issuer,
+  SessionStore,
+  type SessionStoreSettings,
+} from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 
 const SECOND = 1_000;
@@ -36,9 +44,12 @@ describe.each(databases)('idle sessions end for good, on $name', (database) => {
     await testDatabase.drop();
   });
 
-  async function open(maxIdleSeconds: number | 'off' = IDLE / SECOND): Promise<SessionStore> {
+  async function open(
+    maxIdleSeconds: number | 'off' = IDLE / SECOND,
+    others: Pick<SessionStoreSettings, 'clients'> = {},
+  ): Promise<SessionStore> {
     const option = maxIdleSeconds === 'off' ? {} : { maxIdleSeconds };
-    const opened = await SessionStore.open(testDatabase, { clock, ...option });
+    const opened = await SessionStore.open(testDatabase, { clock, ...option, ...others });
     stores.push(opened);
     return opened;
   }
@@ -319,6 +330,50 @@ describe.each(databases)('idle sessions end for good, on $name', (database) => {
     expect((await repository.check(session.id))?.endedBy).toBe('admin');
   });
 
+  it.each(['off', (10 * IDLE) / SECOND] as const)(
+    'leaves the sessions of another app that shares the database alone, where maxIdleSeconds is %s',
+    async (maxIdleSeconds) => {
+      const ours = await open(IDLE / SECOND, { clients: [{ issuer, clientId: 'app' }] });
+      const theirs = await open(maxIdleSeconds, { clients: [{ issuer, clientId: 'other' }] });
+      const signInAt = (client: string) =>
+        store.registry.register({ idToken: store.idToken({ sub: 'alice', sid: 'sid', clientId: client }) });
+      // more than one page of theirs before ours, with and without a use
+      const others: RegisteredSession[] = [];
+      for (let n = 0; n < 120; n++) others.push(await signInAt('other'));
+      const own = [await signInAt('app'), await signInAt('app')];
+      clock.advance(DUE);
+      for (const session of others.slice(0, 110)) {
+        await store.database.run('INSERT INTO oneid_session_activity (session_id, active_at) VALUES (?, ?)', [
+          ...[session.id, clock.now()],
+        ]);
+      }
+      clock.advance(1);
+      await record(own[0] as RegisteredSession);
+      const uses = () => store.rows('session_activity').then((rows) => rows.map((row) => String(row['session_id'])));
+      clock.advance(FOR_GOOD);
+      await endIdle(ours);
+      expect((await ended()).sort()).toEqual((await targetsOf(...own)).sort());
+      for (const session of others) expect(await look(theirs, session)).toBe('alive');
+      expect((await uses()).sort()).toEqual(
+        others
+          .slice(0, 110)
+          .map(({ id }) => id)
+          .sort(),
+      );
+      await endIdle(theirs);
+      expect(await ended()).toHaveLength(2);
+    },
+  );
+
+  it('a request with the token of another app is no use of its session, and revives it not', async () => {
+    const session = await signIn();
+    const theirs = await open((10 * IDLE) / SECOND, { clients: [{ issuer, clientId: 'other' }] });
+    clock.advance(IDLE);
+    expect([await look(store, session), await use(theirs, session)]).toEqual(['idle', 'unknown']);
+    await theirs.activity?.wake();
+    expect([await look(store, session), await store.rows('session_activity')]).toEqual(['idle', []]);
+  });
+
   it('without the option, no job ends anything', async () => {
     expect((await open('off')).idleEnds).toBeUndefined();
   });
@@ -333,9 +388,18 @@ describe.each(databases)('idle sessions end for good, on $name', (database) => {
     }
     const idle = new IdleSessions(store.database);
     const [a, b, c] = sessions.map(({ id }) => id);
-    expect((await idle.findLongUnused(30, 0, 2)).ids).toEqual([c, b]);
-    expect((await idle.findLongUnused(29, 0, 9)).ids).toEqual([c, b]);
+    const found = async (until: number, after: IdlePosition, limit: number) =>
+      (await idle.findLongUnused(until, 0, after, limit)).sessions.map(({ id }) => id);
+    const beginning = { at: 0, id: '' };
+    expect(await found(30, beginning, 2)).toEqual([c, b]);
+    expect(await found(29, beginning, 9)).toEqual([c, b]);
+    expect(await found(30, { at: 28, id: String(c) }, 9)).toEqual([b, a]);
     await idle.forgetUses([a, b, c].map(String), 29);
-    expect(await idle.findLongUnused(30, 0, 9)).toEqual({ alive: [{ id: a, issuer }], ids: [a] });
+    const isAlive = true;
+    expect(await idle.findLongUnused(30, 0, beginning, 1)).toEqual({
+      ...{ sessions: [{ id: a, issuer, clientId, isAlive }], gone: [], last: { at: 30, id: a } },
+    });
+    await store.database.run('DELETE FROM oneid_session WHERE id = ?', [String(a)]);
+    expect(await idle.findLongUnused(30, 0, beginning, 9)).toEqual({ sessions: [], gone: [a], last: undefined });
   });
 });

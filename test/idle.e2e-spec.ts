@@ -66,6 +66,7 @@ class Replica {
     this.lookup = new ActivityLookup(
       new CachedSessionLookup(store.repository, this.follower, store.clock, settings),
       activityOf(store),
+      () => true,
     );
     intercept(store.database, (run, sql, parameters) => {
       this.statements.push(sql);

@@ -66,8 +66,8 @@ export interface SessionStoreSettings {
   readonly scope?: 'session' | 'user';
   readonly maxSessionsPerUser?: number | undefined;
   readonly maxIdleSeconds?: number | undefined;
-  /** Of the client of {@link clientId}, and of the given ones. */
   readonly reconfirmAfterOutageSeconds?: number | undefined;
+  /** Other sessions are of another app that shares the database. Without it, all sessions are of this app. */
   readonly clients?: readonly { readonly issuer: string; readonly clientId: string }[];
 }
 
@@ -99,12 +99,15 @@ export class SessionStore {
     readonly scope: 'session' | 'user',
     { maxSessionsPerUser, maxIdleSeconds, ...outages }: Omit<SessionStoreSettings, 'clock' | 'secrets' | 'scope'>,
   ) {
+    const { clients } = outages;
+    const isOurs = (iss: string, client: string) =>
+      clients?.some((one) => one.issuer === iss && one.clientId === client) ?? true;
     const lifetime = { maxSessionLifetimeSeconds: maxSessionLifetimeMs / 1000 };
     const settings = new GuardSettings(
       lifetime.maxSessionLifetimeSeconds,
       [],
       () => scope,
-      () => true,
+      isOurs,
       maxIdleSeconds === undefined ? undefined : maxIdleSeconds * 1000,
     );
     const random = new Random();
@@ -124,14 +127,22 @@ export class SessionStore {
     this.uncertain = new UncertainLogouts(this.repository, clock, random);
     this.recorder = new LogoutRecorder(this.repository, this.bus, this.uncertain, clock, random, measures);
     this.idleEnds =
-      idleLimit && new IdleEnds(this.repository, new IdleSessions(database), this.recorder, idleLimit, clock, random);
+      idleLimit &&
+      new IdleEnds(this.repository, new IdleSessions(database), this.recorder, idleLimit, isOurs, clock, random);
     this.inbox = new LogoutInbox(this.recorder, this.bus, clock, random);
-    const { clients = [{ issuer, clientId }] } = outages;
     const times = new RecordingTimeRepository(database);
     const noMemory = () => Promise.resolve();
-    this.outages = new OutageWatch(times, this.recorder, clients, outages, noMemory, clock, random);
+    this.outages = new OutageWatch(
+      times,
+      this.recorder,
+      clients ?? [{ issuer, clientId }],
+      outages,
+      noMemory,
+      clock,
+      random,
+    );
     const known = new OutageLookup(this.repository, this.outages, { usableGenerationInOutage: undefined });
-    const lookup = this.activity === undefined ? known : new ActivityLookup(known, this.activity);
+    const lookup = this.activity === undefined ? known : new ActivityLookup(known, this.activity, isOurs);
     this.judge = new SessionJudge(new InboxLookup(lookup, this.inbox), settings, clock, measures);
     this.registry = new SessionRegistry(
       new OneIdClients([], clock),

@@ -212,7 +212,7 @@ const DAY = 24 * 60 * 60 * 1000;
     },
     {
       provide: IdleEnds,
-      inject: [SessionRepository, SessionDatabase, LogoutRecorder, IDLE_LIMIT, Clock, Random],
+      inject: [SessionRepository, SessionDatabase, LogoutRecorder, IDLE_LIMIT, GuardSettings, Clock, Random],
       useFactory: idleEndsOf,
     },
     {
@@ -453,10 +453,12 @@ function idleEndsOf(
   database: SessionDatabase,
   recorder: LogoutRecorder,
   limit: IdleLimit | undefined,
+  { isConfiguredClient }: GuardSettings,
   clock: Clock,
   random: Random,
 ): IdleEnds | undefined {
-  return limit && new IdleEnds(repository, new IdleSessions(database), recorder, limit, clock, random);
+  const sessions = new IdleSessions(database);
+  return limit && new IdleEnds(repository, sessions, recorder, limit, isConfiguredClient, clock, random);
 }
 
 /** How long a logout is kept, milliseconds. */

@@ -1,6 +1,7 @@
 import { type Provider } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import { SessionDatabase } from '../database/session-database.js';
+import { GuardSettings } from '../guard/guard-settings.js';
 import { SESSION_LOOKUP, type SessionLookup } from '../guard/session-lookup.js';
 import { Random } from '../random.js';
 import { LogoutInbox } from '../sessions/logout-inbox.js';
@@ -62,7 +63,17 @@ export const replicaProviders: Provider[] = [
   },
   {
     provide: SESSION_LOOKUP,
-    inject: [SessionRepository, LogoutFollower, LogoutInbox, OutageWatch, SessionActivity, IDLE_LIMIT, Clock, LIVENESS],
+    inject: [
+      SessionRepository,
+      LogoutFollower,
+      LogoutInbox,
+      OutageWatch,
+      SessionActivity,
+      IDLE_LIMIT,
+      GuardSettings,
+      Clock,
+      LIVENESS,
+    ],
     useFactory: lookupOf,
   },
   {
@@ -107,6 +118,7 @@ function lookupOf(
   outages: OutageWatch,
   activity: SessionActivity | undefined,
   idleLimit: IdleLimit | undefined,
+  { isConfiguredClient }: GuardSettings,
   clock: Clock,
   liveness: Liveness,
 ): SessionLookup {
@@ -115,7 +127,8 @@ function lookupOf(
       ? repository
       : new CachedSessionLookup(repository, follower, clock, { ...liveness, idleLimit, outages });
   const lookup = outages.isOn ? new OutageLookup(known, outages, follower) : known;
-  return new InboxLookup(activity === undefined ? lookup : new ActivityLookup(lookup, activity), inbox);
+  const noting = activity === undefined ? lookup : new ActivityLookup(lookup, activity, isConfiguredClient);
+  return new InboxLookup(noting, inbox);
 }
 
 function outageWatchOf(
