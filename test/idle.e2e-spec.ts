@@ -337,6 +337,28 @@ describe.each(databases)('maxIdleSeconds, on $name', (database) => {
     expect([await look(store, left), await look(store, inUse)]).toEqual(['idle', 'alive']);
   });
 
+  it('a session in use lives on when the option is lowered, however long it was', async () => {
+    const before = await open((29 * DAY) / SECOND);
+    const [inUse, left] = [await signIn(), await signIn()];
+    for (let passed = 0; passed < 3 * 60 * MINUTE; passed += 2 * MINUTE) {
+      clock.advance(2 * MINUTE);
+      expect(await use(before, inUse)).toBe('alive');
+      await record(before);
+    }
+    const lowered = await open((15 * MINUTE) / SECOND);
+    expect([await look(lowered, inUse), await look(lowered, left)]).toEqual(['alive', 'idle']);
+    // a rolling deploy: the user is still at a replica with the longer time
+    for (let passed = 0; passed < 60 * MINUTE; passed += MINUTE) {
+      clock.advance(MINUTE);
+      expect(await use(before, inUse)).toBe('alive');
+      await record(before);
+      expect(await look(lowered, inUse)).toBe('alive');
+      await lowered.idleEnds?.wake();
+    }
+    expect(await store.rows('logout')).toHaveLength(1);
+    expect([await look(before, inUse), await look(before, left)]).toEqual(['alive', 'idle']);
+  });
+
   it('a stop records the uses that wait', async () => {
     const session = await signIn();
     clock.advance(DUE);

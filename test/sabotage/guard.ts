@@ -189,6 +189,17 @@ export const guard: readonly Sabotage[] = [
   },
   {
     promise: 'idle',
+    breaks: 'An app ends the sessions of another app that shares the database.',
+    file: `${source}/sessions/idle-ends.ts`,
+    search: `const ours = sessions.filter(({ issuer, clientId }) => this.isConfiguredClient(issuer, clientId));`,
+    replace: `const ours = sessions;`,
+    test: {
+      file: idleEnds,
+      name: 'idle sessions end for good, on SQLite leaves the sessions of another app that shares the database alone, where maxIdleSeconds is off',
+    },
+  },
+  {
+    promise: 'idle',
     breaks: 'A jump of the clock ends sessions for good that are in use.',
     file: `${source}/sessions/idle-ends.ts`,
     search: `if (Math.abs(now - this.clock.now()) > MAX_CLOCK_DIFFERENCE) return;`,

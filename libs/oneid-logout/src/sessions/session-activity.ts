@@ -6,8 +6,8 @@ import { type IdleLimit } from '../rule/idle-limit.js';
 import { type Session, type SessionUsage } from '../rule/session.js';
 import { type ActivityRepository } from '../store/activity.repository.js';
 
-/** How often to record uses: this part of a twentieth of `maxIdleSeconds`, and milliseconds at the longest. */
-const PART_OF_TWENTIETH = 8;
+/** How often to record uses: this part of the step of {@link IdleLimit}, and milliseconds at the longest. */
+const PART_OF_STEP = 8;
 const LONGEST_INTERVAL = 5_000;
 
 /** The most sessions in one statement. */
@@ -43,7 +43,7 @@ export class SessionActivity extends BackgroundJob {
     clock: Clock,
     random: Random,
   ) {
-    const interval = Math.min(limit.step / PART_OF_TWENTIETH, LONGEST_INTERVAL);
+    const interval = Math.min(limit.step / PART_OF_STEP, LONGEST_INTERVAL);
     super('recording when sessions were used', interval, clock, random);
   }
 

@@ -4,7 +4,7 @@ import { andWritable, placeholders } from './sql-conditions.js';
 
 /**
  * Records when sessions were used. It leaves out sessions that are idle by now, so a late batch never revives a session;
- * and sessions with a recorded use less than a twentieth earlier, so two replicas write the same use once.
+ * and sessions with a recorded use less than a step earlier, so two replicas write the same use once.
  */
 export class ActivityRepository {
   constructor(
