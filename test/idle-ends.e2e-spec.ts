@@ -241,6 +241,29 @@ describe.each(databases)('idle sessions end for good, on $name', (database) => {
     expect(await ended()).toEqual(expect.arrayContaining(await targetsOf(session)));
   });
 
+  it('finds the sessions of a time when the clock was behind, after more than a page of others', async () => {
+    for (let n = 0; n < 100; n++) {
+      await store.repository.insertSession({
+        ...{ id: `${n}`.padStart(64, '0'), issuer, clientId, sid: `s-${n}`, sub: 'alice', iat: 1 },
+        ...{ lifetime: DAY, idTokenHash: `${n}` },
+      });
+    }
+    clock.advance(FOR_GOOD);
+    await endIdle();
+    expect(await ended()).toHaveLength(100);
+    // only the database's clock, so the job ends nothing meanwhile
+    clock.databaseAhead -= DAY;
+    const [neverUsed, used] = [await signIn(), await signIn()];
+    clock.advance(DUE);
+    await record(used);
+    await endIdle();
+    expect(await ended()).toHaveLength(100);
+    clock.databaseAhead += DAY;
+    await endIdle();
+    expect(await ended()).toEqual(expect.arrayContaining(await targetsOf(neverUsed, used)));
+    expect(await store.rows('session_activity')).toEqual([]);
+  });
+
   it('goes on in the next run after a failure of the store, wherever it comes', async () => {
     const sessions: RegisteredSession[] = [];
     for (let n = 0; n < 4; n++) sessions.push(await signIn());
