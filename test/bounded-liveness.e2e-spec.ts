@@ -6,7 +6,7 @@ import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-se
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
+import { clientId, intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
 
@@ -616,6 +616,18 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await writer.recorder.recordBackchannel(writer.logout({ sid: 'sid-of-claims' }));
       await reader.follower.look();
       expect(await check()).toEqual(['backchannel', 0]);
+    });
+
+    it('of two clients are told apart, although all else is equal', async () => {
+      const facts = claimsOf('sid-of-claims');
+      const endings = async () => [
+        await reader.checks.endedBy({ ...facts, clientId: 'other' }),
+        await reader.checks.endedBy({ ...facts, clientId }),
+      ];
+      expect(await endings()).toEqual([undefined, undefined]);
+      await writer.recorder.endEveryone(issuer, clientId);
+      await reader.follower.look();
+      expect(await endings()).toEqual([undefined, 'admin']);
     });
   });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type LogoutEvent, type RegisteredSession, type Session } from 'nestjs-oneid-logout';
+import { type LogoutEvent, type RegisteredSession, type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { Random } from '../libs/oneid-logout/src/random.js';
@@ -57,6 +57,12 @@ describe.each(databases)('idle sessions end for good, on $name', (database) => {
   let made = 0;
   const signIn = (sub = `user-${(made += 1)}`, replaces?: string) =>
     store.registry.register({ idToken: store.idToken({ sub, sid: `sid-${(made += 1)}` }), replaces });
+
+  const insertSession = (n: number) =>
+    store.repository.insertSession({
+      ...{ id: `${n}`.padStart(64, '0'), issuer, clientId: 'app', sid: `s-${n}`, sub: 'alice', iat: 1 },
+      ...{ lifetime: DAY, idTokenHash: `${n}` },
+    });
 
   async function use(at: SessionStore, { sessionToken }: RegisteredSession, countsAsUse = true): Promise<string> {
     const verdict = await at.judge.judge({ sessionToken }, countsAsUse);
@@ -286,13 +292,31 @@ describe.each(databases)('idle sessions end for good, on $name', (database) => {
     expect(await store.rows('session_activity')).toEqual([]);
   });
 
+  it('a failure of the store at the end of a session leaves its use, so the next run ends it', async () => {
+    const session = await signIn();
+    clock.advance(1);
+    for (let n = 0; n < 100; n++) await insertSession(n);
+    clock.advance(DUE);
+    await record(session);
+    // this run looks at all sessions without a use, and never looks at them again
+    clock.advance(FOR_GOOD - DUE);
+    await endIdle();
+    expect(await ended()).toHaveLength(100);
+    clock.advance(DUE);
+    const restore = intercept(store.database, (run, sql, parameters) => {
+      const isEnd = sql.includes(`INTO ${store.database.tables.logout} `);
+      return isEnd ? Promise.reject(new StoreUnavailableError(new Error('down'))) : run(sql, parameters);
+    });
+    await endIdle();
+    restore();
+    expect(await ended()).toHaveLength(100);
+    await endIdle();
+    expect(await ended()).toEqual(expect.arrayContaining(await targetsOf(session)));
+    expect(await store.rows('session_activity')).toEqual([]);
+  });
+
   it('looks at each session without a use once, not at every run', async () => {
-    for (let n = 0; n < 230; n++) {
-      await store.repository.insertSession({
-        ...{ id: `${n}`.padStart(64, '0'), issuer, clientId: 'app', sid: `s-${n}`, sub: 'alice', iat: 1 },
-        ...{ lifetime: DAY, idTokenHash: `${n}` },
-      });
-    }
+    for (let n = 0; n < 230; n++) await insertSession(n);
     clock.advance(FOR_GOOD);
     const seen: string[] = [];
     const restore = intercept(store.database, (run, sql, parameters) => {

@@ -323,23 +323,93 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     expect(here.open.size).toBe(0);
   });
 
-  it('is checked again when a look may have missed a logout', async () => {
-    const session = await signIn();
-    const endings = here.watch(session);
+  describe('is checked again when a look may have missed a logout', () => {
+    async function failLook(): Promise<void> {
+      const restore = intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      await here.follower.look();
+      restore();
+      await here.follower.look();
+    }
+
+    /** Another replica ends the session. No look of this replica finds the logout. */
+    async function missLogout({ sid }: Session): Promise<void> {
+      // a standby took over, with its clock a minute behind
+      clock.databaseAhead -= MINUTE;
+      await elsewhere.recorder.recordBackchannel(elsewhere.logout({ sid }));
+      clock.databaseAhead += MINUTE;
+      await failLook();
+    }
+
+    /** Keeps the answer to the next check of a connection back. @returns resolves when the store has read the session */
+    function holdNextCheck(): { readonly hasRead: Promise<void>; readonly release: () => void } {
+      const [read, released] = [new Subject<void>(), new Subject<void>()];
+      const restore = intercept(here.store.database, async (run, sql, parameters) => {
+        if (!sql.includes('ended_by')) return run(sql, parameters);
+        restore();
+        const result = await run(sql, parameters);
+        read.next();
+        await firstValueFrom(released);
+        return result;
+      });
+      return { hasRead: firstValueFrom(read), release: () => released.next() };
+    }
+
+    async function expectEnd(endings: string[]): Promise<void> {
+      await here.settled();
+      expect(endings).toEqual([]);
+      await here.open.wake();
+      await until('it ends', () => endings.length > 0);
+      expect(endings).toEqual(['logged_out', 'complete']);
+    }
+
+    it('after the last check', async () => {
+      const session = await signIn();
+      const endings = here.watch(session);
+      await here.settled();
+      await here.open.wake();
+      await missLogout(session);
+      await expectEnd(endings);
+    });
+
+    it('during the first check', async () => {
+      const session = await signIn();
+      const check = holdNextCheck();
+      const endings = here.watch(session);
+      await check.hasRead;
+      await missLogout(session);
+      check.release();
+      await expectEnd(endings);
+    });
+
+    it('during the check after another such look', async () => {
+      const session = await signIn();
+      const endings = here.watch(session);
+      await here.settled();
+      await failLook();
+      const check = holdNextCheck();
+      await here.open.wake();
+      await check.hasRead;
+      await missLogout(session);
+      check.release();
+      await expectEnd(endings);
+    });
+  });
+
+  it('P14: of one of many tokens without sub closes by a logout of the user who has signed in since', async () => {
+    // more than one question names
+    const streams = Array.from({ length: 300 }, (_, n) =>
+      here.watch({ issuer, sid: `sid-of-token-${n}`, iat: clock.seconds, registeredAt: clock.now() }),
+    );
     await here.settled();
+    await elsewhere.registry.register({ idToken: elsewhere.idToken({ sub: 'late', sid: 'sid-of-token-299' }) });
+    await elsewhere.recorder.recordBackchannel(elsewhere.logout({ sub: 'late' }));
     await here.open.wake();
-    // a standby took over, with its clock a minute behind: the follower's looks miss new logouts
-    clock.databaseAhead -= MINUTE;
-    await elsewhere.recorder.recordBackchannel(elsewhere.logout({ sid: session.sid }));
-    clock.databaseAhead += MINUTE;
-    const down = intercept(here.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
-    await here.follower.look();
-    down();
-    await here.follower.look();
-    expect(endings).toEqual([]);
-    await here.open.wake();
-    await until('it ends', () => endings.length > 0);
-    expect(endings).toEqual(['logged_out', 'complete']);
+    await until('it ends', () => streams.flat().length > 0);
+    await here.settled();
+    expect([streams.flat(), streams[299]]).toEqual([
+      ['logged_out', 'complete'],
+      ['logged_out', 'complete'],
+    ]);
   });
 
   it('stays open when only the clock of the host steps ahead', async () => {

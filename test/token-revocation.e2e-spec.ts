@@ -544,6 +544,26 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
     expect(await stored(app)).toEqual({ tokens: [], due: [] });
   });
 
+  it('P24: a newer refresh token is stored during the first request: the answer does not count for it', async () => {
+    const app = await start();
+    const signedIn = await signIn(app);
+    const rotated = oneId.refreshToken({ clientId, login: signedIn.login });
+    const repository = app.get(TokenRepository, { strict: false });
+    const noteRevoked = repository.noteRevoked.bind(repository);
+    repository.noteRevoked = async (...args) => {
+      repository.noteRevoked = noteRevoked;
+      const refreshing = app.get(SessionRegistry).refresh(signedIn.session.id, { refreshToken: rotated });
+      await expect(refreshing).rejects.toMatchObject({ code: 'session_ended' });
+      // the next 200 revokes nothing
+      oneId.fail(endpointPaths.revocation, { status: 200, body: '', times: 1 });
+      return noteRevoked(...args);
+    };
+    await backchannel(signedIn);
+    await revokeAll(app);
+    expect((await stored(app)).tokens).toHaveLength(0);
+    expect([asked(), revoked()]).toEqual([3, [signedIn.refreshToken, rotated]]);
+  });
+
   describe('P27: another session of the same login', () => {
     const ends: [string, (second: SignedIn) => Promise<unknown>][] = [
       ...ways.slice(0, 4),
@@ -984,6 +1004,22 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
         clock.advance(61 * MINUTE);
       }
       expect(revoked()).toHaveLength(away.size + 2);
+    });
+
+    it('P27: the user is back for longer than the retention of the logout: the token is revoked in the end', async () => {
+      const app = await start({ maxSessionLifetimeSeconds: 24 * 3600 });
+      const first = await signIn(app);
+      await endUnconfirmed(app);
+      let last = await signIn(app, first.login);
+      for (let n = 0; n < 5; n++) {
+        clock.advance(23 * 60 * MINUTE);
+        await revoke(app);
+        last = await signIn(app, first.login, last.session.sessionToken);
+      }
+      expect(asked()).toBe(0);
+      await app.get(SessionRegistry).end(last.session.id);
+      await revokeAll(app);
+      expect(revoked()).toContain(first.refreshToken);
     });
 
     it('BC-15: OneID is down in the middle, and the app starts again: all refresh tokens are revoked', async () => {

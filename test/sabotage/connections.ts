@@ -72,4 +72,36 @@ export const connections: readonly Sabotage[] = [
       name: 'socket.io clients that come back with connectionStateRecovery P18: a recovered socket receives no event that the server emitted after the logout of its session',
     },
   },
+  {
+    promise: 'sockets',
+    breaks: 'A logout that a look misses during the first check leaves the socket open.',
+    file: connectionsSource,
+    search: `      this.checkedGeneration ??= this.follower.generation;
+      await this.check(connection);`,
+    replace: `      await this.check(connection);
+      this.checkedGeneration ??= this.follower.generation;`,
+    test: { file, name: `${suite} is checked again when a look may have missed a logout during the first check` },
+  },
+  {
+    promise: 'sockets',
+    breaks: 'A logout that a look misses while the sockets are checked again leaves a socket open.',
+    file: connectionsSource,
+    search: `this.checkedGeneration = generation;`,
+    replace: `this.checkedGeneration = this.follower.generation;`,
+    test: {
+      file,
+      name: `${suite} is checked again when a look may have missed a logout during the check after another such look`,
+    },
+  },
+  {
+    promise: 'P14',
+    breaks: 'Of many streams of tokens without sub, only the first 256 close by a logout of their user.',
+    file: connectionsSource,
+    search: `n < all.length && !this.closed; n += MOST_SIDS`,
+    replace: `n < 1 && !this.closed; n += MOST_SIDS`,
+    test: {
+      file,
+      name: `${suite} P14: of one of many tokens without sub closes by a logout of the user who has signed in since`,
+    },
+  },
 ];

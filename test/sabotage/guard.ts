@@ -247,4 +247,21 @@ export const guard: readonly Sabotage[] = [
     replace: 'AND recordable_until >= ${this.now} - 1000 * ? ${this.andWritable}`',
     test: { file: outages, name: `${outageSuite} a replica that starts finds it` },
   },
+  {
+    promise: 'idle',
+    breaks:
+      'A failure of the store at the end of an idle session leaves this session without an end, and its token unrevoked.',
+    file: `${source}/sessions/idle-ends.ts`,
+    search: `      await this.recorder.endSessions(alive, 'idle');
+      ended += alive.length;
+      // after the end: without its use, a session counts from its sign-in
+      await this.sessions.forgetUses(ids, until);`,
+    replace: `      await this.sessions.forgetUses(ids, until);
+      await this.recorder.endSessions(alive, 'idle');
+      ended += alive.length;`,
+    test: {
+      file: 'test/idle-ends.e2e-spec.ts',
+      name: 'idle sessions end for good, on SQLite a failure of the store at the end of a session leaves its use, so the next run ends it',
+    },
+  },
 ];

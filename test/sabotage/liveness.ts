@@ -262,4 +262,12 @@ export const liveness: readonly Sabotage[] = [
     replace: `random.id(), maxStalenessMs);`,
     test: { file, name: `${suite} while the store does not answer makes OneID wait longer by \`allowDuringOutageMs\`` },
   },
+  {
+    promise: 'bounded: what a replica remembers',
+    breaks: 'Memory answers for the token of one client what holds for another client, so a logout may not reach it.',
+    file: lookup,
+    search: `JSON.stringify([issuer, clientId, sid,`,
+    replace: `JSON.stringify([issuer, sid,`,
+    test: { file, name: `${suite} claims of an API of two clients are told apart, although all else is equal` },
+  },
 ];

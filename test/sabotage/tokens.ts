@@ -116,4 +116,29 @@ export const tokens: readonly Sabotage[] = [
       name: 'rows of a version without endEveryone(), on SQLite a client whose sessions only the older version has registered: this version ends them from its boot on',
     },
   },
+  {
+    promise: 'P24',
+    breaks: 'The answer for an old refresh token counts for the one that has replaced it meanwhile.',
+    file: `${source}/store/token.repository.ts`,
+    search: `WHERE session_id = ? AND refresh_token = ?\`,
+      [revokedAt, sessionId, refreshToken],`,
+    replace: `WHERE session_id = ?\`,
+      [revokedAt, sessionId],`,
+    test: {
+      file,
+      name: `${suite} P24: a newer refresh token is stored during the first request: the answer does not count for it`,
+    },
+  },
+  {
+    promise: 'P27',
+    breaks: 'The library gives up the refresh token of a user who is back for longer than the logout is kept.',
+    file: revoker,
+    search: `        leased.someKept = pass.someKept;
+        // only`,
+    replace: `        // only`,
+    test: {
+      file,
+      name: `${suite} after an outage P27: the user is back for longer than the retention of the logout: the token is revoked in the end`,
+    },
+  },
 ];

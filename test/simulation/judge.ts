@@ -143,8 +143,12 @@ export class Judge {
   revoked({ session: number }: RefreshToken, at: number): void {
     const session = this.sessions.get(number);
     if (session === undefined) return;
-    if (!this.mayBeEnded(session, at)) {
-      this.violate(at, `a replica revoked the refresh token of session ${number}, which no logout has ended`);
+    // the front-channel is unsigned (FC-4)
+    if (!this.logouts.some((one) => one.channel !== 'frontchannel' && one.began <= at && this.mayEnd(one, session))) {
+      this.violate(
+        at,
+        `a replica revoked the refresh token of session ${number}, which nothing but the front-channel has ended`,
+      );
     }
     for (const sibling of this.siblingsOf(session)) {
       if (

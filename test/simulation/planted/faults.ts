@@ -83,4 +83,10 @@ export const plantedFaults: readonly PlantedFault[] = [
     search: 'if (await this.tokens.hasAliveSibling(tokens))',
     replace: 'if (leased.isOver && (await this.tokens.hasAliveSibling(tokens)))',
   },
+  {
+    name: 'FC-4: a front-channel logout revokes refresh tokens',
+    file: `${library}/tokens/refresh-token-revoker.ts`,
+    search: "const isFrontchannel = leased.logout.channel === 'frontchannel';",
+    replace: 'const isFrontchannel = false;',
+  },
 ];
