@@ -140,6 +140,20 @@ describe.each([
     expect([response.status, await response.json()]).toMatchObject([401, { error: 'session_idle', reason: 'idle' }]);
   });
 
+  it('a session of another app that shares the database stays, and a request here is no use of it', async () => {
+    await start();
+    const [own, other] = [await host.signIn(), await host.signIn()];
+    const database = host.app.get(SessionDatabase, { strict: false });
+    await database.run(`UPDATE oneid_session SET client_id = 'other' WHERE sid = ?`, [other.sid]);
+    await pass(10, async () => expect(await status('/me', other.session)).toBe(401));
+    expect((await database.run('SELECT * FROM oneid_session_activity')).rows).toEqual([]);
+    await pass(14);
+    const { rows } = await database.run(
+      `SELECT s.sid FROM oneid_session s JOIN oneid_logout l ON l.target = s.target_session`,
+    );
+    expect(rows).toEqual([{ sid: own.sid }]);
+  });
+
   it('an unused session gets 401 with the reason idle', async () => {
     await start();
     const { session } = await host.signIn();
