@@ -7,6 +7,7 @@ import { freePort } from '../support/postgres.mjs';
 import startPostgres from '../support/global-setup.mjs';
 import stopPostgres from '../support/global-teardown.mjs';
 import { checkFailingStarts } from './failing-starts.mjs';
+import { checkWrongArguments } from './wrong-arguments.mjs';
 import { answers, check, expectEqual, failures, run, until } from './processes.mjs';
 
 const folder = await mkdtemp(join(tmpdir(), 'oneid-logout-commands-'));
@@ -86,6 +87,7 @@ await check('npm run demo:replicas: all four refuse in time, and stop', async ()
 });
 
 await checkFailingStarts();
+await checkWrongArguments();
 
 await stopPostgres();
 await rm(folder, { recursive: true, force: true });

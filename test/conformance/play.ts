@@ -4,6 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readArguments } from '../support/arguments.mjs';
 import { BlackBoxApp } from '../support/black-box-app.js';
 import { CLIENT_ID, type ProviderKey } from '../support/black-box-provider.js';
 import { faultOf, modules } from './modules.mjs';
@@ -93,6 +94,7 @@ function ecKey(): ProviderKey {
   return { kid: EC_KEY, privateKey, publicJwk };
 }
 
+readArguments({});
 const page = await readFile(new URL('../../docs/conformance.md', import.meta.url), 'utf8');
 const folder = await mkdtemp(join(tmpdir(), 'oneid-conformance-'));
 const names = new Set([...Object.keys(modules), ...Object.keys(plays).map((name) => PREFIX + name)]);

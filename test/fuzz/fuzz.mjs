@@ -1,28 +1,28 @@
-// npm run fuzz [-- --runs 500] [-- --seed N]: property tests with random inputs, --runs of them for each property.
+// npm run fuzz [-- --runs 500] [--seed N]: property tests with random inputs, --runs of them for each property.
 // npm run fuzz -- --coverage [--seconds 600] [--target cookies]: inputs that Jazzer.js finds by coverage, for each target.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { fuzzWithCoverage } from './jazzer/run.mjs';
+import { readArguments, refuse, refuseUnused, wholeNumber } from '../support/arguments.mjs';
+import { fuzzWithCoverage, targetNames } from './jazzer/run.mjs';
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '500' },
-    seed: { type: 'string' },
-    coverage: { type: 'boolean', default: false },
-    seconds: { type: 'string', default: '600' },
-    target: { type: 'string', multiple: true },
-  },
+const values = readArguments({
+  runs: { type: 'string' },
+  seed: { type: 'string' },
+  coverage: { type: 'boolean' },
+  seconds: { type: 'string' },
+  target: { type: 'string', multiple: true },
 });
-for (const name of ['runs', 'seconds']) {
-  if (!/^[1-9]\d*$/.test(values[name])) {
-    console.error(`--${name} takes a whole number`);
-    process.exit(2);
-  }
-}
+if (values.coverage) refuseUnused(values, ['runs', 'seed'], 'with --coverage');
+else refuseUnused(values, ['seconds', 'target'], 'without --coverage');
+const runs = wholeNumber('runs', values.runs ?? '500');
+const seconds = wholeNumber('seconds', values.seconds ?? '600');
+const seed = values.seed === undefined ? undefined : wholeNumber('seed', values.seed, -Infinity);
+const targets = values.target ?? targetNames;
+const unknown = targets.find((name) => !targetNames.includes(name));
+if (unknown !== undefined) refuse(`No target has the name "${unknown}". The names: ${targetNames.join(', ')}`);
 
 /** Runs the property tests with Jest. @returns a result for each property */
 function runPropertyTests() {
@@ -44,19 +44,20 @@ function runPropertyTests() {
       env: {
         ...process.env,
         FUZZ_REPORT: report,
-        FUZZ_RUNS: values.runs,
-        ...(values.seed && { FUZZ_SEED: values.seed }),
+        FUZZ_RUNS: String(runs),
+        ...(seed !== undefined && { FUZZ_SEED: String(seed) }),
       },
     },
   );
-  const lines = readFileSync(report, 'utf8').trim().split('\n');
+  const lines = existsSync(report) ? readFileSync(report, 'utf8').trim().split('\n') : [];
   rmSync(folder, { recursive: true });
+  const results = lines.map((line) => JSON.parse(line));
   // a test that fails outside its property has no line of its own
-  if (status !== 0) process.exitCode = 1;
-  return lines.map((line) => JSON.parse(line));
+  if (status !== 0 && !results.some(({ failed }) => failed)) results.push({ inputs: 0, failed: true });
+  return results;
 }
 
-const results = values.coverage ? fuzzWithCoverage(Number(values.seconds), values.target) : runPropertyTests();
+const results = values.coverage ? fuzzWithCoverage(seconds, targets) : runPropertyTests();
 const inputs = results.reduce((sum, result) => sum + result.inputs, 0);
 const findings = results.filter(({ failed }) => failed).length;
 if (findings > 0) process.exitCode = 1;

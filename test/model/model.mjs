@@ -5,7 +5,8 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
+import { readArguments, refuse } from '../support/arguments.mjs';
 import { inTicks, readConstants } from './constants.mjs';
 import { proofs, removals } from './runs.mjs';
 
@@ -18,7 +19,10 @@ const MEMORY = 1_900;
 const DEPTH = 2_000_000;
 const SHORTEST_DEPTH = 600;
 
-const { values } = parseArgs({ options: { story: { type: 'string' }, steps: { type: 'string', default: 'few' } } });
+const values = readArguments({ story: { type: 'string' }, steps: { type: 'string', default: 'few' } });
+if (!['few', 'all'].includes(values.steps)) refuse(`--steps takes few or all, not "${values.steps}"`);
+if (values.story !== undefined && !Object.hasOwn(removals, values.story))
+  refuse(`No counterexample has the name "${values.story}". The names are ${Object.keys(removals).join(', ')}`);
 
 for (const [command, debianPackage] of [
   ['spin', 'spin'],
@@ -110,12 +114,7 @@ async function inPairs(jobs) {
 }
 
 if (values.story !== undefined) {
-  const removal = removals[values.story];
-  if (removal === undefined) {
-    console.error(`No counterexample has the name ${values.story}. Names: ${Object.keys(removals).join(', ')}`);
-    process.exit(2);
-  }
-  const { story } = await search(removal);
+  const { story } = await search(removals[values.story]);
   console.log(`The first column counts ticks of ${tick} ms.\n${story.join('\n')}`);
   process.exit(story.length > 0 ? 0 : 1);
 }

@@ -2,7 +2,7 @@
 //   --only BC-4               only the sabotages of this promise; may be given several times
 //   --sample 8 --seed a1b2c3  eight of them, chosen by the seed, for example a commit's hash
 import { createHash } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { readArguments, refuse, refuseUnused, wholeNumber } from '../support/arguments.mjs';
 import start from '../support/global-setup.mjs';
 import stop from '../support/global-teardown.mjs';
 import { runTests } from './jest-run.js';
@@ -17,24 +17,27 @@ const AT_ONCE = 2;
 const TIMEOUT_MS = 120_000;
 
 function chosen(): readonly Sabotage[] {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string', multiple: true },
-      sample: { type: 'string' },
-      seed: { type: 'string', default: '' },
-    },
+  const values = readArguments({
+    only: { type: 'string', multiple: true },
+    sample: { type: 'string' },
+    seed: { type: 'string' },
   });
-  const { only, sample, seed } = values;
-  if (sample !== undefined && !/^[1-9]\d*$/.test(sample)) throw new TypeError('--sample takes a whole number');
+  const { only, sample, seed = '' } = values;
+  if (sample === undefined) refuseUnused(values, ['seed'], 'without --sample');
+  if (values.seed === '') refuse("--seed takes a text, for example a commit's hash");
   const unknown = only?.find((name) => !sabotages.some(({ promise }) => promise === name));
-  if (unknown !== undefined) throw new TypeError(`No sabotage has the promise ${unknown}`);
+  if (unknown !== undefined) {
+    const promises = [...new Set(sabotages.map(({ promise }) => promise))];
+    refuse(`No sabotage has the promise "${unknown}". The promises: ${promises.join('; ')}`);
+  }
   const all = sabotages.filter(({ promise }) => only === undefined || only.includes(promise));
   if (sample === undefined) return all;
+  const size = wholeNumber('sample', sample);
   const rank = (one: Sabotage) =>
     createHash('sha256')
       .update(`${seed} ${titleOf(one)}`)
       .digest('hex');
-  return all.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)).slice(0, Number(sample));
+  return all.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)).slice(0, size);
 }
 
 /** Plants one fault. @returns why the named test has not found it; undefined when it has */

@@ -1,8 +1,8 @@
 // npm run simulate [-- --runs N | --minutes M | --seed S | --planted [--fault TEXT]]: docs/simulation.md says what it shows.
 import 'reflect-metadata';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { Logger } from '@nestjs/common';
+import { readArguments, refuse, refuseUnused, wholeNumber } from '../support/arguments.mjs';
 import { runFleet } from './fleet.js';
 import { type Plan, planOf } from './plan.js';
 import { runPlanted } from './planted.js';
@@ -17,31 +17,38 @@ const ORDINARY = 60;
 /** As good as no limit; a message between processes holds no Infinity. */
 const MAX = Number.MAX_SAFE_INTEGER;
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string' },
-    minutes: { type: 'string' },
-    seed: { type: 'string' },
-    from: { type: 'string', default: '1' },
-    processes: { type: 'string', default: String(Math.min(2, availableParallelism())) },
-    planted: { type: 'boolean', default: false },
-    fault: { type: 'string', default: '' },
-    whole: { type: 'boolean', default: false },
-  },
+const values = readArguments({
+  runs: { type: 'string' },
+  minutes: { type: 'string' },
+  from: { type: 'string' },
+  processes: { type: 'string' },
+  seed: { type: 'string' },
+  whole: { type: 'boolean' },
+  planted: { type: 'boolean' },
+  fault: { type: 'string' },
 });
-const processes = Number(values.processes);
+if (values.planted) refuseUnused(values, ['runs', 'minutes', 'from', 'seed'], 'with --planted');
+else refuseUnused(values, ['fault'], 'without --planted');
+if (values.seed === undefined) refuseUnused(values, ['whole'], 'without --seed');
+else refuseUnused(values, ['runs', 'minutes', 'from', 'processes'], 'with --seed');
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+if (minutes !== undefined && !(minutes > 0 && minutes < Infinity))
+  refuse(`--minutes takes a number above 0, not "${values.minutes ?? ''}"`);
+const runs = values.runs === undefined ? undefined : wholeNumber('runs', values.runs);
+const from = wholeNumber('from', values.from ?? '1');
+const processes = wholeNumber('processes', values.processes ?? String(Math.min(2, availableParallelism())));
+if (values.seed !== undefined) wholeNumber('seed', values.seed);
 
-if (values.planted) process.exitCode = (await runPlanted(processes, values.fault)) ? 0 : 1;
+if (values.planted) process.exitCode = (await runPlanted(processes, values.fault ?? '')) ? 0 : 1;
 else if (values.seed !== undefined) process.exitCode = (await replay(values.seed)) ? 0 : 1;
 else process.exitCode = (await runMany()) ? 0 : 1;
 
 async function runMany(): Promise<boolean> {
   const began = performance.now();
-  const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
   const summary = await runFleet({
-    firstSeed: Number(values.from),
-    runs: Number(values.runs ?? MAX),
-    seconds: minutes === undefined ? (values.runs === undefined ? ORDINARY : MAX) : minutes * 60,
+    firstSeed: from,
+    runs: runs ?? MAX,
+    seconds: minutes === undefined ? (runs === undefined ? ORDINARY : MAX) : minutes * 60,
     processes,
   });
   const seconds = (performance.now() - began) / 1000;
@@ -52,7 +59,8 @@ async function runMany(): Promise<boolean> {
     await replay(first.seed);
   }
   console.log(lineOf(summary, seconds));
-  return first === undefined;
+  // no time for a single run is no success
+  return first === undefined && summary.runs > 0;
 }
 
 /** Runs one seed, and tells the shortest story of its violation. @returns whether it has none */

@@ -1,3 +1,4 @@
+import { refuse } from '../support/arguments.mjs';
 import { PLANTED_PATCH } from '../support/patch.mjs';
 import { runFleet } from './fleet.js';
 import { plantedFaults } from './planted/faults.js';
@@ -14,7 +15,10 @@ const PATIENCE = 600;
 export async function runPlanted(processes: number, part: string): Promise<boolean> {
   const missed: string[] = [];
   const chosen = plantedFaults.filter(({ name }) => name.includes(part));
-  if (chosen.length === 0) throw new Error(`No planted fault has "${part}" in its name`);
+  if (chosen.length === 0) {
+    const names = plantedFaults.map(({ name }) => name);
+    refuse(`No planted fault has "${part}" in its name. The names: ${names.join('; ')}`);
+  }
   for (const { name, ...patch } of chosen) {
     const began = performance.now();
     const env = { [PLANTED_PATCH]: JSON.stringify(patch) };
