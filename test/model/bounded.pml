@@ -104,7 +104,7 @@ bool isSentBefore;
 #define isFresh isWithin(lookAge, TRUSTED_STALENESS, isLookBefore)
 #endif
 
-/* B3, B4 */
+/* B3 */
 #define isUsable (mode == following && isDeclared && isFresh)
 #define isUsableInOutage (ALLOWANCE > 0 && hasLooked && isWithin(lookAge, (STALENESS + ALLOWANCE), isLookBefore))
 
@@ -181,6 +181,9 @@ inline setClock(by) {
 active proctype Time() provided (!isOver)
 {
   bool stands;
+#ifdef ALL_STEPS
+  byte amount;
+#endif
 #ifdef NO_RUNNING_CLOCKS
   byte stood;
 #endif
@@ -240,6 +243,14 @@ end:
   /* B9: the database's clock is set once */
   :: atomic {
       mayStep ->
+#ifdef ALL_STEPS
+      select (amount : 1 .. LARGEST_STEP);
+      if
+      :: amount <= LARGEST_UNNOTICED || isSteady -> setClock(amount)
+      :: setClock(0 - amount)
+      fi;
+      amount = 0
+#else
       if
       :: setClock(LARGEST_UNNOTICED)
       :: isSteady -> setClock(LARGEST_UNNOTICED + 1)
@@ -248,6 +259,7 @@ end:
       :: setClock(0 - LARGEST_UNNOTICED - 1)
       :: setClock(0 - LARGEST_STEP)
       fi
+#endif
     }
 #endif
   od
@@ -465,7 +477,7 @@ end:
       isLookBefore = false;
       lookLead = 0 - readAge;
 #else
-      lookAge = sentAge;
+      lookAge = sentAge; /* B4 */
       isLookBefore = isSentBefore;
       lookLead = sentAge - readAge;
 #endif

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../support/documents.js';
 import { inTicks, readConstants } from './constants.mjs';
+import { proofs, removals, steps } from './runs.mjs';
 
 const models = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.pml'));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -25,6 +26,23 @@ describe('the models of liveness', () => {
   it('each mark of a model stands in the argument', () => {
     const marked = marksIn(ofDocs, /`([BGF]\d+)`/g);
     expect(marksIn(ofModels, /\b([BGF]\d+)\b/g).filter((mark) => !marked.includes(mark))).toEqual([]);
+  });
+
+  it('each macro of a search stands in its model', () => {
+    const all = { file: 'bounded.pml', macros: steps.all };
+    const unread = [...proofs, ...Object.values(removals), all].flatMap(({ file, macros }) => {
+      const model = read(`test/model/${file}`);
+      return Object.keys(macros).filter((name) => !new RegExp(`\\b${name}\\b`).test(model));
+    });
+    expect(unread).toEqual([]);
+  });
+
+  it('each assumption that a search takes away is named in the table, and each name in the table is known', () => {
+    const rows = read('docs/liveness-assumptions.md').match(/^\| .*$/gm) ?? [];
+    const named = rows.flatMap((row) => marksIn(row.split(' | ').at(-1) ?? '', /`([\w-]+)`/g)).sort();
+    const taken = Object.keys(removals).filter((name) => removals[name]?.assumption !== undefined);
+    expect(taken.length).toBeGreaterThan(10);
+    expect(named).toEqual(taken.sort());
   });
 
   it('the constants are those of the code', () => {

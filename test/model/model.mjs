@@ -1,5 +1,5 @@
 // npm run model: searches the models of this folder exhaustively with spin, as they are and with one assumption or
-// measure taken away. npm run model -- --story NAME tells the counterexample of one removal, --steps all sets the clock by every amount.
+// measure taken away. npm run model -- --story NAME tells the counterexample of one removal, --steps all sets the clock by every amount up to six ticks.
 import { execFile, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { readArguments, refuse } from '../support/arguments.mjs';
 import { inTicks, readConstants } from './constants.mjs';
-import { proofs, removals } from './runs.mjs';
+import { proofs, removals, steps } from './runs.mjs';
 
 const run = promisify(execFile);
 
@@ -20,7 +20,7 @@ const DEPTH = 2_000_000;
 const SHORTEST_DEPTH = 600;
 
 const values = readArguments({ story: { type: 'string' }, steps: { type: 'string', default: 'few' } });
-if (!['few', 'all'].includes(values.steps)) refuse(`--steps takes few or all, not "${values.steps}"`);
+if (!Object.hasOwn(steps, values.steps)) refuse(`--steps takes few or all, not "${values.steps}"`);
 if (values.story !== undefined && !Object.hasOwn(removals, values.story))
   refuse(`No counterexample has the name "${values.story}". The names are ${Object.keys(removals).join(', ')}`);
 
@@ -39,7 +39,7 @@ async function search({ file, macros, shorterOverlap = 0 }) {
   const folder = mkdtempSync(join(tmpdir(), 'oneid-model-'));
   const started = performance.now();
   try {
-    const all = { ...constants, ...macros, ...(values.steps === 'all' && { ALL_STEPS: '' }) };
+    const all = { ...constants, ...macros, ...steps[values.steps] };
     if (shorterOverlap > 0) all.OVERLAP -= shorterOverlap;
     const flags = Object.entries(all).map(([name, value]) => (value === '' ? `-D${name}` : `-D${name}=${value}`));
     copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(folder, file));
@@ -148,7 +148,8 @@ const count = (list) => `${list.filter(isCounterexample).length} of ${list.lengt
 
 for (const fault of faults) console.error(fault);
 console.log(
-  `3 models in ${proofs.length} searches, ${states.toLocaleString('en')} states, a tick is ${tick} ms: ` +
+  `3 models in ${proofs.length} searches, ${states.toLocaleString('en')} states, a tick is ${tick} ms, ` +
+    `${values.steps} steps of the clock: ` +
     `${faults.length === 0 ? 'no counterexample' : `${faults.length} faults`}; ${count(ofAssumptions)} assumptions and ` +
     `${count(ofMeasures)} measures taken away give one`,
 );

@@ -22,6 +22,9 @@ export const proofs = [
   { name: 'failover: Galera', file: 'failover.pml', macros: { STALENESS, GALERA: '' }, visits: 4 },
 ];
 
+/** `--steps`: by which amounts the database's clock is set. Every amount takes longer. */
+export const steps = { few: {}, all: { ALL_STEPS: '' } };
+
 const without = (file, macros, base = file === 'bounded.pml' ? BOUNDED : { STALENESS }) => ({
   file,
   macros: { ...base, ...macros },
