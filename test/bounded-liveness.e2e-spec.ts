@@ -656,6 +656,22 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(await reader.replicas.findMaxStaleness()).toBe(0);
     });
 
+    it("counts each replica that answers from memory, also after the database's clock has stepped two hours ahead", async () => {
+      const session = await signIn();
+      await reader.check(session);
+      clock.databaseAhead += 120 * MINUTE;
+      await reader.follower.look();
+      // its declaration is too old now
+      expect(await reader.replicas.findMaxStaleness()).toBe(0);
+      for (let n = 0; n < 2; n++) expect(await reader.check(session)).toEqual(['alive', 1]);
+      await reader.follower.look();
+      expect([await reader.check(session), await reader.check(session)]).toEqual([
+        ['alive', 1],
+        ['alive', 0],
+      ]);
+      expect(await reader.replicas.findMaxStaleness()).toBe(STALENESS);
+    });
+
     it('counts a silent replica for an hour, and a replica that declares itself again for longer', async () => {
       const gone = await startReplica({ maxStalenessMs: 4_000 });
       for (let n = 0; n < 7; n++) {

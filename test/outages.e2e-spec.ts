@@ -97,6 +97,19 @@ describe.each(databases)('an outage in which no replica can record logouts, on $
     expect(await stateOf(replica, await signIn(replica))).toBe('alive');
   });
 
+  it('of one of two clients ends the sessions of this client, while the times of the other one go on', async () => {
+    const both = await start({ clients: [clientId, 'other'].map((id) => ({ issuer, clientId: id })) });
+    const [session, other] = [await signIn(both), await signIn(both, { clientId: 'other' })];
+    const one = await start();
+    for (let n = 0; n < 4; n++) {
+      clock.advance(10 * SECOND);
+      await one.outages.wake();
+    }
+    expect([await stateOf(both, session), await stateOf(both, other)]).toEqual(['alive', 'unconfirmed']);
+    const ended = targetOf('client', issuer, 'other');
+    expect(await both.rows('logout')).toMatchObject([{ target: ended, channel: 'unconfirmed' }]);
+  });
+
   it('one as long as the option ends no session', async () => {
     const replica = await start();
     const session = await signIn(replica);

@@ -613,6 +613,23 @@ describe.each(databases)('BC-10: logout scope "user", late, on $name', (database
     await testDatabase.drop();
   });
 
+  it('each such sign-in ends the sessions up to the logout of its own sid', async () => {
+    const testDatabase = await database.take();
+    const store = await SessionStore.open(testDatabase, { scope: 'user' });
+    const signIn = (sid: string) => store.registry.register({ idToken: store.idToken({ sub: 'alice', sid }) });
+    await store.recorder.recordBackchannel(store.logout({ sid: 'phone' }));
+    await expect(signIn('phone')).rejects.toThrow(SessionEndedError);
+    store.clock.advance(5_000);
+    const between = await signIn('laptop');
+    await store.recorder.recordBackchannel(store.logout({ sid: 'watch' }));
+    expect(await store.isAlive(between.id)).toBe(true);
+    await expect(signIn('watch')).rejects.toThrow(SessionEndedError);
+    expect(await store.isAlive(between.id)).toBe(false);
+    expect(await store.rows('logout')).toHaveLength(4);
+    await store.close();
+    await testDatabase.drop();
+  });
+
   it('ends the sessions of all known users of the sid', async () => {
     const testDatabase = await database.take();
     const store = await SessionStore.open(testDatabase, { scope: 'user' });

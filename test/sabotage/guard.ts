@@ -252,16 +252,23 @@ export const guard: readonly Sabotage[] = [
     breaks:
       'A failure of the store at the end of an idle session leaves this session without an end, and its token unrevoked.',
     file: `${source}/sessions/idle-ends.ts`,
-    search: `      await this.recorder.endSessions(alive, 'idle');
-      ended += alive.length;
-      // after the end: without its use, a session counts from its sign-in
-      await this.sessions.forgetUses(ids, until);`,
-    replace: `      await this.sessions.forgetUses(ids, until);
-      await this.recorder.endSessions(alive, 'idle');
-      ended += alive.length;`,
+    search: `const alive = ours.filter(({ isAlive }) => isAlive);`,
+    replace: `const alive = ours.filter(({ isAlive }) => isAlive);
+      if (find === 'findLongUnused' && ours.length > 0) await this.sessions.forgetUses(ours.map(({ id }) => id), until);`,
     test: {
       file: 'test/idle-ends.e2e-spec.ts',
       name: 'idle sessions end for good, on SQLite a failure of the store at the end of a session leaves its use, so the next run ends it',
+    },
+  },
+  {
+    promise: 'outage',
+    breaks: 'An outage of one client ends no session while the logouts of another client can be recorded.',
+    file: watch,
+    search: `if (written === this.targets.length || (!this.isOn && written > 0)) return true;`,
+    replace: `if (written > 0) return true;`,
+    test: {
+      file: outages,
+      name: `${outageSuite} of one of two clients ends the sessions of this client, while the times of the other one go on`,
     },
   },
 ];

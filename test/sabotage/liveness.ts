@@ -270,4 +270,16 @@ export const liveness: readonly Sabotage[] = [
     replace: `JSON.stringify([issuer, sid,`,
     test: { file, name: `${suite} claims of an API of two clients are told apart, although all else is equal` },
   },
+  {
+    promise: 'assumption: the declarations',
+    breaks:
+      "After a step of the database's clock, a replica answers from memory although its declaration looks too old.",
+    file: follower,
+    search: `if (declarationLost || (steppedOrSlow && this.lastLook !== undefined)) this.declaration.lose();`,
+    replace: `if (declarationLost) this.declaration.lose();`,
+    test: {
+      file,
+      name: `${suite} the replica barrier before OneID gets its 200 counts each replica that answers from memory, also after the database's clock has stepped two hours ahead`,
+    },
+  },
 ];

@@ -239,4 +239,16 @@ export const rule: readonly Sabotage[] = [
       name: 'ends: which logout ends which session P5: a reused sid: no auth_time',
     },
   },
+  {
+    promise: 'rule: OneID, sid, scope user',
+    breaks:
+      'Of several ended sids whose user a sign-in tells later, only the first ends the other sessions of the user.',
+    file: recorder,
+    search: `digest(['late', target, iat])`,
+    replace: `digest(['late', target])`,
+    test: {
+      file: registryFile,
+      name: 'BC-10: logout scope "user", late, on SQLite each such sign-in ends the sessions up to the logout of its own sid',
+    },
+  },
 ];
