@@ -13,9 +13,11 @@ export const store: readonly Sabotage[] = [
     breaks: 'Checks come before logouts when connections are few.',
     file: queue,
     search: `for (const lane of LANE_NAMES) {
-      const most`,
+      for (const entry of this.waiting[lane]) {
+        if (`,
     replace: `for (const lane of LANE_NAMES.toReversed()) {
-      const most`,
+      for (const entry of this.waiting[lane]) {
+        if (`,
     test: {
       file: queueFile,
       name: 'StatementQueue S3: gives a free connection to logouts first, then looks, sign-ins and checks',
