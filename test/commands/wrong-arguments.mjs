@@ -12,6 +12,7 @@ const commands = {
   sabotage: [...typescript, 'test/sabotage/main.ts'],
   fuzz: ['test/fuzz/fuzz.mjs'],
   conformance: [...typescript, 'test/conformance/play.ts'],
+  'test:nodes': ['test/node/check.mjs'],
 };
 
 const cases = [
@@ -50,6 +51,8 @@ const cases = [
   ['fuzz', ['--coverage', '--seconds', '0'], '--seconds takes a whole number from 1 on, not "0"'],
   ['fuzz', ['--coverage', '--target', 'nothing'], 'No target has the name "nothing". The names: accept-language, '],
   ['conformance', ['--nothing'], "Unknown option '--nothing'. This command takes no options"],
+  ['test:nodes', ['--nothing'], 'npm run test:nodes takes --whole or 20, '],
+  ['test:nodes', ['99'], 'npm run test:nodes takes --whole or 20, '],
 ];
 
 export async function checkWrongArguments() {

@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { refuse } from '../support/arguments.mjs';
 import { check, failures, faultsOfCommand } from '../support/checks.mjs';
 import { installNode } from './node-version.mjs';
 import { nodeLines } from './supported.mjs';
@@ -30,14 +30,14 @@ const MACHINE_WARNING = /^npm warn (Unknown (env|user|builtin|global) config|cli
 const COMPILERS = /^(python|g?make$|cmake|gcc|g\+\+|cc$|c\+\+|clang|node$|.*-(gcc|g\+\+))/;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const isWhole = process.argv.includes('--whole');
+const asked = process.argv.slice(2).filter((argument) => argument !== '--whole');
+const unknown = asked.find((version) => !nodeLines.includes(version));
+if (unknown !== undefined) refuse(`npm run test:nodes takes --whole or ${nodeLines.join(', ')}, not "${unknown}"`);
 const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'oneid-logout-nodes-')));
 // when root runs this, PostgreSQL runs as another user, who must be able to enter the folder
 chmodSync(temporary, 0o711);
-const { values: options, positionals: asked } = parseArgs({
-  allowPositionals: true,
-  options: { whole: { type: 'boolean', default: false } },
-});
-const tests = options.whole ? 'npm test' : 'npm test -- --config jest.nodes.config.js';
+const tests = isWhole ? 'npm test' : 'npm test -- --config jest.nodes.config.js';
 const [here] = process.versions.node.split('.');
 
 /** A folder with a link to each program of this machine, except compilers. */
@@ -78,9 +78,6 @@ const packageFaults = (stdout) => (/^the package is fine$/m.test(stdout) ? [] : 
 const failedTests = (_stdout, stderr) => (/^Tests: +[1-9]\d* passed, \d+ total$/m.test(stderr) ? [] : [stderr]);
 
 try {
-  const unknown = asked.filter((version) => !nodeLines.includes(version));
-  if (unknown.length > 0)
-    throw new Error(`Node ${unknown.join()} is not supported. Give one of ${nodeLines.join(', ')}.`);
   const wanted = nodeLines.filter((version) => (asked.length > 0 ? asked.includes(version) : version !== here));
   // better-sqlite3 13 must work without a compiler; version 12, on Node 20, may need one
   const nodes = await Promise.all(
@@ -98,10 +95,10 @@ try {
   );
   for (const { node, cwd, passed } of installed) {
     const { version, env } = node;
-    const packs = options.whole || version === nodeLines[0] || node === newestLts;
+    const packs = isWhole || version === nodeLines[0] || node === newestLts;
     if (passed) await checkCommand(node, 'npm run demo', { cwd, env, faultsOf: missedSteps });
     if (passed && packs) await checkCommand(node, 'npm run test:package', { cwd, env, faultsOf: packageFaults });
-    const runsTests = options.whole || asked.length > 0 || version === nodeLines.at(-1);
+    const runsTests = isWhole || asked.length > 0 || version === nodeLines.at(-1);
     if (passed && runsTests) await checkCommand(node, tests, { cwd, env, faultsOf: failedTests });
     rmSync(cwd, { recursive: true });
   }
