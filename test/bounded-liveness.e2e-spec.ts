@@ -7,6 +7,7 @@ import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-followe
 import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
 import { clientId, intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
+import { startReplica as startApp } from './support/replica.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
 
@@ -709,6 +710,33 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       expect(over).toBe(false);
       clock.advance(1);
       await waiting;
+    });
+
+    it('counts `allowDuringOutageMs` of this replica, even without declarations', async () => {
+      const endpoints = { jwks_uri: `${issuer}jwks`, end_session_endpoint: `${issuer}logout` };
+      const postLogoutRedirectUri = 'https://app.example/logout/callback';
+      const app = await startApp(
+        {
+          clients: [{ issuer, clientId, postLogoutRedirectUri, endpoints }],
+          database: testDatabase.options,
+          liveness: { maxStalenessMs: STALENESS, allowDuringOutageMs: 10_000 },
+        },
+        clock,
+      );
+      clock.databaseAhead += 61 * MINUTE;
+      expect(await reader.replicas.findMaxStaleness()).toBe(0);
+      const waits: number[] = [];
+      const delay = clock.delay.bind(clock);
+      clock.delay = (milliseconds, signal) => {
+        waits.push(milliseconds);
+        return delay(milliseconds, signal);
+      };
+      const waiting = app.get(ReplicaBarrier, { strict: false }).wait();
+      await until('it waits', () => waits.length > 0);
+      expect(waits).toEqual([STALENESS + 10_000]);
+      clock.advance(STALENESS + 10_000);
+      await waiting;
+      await app.close();
     });
 
     it("fails when the replicas' staleness cannot be read", async () => {

@@ -282,4 +282,16 @@ export const liveness: readonly Sabotage[] = [
       name: `${suite} the replica barrier before OneID gets its 200 counts each replica that answers from memory, also after the database's clock has stepped two hours ahead`,
     },
   },
+  {
+    promise: 'outage: allowDuringOutageMs',
+    breaks:
+      "Without declarations, OneID's 200 does not count the time in which this replica may answer during an outage.",
+    file: `${source}/replicas/replica-providers.ts`,
+    search: `stalenessBoundMs(liveness), answersAtOnce`,
+    replace: `liveness === 'strict' ? 0 : liveness.maxStalenessMs, answersAtOnce`,
+    test: {
+      file,
+      name: `${suite} the replica barrier before OneID gets its 200 counts \`allowDuringOutageMs\` of this replica, even without declarations`,
+    },
+  },
 ];
