@@ -5,7 +5,6 @@
 // npm run bench -- --compare idle [--rounds 24]: what maxIdleSeconds adds to it, at 10,000 busy sessions.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { measureBackchannels } from './back-channel.js';
 import { measureGuards } from './guard.js';
@@ -16,16 +15,23 @@ import { profile } from './profile.js';
 import { measurePropagation } from './propagation.js';
 import { chartsOf, report, type Results } from './report.js';
 import { Surroundings } from './surroundings.js';
+import { readArguments, refuse, wholeNumber } from '../test/support/arguments.mjs';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '8' },
-    out: { type: 'string', default: 'docs' },
-    profile: { type: 'string' },
-    compare: { type: 'string' },
-  },
+const values = readArguments({
+  rounds: { type: 'string', default: '8' },
+  out: { type: 'string', default: 'docs' },
+  profile: { type: 'string' },
+  compare: { type: 'string' },
 });
-const rounds = Number(values.rounds);
+const rounds = wholeNumber('rounds', values.rounds);
+const comparisons = new Map([
+  ['metrics', compareMetrics],
+  ['idle', compareIdleness],
+]);
+const compare = values.compare === undefined ? undefined : comparisons.get(values.compare);
+if (values.compare !== undefined && compare === undefined) {
+  refuse(`--compare takes ${[...comparisons.keys()].join(' or ')}, not "${values.compare}"`);
+}
 const REMEMBERED = 100_000;
 /** How many propagations to measure for each round, and at most. */
 const PROPAGATIONS = 20;
@@ -63,15 +69,9 @@ async function measureAll(around: Surroundings): Promise<void> {
   say('done');
 }
 
-function compare(around: Surroundings, name: string): Promise<string> {
-  if (name === 'metrics') return compareMetrics(around, rounds);
-  if (name === 'idle') return compareIdleness(around, rounds);
-  throw new Error('--compare must be metrics or idle');
-}
-
 const around = await Surroundings.open();
 try {
-  if (values.compare !== undefined) console.log(await compare(around, values.compare));
+  if (compare !== undefined) console.log(await compare(around, rounds));
   else if (values.profile === undefined) await measureAll(around);
   else console.log(await profile(around, values.profile));
 } finally {

@@ -3,7 +3,6 @@ import { randomInt } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type SessionDatabaseOptions } from 'nestjs-oneid-logout';
 import { format, resolveConfig } from 'prettier';
 import { DataSource } from 'typeorm';
@@ -18,20 +17,24 @@ import { PurgeProgress } from '../libs/oneid-logout/src/store/purge-progress.js'
 import { OldRows } from '../libs/oneid-logout/src/store/old-rows.js';
 import { UncertainLogouts } from '../libs/oneid-logout/src/sessions/uncertain-logouts.js';
 import { SessionRepository } from '../libs/oneid-logout/src/store/session.repository.js';
+import { readArguments, wholeNumber } from '../test/support/arguments.mjs';
 import { TestPostgres } from '../test/support/postgres.mjs';
 import { fill, idOf, sidOf } from './fill.js';
 import { median, ratio } from './figures.js';
 
-const { values } = parseArgs({
-  options: {
-    full: { type: 'boolean', default: false },
-    sizes: { type: 'string' },
-    rounds: { type: 'string', default: '15' },
-    out: { type: 'string', default: 'docs/scale.md' },
-  },
+const values = readArguments({
+  full: { type: 'boolean', default: false },
+  sizes: { type: 'string' },
+  rounds: { type: 'string', default: '15' },
+  out: { type: 'string', default: 'docs/scale.md' },
 });
-const sizes = values.sizes?.split(',').map(Number) ?? [1_000, 100_000, 1_000_000, ...(values.full ? [10_000_000] : [])];
-const rounds = Number(values.rounds);
+const sizes = values.sizes?.split(',').map((size) => wholeNumber('sizes', size)) ?? [
+  1_000,
+  100_000,
+  1_000_000,
+  ...(values.full ? [10_000_000] : []),
+];
+const rounds = wholeNumber('rounds', values.rounds);
 const issuer = 'https://oneid.example/';
 const DAY = 24 * 60 * 60 * 1000;
 

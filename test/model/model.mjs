@@ -121,26 +121,35 @@ if (values.story !== undefined) {
 
 const faults = [];
 let states = 0;
-const proved = await inPairs(proofs.map((proof) => () => search(proof)));
+const proved = await inPairs(
+  proofs.map((proof) => async () => {
+    const result = await search(proof);
+    const { states, megabytes, seconds } = result;
+    const size = `${states.toLocaleString('en')} states, ${megabytes.toFixed(0)} MB`;
+    console.log(`${proof.name}: ${size}, ${seconds.toFixed(1)} s`);
+    return result;
+  }),
+);
 proofs.forEach(({ name, visits }, n) => {
   const result = proved[n];
   states += result.states;
-  console.log(
-    `${name}: ${result.states.toLocaleString('en')} states, ${result.megabytes.toFixed(0)} MB, ${result.seconds.toFixed(1)} s`,
-  );
   if (result.isViolated) faults.push(`${name}: a request after OneID's 200 is let in`);
   else if (!result.isComplete) faults.push(`${name}: the search is not complete\n${result.output}`);
   if (result.missed.length > 0) faults.push(`${name}: the search does not reach lines ${result.missed.join(', ')}`);
   if (result.found !== visits) faults.push(`${name}: the model has ${result.found} marks V, not ${visits}`);
 });
 const names = Object.keys(removals);
-const removed = await inPairs(names.map((name) => () => search(removals[name])));
-names.forEach((name, n) => {
-  console.log(
-    `without ${name}: ${removed[n].isViolated ? 'a counterexample' : 'NONE'}, ${removed[n].seconds.toFixed(1)} s`,
-  );
-  if (!removed[n].isViolated) faults.push(`${name}: no counterexample, so the model does not need it`);
-});
+const removed = await inPairs(
+  names.map((name) => async () => {
+    const result = await search(removals[name]);
+    const found = result.isViolated ? 'a counterexample' : 'NONE';
+    console.log(`without ${name}: ${found}, ${result.seconds.toFixed(1)} s`);
+    return result;
+  }),
+);
+for (const name of names.filter((_, n) => !removed[n].isViolated)) {
+  faults.push(`${name}: no counterexample, so the model does not need it`);
+}
 const isCounterexample = (name) => removed[names.indexOf(name)].isViolated;
 const ofAssumptions = names.filter((name) => removals[name].assumption !== undefined);
 const ofMeasures = names.filter((name) => removals[name].assumption === undefined);
