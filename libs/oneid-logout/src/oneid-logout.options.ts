@@ -146,8 +146,8 @@ class OptionsSchema {
   /**
    * How long a registered session may be unused, seconds: from 60 seconds to 366 days, and less than
    * `maxSessionLifetimeSeconds`. Then it is over, with the reason `idle`; never later, and at most a tenth of the time
-   * early, or 20 minutes if that is less. A request that the guard lets through is a use, and so is a message over a socket, but not a stream and not a
-   * route with {@link NotActivity}. Without the option, only the lifetime limits a session.
+   * early, or 20 minutes if that is less. A request that the guard lets through is a use, and so is a message over a socket,
+   * but not a stream and not a route with {@link NotActivity}. Without the option, only the lifetime limits a session.
    */
   @IsOptional()
   @IsInt()
