@@ -60,11 +60,22 @@ export const store: readonly Sabotage[] = [
     promise: 'S13',
     breaks: 'A write on a connection that was lost is sent again.',
     file: `${source}/database/pooled-statements.ts`,
-    search: `if (!dropped || isNew || !statement.proved) throw error;`,
+    search: `if (!dropped || isNew || !(isReadOnly || statement.proved)) throw error;`,
     replace: `if (!dropped || isNew) throw error;`,
     test: {
       file: `${source}/database/pooled-statements.spec.ts`,
       name: 'PooledStatements S13: a write is not sent again: it may have changed something',
+    },
+  },
+  {
+    promise: 'S1',
+    breaks: 'A connection stays after the old primary has refused a write.',
+    file: `${source}/database/pooled-statements.ts`,
+    search: `isReadOnly || error instanceof UnprovedAnswerError`,
+    replace: `error instanceof UnprovedAnswerError`,
+    test: {
+      file: `${source}/database/pooled-statements.spec.ts`,
+      name: 'PooledStatements S1: a write that a standby refuses is sent once more, on a new connection, because it has changed nothing',
     },
   },
   {

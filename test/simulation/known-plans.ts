@@ -25,4 +25,13 @@ export const knownPlans: readonly KnownPlan[] = [
       faults: [{ kind: 'failover', at: 606_519, gapMs: 1_978, addressLagMs: 0, closes: true }],
     },
   },
+  {
+    showed: 'a logout that got 503 long after a failover: the replica only wrote, over connections to the old primary',
+    plan: {
+      ...{ seed: '2543', profile: 'tokens', replicas: [{}, {}, {}], poolSize: 4, statementMs: 0.5, cores: 4 },
+      ...{ logoutScope: 'session', normalizesText: false, end: 800_000 },
+      actions: [{ do: 'backchannel', at: 656_588, login: 1, replicas: [2, 2, 0] }],
+      faults: [{ kind: 'failover', at: 644_978, gapMs: 3_823, addressLagMs: 6_000, closes: true }],
+    },
+  },
 ];

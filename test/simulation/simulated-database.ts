@@ -37,6 +37,7 @@ const simulatedDialect: SqlDialect = {
   proof: { ...postgresProof, sql: 'simulated_proof()' },
   selectAny: (select) => select('IN (SELECT value FROM json_each(?))'),
   isConnectionError: (error) => sqlDialects.postgres.isConnectionError(error),
+  isReadOnly: (error) => sqlDialects.postgres.isReadOnly(error),
 };
 
 const reset = () => Object.assign(new Error('The connection was reset'), { code: 'ECONNRESET' });
@@ -394,6 +395,7 @@ class SimulatedPool implements ConnectionPool {
       identity: connection,
       query: (statement) => connection.query(statement),
       isLost: (error) => connection.isGone || simulatedDialect.isConnectionError(error as object),
+      isReadOnly: (error) => simulatedDialect.isReadOnly(error as object),
       destroy: () => connection.destroy(),
       release: () => {
         if (!connection.isGone) this.idle.push(connection);

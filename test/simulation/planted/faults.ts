@@ -17,8 +17,15 @@ export const plantedFaults: readonly PlantedFault[] = [
   {
     name: 'a read on an idle connection to the old primary is not sent again',
     file: `${library}/database/pooled-statements.ts`,
-    search: 'if (!dropped || isNew || !statement.proved) throw error;',
-    replace: 'if (!dropped || isNew || !statement.proved || error instanceof UnprovedAnswerError) throw error;',
+    search: 'if (!dropped || isNew || !(isReadOnly || statement.proved)) throw error;',
+    replace:
+      'if (!dropped || isNew || !(isReadOnly || statement.proved) || error instanceof UnprovedAnswerError) throw error;',
+  },
+  {
+    name: 'a connection stays after the old primary has refused a write',
+    file: `${library}/database/pooled-statements.ts`,
+    search: 'isReadOnly || error instanceof UnprovedAnswerError',
+    replace: 'error instanceof UnprovedAnswerError',
   },
   {
     name: 'a check joins a group whose statement is under way',

@@ -14,6 +14,8 @@ export interface BorrowedConnection {
   query(statement: SqlStatement): Promise<SqlResult>;
   /** Does this error of {@link query} say that the connection is gone? */
   isLost(error: unknown): boolean;
+  /** Does this error of {@link query} say that the server takes no writes? The statement then has changed nothing. */
+  isReadOnly(error: unknown): boolean;
   /** Closes the connection without a message to the server, which may not answer. The pool drops it. */
   destroy(): void;
   /** Gives the connection back. The pool drops it if it is gone. */

@@ -34,7 +34,7 @@ export class MysqlPool implements ConnectionPool {
 
   constructor(
     private readonly dataSource: DataSource,
-    dialect: SqlDialect,
+    private readonly dialect: SqlDialect,
   ) {
     this.texts = new StatementTexts(dialect);
   }
@@ -56,6 +56,7 @@ export class MysqlPool implements ConnectionPool {
       },
       // the drivers call an error fatal after which a connection can't be used
       isLost: (error) => (driverErrorOf(error) as { readonly fatal?: unknown }).fatal === true,
+      isReadOnly: (error) => this.dialect.isReadOnly(driverErrorOf(error)),
       destroy: () => {
         connection.destroy();
         // mysql2 waits for the server's goodbye, which a silent server never sends

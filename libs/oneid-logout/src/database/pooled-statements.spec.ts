@@ -38,10 +38,12 @@ class TestPool implements ConnectionPool {
         this.sent.push(`${sql} on ${connection.number}`);
         if (connection.state === 'hanging') return new Promise(() => undefined);
         if (connection.state === 'dead') throw new Error('terminated');
-        if (sql === 'refused') throw new Error('read-only transaction');
+        if (sql === 'refused') throw new Error('permission denied');
+        if (sql === 'write' && connection.state === 'standby') throw new Error('read-only transaction');
         return Promise.resolve({ rows: [{ proof: connection.state }], affected: 0 });
       },
       isLost: (error) => connection.destroyed || String(error).includes('terminated'),
+      isReadOnly: (error) => String(error).includes('read-only'),
       destroy: () => {
         connection.destroyed = true;
       },
@@ -146,9 +148,25 @@ describe('PooledStatements', () => {
     expect(pool.sent.slice(-2)).toEqual(['read on 2', 'read on 3']);
   });
 
+  it('S1: a write that a standby refuses is sent once more, on a new connection, because it has changed nothing', async () => {
+    await openIdle(3);
+    for (const connection of pool.opened) connection.state = 'standby';
+    await run(write);
+    expect(pool.sent).toEqual(['write on 1', 'write on 4']);
+    expect(pool.opened.map(({ destroyed }) => destroyed)).toEqual([true, true, true, false]);
+  });
+
+  it('S1: a write that a standby refuses on a new connection is not sent again', async () => {
+    await openIdle(1);
+    for (const connection of pool.opened) connection.state = 'standby';
+    pool.next = 'standby';
+    await expect(run(write)).rejects.toThrow('read-only transaction');
+    expect(pool.sent).toEqual(['write on 1', 'write on 2']);
+  });
+
   it('S2: a refused write alone fails, and its connection stays', async () => {
     await openIdle(1);
-    await expect(run({ ...write, sql: 'refused' })).rejects.toThrow('read-only transaction');
+    await expect(run({ ...write, sql: 'refused' })).rejects.toThrow('permission denied');
     await run(read);
     expect([pool.opened.length, pool.sent]).toEqual([1, ['refused on 1', 'read on 1']]);
   });

@@ -5,7 +5,7 @@ import { NoConnectionError, type SqlResult, type SqlStatement, type Statements, 
 import { type TimeLimit } from './time-limit.js';
 
 /**
- * Shortest time between two unproved answers that drop the older connections, milliseconds. As long as the database is
+ * Shortest time between two answers of standbys that drop the older connections, milliseconds. As long as the database is
  * read-only, new connections would not help.
  */
 const DROP_PAUSE = 1_000;
@@ -31,14 +31,16 @@ export class PooledStatements implements Statements {
   async run(statement: SqlStatement, limit: TimeLimit): Promise<SqlResult> {
     const first = await this.attempt(statement, limit);
     if (!('failed' in first)) return first;
-    // the connection had died while it was idle, or led to a server that has become a standby meanwhile; a read may be
-    // sent again, because it has changed nothing
+    // the connection had died while it was idle, or led to a server that has become a standby meanwhile
     const second = await this.attempt(statement, limit);
     if ('failed' in second) throw second.failed;
     return second;
   }
 
-  /** @returns the result; or `failed`, the error of a read on an older connection, which a new one may not have */
+  /**
+   * @returns the result; or `failed`, the error on an older connection, which a new one may not have. The statement has
+   *   changed nothing then: it reads, or the server has refused it as a write
+   */
   private async attempt(statement: SqlStatement, limit: TimeLimit): Promise<SqlResult | { readonly failed: unknown }> {
     const { connection, epoch, isNew } = await this.borrow();
     try {
@@ -50,11 +52,12 @@ export class PooledStatements implements Statements {
       return result;
     } catch (error) {
       if (limit.isOver) throw error;
+      const isReadOnly = connection.isReadOnly(error);
       const dropped =
-        error instanceof UnprovedAnswerError
+        isReadOnly || error instanceof UnprovedAnswerError
           ? this.dropStandby(connection, epoch)
           : this.dropLost(connection, epoch, error);
-      if (!dropped || isNew || !statement.proved) throw error;
+      if (!dropped || isNew || !(isReadOnly || statement.proved)) throw error;
       return { failed: error };
     } finally {
       await connection.release();

@@ -44,6 +44,7 @@ export class PostgresPool implements ConnectionPool {
       identity: client,
       query: (statement) => this.query(client, statement),
       isLost: (error) => broken !== undefined || this.dialect.isConnectionError(driverErrorOf(error)),
+      isReadOnly: (error) => this.dialect.isReadOnly(driverErrorOf(error)),
       destroy: () => {
         broken = new Error('The library has closed this connection');
         client.connection?.stream?.destroy();

@@ -47,6 +47,8 @@ export interface SqlDialect {
   isRowRefused(driverError: DriverError): boolean;
   /** Does this driver error say that the server is down, unreachable or not ready, or that it has closed the connection? */
   isConnectionError(driverError: DriverError): boolean;
+  /** Does this driver error say that the server takes no writes? The statement then has changed nothing. */
+  isReadOnly(driverError: DriverError): boolean;
   /** Does this driver error report a conflict with another connection? The statement had no effect; retry it. */
   isBusy(driverError: DriverError): boolean;
   /**
@@ -94,6 +96,7 @@ const postgres: SqlDialect = {
   isRowRefused: (error) => /^(22|23|55P03)/.test(String(error.code)),
   isConnectionError: (error) =>
     isNetworkError(error) || POSTGRES_UNREADY.test(String(error.code)) || PG_LOST.test(String(error.message)),
+  isReadOnly: (error) => error.code === '25006',
   isBusy: (error) => POSTGRES_CONFLICTS.has(error.code),
   isLockTimeout: (error) => error.code === '55P03',
 };
@@ -110,6 +113,13 @@ const MYSQL_UNREADY = new Set<unknown>([
   'ER_CON_COUNT_ERROR',
   'ER_TOO_MANY_USER_CONNECTIONS',
   'ER_SERVER_SHUTDOWN',
+]);
+
+/** The server has `read_only`, the transaction is read-only, or InnoDB has `innodb_read_only`. */
+const MYSQL_READ_ONLY = new Set<unknown>([
+  'ER_OPTION_PREVENTS_STATEMENT',
+  'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
+  'ER_READ_ONLY_MODE',
 ]);
 
 const mysql: SqlDialect = {
@@ -129,6 +139,7 @@ const mysql: SqlDialect = {
   isDuplicate: (error) => error.code === 'ER_DUP_ENTRY',
   isRowRefused: (error) => MYSQL_REFUSALS.has(error.code),
   isConnectionError: (error) => isNetworkError(error) || MYSQL_UNREADY.has(error.code),
+  isReadOnly: (error) => MYSQL_READ_ONLY.has(error.code),
   isBusy: (error) => error.code === 'ER_LOCK_DEADLOCK',
   isLockTimeout: (error) => error.code === 'ER_LOCK_WAIT_TIMEOUT',
 };
@@ -146,6 +157,7 @@ const sqlite: SqlDialect = {
   isDuplicate: (error) => error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY',
   isRowRefused: (error) => String(error.code).startsWith('SQLITE_CONSTRAINT'),
   isConnectionError: () => false,
+  isReadOnly: () => false,
   isBusy: (error) => String(error.code).startsWith('SQLITE_BUSY'),
   isLockTimeout: () => false,
 };
