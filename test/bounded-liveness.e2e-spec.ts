@@ -1,12 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LogoutEvent, type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { Random } from '../libs/oneid-logout/src/random.js';
+import { GuardSettings } from '../libs/oneid-logout/src/guard/guard-settings.js';
+import { SessionJudge } from '../libs/oneid-logout/src/guard/session-judge.js';
+import { Measures } from '../libs/oneid-logout/src/measures/measures.js';
+import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { ReplicaBarrier } from '../libs/oneid-logout/src/replicas/replica-barrier.js';
 import { CachedSessionLookup } from '../libs/oneid-logout/src/replicas/cached-session-lookup.js';
 import { LogoutFollower } from '../libs/oneid-logout/src/replicas/logout-follower.js';
 import { ReplicaRepository } from '../libs/oneid-logout/src/store/replica.repository.js';
 import { databases, type TestDatabase } from './support/databases.js';
-import { clientId, intercept, issuer, numberOf, SessionStore } from './support/session-store.js';
+import { clientId, intercept, issuer, maxSessionLifetimeMs, numberOf, SessionStore } from './support/session-store.js';
 import { startReplica as startApp } from './support/replica.js';
 import { TestClock } from './support/test-clock.js';
 import { until } from './support/until.js';
@@ -629,6 +633,147 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
       await writer.recorder.endEveryone(issuer, clientId);
       await reader.follower.look();
       expect(await endings()).toEqual([undefined, 'admin']);
+    });
+  });
+
+  describe('P14: a bearer token without sub', () => {
+    const stateAt = async ({ checks }: Replica, iat: number) => {
+      const before = reader.statements;
+      const settings = new GuardSettings(
+        maxSessionLifetimeMs / 1000,
+        [],
+        () => 'session',
+        () => true,
+      );
+      const judge = new SessionJudge(checks, settings, clock, Measures.off(clock));
+      const verdict = await judge.judge({ claims: { iss: issuer, sid: 'reused', iat } });
+      return ['reason' in verdict ? verdict.reason : 'alive', reader.statements - before];
+    };
+    const logOutUser = (sub: string) => writer.recorder.recordBackchannel(writer.logout({ sub }));
+    /** OneID has its 200: the replica has had `maxStalenessMs` to learn of the logout. */
+    const barrier = async ({ follower }: Replica) => {
+      clock.advance(STALENESS + 1);
+      await follower.look();
+    };
+
+    it('P14: needs no query until the bound is over', async () => {
+      await signIn({ sub: 'first', sid: 'reused' });
+      const { seconds } = clock;
+      expect(await stateAt(reader, seconds)).toEqual(['alive', 2]);
+      expect(await stateAt(reader, seconds)).toEqual(['alive', 0]);
+      clock.advance(STALENESS - 1);
+      expect(await stateAt(reader, seconds)).toEqual(['alive', 0]);
+      await barrier(reader);
+      expect(await stateAt(reader, seconds)).toEqual(['alive', 1]);
+    });
+
+    it('P14: is refused after the logout of a user who has signed in with its sid since, the first one or a later one', async () => {
+      const { seconds } = clock;
+      expect((await stateAt(reader, seconds))[0]).toBe('alive');
+      for (const sub of ['first', 'second']) {
+        await signIn({ sub, sid: 'reused' });
+        expect((await stateAt(reader, seconds))[0]).toBe('alive');
+      }
+      await signIn({ sub: 'third', sid: 'reused' });
+      await logOutUser('third');
+      await barrier(reader);
+      expect((await stateAt(reader, seconds))[0]).toBe('logged_out');
+    });
+
+    it.each(['suspended', 'no longer declared'])('P14: is refused when the replica was %s meanwhile', async (what) => {
+      await signIn({ sub: 'first', sid: 'reused' });
+      const { seconds } = clock;
+      expect((await stateAt(reader, seconds))[0]).toBe('alive');
+      await signIn({ sub: 'second', sid: 'reused' });
+      await logOutUser('second');
+      if (what === 'suspended') suspend(2 * STALENESS);
+      else await writer.database.run('DELETE FROM oneid_replica');
+      await reader.follower.look();
+      expect((await stateAt(reader, seconds))[0]).toBe('logged_out');
+    });
+
+    it('P14: is let in during an outage for `allowDuringOutageMs`', async () => {
+      const lenient = await startReplica({ allowDuringOutageMs: 10_000 });
+      await signIn({ sub: 'first', sid: 'reused' });
+      const { seconds } = clock;
+      expect((await stateAt(lenient, seconds))[0]).toBe('alive');
+      intercept(lenient.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      await lenient.follower.look();
+      clock.advance(STALENESS + 9_000);
+      expect((await stateAt(lenient, seconds))[0]).toBe('alive');
+      clock.advance(1_100);
+      await expect(stateAt(lenient, seconds)).rejects.toThrow(StoreUnavailableError);
+    });
+
+    it('P14: is not let in during an outage when its users were last read long before', async () => {
+      const lenient = await startReplica({ allowDuringOutageMs: 10_000 });
+      await signIn({ sub: 'first', sid: 'reused' });
+      const { seconds } = clock;
+      expect((await stateAt(lenient, seconds))[0]).toBe('alive');
+      await signIn({ sub: 'second', sid: 'reused' });
+      await logOutUser('second');
+      clock.advance(STALENESS + 10_001);
+      await lenient.follower.look();
+      intercept(lenient.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      await expect(stateAt(lenient, seconds)).rejects.toThrow(StoreUnavailableError);
+    });
+
+    it('P14: has the logouts of all users of its sid', async () => {
+      const subs = ['first', 'second', 'third'];
+      for (const sub of subs) await signIn({ sub, sid: 'reused' });
+      const { seconds } = clock;
+      for (const sub of subs) {
+        await writer.database.run('DELETE FROM oneid_logout');
+        const other = await startReplica();
+        expect((await stateAt(other, seconds))[0]).toBe('alive');
+        await logOutUser(sub);
+        await other.follower.look();
+        expect((await stateAt(other, seconds))[0]).toBe('logged_out');
+      }
+    });
+  });
+
+  describe('BC-8: a jti that the provider uses again', () => {
+    /** The targets that this replica's sockets have heard of. */
+    const heardBy = ({ store }: Replica) => {
+      const targets: string[] = [];
+      store.bus.allLogouts.subscribe(({ target }) => targets.push(target));
+      return targets;
+    };
+    const jti = 'used twice';
+
+    it('BC-8: a replica that keeps the second logout still hears of the first one, and of each once', async () => {
+      const heard = heardBy(reader);
+      const restore = intercept(reader.store.database, () => Promise.reject(new StoreUnavailableError('gone')));
+      const second = reader.store.logout({ sid: 'of-second', jti });
+      await expect(reader.store.inbox.record(second)).rejects.toThrow(StoreUnavailableError);
+      restore();
+      expect(heard).toEqual([targetOf('sid', issuer, 'of-second')]);
+      await writer.recorder.recordBackchannel(writer.logout({ sid: 'of-first', jti }));
+      await reader.follower.look();
+      expect(heard).toEqual([targetOf('sid', issuer, 'of-second'), targetOf('sid', issuer, 'of-first')]);
+      await reader.store.inbox.recordKept();
+      await reader.follower.look();
+      expect(heard).toHaveLength(2);
+      expect(await writer.rows('logout')).toHaveLength(2);
+    });
+
+    it('BC-8: a replica that records the second logout still hears of the first one, and of each once', async () => {
+      const [first, second] = [await signIn({ sid: 'of-first' }), await signIn({ sid: 'of-second' })];
+      const heard = heardBy(reader);
+      await writer.recorder.recordBackchannel(writer.logout({ sid: 'of-first', jti }));
+      // the database has its logout of a sid already, and not that of the sessions without sid
+      await reader.store.recorder.recordBackchannel(reader.store.logout({ sid: 'of-second', sub: 'second', jti }));
+      await reader.follower.look();
+      expect(heard.sort()).toEqual(
+        [
+          targetOf('sid', issuer, 'of-first'),
+          targetOf('sid', issuer, 'of-second'),
+          targetOf('sidless', issuer, 'second'),
+        ].sort(),
+      );
+      expect([(await reader.check(first))[0], (await reader.check(second))[0]]).toEqual(['backchannel', 'backchannel']);
+      expect(await writer.rows('logout')).toHaveLength(3);
     });
   });
 

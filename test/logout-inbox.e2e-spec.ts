@@ -4,6 +4,7 @@ import { Logger } from '@nestjs/common';
 import { type RegisteredSession, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { type VerifiedLogoutToken } from '../libs/oneid-logout/src/provider/logout-token.js';
 import { INBOX_SIZE } from '../libs/oneid-logout/src/sessions/logout-inbox.js';
+import { type Logout } from '../libs/oneid-logout/src/rule/logout.js';
 import { targetOf } from '../libs/oneid-logout/src/rule/targets.js';
 import { SessionDatabase } from '../libs/oneid-logout/src/database/session-database.js';
 import { post, temporarilyUnavailable } from './support/channel-requests.js';
@@ -151,6 +152,26 @@ describe.each(databases)('a logout that the store cannot record, on $name', (kin
     await store.inbox.wake();
     expect([await store.isAlive(bob.id), store.inbox.size]).toEqual([false, 0]);
     expect(await store.rows('logout')).toHaveLength(2);
+  });
+
+  it.each<[string, (first: VerifiedLogoutToken) => VerifiedLogoutToken]>([
+    ['of another sid', (first) => ({ ...first, sid: 'sid-bob' })],
+    // with the option reusesSid
+    ['of a later login with the same sid', (first) => ({ ...first, authenticatedUntil: clock.seconds + 60 })],
+  ])('BC-8: a logout %s whose jti the store knows closes the sockets at once, and once', async (_what, secondAfter) => {
+    const first = { ...logoutOf('alice'), authenticatedUntil: clock.seconds - 60 };
+    const second = secondAfter(first);
+    const closed: Logout[] = [];
+    store.bus.allLogouts.subscribe((logout) => closed.push(logout));
+    await store.inbox.record(first);
+    await recordWhileDown(second, second);
+    const ended = [first, second].map(({ sid = '', authenticatedUntil }) =>
+      expect.objectContaining({ target: targetOf('sid', issuer, sid), bound: { authenticatedUntil } }),
+    );
+    expect(closed).toEqual(ended);
+    await store.inbox.recordKept();
+    await store.inbox.record(second);
+    expect([closed, store.inbox.size, (await store.rows('logout')).length]).toEqual([ended, 0, 2]);
   });
 
   it('BC-13: the replica tries once more before the app stops, and logs how many logouts are lost', async () => {

@@ -412,6 +412,65 @@ describe.each(databases)('the open connections of a session, on $name', (databas
     ]);
   });
 
+  describe('P14: of a token without sub whose sid several users have', () => {
+    const sid = 'reused';
+    const users = ['first', 'second', 'third'];
+    const register = (sub: string) => elsewhere.registry.register({ idToken: elsewhere.idToken({ sub, sid }) });
+    const tokenOf = async () => {
+      const session = await findAlive(here.store.judge, { claims: { iss: issuer, sid, iat: clock.seconds } });
+      if (session === undefined) throw new Error('the token is not alive');
+      return session;
+    };
+    const logOut = (sub: string) => here.store.recorder.recordBackchannel(here.store.logout({ sub }));
+
+    it.each(users)('P14: closes at once after a logout of the %s user, and the app is told', async (sub) => {
+      for (const user of users) await register(user);
+      const session = await tokenOf();
+      const endings = here.watch(session);
+      const told: string[] = [];
+      here.store.events.ended(session).subscribe(({ channel }) => told.push(channel));
+      await here.settled();
+      expect(endings).toEqual([]);
+      await logOut(sub);
+      expect([endings, told]).toEqual([['logged_out', 'complete'], ['backchannel']]);
+    });
+
+    it.each(['before', 'after'])(
+      'P14: closes after a logout of a user who has signed in since, %s the sweep finds the user',
+      async (when) => {
+        await register('first');
+        const endings = here.watch(await tokenOf());
+        await here.settled();
+        await register('second');
+        if (when === 'after') {
+          await here.open.wake();
+          await here.settled();
+        }
+        await logOut('second');
+        if (when === 'before') await here.open.wake();
+        await until('it ends', () => endings.length > 0);
+        expect(endings).toEqual(['logged_out', 'complete']);
+      },
+    );
+
+    it('P14: is not asked about again while no new user signs in', async () => {
+      await register('first');
+      here.watch(await tokenOf());
+      await here.settled();
+      await here.open.wake();
+      await here.settled();
+      const sent: string[] = [];
+      const restore = intercept(here.store.database, (run, sql, parameters) => {
+        sent.push(sql);
+        return run(sql, parameters);
+      });
+      await here.open.wake();
+      await here.settled();
+      restore();
+      expect(sent).toHaveLength(1);
+    });
+  });
+
   it('stays open when only the clock of the host steps ahead', async () => {
     const endings = here.watch(await signIn());
     await here.settled();

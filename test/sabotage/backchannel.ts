@@ -155,6 +155,28 @@ export const backchannel: readonly Sabotage[] = [
   },
   {
     promise: 'BC-8',
+    breaks: 'While the store is down, a logout whose jti was used before leaves the sockets of its login open.',
+    file: `${source}/sessions/logout-inbox.ts`,
+    search: `this.bus.publishKept(logouts.named);`,
+    replace: `this.bus.publishFound(logouts.named);`,
+    test: {
+      file: 'test/logout-inbox.e2e-spec.ts',
+      name: 'a logout that the store cannot record, on SQLite BC-8: a logout of another sid whose jti the store knows closes the sockets at once, and once',
+    },
+  },
+  {
+    promise: 'BC-8',
+    breaks: 'A replica that receives the second logout of a jti never tells its sockets of the first one.',
+    file: `${source}/sessions/logout-recorder.ts`,
+    search: `const own = logouts.filter((one) => !reused.includes(one));`,
+    replace: `const own = logouts;`,
+    test: {
+      file: 'test/bounded-liveness.e2e-spec.ts',
+      name: 'bounded liveness, on SQLite BC-8: a jti that the provider uses again BC-8: a replica that records the second logout still hears of the first one, and of each once',
+    },
+  },
+  {
+    promise: 'BC-8',
     breaks: 'The jti of one client hides the same jti of another client.',
     file: tokenLogouts,
     search: `id: digest(['backchannel', issuer, clientId, jti, kind]),`,

@@ -104,4 +104,26 @@ export const connections: readonly Sabotage[] = [
       name: `${suite} P14: of one of many tokens without sub closes by a logout of the user who has signed in since`,
     },
   },
+  {
+    promise: 'P14',
+    breaks: 'The stream of a token without sub stays open when the second user of its sid logs out.',
+    file: connectionsSource,
+    search: `sidOfToken: isToken ? targetsByKind(facts).sid : undefined`,
+    replace: `sidOfToken: isToken && usersOf(facts).length === 0 ? targetsByKind(facts).sid : undefined`,
+    test: {
+      file,
+      name: `${suite} P14: of a token without sub whose sid several users have P14: closes after a logout of a user who has signed in since, after the sweep finds the user`,
+    },
+  },
+  {
+    promise: 'P14',
+    breaks: 'Of several users of one sid, only the logout of one ends a token without sub.',
+    file: `${source}/rule/session.ts`,
+    search: `users: [...users].sort() });`,
+    replace: `users: [...users].sort().slice(0, 1) });`,
+    test: {
+      file: 'test/bounded-liveness.e2e-spec.ts',
+      name: 'bounded liveness, on SQLite P14: a bearer token without sub P14: has the logouts of all users of its sid',
+    },
+  },
 ];

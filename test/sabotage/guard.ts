@@ -83,8 +83,8 @@ export const guard: readonly Sabotage[] = [
     promise: 'P14',
     breaks: 'A token without sub escapes the logout of its user.',
     file: judge,
-    search: `if (targets.sub !== undefined || targets.sid === undefined) return [facts];`,
-    replace: `if (targets.sid !== '') return [facts];`,
+    search: `if (token.sub !== undefined || sid === undefined) return token;`,
+    replace: `if (sid !== '') return token;`,
     test: {
       file: 'test/what-a-logout-ends.e2e-spec.ts',
       name: 'which sessions a logout ends, on SQLite with the default options P14: a bearer token with sid and without sub P14: counts as the token of the user who has signed in with its sid',

@@ -294,4 +294,28 @@ export const liveness: readonly Sabotage[] = [
       name: `${suite} the replica barrier before OneID gets its 200 counts \`allowDuringOutageMs\` of this replica, even without declarations`,
     },
   },
+  {
+    promise: 'P14',
+    breaks:
+      'A replica learns only after ten minutes of another user who has signed in with the sid of a token without sub.',
+    file: lookup,
+    search: `if (this.isUsable(known, this.follower.usableGeneration, maxStalenessMs)) return Promise.resolve(known.users);`,
+    replace: `if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(known.users);`,
+    test: {
+      file,
+      name: `${suite} P14: a bearer token without sub P14: is refused after the logout of a user who has signed in with its sid since, the first one or a later one`,
+    },
+  },
+  {
+    promise: 'P14',
+    breaks:
+      'During an outage, memory answers who has signed in with a sid for longer than a user can log out unnoticed.',
+    file: lookup,
+    search: `return this.requireUsableInOutage(remembered, error, maxStalenessMs + allowDuringOutageMs).users;`,
+    replace: `return this.requireUsableInOutage(remembered, error).users;`,
+    test: {
+      file,
+      name: `${suite} P14: a bearer token without sub P14: is not let in during an outage when its users were last read long before`,
+    },
+  },
 ];

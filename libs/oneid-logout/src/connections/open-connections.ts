@@ -7,7 +7,7 @@ import { type Random } from '../random.js';
 import { type LogoutFollower } from '../replicas/logout-follower.js';
 import { type SessionJudge } from '../guard/session-judge.js';
 import { ends } from '../rule/rule.js';
-import { type SessionFacts, targetsByKind, targetsOf } from '../rule/session.js';
+import { type SessionFacts, targetsByKind, targetsOf, usersOf } from '../rule/session.js';
 import { type LogoutBus } from '../sessions/logout-bus.js';
 import { type SessionRepository } from '../store/session.repository.js';
 import { letWatch } from '../watching.js';
@@ -54,8 +54,8 @@ interface Connection {
 interface ConnectionSession {
   readonly facts: SessionFacts;
   readonly targets: readonly string[];
-  /** For a token without `sub`, while no user has signed in with its `sid`: the target of this `sid`. */
-  readonly userlessSid?: string | undefined;
+  /** For a token without `sub`: the target of its `sid`. Another user may sign in with this `sid`. */
+  readonly sidOfToken?: string | undefined;
   /** Only with `maxIdleSeconds`: when to ask again whether the session is idle: the database's clock, milliseconds. */
   idleAt?: number | undefined;
 }
@@ -76,7 +76,7 @@ export class OpenConnections extends BackgroundJob {
     private readonly bus: LogoutBus,
     private readonly follower: LogoutFollower,
     private readonly judge: SessionJudge,
-    private readonly repository: Pick<SessionRepository, 'findSignedIn'>,
+    private readonly repository: Pick<SessionRepository, 'findSignIns'>,
     clock: Clock,
     private readonly chance: Random,
     /** How long this replica may be unable to see the logouts of other replicas, milliseconds. */
@@ -180,13 +180,13 @@ export class OpenConnections extends BackgroundJob {
       const verdict = await this.judge.judgeAgain(session.facts);
       if ('alive' in verdict) session.idleAt = verdict.idleAt;
       if ('reason' in verdict) this.end(connection, verdict.reason);
-      else if (session.userlessSid !== undefined && targetsByKind(verdict.alive).sub !== undefined)
-        await this.checkForUser(connection, session, verdict.alive);
+      else if (usersOf(verdict.alive).some((user) => !session.targets.includes(user)))
+        await this.checkForUsers(connection, session, verdict.alive);
     }
   }
 
-  /** Once more with the user's target: the user's logout may have been recorded before this target was in the index. */
-  private async checkForUser(connection: Connection, session: ConnectionSession, facts: SessionFacts): Promise<void> {
+  /** Once more with its new users: their logout may have been recorded before their targets were in the index. */
+  private async checkForUsers(connection: Connection, session: ConnectionSession, facts: SessionFacts): Promise<void> {
     if (!this.connections.has(connection)) return;
     this.removeFromIndex(connection);
     connection.sessions = connection.sessions.map((one) => (one === session ? connectionSessionOf(facts) : one));
@@ -196,21 +196,25 @@ export class OpenConnections extends BackgroundJob {
   }
 
   /**
-   * A token without `sub` becomes the token of the user who signs in with its `sid`, perhaps at another replica. Looks
-   * for these users, and checks the connections of their tokens again.
+   * A token without `sub` becomes the token of each user who signs in with its `sid`, perhaps at another replica. Looks
+   * for new users, and checks the connections of their tokens again.
    */
   private async findUsers(): Promise<void> {
     const sids = new Set<string>();
     for (const { sessions } of this.connections) {
-      for (const { userlessSid } of sessions) if (userlessSid !== undefined) sids.add(userlessSid);
+      for (const { sidOfToken } of sessions) if (sidOfToken !== undefined) sids.add(sidOfToken);
     }
     if (sids.size === 0 || this.lookingForUsers) return;
     this.lookingForUsers = true;
     try {
       const all = [...sids];
       for (let n = 0; n < all.length && !this.closed; n += MOST_SIDS) {
-        for (const sid of await this.repository.findSignedIn(all.slice(n, n + MOST_SIDS))) {
-          for (const connection of [...(this.byTarget.get(sid) ?? [])]) await this.check(connection);
+        for (const { sid, user } of await this.repository.findSignIns(all.slice(n, n + MOST_SIDS))) {
+          const lacksUser = ({ sidOfToken, targets }: ConnectionSession) =>
+            sidOfToken === sid && !targets.includes(user);
+          for (const connection of [...(this.byTarget.get(sid) ?? [])]) {
+            if (connection.sessions.some(lacksUser)) await this.check(connection);
+          }
         }
       }
     } catch {
@@ -285,12 +289,8 @@ export class OpenConnections extends BackgroundJob {
 }
 
 function connectionSessionOf(facts: SessionFacts): ConnectionSession {
-  const { sid, sub } = targetsByKind(facts);
-  return {
-    facts,
-    targets: targetsOf(facts),
-    userlessSid: facts.id === undefined && sub === undefined ? sid : undefined,
-  };
+  const isToken = facts.id === undefined && facts.sub === undefined;
+  return { facts, targets: targetsOf(facts), sidOfToken: isToken ? targetsByKind(facts).sid : undefined };
 }
 
 function allTargetsOf({ sessions }: Connection): readonly string[] {

@@ -6,7 +6,15 @@ import { type RejectionReason } from '../oneid-logout.errors.js';
 import { type EndReason, reasonOfEnd } from '../rule/logout.js';
 import { isIdentifier } from '../rule/identifier.js';
 import { isSessionExpiry, presentClaims, shown } from '../provider/token-claims.js';
-import { isSameUser, type SessionFacts, targetsByKind, timedOutBy, withStoredTargets } from '../rule/session.js';
+import {
+  copyOf,
+  isSameUser,
+  type SessionFacts,
+  targetsByKind,
+  timedOutBy,
+  usersOf,
+  withUsers,
+} from '../rule/session.js';
 import { isSessionToken, tokenHashOf } from '../rule/session-token.js';
 import { SESSION_LOOKUP, type SessionLookup } from './session-lookup.js';
 import { GuardSettings } from './guard-settings.js';
@@ -114,8 +122,8 @@ export class SessionJudge {
   }
 
   /**
-   * Judges a session again that {@link judge} has found alive before. A token without `sub` may now have a user, who has
-   * signed in with its `sid` since then: `alive` then has this user's target.
+   * Judges a session again that {@link judge} has found alive before. A token without `sub` may now have more users, who
+   * have signed in with its `sid` since then: `alive` then has their targets.
    *
    * @throws {StoreUnavailableError} 503
    */
@@ -182,7 +190,7 @@ export class SessionJudge {
     const [first, ...others] = sessions;
     if (first === undefined || others.length === 0) return first;
     // a copy, because other requests may have the same object from memory
-    const session = withStoredTargets({ ...first }, targetsByKind(first));
+    const session = copyOf(first);
     this.together.set(session, [session, ...others]);
     return session;
   }
@@ -259,30 +267,23 @@ export class SessionJudge {
       ...(sid !== undefined && { sid }),
     };
     const verdict = await this.judgeForUsers(facts);
-    if ('alive' in verdict && targetsByKind(verdict.alive).sub === undefined) this.warnOfUnknownUser(iss, clientId);
+    if ('alive' in verdict && usersOf(verdict.alive).length === 0) this.warnOfUnknownUser(iss, clientId);
     return verdict;
   }
 
-  /** Is a token alive for each of its users? */
-  private async judgeForUsers(facts: SessionFacts): Promise<Verdict<EndReason>> {
-    let alive = facts;
-    let isUnconfirmed = false;
-    for (const candidate of await this.ofUsers(facts)) {
-      const endedBy = await this.lookup.endedBy(candidate);
-      if (endedBy === 'unconfirmed') isUnconfirmed = true;
-      else if (endedBy !== undefined) return { reason: 'logged_out' };
-      alive = candidate;
-    }
-    return isUnconfirmed ? { reason: 'unconfirmed' } : { alive };
+  /** A token without `sub` counts as the token of all users who have signed in with its `sid`. */
+  private async judgeForUsers(token: SessionFacts): Promise<Verdict<EndReason>> {
+    const facts = await this.withUsersOf(token);
+    const endedBy = await this.lookup.endedBy(facts);
+    if (endedBy === undefined) return { alive: facts };
+    return { reason: endedBy === 'unconfirmed' ? 'unconfirmed' : 'logged_out' };
   }
 
-  /** A token without `sub` as the token of each user who has signed in with its `sid`: logouts of these users end it. */
-  private async ofUsers(facts: SessionFacts): Promise<SessionFacts[]> {
-    const targets = targetsByKind(facts);
-    if (targets.sub !== undefined || targets.sid === undefined) return [facts];
-    const users = await this.lookup.findUsers(targets.sid);
-    if (users.length === 0) return [facts];
-    return users.map((user) => withStoredTargets({ ...facts }, { ...targets, sub: user }));
+  private async withUsersOf(token: SessionFacts): Promise<SessionFacts> {
+    const { sid } = targetsByKind(token);
+    if (token.sub !== undefined || sid === undefined) return token;
+    // also those whom the database has forgotten since the token was judged before
+    return withUsers(token, [...new Set([...usersOf(token), ...(await this.lookup.findUsers(sid))])]);
   }
 
   /** @param fault why no logout can match the token; without the token's own identifiers */

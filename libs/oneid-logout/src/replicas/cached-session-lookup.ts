@@ -8,9 +8,9 @@ import {
   type CheckedSession,
   type Session,
   type SessionFacts,
-  targetsByKind,
   targetsOf,
   timedOutBy,
+  usersOf,
 } from '../rule/session.js';
 import { type OutageWatch } from '../sessions/outage-watch.js';
 import { type SessionRepository } from '../store/session.repository.js';
@@ -31,14 +31,22 @@ export interface CachedSessionLookupSettings {
   readonly outages?: Pick<OutageWatch, 'sureGeneration'> | undefined;
 }
 
-interface Remembered<T> {
-  readonly facts: T;
-  readonly targets: readonly string[];
-  /** The follower's generation when the read began; the entry counts only in this generation. */
+/** The begin of a database read whose answer may be remembered. */
+interface ReadBegin {
+  /** The follower's generation; the entry counts only in this generation. */
   readonly generation: number;
   readonly asked: Moment;
+}
+
+interface Remembered<T extends SessionFacts> extends ReadBegin {
+  readonly facts: T;
+  readonly targets: readonly string[];
   /** Only of a session, with the option `maxIdleSeconds`. */
   readonly usage?: RememberedUsage | undefined;
+}
+
+interface RememberedUsers extends ReadBegin {
+  readonly users: readonly string[];
 }
 
 /** When a remembered session was last used, as far as this replica knows that the database has recorded it. */
@@ -67,8 +75,8 @@ export class CachedSessionLookup implements SessionLookup {
   private readonly claims: LRUCache<string, Remembered<SessionFacts>>;
   /** Users who have signed in. An entry lives for minutes, and the database remembers a sign-in far longer. */
   private readonly users: LRUCache<string, true>;
-  /** The users of a `sid`, if the database knows any. */
-  private readonly usersOfLogin: LRUCache<string, readonly string[]>;
+  /** The users of a `sid`, if the database knows any. They may become more at any time. */
+  private readonly usersOfLogin: LRUCache<string, RememberedUsers>;
   private readonly pendingReads = new Map<string, PendingRead<unknown>>();
 
   constructor(
@@ -83,14 +91,14 @@ export class CachedSessionLookup implements SessionLookup {
     // by default, LRUCache takes the time from the process, and keeps it with a timer of its own
     const times = { ttl: SESSION_RETENTION, ttlResolution: 0, perf: { now: () => clock.monotonicNow() } };
     this.users = new LRUCache({ max, ...times });
-    this.usersOfLogin = new LRUCache({ max, ...times });
+    this.usersOfLogin = new LRUCache({ max });
   }
 
   check(tokenHash: string): Promise<CheckedSession | undefined> {
     const known = this.sessions.get(tokenHash);
     if (this.isUsable(known, this.follower.usableGeneration) && !this.mayBeIdleSoon(known))
       return Promise.resolve(this.checked(known));
-    return this.readOnce(`session ${tokenHash}`, async (remember) => {
+    return this.readOnce(`session ${tokenHash}`, async (began) => {
       const checked = await this.repository.check(tokenHash).catch((error: unknown) => {
         const remembered = this.requireUsableInOutage(this.sessions.get(tokenHash), error);
         // memory cannot say that a session is idle
@@ -98,7 +106,7 @@ export class CachedSessionLookup implements SessionLookup {
         return this.checked(remembered);
       });
       if (checked !== undefined && checked.endedBy === undefined && timedOutBy(checked) === undefined) {
-        remember(this.sessions, tokenHash, checked.session, checked.usage?.recordedAt);
+        this.remember(this.sessions, tokenHash, checked.session, began, checked.usage?.recordedAt);
       }
       return checked;
     });
@@ -106,16 +114,16 @@ export class CachedSessionLookup implements SessionLookup {
 
   endedBy(facts: SessionFacts): Promise<LogoutChannel | undefined> {
     const { issuer, clientId, sid, sub, iat, registeredAt, authTime } = facts;
-    // without `sub`, the target of its user may be known, and not at every request
-    const user = sub === undefined ? targetsByKind(facts).sub : undefined;
-    const key = JSON.stringify([issuer, clientId, sid, sub, iat, registeredAt, authTime, user]);
+    // without `sub`, its users may be known, and not the same ones at every request
+    const users = sub === undefined ? usersOf(facts) : [];
+    const key = JSON.stringify([issuer, clientId, sid, sub, iat, registeredAt, authTime, users]);
     const known = this.claims.get(key);
     if (this.isUsable(known, this.follower.usableGeneration)) return Promise.resolve(this.endedInMemory(known));
-    return this.readOnce(`claims ${key}`, async (remember) => {
+    return this.readOnce(`claims ${key}`, async (began) => {
       const endedBy = await this.repository.endedBy(facts).catch((error: unknown) => {
         return this.endedInMemory(this.requireUsableInOutage(this.claims.get(key), error));
       });
-      if (endedBy === undefined) remember(this.claims, key, facts);
+      if (endedBy === undefined) this.remember(this.claims, key, facts, began);
       return endedBy;
     });
   }
@@ -128,12 +136,36 @@ export class CachedSessionLookup implements SessionLookup {
     return known;
   }
 
-  async findUsers(sidTarget: string): Promise<readonly string[]> {
-    const remembered = this.usersOfLogin.get(sidTarget);
-    if (remembered !== undefined) return remembered;
-    const users = await this.repository.findUsers(sidTarget);
-    if (users.length > 0) this.usersOfLogin.set(sidTarget, users);
-    return users;
+  /**
+   * Another user may sign in with this `sid` and log out, and the follower tells nothing of the sign-in. When OneID has its
+   * 200 for this logout, all replicas have had `maxStalenessMs`, so an answer that is not older has this user.
+   */
+  findUsers(sidTarget: string): Promise<readonly string[]> {
+    const { maxStalenessMs, allowDuringOutageMs } = this.settings;
+    const known = this.usersOfLogin.get(sidTarget);
+    if (this.isUsable(known, this.follower.usableGeneration, maxStalenessMs)) return Promise.resolve(known.users);
+    return this.readOnce(`users ${sidTarget}`, async (began) => {
+      try {
+        const users = await this.repository.findUsers(sidTarget);
+        if (began !== undefined && users.length > 0) this.usersOfLogin.set(sidTarget, { ...began, users });
+        return users;
+      } catch (error) {
+        const remembered = this.usersOfLogin.get(sidTarget);
+        return this.requireUsableInOutage(remembered, error, maxStalenessMs + allowDuringOutageMs).users;
+      }
+    });
+  }
+
+  private remember<F extends SessionFacts>(
+    cache: LRUCache<string, Remembered<F>>,
+    key: string,
+    facts: F,
+    began: ReadBegin | undefined,
+    recordedAt?: number,
+  ): void {
+    if (began === undefined) return;
+    const usage = recordedAt === undefined ? undefined : this.rememberedUsage(recordedAt);
+    cache.set(key, { facts, targets: targetsOf(facts), ...began, ...(usage && { usage }) });
   }
 
   private checked(known: Remembered<Session>): CheckedSession {
@@ -172,18 +204,21 @@ export class CachedSessionLookup implements SessionLookup {
     return this.follower.logouts.endedBy(facts, targets);
   }
 
-  private isUsable<T>(
-    known: Remembered<T> | undefined,
+  private isUsable<R extends ReadBegin>(
+    known: R | undefined,
     generation: number | undefined,
     retention = SESSION_RETENTION,
-  ): known is Remembered<T> {
+  ): known is R {
     if (known === undefined || known.generation !== generation) return false;
     return this.clock.ageOf(known.asked) < retention;
   }
 
   /** While the database fails, memory may answer for `allowDuringOutageMs` longer. @throws `error` when it may not */
-  private requireUsableInOutage<T>(known: Remembered<T> | undefined, error: unknown): Remembered<T> {
-    const retention = SESSION_RETENTION + this.settings.allowDuringOutageMs;
+  private requireUsableInOutage<R extends ReadBegin>(
+    known: R | undefined,
+    error: unknown,
+    retention = SESSION_RETENTION + this.settings.allowDuringOutageMs,
+  ): R {
     if (this.isUsable(known, this.follower.usableGenerationInOutage, retention)) return known;
     throw error;
   }
@@ -192,18 +227,10 @@ export class CachedSessionLookup implements SessionLookup {
    * Callers that ask the same at the same time share one database read. A caller does not join a read that began more
    * than `maxStalenessMs` ago, or one since which this replica was not always declared: such a read may have missed a
    * logout for which OneID already has its 200. Nor does a caller after the end of an outage join a read of before.
+   *
+   * @param load gets undefined when its answer must not be remembered
    */
-  private readOnce<T>(
-    what: string,
-    load: (
-      remember: <F extends SessionFacts>(
-        cache: LRUCache<string, Remembered<F>>,
-        key: string,
-        facts: F,
-        recordedAt?: number,
-      ) => void,
-    ) => Promise<T>,
-  ): Promise<T> {
+  private readOnce<T>(what: string, load: (began: ReadBegin | undefined) => Promise<T>): Promise<T> {
     const asked = this.clock.moment();
     const pending = this.pendingReads.get(what);
     const isYoung = pending !== undefined && this.clock.ageOf(pending.asked) <= this.settings.maxStalenessMs;
@@ -213,11 +240,7 @@ export class CachedSessionLookup implements SessionLookup {
     const isShared = declaredPeriod !== undefined && pending?.declaredPeriod === declaredPeriod;
     if (isOfNow && isShared) return pending.answer as Promise<T>;
     const generation = this.follower.usableGeneration;
-    const answer = load((cache, key, facts, recordedAt) => {
-      if (generation === undefined) return;
-      const usage = recordedAt === undefined ? undefined : this.rememberedUsage(recordedAt);
-      cache.set(key, { facts, targets: targetsOf(facts), generation, asked, ...(usage && { usage }) });
-    });
+    const answer = load(generation === undefined ? undefined : { generation, asked });
     const read = { asked, sureGeneration, declaredPeriod, answer };
     this.pendingReads.set(what, read);
     const done = () => {

@@ -67,6 +67,15 @@ export interface Logout {
 }
 
 /**
+ * The id of a logout whose own id another logout may have: a provider may give two logout tokens the same `jti`. The bound
+ * `registeredUntil` does not count: the database raises it, and no logout token has it.
+ */
+export function idOfFact({ id, target, bound }: Pick<Logout, 'id' | 'target' | 'bound'>): string {
+  const bounds = Object.entries<number>({ ...bound }).filter(([name]) => name !== 'registeredUntil');
+  return digest([id, target, ...bounds.flat()]);
+}
+
+/**
  * A logout to record. The database raises the bound `registeredUntil` to its time now, so that it covers every session
  * that is registered by now; but not the bound of a logout of everyone, which it records as given.
  */

@@ -108,24 +108,61 @@ export interface ListedSession extends Session {
  * tells whose it is.
  */
 export function isSameUser(one: SessionFacts, other: SessionFacts): boolean {
-  // as targets, because the target of the user is known for some tokens without `sub`
-  const [a, b] = [targetsByKind(one), targetsByKind(other)];
-  if (a.sub !== undefined && b.sub !== undefined) return a.sub === b.sub;
-  return a.sid !== undefined && a.sid === b.sid;
+  // as targets, because the users of some tokens without `sub` are known
+  const [a, b] = [usersOf(one), usersOf(other)];
+  if (a.length > 0 && b.length > 0) return a.join() === b.join();
+  const { sid } = targetsByKind(one);
+  return sid !== undefined && sid === targetsByKind(other).sid;
 }
 
 /** The targets of a session that name its user, by the kind of logout that they are for. */
 export type TargetsByKind = Readonly<Partial<Record<OwnTargetKind, string>>>;
 
-/** Carries the stored targets of a session. The property is not enumerable, so no log and no answer shows it. */
-const STORED_TARGETS = Symbol('oneid-logout stored targets');
+interface KnownTargets {
+  readonly byKind: TargetsByKind;
+  /** Only of a token without `sub`. */
+  readonly users?: readonly string[];
+}
+
+/** Carries the targets of a session that its facts do not tell. Not enumerable, so no log and no answer shows it. */
+const KNOWN_TARGETS = Symbol('oneid-logout known targets');
+
+function knownTargetsOf(session: SessionFacts): KnownTargets | undefined {
+  return (session as { readonly [KNOWN_TARGETS]?: KnownTargets })[KNOWN_TARGETS];
+}
+
+function withKnownTargets<Facts extends SessionFacts>(session: Facts, known: KnownTargets): Facts {
+  return Object.defineProperty(session, KNOWN_TARGETS, { value: known });
+}
 
 /**
  * Gives a session the targets that the database stores for it. The database compares logouts with these, so memory must
  * use them too: a connection that changes characters would lead to other hashes.
  */
 export function withStoredTargets<Facts extends SessionFacts>(session: Facts, targets: TargetsByKind): Facts {
-  return Object.defineProperty(session, STORED_TARGETS, { value: targets });
+  return withKnownTargets(session, { byKind: targets });
+}
+
+/**
+ * Returns a token without `sub` as the token of the users who have signed in with its `sid`: a logout of each of them ends
+ * it. Several users have one `sid` only if the provider reuses it.
+ *
+ * @param users their targets
+ */
+export function withUsers(token: SessionFacts, users: readonly string[]): SessionFacts {
+  return withKnownTargets({ ...token }, { byKind: targetsByKind(token), users: [...users].sort() });
+}
+
+/** Returns a copy with the same targets. */
+export function copyOf<Facts extends SessionFacts>(session: Facts): Facts {
+  const known = knownTargetsOf(session);
+  return known === undefined ? { ...session } : withKnownTargets({ ...session }, known);
+}
+
+/** The target of the session's user; of a token without `sub`, those of {@link withUsers}. */
+export function usersOf(session: SessionFacts): readonly string[] {
+  const { sub } = targetsByKind(session);
+  return sub === undefined ? (knownTargetsOf(session)?.users ?? []) : [sub];
 }
 
 /**
@@ -134,8 +171,8 @@ export function withStoredTargets<Facts extends SessionFacts>(session: Facts, ta
  * names another login of the user is then the only one that can reach it.
  */
 export function targetsByKind(session: SessionFacts): TargetsByKind {
-  const { [STORED_TARGETS]: stored } = session as { readonly [STORED_TARGETS]?: TargetsByKind };
-  if (stored !== undefined) return stored;
+  const known = knownTargetsOf(session);
+  if (known !== undefined) return known.byKind;
   const { issuer, id, sid, sub } = session;
   return {
     ...(id !== undefined && { session: targetOf('session', issuer, id) }),
@@ -145,7 +182,12 @@ export function targetsByKind(session: SessionFacts): TargetsByKind {
   };
 }
 
-/** All targets by which a logout can reach a session: those of {@link targetsByKind}, and those of everyone. */
+/**
+ * All targets by which a logout can reach a session: those of {@link targetsByKind}, of {@link withUsers}, and those of
+ * everyone.
+ */
 export function targetsOf(session: SessionFacts): string[] {
-  return [...Object.values(targetsByKind(session)), ...everyoneTargetsOf(session.issuer, session.clientId)];
+  const users = knownTargetsOf(session)?.users ?? [];
+  const everyone = everyoneTargetsOf(session.issuer, session.clientId);
+  return [...Object.values(targetsByKind(session)), ...users, ...everyone];
 }

@@ -1,4 +1,4 @@
-import { type Logout } from '../rule/logout.js';
+import { idOfFact, type Logout } from '../rule/logout.js';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { defer, merge, type Observable, ReplaySubject, Subject } from 'rxjs';
@@ -16,7 +16,8 @@ export class LogoutBus implements OnModuleDestroy {
   private readonly news = new Subject<Logout>();
   private readonly watching = new ReplaySubject<void>(1);
   private readonly due = new Subject<void>();
-  private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
+  /** Two ids of each logout. */
+  private readonly known = new LRUCache<string, true>({ max: 2 * REMEMBERED });
 
   /** Emits when refresh tokens may wait to be revoked. */
   readonly tokensDue: Observable<unknown> = merge(this.own, this.due);
@@ -42,11 +43,20 @@ export class LogoutBus implements OnModuleDestroy {
     this.publishFound(logouts);
   }
 
-  /** Publishes recorded logouts of any replica, or logouts that the inbox keeps, each once. */
+  /**
+   * Publishes logouts that the inbox keeps. The store may have another logout with the same id, and will then record this
+   * one under the id of its fact.
+   */
+  publishKept(logouts: readonly Logout[]): void {
+    this.publishFound(logouts.map((logout) => ({ ...logout, id: idOfFact(logout) })));
+  }
+
+  /** Publishes recorded logouts of any replica, each once, also if the inbox has kept them. */
   publishFound(logouts: readonly Logout[]): void {
     for (const logout of logouts) {
-      if (this.known.has(logout.id)) continue;
-      this.known.set(logout.id, true);
+      const ids = [logout.id, idOfFact(logout)];
+      if (ids.some((id) => this.known.has(id))) continue;
+      for (const id of ids) this.known.set(id, true);
       this.news.next(logout);
     }
   }

@@ -167,7 +167,7 @@ export class LogoutInbox extends BackgroundJob {
     this.kept.set(logouts.key, { logouts, since: this.clock.moment(), recorded: new Subject() });
     for (const logout of obeyed(logouts)) this.logouts.add(logout);
     // the connections of the ended sessions close at once
-    this.bus.publishFound(logouts.named);
+    this.bus.publishKept(logouts.named);
   }
 
   private forgetRecorded(logouts: TokenLogouts): void {

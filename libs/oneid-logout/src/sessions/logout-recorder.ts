@@ -1,7 +1,7 @@
 import { Logger } from '../logger.js';
 import { type CreatedLogout } from '../store/logout-inserts.js';
 import { MAX_COMMIT_LATENESS } from '../store/logout-changes.js';
-import { everyoneIdOf, type Logout, type LogoutAuthor, type LogoutChannel, type NewLogout } from '../rule/logout.js';
+import { everyoneIdOf, idOfFact, type LogoutAuthor, type LogoutChannel, type NewLogout } from '../rule/logout.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock, type Moment } from '../clock.js';
@@ -269,19 +269,29 @@ export class LogoutRecorder implements OnApplicationShutdown {
 
   /** @returns one entry for each logout that was new */
   private async recordToken(issuer: string, logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
-    const created = await this.recordAll(logouts);
-    if (created.length === logouts.length) return created;
-    const recorded = await this.repository.findLogouts(logouts.map((one) => one.id));
-    const reused = logouts.filter((one) => {
-      const known = recorded.get(one.id);
-      return known !== undefined && !isSameLogout(known, one);
-    });
+    const sent = this.clock.moment();
+    const created = await this.insert(logouts);
+    const allNew = created.length === logouts.length;
+    const reused = allNew ? [] : await this.findReused(logouts);
+    // not the reused ones: their id is that of another logout, of which this replica may not know yet
+    const own = logouts.filter((one) => !reused.includes(one));
+    if (created.length > 0) this.bus.publishOwn(own);
+    if (own.length > 0) await this.touchUntilInTime(own, allNew && this.isInTime(sent));
     if (reused.length === 0) return created;
     // some providers use the sid as jti: a refusal would lose the second logout
     this.logger.warn(
       `${issuer} has reused the jti of a logout token for another logout. The library has recorded both logouts.`,
     );
-    return this.recordAll(reused.map((one) => ({ ...one, id: digest([one.id, one.target, ...tokenBoundOf(one)]) })));
+    return this.recordAll(reused.map((one) => ({ ...one, id: idOfFact(one) })));
+  }
+
+  /** @returns those of these logouts whose id another logout has */
+  private async findReused(logouts: readonly NewLogout[]): Promise<readonly NewLogout[]> {
+    const recorded = await this.repository.findLogouts(logouts.map(({ id }) => id));
+    return logouts.filter((one) => {
+      const known = recorded.get(one.id);
+      return known !== undefined && idOfFact({ ...known, id: one.id }) !== idOfFact(one);
+    });
   }
 
   /**
@@ -403,13 +413,4 @@ export class LogoutRecorder implements OnApplicationShutdown {
 function resultOf(hasSignIn: boolean | undefined): 'matched' | 'unmatched' | 'recorded' {
   if (hasSignIn === undefined) return 'recorded';
   return hasSignIn ? 'matched' : 'unmatched';
-}
-
-/** The name and the value of the bound. The bounds of a token's logouts are recorded as they are. */
-function tokenBoundOf({ bound }: Pick<Logout, 'bound'>): (string | number)[] {
-  return Object.entries<number>({ ...bound }).flat();
-}
-
-function isSameLogout(one: Pick<Logout, 'target' | 'bound'>, other: Pick<Logout, 'target' | 'bound'>): boolean {
-  return one.target === other.target && tokenBoundOf(one).join() === tokenBoundOf(other).join();
 }

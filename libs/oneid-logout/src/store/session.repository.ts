@@ -494,14 +494,14 @@ export class SessionRepository {
     return rows.map((row) => String(row['target_sub']));
   }
 
-  /** Returns those of these `sid` targets with which a user has signed in, as far as {@link rememberUser} remembers. */
-  async findSignedIn(sidTargets: readonly string[]): Promise<string[]> {
+  /** Returns the users of these `sid` targets, as targets, as far as {@link rememberUser} remembers. */
+  async findSignIns(sidTargets: readonly string[]): Promise<{ readonly sid: string; readonly user: string }[]> {
     const { rows } = await this.database.read(
-      `SELECT DISTINCT u.target_sid FROM ${this.tables.loginUser} u WHERE u.target_sid IN (${placeholders(sidTargets)})`,
+      `SELECT u.target_sid, u.target_sub FROM ${this.tables.loginUser} u WHERE u.target_sid IN (${placeholders(sidTargets)})`,
       sidTargets,
       { lane: 'check' },
     );
-    return rows.map((row) => String(row['target_sid']));
+    return rows.map((row) => ({ sid: String(row['target_sid']), user: String(row['target_sub']) }));
   }
 
   /**
