@@ -1,6 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../support/documents.js';
+import { applyPatch } from '../support/patch.mjs';
 import { knownPlans } from './known-plans.js';
 import { type Plan, planOf } from './plan.js';
+import { plantedFaults } from './planted/faults.js';
 import { shrink } from './shrink.js';
 import { EmptyTables } from './simulated-database.js';
 import { simulate } from './simulation.js';
@@ -15,6 +20,10 @@ const beginOf = (seed: string): Plan => {
   const { actions, ...plan } = planOf(seed);
   return { ...plan, actions: actions.filter(({ at }) => at < 12_000), end: 18_000 };
 };
+
+it.each(plantedFaults)('a fault to plant fits the code: $name', (fault) => {
+  expect(() => applyPatch(fault, readFileSync(join(root, fault.file), 'utf8'))).not.toThrow();
+});
 
 describe('the simulation', () => {
   it('the same seed gives the same run, event by event', async () => {

@@ -45,7 +45,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   {
     name: 'memory hashes the targets of a session anew',
     file: `${library}/rule/session.ts`,
-    search: '  if (stored !== undefined) return stored;\n',
+    search: '  if (known !== undefined) return known.byKind;\n',
     replace: '',
   },
   {
