@@ -58,6 +58,8 @@ export default {
     project('both', onBoth),
   ],
   testTimeout: config.testTimeout,
+  // also on two processors: the suites mostly wait for a service or for processes of their own
+  maxWorkers: 2,
   workerGracefulExitTimeout: config.workerGracefulExitTimeout,
   globalSetup: config.globalSetup,
   globalTeardown: config.globalTeardown,
