@@ -151,7 +151,7 @@ describe('PooledStatements', () => {
   it('S1: a write that a standby refuses is sent once more, on a new connection, because it has changed nothing', async () => {
     await openIdle(3);
     for (const connection of pool.opened) connection.state = 'standby';
-    await run(write);
+    await expect(run(write)).resolves.toEqual({ rows: [{ proof: 'alive' }], affected: 0 });
     expect(pool.sent).toEqual(['write on 1', 'write on 4']);
     expect(pool.opened.map(({ destroyed }) => destroyed)).toEqual([true, true, true, false]);
   });
