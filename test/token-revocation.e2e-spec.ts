@@ -99,6 +99,30 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
       ...{ issuer: oneId.issuer, clientId, jti: login.sid, iat: clock.seconds, sid: login.sid, scope: 'session' },
     });
 
+  /**
+   * Stores a newer refresh token of an ended session while the library notes that the old one is revoked.
+   *
+   * @param order calls both functions: `rotate` stores the newer token, `note` goes on with the note
+   * @returns the newer token
+   */
+  function rotateAtNextNote(
+    { app, session, login }: SignedIn,
+    order: (rotate: () => Promise<void>, note: () => Promise<void>) => Promise<void>,
+  ): string {
+    const rotated = oneId.refreshToken({ clientId, login });
+    const rotate = async () => {
+      const refreshing = app.get(SessionRegistry).refresh(session.id, { refreshToken: rotated });
+      await expect(refreshing).rejects.toMatchObject({ code: 'session_ended' });
+    };
+    const repository = app.get(TokenRepository, { strict: false });
+    const noteRevoked = repository.noteRevoked.bind(repository);
+    repository.noteRevoked = (...args) => {
+      repository.noteRevoked = noteRevoked;
+      return order(rotate, () => noteRevoked(...args));
+    };
+    return rotated;
+  }
+
   const stored = async (app: INestApplication) => {
     const run = (sql: string) => app.get(SessionDatabase, { strict: false }).run(sql);
     const tokens = (await run('SELECT * FROM oneid_session_tokens')).rows;
@@ -547,17 +571,12 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('P24: a newer refresh token is stored during the first request: the answer does not count for it', async () => {
     const app = await start();
     const signedIn = await signIn(app);
-    const rotated = oneId.refreshToken({ clientId, login: signedIn.login });
-    const repository = app.get(TokenRepository, { strict: false });
-    const noteRevoked = repository.noteRevoked.bind(repository);
-    repository.noteRevoked = async (...args) => {
-      repository.noteRevoked = noteRevoked;
-      const refreshing = app.get(SessionRegistry).refresh(signedIn.session.id, { refreshToken: rotated });
-      await expect(refreshing).rejects.toMatchObject({ code: 'session_ended' });
+    const rotated = rotateAtNextNote(signedIn, async (rotate, note) => {
+      await rotate();
       // the next 200 revokes nothing
       oneId.fail(endpointPaths.revocation, { status: 200, body: '', times: 1 });
-      return noteRevoked(...args);
-    };
+      await note();
+    });
     await backchannel(signedIn);
     await revokeAll(app);
     expect((await stored(app)).tokens).toHaveLength(0);
@@ -1135,15 +1154,10 @@ describe.each(databases)('BC-15: refresh tokens of ended sessions, on $name', (d
   it('BC-15: a refresh token that is stored during the work on its logout is revoked in the next turn', async () => {
     const app = await start();
     const signedIn = await signIn(app);
-    const rotated = oneId.refreshToken({ clientId, login: signedIn.login });
-    const repository = app.get(TokenRepository, { strict: false });
-    const noteRevoked = repository.noteRevoked.bind(repository);
-    repository.noteRevoked = async (...args) => {
-      repository.noteRevoked = noteRevoked;
-      await noteRevoked(...args);
-      const refreshing = app.get(SessionRegistry).refresh(signedIn.session.id, { refreshToken: rotated });
-      await expect(refreshing).rejects.toMatchObject({ code: 'session_ended' });
-    };
+    const rotated = rotateAtNextNote(signedIn, async (rotate, note) => {
+      await note();
+      await rotate();
+    });
     await backchannel(signedIn);
     await revokeAll(app);
     expect(revoked()).toEqual([signedIn.refreshToken, rotated]);
