@@ -275,8 +275,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
     const reused = allNew ? [] : await this.findReused(logouts);
     // not the reused ones: their id is that of another logout, of which this replica may not know yet
     const own = logouts.filter((one) => !reused.includes(one));
-    if (created.length > 0) this.bus.publishOwn(own);
-    if (own.length > 0) await this.touchUntilInTime(own, allNew && this.isInTime(sent));
+    if (own.length > 0) await this.spread(own, created.length > 0, allNew && this.isInTime(sent));
     if (reused.length === 0) return created;
     // some providers use the sid as jti: a refusal would lose the second logout
     this.logger.warn(
@@ -337,11 +336,16 @@ export class LogoutRecorder implements OnApplicationShutdown {
   private async recordAll(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
     const sent = this.clock.moment();
     const created = await this.insert(logouts);
-    // allLogouts leaves out the logouts that this process has published before
-    if (created.length > 0) this.bus.publishOwn(logouts);
     const allNew = created.length === logouts.length;
-    await this.touchUntilInTime(logouts, allNew && this.isInTime(sent));
+    await this.spread(logouts, created.length > 0, allNew && this.isInTime(sent));
     return created;
+  }
+
+  /** Tells this process of recorded logouts, and makes sure that the looks of the other replicas find them. */
+  private async spread(logouts: readonly NewLogout[], someAreNew: boolean, areInTime: boolean): Promise<void> {
+    // the bus leaves out the logouts that this process has published before
+    if (someAreNew) this.bus.publishOwn(logouts);
+    await this.touchUntilInTime(logouts, areInTime);
   }
 
   /**
