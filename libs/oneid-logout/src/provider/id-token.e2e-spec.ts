@@ -80,6 +80,7 @@ describe('IdTokenVerifier', () => {
     // a JavaScript app passes undefined when it did not ask for the scope openid
     ['a value that is not a text', () => Promise.resolve(undefined as unknown as string), 'The ID token is missing'],
     ['an empty text', () => Promise.resolve(''), 'The ID token is not a JWT'],
+    ['three parts that are no JSON', () => Promise.resolve('a.b.c'), 'The ID token is not a JWT'],
     ['crit', () => token({ header: { crit: ['x'] } }), 'The ID token has no alg in its header, or a crit'],
     ['no alg', () => token({ header: { alg: undefined } }), 'The ID token has no alg in its header, or a crit'],
     ['an access token', () => token({ header: { typ: 'at+jwt' } }), 'The ID token has a typ that is not JWT'],
@@ -424,5 +425,35 @@ describe('IdTokenVerifier', () => {
       });
     }
     await expect(verifierOf({}).verify(encrypted, {})).rejects.toMatchObject({ code: 'id_token_invalid' });
+
+    const ofOther = {
+      clientId: 'other',
+      idTokenEncryption: { alg, enc: 'A256GCM', privateKeys: [await exportJWK(privateKey)] },
+    };
+    await expect(verifierOf({}, ofOther).verify(encrypted, {})).rejects.toMatchObject({
+      message:
+        'The ID token does not have the encryption that the options name: it has one of another client, the ' +
+        "client's idTokenEncryption expects none",
+    });
+  });
+
+  it.each<[unknown, number | undefined]>([
+    [undefined, undefined],
+    [seconds - 60, seconds - 60],
+    [seconds - 59.5, seconds - 60],
+    [1, 1],
+    ['1', undefined],
+    [0, undefined],
+    [-1, undefined],
+    // equal to iat: the provider has set it when the app redeemed its code
+    [seconds, undefined],
+    [seconds + 0.5, undefined],
+    // the latest time at which the provider can have issued the token
+    [seconds + 31, seconds + 31],
+    [seconds + 31.001, undefined],
+  ])('P5: auth_time %s: the login was at %s', async (authTime, expected) => {
+    const verified = await verifierOf({}).verify(await claims({ auth_time: authTime }), {});
+    expect(verified.authTime).toBe(expected);
+    expect('authTime' in verified).toBe(expected !== undefined);
   });
 });

@@ -89,6 +89,25 @@ describe('LogoutTokenVerifier', () => {
     expect(await verifierOf({}).verify(await claims({ iat: seconds - 0.25 }))).toMatchObject({ iat: seconds - 1 });
   });
 
+  it('P5: a provider that reuses a sid: the logout reaches logins until the latest time of its token', async () => {
+    const verifier = verifierOf({ reusesSid: true, iatBackdatingSeconds: 300 });
+    expect(await verifier.verify(await token())).toMatchObject({ authenticatedUntil: seconds + 300 + 30 });
+    expect(await verifierOf({}).verify(await token())).not.toHaveProperty('authenticatedUntil');
+  });
+
+  it('BC-2: takes a token with exp when the client requires it', async () => {
+    const verifier = verifierOf({ requireLogoutTokenExp: true });
+    expect(await verifier.verify(await claims({ exp: seconds + 60 }))).toMatchObject({ sid: 'sid' });
+  });
+
+  it('fetches the keys of each provider again, once for all of its clients', async () => {
+    const verifier = verifierOf({}, { clientId: 'other' });
+    await verifier.verify(await token());
+    oneId.clearRequests();
+    await verifier.refreshKeys();
+    expect(oneId.requests.map(({ path }) => path)).toEqual([endpointPaths.jwks]);
+  });
+
   it('BC-5: accepts a sid and a sub of 255 characters, and no longer ones', async () => {
     const [fits, long] = ['x'.repeat(255), 'x'.repeat(256)];
     const subjects = 'the token needs a sid or a sub, as a non-empty string';

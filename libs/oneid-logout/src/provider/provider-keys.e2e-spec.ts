@@ -11,6 +11,7 @@ import {
   type SigningKey,
   type Trouble,
 } from '../testing/index.js';
+import { KeySet } from './key-set.js';
 import { providerFetch } from './provider-fetch.js';
 import { ProviderKeys } from './provider-keys.js';
 
@@ -55,6 +56,7 @@ describe('ProviderKeys', () => {
     const forged = jws(await createSigningKey(), { kid: oneId.signingKey.kid });
     const unknown = jws(await createSigningKey());
 
+    expect(await keys.verify(jws(oneId.signingKey), 'RS256', clock.now() + 60_000)).toBe('valid');
     expect(await keys.verify(forged, 'RS256', clock.now())).toBe('invalid');
     expect(await keys.verify(unknown, 'RS256', clock.now())).toBe('key_unknown');
     expect(await keys.verify(jws(oneId.signingKey), 'PS256', clock.now() + 60_000)).toBe('invalid');
@@ -101,6 +103,19 @@ describe('ProviderKeys', () => {
     clock.advance(1);
     expect(await keys.verify(genuine, 'RS256', fresh())).toBe('valid');
     expect(fetches()).toBe(4);
+  });
+
+  it('P13: newer keys that come during the check are tried, too', async () => {
+    const keys = makeKeys();
+    await keys.verify(jws(oneId.signingKey), 'RS256', long());
+    await oneId.rotateKeys({ keepOld: false });
+    const spied = jest.spyOn(KeySet.prototype, 'find').mockImplementationOnce(async () => {
+      await keys.refresh();
+      return 'key_unknown';
+    });
+    expect(await keys.verify(jws(oneId.signingKey), 'RS256', clock.now() + 60_000)).toBe('valid');
+    expect(fetches()).toBe(2);
+    spied.mockRestore();
   });
 
   it('P13: many forged tokens at once cost as many fetches as the budget has', async () => {
@@ -233,7 +248,10 @@ describe('ProviderKeys', () => {
     const keys = makeKeys();
     const token = jws(oneId.signingKey);
     await keys.verify(token, 'RS256', long());
-    clock.advance(3_600_000);
+    clock.advance(3_599_999);
+    await keys.verify(token, 'RS256', long());
+    expect(fetches()).toBe(1);
+    clock.advance(1);
     oneId.fail(endpointPaths.jwks, { reset: true });
     expect(await keys.verify(token, 'RS256', long())).toBe('valid');
     expect(fetches()).toBe(2);
@@ -466,5 +484,56 @@ describe('ProviderKeys', () => {
     expect(oneId.requests.map(({ headers }) => [headers.accept, headers['cache-control']])).toEqual([
       ['application/json, application/jwk-set+json', 'no-cache'],
     ]);
+  });
+
+  it('an answer whose type only contains text/html is no page', async () => {
+    serve([oneId.signingKey.publicJwk], { 'Content-Type': 'application/json; not="text/html"' });
+    expect(await makeKeys().verify(jws(oneId.signingKey), 'RS256', long())).toBe('valid');
+  });
+
+  describe('the signer of a hint', () => {
+    const signerOf = (keys: ProviderKeys, key: SigningKey, header?: object) => keys.signerOf(jws(key, header), 'RS256');
+
+    it('is the newest key, an older key or an unknown key, by keys that are fetched now', async () => {
+      const keys = makeKeys();
+      const old = oneId.signingKey;
+      expect(await signerOf(keys, old)).toBe('newest');
+      await oneId.rotateKeys();
+      expect(await signerOf(keys, old)).toBe('older');
+      expect(await signerOf(keys, oneId.signingKey)).toBe('newest');
+      expect(await signerOf(keys, await createSigningKey())).toBe('unknown');
+      expect(await signerOf(keys, oneId.signingKey, { alg: 'PS256' })).toBe('unknown');
+      expect(await keys.signerOf('no token', 'RS256')).toBe('unknown');
+      expect(fetches()).toBe(6);
+    });
+
+    it('is unknown to the caller while there are no keys', async () => {
+      const logged = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      oneId.fail(endpointPaths.jwks, { status: 503 });
+      expect(await signerOf(makeKeys(), oneId.signingKey)).toBeUndefined();
+      logged.mockRestore();
+    });
+
+    it('is found with the last keys, when a fetch fails or takes a second', async () => {
+      const logged = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+      const keys = makeKeys();
+      await keys.verify(jws(oneId.signingKey), 'RS256', long());
+      oneId.fail(endpointPaths.jwks, { status: 503 });
+      const timers = clock.timers;
+      expect(await signerOf(keys, oneId.signingKey)).toBe('newest');
+      expect(clock.timers).toBe(timers);
+
+      oneId.fail(endpointPaths.jwks, { hang: true });
+      let found: unknown = 'not yet';
+      const finding = signerOf(keys, oneId.signingKey).then((signer) => (found = signer));
+      await until('the provider is asked', () => fetches() === 3);
+      clock.advance(999);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(found).toBe('not yet');
+      clock.advance(1);
+      expect(await finding).toBe('newest');
+      clock.advance(5_000);
+      logged.mockRestore();
+    });
   });
 });

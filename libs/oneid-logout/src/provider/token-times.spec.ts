@@ -85,4 +85,49 @@ describe('TokenTimes', () => {
     clock.monotonicAhead += 2_000;
     expect(await read()).toBe(4);
   });
+
+  it('S18: a token that has waited is judged at its receipt', async () => {
+    const receivedAt = clock.moment();
+    const iat = now();
+    const times = timesOf(30);
+    clock.advance(300_000);
+    // in the future at its receipt, and no longer now
+    expect(await times.findFault({ iat: iat + 31 }, MAX_AGE, receivedAt)).toBe('issued_in_future');
+    clock.advance(400_000);
+    expect(await times.findFault({ iat }, MAX_AGE, receivedAt)).toBeUndefined();
+  });
+
+  it('S18: exp is the first second at which a token is refused, after the tolerance', async () => {
+    const times = timesOf(30);
+    expect(await times.findFault({ iat: now(), exp: now() - 29 }, MAX_AGE)).toBeUndefined();
+    expect(await times.findFault({ iat: now(), exp: now() - 30 }, MAX_AGE)).toBe('expired');
+  });
+
+  it('P13: the latest time of issue counts the tolerance and the rest of the second', () => {
+    expect(timesOf(30).latestIssueMs(1_000)).toBe(1_031_000);
+    expect(timesOf(0).latestIssueMs(1_000.9)).toBe(1_001_000);
+  });
+
+  it('S18: a token that is right by the database alone: warns of the wrong clock, at most once a minute', async () => {
+    const warned = jest.spyOn(Logger.prototype, 'warn');
+    clock.monotonicAhead = 120_000;
+    const times = timesOf(30);
+    const warnings = () => warned.mock.calls.map(([line]) => String(line));
+    const warning = (seconds: number) =>
+      "A token is valid by the database's clock only: this host's clock differs from it by " +
+      `${seconds} s. Set the wrong clock right.`;
+    expect(await times.findFault({ iat: now() - 3_600 }, MAX_AGE)).toBe('too_old');
+    expect(warnings()).toEqual([]);
+
+    clock.ahead = -3_600_000;
+    expect(await times.findFault({ iat: now() }, MAX_AGE)).toBeUndefined();
+    expect(warnings()).toEqual([warning(3_600)]);
+    clock.advance(59_999);
+    expect(await times.findFault({ iat: now() }, MAX_AGE)).toBeUndefined();
+    expect(warnings()).toEqual([warning(3_600)]);
+    clock.ahead += 5_400_000;
+    clock.advance(1);
+    expect(await times.findFault({ iat: now() }, MAX_AGE)).toBeUndefined();
+    expect(warnings()).toEqual([warning(3_600), warning(1_800)]);
+  });
 });

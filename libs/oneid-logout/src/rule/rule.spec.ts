@@ -184,6 +184,13 @@ describe('ends: which logout ends which session', () => {
   });
 });
 
+describe('everyoneTargetOf', () => {
+  it('names the sessions of an issuer, or of one client there', () => {
+    expect(everyoneTargetOf(issuer)).toEqual({ kind: 'issuer', target: targetOf('issuer', issuer, '') });
+    expect(everyoneTargetOf(issuer, 'app')).toEqual({ kind: 'client', target: targetOf('client', issuer, 'app') });
+  });
+});
+
 describe('targetsOf', () => {
   it('returns all targets of a session, and no others', () => {
     expect(targetsOf(session)).toEqual([own, sid, sub, everyone, ofApp]);

@@ -115,4 +115,23 @@ describe('the rule in SQL', () => {
       ended ? [] : [{ one: 1 }],
     );
   });
+
+  it.each<[keyof SessionFacts, 'issued_until' | 'registered_until' | 'authenticated_until', SessionFacts]>([
+    ['iat', 'issued_until', session],
+    ['registeredAt', 'registered_until', session],
+    ['authTime', 'authenticated_until', { ...session, authTime: AUTH_TIME }],
+  ])('P4, P5: of many logouts of one target, the latest by %s decides', (fact, column, of) => {
+    const bound = Number(of[fact]);
+    for (const [latest, expected] of [
+      [bound - 1, [{ one: 1 }]],
+      [bound, []],
+    ] as const) {
+      rowsOf('SELECT 1', of, { target: targets.other, bound: { issuedUntil: 0 } });
+      const insert = database.prepare(`INSERT INTO l (id, target, ${column}) VALUES (?, ?, ?)`);
+      for (const until of [bound - 3, latest, bound - 2]) insert.run(String(until), sid, until);
+      expect(database.prepare(`SELECT 1 AS one FROM s WHERE ${notEndedSql('l', 's.target_sid')}`).all()).toEqual(
+        expected,
+      );
+    }
+  });
 });
