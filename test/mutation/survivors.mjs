@@ -29,23 +29,10 @@ export const survivors = [
     reason: 'the comparisons with the clock before and after this line refuse the same values, as too old or as past',
   },
   {
-    file: 'provider/logout-token.ts',
-    line: "const known = typeof issuer === 'string'",
-    mutators: ['ConditionalExpression'],
-    reason:
-      EQUIVALENT + 'the client was found by this issuer, so the issuer is a string; the check is for the compiler',
-  },
-  {
     file: 'logout/end-session-request.ts',
     line: "...(state !== undefined && statePlacement !== 'redirectUri' && { state })",
     mutators: ['ConditionalExpression'],
     reason: EQUIVALENT + 'the code that writes the fields leaves an undefined state out',
-  },
-  {
-    file: 'logout/logout-origin.ts',
-    line: "return value !== '' && query.get('confirm') === value",
-    mutators: ['ConditionalExpression'],
-    reason: EQUIVALENT + 'a query never gives undefined, so its value never equals a missing cookie',
   },
   {
     file: 'logout/logout-state.ts',
@@ -71,6 +58,12 @@ export const survivors = [
     line: "const value = query.get('confirm') ?? ''",
     mutators: ['StringLiteral'],
     reason: 'no cookie of the library has the changed value, so a form without the field is refused all the same',
+  },
+  {
+    file: 'rule/session.ts',
+    line: 'return known === undefined ? { ...session } : withKnownTargets',
+    mutators: ['ConditionalExpression'],
+    reason: EQUIVALENT + 'known targets that are undefined count as none',
   },
   {
     file: 'store/rule-sql.ts',

@@ -11,15 +11,15 @@ const MODULUS_LENGTH_BITS = 2048;
  *
  * @returns private keys, as PKCS #8 in PEM
  */
-export async function createRsaKeys() {
+export async function createRsaKeys(count = COUNT) {
   const options = { modulusLength: MODULUS_LENGTH_BITS, privateKeyEncoding: { format: 'pem', type: 'pkcs8' } };
-  const pairs = await Promise.all(Array.from({ length: COUNT }, () => promisify(generateKeyPair)('rsa', options)));
+  const pairs = await Promise.all(Array.from({ length: count }, () => promisify(generateKeyPair)('rsa', options)));
   return pairs.map(({ privateKey }) => privateKey);
 }
 
 /**
- * Lets `subtle` take RSA keys for signatures from the stock, each once. It leaves out the first key: with this key, the
- * provider of each suite signs.
+ * Lets `subtle` take RSA keys from the stock, each once. It leaves out the first key: with this key, the provider of each
+ * suite signs.
  *
  * @param {string[]} stock private keys, as PKCS #8 in PEM
  * @param {SubtleCrypto} subtle
@@ -29,15 +29,25 @@ export function takeRsaKeysFrom(stock, subtle) {
   const left = stock.slice(1);
   subtle.generateKey = async (algorithm, extractable, usages) => {
     const { name, modulusLength } = Object(algorithm);
-    const wanted = /^RSA(SSA|-PSS)/.test(name) && modulusLength === MODULUS_LENGTH_BITS;
+    const wanted = /^RSA/.test(name) && modulusLength === MODULUS_LENGTH_BITS;
     const pem = wanted ? left.shift() : undefined;
     if (pem === undefined) return create(algorithm, extractable, usages);
     const key = createPrivateKey(pem);
     const pkcs8 = key.export({ format: 'der', type: 'pkcs8' });
     const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
     return {
-      privateKey: await subtle.importKey('pkcs8', pkcs8, algorithm, extractable, ['sign']),
-      publicKey: await subtle.importKey('spki', spki, algorithm, true, ['verify']),
+      privateKey: await subtle.importKey('pkcs8', pkcs8, algorithm, extractable, usages.filter(isPrivate)),
+      publicKey: await subtle.importKey(
+        'spki',
+        spki,
+        algorithm,
+        true,
+        usages.filter((usage) => !isPrivate(usage)),
+      ),
     };
   };
+}
+
+function isPrivate(usage) {
+  return ['sign', 'decrypt', 'unwrapKey'].includes(usage);
 }

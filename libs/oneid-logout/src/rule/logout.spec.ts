@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { everyoneIdOf, idOfFact, isOfEveryone } from './logout.js';
+import { everyoneIdOf, idOfFact, isOfEveryone, reasonOfEnd } from './logout.js';
 
 const logout = { id: 'jti-1', target: 'target-1' };
 
@@ -33,6 +33,14 @@ describe('everyoneIdOf', () => {
     expect([everyoneIdOf('one') === one, other === one]).toEqual([true, false]);
     expect([isOfEveryone({ id: one }), isOfEveryone({ id: 'jti-1' }), isOfEveryone({ id: `x${one}` })]).toEqual([
       ...[true, false, false],
+    ]);
+  });
+});
+
+describe('reasonOfEnd', () => {
+  it('tells the idle and the unconfirmed from all other channels', () => {
+    expect((['idle', 'unconfirmed', 'backchannel', 'frontchannel', 'admin'] as const).map(reasonOfEnd)).toEqual([
+      ...['idle', 'unconfirmed', 'logged_out', 'logged_out', 'logged_out'],
     ]);
   });
 });
