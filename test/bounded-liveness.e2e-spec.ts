@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LogoutEvent, type Session, StoreUnavailableError } from 'nestjs-oneid-logout';
 import { Random } from '../libs/oneid-logout/src/random.js';
@@ -91,7 +92,7 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
   }
 
   let made = 0;
-  const signIn = (facts: { sub?: string; sid?: string } = {}) => {
+  const signIn = (facts: { sub?: string; sid?: string | undefined } = {}) => {
     made += 1;
     return writer.registry.register({ idToken: writer.idToken({ sub: `user-${made}`, sid: `sid-${made}`, ...facts }) });
   };
@@ -506,6 +507,28 @@ describe.each(databases)('bounded liveness, on $name', (database) => {
         expect((await reader.check(session))[0]).toBe('frontchannel');
       },
     );
+
+    it('BC-8: is found, when the library could not read the logout whose jti the token reuses', async () => {
+      const jti = randomUUID();
+      await writer.recorder.recordBackchannel(writer.logout({ jti, sid: 'the first' }));
+      const session = await signIn({ sub: 'alice', sid: undefined });
+      await reader.check(session);
+      await reader.follower.look();
+      const undo = intercept(writer.database, async (run, sql, parameters) => {
+        if (!sql.includes('INSERT')) throw new StoreUnavailableError('gone');
+        // committed so late that the looks of the followers miss it
+        clock.databaseAhead -= MINUTE;
+        return run(sql, parameters).finally(() => (clock.databaseAhead += MINUTE));
+      });
+      const second = writer.logout({ jti, sid: 'the second', sub: 'alice' });
+      await expect(writer.recorder.recordBackchannel(second)).rejects.toThrow(StoreUnavailableError);
+      undo();
+      expect(writer.uncertain.size).toBe(2);
+      await writer.uncertain.wake();
+      expect(writer.uncertain.size).toBe(0);
+      await reader.follower.look();
+      expect(await reader.check(session)).toEqual(['backchannel', 0]);
+    });
 
     it('is searched for one hour', async () => {
       const { sid } = await signIn();

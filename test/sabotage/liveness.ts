@@ -98,6 +98,17 @@ export const liveness: readonly Sabotage[] = [
   },
   {
     promise: 'assumption: a commit is in time',
+    breaks: 'A logout with a late commit keeps its time, when the read after its insert fails.',
+    file: recorder,
+    search: `await this.rememberIfFailed(logouts, () => this.findReused(logouts))`,
+    replace: `await this.findReused(logouts)`,
+    test: {
+      file,
+      name: `${suite} a logout whose insert has failed, but may still be committed BC-8: is found, when the library could not read the logout whose jti the token reuses`,
+    },
+  },
+  {
+    promise: 'assumption: a commit is in time',
     breaks: 'The database commits a logout after its writer has given up, and no look finds it.',
     file: `${source}/sessions/uncertain-logouts.ts`,
     search: `for (const id of ids) this.searches.set(id, { since: now, last: now, pause: 0 });`,

@@ -272,7 +272,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
     const sent = this.clock.moment();
     const created = await this.insert(logouts);
     const allNew = created.length === logouts.length;
-    const reused = allNew ? [] : await this.findReused(logouts);
+    const reused = allNew ? [] : await this.rememberIfFailed(logouts, () => this.findReused(logouts));
     // not the reused ones: their id is that of another logout, of which this replica may not know yet
     const own = logouts.filter((one) => !reused.includes(one));
     if (own.length > 0) await this.spread(own, created.length > 0, allNew && this.isInTime(sent));
@@ -377,7 +377,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
    */
   private async touchUntilInTime(logouts: readonly NewLogout[], inTime: boolean): Promise<void> {
     const ids = logouts.map(({ id }) => id);
-    try {
+    await this.rememberIfFailed(logouts, async () => {
       for (let attempt = 1; !inTime; attempt++) {
         if (attempt > ATTEMPTS)
           throw new StoreUnavailableError(new Error(`No commit of the logout was in time (${MAX_COMMIT_LATENESS} ms)`));
@@ -386,10 +386,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
         const complete = touched === ids.length || (await this.recordPurged(logouts)) === 0;
         inTime = complete && this.isInTime(sent);
       }
-    } catch (error) {
-      this.uncertain.add(ids);
-      throw error;
-    }
+    });
   }
 
   /** @returns how many of the logouts were not there any more, and are recorded again */
@@ -400,9 +397,14 @@ export class LogoutRecorder implements OnApplicationShutdown {
     return purged.length;
   }
 
-  private async insert(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
+  private insert(logouts: readonly NewLogout[]): Promise<readonly CreatedLogout[]> {
+    return this.rememberIfFailed(logouts, () => this.repository.insertLogouts(logouts));
+  }
+
+  /** Does a part of the recording. If it fails, the logouts may be recorded, and the replicas may not learn of them. */
+  private async rememberIfFailed<T>(logouts: readonly NewLogout[], work: () => Promise<T>): Promise<T> {
     try {
-      return await this.repository.insertLogouts(logouts);
+      return await work();
     } catch (error) {
       this.uncertain.add(logouts.map(({ id }) => id));
       throw error;
