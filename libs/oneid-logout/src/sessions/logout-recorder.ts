@@ -401,7 +401,7 @@ export class LogoutRecorder implements OnApplicationShutdown {
     return this.rememberIfFailed(logouts, () => this.repository.insertLogouts(logouts));
   }
 
-  /** Does a part of the recording. If it fails, the logouts may be recorded, and the replicas may not learn of them. */
+  /** If this part of the recording fails, {@link UncertainLogouts} searches for the logouts, which may be recorded. */
   private async rememberIfFailed<T>(logouts: readonly NewLogout[], work: () => Promise<T>): Promise<T> {
     try {
       return await work();
