@@ -18,14 +18,15 @@ export async function createRsaKeys(count = COUNT) {
 }
 
 /**
- * Lets `subtle` take RSA keys from the stock, each once. It leaves out the first key: with this key, the provider of each
- * suite signs.
+ * Lets `subtle` take RSA keys from the stock, each once; after the last one, it creates keys. It leaves out the first
+ * key: with this key, the provider of each suite signs. The suites of one process share one `subtle`, so each suite
+ * replaces what the suite before it has set up.
  *
  * @param {string[]} stock private keys, as PKCS #8 in PEM
  * @param {SubtleCrypto} subtle
  */
 export function takeRsaKeysFrom(stock, subtle) {
-  const create = subtle.generateKey.bind(subtle);
+  const create = Object.getPrototypeOf(subtle).generateKey.bind(subtle);
   const left = stock.slice(1);
   subtle.generateKey = async (algorithm, extractable, usages) => {
     const { name, modulusLength } = Object(algorithm);
