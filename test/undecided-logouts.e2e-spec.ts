@@ -473,7 +473,7 @@ describe('a logout token that cannot be decided when it arrives', () => {
       ['nine minutes old', -540, '60'],
       ["issued in the future, because OneID's clock is ahead", 20, '5'],
     ])('P25: a token that is %s, whatever the cause', async (_age, seconds, retryAfter) => {
-      await start();
+      await start({ clock: new TestClock(Date.now()) });
       const claims = { iat: host.clock.seconds + seconds };
       const restore = breakStore();
       expect(await post(host, await token({ claims }))).toEqual(

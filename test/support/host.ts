@@ -44,6 +44,8 @@ export interface HostSettings {
    * configuration at boot. By default a job runs only when something wakes it, and OneID is asked when a test needs it. A test with this setting must not share its host.
    */
   readonly startsJobs?: boolean;
+  /** By default, a running clock. On a stopped one, the age of a token does not depend on the speed of the machine. */
+  readonly clock?: TestClock;
   /** Runs before the host listens: adds global pipes, guards or middleware. */
   readonly configure?: (app: INestApplication) => void | Promise<void>;
 }
@@ -68,7 +70,7 @@ export class Host {
   ) {}
 
   static async start(settings: HostSettings = {}): Promise<Host> {
-    const clock = new TestClock();
+    const { clock = new TestClock() } = settings;
     const testDatabase = await (settings.database ?? sqlite).take();
     const oneId = await OneIdTestProvider.start({
       clients: [{ clientId, clientSecret, ...settings.registration }],
