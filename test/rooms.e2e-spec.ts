@@ -19,6 +19,7 @@ const houses: Readonly<Record<string, { readonly rooms: readonly string[]; reado
         'option-checks.ts',
         'own-context.ts',
         'random.ts',
+        'recent-keys.ts',
         'watching.ts',
       ],
     ],

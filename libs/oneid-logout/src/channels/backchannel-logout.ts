@@ -13,6 +13,7 @@ import {
 } from '../oneid-logout.errors.js';
 import { Measures } from '../measures/measures.js';
 import { type VerifiedLogoutToken } from '../provider/logout-token.js';
+import { RecentKeys } from '../recent-keys.js';
 import { ReplicaBarrier } from '../replicas/replica-barrier.js';
 import { LogoutInbox } from '../sessions/logout-inbox.js';
 import { tokenKeyOf, UndecidedTokens } from '../sessions/undecided-tokens.js';
@@ -32,7 +33,7 @@ const REMEMBERED = 1_000;
 export class BackchannelLogout {
   private readonly logger = new Logger('OneIdLogout');
   /** The hashes of the last tokens that have got a 503. */
-  private readonly deferred = new Set<string>();
+  private readonly deferred = new RecentKeys(REMEMBERED);
 
   constructor(
     private readonly times: AnswerTimes,
@@ -114,8 +115,6 @@ export class BackchannelLogout {
     const key = tokenKeyOf(token);
     if (this.deferred.has(key)) return true;
     this.deferred.add(key);
-    const [oldest] = this.deferred;
-    if (this.deferred.size > REMEMBERED && oldest !== undefined) this.deferred.delete(oldest);
     return false;
   }
 }

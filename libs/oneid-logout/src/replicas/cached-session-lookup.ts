@@ -85,13 +85,14 @@ export class CachedSessionLookup implements SessionLookup {
     private readonly clock: Clock,
     private readonly settings: CachedSessionLookupSettings,
   ) {
-    const { maxSessions: max } = settings;
-    this.sessions = new LRUCache({ max });
-    this.claims = new LRUCache({ max });
+    // unlike `max`, `maxSize` takes memory only for the entries that there are
+    const limit = { maxSize: settings.maxSessions, sizeCalculation: () => 1 };
+    this.sessions = new LRUCache(limit);
+    this.claims = new LRUCache(limit);
     // by default, LRUCache takes the time from the process, and keeps it with a timer of its own
     const times = { ttl: SESSION_RETENTION, ttlResolution: 0, perf: { now: () => clock.monotonicNow() } };
-    this.users = new LRUCache({ max, ...times });
-    this.usersOfLogin = new LRUCache({ max });
+    this.users = new LRUCache({ ...limit, ...times });
+    this.usersOfLogin = new LRUCache(limit);
   }
 
   check(tokenHash: string): Promise<CheckedSession | undefined> {

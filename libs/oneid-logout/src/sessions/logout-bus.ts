@@ -1,7 +1,7 @@
 import { idOfFact, type Logout } from '../rule/logout.js';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { defer, merge, type Observable, ReplaySubject, Subject } from 'rxjs';
+import { RecentKeys } from '../recent-keys.js';
 
 /** How many logouts to remember: a logout that arrives from this process and from the database is published once. */
 const REMEMBERED = 10_000;
@@ -17,7 +17,7 @@ export class LogoutBus implements OnModuleDestroy {
   private readonly watching = new ReplaySubject<void>(1);
   private readonly due = new Subject<void>();
   /** Two ids of each logout. */
-  private readonly known = new LRUCache<string, true>({ max: 2 * REMEMBERED });
+  private readonly known = new RecentKeys(2 * REMEMBERED);
 
   /** Emits when refresh tokens may wait to be revoked. */
   readonly tokensDue: Observable<unknown> = merge(this.own, this.due);
@@ -56,7 +56,7 @@ export class LogoutBus implements OnModuleDestroy {
     for (const logout of logouts) {
       const ids = [logout.id, idOfFact(logout)];
       if (ids.some((id) => this.known.has(id))) continue;
-      for (const id of ids) this.known.set(id, true);
+      for (const id of ids) this.known.add(id);
       this.news.next(logout);
     }
   }
