@@ -31,8 +31,22 @@ export function codeBlocksOf(document: string, markdown: string): CodeBlock[] {
   });
 }
 
+interface Compiled {
+  readonly program: ts.Program;
+  /** The blocks, by the path of their module. */
+  readonly files: ReadonlyMap<string, CodeBlock>;
+}
+
+/** A program for the same blocks is made once. */
+const compiled = new WeakMap<readonly CodeBlock[], Compiled>();
+
+/** All programs share the files that no block replaces, because most of the time goes into reading them. */
+const sources = new Map<string, ts.SourceFile | undefined>();
+
 /** Compiles each block in memory as its own module: beside the file that it shows, or beside the tests. */
-function programOf(blocks: readonly CodeBlock[]): { program: ts.Program; files: ReadonlyMap<string, CodeBlock> } {
+function programOf(blocks: readonly CodeBlock[]): Compiled {
+  const known = compiled.get(blocks);
+  if (known !== undefined) return known;
   const options = compilerOptions();
   const pathOf = ({ file }: CodeBlock, index: number) =>
     join(root, file === undefined ? 'test' : dirname(file), `code-block-${index}.ts`);
@@ -44,12 +58,17 @@ function programOf(blocks: readonly CodeBlock[]): { program: ts.Program; files: 
     readFile: (path) => files.get(path)?.code ?? base.readFile(path),
     getSourceFile: (path, target, ...others) => {
       const block = files.get(path);
-      if (block === undefined) return base.getSourceFile(path, target, ...others);
+      if (block === undefined) {
+        if (!sources.has(path)) sources.set(path, base.getSourceFile(path, target, ...others));
+        return sources.get(path);
+      }
       // a module even without an import, so that two blocks may declare the same name
       return ts.createSourceFile(path, `${block.code}\nexport {};\n`, target, true);
     },
   };
-  return { program: ts.createProgram([...files.keys()], options, host), files };
+  const made = { program: ts.createProgram([...files.keys()], options, host), files };
+  compiled.set(blocks, made);
+  return made;
 }
 
 /** @returns one line for each fault, with its place in the document */
