@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { check, expectEqual, run, until } from './processes.mjs';
+import { check, expectEqual, run, twoAtOnce, until } from './processes.mjs';
 
 /** The time limit of a command, milliseconds. */
 const ENDS_WITHIN = 90_000;
@@ -108,24 +108,25 @@ export async function checkFailingStarts() {
       'This repository needs Node ^20.19.0 || ^22.12.0 || >=24.0.0, and this is Node 18.20.4: install Node 24 or later',
     ],
   ];
-  for (const [command, args, cause, env, sentence] of cases) {
-    await check(`${command}, ${cause}: one sentence, exit code 1, and nothing left`, () =>
+  await twoAtOnce(cases, ([command, args, cause, env, sentence]) =>
+    check(`${command}, ${cause}: one sentence, exit code 1, and nothing left`, () =>
       expectFailure(args, env, sentence),
-    );
-  }
+    ),
+  );
 
-  for (const [name, args] of [
+  const demos = [
     ['npm run demo', demo],
     ['npm run demo:replicas', replicas],
-  ]) {
-    for (const [signal, code] of [
-      ['SIGINT', 130],
-      ['SIGTERM', 143],
-      ['SIGHUP', 129],
-    ]) {
-      await check(`${name}, ${signal}: exit code ${code}, and nothing left`, () => expectEnding(args, signal, code));
-    }
-  }
+  ];
+  const signals = [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ];
+  const endings = demos.flatMap((command) => signals.map((signal) => [...command, ...signal]));
+  await twoAtOnce(endings, ([name, args, signal, code]) =>
+    check(`${name}, ${signal}: exit code ${code}, and nothing left`, () => expectEnding(args, signal, code)),
+  );
   await check('npm run demo, into a pipe whose reader has ended: nothing is said, and nothing left', () =>
     expectQuietEnd(demo),
   );

@@ -17,6 +17,15 @@ export async function check(name, work) {
   }
 }
 
+/** Does work for each item, two at once: a command that starts keeps one processor busy. */
+export async function twoAtOnce(items, work) {
+  const waiting = [...items];
+  const workThrough = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await work(next);
+  };
+  await Promise.all([workThrough(), workThrough()]);
+}
+
 export function expectEqual(actual, expected, what) {
   if (actual !== expected) throw new Error(`${what}: expected ${expected}, got ${actual}`);
 }

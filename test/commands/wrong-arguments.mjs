@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { check, expectEqual, run } from './processes.mjs';
+import { check, expectEqual, run, twoAtOnce } from './processes.mjs';
 
 const typescript = ['--import', './test/support/typescript.mjs'];
 const commands = {
@@ -59,12 +59,7 @@ const cases = [
 ];
 
 export async function checkWrongArguments() {
-  const waiting = [...cases];
-  const work = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await checkOne(next);
-  };
-  // two at once: most of the time, Node starts
-  await Promise.all([work(), work()]);
+  await twoAtOnce(cases, checkOne);
   for (const [missing, debianPackage] of [
     ['spin', 'spin'],
     ['cc', 'gcc'],
