@@ -2,7 +2,7 @@ import config, { shared } from './jest.config.js';
 
 const { globalSetup, globalTeardown } = config;
 
-/** The tests in Chromium, one file after the other: a machine has few processors, and they watch clocks. */
+/** The tests in Chromium, two files at a time: each of them keeps about one processor busy. */
 export default {
   ...shared,
   globalSetup,
@@ -10,5 +10,5 @@ export default {
   displayName: 'browser',
   testMatch: ['<rootDir>/test/browser/**/*.browser-spec.ts'],
   testTimeout: 60_000,
-  maxWorkers: 1,
+  maxWorkers: 2,
 };
