@@ -16,7 +16,7 @@ const transform = {
 
 /** What all of the tests have in common. */
 export const shared = {
-  testEnvironment: '<rootDir>/test/support/quiet-environment.mjs',
+  testEnvironment: '<rootDir>/test/support/suite-environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform,
   moduleNameMapper: {

@@ -32,6 +32,7 @@ import { clientId, Host, type HostSettings } from './support/host.js';
 import { DAY, intercept, maxSessionLifetimeMs } from './support/session-store.js';
 import { shareAmongTests } from './support/share-among-tests.js';
 import { findAlive } from './support/find-alive.js';
+import { TestClock } from './support/test-clock.js';
 
 // express-session has no types of its own
 const untyped: string = 'express-session';
@@ -344,8 +345,8 @@ describe('session resolvers', () => {
     });
 
     it('P2: iatBackdatingSeconds changes no logout: a token or a sign-in whose iat is older than the logout is refused', async () => {
-      await start({ ...settings, client: { iatBackdatingSeconds: 300 } });
-      const iat = host.clock.seconds - 290;
+      await start({ ...settings, client: { iatBackdatingSeconds: 300 }, clock: new TestClock(Date.now()) });
+      const iat = host.clock.seconds - 299;
       const register = async (sub: string) =>
         host.app
           .get(SessionRegistry)

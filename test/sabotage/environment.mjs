@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
-import QuietEnvironment from '../support/quiet-environment.mjs';
+import SuiteEnvironment from '../support/suite-environment.mjs';
 
 /** Marks each failure by which a test judges the code, because only such a failure shows that the test has found a fault. */
-export default class SabotageEnvironment extends QuietEnvironment {
+export default class SabotageEnvironment extends SuiteEnvironment {
   handleTestEvent(event) {
     // a hook before the test asserts that the test can begin, which says nothing about its promise
     const isOfTest =

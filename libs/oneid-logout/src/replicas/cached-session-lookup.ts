@@ -85,7 +85,7 @@ export class CachedSessionLookup implements SessionLookup {
     private readonly clock: Clock,
     private readonly settings: CachedSessionLookupSettings,
   ) {
-    // unlike `max`, `maxSize` takes memory only for the entries that there are
+    // `max` instead of `maxSize` would take the memory for all entries at once
     const limit = { maxSize: settings.maxSessions, sizeCalculation: () => 1 };
     this.sessions = new LRUCache(limit);
     this.claims = new LRUCache(limit);

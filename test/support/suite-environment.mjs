@@ -3,14 +3,14 @@ import { TestEnvironment } from 'jest-environment-node';
 import { takeRsaKeysFrom } from './rsa-keys.mjs';
 
 /**
- * Hides the log lines of the tested code, and prints them only when a test fails. Many tests cause a failure on
- * purpose, and their log lines would confuse the reader. `console.log` prints as usual. RSA keys come from the run's
- * stock: see rsa-keys.mjs.
- *
- * At the end, it switches off each AsyncLocalStorage that the suite has used. Otherwise Node keeps it, and each later
- * promise of this process pays for it.
+ * What each suite of this repository runs in:
+ * - It hides the log lines of the tested code, and prints them only when a test fails: many tests cause a failure on
+ *   purpose. `console.log` prints as usual.
+ * - RSA keys come from the run's stock: see rsa-keys.mjs.
+ * - At the end, it switches off each AsyncLocalStorage that the suite has used. Otherwise Node keeps it, and each later
+ *   promise of this process pays for it.
  */
-export default class QuietEnvironment extends TestEnvironment {
+export default class SuiteEnvironment extends TestEnvironment {
   #lines = [];
   #storages = new Set();
 
